@@ -1,0 +1,94 @@
+#include "messages/time.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace zedops::msg {
+
+std::string to_rfc3339(time_point t) {
+  auto ms = t.time_since_epoch().count();
+  auto seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), ms - seconds * 1000);
+}
+
+std::optional<time_point> from_rfc3339(std::string_view text) {
+  std::tm tm{};
+  auto number = [&](size_t at, size_t width, int& out) {
+    if (at + width > text.size()) return false;
+    auto [end, err] = std::from_chars(text.data() + at, text.data() + at + width, out);
+    return err == std::errc{} && end == text.data() + at + width;
+  };
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' ||
+      text.back() != 'Z')
+    return std::nullopt;
+  if (!number(0, 4, tm.tm_year) || !number(5, 2, tm.tm_mon) || !number(8, 2, tm.tm_mday) || !number(11, 2, tm.tm_hour) ||
+      !number(14, 2, tm.tm_min) || !number(17, 2, tm.tm_sec))
+    return std::nullopt;
+  if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
+      tm.tm_sec > 60)
+    return std::nullopt;
+  int millis = 0;
+  if (text.size() > 20) {
+    if (text[19] != '.') return std::nullopt;
+    auto digits = text.substr(20, text.size() - 21);
+    if (digits.empty() || digits.size() > 9) return std::nullopt;
+    int scale = 100;
+    for (char c : digits) {
+      if (c < '0' || c > '9') return std::nullopt;
+      millis += (c - '0') * scale;
+      scale /= 10;
+    }
+  }
+  tm.tm_year -= 1900;
+  tm.tm_mon -= 1;
+  auto seconds = timegm(&tm);
+  return time_point{duration{static_cast<int64_t>(seconds) * 1000 + millis}};
+}
+
+namespace {
+struct unit {
+  std::string_view name;
+  int64_t millis;
+};
+constexpr std::array units = {unit{"ms", 1}, unit{"s", 1000}, unit{"m", 60'000}, unit{"h", 3'600'000},
+                              unit{"d", 86'400'000}};
+}  // namespace
+
+std::optional<duration> parse_duration(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  int64_t total = 0;
+  while (!text.empty()) {
+    int64_t n = 0;
+    auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (err != std::errc{} || n < 0 || text.front() == '-') return std::nullopt;
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    auto letters = text.find_first_of("0123456789");
+    auto name = text.substr(0, letters);
+    auto u = std::find_if(units.begin(), units.end(), [&](const unit& x) { return x.name == name; });
+    if (u == units.end()) return std::nullopt;
+    if (n > (std::numeric_limits<int64_t>::max() / 2 - total) / u->millis) return std::nullopt;
+    total += n * u->millis;
+    text.remove_prefix(name.size());
+  }
+  return duration{total};
+}
+
+std::string format_duration(duration d) {
+  auto ms = d.count();
+  if (ms == 0) return "0s";
+  std::string out;
+  for (auto u = units.rbegin(); u != units.rend(); ++u) {
+    if (auto n = ms / u->millis; n > 0) {
+      out += fmt::format("{}{}", n, u->name);
+      ms -= n * u->millis;
+    }
+  }
+  return out;
+}
+
+}  // namespace zedops::msg

@@ -1,0 +1,7 @@
+// Catch2 v2 (Debian 12) and v3 (Debian 13) under one name; tests use only the macros that both have.
+#pragma once
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+#else
+#include <catch2/catch.hpp>
+#endif
