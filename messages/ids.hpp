@@ -1,0 +1,41 @@
+// Identities. An id is a letter for its kind and 14 base-32 digits (70 random bits): it fits a string's small buffer.
+#pragma once
+#include <compare>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace zedops::msg {
+
+template <class Tag>
+struct id {
+  std::string value;
+
+  bool empty() const { return value.empty(); }
+  friend bool operator==(const id&, const id&) = default;
+  friend auto operator<=>(const id&, const id&) = default;
+};
+
+using server_id = id<struct server_tag>;
+using agent_id = id<struct agent_tag>;
+using operation_id = id<struct operation_tag>;
+
+inline constexpr size_t id_length = 15;
+
+// `random` is any 128 unpredictable bits; equal bits give equal ids.
+std::string id_text(char kind, uint64_t high, uint64_t low);
+
+// Ids that follow from what they are for: the same idempotency key names the same operation, always.
+operation_id operation_id_from_key(std::string_view actor, std::string_view idempotency_key);
+// The operation that the manager itself opens on a server at a revision.
+operation_id system_operation_id(const server_id& server, std::string_view kind, uint64_t revision);
+
+// 64 bits that change when the text does; stable across versions and machines (stored with operations).
+uint64_t text_hash(std::string_view text);
+
+}  // namespace zedops::msg
+
+template <class Tag>
+struct std::hash<zedops::msg::id<Tag>> {
+  size_t operator()(const zedops::msg::id<Tag>& x) const noexcept { return std::hash<std::string>{}(x.value); }
+};

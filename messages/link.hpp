@@ -1,0 +1,248 @@
+// What manager and agent say to each other. Both ends are ours, so bodies are MessagePack arrays; a message's wire tag
+// is its position in the variant: append only, never reorder.
+//
+//   agent                                manager
+//     hello ------------------------------>          (again every second until answered)
+//       <------------------------- welcome | refused
+//     inventory -------------------------->          subscribe -> list -> merge is done; on connect and on request
+//     observed, command_progress, command_result, heartbeat ...
+//       <----- ping, run_command, cancel_command, query
+//     query_reply ------------------------>
+#pragma once
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "messages/container.hpp"
+#include "messages/error.hpp"
+#include "messages/requests.hpp"
+#include "messages/server.hpp"
+#include "messages/views.hpp"
+
+namespace zedops::msg {
+
+inline constexpr uint32_t link_version = 1;
+
+// ---- how a server is embodied: made by the manager from record and template, executed by the agent ----
+struct data_dir {
+  std::string name;            // "bin", "data"
+  std::string path;            // absolute
+  bool counts_as_data = true;  // its content makes data_state `present`
+  ZEDOPS_FIELDS(name, path, counts_as_data)
+  friend bool operator==(const data_dir&, const data_dir&) = default;
+};
+struct data_layout {
+  std::string root;  // the data path with the marker file; the server's tree is root/name
+  std::string name;  // the server's name
+  std::vector<data_dir> dirs;
+  std::string owner;  // "uid:gid" for new directories; empty: the agent's
+  ZEDOPS_FIELDS(root, name, dirs, owner)
+  friend bool operator==(const data_layout&, const data_layout&) = default;
+};
+struct rcon_stop {
+  uint16_t port = 0;  // zero: no RCON
+  std::string password;
+  std::vector<std::string> commands;  // e.g. {"save"}
+  duration dial_timeout{};
+  duration settle{};  // after the last command, before the stop signal
+  ZEDOPS_FIELDS(port, password, commands, dial_timeout, settle)
+  friend bool operator==(const rcon_stop&, const rcon_stop&) = default;
+};
+struct stop_plan {
+  rcon_stop rcon;
+  std::string network;                       // the network on which the container is reached for RCON; empty: its first
+  duration grace{std::chrono::seconds(10)};  // from the stop signal to the kill
+  ZEDOPS_FIELDS(rcon, network, grace)
+  friend bool operator==(const stop_plan&, const stop_plan&) = default;
+};
+ZEDOPS_ENUM(pull_policy, if_missing, always)
+struct server_plan {
+  container_spec container;
+  data_layout data;
+  stop_plan stop;
+  pull_policy pull = pull_policy::if_missing;
+  ZEDOPS_FIELDS(container, data, stop, pull)
+  friend bool operator==(const server_plan&, const server_plan&) = default;
+};
+
+// ---- commands ----
+// run: make it run; start the container there is, else make one (if the data permits). replace: rename old, make new,
+// prove it, drop old; any failure renames back. remove: container away, data stays. purge: container and, with
+// remove_data, the whole tree away; each verified absent.
+ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge)
+
+// Which data state permits making a container; `unknown` never does.
+ZEDOPS_ENUM(data_demand, present, any)
+
+struct run_command {
+  uint64_t term = 0;  // fencing: an agent refuses terms lower than the highest it has seen
+  operation_id op;
+  uint32_t attempt = 1;  // (op, attempt) is executed once; asked again, the agent repeats its report
+  server_id server;
+  command_kind kind = command_kind::run;
+  std::string container_id;  // as recorded; empty: none
+  data_demand demand = data_demand::present;
+  bool remove_data = false;
+  duration time_max{};  // the agent gives up after this long
+  server_plan plan;
+  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan)
+};
+struct cancel_command {
+  operation_id op;
+  ZEDOPS_FIELDS(op)
+};
+
+// ---- what an agent sees ----
+ZEDOPS_ENUM(presence, unknown, absent, present)
+
+struct observation {
+  server_id server;
+  presence container = presence::unknown;
+  container_view view;              // when present
+  std::vector<std::string> rivals;  // ids of further containers that claim this server
+  std::string drift;                // renamed, label lost ...; empty: as it should be
+  data_state data = data_state::unknown;
+  std::optional<uint64_t> data_bytes;
+  time_point observed_at{};  // the host's clock
+  ZEDOPS_FIELDS(server, container, view, rivals, drift, data, data_bytes, observed_at)
+};
+
+struct hello {
+  uint32_t version = link_version;
+  agent_id id;  // kept in the agent's state folder
+  std::string name;
+  std::string instance;  // random per process
+  std::string hostname;
+  std::string data_path;
+  std::string software;
+  std::string engine_version;
+  std::string api_version;
+  bool engine_ok = false;
+  std::string manager_id;  // the manager this agent belongs to; empty: none yet
+  uint64_t term = 0;       // highest seen
+  ZEDOPS_FIELDS(version, id, name, instance, hostname, data_path, software, engine_version, api_version, engine_ok,
+                manager_id, term)
+};
+struct heartbeat {  // answer to ping, and unasked once a second
+  uint64_t nonce = 0;
+  bool engine_ok = true;
+  std::string engine_problem;
+  ZEDOPS_FIELDS(nonce, engine_ok, engine_problem)
+};
+// All servers the agent was told about plus every container with our label. Servers not named: unknown to the agent.
+struct inventory {
+  uint64_t request = 0;  // the `sync` query it answers; zero: unasked
+  std::vector<observation> servers;
+  std::vector<container_view> unclaimed;  // ours by label, but of no server that was asked for
+  std::optional<error> failure;           // the listing failed: nothing may be concluded
+  duration took{};
+  ZEDOPS_FIELDS(request, servers, unclaimed, failure, took)
+};
+struct observed {  // one server changed: a hint of the Engine, confirmed by inspection
+  observation what;
+  std::string hint;  // the Engine's event, e.g. "die"
+  ZEDOPS_FIELDS(what, hint)
+};
+struct command_progress {
+  operation_id op;
+  uint32_t attempt = 1;
+  server_id server;
+  std::string step;  // pulling, preparing, creating, starting, saving, stopping, removing, verifying ...
+  uint32_t progress = 0;
+  std::string note;
+  ZEDOPS_FIELDS(op, attempt, server, step, progress, note)
+};
+struct command_result {
+  operation_id op;
+  uint32_t attempt = 1;
+  server_id server;
+  std::optional<error> failure;
+  observation after;  // what is there now, whatever happened
+  std::string note;   // e.g. "stopped cleanly after 8 s", "killed after 30 s"
+  bool fresh_start = false;
+  std::optional<uint64_t> bytes_removed;
+  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed)
+};
+
+// ---- welcome and queries ----
+struct known_server {  // what the agent needs to look at a server
+  server_id id;
+  std::string container_id;
+  std::string container_name;
+  data_layout data;
+  ZEDOPS_FIELDS(id, container_id, container_name, data)
+};
+struct welcome {
+  agent_id id;
+  std::string manager_id;
+  uint64_t term = 0;
+  uint64_t session = 0;
+  std::vector<known_server> servers;
+  ZEDOPS_FIELDS(id, manager_id, term, session, servers)
+};
+struct refused {
+  error why;
+  bool final = false;  // true: do not come back (exit 78)
+  ZEDOPS_FIELDS(why, final)
+};
+struct ping {
+  uint64_t nonce = 0;
+  ZEDOPS_FIELDS(nonce)
+};
+struct watch_servers {  // keep looking at these as well; replaces earlier entries of the same id
+  std::vector<known_server> servers;
+  std::vector<server_id> forget;
+  ZEDOPS_FIELDS(servers, forget)
+};
+struct sync_query {
+  uint64_t request = 0;
+  ZEDOPS_FIELDS(request)
+};
+struct data_query {
+  uint64_t request = 0;
+  std::vector<known_server> servers;
+  bool sizes = false;
+  ZEDOPS_FIELDS(request, servers, sizes)
+};
+struct port_query {
+  uint64_t request = 0;
+  std::vector<port_ref> ports;
+  ZEDOPS_FIELDS(request, ports)
+};
+struct logs_query {
+  uint64_t request = 0;
+  std::string container_id;
+  uint32_t tail = 100;
+  ZEDOPS_FIELDS(request, container_id, tail)
+};
+struct data_answer {
+  uint64_t request = 0;
+  std::vector<data_row> rows;  // in the order asked
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, rows, failure)
+};
+struct port_answer {
+  uint64_t request = 0;
+  std::vector<port_row> rows;
+  bool host_checked = true;
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, rows, host_checked, failure)
+};
+struct logs_answer {
+  uint64_t request = 0;
+  std::vector<log_line> lines;
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, lines, failure)
+};
+struct goodbye {  // an orderly stop
+  std::string reason;
+  ZEDOPS_FIELDS(reason)
+};
+
+using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
+                                port_answer, logs_answer, goodbye>;
+using to_agent = std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query,
+                              data_query, port_query, logs_query, goodbye>;
+
+}  // namespace zedops::msg

@@ -1,0 +1,197 @@
+// What clients ask. Bodies are MessagePack maps by field name (missing: default, unknown: ignored), so that a client in
+// any language can write them by hand.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "messages/facts.hpp"
+#include "messages/server.hpp"
+
+namespace zedops::msg {
+
+// ---- operations on one server: one struct per operation; `server` is a name, agent/name, id or unique id prefix ----
+struct create_server {
+  std::string name;
+  std::string agent;  // name or id
+  std::string template_name = "generic";
+  std::string image;
+  std::string image_tag;
+  std::map<std::string, std::string> config;
+  uint16_t game_port = 0;  // zero: the template's next free one
+  uint16_t udp_port = 0;
+  uint16_t rcon_port = 0;
+  std::string server_data_path;
+  recovery_policy recovery = recovery_policy::manual;
+  bool use_existing_data = false;  // the agent holds data of a purged server of this name: take it over
+  static constexpr op_kind kind = op_kind::create;
+  ZEDOPS_FIELDS(name, agent, template_name, image, image_tag, config, game_port, udp_port, rcon_port, server_data_path,
+                recovery, use_existing_data)
+};
+struct start_server {
+  std::string server;
+  bool fresh = false;
+  static constexpr op_kind kind = op_kind::start;
+  ZEDOPS_FIELDS(server, fresh)
+};
+struct stop_server {
+  std::string server;
+  static constexpr op_kind kind = op_kind::stop;
+  ZEDOPS_FIELDS(server)
+};
+struct restart_server {
+  std::string server;
+  static constexpr op_kind kind = op_kind::restart;
+  ZEDOPS_FIELDS(server)
+};
+struct rebuild_server {
+  std::string server;
+  static constexpr op_kind kind = op_kind::rebuild;
+  ZEDOPS_FIELDS(server)
+};
+struct recreate_server {
+  std::string server;
+  bool fresh = false;
+  static constexpr op_kind kind = op_kind::recreate;
+  ZEDOPS_FIELDS(server, fresh)
+};
+struct edit_server {
+  std::string server;
+  std::map<std::string, std::string> config;  // set or replaced
+  std::vector<std::string> unset;
+  std::optional<std::string> image;
+  std::optional<std::string> image_tag;
+  std::optional<recovery_policy> recovery;
+  std::optional<uint64_t> revision;  // refuse when the record has moved on
+  static constexpr op_kind kind = op_kind::edit;
+  ZEDOPS_FIELDS(server, config, unset, image, image_tag, recovery, revision)
+};
+struct remove_server {  // soft delete
+  std::string server;
+  static constexpr op_kind kind = op_kind::remove;
+  ZEDOPS_FIELDS(server)
+};
+struct restore_server {
+  std::string server;
+  bool fresh = false;
+  static constexpr op_kind kind = op_kind::restore;
+  ZEDOPS_FIELDS(server, fresh)
+};
+struct purge_server {
+  std::string server;
+  bool confirm = false;  // must be true
+  bool keep_data = false;
+  bool remove_data = false;  // exactly one of the two
+  static constexpr op_kind kind = op_kind::purge;
+  ZEDOPS_FIELDS(server, confirm, keep_data, remove_data)
+};
+
+using server_request = std::variant<create_server, start_server, stop_server, restart_server, rebuild_server,
+                                    recreate_server, edit_server, remove_server, restore_server, purge_server>;
+
+// ---- reads and agent requests ----
+struct page {
+  std::string after;  // id of the last row seen; empty: from the start
+  uint32_t limit = 1000;
+  ZEDOPS_FIELDS(after, limit)
+};
+struct list_servers {
+  bool all = false;  // deleted ones too
+  std::string agent;
+  std::string status;
+  page where;
+  ZEDOPS_FIELDS(all, agent, status, where)
+};
+struct get_server {
+  std::string server;
+  ZEDOPS_FIELDS(server)
+};
+struct server_history {
+  std::string server;  // also the id of a purged one
+  uint32_t limit = 200;
+  uint64_t before = 0;  // log entries older than this number; zero: newest first
+  ZEDOPS_FIELDS(server, limit, before)
+};
+struct list_agents {
+  ZEDOPS_FIELDS()
+};
+struct get_agent {
+  std::string agent;
+  ZEDOPS_FIELDS(agent)
+};
+struct sync_agents {
+  std::string agent;   // empty: all, unless `server` names one
+  std::string server;  // the agent of this server
+  ZEDOPS_FIELDS(agent, server)
+};
+struct check_data {
+  std::vector<std::string> servers;  // empty: every server of every online agent
+  bool sizes = false;
+  ZEDOPS_FIELDS(servers, sizes)
+};
+struct port_ref {
+  uint16_t number = 0;
+  protocol proto = protocol::udp;
+  ZEDOPS_FIELDS(number, proto)
+};
+struct check_ports {
+  std::string agent;
+  std::vector<port_ref> ports;
+  ZEDOPS_FIELDS(agent, ports)
+};
+struct suggest_ports {
+  std::string agent;
+  std::string template_name = "project-zomboid";
+  uint32_t count = 1;
+  ZEDOPS_FIELDS(agent, template_name, count)
+};
+struct server_logs {
+  std::string server;
+  uint32_t tail = 100;
+  ZEDOPS_FIELDS(server, tail)
+};
+struct list_operations {
+  std::string server;
+  std::string status;
+  page where;
+  ZEDOPS_FIELDS(server, status, where)
+};
+struct get_operation {
+  std::string id;
+  ZEDOPS_FIELDS(id)
+};
+struct wait_operation {  // answered with `progress` frames and, at the end, the operation
+  std::string id;
+  ZEDOPS_FIELDS(id)
+};
+struct cancel_operation {
+  std::string id;
+  ZEDOPS_FIELDS(id)
+};
+struct replay_events {
+  std::string since;    // "epoch:seq": events after it; empty: from the oldest kept
+  std::string subject;  // prefix
+  std::string type;     // prefix
+  uint32_t limit = 1000;
+  ZEDOPS_FIELDS(since, subject, type, limit)
+};
+struct get_status {
+  ZEDOPS_FIELDS()
+};
+struct remove_agent {
+  std::string agent;
+  bool confirm = false;
+  ZEDOPS_FIELDS(agent, confirm)
+};
+
+// Options beside the body, the same for every verb; a map as well.
+struct request_options {
+  std::string actor;     // who asks; the door may replace it by what it has authenticated
+  bool dry_run = false;  // answer with the plan, change nothing
+  bool wait = false;     // after `accepted`, send `progress` and finally `result` when the operation has ended
+  ZEDOPS_FIELDS(actor, dry_run, wait)
+};
+
+}  // namespace zedops::msg
