@@ -18,6 +18,7 @@
 #include "messages/error.hpp"
 #include "messages/requests.hpp"
 #include "messages/server.hpp"
+#include "messages/template.hpp"
 #include "messages/views.hpp"
 
 namespace zedops::msg {
@@ -49,18 +50,17 @@ struct rcon_stop {
   ZEDOPS_FIELDS(port, password, commands, dial_timeout, settle)
   friend bool operator==(const rcon_stop&, const rcon_stop&) = default;
 };
-struct stop_plan {
+struct stop_procedure {
   rcon_stop rcon;
   std::string network;                       // the network on which the container is reached for RCON; empty: its first
   duration grace{std::chrono::seconds(10)};  // from the stop signal to the kill
   ZEDOPS_FIELDS(rcon, network, grace)
-  friend bool operator==(const stop_plan&, const stop_plan&) = default;
+  friend bool operator==(const stop_procedure&, const stop_procedure&) = default;
 };
-ZEDOPS_ENUM(pull_policy, if_missing, always)
 struct server_plan {
   container_spec container;
   data_layout data;
-  stop_plan stop;
+  stop_procedure stop;
   pull_policy pull = pull_policy::if_missing;
   ZEDOPS_FIELDS(container, data, stop, pull)
   friend bool operator==(const server_plan&, const server_plan&) = default;
