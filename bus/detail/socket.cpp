@@ -1,0 +1,88 @@
+#include "bus/detail/socket.hpp"
+
+#include <atomic>
+#include <cstring>
+
+namespace zedops::bus::detail {
+
+zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const socket_limits& limits) {
+  constexpr int handshake_ms = 5'000, heartbeat_ms = 2'000, heartbeat_timeout_ms = 6'000;
+  zmq::socket_t s(context, type);
+  s.set(zmq::sockopt::linger, 0);
+  s.set(zmq::sockopt::sndhwm, limits.send_queue_max);
+  s.set(zmq::sockopt::rcvhwm, limits.receive_queue_max);
+  s.set(zmq::sockopt::maxmsgsize, limits.frame_bytes_max);
+  s.set(zmq::sockopt::backlog, connections_pending_max);
+  s.set(zmq::sockopt::handshake_ivl, handshake_ms);
+  s.set(zmq::sockopt::heartbeat_ivl, heartbeat_ms);
+  s.set(zmq::sockopt::heartbeat_timeout, heartbeat_timeout_ms);
+  s.set(zmq::sockopt::heartbeat_ttl, heartbeat_timeout_ms);
+  return s;
+}
+
+sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const frames& message) {
+  auto put = [&](const std::string& frame, bool more) {
+    return zmq_send(socket.handle(), frame.data(), frame.size(), ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0;
+  };
+  // ZeroMQ decides at the first frame; what follows it cannot be refused.
+  if (routing_id && !put(*routing_id, true)) return errno == EAGAIN ? sent::full : sent::unreachable;
+  for (size_t i = 0; i < message.size(); ++i)
+    if (!put(message[i], i + 1 < message.size())) return errno == EAGAIN ? sent::full : sent::unreachable;
+  return sent::yes;
+}
+
+std::optional<incoming> receive_frames(zmq::socket_t& socket, size_t count_max) {
+  incoming in;
+  zmq::message_t part;
+  if (zmq_msg_recv(part.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) return std::nullopt;
+  in.parts.reserve(count_max);
+  for (;;) {
+    if (in.parts.size() < count_max) {
+      in.parts.emplace_back(static_cast<const char*>(part.data()), part.size());
+    } else {
+      in.oversized = true;
+    }
+    if (!part.more()) return in;
+    // The rest of a message is always there; a failure means that the context ends.
+    if (zmq_msg_recv(part.handle(), socket.handle(), 0) < 0) return std::nullopt;
+  }
+}
+
+size_t bytes_of(const frames& message) {
+  size_t n = 0;
+  for (const auto& f : message) n += f.size() + sizeof(std::string);
+  return n;
+}
+
+void poll(zmq_pollitem_t* items, size_t count, long wait_ms) {
+  if (zmq_poll(items, static_cast<int>(count), wait_ms) >= 0) return;
+  for (size_t i = 0; i < count; ++i) items[i].revents = 0;  // a signal: the caller looks at its flags and polls again
+}
+
+monitor::monitor(zmq::context_t& context, zmq::socket_t& watched) : pair_(context, zmq::socket_type::pair) {
+  static std::atomic<uint64_t> counter{0};
+  std::string address = "inproc://zedops.monitor." + std::to_string(++counter);
+  if (zmq_socket_monitor(watched.handle(), address.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) !=
+      0)
+    throw zmq::error_t();
+  pair_.set(zmq::sockopt::linger, 0);
+  pair_.connect(address);
+}
+
+std::optional<monitor::event> monitor::next() {
+  constexpr size_t event_frames = 2;
+  auto in = receive_frames(pair_, event_frames);
+  if (!in) return std::nullopt;
+  uint16_t number = 0;
+  if (!in->parts.empty() && in->parts[0].size() >= sizeof number)
+    std::memcpy(&number, in->parts[0].data(), sizeof number);
+  if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return event::connected;
+  if (number == ZMQ_EVENT_DISCONNECTED) return event::disconnected;
+  return event::other;
+}
+
+msg::error from_zmq(const std::string& doing, const zmq::error_t& e) {
+  return {msg::ec::internal, doing + " failed: " + e.what(), "check the limits of open files and of memory", {}};
+}
+
+}  // namespace zedops::bus::detail

@@ -1,0 +1,53 @@
+// The few things that every loop does with a ZeroMQ socket. Private to bus/: it includes zmq.hpp.
+#pragma once
+#include <optional>
+#include <string>
+#include <zmq.hpp>
+
+#include "bus/protocol.hpp"
+
+namespace zedops::bus::detail {
+
+// Messages that one socket may have handled per turn of a loop, so that none starves the others.
+inline constexpr size_t turn_budget_max = 256;
+inline constexpr int connections_pending_max = 256;  // backlog of accept
+inline constexpr int sockets_max = 16'384;           // per context
+
+struct socket_limits {
+  int send_queue_max, receive_queue_max;  // messages per peer
+  int64_t frame_bytes_max;
+};
+// A socket with everything set that the guide asks for: no linger, bounded queues and frames, heartbeats.
+zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const socket_limits& limits);
+
+enum class sent : uint8_t { yes, full, unreachable };
+// Never blocks. With `routing_id` the message is for that peer of a ROUTER. Whole or not at all.
+sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const frames& message);
+
+struct incoming {
+  frames parts;
+  bool oversized = false;  // more frames than count_max; the rest was read and dropped
+};
+// Nothing when no message waits.
+std::optional<incoming> receive_frames(zmq::socket_t& socket, size_t count_max);
+
+size_t bytes_of(const frames& message);
+
+// poll without the exception for a signal; `wait_ms` -1: for ever.
+void poll(zmq_pollitem_t* items, size_t count, long wait_ms);
+
+// Connection events of a socket, readable like a socket.
+class monitor {
+ public:
+  monitor(zmq::context_t& context, zmq::socket_t& watched);
+  zmq::socket_t& socket() { return pair_; }
+  enum class event : uint8_t { connected, disconnected, other };
+  std::optional<event> next();
+
+ private:
+  zmq::socket_t pair_;
+};
+
+msg::error from_zmq(const std::string& doing, const zmq::error_t& e);
+
+}  // namespace zedops::bus::detail

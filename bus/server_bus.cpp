@@ -1,0 +1,325 @@
+#include "bus/server_bus.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <thread>
+
+#include "bus/detail/outbox.hpp"
+#include "bus/detail/socket.hpp"
+#include "bus/endpoint.hpp"
+
+namespace zedops::bus {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+struct out_item {
+  door to;
+  std::string routing_id;
+  frames message;
+  cursor at;  // of an event
+};
+
+// How many bad messages of a door ask for a log line in a second.
+class line_limiter {
+ public:
+  explicit line_limiter(size_t lines_max) : lines_max_(lines_max) {}
+  // Nothing: stay silent; else the number of messages that were silent before this one.
+  std::optional<size_t> permit() {
+    auto now = clock::now();
+    if (now - window_ >= std::chrono::seconds(1)) window_ = now, lines_ = 0;
+    if (++lines_ > lines_max_) return ++suppressed_, std::nullopt;
+    return std::exchange(suppressed_, 0);
+  }
+
+ private:
+  size_t lines_max_, lines_ = 0, suppressed_ = 0;
+  clock::time_point window_{};
+};
+
+struct counters {
+  std::atomic<uint64_t> requests{0}, agent_messages{0}, bad_messages{0}, sent{0}, published{0}, unreachable{0}, slow{0},
+      refused{0}, wakeups{0};
+  std::atomic<size_t> subscriptions{0};
+};
+
+}  // namespace
+
+std::string_view name_of(door d) {
+  switch (d) {
+    case door::clients: return "clients";
+    case door::agents: return "agents";
+    case door::events: return "events";
+  }
+  return "?";
+}
+
+struct server_bus::impl {
+  // One ROUTER with the credits of its door.
+  struct entrance {
+    door name;
+    zmq::socket_t socket;
+    std::shared_ptr<credit_pool> pool;
+    line_limiter lines;
+  };
+
+  impl(server_bus_options o, server_bus_listener& l)
+      : options(std::move(o)), listener(l), outbox(options.limits.outbox_max, options.limits.outbox_bytes_max) {}
+
+  server_bus_options options;
+  server_bus_listener& listener;
+  std::vector<endpoint_claim> claims;  // given up last, once the sockets are closed
+  zmq::context_t context;
+  // Shared with the credits, which may come back after the bus has gone.
+  std::shared_ptr<detail::wake_fd> wake = std::make_shared<detail::wake_fd>();
+  detail::outbox<out_item> outbox;
+  std::vector<entrance> entrances;
+  zmq::socket_t events;
+  decltype(outbox)::batch batch;  // taken from the outbox, not yet sent
+  cursor head;
+  counters count;
+  std::atomic<bool> stopping{false};
+  std::atomic<int> linger_ms{0};
+  std::thread thread;
+
+  void open();
+  msg::result<void> bind(zmq::socket_t& socket, const std::vector<std::string>& uris);
+  msg::result<void> bind_all();
+  entrance make_entrance(door name);
+  void run() noexcept;
+  void turn();
+  void send_some(size_t budget);
+  void send_one(const out_item& item);
+  void read(entrance& from);
+  void accept(entrance& from, detail::incoming in);
+  void refuse(entrance& from, std::string routing_id, std::string request_id, msg::error reason);
+  void read_subscriptions();
+};
+
+server_bus::impl::entrance server_bus::impl::make_entrance(door name) {
+  const auto& limits = options.limits;
+  entrance e{name,
+             detail::make_socket(context, zmq::socket_type::router,
+                                 {limits.peer_queue_max, limits.peer_queue_max, static_cast<int64_t>(body_max)}),
+             std::make_shared<credit_pool>(limits.inbound_max, [w = wake] { w->fire(); }),
+             line_limiter(limits.bad_lines_per_second_max)};
+  e.socket.set(zmq::sockopt::router_mandatory, true);
+  // An agent keeps its id when it redials and must not be locked out by its own dead connection. Clients get their id
+  // from ZeroMQ, and none may take over the replies of another.
+  if (name == door::agents) e.socket.set(zmq::sockopt::router_handover, true);
+  return e;
+}
+
+void server_bus::impl::open() {
+  const auto& limits = options.limits;
+  context.set(zmq::ctxopt::max_sockets, detail::sockets_max);
+  entrances.push_back(make_entrance(door::clients));
+  entrances.push_back(make_entrance(door::agents));
+  // What watchers send are subscriptions only: a byte and a topic.
+  constexpr int64_t subscription_bytes_max = topic_max + 1;
+  events = detail::make_socket(context, zmq::socket_type::xpub,
+                               {limits.subscriber_queue_max, limits.subscriber_queue_max, subscription_bytes_max});
+  head = options.head;
+}
+
+msg::result<void> server_bus::impl::bind(zmq::socket_t& socket, const std::vector<std::string>& uris) {
+  for (const auto& uri : uris) {
+    auto claim = endpoint_claim::take(uri);
+    if (!claim) return msg::fail(claim.error());
+    try {
+      socket.bind(uri);
+    } catch (const zmq::error_t& e) {
+      return msg::fail(detail::from_zmq("listening at " + uri, e));
+    }
+    if (auto guarded = claim->guard(); !guarded) return guarded;
+    claims.push_back(std::move(*claim));
+  }
+  return {};
+}
+
+msg::result<void> server_bus::impl::bind_all() {
+  for (const auto* uris : {&options.clients_uris, &options.agents_uris, &options.events_uris})
+    for (const auto& uri : *uris)
+      if (auto path = ipc_path(uri); !path) return msg::fail(path.error());
+  if (!options.runtime_dir.empty())
+    if (auto made = ensure_runtime_dir(options.runtime_dir); !made) return made;
+  if (auto ok = bind(entrances[0].socket, options.clients_uris); !ok) return ok;
+  if (auto ok = bind(entrances[1].socket, options.agents_uris); !ok) return ok;
+  return bind(events, options.events_uris);
+}
+
+void server_bus::impl::run() noexcept {
+  pthread_setname_np(pthread_self(), "zedops-bus");
+  while (!stopping) turn();
+  do send_some(outbox.count());
+  while (outbox.count() > 0);
+  for (auto& e : entrances) {
+    e.socket.set(zmq::sockopt::linger, linger_ms.load());
+    e.socket.close();
+  }
+  events.set(zmq::sockopt::linger, linger_ms.load());
+  events.close();
+}
+
+void server_bus::impl::turn() {
+  send_some(detail::turn_budget_max);
+  zmq_pollitem_t items[4];
+  entrance* readable[2];
+  size_t n = 0;
+  items[n++] = {nullptr, wake->fd(), ZMQ_POLLIN, 0};
+  items[n++] = {events.handle(), 0, ZMQ_POLLIN, 0};
+  const size_t first = n;
+  for (auto& e : entrances) {
+    if (!e.pool->may_read()) continue;
+    readable[n - first] = &e;
+    items[n++] = {e.socket.handle(), 0, ZMQ_POLLIN, 0};
+  }
+  detail::poll(items, n, batch.empty() ? -1 : 0);
+  ++count.wakeups;
+  // Drained before the outbox is looked at: a push from now on fires again.
+  if (items[0].revents) wake->drain();
+  if (items[1].revents) read_subscriptions();
+  for (size_t i = first; i < n; ++i)
+    if (items[i].revents) read(*readable[i - first]);
+}
+
+void server_bus::impl::send_some(size_t budget) {
+  if (batch.empty()) batch = outbox.take();
+  size_t n = 0, bytes = 0;
+  for (; n < budget && !batch.empty(); ++n) {
+    send_one(batch.front().first);
+    bytes += batch.front().second;
+    batch.pop_front();
+  }
+  if (n > 0) outbox.done(n, bytes);
+}
+
+void server_bus::impl::send_one(const out_item& item) {
+  if (item.to == door::events) {
+    detail::send_frames(events, nullptr, item.message);  // never refused: a watcher whose queue is full misses it
+    head = item.at;
+    ++count.published;
+    return;
+  }
+  auto& socket = entrances[item.to == door::agents].socket;
+  switch (detail::send_frames(socket, &item.routing_id, item.message)) {
+    case detail::sent::yes: ++count.sent; return;
+    case detail::sent::full: ++count.slow; return listener.on_slow(item.to, item.routing_id);
+    case detail::sent::unreachable: ++count.unreachable; return listener.on_unreachable(item.to, item.routing_id);
+  }
+}
+
+void server_bus::impl::read(entrance& from) {
+  constexpr size_t with_routing_id = frame_count_max + 1;
+  for (size_t n = 0; n < detail::turn_budget_max && from.pool->may_read(); ++n) {
+    auto in = detail::receive_frames(from.socket, with_routing_id);
+    if (!in) return;
+    accept(from, std::move(*in));
+  }
+}
+
+void server_bus::impl::accept(entrance& from, detail::incoming in) {
+  std::string routing_id = std::move(in.parts.front());
+  in.parts.erase(in.parts.begin());
+  std::string request_id = from.name == door::clients ? request_id_of(in.parts) : std::string();
+  if (in.oversized)
+    return refuse(from, std::move(routing_id), std::move(request_id),
+                  {msg::ec::bad_request,
+                   "the message has more than " + std::to_string(frame_count_max) + " frames",
+                   "docs/protocol.md describes the frames",
+                   {}});
+  if (from.name == door::clients) {
+    auto parsed = parse_request(std::move(in.parts));
+    if (!parsed) return refuse(from, std::move(routing_id), std::move(request_id), std::move(parsed.error()));
+    ++count.requests;
+    listener.on_request({std::move(*parsed), std::move(routing_id), credit(from.pool)});
+  } else {
+    auto parsed = parse_agent_message(std::move(in.parts));
+    if (!parsed) return refuse(from, std::move(routing_id), std::move(request_id), std::move(parsed.error()));
+    ++count.agent_messages;
+    listener.on_agent_message({std::move(*parsed), std::move(routing_id), credit(from.pool)});
+  }
+}
+
+void server_bus::impl::refuse(entrance& from, std::string routing_id, std::string request_id, msg::error reason) {
+  ++count.bad_messages;
+  auto line = from.lines.permit();
+  listener.on_bad_message(
+      {from.name, std::move(routing_id), std::move(request_id), std::move(reason), line.value_or(0), line.has_value()});
+}
+
+void server_bus::impl::read_subscriptions() {
+  for (size_t n = 0; n < detail::turn_budget_max; ++n) {
+    auto in = detail::receive_frames(events, 1);
+    if (!in) return;
+    const std::string& m = in->parts.front();
+    if (m.empty() || (m[0] != 0 && m[0] != 1)) continue;  // not a subscription: watchers have nothing else to say
+    bool subscribed = m[0] == 1;
+    subscribed ? ++count.subscriptions : --count.subscriptions;
+    std::string topic = m.substr(1);
+    if (subscribed && topic.starts_with(sync_topic_prefix))
+      detail::send_frames(events, nullptr, encode(raw_event{std::move(topic), head, {}}));
+  }
+}
+
+msg::result<std::unique_ptr<server_bus>> server_bus::start(server_bus_options options, server_bus_listener& listener) {
+  try {
+    auto p = std::make_unique<impl>(std::move(options), listener);
+    if (p->wake->fd() < 0)
+      return msg::fail(msg::ec::internal, "the process is out of file descriptors", "raise the limit (ulimit -n)");
+    p->open();
+    if (auto bound = p->bind_all(); !bound) return msg::fail(bound.error());
+    p->thread = std::thread([raw = p.get()] { raw->run(); });
+    return std::unique_ptr<server_bus>(new server_bus(std::move(p)));
+  } catch (const zmq::error_t& e) {
+    return msg::fail(detail::from_zmq("opening the bus", e));
+  } catch (const std::system_error& e) {
+    return msg::fail(msg::ec::internal, std::string("cannot start the bus thread: ") + e.what(),
+                     "check the limits of threads and of memory");
+  }
+}
+
+server_bus::server_bus(std::unique_ptr<impl> p) : impl_(std::move(p)) {}
+server_bus::~server_bus() { stop(std::chrono::milliseconds(0)); }
+
+bool server_bus::send(door to, std::string routing_id, frames message) {
+  size_t bytes = sizeof(out_item) + routing_id.size() + detail::bytes_of(message);
+  if (impl_->outbox.push({to, std::move(routing_id), std::move(message), {}}, bytes, *impl_->wake)) return true;
+  ++impl_->count.refused;
+  return false;
+}
+
+bool server_bus::publish(raw_event event) {
+  cursor at = event.at;
+  frames message = encode(std::move(event));
+  size_t bytes = sizeof(out_item) + detail::bytes_of(message);
+  if (impl_->outbox.push({door::events, {}, std::move(message), at}, bytes, *impl_->wake)) return true;
+  ++impl_->count.refused;
+  return false;
+}
+
+void server_bus::stop(std::chrono::milliseconds deadline) {
+  if (!impl_->thread.joinable()) return;
+  impl_->outbox.set_closed(true);
+  impl_->linger_ms = static_cast<int>(deadline.count());
+  impl_->stopping = true;
+  impl_->wake->fire();
+  impl_->thread.join();
+  impl_->context.close();  // waits until ZeroMQ has handed over what is queued, at most the linger time
+  impl_->claims.clear();
+}
+
+server_bus_stats server_bus::stats() const {
+  const auto& c = impl_->count;
+  server_bus_stats s;
+  s.requests = c.requests, s.agent_messages = c.agent_messages, s.bad_messages = c.bad_messages;
+  s.sent = c.sent, s.published = c.published, s.unreachable = c.unreachable, s.slow = c.slow;
+  s.refused = c.refused, s.wakeups = c.wakeups, s.subscriptions = c.subscriptions;
+  s.outbox = impl_->outbox.count(), s.outbox_bytes = impl_->outbox.bytes();
+  s.credits_clients = impl_->entrances[0].pool->outstanding();
+  s.credits_agents = impl_->entrances[1].pool->outstanding();
+  return s;
+}
+
+}  // namespace zedops::bus
