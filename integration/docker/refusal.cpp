@@ -1,0 +1,68 @@
+#include "integration/docker/refusal.hpp"
+
+namespace zedops::docker {
+namespace {
+
+bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+std::string sentence(std::string_view what, int status, std::string_view text) {
+  std::string out{what};
+  out += ": ";
+  out += text.empty() ? std::string_view{"no reason given"} : text;
+  return out + " (Docker Engine, HTTP " + std::to_string(status) + ")";
+}
+
+}  // namespace
+
+std::string name_holder(std::string_view text) {
+  constexpr std::string_view mark = "in use by container \"";
+  auto at = text.find(mark);
+  if (at == std::string_view::npos) return {};
+  text.remove_prefix(at + mark.size());
+  return std::string{text.substr(0, text.find('"'))};
+}
+
+msg::error refusal(std::string_view what, int status, std::string_view text) {
+  using msg::ec;
+  msg::error e{ec::engine_error, sentence(what, status, text), {}, {}};
+  auto means = [&e](ec code, std::string hint) {
+    e.code = code;
+    e.hint = std::move(hint);
+    return e;
+  };
+  // The two ways a clash shows: another container's port, or a process of the host.
+  if (has(text, "port is already allocated") || has(text, "address already in use"))
+    return means(ec::port_conflict, "free the port on that host or give the server another one");
+  if (status == 404 && has(text, "No such image")) return means(ec::not_found, "pull the image first");
+  if (status == 404 && has(text, "network"))
+    return means(ec::not_found, "create the network first, or take it out of the container's list");
+  if (status == 404) return means(ec::not_found, "list what is there: it may have been removed or renamed");
+  if (auto holder = name_holder(text); status == 409 && !holder.empty())
+    return means(ec::already_exists,
+                 "rename or remove container " + holder.substr(0, 12) + " yourself, or choose another name");
+  if (status == 409 && has(text, "already in progress")) return means(ec::busy, "wait until that has ended");
+  if (status == 409 || status == 304) return means(ec::wrong_state, "look at the container's state and try again");
+  if (has(text, "bind source path does not exist"))
+    return means(ec::bad_request, "create that directory on the host, or mount the disk it lives on");
+  if (status == 400 && has(text, "client version"))
+    return means(ec::engine_error, "this Docker Engine and zedops share no API version: upgrade the older one");
+  if (status == 400) return means(ec::bad_request, "correct what the message names");
+  if (status == 401 || status == 403)
+    return means(ec::engine_error, "the Engine refuses access: check its access plugin");
+  return means(ec::engine_error, "the log of dockerd on that host says more");
+}
+
+msg::error pull_refusal(std::string_view reference, int status, std::string_view text) {
+  std::string hint = "check that the registry can be reached from the host, then try again";
+  if (has(text, "manifest unknown") || has(text, "not found"))
+    hint = "check repository and tag: the registry has no such image";
+  else if (has(text, "denied") || has(text, "unauthorized"))
+    hint = "the registry wants a login for this image, or it does not exist";
+  else if (has(text, "invalid reference format")) hint = "an image is named repository:tag or repository@sha256:…";
+  else if (has(text, "no space left")) hint = "free disk space on the host";
+  auto what = "cannot pull " + std::string{reference};
+  auto message = status == 200 ? what + ": " + std::string{text} : sentence(what, status, text);
+  return {msg::ec::pull_failed, std::move(message), std::move(hint), {}};
+}
+
+}  // namespace zedops::docker
