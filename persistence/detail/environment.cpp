@@ -1,0 +1,219 @@
+#include "persistence/detail/environment.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace zedops::store::detail {
+
+using msg::ec;
+using msg::fail;
+
+namespace {
+
+// Room that one full batch may take: each change can copy a leaf and its branch pages, each value has its own bytes
+// twice over when pages are half full. Address space only, so generous.
+uint64_t headroom_of(batch_limits b) { return b.writes_max * 3 * 4096 + 2 * b.bytes_max; }
+
+uint64_t whole_pages(uint64_t bytes) { return (bytes + 65535) / 65536 * 65536; }  // of any page size
+
+bool is_disk_full(int rc) { return rc == ENOSPC || rc == EDQUOT; }
+
+}  // namespace
+
+environment::environment(const lmdb_options& o)
+    : dir_(o.dir),
+      mode_(o.mode),
+      map_bytes_(std::min(whole_pages(o.map_bytes), whole_pages(o.map_max_bytes))),
+      map_max_bytes_(whole_pages(o.map_max_bytes)),
+      reserve_bytes_(o.reserve_bytes),
+      headroom_bytes_(headroom_of(o.batch)),
+      reserve_(o.dir / reserve_file, o.reserve_bytes) {
+  handles_.fill(no_table);
+}
+
+result<std::unique_ptr<environment>> environment::open(const lmdb_options& options) {
+  std::unique_ptr<environment> e(new environment(options));
+  if (e->writable()) e->disk_full_ = !e->reserve_.hold();
+  if (auto ok = e->open_env_and_tables(); !ok) return fail(std::move(ok).error());
+  return e;
+}
+
+result<void> environment::open_env_and_tables() {
+  // A reader takes the map's size from the file, a writer sets it (LMDB raises it to what the file needs).
+  auto env = open_env(dir_, writable() ? 0U : MDB_RDONLY, writable() ? map_bytes_ : 0);
+  if (!env) return fail(std::move(env).error());
+  int dead = 0;
+  if (writable()) mdb_reader_check(env->get(), &dead);  // slots of killed tools would pin old pages for ever
+  auto txn = begin_txn(env->get(), MDB_RDONLY);
+  if (!txn) return fail(std::move(txn).error());
+  auto handles = open_tables(txn->get(), tables::existing);
+  if (!handles) return fail(std::move(handles).error());
+  if (int rc = mdb_txn_commit(txn->release())) return fail(lmdb_error(rc, "open"));
+  if (writable() && std::ranges::count(*handles, no_table) != 0) {
+    txn = begin_txn(env->get(), 0);
+    if (!txn) return fail(std::move(txn).error());
+    handles = open_tables(txn->get(), tables::create);
+    if (!handles) return fail(std::move(handles).error());
+    if (int rc = mdb_txn_commit(txn->release())) return fail(lmdb_error(rc, "create the tables"));
+  }
+  MDB_stat s{};
+  if (mdb_env_stat(env->get(), &s) == 0) page_bytes_ = s.ms_psize;
+  env_ = std::move(*env);
+  handles_ = *handles;
+  return {};
+}
+
+result<txn_ptr> environment::begin_inside(unsigned flags) {
+  for (int tries = 0;; ++tries) {
+    gate_.enter();
+    MDB_txn* raw = nullptr;
+    const int rc = env_ ? mdb_txn_begin(env_.get(), nullptr, flags, &raw) : MDB_PANIC;
+    if (rc == 0) return txn_ptr(raw);
+    gate_.leave();
+    if (tries == 3) return fail(lmdb_error(rc, "begin a transaction"));
+    if (rc == MDB_PANIC) {
+      if (auto ok = reopen_if_panicked(); !ok) return fail(std::move(ok).error());
+    } else if (rc == MDB_MAP_RESIZED) {
+      adopt_grown_map();
+    } else {
+      return fail(lmdb_error(rc, "begin a transaction"));
+    }
+  }
+}
+
+result<txn_ptr> environment::begin_read() { return begin_inside(MDB_RDONLY); }
+
+result<txn_ptr> environment::begin_write(write_kind kind) {
+  if (!writable())
+    return fail(ec::forbidden, "the store is open for reading only", "stop the manager and open it for writing");
+  if (disk_full_) {
+    if (kind == write_kind::essential) {
+      reserve_.give_up();
+    } else if (reserve_.hold()) {
+      disk_full_ = false;
+    } else {
+      return fail(lmdb_error(ENOSPC, "write"));
+    }
+  }
+  make_room(kind);
+  return begin_inside(0);
+}
+
+void environment::end(txn_ptr txn) {
+  txn.reset();
+  gate_.leave();
+}
+
+result<void> environment::commit(txn_ptr txn) {
+  const size_t id = mdb_txn_id(txn.get());
+  const int rc = mdb_txn_commit(txn.release());
+  gate_.leave();
+  if (rc == 0) return {};
+  if (is_disk_full(rc)) disk_full_ = true;
+  auto probe = begin_inside(MDB_RDONLY);  // opens the environment anew when the failure was a fatal one
+  if (!probe)
+    return fail(ec::internal,
+                write_error(rc, "commit").message + "; whether it was kept shows when the store opens again",
+                probe.error().hint);
+  const bool kept = mdb_txn_id(probe->get()) >= id;
+  probe->reset();
+  const int synced = kept ? mdb_env_sync(env_.get(), 1) : 0;
+  gate_.leave();
+  if (!kept) return fail(write_error(rc, "commit"));
+  if (synced) return fail(lmdb_error(synced, "commit"));
+  return {};
+}
+
+msg::error environment::write_error(int rc, std::string_view what) const {
+  if (rc == MDB_MAP_FULL && map_bytes_ < map_max_bytes_)
+    return {ec::busy, "the store must grow, and its readers did not leave in time", "repeat the request", {}};
+  return lmdb_error(rc, what);
+}
+
+result<void> environment::reopen_if_panicked() {
+  const std::lock_guard one(change_);
+  if (!gate_.close(gate_patience_max))
+    return fail(ec::busy, "the store must be opened anew after a disk error, and readers are in the way",
+                "repeat the request");
+  result<void> done;
+  MDB_txn* raw = nullptr;
+  const int rc = env_ ? mdb_txn_begin(env_.get(), nullptr, MDB_RDONLY, &raw) : MDB_PANIC;
+  if (rc == 0) {
+    mdb_txn_abort(raw);  // another thread has opened it meanwhile
+  } else {
+    env_.reset();
+    done = open_env_and_tables();
+  }
+  gate_.open();
+  return done;
+}
+
+void environment::adopt_grown_map() {  // by another process
+  const std::lock_guard one(change_);
+  if (!gate_.close(gate_patience_max)) return;
+  if (env_) mdb_env_set_mapsize(env_.get(), 0);
+  gate_.open();
+}
+
+bool environment::resize(uint64_t bytes, std::chrono::milliseconds patience) {
+  const std::lock_guard one(change_);
+  if (!gate_.close(patience)) return false;
+  int rc = 0;
+  if (env_) {
+    int dead = 0;
+    mdb_reader_check(env_.get(), &dead);
+    rc = mdb_env_set_mapsize(env_.get(), bytes);
+    if (rc == 0) {
+      map_bytes_ = measure_inside().map_bytes;
+    } else {
+      env_.reset();  // LMDB has unmapped the old map: the next transaction opens it anew with the old size
+    }
+  }
+  gate_.open();
+  return rc == 0;
+}
+
+// Ahead of need: with little room left the map grows when no reader is in the way, with too little it waits for them.
+void environment::make_room(write_kind kind) {
+  const auto now = measure();
+  const uint64_t free = now.map_bytes - std::min(now.map_bytes, now.used_bytes);
+  const uint64_t limit = map_max_bytes_ + (kind == write_kind::essential ? reserve_bytes_ : 0);
+  if (kind == write_kind::ordinary && now.map_bytes > std::max(map_max_bytes_, now.used_bytes)) {
+    resize(std::max(map_max_bytes_, whole_pages(now.used_bytes)), gate_patience_max);  // the reserve is not for these
+    return;
+  }
+  if (free >= 4 * headroom_bytes_ || now.map_bytes >= limit) return;
+  const uint64_t wanted = std::max(2 * now.map_bytes, whole_pages(now.used_bytes + 8 * headroom_bytes_));
+  resize(std::min(limit, wanted), std::chrono::milliseconds(free >= headroom_bytes_ ? 0 : gate_patience_max.count()));
+}
+
+result<void> environment::reserve_map(uint64_t bytes) {
+  const auto now = measure();
+  const uint64_t wanted = std::min(map_max_bytes_, whole_pages(now.used_bytes + bytes));
+  if (wanted > now.map_bytes && !resize(wanted, gate_patience_max))
+    return fail(ec::busy, "the store could not grow its map", "close the tools that read it and start again");
+  return {};
+}
+
+environment::sizes environment::measure_inside() const {
+  MDB_envinfo info{};
+  if (!env_ || mdb_env_info(env_.get(), &info)) return {0, map_bytes_};
+  return {(info.me_last_pgno + 1) * page_bytes_, info.me_mapsize};
+}
+
+environment::sizes environment::measure() {
+  gate_.enter();
+  const auto s = measure_inside();
+  gate_.leave();
+  return s;
+}
+
+result<void> environment::copy_to(int fd) {
+  gate_.enter();
+  const int rc = env_ ? mdb_env_copyfd2(env_.get(), fd, MDB_CP_COMPACT) : MDB_PANIC;
+  gate_.leave();
+  if (rc) return fail(lmdb_error(rc, "backup"));
+  return {};
+}
+
+}  // namespace zedops::store::detail
