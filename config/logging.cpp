@@ -1,0 +1,103 @@
+#include "config/logging.hpp"
+
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace zedops::config {
+
+namespace {
+// Hands lines to a function.
+class function_sink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit function_sink(std::function<void(std::string_view)> write) : write_(std::move(write)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& m) override { write_({m.payload.data(), m.payload.size()}); }
+  void flush_() override {}
+  std::function<void(std::string_view)> write_;
+};
+
+spdlog::level::level_enum to_spdlog(msg::log_level level) {
+  switch (level) {
+    case msg::log_level::trace: return spdlog::level::trace;
+    case msg::log_level::debug: return spdlog::level::debug;
+    case msg::log_level::info: return spdlog::level::info;
+    case msg::log_level::warn: return spdlog::level::warn;
+    case msg::log_level::error: break;
+  }
+  return spdlog::level::err;
+}
+
+struct journal {
+  std::unique_ptr<spdlog::logger> logger;
+  msg::log_format format = msg::log_format::text;
+  log_prefix prefix = log_prefix::plain;
+  std::mutex limiter_mutex;
+  log_limiter limiter;
+
+  journal() { start({}); }
+
+  void start(const log_options& options) {
+    spdlog::sink_ptr sink;
+    bool to_err = options.target == log_target::err;
+    if (options.write) sink = std::make_shared<function_sink>(options.write);
+    else if (to_err) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    else sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
+    format = options.format;
+    bool journald =
+        !options.write && is_journal_stream(to_err ? STDERR_FILENO : STDOUT_FILENO, std::getenv("JOURNAL_STREAM"));
+    prefix = journald ? log_prefix::journal : log_prefix::plain;
+    logger = std::make_unique<spdlog::logger>("zedops", std::move(sink));
+    logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%v"));  // lines come ready-made
+    logger->set_level(to_spdlog(options.level));
+  }
+};
+
+journal& the_journal() {
+  static journal j;
+  return j;
+}
+
+void write(journal& j, msg::log_level level, std::string_view line) {
+  j.logger->log(to_spdlog(level), spdlog::string_view_t{line.data(), line.size()});
+}
+
+msg::time_point now() { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); }
+}  // namespace
+
+void start_logging(const log_options& options) { the_journal().start(options); }
+
+void set_log_level(msg::log_level level) { the_journal().logger->set_level(to_spdlog(level)); }
+
+bool would_log(msg::log_level level) { return the_journal().logger->should_log(to_spdlog(level)); }
+
+void log_event(msg::log_level level, std::string_view id, log_fields fields) {
+  auto& j = the_journal();
+  if (j.logger->should_log(to_spdlog(level)))
+    write(j, level, format_log_line(j.format, j.prefix, now(), level, id, fields));
+}
+
+void log_event(std::string_view id, log_fields fields) { log_event(msg::log_level::info, id, fields); }
+
+void log_limited(msg::log_level level, std::string_view id, log_fields fields) {
+  auto& j = the_journal();
+  if (!j.logger->should_log(to_spdlog(level))) return;
+  std::optional<uint64_t> left_out;
+  {
+    std::lock_guard lock{j.limiter_mutex};
+    left_out = j.limiter.admit(id, log_limiter::clock::now());
+  }
+  if (!left_out) return;
+  if (*left_out > 0) log_event(level, "log.left-out", {{"event", id}, {"lines", *left_out}});
+  log_event(level, id, fields);
+}
+
+}  // namespace zedops::config

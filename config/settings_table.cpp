@@ -1,0 +1,135 @@
+// The tables of settings: a new setting is a field in settings.hpp and a row here.
+#include "config/detail/settings_table.hpp"
+
+#include <array>
+
+namespace zedops::config {
+
+msg::duration timeout_of(const manager_settings& s, msg::op_kind kind) {
+  switch (kind) {
+    case msg::op_kind::create: return s.timeout_create;
+    case msg::op_kind::start: return s.timeout_start;
+    case msg::op_kind::stop: return s.timeout_stop;
+    case msg::op_kind::restart: return s.timeout_restart;
+    case msg::op_kind::rebuild: return s.timeout_rebuild;
+    case msg::op_kind::recreate: return s.timeout_recreate;
+    case msg::op_kind::edit: return s.timeout_edit;
+    case msg::op_kind::remove: return s.timeout_remove;
+    case msg::op_kind::restore: return s.timeout_restore;
+    case msg::op_kind::purge: break;
+  }
+  return s.timeout_purge;
+}
+
+namespace detail {
+
+namespace {
+constexpr int64_t second = 1000;
+constexpr int64_t hour = 3600 * second;
+constexpr int64_t day = 24 * hour;
+
+using manager = manager_settings;
+using agent = agent_settings;
+using enum applies;
+
+constexpr setting<manager> timeout(std::string_view key, msg::duration manager::*field, std::string_view fallback,
+                                   std::string_view help) {
+  return {key, field, fallback, help, at_once, text_rule::none, second, day};
+}
+
+constexpr auto log_level_help = "the least severe log lines that are written";
+constexpr auto log_format_help = "log lines as key=value text or as JSON, one object per line";
+
+const std::array manager_rows = {
+    setting<manager>{"config", &manager::config, "{config}/zedops/manager.toml",
+                     "configuration file; the default one may be absent", at_restart, text_rule::file},
+    setting<manager>{"data_dir", &manager::data_dir, "{state}/zedops", "the store: every record and the history",
+                     at_restart, text_rule::directory},
+    setting<manager>{"runtime_dir", &manager::runtime_dir, "{runtime}/zedops", "ipc sockets", at_restart,
+                     text_rule::directory},
+    setting<manager>{"clients", &manager::clients, "ipc://{runtime_dir}/clients.ipc",
+                     "where clients connect; port 7700 is usual for tcp", at_restart, text_rule::endpoint},
+    setting<manager>{"agents", &manager::agents, "ipc://{runtime_dir}/agents.ipc",
+                     "where agents connect; port 7701 is usual for tcp", at_restart, text_rule::endpoint},
+    setting<manager>{"events", &manager::events, "ipc://{runtime_dir}/events.ipc",
+                     "where events are published; port 7702 is usual for tcp", at_restart, text_rule::endpoint},
+    setting<manager>{"sync_interval", &manager::sync_interval, "30s",
+                     "how often every agent is asked what is really there, besides events and reconnects", at_once,
+                     text_rule::none, 100, day},
+    setting<manager>{"retention", &manager::retention, "24h",
+                     "how long a deleted server can be restored before it is purged with its data", at_once,
+                     text_rule::none, second, 3650 * day},
+    setting<manager>{"history_max", &manager::history_max, "100000", "events kept for replay; older ones are trimmed",
+                     at_once, text_rule::none, 1000, 100'000'000},
+    setting<manager>{"agent_suspect_after", &manager::agent_suspect_after, "2s",
+                     "silence after which an agent is suspect", at_once, text_rule::none, 100, hour},
+    setting<manager>{"agent_unreachable_after", &manager::agent_unreachable_after, "3s",
+                     "silence after which an agent is unreachable", at_once, text_rule::none, 200, hour},
+    timeout("timeout_create", &manager::timeout_create, "30m", "a create without progress for so long fails"),
+    timeout("timeout_start", &manager::timeout_start, "30m", "the same for start, which may have to pull an image"),
+    timeout("timeout_stop", &manager::timeout_stop, "5m", "the same for stop; add the longest stop plan of a template"),
+    timeout("timeout_restart", &manager::timeout_restart, "5m", "the same for restart"),
+    timeout("timeout_rebuild", &manager::timeout_rebuild, "30m", "the same for rebuild"),
+    timeout("timeout_recreate", &manager::timeout_recreate, "30m", "the same for recreate"),
+    timeout("timeout_edit", &manager::timeout_edit, "1m", "the same for edit"),
+    timeout("timeout_remove", &manager::timeout_remove, "5m", "the same for the container's removal at a soft delete"),
+    timeout("timeout_restore", &manager::timeout_restore, "30m", "the same for restore"),
+    timeout("timeout_purge", &manager::timeout_purge, "1h", "the same for purge, which may remove much data"),
+    setting<manager>{"templates_dir", &manager::templates_dir, "",
+                     "directory of server templates (*.toml), added to the built-in ones; the same name replaces one",
+                     at_restart, text_rule::optional_directory},
+    setting<manager>{"log_level", &manager::log_level, "info", log_level_help, at_once},
+    setting<manager>{"log_format", &manager::log_format, "text", log_format_help},
+};
+
+const std::array agent_rows = {
+    setting<agent>{"config", &agent::config, "{config}/zedops/agent.toml",
+                   "configuration file; the default one may be absent", at_restart, text_rule::file},
+    setting<agent>{"name", &agent::name, "{hostname}", "the agent's name, unique for its manager", at_restart,
+                   text_rule::name},
+    setting<agent>{"manager", &agent::manager, "ipc://{runtime}/zedops/agents.ipc",
+                   "the manager's endpoint for agents; port 7701 is usual for tcp", at_restart, text_rule::endpoint},
+    setting<agent>{"manager_id", &agent::manager_id, "",
+                   "the manager whose containers these are; empty: the first one that is met is kept", at_restart,
+                   text_rule::optional_name},
+    setting<agent>{"docker_host", &agent::docker_host, "{docker_host}",
+                   "the Docker Engine; the default is DOCKER_HOST, else the system socket", at_restart,
+                   text_rule::engine},
+    setting<agent>{"data_path", &agent::data_path, "/var/lib/zedops/servers",
+                   "the servers' data, a folder for each server", at_restart, text_rule::directory},
+    setting<agent>{"state_dir", &agent::state_dir, "{state}/zedops-agent", "the agent's identity and fencing state",
+                   at_restart, text_rule::directory},
+    setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
+                   text_rule::none, 1, 64},
+    setting<agent>{"log_level", &agent::log_level, "info", log_level_help, at_once},
+    setting<agent>{"log_format", &agent::log_format, "text", log_format_help},
+};
+
+program<manager>::conflict check_manager(const manager& s) {
+  if (s.agent_suspect_after >= s.agent_unreachable_after)
+    return {"agent_unreachable_after",
+            "is " + msg::format_duration(s.agent_unreachable_after) +
+                ", not longer than agent_suspect_after = " + msg::format_duration(s.agent_suspect_after),
+            "an agent is suspect before it is unreachable: raise agent_unreachable_after"};
+  return {};
+}
+
+program<agent>::conflict check_agent(const agent&) { return {}; }
+}  // namespace
+
+template <>
+const program<manager>& program_of<manager>() {
+  static const program<manager> p{"zedops-manager", "Control plane for servers in containers: the source of truth",
+                                  manager_rows, check_manager};
+  return p;
+}
+
+template <>
+const program<agent>& program_of<agent>() {
+  static const program<agent> p{"zedops-agent", "Carries out a manager's commands on one Docker host", agent_rows,
+                                check_agent};
+  return p;
+}
+
+}  // namespace detail
+}  // namespace zedops::config

@@ -1,0 +1,109 @@
+#include "config/logging.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <thread>
+
+#include "messages/ids.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace zedops;
+using namespace zedops::config;
+using namespace std::chrono_literals;
+
+namespace {
+const msg::time_point t0{msg::duration{1'700'000'000'123}};
+
+std::string text_line(log_fields fields) {
+  return format_log_line(msg::log_format::text, log_prefix::plain, t0, msg::log_level::info, "a.b", fields);
+}
+
+struct captured {
+  std::vector<std::string> lines;
+  explicit captured(log_options options) {
+    options.write = [this](std::string_view line) { lines.emplace_back(line); };
+    start_logging(options);
+  }
+  ~captured() { start_logging({}); }
+};
+}  // namespace
+
+TEST_CASE("logging: a text line has time, level, id and fields", "[unit][config]") {
+  REQUIRE(text_line({{"server", msg::server_id{"s1"}}, {"wait", 3s}, {"n", 4}, {"ok", true}}) ==
+          "2023-11-14T22:13:20.123Z info  a.b server=s1 wait=3s n=4 ok=true");
+}
+
+TEST_CASE("logging: no value can forge a line", "[unit][config]") {
+  REQUIRE(text_line({{"x", "a\n2023 info  b.c"}}) == "2023-11-14T22:13:20.123Z info  a.b x=\"a\\n2023 info  b.c\"");
+  REQUIRE(text_line({{"x", "q\" y=1 \x1b[0m\r"}}) ==
+          "2023-11-14T22:13:20.123Z info  a.b x=\"q\\\" y=1 \\x1b[0m\\x0d\"");
+  REQUIRE(text_line({{"x", ""}}) == "2023-11-14T22:13:20.123Z info  a.b x=\"\"");
+  auto json = format_log_line(msg::log_format::json, log_prefix::plain, t0, msg::log_level::warn, "a.b",
+                              {{"x", "line\n\"\xff"}});
+  REQUIRE(
+      json ==
+      "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"warn\",\"event\":\"a.b\",\"x\":\"line\\n\\\"\xef\xbf\xbd\"}");
+}
+
+TEST_CASE("logging: long values are cut and secrets are never written", "[unit][config]") {
+  REQUIRE(text_line({{"x", std::string(1'000'000, 'x')}}).size() < log_value_bytes_max + 100);
+  for (auto key : {"password", "RCON_PASSWORD", "token", "client_secret"})
+    REQUIRE(text_line({{key, "hunter2"}}).find("hunter2") == std::string::npos);
+  REQUIRE_FALSE(is_secret_name("server"));
+}
+
+TEST_CASE("logging: under the journal a line has its priority and no time", "[unit][config]") {
+  REQUIRE(format_log_line(msg::log_format::text, log_prefix::journal, t0, msg::log_level::error, "a.b", {}) ==
+          "<3>a.b");
+  std::unique_ptr<FILE, int (*)(FILE*)> file{std::tmpfile(), &std::fclose};
+  REQUIRE(file);
+  struct stat s {};
+  REQUIRE(fstat(fileno(file.get()), &s) == 0);
+  auto own = std::to_string(s.st_dev) + ":" + std::to_string(s.st_ino);
+  REQUIRE(is_journal_stream(fileno(file.get()), own.c_str()));
+  REQUIRE_FALSE(is_journal_stream(fileno(file.get()), "1:1"));
+  REQUIRE_FALSE(is_journal_stream(fileno(file.get()), nullptr));
+}
+
+TEST_CASE("logging: the level can be changed at run time", "[unit][config][acc-98]") {
+  captured log{{.level = msg::log_level::warn}};
+  log_event("quiet.info");
+  REQUIRE(log.lines.empty());
+  set_log_level(msg::log_level::debug);
+  REQUIRE(would_log(msg::log_level::debug));
+  log_event(msg::log_level::debug, "loud.debug", {{"percent", "100%v {}"}});
+  REQUIRE(log.lines.size() == 1);
+  REQUIRE(log.lines[0].find("loud.debug percent=\"100%v {}\"") != std::string::npos);
+}
+
+TEST_CASE("logging: lines that hostile input causes are limited per id and counted", "[unit][config]") {
+  log_limiter limiter;
+  log_limiter::clock::time_point t{};
+  for (uint32_t i = 0; i < limited_burst_max; ++i) REQUIRE(limiter.admit("a", t) == 0u);
+  for (int i = 0; i < 7; ++i) REQUIRE_FALSE(limiter.admit("a", t));
+  REQUIRE(limiter.admit("b", t) == 0u);
+  REQUIRE_FALSE(limiter.admit("a", t + limited_window - 1ns));
+  REQUIRE(limiter.admit("a", t + limited_window) == 8u);
+  REQUIRE(limiter.admit("a", t + limited_window) == 0u);
+  for (size_t i = 0; i < 2 * limited_ids_max; ++i) limiter.admit("id" + std::to_string(i), t);
+  REQUIRE_FALSE(limiter.admit("one-too-many", t));
+}
+
+TEST_CASE("logging: a flood of limited lines writes a handful", "[unit][config]") {
+  captured log{{}};
+  for (int i = 0; i < 10'000; ++i) log_limited(msg::log_level::warn, "bus.bad-frame", {{"peer", "x"}});
+  REQUIRE(log.lines.size() == limited_burst_max);
+}
+
+TEST_CASE("logging: threads may log and change the level at the same time", "[unit][config]") {
+  captured log{{}};
+  std::thread other{[] {
+    for (int i = 0; i < 500; ++i) log_event("other.line", {{"i", i}});
+  }};
+  for (int i = 0; i < 500; ++i) set_log_level(i % 2 ? msg::log_level::info : msg::log_level::debug);
+  other.join();
+  REQUIRE(log.lines.size() == 500);
+}
