@@ -1,0 +1,233 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/integration/host/disk.hpp"
+
+using namespace zedops;
+using test::disk;
+using test::in_child;
+namespace fs = std::filesystem;
+
+namespace {
+
+size_t entries_in(const fs::path& path) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
+}
+
+}  // namespace
+
+TEST_CASE("purge: a tree goes with all its content and says how much", "[integration][host][acc-57][acc-61]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map", std::string(5000, 'x'));
+  d.write("alpha/bin/deep/er/game", std::string(300, 'x'));
+  d.write("bravo/data/map");
+  CHECK(d.remove("alpha") == 5300u);
+  CHECK_FALSE(fs::exists(d.servers() / "alpha"));
+  CHECK(d.check("bravo").state == msg::data_state::present);
+  CHECK(entries_in(d.servers()) == 2);  // bravo and the marker
+}
+
+TEST_CASE("purge: a tree that is absent is removed already", "[integration][host]") {
+  disk d;
+  d.prepare();
+  CHECK(d.remove("alpha") == 0u);
+}
+
+TEST_CASE("purge: nothing outside a server's own tree can be named", "[integration][host][acc-61]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map");
+  fs::create_directories(d.path / "outside");
+  for (const char* name :
+       {"", ".", "..", "../outside", "alpha/data", "/", "Alpha", ".zedops-data-root", ".trash-alpha-o1"}) {
+    CAPTURE(name);
+    CHECK(d.remove(name).error().code == msg::ec::invalid_name);
+  }
+  for (const char* id : {"", "../x", "a/b", "a-b", "."})
+    CHECK(d.remove("alpha", id).error().code == msg::ec::bad_request);
+  CHECK(fs::exists(d.path / "outside"));
+  CHECK(d.check("alpha").state == msg::data_state::present);
+}
+
+TEST_CASE("purge: refuses a data path that is not a root of ours", "[integration][host][acc-61]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map");
+  auto inside = d.root;
+  inside.data_path += "/alpha";  // another server's tree given as the root
+  auto removed = host::remove_tree({inside, "data", "o1"});
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().code == msg::ec::data_unknown);
+  auto foreign = d.root;
+  foreign.owner = "another-agent";
+  CHECK_FALSE(host::remove_tree({foreign, "alpha", "o1"}));
+  fs::remove(d.servers() / host::marker_name);
+  CHECK(d.remove("alpha").error().code == msg::ec::data_unknown);
+  CHECK(fs::exists(d.servers() / "alpha/data/map"));
+}
+
+TEST_CASE("purge: a link in a server's place is refused, its target untouched", "[integration][host][acc-61]") {
+  disk d;
+  d.prepare();
+  d.write("bravo/data/map");
+  fs::create_symlink("bravo", d.servers() / "alpha");
+  auto removed = d.remove("alpha");
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().code == msg::ec::forbidden);
+  CHECK(fs::is_symlink(d.servers() / "alpha"));
+  CHECK(d.check("bravo").state == msg::data_state::present);
+  d.write("charlie", "a file");
+  CHECK(d.remove("charlie").error().code == msg::ec::forbidden);
+}
+
+TEST_CASE("purge: links inside a tree are removed, not what they point at", "[integration][host][acc-61][fc-45]") {
+  disk d;
+  d.prepare();
+  d.write("bravo/data/map");
+  fs::create_directories(d.path / "outside");
+  std::ofstream(d.path / "outside/file") << "x";
+  fs::create_directories(d.servers() / "alpha/data");
+  fs::create_symlink("../../bravo", d.servers() / "alpha/data/other");
+  fs::create_symlink(d.path / "outside", d.servers() / "alpha/data/outside");
+  fs::create_symlink(d.path / "outside/file", d.servers() / "alpha/data/file");
+  fs::create_symlink("..", d.servers() / "alpha/data/loop");
+  fs::create_hard_link(d.servers() / "bravo/data/map", d.servers() / "alpha/data/hard");
+  CHECK(d.remove("alpha") == 0u);  // a file with another name frees nothing
+  CHECK_FALSE(fs::exists(d.servers() / "alpha"));
+  CHECK(fs::exists(d.path / "outside/file"));
+  CHECK(d.check("bravo").state == msg::data_state::present);
+}
+
+TEST_CASE("purge: a program that swaps directories for links meanwhile gains nothing", "[integration][host][acc-61]") {
+  disk d;
+  d.prepare();
+  fs::create_directories(d.path / "outside/d");
+  std::ofstream(d.path / "outside/d/precious") << "x";
+  std::atomic<bool> done = false;
+  std::atomic<int> swaps = 0;
+  std::thread attacker([&] {
+    // Held open, so the attack goes on under the tree's new name.
+    const auto tree = (d.servers() / "alpha").string(), target = (d.path / "outside/d").string();
+    while (!done) {
+      int fd = ::open(tree.c_str(), O_RDONLY | O_DIRECTORY);
+      struct stat info {};
+      while (fd >= 0 && !done && ::fstat(fd, &info) == 0 && info.st_nlink != 0) {
+        ::renameat(fd, "d", fd, "d.away");
+        swaps += ::symlinkat(target.c_str(), fd, "d") == 0;
+        ::unlinkat(fd, "d", 0);
+        ::renameat(fd, "d.away", fd, "d");
+      }
+      if (fd >= 0) ::close(fd);
+    }
+  });
+  std::error_code failed;
+  for (int round = 0; round < 200; ++round) {
+    auto fresh = d.path / "fresh";
+    fs::create_directories(fresh / "d", failed);
+    for (int i = 0; i < 5; ++i) std::ofstream(fresh / "d" / ("file" + std::to_string(i))) << "x";
+    fs::rename(fresh, d.servers() / "alpha", failed);
+    (void)d.remove("alpha", "o" + std::to_string(round));
+  }
+  done = true;
+  attacker.join();
+  CHECK(swaps > 0);
+  CHECK(fs::exists(d.path / "outside/d/precious"));
+  REQUIRE(d.remove("alpha"));
+  CHECK(entries_in(d.servers()) == 1);
+}
+
+TEST_CASE("purge: one that was cut off is finished by the next", "[integration][host][acc-61]") {
+  disk d;
+  d.prepare();
+  d.write(".trash-alpha-o0/data/rest", std::string(100, 'x'));       // renamed, half deleted, then a crash
+  d.write(".trash-alpha-2-o7/data/rest", std::string(10'000, 'x'));  // server alpha-2's
+  d.write("alpha/data/map", std::string(20, 'x'));                   // a new server of that name
+  CHECK(d.remove("alpha", "o1") == 120u);
+  CHECK_FALSE(fs::exists(d.servers() / ".trash-alpha-o0"));
+  CHECK(fs::exists(d.servers() / ".trash-alpha-2-o7"));
+  CHECK(host::empty_trash(d.root) == 10'000u);
+  CHECK(entries_in(d.servers()) == 1);
+}
+
+TEST_CASE("purge: a removal that fails in the middle resumes where it stopped", "[integration][host][acc-61]") {
+  if (!test::is_root()) return;
+  disk d;
+  d.prepare();
+  d.write("alpha/data/locked/file");
+  d.write("alpha/data/free/file");
+  fs::permissions(d.servers(), fs::perms(0777));
+  for (const auto& entry : fs::recursive_directory_iterator(d.servers() / "alpha"))
+    REQUIRE(::chown(entry.path().c_str(), 65534, 65534) == 0);
+  REQUIRE(::chown((d.servers() / "alpha").c_str(), 65534, 65534) == 0);
+  REQUIRE(::chown((d.servers() / "alpha/data/locked").c_str(), 0, 0) == 0);
+  CHECK(in_child([&]() -> std::string {
+          if (::setegid(65534) != 0 || ::seteuid(65534) != 0) return "cannot change the user";
+          auto removed = d.remove("alpha");
+          if (removed) return "removed what may not be removed";
+          return removed.error().message.find("locked") == std::string::npos ? removed.error().message : "";
+        }) == "");
+  CHECK_FALSE(fs::exists(d.servers() / "alpha"));
+  CHECK(fs::exists(d.servers() / ".trash-alpha-o1/data/locked/file"));
+  CHECK(d.remove("alpha", "o2"));
+  CHECK(entries_in(d.servers()) == 1);
+}
+
+TEST_CASE("purge: a tree with a mount in it is refused before anything goes", "[integration][host][acc-61]") {
+  if (!test::is_root()) return;
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map");
+  fs::create_directories(d.servers() / "alpha/backups");
+  fs::create_directories(d.path / "outside");
+  std::ofstream(d.path / "outside/precious") << "x";
+  auto at = (d.servers() / "alpha/backups").string();
+  auto bind_is_refused = [&](const char* source, const std::string& target) {
+    return in_child([&]() -> std::string {
+      if (!test::own_mounts()) return "no mount namespace";
+      int failed = source ? ::mount(source, target.c_str(), nullptr, MS_BIND, nullptr)
+                          : ::mount("none", target.c_str(), "tmpfs", 0, nullptr);
+      if (failed) return "mount failed";
+      auto removed = d.remove("alpha");
+      if (removed) return "removed";
+      return removed.error().code == msg::ec::forbidden ? "" : removed.error().message;
+    });
+  };
+  auto outside = (d.path / "outside").string();
+  CHECK(bind_is_refused(outside.c_str(), at) == "");  // the same file system: no device number tells
+  CHECK(bind_is_refused(nullptr, at) == "");
+  CHECK(bind_is_refused(outside.c_str(), (d.servers() / "alpha").string()) == "");
+  CHECK(fs::exists(d.servers() / "alpha/data/map"));
+  CHECK(fs::exists(d.path / "outside/precious"));
+}
+
+TEST_CASE("purge: a tree that holds another data root is refused", "[integration][host][acc-61]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/nested/" + std::string(host::marker_name), d.root.owner);
+  d.write("alpha/nested/bravo/data/map");
+  CHECK(d.remove("alpha").error().code == msg::ec::forbidden);
+  CHECK(fs::exists(d.servers() / "alpha/nested/bravo/data/map"));
+}
+
+TEST_CASE("purge: no depth of directories defeats it", "[integration][host]") {
+  disk d;
+  d.prepare();
+  fs::create_directories(d.servers() / "alpha/data");
+  int at = ::open((d.servers() / "alpha/data").c_str(), O_RDONLY | O_DIRECTORY);
+  for (int i = 0; i < 1000; ++i) {
+    REQUIRE(::mkdirat(at, "deep", 0755) == 0);
+    int below = ::openat(at, "deep", O_RDONLY | O_DIRECTORY);
+    ::close(at);
+    at = below;
+  }
+  int file = ::openat(at, "file", O_WRONLY | O_CREAT, 0644);
+  REQUIRE(::write(file, "12345", 5) == 5);
+  ::close(file);
+  ::close(at);
+  CHECK(d.remove("alpha") == 5u);
+  CHECK(entries_in(d.servers()) == 1);
+}
