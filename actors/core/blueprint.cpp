@@ -1,0 +1,196 @@
+#include "actors/core/blueprint.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "messages/names.hpp"
+
+namespace zedops::core {
+
+using namespace msg;
+
+namespace {
+
+struct expander {
+  const server& s;
+  const plan_context& cx;
+
+  std::optional<std::string> operator()(std::string_view key) const {
+    if (key == "name") return s.name;
+    if (key == "id") return s.id.value;
+    if (key == "agent") return cx.agent_name;
+    for (const auto& p : s.ports)
+      if (key == std::string(name_of(p.role)) + "_port") return std::to_string(p.number);
+    return std::nullopt;
+  }
+  std::optional<std::string> fill(std::string_view pattern) const { return expand(pattern, *this); }
+};
+
+uint16_t rcon_port_of(const server& s) {
+  for (const auto& p : s.ports)
+    if (p.role == port_role::rcon) return p.number;
+  return 0;
+}
+
+stop_procedure stop_for(const server& s, const server_template& t, const std::map<std::string, std::string>& env) {
+  stop_procedure out;
+  out.grace = t.stop.grace;
+  out.network = t.rcon_network;
+  if (t.stop.steps.empty()) return out;
+  const auto& step = t.stop.steps.front();
+  out.rcon.port = rcon_port_of(s);
+  out.rcon.commands = step.commands;
+  out.rcon.dial_timeout = step.dial_timeout;
+  out.rcon.settle = step.wait;
+  for (const auto& key : step.password_env)
+    if (auto i = env.find(key); i != env.end() && !i->second.empty()) {
+      out.rcon.password = i->second;
+      break;
+    }
+  if (out.rcon.password.empty()) out.rcon.port = 0;  // without a password there is nothing to log in with
+  return out;
+}
+
+data_layout layout_for(const server& s, const server_template& t) {
+  data_layout out;
+  out.root = s.data_path;
+  out.name = s.name;
+  for (const auto& d : t.dirs)
+    out.dirs.push_back({d.name, s.data_path + "/" + s.name + (d.path.empty() ? "" : "/" + d.path), d.counts_as_data});
+  return out;
+}
+
+std::optional<uint16_t> number_of(const std::string& text) {
+  uint16_t n = 0;
+  auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (err != std::errc{} || end != text.data() + text.size() || n == 0) return std::nullopt;
+  return n;
+}
+
+}  // namespace
+
+result<server_plan> plan_for(const server& s, const server_template& t, const plan_context& cx) {
+  const expander x{s, cx};
+  server_plan plan;
+  auto& c = plan.container;
+  auto name = x.fill(t.container_name);
+  if (!name)
+    return fail(ec::bad_request, "template " + t.name + ": container_name cannot be filled", "mend the template");
+  c.name = *name;
+  c.image = s.image + (s.image_tag.find(':') != std::string::npos ? "@" : ":") + s.image_tag;
+  c.env = t.env;
+  for (const auto& [key, value] : s.env) c.env[key] = value;
+  for (const auto& [key, pattern] : t.inject_env)
+    if (auto value = x.fill(pattern)) c.env[key] = *value;
+  for (const auto& [key, pattern] : t.labels)
+    if (auto value = x.fill(pattern)) c.labels[key] = *value;
+  c.labels[std::string(label_managed)] = "true";
+  c.labels[std::string(label_manager)] = cx.manager_id;
+  c.labels[std::string(label_server)] = s.id.value;
+  c.labels[std::string(label_name)] = s.name;
+  c.labels[std::string(label_type)] = t.name;
+  c.labels[std::string(label_operation)] = cx.op.value;
+  for (const auto& p : t.ports) {
+    if (!p.published) continue;
+    auto host = x.fill(p.host);
+    auto number = host ? number_of(*host) : std::nullopt;
+    if (!number) continue;  // the server has no port of this role
+    c.ports.push_back({*number, p.container_port ? p.container_port : *number, p.proto, {}});
+  }
+  plan.data = layout_for(s, t);
+  for (size_t i = 0; i < t.dirs.size(); ++i)
+    c.mounts.push_back({plan.data.dirs[i].path, t.dirs[i].target, t.dirs[i].read_only});
+  c.networks = t.networks;
+  c.restart = t.restart;
+  c.restart_max = t.restart_max;
+  c.health = t.health;
+  c.entrypoint = t.entrypoint;
+  c.command = t.command;
+  c.memory_max = t.memory_max;
+  c.cpu_millis = t.cpu_millis;
+  c.stop_signal = t.stop.signal;
+  plan.stop = stop_for(s, t, c.env);
+  plan.pull = t.pull;
+  return plan;
+}
+
+known_server known_for(const server& s, const server_template& t, const plan_context& cx) {
+  known_server k;
+  k.id = s.id;
+  k.container_id = s.container_id;
+  k.container_name = expander{s, cx}.fill(t.container_name).value_or(s.name);
+  k.data = layout_for(s, t);
+  return k;
+}
+
+namespace {
+
+inline constexpr size_t env_keys_max = 512;
+
+result<void> check_env(const std::map<std::string, std::string>& env) {
+  if (env.size() > env_keys_max)
+    return fail(ec::too_large, "more than " + std::to_string(env_keys_max) + " environment keys",
+                "use a file in the data");
+  for (const auto& [key, value] : env) {
+    if (auto ok = check_env_key(key); !ok) return ok;
+    if (auto ok = check_env_value(key, value); !ok) return ok;
+  }
+  return {};
+}
+
+}  // namespace
+
+result<server> record_for(const create_server& r, const agent& a, const server_template& t, server_id id,
+                          std::vector<reserved_port> ports) {
+  if (auto ok = check_server_name(r.name); !ok) return fail(ok.error());
+  server s;
+  s.id = std::move(id);
+  s.name = r.name;
+  s.agent = a.id;
+  s.template_name = t.name;
+  s.image = r.image.empty() ? t.image : r.image;
+  s.image_tag = r.image_tag.empty() ? t.image_tag : r.image_tag;
+  if (s.image.empty())
+    return fail(ec::bad_request, "template " + t.name + " has no image of its own", "name one: --image REPOSITORY");
+  if (auto ok = check_image_repository(s.image); !ok) return fail(ok.error());
+  if (s.image_tag.starts_with("sha256:")) {
+    if (auto ok = parse_image_ref(s.image + "@" + s.image_tag); !ok) return fail(ok.error());
+  } else if (auto ok = check_image_tag(s.image_tag); !ok) {
+    return fail(ok.error());
+  }
+  if (auto ok = check_env(r.config); !ok) return fail(ok.error());
+  s.env = r.config;
+  for (const auto& key : t.env_required)
+    if (!s.env.contains(key) && !t.env.contains(key))
+      return fail(ec::bad_request, "template " + t.name + " needs a value for " + key, "add --env " + key + "=...");
+  s.data_path = r.server_data_path.empty() ? a.data_path : r.server_data_path;
+  while (s.data_path.size() > 1 && s.data_path.back() == '/') s.data_path.pop_back();
+  if (auto ok = check_data_path(s.data_path); !ok && !r.server_data_path.empty()) return fail(ok.error());
+  s.ports = std::move(ports);
+  s.recovery = r.recovery;
+  return s;
+}
+
+result<void> check_edit(const server& s, const edit_server& r, const server_template& t) {
+  if (auto ok = check_env(r.config); !ok) return ok;
+  for (const auto& key : t.env_immutable) {
+    auto before = s.env.find(key);
+    auto after = r.config.find(key);
+    const bool unset = std::find(r.unset.begin(), r.unset.end(), key) != r.unset.end();
+    if (before != s.env.end() && (unset || (after != r.config.end() && after->second != before->second)))
+      return fail(ec::bad_request, key + " keeps its first value (" + before->second + ")",
+                  "create another server for another value");
+  }
+  for (const auto& key : r.unset)
+    if (std::find(t.env_required.begin(), t.env_required.end(), key) != t.env_required.end() && !t.env.contains(key))
+      return fail(ec::bad_request, "template " + t.name + " needs a value for " + key, "set it instead of removing it");
+  if (r.image)
+    if (auto ok = check_image_repository(*r.image); !ok) return ok;
+  if (r.image_tag && !r.image_tag->starts_with("sha256:"))
+    if (auto ok = check_image_tag(*r.image_tag); !ok) return ok;
+  if (r.config.empty() && r.unset.empty() && !r.image && !r.image_tag && !r.recovery)
+    return fail(ec::bad_request, "nothing to change was given", "zedctl server edit --help");
+  return {};
+}
+
+}  // namespace zedops::core

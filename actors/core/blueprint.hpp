@@ -1,0 +1,32 @@
+// From record and template to what the agent must make: container, directories, stop procedure.
+#pragma once
+#include "messages/link.hpp"
+#include "messages/server.hpp"
+#include "messages/template.hpp"
+
+namespace zedops::core {
+
+inline constexpr std::string_view label_managed = "zedops.managed";
+inline constexpr std::string_view label_manager = "zedops.manager";
+inline constexpr std::string_view label_server = "zedops.server.id";
+inline constexpr std::string_view label_name = "zedops.server.name";
+inline constexpr std::string_view label_type = "zedops.type";
+inline constexpr std::string_view label_operation = "zedops.operation";
+
+struct plan_context {
+  std::string manager_id;
+  std::string agent_name;
+  msg::operation_id op;  // the operation that makes the container; labels it
+};
+
+// Errors: bad_request when a pattern of the template cannot be filled for this server.
+msg::result<msg::server_plan> plan_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
+msg::known_server known_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
+
+// A new record from a request, all rules checked but the claims. Errors: invalid_name, bad_request, port_conflict.
+msg::result<msg::server> record_for(const msg::create_server& r, const msg::agent& a, const msg::server_template& t,
+                                    msg::server_id id, std::vector<msg::reserved_port> ports);
+// The rules for a change of environment and image: keys, values, required and immutable ones, reference, tag.
+msg::result<void> check_edit(const msg::server& s, const msg::edit_server& r, const msg::server_template& t);
+
+}  // namespace zedops::core

@@ -1,0 +1,34 @@
+// Names and ports that a server holds from the transaction that creates it until the one that purges it. A claim is a
+// key; whoever has it in the store owns it, so two creates can never get the same one.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "messages/requests.hpp"
+#include "messages/server.hpp"
+#include "messages/template.hpp"
+#include "messages/views.hpp"
+
+namespace zedops::core {
+
+std::string name_claim(const msg::agent_id& agent, std::string_view name);
+std::string port_claim(const msg::agent_id& agent, msg::protocol proto, uint16_t number);
+std::vector<std::string> claims_of(const msg::server& s);
+
+// The error for a claim that `owner` holds already; `status` is the owner's.
+msg::error claim_taken(std::string_view claim, std::string_view owner_name, msg::server_status status);
+
+struct wanted_ports {  // zero: choose
+  uint16_t game = 0;
+  uint16_t udp = 0;
+  uint16_t rcon = 0;
+};
+using port_taken = std::function<bool(msg::protocol, uint16_t)>;
+
+// The ports of a new server. Those not named are the first free tuple of the template's ranges, all roles in lock-step.
+// Errors: bad_request (two roles on one port, a role the template has not), port_conflict (range exhausted).
+msg::result<std::vector<msg::reserved_port>> choose_ports(const msg::server_template& t, const wanted_ports& wanted,
+                                                          const port_taken& taken);
+
+}  // namespace zedops::core

@@ -1,0 +1,280 @@
+#include "actors/core/decide_request.hpp"
+
+#include <algorithm>
+
+#include "actors/core/overload.hpp"
+
+namespace zedops::core::detail {
+
+using namespace msg;
+
+operation new_operation(const server& s, op_kind kind, const request_info& who, const context& cx) {
+  operation op;
+  op.id = who.op;
+  op.kind = kind;
+  op.target = s.id;
+  op.target_name = s.name;
+  op.actor = who.actor;
+  op.started_at = cx.now;
+  op.deadline = cx.now + cx.time_max[static_cast<size_t>(kind)];
+  op.idempotency_key = who.idempotency_key;
+  op.request_hash = who.request_hash;
+  op.prior = s.status;
+  op.prior_desired = s.desired;
+  return op;
+}
+
+operation system_operation(const server& s, op_kind kind, std::string actor, const context& cx) {
+  request_info who{system_operation_id(s.id, name_of(kind), s.revision), std::move(actor), {}, 0};
+  return new_operation(s, kind, who, cx);
+}
+
+void open(decision& d, const server& s, operation op, const context& cx) {
+  if (!cx.agent_online) {
+    op.step = step_waiting;
+    op.deadline = cx.now + waiting_max;
+  } else {
+    d.effects.emplace_back(command_for(s, op, cx));
+  }
+  d.why.ref = op.id.value;
+  d.why.actor = op.actor;
+  d.facts.emplace_back(operation_accepted{std::move(op)});
+}
+
+namespace {
+
+// A refusal changes nothing, but leaves its audit record.
+decision refuse(const server& s, op_kind kind, const request_info& who, const context& cx, error e) {
+  auto op = new_operation(s, kind, who, cx);
+  op.status = op_status::failed;
+  op.ended_at = cx.now;
+  op.failure = e;
+  decision d;
+  d.why = {cause_kind::request, who.op.value, who.actor};
+  d.facts.emplace_back(operation_refused{std::move(op)});
+  d.refusal = std::move(e);
+  return d;
+}
+
+std::string verbs_text(const std::vector<std::string>& verbs) {
+  std::string out;
+  for (const auto& v : verbs) out += (out.empty() ? "" : ", ") + v;
+  return out.empty() ? "nothing but waiting" : out;
+}
+
+std::optional<error> guard(const server& s, op_kind kind, const context& cx) {
+  const auto& row = row_of(kind);
+  if (s.id.empty() || s.status == server_status::purged)
+    return error{ec::not_found, "there is no such server", "zedctl server ls --all", {}};
+  if (s.op)
+    return error{ec::busy,
+                 s.name + " is busy: " + std::string(name_of(s.op->kind)) + " " + s.op->id.value + " is " +
+                     (s.op->step.empty() ? "accepted" : s.op->step),
+                 "wait for it: zedctl op wait " + s.op->id.value, s.op->id.value};
+  if (!contains(row.allowed, s.status))
+    return error{ec::wrong_state,
+                 s.name + " is " + std::string(name_of(s.status)) + "; " + std::string(row.verb) + " needs it to be " +
+                     states_text(row.allowed),
+                 "permitted now: " + verbs_text(verbs_allowed(s.status)),
+                 {}};
+  if (row.offline == offline_rule::refuse && !cx.agent_online)
+    return error{ec::agent_unreachable,
+                 "the agent of " + s.name + " is not connected",
+                 "start zedops-agent on its host; nothing was changed",
+                 {}};
+  return std::nullopt;
+}
+
+// May a container be made with the data as it was last seen? The agent looks again before it acts.
+std::optional<error> data_guard(const server& s, bool fresh) {
+  if (s.status == server_status::stopped || s.status == server_status::running) return std::nullopt;
+  if (s.status == server_status::failed && !s.has_run) return std::nullopt;  // a create is resumed in place
+  if (s.stale || s.data == data_state::unknown)
+    return error{ec::data_unknown,
+                 "the data of " + s.name + " could not be looked at",
+                 "check that its disk is mounted, then: zedctl server check-data " + s.name,
+                 {}};
+  if (s.data != data_state::present && !fresh)
+    return error{ec::no_data,
+                 "Cannot start server, no data found",
+                 "begin with empty directories: zedctl server start --fresh " + s.name,
+                 {}};
+  return std::nullopt;
+}
+
+struct request_machine {
+  const server& s;
+  const request_info& who;
+  const context& cx;
+
+  decision begin(op_kind kind) const {
+    decision d;
+    d.why = {cause_kind::request, who.op.value, who.actor};
+    (void)kind;
+    return d;
+  }
+  operation make(op_kind kind) const { return new_operation(s, kind, who, cx); }
+  void want(decision& d, desired_state to) const {
+    if (s.desired != to) d.facts.emplace_back(desired_changed{to});
+  }
+
+  // start, recreate and rebuild of a server whose container is gone are the same thing: make it run from the record.
+  decision run_again(op_kind kind, bool fresh) const {
+    if (auto e = data_guard(s, fresh)) return refuse(s, kind, who, cx, *e);
+    auto d = begin(kind);
+    auto op = make(kind);
+    op.fresh = fresh || (s.status == server_status::failed && !s.has_run);
+    d.fresh_start = op.fresh && s.data != data_state::present;
+    want(d, desired_state::running);
+    open(d, s, std::move(op), cx);
+    return d;
+  }
+
+  decision operator()(const create_server&) const {
+    return refuse(s, op_kind::create, who, cx,
+                  error{ec::already_exists, "a server " + s.name + " exists already", "choose another name", {}});
+  }
+  decision operator()(const start_server& r) const { return run_again(op_kind::start, r.fresh); }
+  decision operator()(const recreate_server& r) const { return run_again(op_kind::recreate, r.fresh); }
+  decision operator()(const rebuild_server&) const { return run_again(op_kind::rebuild, false); }
+  decision operator()(const restart_server&) const {
+    auto d = begin(op_kind::restart);
+    want(d, desired_state::running);
+    open(d, s, make(op_kind::restart), cx);
+    return d;
+  }
+  decision operator()(const stop_server&) const {
+    auto d = begin(op_kind::stop);
+    want(d, desired_state::stopped);
+    open(d, s, make(op_kind::stop), cx);
+    return d;
+  }
+  decision operator()(const edit_server& r) const {
+    if (r.revision && *r.revision != s.revision)
+      return refuse(s, op_kind::edit, who, cx,
+                    error{ec::wrong_state,
+                          s.name + " has changed meanwhile (revision " + std::to_string(s.revision) + ", not " +
+                              std::to_string(*r.revision) + ")",
+                          "look at it again, then repeat the change",
+                          {}});
+    server_edited f{s.image, s.image_tag, s.env, s.data_path, s.recovery, s.pending_rebuild};
+    for (const auto& key : r.unset) f.env.erase(key);
+    for (const auto& [key, value] : r.config) f.env[key] = value;
+    if (r.image) f.image = *r.image;
+    if (r.image_tag) f.image_tag = *r.image_tag;
+    if (r.recovery) f.recovery = *r.recovery;
+    const bool embodiment = f.env != s.env || f.image != s.image || f.image_tag != s.image_tag;
+    f.pending_rebuild = s.pending_rebuild || (embodiment && !s.container_id.empty());
+    auto d = begin(op_kind::edit);
+    auto op = make(op_kind::edit);
+    d.facts.emplace_back(operation_accepted{op});
+    d.facts.emplace_back(std::move(f));
+    d.facts.emplace_back(operation_ended{op.id, op_status::succeeded, std::nullopt, {}, cx.now});
+    return d;
+  }
+  decision operator()(const remove_server&) const {
+    auto d = begin(op_kind::remove);
+    want(d, desired_state::deleted);
+    d.facts.emplace_back(server_deleted{cx.now, cx.now + cx.retention});
+    d.facts.emplace_back(status_changed{s.status, server_status::deleting, "deleted by " + who.actor});
+    open(d, s, make(op_kind::remove), cx);
+    return d;
+  }
+  decision operator()(const restore_server& r) const {
+    auto d = begin(op_kind::restore);
+    auto op = make(op_kind::restore);
+    op.fresh = r.fresh;
+    want(d, desired_state::running);
+    d.facts.emplace_back(server_restored{cx.now});
+    d.facts.emplace_back(status_changed{s.status, server_status::missing, "restored by " + who.actor});
+    const bool known_absent = !s.stale && (s.data == data_state::absent || s.data == data_state::empty);
+    if (known_absent && !r.fresh) {
+      d.facts.emplace_back(operation_accepted{op});
+      d.facts.emplace_back(operation_ended{op.id, op_status::succeeded, std::nullopt,
+                                           "restored without data: zedctl server start --fresh begins anew", cx.now});
+      d.effects.emplace_back(watch{});
+      return d;
+    }
+    d.fresh_start = r.fresh && s.data != data_state::present;
+    open(d, s, std::move(op), cx);
+    return d;
+  }
+  decision operator()(const purge_server& r) const {
+    if (!r.confirm)
+      return refuse(s, op_kind::purge, who, cx,
+                    error{ec::bad_request, "a purge must be confirmed", "set confirm, or zedctl's --yes", {}});
+    if (r.keep_data == r.remove_data)
+      return refuse(s, op_kind::purge, who, cx,
+                    error{ec::bad_request,
+                          "a purge must say what becomes of the data",
+                          "give exactly one of keep_data and remove_data",
+                          {}});
+    auto d = begin(op_kind::purge);
+    auto op = make(op_kind::purge);
+    op.remove_data = r.remove_data;
+    want(d, desired_state::purged);
+    if (s.status != server_status::deleting)
+      d.facts.emplace_back(status_changed{s.status, server_status::deleting, "purge by " + who.actor});
+    open(d, s, std::move(op), cx);
+    return d;
+  }
+};
+
+}  // namespace
+
+decision decide_created(const server& s, const created& in, const context& cx) {
+  if (!s.id.empty())
+    return refuse(s, op_kind::create, in.who, cx, error{ec::already_exists, "it exists already", "", ""});
+  if (!cx.agent_online)
+    return refuse(in.record, op_kind::create, in.who, cx,
+                  error{ec::agent_unreachable,
+                        "the agent of " + in.record.name + " is not connected",
+                        "start zedops-agent on its host; nothing was changed",
+                        {}});
+  decision d;
+  d.why = {cause_kind::request, in.who.op.value, in.who.actor};
+  auto record = in.record;
+  record.status = server_status::creating;
+  record.created_at = record.updated_at = cx.now;
+  auto op = new_operation(record, op_kind::create, in.who, cx);
+  op.fresh = true;
+  d.facts.emplace_back(server_created{record});
+  open(d, record, std::move(op), cx);
+  d.effects.insert(d.effects.begin(), watch{});
+  return d;
+}
+
+decision decide_request(const server& s, const requested& in, const context& cx) {
+  const auto kind = static_cast<op_kind>(in.what.index());
+  if (s.op && s.op->id == in.who.op && !in.who.op.empty()) {  // the same request again
+    if (s.op->request_hash == in.who.request_hash) return {};
+    return refuse(s, kind, {{}, in.who.actor, {}, 0}, cx,
+                  error{ec::bad_request, "this idempotency key was used for another request", "use a new key", {}});
+  }
+  if (auto e = guard(s, kind, cx)) return refuse(s, kind, in.who, cx, *e);
+  return std::visit(request_machine{s, in.who, cx}, in.what);
+}
+
+decision decide_cancel(const server& s, const cancel_requested& in, const context& cx) {
+  decision d;
+  d.why = {cause_kind::request, in.op.value, in.actor};
+  if (!s.op || s.op->id != in.op) {
+    d.refusal = error{ec::wrong_state, "the operation has ended", "zedctl op get " + in.op.value, in.op.value};
+    return d;
+  }
+  const auto& op = *s.op;
+  const bool can_go_back = op.kind == op_kind::stop || op.kind == op_kind::remove ||
+                           (op.kind == op_kind::purge && op.prior != server_status::deleting);
+  if (op.step != step_waiting || !can_go_back) {
+    d.refusal = error{ec::wrong_state, "the agent is already at work on it",
+                      "it ends by itself, at the latest at its deadline: zedctl op wait " + op.id.value, op.id.value};
+    return d;
+  }
+  if (op.kind == op_kind::remove) d.facts.emplace_back(server_restored{cx.now});
+  if (op.prior_desired != s.desired) d.facts.emplace_back(desired_changed{op.prior_desired});
+  if (op.prior != s.status) d.facts.emplace_back(status_changed{s.status, op.prior, "cancelled by " + in.actor});
+  d.facts.emplace_back(operation_ended{op.id, op_status::cancelled, std::nullopt, "cancelled by " + in.actor, cx.now});
+  return d;
+}
+
+}  // namespace zedops::core::detail

@@ -1,0 +1,17 @@
+// The part of the server machine that answers people: one overload per operation. Private to the core.
+#pragma once
+#include "actors/core/server_machine.hpp"
+
+namespace zedops::core::detail {
+
+decision decide_created(const msg::server& s, const created& in, const context& cx);
+decision decide_request(const msg::server& s, const requested& in, const context& cx);
+decision decide_cancel(const msg::server& s, const cancel_requested& in, const context& cx);
+
+// Opens an operation and, when the agent is there, sends its command; else the operation waits for it.
+void open(decision& d, const msg::server& s, msg::operation op, const context& cx);
+msg::operation new_operation(const msg::server& s, msg::op_kind kind, const request_info& who, const context& cx);
+// An operation of the manager's own: "system:recovery", "system:retention", "system:reconcile".
+msg::operation system_operation(const msg::server& s, msg::op_kind kind, std::string actor, const context& cx);
+
+}  // namespace zedops::core::detail

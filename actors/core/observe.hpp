@@ -1,0 +1,17 @@
+// From what was seen to what is so. Rules of the state machine that concern observations only.
+#pragma once
+#include "actors/core/server_machine.hpp"
+
+namespace zedops::core {
+
+// The status that an observation proves, given the status so far; the same when it proves nothing.
+msg::server_status status_seen(const msg::server& s, const msg::observation& o);
+
+// Facts that bring the record in line with what was seen (container, data, health, drift, status). Empty when the
+// record says so already. Never for an open operation: the caller decides whether it may be applied.
+std::vector<msg::fact> facts_of(const msg::server& s, const msg::observation& o, std::string_view reason);
+
+// True when decide() would do anything at all with this observation; lets the host actor pass on only what matters.
+bool matters(const msg::server& s, const msg::observation& o, const context& cx);
+
+}  // namespace zedops::core

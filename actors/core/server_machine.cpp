@@ -1,0 +1,317 @@
+#include "actors/core/server_machine.hpp"
+
+#include <algorithm>
+
+#include "actors/core/decide_request.hpp"
+#include "actors/core/observe.hpp"
+#include "actors/core/overload.hpp"
+
+namespace zedops::core {
+
+using namespace msg;
+
+send_command command_for(const server& s, const operation& op, const context& cx) {
+  send_command c;
+  c.op = op.id;
+  c.attempt = op.attempt;
+  c.container_id = s.container_id;
+  c.demand = op.fresh ? data_demand::any : data_demand::present;
+  c.time_max = cx.time_max[static_cast<size_t>(op.kind)];
+  const bool embodied = !s.container_id.empty();
+  switch (op.kind) {
+    case op_kind::create: c.kind = command_kind::run; break;
+    case op_kind::start:
+    case op_kind::restore:
+      c.kind = command_kind::run;
+      c.pull = pull_policy::if_missing;  // what ran before can run again while the registry is away
+      break;
+    case op_kind::recreate:
+      c.kind = embodied ? command_kind::replace : command_kind::run;
+      c.pull = pull_policy::if_missing;
+      break;
+    case op_kind::rebuild:
+      c.kind = embodied ? command_kind::replace : command_kind::run;
+      c.pull = pull_policy::always;
+      break;
+    case op_kind::stop: c.kind = command_kind::stop; break;
+    case op_kind::restart: c.kind = command_kind::restart; break;
+    case op_kind::remove: c.kind = command_kind::remove; break;
+    case op_kind::purge:
+      c.kind = command_kind::purge;
+      c.remove_data = op.remove_data;
+      break;
+    case op_kind::edit: break;  // ends in the decision that opens it
+  }
+  return c;
+}
+
+namespace {
+
+constexpr bool makes_container(op_kind k) {
+  return k == op_kind::create || k == op_kind::start || k == op_kind::restart || k == op_kind::recreate ||
+         k == op_kind::rebuild || k == op_kind::restore;
+}
+
+// Where a server stands after an operation that did not succeed, if nothing was seen since.
+server_status after_failure(const server& s, const operation& op) {
+  switch (op.kind) {
+    case op_kind::create: return server_status::failed;
+    case op_kind::remove: return server_status::deleting;  // the wish stays; every sync tries again
+    case op_kind::restore: return server_status::missing;
+    case op_kind::purge: return s.deleted_at != never ? server_status::deleted : op.prior;
+    case op_kind::start:
+    case op_kind::stop:
+    case op_kind::restart:
+    case op_kind::rebuild:
+    case op_kind::recreate:
+    case op_kind::edit: return op.prior;
+  }
+  return op.prior;
+}
+
+void end_operation(decision& d, const operation& op, op_status status, std::optional<error> failure, std::string note,
+                   time_point now) {
+  if (failure) failure->operation = op.id.value;
+  d.facts.emplace_back(operation_ended{op.id, status, std::move(failure), std::move(note), now});
+}
+
+// The record as it will be once the facts so far are committed: later rules of the same decision look at it.
+server preview(const server& s, const decision& d, time_point now) {
+  server next = s;
+  for (const auto& f : d.facts) evolve(next, f, now);
+  return next;
+}
+
+bool wants_recovery(const server& s, const context& cx) {
+  if (s.op || !cx.agent_online || s.status != server_status::missing || s.desired != desired_state::running ||
+      s.recovery != recovery_policy::automatic || s.data != data_state::present || s.stale)
+    return false;
+  return !s.last_error || cx.now - s.updated_at >= recovery_retry;
+}
+
+// What level-triggered reconciliation adds to whatever else was decided: deletions and recoveries still owed.
+void reconcile(decision& d, const server& s, const context& cx, bool container_seen) {
+  auto next = preview(s, d, cx.now);
+  if (next.op) return;
+  if (wants_recovery(next, cx)) {
+    if (d.facts.empty()) d.why.kind = cause_kind::recovery;
+    detail::open(d, next, detail::system_operation(next, op_kind::recreate, "system:recovery", cx), cx);
+    return;
+  }
+  const bool gone = next.status == server_status::deleted || next.status == server_status::deleting;
+  if (gone && next.desired != desired_state::purged && container_seen && cx.agent_online) {
+    if (next.status != server_status::deleting)
+      d.facts.emplace_back(status_changed{next.status, server_status::deleting, "a container of it was seen"});
+    next = preview(s, d, cx.now);
+    detail::open(d, next, detail::system_operation(next, op_kind::remove, "system:reconcile", cx), cx);
+  }
+}
+
+decision decide_seen(const server& s, const seen& in, const context& cx) {
+  decision d;
+  d.why = {in.kind, in.hint, {}};
+  if (s.id.empty() || s.status == server_status::purged || s.op) return d;
+  std::string reason = in.hint.empty() ? "seen by sync" : "container " + in.hint;
+  d.facts = facts_of(s, in.what, reason);
+  const auto next = preview(s, d, cx.now);
+  // It fell over by itself: say how, beside the state.
+  const bool fell = s.status == server_status::running && next.status == server_status::stopped &&
+                    s.desired == desired_state::running && in.what.view.exit_code != 0;
+  if (fell)
+    d.facts.emplace_back(
+        error_changed{error{ec::engine_error,
+                            "its container ended with exit code " + std::to_string(in.what.view.exit_code),
+                            "zedctl server logs " + s.name,
+                            {}}});
+  if (next.status == server_status::running && s.status != server_status::running && s.last_error)
+    d.facts.emplace_back(error_changed{});
+  if (s.status == server_status::deleting && s.desired == desired_state::deleted &&
+      in.what.container == presence::absent) {
+    d.facts.emplace_back(status_changed{s.status, server_status::deleted, "its container is gone"});
+    if (s.last_error) d.facts.emplace_back(error_changed{});
+  }
+  reconcile(d, s, cx, in.what.container == presence::present);
+  return d;
+}
+
+decision decide_unseen(const server& s, const unseen& in, const context& cx) {
+  decision d;
+  d.why = {cause_kind::sync, in.failure.message, {}};
+  if (s.id.empty() || s.op || s.stale || s.status == server_status::purged) return d;
+  d.facts.emplace_back(
+      server_observed{s.container, s.health, s.exit_code, s.restarts, s.data, s.data_bytes, true, cx.now});
+  return d;
+}
+
+decision decide_progressed(const server& s, const progressed& in, const context& cx) {
+  const auto& r = in.report;
+  decision d;
+  d.why = {cause_kind::report, r.op.value, {}};
+  if (!s.op || s.op->id != r.op || s.op->attempt != r.attempt) return d;
+  if (s.op->step == r.step && s.op->progress == r.progress && s.op->note == r.note) return d;
+  const auto deadline = std::max(s.op->deadline, cx.now + stall_max);
+  d.facts.emplace_back(operation_progressed{r.op, op_status::running, r.step, std::min<uint32_t>(r.progress, 100),
+                                            r.note, r.attempt, deadline});
+  return d;
+}
+
+void settle_success(decision& d, const server& s, const operation& op, const command_result& r, const context& cx) {
+  if (op.kind == op_kind::purge) {
+    const bool kept = !op.remove_data && r.after.data == data_state::present;
+    end_operation(d, op, op_status::succeeded, {}, r.note, cx.now);
+    d.facts.emplace_back(server_purged{op.remove_data, kept ? s.data_path + "/" + s.name : std::string{},
+                                       op.remove_data ? r.bytes_removed : r.after.data_bytes});
+    d.effects.emplace_back(forget{});
+    return;
+  }
+  for (auto& f : facts_of(s, r.after, std::string(name_of(op.kind)))) d.facts.push_back(std::move(f));
+  if (op.kind == op_kind::remove && s.status != server_status::deleted)
+    d.facts.emplace_back(status_changed{s.status, server_status::deleted, "its container is gone"});
+  if (op.kind == op_kind::create) {
+    auto born = s;
+    born.status = server_status::missing;  // from where every observation leads on
+    const auto to = status_seen(born, r.after);
+    d.facts.emplace_back(
+        status_changed{s.status, to == server_status::missing ? server_status::failed : to, "created"});
+  }
+  const bool remade = op.kind == op_kind::create || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
+                      (makes_container(op.kind) && r.after.view.id != s.container_id);
+  if (remade && s.pending_rebuild)
+    d.facts.emplace_back(server_edited{s.image, s.image_tag, s.env, s.data_path, s.recovery, false});
+  if (s.last_error) d.facts.emplace_back(error_changed{});
+  end_operation(d, op, op_status::succeeded, {}, r.note, cx.now);
+}
+
+void settle_failure(decision& d, const server& s, const operation& op, error failure, const observation* after,
+                    const context& cx) {
+  auto base = s;
+  const auto fallback = after_failure(s, op);
+  if (fallback != s.status) {
+    d.facts.emplace_back(status_changed{s.status, fallback, std::string(name_of(op.kind)) + " failed"});
+    base.status = fallback;
+  }
+  if (op.kind == op_kind::purge && op.prior_desired != s.desired)
+    d.facts.emplace_back(desired_changed{s.deleted_at != never ? desired_state::deleted : op.prior_desired});
+  if (after)
+    for (auto& f : facts_of(base, *after, std::string(name_of(op.kind)) + " failed")) d.facts.push_back(std::move(f));
+  failure.operation = op.id.value;
+  d.facts.emplace_back(error_changed{failure});
+  end_operation(d, op, op_status::failed, failure, {}, cx.now);
+}
+
+decision decide_reported(const server& s, const reported& in, const context& cx) {
+  const auto& r = in.report;
+  decision d;
+  if (!s.op || s.op->id != r.op) {  // late: what it saw still counts
+    d = decide_seen(s, seen{r.after, cause_kind::report, "late report of " + r.op.value}, cx);
+    return d;
+  }
+  const auto op = *s.op;
+  d.why = {cause_kind::report, op.id.value, op.actor};
+  d.fresh_start = r.fresh_start;
+  const bool came_to_nothing = op.kind == op_kind::restore && r.failure &&
+                               (r.failure->code == ec::no_data || r.failure->code == ec::data_unknown);
+  if (came_to_nothing) {
+    for (auto& f : facts_of(s, r.after, "restore")) d.facts.push_back(std::move(f));
+    end_operation(d, op, op_status::succeeded, {}, "restored, but not running: " + r.failure->message, cx.now);
+  } else if (r.failure) {
+    settle_failure(d, s, op, *r.failure, &r.after, cx);
+  } else {
+    settle_success(d, s, op, r, cx);
+  }
+  return d;
+}
+
+decision decide_ready(const server& s, const context& cx) {
+  decision d;
+  d.why = {cause_kind::link, {}, {}};
+  if (s.id.empty() || s.status == server_status::purged || !cx.agent_online) return d;
+  if (!s.op) {
+    reconcile(d, s, cx, false);
+    return d;
+  }
+  d.why.ref = s.op->id.value;
+  d.why.actor = s.op->actor;
+  if (s.op->step == step_waiting)
+    d.facts.emplace_back(operation_progressed{s.op->id, op_status::accepted, "sent", 0, "its agent is back",
+                                              s.op->attempt, cx.now + cx.time_max[static_cast<size_t>(s.op->kind)]});
+  d.effects.emplace_back(command_for(s, *s.op, cx));
+  return d;
+}
+
+decision decide_tick(const server& s, const context& cx) {
+  decision d;
+  d.why = {cause_kind::timer, {}, {}};
+  const auto due = next_due(s);
+  if (due == never || due > cx.now) return d;
+  if (s.op) {
+    d.why.ref = s.op->id.value;
+    const bool waited = s.op->step == step_waiting;
+    error e = waited ? error{ec::agent_unreachable,
+                             "its agent did not come back in time",
+                             "start zedops-agent on its host and repeat the request",
+                             {}}
+                     : error{ec::timeout,
+                             std::string(name_of(s.op->kind)) +
+                                 " did not end in time (last step: " + (s.op->step.empty() ? "sent" : s.op->step) + ")",
+                             "zedctl server history " + s.name,
+                             {}};
+    settle_failure(d, s, *s.op, std::move(e), nullptr, cx);
+    d.effects.emplace_back(request_sync{});
+    return d;
+  }
+  if (!cx.agent_online) return d;  // retried until its agent is back
+  d.why.ref = "retention";
+  auto op = detail::system_operation(s, op_kind::purge, "system:retention", cx);
+  op.remove_data = true;
+  d.facts.emplace_back(desired_changed{desired_state::purged});
+  d.facts.emplace_back(status_changed{s.status, server_status::deleting, "retention is over"});
+  detail::open(d, s, std::move(op), cx);
+  return d;
+}
+
+}  // namespace
+
+decision decide(const server& s, const input& in, const context& cx) {
+  return std::visit(overload{
+                        [&](const created& x) { return detail::decide_created(s, x, cx); },
+                        [&](const requested& x) { return detail::decide_request(s, x, cx); },
+                        [&](const cancel_requested& x) { return detail::decide_cancel(s, x, cx); },
+                        [&](const progressed& x) { return decide_progressed(s, x, cx); },
+                        [&](const reported& x) { return decide_reported(s, x, cx); },
+                        [&](const seen& x) { return decide_seen(s, x, cx); },
+                        [&](const unseen& x) { return decide_unseen(s, x, cx); },
+                        [&](const agent_ready&) { return decide_ready(s, cx); },
+                        [&](const tick&) { return decide_tick(s, cx); },
+                    },
+                    in);
+}
+
+std::vector<std::string> plan_text(const server& s, const decision& d) {
+  std::vector<std::string> out;
+  for (const auto& f : d.facts) {
+    std::visit(
+        overload{
+            [&](const status_changed& x) {
+              out.push_back("status: " + std::string(name_of(x.from)) + " -> " + std::string(name_of(x.to)));
+            },
+            [&](const desired_changed& x) { out.push_back("desired: " + std::string(name_of(x.to))); },
+            [&](const server_created& x) { out.push_back("record " + x.record.name + " with its ports reserved"); },
+            [&](const server_deleted& x) { out.push_back("restorable until " + to_rfc3339(x.purge_at)); },
+            [&](const server_edited&) { out.push_back("record changed; rebuild or recreate applies it"); },
+            [](const auto&) {},
+        },
+        f);
+  }
+  for (const auto& e : d.effects)
+    if (const auto* c = std::get_if<send_command>(&e)) {
+      std::string line = "agent: " + std::string(name_of(c->kind));
+      if (!c->container_id.empty()) line += " container " + c->container_id.substr(0, 12);
+      if (c->remove_data) line += ", then remove all data of " + s.name;
+      if (c->demand == data_demand::any && s.data != data_state::present) line += ", beginning with empty directories";
+      out.push_back(line);
+    }
+  return out;
+}
+
+}  // namespace zedops::core

@@ -1,0 +1,134 @@
+// The life of one server as a pure function: no CAF, no clock, no I/O, no logging.
+//
+//                        create                               (names are states; every arrow is a fact)
+//                          |
+//                      [creating] --failure/timeout--> [failed] <---------.
+//                          | result: running              | start, rebuild |
+//                          v                              v                |
+//      .------------- [running] <------ start ------- [stopped]            |
+//      |  stop, exit ----^ |  ^-------- seen ------------^ |               |
+//      |                   | container vanished            |               |
+//      |                   v                               v               |
+//      |               [missing] --- start, recreate --> [running]         |
+//      |                   |                                               |
+//      '-- rm -----> [deleting] -- container gone --> [deleted] -- restore --> [missing] -> [running]
+//                          ^                              |
+//                          '---- purge (any state) -------'---> [purged]: the record is gone, history stays
+//
+// decide() says which facts follow from an input and which effects leave once the facts are durable; apply() folds
+// committed facts into the record. The same record and input always give the same decision.
+#pragma once
+#include <array>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "messages/facts.hpp"
+#include "messages/link.hpp"
+#include "messages/operations.hpp"
+#include "messages/requests.hpp"
+#include "messages/server.hpp"
+
+namespace zedops::core {
+
+// ---- inputs ----
+struct request_info {
+  msg::operation_id op;  // the operation to open
+  std::string actor;
+  std::string idempotency_key;
+  uint64_t request_hash = 0;
+};
+struct created {  // a new record, complete and validated; only a blank machine takes it
+  msg::server record;
+  request_info who;
+};
+struct requested {
+  msg::server_request what;
+  request_info who;
+};
+struct cancel_requested {
+  msg::operation_id op;
+  std::string actor;
+};
+struct progressed {
+  msg::command_progress report;
+};
+struct reported {
+  msg::command_result report;
+};
+struct seen {
+  msg::observation what;
+  msg::cause_kind kind = msg::cause_kind::sync;
+  std::string hint;  // the Engine's event
+};
+struct unseen {  // looking failed: nothing may be concluded
+  msg::error failure;
+};
+struct agent_ready {};  // the agent is connected and has reported: send it what is still to be done
+struct tick {};         // some deadline of this server may have passed
+using input = std::variant<created, requested, cancel_requested, progressed, reported, seen, unseen, agent_ready, tick>;
+
+// What decide() may know of the world.
+struct context {
+  msg::time_point now{};
+  bool agent_online = false;
+  msg::duration retention{std::chrono::hours(24)};
+  std::array<msg::duration, msg::operation_table.size()> time_max = [] {
+    std::array<msg::duration, msg::operation_table.size()> out{};
+    for (const auto& row : msg::operation_table) out[static_cast<size_t>(row.kind)] = row.time_max;
+    return out;
+  }();
+};
+
+// An operation whose agent is away waits this long before it is given up; a deleted server stays deleted all the same.
+inline constexpr msg::duration waiting_max = std::chrono::hours(24 * 7);
+// While progress arrives an operation is not given up: each report grants at least this much.
+inline constexpr msg::duration stall_max = std::chrono::seconds(120);
+// A failed automatic recovery is tried again after this long.
+inline constexpr msg::duration recovery_retry = std::chrono::minutes(5);
+
+// ---- effects: what the shell does after the facts are durable ----
+struct send_command {  // the shell adds term and plan
+  msg::command_kind kind = msg::command_kind::run;
+  msg::operation_id op;
+  uint32_t attempt = 1;
+  std::string container_id;
+  msg::data_demand demand = msg::data_demand::present;
+  bool remove_data = false;
+  std::optional<msg::pull_policy> pull;  // empty: the template's
+  msg::duration time_max{};
+  friend bool operator==(const send_command&, const send_command&) = default;
+};
+struct request_sync {};  // the truth is not known any more: have the agent look
+struct watch {};         // the agent must know of this server
+struct forget {};        // and no longer
+using effect = std::variant<send_command, request_sync, watch, forget>;
+
+struct decision {
+  std::vector<msg::fact> facts;
+  std::vector<effect> effects;
+  std::optional<msg::error> refusal;  // the answer to the caller; facts then hold the audit record only
+  msg::cause why;
+  bool fresh_start = false;  // will begin with empty directories
+};
+
+decision decide(const msg::server& s, const input& in, const context& cx);
+
+// One fact folded into the record. `at` is the time of its log entry.
+void evolve(msg::server& s, const msg::fact& f, msg::time_point at);
+// One committed entry: all its facts, the counters and the chain.
+void apply(msg::server& s, const msg::log_entry& entry);
+// Gives each fact its subject and number, continuing from the record's counters.
+std::vector<msg::numbered_fact> number(const msg::server& s, std::vector<msg::fact> facts);
+
+// When this server next needs a tick; `never` when it waits for nothing.
+msg::time_point next_due(const msg::server& s);
+
+// The command that an open operation stands for, derived from the record alone: what a restart sends again.
+send_command command_for(const msg::server& s, const msg::operation& op, const context& cx);
+
+// One line per step, for a dry run.
+std::vector<std::string> plan_text(const msg::server& s, const decision& d);
+
+}  // namespace zedops::core
