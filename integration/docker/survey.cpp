@@ -41,9 +41,9 @@ struct surveying : std::enable_shared_from_this<surveying> {
 
 }  // namespace
 
-void survey(engine& engine, labels labels, request_options options, handler<std::vector<container_details>> done) {
+void survey(engine& engine, labels which, request_options options, handler<std::vector<container_details>> done) {
   auto state = std::make_shared<surveying>(engine, options, std::move(done));
-  engine.list_containers(std::move(labels), options, [state](auto listed) {
+  engine.list_containers(std::move(which), options, [state](auto listed) {
     if (!listed) return state->end(msg::fail(listed.error()));
     state->listed = std::move(*listed);
     state->advance();

@@ -1,0 +1,197 @@
+#include "integration/docker/engine_json.hpp"
+
+#include <rapidcheck.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/support/catch.hpp"
+
+using namespace zedops;
+using namespace zedops::docker;
+
+namespace {
+
+std::string golden(const std::string& name) {
+  std::ifstream file{std::string{GOLDEN_DIR} + "/" + name};
+  REQUIRE(file);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+msg::container_spec full_spec() {
+  using namespace std::chrono_literals;
+  msg::container_spec s;
+  s.name = "game";
+  s.image = "zedops/teeworlds:0.7.5";
+  s.env = {{"SERVER_NAME", "a = b"}, {"EMPTY", ""}};
+  s.labels = {{"zedops.server", "s1"}};
+  s.ports = {{8303, 8303, msg::protocol::udp, ""}, {8080, 80, msg::protocol::tcp, "127.0.0.1"}};
+  s.mounts = {{"/srv/data", "/data", false}, {"/etc/hosts", "/hosts", true}};
+  s.networks = {"front", "back"};
+  s.restart = msg::restart_rule::on_failure;
+  s.restart_max = 3;
+  s.entrypoint = {"/entry.sh"};
+  s.command = {"serve", "--fast"};
+  s.user = "1000:1000";
+  s.working_dir = "/data";
+  s.stop_signal = "SIGINT";
+  s.health = {{"CMD", "/healthy.sh"}, 5s, 2s, 30s, 4};
+  s.memory_max = 256 * 1024 * 1024;
+  s.cpu_millis = 1500;
+  s.tty = true;
+  s.open_stdin = true;
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("docker json: a full specification becomes exactly the golden create body", "[unit][docker]") {
+  auto body = nlohmann::json::parse(json::create_body(full_spec(), {1, 41}));
+  CHECK(body == nlohmann::json::parse(golden("create-1.41.json")));
+}
+
+TEST_CASE("docker json: from API 1.44 on, create names every network", "[unit][docker]") {
+  auto body = nlohmann::json::parse(json::create_body(full_spec(), {1, 44}));
+  CHECK(body["NetworkingConfig"]["EndpointsConfig"].size() == 2);
+  CHECK(body["HostConfig"]["NetworkMode"] == "front");
+  body = nlohmann::json::parse(json::create_body(full_spec(), {1, 43}));
+  CHECK(body["NetworkingConfig"]["EndpointsConfig"].size() == 1);
+}
+
+TEST_CASE("docker json: an empty specification leaves everything to the image", "[unit][docker]") {
+  msg::container_spec s;
+  s.image = "x";
+  auto body = nlohmann::json::parse(json::create_body(s, {1, 41}));
+  for (const char* key : {"Cmd", "Entrypoint", "User", "WorkingDir", "StopSignal", "Healthcheck", "NetworkingConfig"})
+    CHECK_FALSE(body.contains(key));
+  for (const char* key : {"Memory", "NanoCpus", "NetworkMode"}) CHECK_FALSE(body["HostConfig"].contains(key));
+  CHECK(body["HostConfig"]["RestartPolicy"] == nlohmann::json{{"Name", "no"}});
+}
+
+TEST_CASE("docker json: bytes that are no UTF-8 are replaced, not thrown at the caller", "[unit][docker]") {
+  msg::container_spec s;
+  s.env = {{"BAD", "\xff\xfe"}};
+  CHECK_NOTHROW(json::create_body(s, {1, 41}));
+}
+
+TEST_CASE("docker json: a recorded inspect answer fills every field of the details", "[unit][docker]") {
+  auto d = json::parse_details(golden("inspect-20.10.json"));
+  REQUIRE(d);
+  CHECK(d->view.id == "0df6f9146f03b09548b1faf60b6ded506c1c278545b65fec8df78ce52166c44d");
+  CHECK(d->view.name == "game");
+  CHECK(d->view.image == "zedops/busybox:test");
+  CHECK(d->view.state == msg::container_state::exited);
+  CHECK(d->view.health == msg::health_state::unhealthy);
+  CHECK(d->view.exit_code == 137);
+  CHECK(d->view.restarts == 3);
+  CHECK(d->view.labels == labels{{"a", "b"}});
+  CHECK(msg::to_rfc3339(d->view.started_at) == "2026-11-20T19:13:01.321Z");
+  CHECK(msg::to_rfc3339(d->view.finished_at) == "2026-11-20T19:13:07.405Z");
+  CHECK(d->image_id == "sha256:8306931ec3beccfc32f482385dd2dd8ad0ecd5164c63e707df3d1ca7e1e92631");
+  CHECK(d->env == labels{{"K", "V=W"}, {"ALONE", ""}});
+  CHECK(d->ports == std::vector<msg::port_binding>{{18080, 80, msg::protocol::tcp, ""},
+                                                   {18081, 81, msg::protocol::udp, "127.0.0.1"}});
+  CHECK(d->mounts == std::vector<msg::mount>{{"/tmp", "/x", true}});
+  CHECK(d->networks == std::vector<std::string>{"bridge"});
+  CHECK_FALSE(d->tty);
+}
+
+TEST_CASE("docker json: the year 1 means never", "[unit][docker]") {
+  auto d =
+      json::parse_details(R"({"Id":"a","State":{"Status":"created","StartedAt":"0001-01-01T00:00:00Z"},"Config":{}})");
+  REQUIRE(d);
+  CHECK(d->view.started_at == msg::never);
+}
+
+TEST_CASE("docker json: every state of the Engine is mapped and an unknown one is an error", "[unit][docker][fc-8]") {
+  for (auto word : msg::enum_names<msg::container_state>::list) {
+    auto d = json::parse_details(R"({"Id":"a","Config":{},"State":{"Status":")" + std::string{word} + R"("}})");
+    REQUIRE(d);
+    CHECK(msg::name_of(d->view.state) == word);
+  }
+  CHECK_FALSE(json::parse_details(R"({"Id":"a","Config":{},"State":{"Status":"dreaming"}})"));
+  CHECK_FALSE(json::parse_list(R"([{"Id":"a","State":"dreaming"}])"));
+}
+
+TEST_CASE("docker json: a list keeps published ports and own names, not links", "[unit][docker]") {
+  auto list = json::parse_list(R"([{"Id":"a","Names":["/other/alias","/game"],"Image":"i","State":"running",
+    "Labels":{"k":"v"},"Ports":[{"PrivatePort":80,"Type":"tcp"},
+    {"IP":"0.0.0.0","PrivatePort":81,"PublicPort":8081,"Type":"udp"},{"PublicPort":99999,"Type":"udp"}]}])");
+  REQUIRE(list);
+  REQUIRE(list->size() == 1);
+  CHECK(list->front().name == "game");
+  CHECK(list->front().labels == labels{{"k", "v"}});
+  CHECK(list->front().ports == std::vector<msg::port_binding>{{8081, 81, msg::protocol::udp, "0.0.0.0"}});
+}
+
+TEST_CASE("docker json: a list that cannot be read is an error, never an empty list", "[unit][docker][fc-1]") {
+  for (const char* body : {"", "null", "{}", "[", R"({"message":"boom"})", "[null]", "[{}]", R"([{"Id":7}])"}) {
+    auto list = json::parse_list(body);
+    REQUIRE_FALSE(list);
+    CHECK(list.error().code == msg::ec::engine_error);
+    CHECK_FALSE(list.error().hint.empty());
+  }
+}
+
+TEST_CASE("docker json: an event carries its action, attributes and time", "[unit][docker]") {
+  auto e = json::parse_event(R"({"Type":"container","Action":"die","Actor":{"ID":"abc","Attributes":
+    {"exitCode":"137","name":"game"}},"time":1,"timeNano":1795202106960196056})");
+  REQUIRE(e);
+  CHECK(e->type == "container");
+  CHECK(e->action == "die");
+  CHECK(e->id == "abc");
+  CHECK(e->attributes.at("exitCode") == "137");
+  CHECK(e->time_ns == 1795202106960196056);
+}
+
+TEST_CASE("docker json: filters escape nothing by hand and leave out empty values", "[unit][docker]") {
+  auto f = nlohmann::json::parse(json::filters({{"a", "b\"c"}, {"any", ""}}, {"container"}));
+  CHECK(f == nlohmann::json{{"label", {"a=b\"c", "any"}}, {"type", {"container"}}});
+}
+
+TEST_CASE("docker json: statistics subtract the page cache for both kinds of cgroups", "[unit][docker]") {
+  auto v1 = json::parse_stats(R"({"cpu_stats":{"cpu_usage":{"total_usage":5}},"memory_stats":{"usage":100,"limit":500,
+    "stats":{"total_inactive_file":30,"inactive_file":1}},"networks":{"a":{"rx_bytes":1,"tx_bytes":2},"b":{"rx_bytes":3}}})");
+  REQUIRE(v1);
+  CHECK(v1->cpu_total_ns == 5);
+  CHECK(v1->memory_bytes == 70);
+  CHECK(v1->memory_max == 500);
+  CHECK(v1->received_bytes == 4);
+  CHECK(v1->sent_bytes == 2);
+  auto v2 = json::parse_stats(R"({"memory_stats":{"usage":100,"stats":{"inactive_file":40}}})");
+  REQUIRE(v2);
+  CHECK(v2->memory_bytes == 60);
+}
+
+TEST_CASE("docker json: no mutation of a good answer makes a parser throw", "[unit][docker]") {
+  auto good = golden("inspect-20.10.json");
+  REQUIRE(rc::check("mutated inspect answers", [&] {
+    auto text = good;
+    auto at = *rc::gen::inRange<std::size_t>(0, text.size());
+    auto length = *rc::gen::inRange<std::size_t>(0, 40);
+    text.replace(at, length, *rc::gen::element<std::string>("", "null", "{", "]", "\"", "-1", "1e999", "\xff", "[[[["));
+    (void)json::parse_details(text);
+    (void)json::parse_list("[" + text + "]");
+    (void)json::parse_event(text);
+    (void)json::parse_image(text);
+    (void)json::parse_stats(text);
+    (void)json::refusal_text(text);
+  }));
+}
+
+TEST_CASE("docker json: values of the wrong type are read as empty", "[unit][docker]") {
+  auto d = json::parse_details(R"({"Id":"a","Name":7,"RestartCount":-1,"State":{"Status":"running","ExitCode":"x",
+    "Health":[]},"Config":{"Labels":[1],"Env":{"a":1},"Image":null,"Tty":"yes"},"Mounts":{"a":1},
+    "HostConfig":{"PortBindings":{"x/tcp":[{}],"80/sctp":[{"HostPort":"1"}],"80":[{"HostPort":"99999"}]}},
+    "NetworkSettings":7})");
+  REQUIRE(d);
+  CHECK(d->view.name.empty());
+  CHECK(d->view.restarts == 0);
+  CHECK(d->view.labels.empty());
+  CHECK(d->env.empty());
+  CHECK(d->ports.empty());
+  CHECK(d->mounts.empty());
+}

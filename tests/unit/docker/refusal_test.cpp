@@ -1,0 +1,66 @@
+#include "integration/docker/refusal.hpp"
+
+#include "integration/docker/api_version.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace zedops;
+using namespace zedops::docker;
+
+TEST_CASE("refusal: each known text of the Engine has its own code, and every one a remedy", "[unit][docker]") {
+  struct row {
+    int status;
+    const char* text;
+    msg::ec code;
+  };
+  for (auto& r : {
+           row{404, "No such container: x", msg::ec::not_found},
+           row{404, "No such image: x:1", msg::ec::not_found},
+           row{409,
+               "Conflict. The container name \"/x\" is already in use by container \"abcdef0123456789\". You have to "
+               "remove (or rename) that container to be able to reuse that name.",
+               msg::ec::already_exists},
+           row{409, "removal of container x is already in progress", msg::ec::busy},
+           row{409, "You cannot remove a running container x. Stop the container before", msg::ec::wrong_state},
+           row{500,
+               "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated",
+               msg::ec::port_conflict},
+           row{500, "listen tcp4 0.0.0.0:80: bind: address already in use", msg::ec::port_conflict},
+           row{400, "No command specified", msg::ec::bad_request},
+           row{400, "client version 1.24 is too old. Minimum supported API version is 1.44", msg::ec::engine_error},
+           row{500, "something new", msg::ec::engine_error},
+           row{503, "", msg::ec::engine_error},
+       }) {
+    auto e = refusal("cannot do it", r.status, r.text);
+    INFO(r.text);
+    CHECK(e.code == r.code);
+    CHECK(e.message.find(r.text) != std::string::npos);
+    CHECK(e.message.find(std::to_string(r.status)) != std::string::npos);
+    CHECK_FALSE(e.hint.empty());
+  }
+}
+
+TEST_CASE("refusal: a taken name tells who holds it", "[unit][docker][fc-64]") {
+  auto text = "Conflict. The container name \"/x\" is already in use by container \"abcdef0123456789\". You";
+  CHECK(name_holder(text) == "abcdef0123456789");
+  CHECK(refusal("cannot create container x", 409, text).hint.find("abcdef012345") != std::string::npos);
+  CHECK(name_holder("something else").empty());
+}
+
+TEST_CASE("refusal: every failed pull is pull_failed and keeps the Engine's words", "[unit][docker]") {
+  for (auto text : {"manifest for x:1 not found: manifest unknown", "connection refused", "unauthorized", "??"}) {
+    auto e = pull_refusal("x:1", 500, text);
+    CHECK(e.code == msg::ec::pull_failed);
+    CHECK(e.message.find(text) != std::string::npos);
+    CHECK_FALSE(e.hint.empty());
+  }
+}
+
+TEST_CASE("api version: compares as numbers and speaks the older of both", "[unit][docker]") {
+  CHECK(*parse_api_version("1.9") < *parse_api_version("1.41"));
+  CHECK(*negotiate("1.41") == api_version{1, 41});
+  CHECK(*negotiate("1.45") == api_version{1, 45});
+  CHECK(*negotiate("1.99") == api_newest);
+  CHECK(*negotiate("2.0") == api_newest);
+  for (auto bad : {"", "1", "1.", ".4", "1.41x", "a.b", "1.-1", "1.99999999", "1.40", "0.1"})
+    CHECK_FALSE(negotiate(bad));
+}
