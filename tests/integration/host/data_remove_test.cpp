@@ -204,6 +204,27 @@ TEST_CASE("purge: a tree with a mount in it is refused before anything goes", "[
   CHECK(fs::exists(d.path / "outside/precious"));
 }
 
+TEST_CASE("purge: finishing an earlier removal does not enter a mount either", "[integration][host][acc-61]") {
+  if (!test::is_root()) return;
+  disk d;
+  d.prepare();
+  d.write(".trash-alpha-o0/data/map");
+  fs::create_directories(d.servers() / ".trash-alpha-o0/backups");
+  fs::create_directories(d.path / "outside");
+  std::ofstream(d.path / "outside/precious") << "x";
+  CHECK(in_child([&]() -> std::string {
+          if (!test::own_mounts()) return "no mount namespace";
+          auto at = (d.servers() / ".trash-alpha-o0/backups").string();
+          if (::mount((d.path / "outside").c_str(), at.c_str(), nullptr, MS_BIND, nullptr) != 0) return "mount failed";
+          auto removed = d.remove("alpha");
+          if (removed) return "removed";
+          return removed.error().message.find("mount point") == std::string::npos ? removed.error().message : "";
+        }) == "");
+  CHECK(fs::exists(d.path / "outside/precious"));
+  CHECK(d.remove("alpha"));  // unmounted: it can be finished
+  CHECK(entries_in(d.servers()) == 1);
+}
+
 TEST_CASE("purge: a tree that holds another data root is refused", "[integration][host][acc-61]") {
   disk d;
   d.prepare();

@@ -109,6 +109,18 @@ TEST_CASE("ports: a socket that is bound but does not listen yet is found by bin
   CHECK(report.by.find("bind: ") == 0);
 }
 
+TEST_CASE("ports: one that this user may not bind is unknown, not free", "[integration][host]") {
+  if (!test::is_root()) return;
+  CHECK(test::in_child([]() -> std::string {
+          std::ifstream setting("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+          if (int first = 0; setting >> first && first < 2)
+            return "unknown bind: Permission denied";  // no such ports here
+          if (::setegid(65534) != 0 || ::seteuid(65534) != 0) return "cannot change the user";
+          auto report = ask(1, protocol::udp);
+          return (report.state == port_state::unknown ? "unknown " : "known ") + report.by;
+        }) == "unknown bind: Permission denied");
+}
+
 TEST_CASE("ports: in a network namespace of its own the host check says so", "[integration][host][fc-48]") {
   if (!test::is_root()) return;
   CHECK(test::in_child([]() -> std::string {
