@@ -14,7 +14,7 @@ namespace zedops::config {
 
 // Exit status for a configuration that is refused: a supervisor must not restart the program.
 inline constexpr int exit_configuration = 78;
-inline constexpr size_t settings_bytes_max = 1 << 20;
+inline constexpr size_t settings_bytes_max = 64 * 1024;
 
 struct manager_settings {
   std::string config;

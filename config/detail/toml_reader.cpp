@@ -9,6 +9,7 @@
 #include <memory>
 #include <sstream>
 
+#include "config/detail/key_depth.hpp"
 #include "config/values.hpp"
 
 namespace zedops::config::detail {
@@ -39,6 +40,11 @@ msg::result<toml::table> parse_toml(std::string_view text, const std::string& fi
   if (text.size() > bytes_max)
     return msg::fail(msg::ec::too_large, fmt::format("{}: {} bytes, at most {} are read", file, text.size(), bytes_max),
                      "split the file or remove what is not needed");
+  if (auto deep = too_deep_key(text))
+    return msg::fail(
+        msg::ec::bad_request,
+        fmt::format("{}:{}:{}: a key has more than {} parts", file, deep->line, deep->column, key_parts_max),
+        "shorten the key");
   try {
     return toml::parse(text, std::string_view{file});
   } catch (const toml::parse_error& e) {

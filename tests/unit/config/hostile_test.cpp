@@ -62,11 +62,35 @@ TEST_CASE("template: mutations of good templates are read or refused with an exp
   }));
 }
 
-TEST_CASE("template: deep nesting is refused, not recursed into", "[unit][config][fuzz]") {
-  REQUIRE_FALSE(parse_template("a = " + std::string(60'000, '['), "t.toml"));
-  std::string tables = "a";
-  for (int i = 0; i < 20'000; ++i) tables += ".a";
-  REQUIRE_FALSE(parse_template("[" + tables + "]\n", "t.toml"));
+namespace {
+std::string deep(size_t bytes) {
+  std::string key = "a";
+  while (key.size() + 2 < bytes) key += ".a";
+  return key;
+}
+}  // namespace
+
+TEST_CASE("template: deep nesting is refused before it can overflow the stack", "[unit][config][fuzz]") {
+  auto refusal = [](const std::string& text) {
+    auto t = parse_template(text, "t.toml");
+    return t ? "read" : t.error().message;
+  };
+  const std::string too_deep = ": a key has more than 16 parts";
+  REQUIRE(refusal("[" + deep(60'000) + "]\n") == "t.toml:1:33" + too_deep);
+  REQUIRE(refusal("x = 1\n" + deep(60'000) + " = 1\n") == "t.toml:2:32" + too_deep);
+  REQUIRE(refusal("x = { " + deep(60'000) + " = 1 }\n") == "t.toml:1:38" + too_deep);
+  // Strings and comments neither hide what follows them nor count their own dots.
+  for (const std::string before :
+       {R"(x = "\"")", R"(x = """"a""""")", R"(x = '\')", R"(x = '''a'''')", R"(# ")", R"('"' = 1)", R"(x = "")",
+        R"(x = '')", R"(x = "......................")", R"(x = """....................""" # .....................)"}) {
+    INFO(before);
+    REQUIRE(refusal(before + "\n").find(too_deep) == std::string::npos);
+    REQUIRE(refusal(before + "\n[" + deep(50'000) + "]\n") == "t.toml:2:33" + too_deep);
+  }
+  REQUIRE(refusal("a = " + std::string(60'000, '[')).rfind("t.toml:1:", 0) == 0);
+  std::string mixed;  // the deepest that passes the measure: nested values below longest keys
+  for (int i = 0; i < 250; ++i) mixed += deep(30) + " = [{";
+  REQUIRE(refusal(mixed).rfind("t.toml:1:", 0) == 0);
 }
 
 TEST_CASE("settings: mutations of the sample file are read or refused with an explanation", "[unit][config][fuzz]") {
