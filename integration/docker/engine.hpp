@@ -118,10 +118,10 @@ struct log_options {
 };
 
 struct event_options {
-  docker::labels labels;           // only of containers that carry all of them; an empty value matches any
-  std::vector<std::string> types;  // e.g. "container"; empty: all
-  int64_t since_ns = 0;            // time_ns of the last event seen; zero: from now on
-  std::function<void()> on_open;   // the stream stands: every later event arrives, so list now (may be empty)
+  docker::labels labels{};           // only of containers that carry all of them; an empty value matches any
+  std::vector<std::string> types{};  // e.g. "container"; empty: all
+  int64_t since_ns = 0;              // time_ns of the last event seen; zero: from now on
+  std::function<void()> on_open{};   // the stream stands: every later event arrives, so list now (may be empty)
 };
 
 struct event {
@@ -172,6 +172,7 @@ class engine {
   virtual void list_containers(labels, request_options, handler<std::vector<container_summary>>) = 0;
   virtual void inspect_container(std::string id_or_name, request_options, handler<container_details>) = 0;
   // Networks beyond the first are connected before the handler runs; when that fails the container is removed again.
+  // (Engine 20.10 notices an absent network only at start: `not_found` there.)
   virtual void create_container(msg::container_spec, request_options, handler<created_container>) = 0;
   virtual void start_container(std::string id_or_name, request_options, handler<effect>) = 0;
   // `grace`: between the stop signal and SIGKILL; the deadline counts from its end.

@@ -1,0 +1,236 @@
+#include <unistd.h>
+
+#include "integration/docker/beast_engine.hpp"
+#include "integration/docker/http_client.hpp"
+#include "integration/docker/survey.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/engine_fixture.hpp"
+#include "tools/fake-engine/fake_engine.hpp"
+
+using namespace zedops;
+using namespace zedops::test;
+using namespace zedops::docker;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct faulty {
+  fake::engine fake;
+  std::unique_ptr<docker::engine> client;
+  explicit faulty(const std::string& rules, const std::string& version = "1.41")
+      : fake{"/tmp/zedops-fake-" + unique_name("f") + ".sock", fake::parse_rules(rules), version},
+        client{std::move(*make_engine(fake.host()))} {}
+
+  msg::result<std::string> ping(request_options o = {}) {
+    return wait_for<std::string>([&](auto h) { client->ping(o, h); });
+  }
+  msg::result<std::vector<container_summary>> list(request_options o = {}) {
+    return wait_for<std::vector<container_summary>>([&](auto h) { client->list_containers({}, o, h); });
+  }
+  msg::result<std::string> pull(pull_options o = {}) {
+    awaited<std::string> a;
+    auto handle = client->pull_image("x:1", o, {}, a.handler());
+    return a.get();
+  }
+};
+
+const std::string progress = R"({"status":"Downloading","progressDetail":{"current":1,"total":2},"id":"aa"}\n)";
+
+}  // namespace
+
+TEST_CASE("docker faults: a request that hangs ends at its deadline, whichever step hangs", "[integration][docker]") {
+  for (auto rules : {"GET /containers/json hang", "* /_ping hang", "GET /containers/json hold 200 [\\n"}) {
+    INFO(rules);
+    faulty f{rules};
+    auto begin = std::chrono::steady_clock::now();
+    auto r = f.list({100ms});
+    auto took = std::chrono::steady_clock::now() - begin;
+    REQUIRE_FALSE(r);
+    CHECK(r.error().code == msg::ec::timeout);
+    CHECK(r.error().message.find("100ms") != std::string::npos);
+    CHECK(took >= 100ms);
+    CHECK(took < 2s);
+  }
+}
+
+TEST_CASE("docker faults: a stop waits for its grace before its deadline counts", "[integration][docker]") {
+  faulty f{"POST /stop hang"};
+  auto begin = std::chrono::steady_clock::now();
+  auto r = wait_for<effect>([&](auto h) { f.client->stop_container("x", 1s, {100ms}, h); });
+  CHECK(r.error().code == msg::ec::timeout);
+  CHECK(std::chrono::steady_clock::now() - begin >= 1100ms);
+  CHECK(f.fake.requests(1).front().target == "/v1.41/containers/x/stop?t=1");
+}
+
+TEST_CASE("docker faults: a failing or unreadable list is an error, never an empty list",
+          "[integration][docker][fc-1]") {
+  for (auto rules : {
+           R"(GET /containers/json respond 500 {"message":"boom"})",
+           R"(GET /containers/json respond 200 {"message":"boom"})",
+           R"(GET /containers/json respond 200 [{"Id":)",
+           R"(GET /containers/json respond 200)",
+           R"(GET /containers/json cut 200 [\n)",
+           R"(GET /containers/json raw 200 HTTP/9.9 what\n\n)",
+           R"(GET /containers/json close)",
+       }) {
+    INFO(rules);
+    faulty f{rules};
+    auto r = f.list();
+    REQUIRE_FALSE(r);
+    CHECK(r.error().code == msg::ec::engine_error);
+    CHECK_FALSE(r.error().message.empty());
+    auto s = wait_for<std::vector<container_details>>([&](auto h) { survey(*f.client, {}, {}, h); });
+    CHECK_FALSE(s);
+  }
+}
+
+TEST_CASE("docker faults: a survey forgives a container that vanished and nothing else",
+          "[integration][docker][fc-1]") {
+  const std::string list =
+      R"(GET /containers/json respond 200 [{"Id":"a","State":"running"},{"Id":"b","State":"exited"}])"
+      "\n";
+  const std::string a = R"(GET /containers/a/json respond 200 {"Id":"a","State":{"Status":"running"},"Config":{}})"
+                        "\n";
+  faulty gone{list + a + R"(GET /containers/b/json respond 404 {"message":"No such container: b"})"};
+  auto seen = wait_for<std::vector<container_details>>([&](auto h) { survey(*gone.client, {}, {}, h); });
+  REQUIRE(seen);
+  CHECK(seen->size() == 1);
+  faulty broken{list + a + R"(GET /containers/b/json respond 500 {"message":"boom"})"};
+  auto failed = wait_for<std::vector<container_details>>([&](auto h) { survey(*broken.client, {}, {}, h); });
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message.find("boom") != std::string::npos);
+}
+
+TEST_CASE("docker faults: a pull that is cut, falls silent or talks nonsense has failed",
+          "[integration][docker][fc-17]") {
+  faulty cut{"POST /images/create cut 200 " + progress};
+  auto r = cut.pull();
+  CHECK(r.error().code == msg::ec::pull_failed);
+  CHECK(r.error().message.find("lost") != std::string::npos);
+
+  faulty silent{"POST /images/create hold 200 " + progress};
+  CHECK(silent.pull({.idle = 100ms}).error().code == msg::ec::timeout);
+  CHECK(silent.pull({.deadline = 150ms, .idle = 10s}).error().code == msg::ec::timeout);
+
+  faulty error{"POST /images/create chunks 200 " + progress + R"({"errorDetail":{"message":"disk on fire"}}\n)"};
+  r = error.pull();
+  CHECK(r.error().code == msg::ec::pull_failed);
+  CHECK(r.error().message == "cannot pull x:1: disk on fire");
+
+  faulty nonsense{"POST /images/create chunks 200 <html>\\n"};
+  CHECK(nonsense.pull().error().code == msg::ec::pull_failed);
+
+  faulty good{"POST /images/create chunks 200 " + progress + R"({"status":"done"}\n)"};
+  CHECK(good.pull() == msg::result<std::string>{"done"});
+}
+
+TEST_CASE("docker faults: an event stream that ends in any way is reported once", "[integration][docker]") {
+  const std::string one = R"({"Type":"container","Action":"die","Actor":{"ID":"a"},"timeNano":5}\n)";
+  struct row {
+    std::string rule;
+    int events;
+  };
+  for (auto& c : {row{"GET /events cut 200 " + one, 1}, row{"GET /events chunks 200 " + one, 1},
+                  row{"GET /events chunks 200 " + one + "nonsense\\n", 1},
+                  row{R"(GET /events respond 500 {"message":"boom"})", 0}, row{"GET /events close", 0}}) {
+    INFO(c.rule);
+    faulty f{c.rule};
+    awaited<void> end;
+    watched<int> events;
+    auto handle = f.client->events(
+        {}, [&](const event&) { events.change([](int& n) { ++n; }); }, end.handler());
+    auto r = end.get();
+    REQUIRE_FALSE(r);
+    CHECK(r.error().code == msg::ec::engine_error);
+    CHECK(events.value() == c.events);
+  }
+}
+
+TEST_CASE("docker faults: a cancelled stream and a destroyed client end everything with `cancelled`",
+          "[integration][docker]") {
+  faulty f{"GET /events hold 200 \nGET /containers/json hang"};
+  awaited<void> end;
+  auto handle = f.client->events(
+      {}, [](const event&) {}, end.handler());
+  handle.cancel();
+  CHECK(end.get().error().code == msg::ec::cancelled);
+
+  awaited<void> stream_end;
+  awaited<std::vector<container_summary>> list_end;
+  auto other = f.client->events(
+      {}, [](const event&) {}, stream_end.handler());
+  f.client->list_containers({}, {}, list_end.handler());
+  f.fake.requests(3);
+  f.client.reset();
+  CHECK(stream_end.get().error().code == msg::ec::cancelled);
+  CHECK(list_end.get().error().code == msg::ec::cancelled);
+  other.cancel();  // after the client is gone: nothing happens
+}
+
+TEST_CASE("docker faults: the version is agreed on anew when the Engine was replaced", "[integration][docker]") {
+  faulty f{"", "1.41"};
+  CHECK(*f.ping() == "1.41");
+  f.fake.set_api_version("1.44");
+  f.fake.drop_connections();
+  CHECK(*f.ping() == "1.44");
+  f.fake.set_api_version("1.99");
+  f.fake.drop_connections();
+  CHECK(*f.ping() == "1.47");
+  f.fake.set_api_version("1.24");
+  f.fake.drop_connections();
+  auto old = f.ping();
+  REQUIRE_FALSE(old);
+  CHECK(old.error().hint.find("upgrade") != std::string::npos);
+}
+
+TEST_CASE("docker faults: a new API gets all networks at create, an old one the rest by connect",
+          "[integration][docker]") {
+  msg::container_spec s;
+  s.name = "x";
+  s.networks = {"a", "b"};
+  const std::string rules =
+      "POST /containers/create respond 201 {\"Id\":\"i\"}\nPOST /connect respond 200\n"
+      "DELETE /containers/i respond 204";
+  auto create = [&](faulty& f) {
+    return wait_for<created_container>([&](auto h) { f.client->create_container(s, {}, h); });
+  };
+  faulty modern{rules, "1.44"};
+  REQUIRE(create(modern));
+  auto sent = modern.fake.requests(1);
+  CHECK(sent.size() == 1);
+  CHECK(sent.front().body.find(R"("EndpointsConfig":{"a":{},"b":{}})") != std::string::npos);
+  faulty old{rules, "1.43"};
+  REQUIRE(create(old));
+  sent = old.fake.requests(2);
+  REQUIRE(sent.size() == 2);
+  CHECK(sent.back().target == "/v1.43/networks/b/connect");
+  // The connection that fails takes the container along: nothing half-made stays behind.
+  faulty failing{R"(POST /connect respond 404 {"message":"network b not found"})"
+                 "\n" +
+                     rules,
+                 "1.43"};
+  CHECK(create(failing).error().code == msg::ec::not_found);
+  CHECK(failing.fake.requests(3).back().method == "DELETE");
+}
+
+TEST_CASE("docker faults: an answer without end is cut off at its limit", "[integration][docker]") {
+  faulty f{"GET /version respond 200 " + std::string(2 * 1024 * 1024, 'x')};
+  auto r = wait_for<engine_info>([&](auto h) { f.client->version({}, h); });
+  REQUIRE_FALSE(r);
+  CHECK(r.error().message.find("longer than") != std::string::npos);
+}
+
+TEST_CASE("docker faults: more requests than allowed are refused as busy, and the rest still end",
+          "[integration][docker]") {
+  // Hanging at the handshake, so that the fake's own limit of connections does not matter.
+  faulty f{"* * hang"};
+  watched<std::pair<int, int>> count;
+  constexpr int extra = 3;
+  for (std::size_t i = 0; i < requests_max + extra; ++i)
+    f.client->ping({500ms}, [&](auto r) {
+      count.change([&](auto& c) { ++(r.error().code == msg::ec::busy ? c.first : c.second); });
+    });
+  CHECK(count.wait([](auto& c) { return c.first + c.second == static_cast<int>(requests_max) + extra; }));
+  CHECK(count.value().first == extra);
+  f.client.reset();
+}
