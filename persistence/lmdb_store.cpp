@@ -138,7 +138,9 @@ class lmdb_store final : public store {
         how_(how) {}
   ~lmdb_store() override {
     env_.reset();
-    if (ready_) lock_.say_clean();
+    if (!ready_ || options_.mode == access::read_only) return;
+    complete_file(options_.dir / data_file);
+    lock_.say_clean();
   }
 
   // Identity and schema: makes them in a new store, checks and migrates them in an older one.

@@ -124,7 +124,8 @@ result<void> environment::commit(txn_ptr txn) {
   return {};
 }
 
-msg::error environment::write_error(int rc, std::string_view what) const {
+msg::error environment::write_error(int rc, std::string_view what) {
+  if (rc == MDB_MAP_FULL) map_full_ = true;
   if (rc == MDB_MAP_FULL && map_bytes_ < map_max_bytes_)
     return {ec::busy, "the store must grow, and its readers did not leave in time", "repeat the request", {}};
   return lmdb_error(rc, what);
@@ -175,9 +176,10 @@ bool environment::resize(uint64_t bytes, std::chrono::milliseconds patience) {
 
 // Ahead of need: with little room left the map grows when no reader is in the way, with too little it waits for them.
 void environment::make_room(write_kind kind) {
+  if (kind == write_kind::ordinary && map_full_.exchange(false)) recycle_freed_pages();
   const auto now = measure();
   const uint64_t free = now.map_bytes - std::min(now.map_bytes, now.used_bytes);
-  const uint64_t limit = map_max_bytes_ + (kind == write_kind::essential ? reserve_bytes_ : 0);
+  const uint64_t limit = map_max_bytes_ + (kind == write_kind::essential ? whole_pages(reserve_bytes_) : 0);
   if (kind == write_kind::ordinary && now.map_bytes > std::max(map_max_bytes_, now.used_bytes)) {
     resize(std::max(map_max_bytes_, whole_pages(now.used_bytes)), gate_patience_max);  // the reserve is not for these
     return;
@@ -185,6 +187,17 @@ void environment::make_room(write_kind kind) {
   if (free >= 4 * headroom_bytes_ || now.map_bytes >= limit) return;
   const uint64_t wanted = std::max(2 * now.map_bytes, whole_pages(now.used_bytes + 8 * headroom_bytes_));
   resize(std::min(limit, wanted), std::chrono::milliseconds(free >= headroom_bytes_ ? 0 : gate_patience_max.count()));
+}
+
+// LMDB uses a freed page again from the second commit after it was freed. In a full store that commit has no room but
+// the reserve, and without it the freed pages would stay out of reach for ever.
+void environment::recycle_freed_pages() {
+  if (reserve_bytes_ == 0 || !resize(map_max_bytes_ + whole_pages(reserve_bytes_), gate_patience_max)) return;
+  auto txn = begin_inside(0);
+  if (!txn) return;
+  if (put_record(txn->get(), handles_, table::meta, "store.recycled", "", 0) == 0) mdb_txn_commit(txn->release());
+  txn->reset();
+  gate_.leave();
 }
 
 result<void> environment::reserve_map(uint64_t bytes) {

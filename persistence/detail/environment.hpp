@@ -30,7 +30,7 @@ class environment {
   // Copies into the open file, as of now.
   result<void> copy_to(int fd);
   // MDB_MAP_FULL is "full" only when the map could not grow any more.
-  msg::error write_error(int rc, std::string_view what) const;
+  msg::error write_error(int rc, std::string_view what);
 
   struct sizes {
     uint64_t used_bytes = 0;
@@ -45,6 +45,7 @@ class environment {
   result<void> reopen_if_panicked();
   void adopt_grown_map();
   void make_room(write_kind kind);
+  void recycle_freed_pages();
   bool resize(uint64_t bytes, std::chrono::milliseconds patience);
   sizes measure_inside() const;
   bool writable() const { return mode_ == access::read_write; }
@@ -54,8 +55,8 @@ class environment {
   uint64_t map_bytes_, map_max_bytes_, reserve_bytes_, headroom_bytes_;
   uint64_t page_bytes_ = 4096;
   reserve_space reserve_;
-  std::atomic<bool> disk_full_{false};
-  std::mutex change_;  // one change of the map or the environment at a time
+  std::atomic<bool> disk_full_{false}, map_full_{false};  // the last write found it so
+  std::mutex change_;                                     // one change of the map or the environment at a time
   reader_gate gate_;
   env_ptr env_;            // replaced and resized with the gate closed
   table_handles handles_;  // likewise

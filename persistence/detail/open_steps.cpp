@@ -74,6 +74,12 @@ result<opening> check_before_open(const lmdb_options& options, dir_lock& lock) {
   return opening{opened_as::clean, 0};
 }
 
+void complete_file(const std::filesystem::path& file) {
+  const auto facts = look_at(file);
+  if (facts.look != file_look::short_file) return;
+  if (::truncate(file.c_str(), static_cast<off_t>(facts.needed_bytes))) return;  // the next start looks more closely
+}
+
 result<std::vector<const migration*>> plan_migration(uint32_t found, const lmdb_options& options) {
   const std::string ours = std::to_string(options.schema), theirs = std::to_string(found);
   if (found > options.schema)
