@@ -14,6 +14,8 @@
 namespace zedops::bus {
 namespace {
 
+using clock = std::chrono::steady_clock;
+
 std::string new_routing_id() {
   std::random_device entropy;
   std::string id = "agent-";
@@ -43,8 +45,15 @@ struct agent_link::impl {
   std::shared_ptr<detail::wake_fd> wake = std::make_shared<detail::wake_fd>();
   detail::outbox<frames> outbox;
   std::shared_ptr<credit_pool> pool;
-  zmq::socket_t dealer;
-  std::optional<detail::monitor> monitor;
+  // A socket per connection, closed when it breaks: what it still holds was meant for the connection before. That is
+  // what ZMQ_IMMEDIATE is for, but with it libzmq 4.3.4 aborts when a connection breaks inside a message being read.
+  struct connection {
+    connection(zmq::context_t& context, const agent_link_options& o, const std::string& routing_id);
+    zmq::socket_t dealer;
+    detail::monitor monitor;
+  };
+  std::optional<connection> link;
+  clock::time_point redial_at{};  // without a link: when to make the next
   decltype(outbox)::batch batch;
   bool blocked = false;  // ZeroMQ took no more: wait until it does
   counters count;
@@ -52,56 +61,66 @@ struct agent_link::impl {
   std::atomic<int> linger_ms{0};
   std::thread thread;
 
-  void open();
   void run() noexcept;
   void turn();
   void send_some(size_t budget);
   void drop_unsent();
+  void wait_to_redial();
+  void on_break();
   void read();
   void read_monitor();
 };
 
-void agent_link::impl::open() {
-  dealer = detail::make_socket(context, zmq::socket_type::dealer,
-                               {options.peer_queue_max, options.peer_queue_max, static_cast<int64_t>(body_max)});
+agent_link::impl::connection::connection(zmq::context_t& context, const agent_link_options& o,
+                                         const std::string& routing_id)
+    : dealer(detail::make_socket(context, zmq::socket_type::dealer,
+                                 {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max)})),
+      monitor(context, dealer) {
   dealer.set(zmq::sockopt::routing_id, routing_id);
-  dealer.set(zmq::sockopt::immediate, true);
-  dealer.set(zmq::sockopt::reconnect_ivl, static_cast<int>(options.redial_min.count()));
-  dealer.set(zmq::sockopt::reconnect_ivl_max, static_cast<int>(options.redial_max.count()));
-  monitor.emplace(context, dealer);
-  dealer.connect(options.manager_uri);
+  dealer.set(zmq::sockopt::reconnect_ivl, static_cast<int>(o.redial_min.count()));
+  dealer.set(zmq::sockopt::reconnect_ivl_max, static_cast<int>(o.redial_max.count()));
+  dealer.connect(o.manager_uri);
 }
 
 void agent_link::impl::run() noexcept {
   pthread_setname_np(pthread_self(), "zedops-link");
-  while (!stopping) turn();
+  while (!stopping) link ? turn() : wait_to_redial();
+  if (!link) return;
   do send_some(outbox.count());
   while (outbox.count() > 0 && !blocked);
-  zmq_socket_monitor(dealer.handle(), nullptr, 0);
-  monitor.reset();
-  dealer.set(zmq::sockopt::linger, linger_ms.load());
-  dealer.close();
+  link->dealer.set(zmq::sockopt::linger, linger_ms.load());
+  link.reset();
+}
+
+// A dial that fails is repeated by ZeroMQ; a connection that breaks is followed by this pause, so that a manager which
+// hangs up at once is not dialled in a tight loop.
+void agent_link::impl::wait_to_redial() {
+  zmq_pollitem_t item{nullptr, wake->fd(), ZMQ_POLLIN, 0};
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(redial_at - clock::now()).count();
+  detail::poll(&item, 1, left > 0 ? left : 0);
+  if (item.revents) wake->drain();
+  if (!stopping && clock::now() >= redial_at) link.emplace(context, options, routing_id);
 }
 
 void agent_link::impl::turn() {
   if (!blocked) send_some(detail::turn_budget_max);
   short wanted = static_cast<short>((pool->may_read() ? ZMQ_POLLIN : 0) | (blocked ? ZMQ_POLLOUT : 0));
   zmq_pollitem_t items[3] = {{nullptr, wake->fd(), ZMQ_POLLIN, 0},
-                             {monitor->socket().handle(), 0, ZMQ_POLLIN, 0},
-                             {dealer.handle(), 0, wanted, 0}};
+                             {link->monitor.socket().handle(), 0, ZMQ_POLLIN, 0},
+                             {link->dealer.handle(), 0, wanted, 0}};
   detail::poll(items, wanted ? 3 : 2, batch.empty() || blocked ? -1 : 0);
   ++count.wakeups;
   if (items[0].revents) wake->drain();
-  if (items[1].revents) read_monitor();
   if (items[2].revents & ZMQ_POLLOUT) blocked = false;
   if (items[2].revents & ZMQ_POLLIN) read();
+  if (items[1].revents) read_monitor();
 }
 
 void agent_link::impl::send_some(size_t budget) {
   if (batch.empty()) batch = outbox.take();
   size_t n = 0, bytes = 0;
   for (; n < budget && !batch.empty(); ++n) {
-    if (detail::send_frames(dealer, nullptr, batch.front().first) != detail::sent::yes) {
+    if (detail::send_frames(link->dealer, nullptr, batch.front().first) != detail::sent::yes) {
       blocked = true;
       break;
     }
@@ -126,24 +145,29 @@ void agent_link::impl::drop_unsent() {
 }
 
 void agent_link::impl::read_monitor() {
-  while (auto event = monitor->next()) {
-    if (*event == detail::monitor::event::connected && !connected) {
+  while (auto event = link->monitor.next()) {
+    if (*event == detail::monitor::event::connected) {
       ++count.connects;
       connected = true;
       outbox.set_closed(stopping);
       listener.on_connected();
-    } else if (*event == detail::monitor::event::disconnected && connected) {
-      outbox.set_closed(true);
-      connected = false;
-      drop_unsent();
-      listener.on_disconnected();
+    } else if (*event == detail::monitor::event::disconnected) {
+      return on_break();
     }
   }
 }
 
+void agent_link::impl::on_break() {
+  outbox.set_closed(true);
+  link.reset();
+  redial_at = clock::now() + options.redial_min;
+  drop_unsent();
+  if (connected.exchange(false)) listener.on_disconnected();
+}
+
 void agent_link::impl::read() {
   for (size_t n = 0; n < detail::turn_budget_max && pool->may_read(); ++n) {
-    auto in = detail::receive_frames(dealer, frame_count_max);
+    auto in = detail::receive_frames(link->dealer, frame_count_max);
     if (!in) return;
     auto parsed = parse_agent_message(std::move(in->parts));
     if (!parsed) {
@@ -162,7 +186,7 @@ msg::result<std::unique_ptr<agent_link>> agent_link::start(agent_link_options op
     auto p = std::make_unique<impl>(std::move(options), listener);
     if (p->wake->fd() < 0)
       return msg::fail(msg::ec::internal, "the process is out of file descriptors", "raise the limit (ulimit -n)");
-    p->open();
+    p->link.emplace(p->context, p->options, p->routing_id);
     p->thread = std::thread([raw = p.get()] { raw->run(); });
     return std::unique_ptr<agent_link>(new agent_link(std::move(p)));
   } catch (const zmq::error_t& e) {

@@ -1,6 +1,7 @@
 #include "bus/client.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "bus/detail/dial.hpp"
 #include "bus/detail/socket.hpp"
@@ -23,57 +24,70 @@ long left_ms(clock::time_point until) {
 }  // namespace
 
 struct client::impl {
-  explicit impl(std::string u) : uri(std::move(u)), context(detail::shared_context()) {
-    dealer =
-        detail::make_socket(*context, zmq::socket_type::dealer, {queue_max, queue_max, static_cast<int64_t>(body_max)});
-    dealer.set(zmq::sockopt::immediate, true);
-    monitor.emplace(*context, dealer);
-    dealer.connect(uri);
-  }
-  ~impl() { zmq_socket_monitor(dealer.handle(), nullptr, 0); }
+  // Not reused after it broke: what ZeroMQ still holds for a dead manager must not reach the next one. ZMQ_IMMEDIATE
+  // would say so more simply, but with it libzmq 4.3.4 aborts when a connection breaks inside a message being read.
+  struct connection {
+    connection(zmq::context_t& context, const std::string& uri)
+        : dealer(detail::make_socket(context, zmq::socket_type::dealer,
+                                     {queue_max, queue_max, static_cast<int64_t>(body_max)})),
+          monitor(context, dealer) {
+      dealer.connect(uri);
+    }
+    zmq::socket_t dealer;
+    detail::monitor monitor;
+    bool up = false, broken = false;
+
+    void read_monitor() {
+      while (auto event = monitor.next()) {
+        up |= *event == detail::monitor::event::connected;
+        broken |= *event == detail::monitor::event::disconnected;
+      }
+    }
+    // Waits until there is something to read, the connection comes or goes, or the time is over.
+    void wait(clock::time_point until) {
+      zmq_pollitem_t items[2] = {{dealer.handle(), 0, ZMQ_POLLIN, 0}, {monitor.socket().handle(), 0, ZMQ_POLLIN, 0}};
+      detail::poll(items, 2, left_ms(until));
+      if (items[1].revents) read_monitor();
+    }
+  };
+
+  explicit impl(std::string u) : uri(std::move(u)), context(detail::shared_context()) { link.emplace(*context, uri); }
 
   std::string uri;
   std::shared_ptr<zmq::context_t> context;
-  zmq::socket_t dealer;
-  std::optional<detail::monitor> monitor;
+  std::optional<connection> link;
   uint64_t last_id = 0;
-  size_t open = 0;      // requests without a final reply
-  bool broken = false;  // the connection was lost: nothing more will come for the open requests
+  size_t open = 0;  // requests without a final reply
 
-  void read_monitor() {
-    // A break between requests is nobody's loss: ZeroMQ redials by itself.
-    while (auto event = monitor->next()) broken |= open > 0 && *event == detail::monitor::event::disconnected;
-  }
-
-  // Waits until the dealer can do `what`, the connection breaks or the time is over.
-  bool wait_for(short what, clock::time_point until) {
-    for (;;) {
-      zmq_pollitem_t items[2] = {{dealer.handle(), 0, what, 0}, {monitor->socket().handle(), 0, ZMQ_POLLIN, 0}};
-      long left = left_ms(until);
-      detail::poll(items, 2, left);
-      if (items[0].revents) return true;
-      if (items[1].revents) read_monitor();
-      if (broken || left == 0) return false;
+  msg::result<void> ready(clock::time_point until, milliseconds deadline) {
+    constexpr milliseconds look_again(250);  // a manager that dies before it answers the dial shows only in its socket
+    if (link) link->read_monitor();
+    if (link && link->broken) {
+      link.reset();
+      if (std::exchange(open, 0) > 0) return msg::fail(lost());  // else nobody's loss: dial again
     }
+    while (!link || !link->up) {
+      if (auto there = probe(uri); !there) return there;
+      if (!link) link.emplace(*context, uri);
+      if (clock::now() >= until) return msg::fail(too_late(deadline));
+      link->wait(std::min(until, clock::now() + look_again));
+    }
+    return {};
   }
 
   msg::result<void> send(const frames& message, milliseconds deadline) {
-    constexpr milliseconds look_again(250);  // a manager that dies before it answers the dial shows only in its socket
-    read_monitor();
     auto until = clock::now() + deadline;
-    while (!broken && detail::send_frames(dealer, nullptr, message) != detail::sent::yes) {
-      if (auto there = probe(uri); !there) return there;
+    if (auto ok = ready(until, deadline); !ok) return ok;
+    while (detail::send_frames(link->dealer, nullptr, message) != detail::sent::yes) {
+      zmq_pollitem_t room{link->dealer.handle(), 0, ZMQ_POLLOUT, 0};
+      detail::poll(&room, 1, left_ms(until));
       if (clock::now() >= until) return msg::fail(too_late(deadline));
-      wait_for(ZMQ_POLLOUT, std::min(until, clock::now() + look_again));
     }
-    if (broken) return msg::fail(lost());
     ++open;
     return {};
   }
 
   msg::error lost() {
-    broken = false;
-    open = 0;
     if (auto there = probe(uri); !there && there.error().code == msg::ec::agent_unreachable) {
       there.error().message += "; the connection broke while a request was open";
       return there.error();
@@ -122,14 +136,18 @@ msg::result<std::string> client::post(const std::string& verb, std::string body,
 }
 
 msg::result<std::optional<reply>> client::receive(milliseconds wait) {
-  auto in = detail::receive_frames(impl_->dealer, frame_count_max);
-  if (!in) {
-    if (!impl_->wait_for(ZMQ_POLLIN, clock::now() + wait)) {
-      if (impl_->broken) return msg::fail(impl_->lost());
-      return std::nullopt;
-    }
-    in = detail::receive_frames(impl_->dealer, frame_count_max);
-    if (!in) return std::nullopt;
+  auto& link = impl_->link;
+  if (!link) return std::nullopt;  // lost before, and told
+  auto in = detail::receive_frames(link->dealer, frame_count_max);
+  for (auto until = clock::now() + wait; !in;) {
+    bool last_look = link->broken || clock::now() >= until;
+    if (!last_look) link->wait(until);
+    in = detail::receive_frames(link->dealer, frame_count_max);
+    if (in || !last_look) continue;
+    if (!link->broken || impl_->open == 0) return std::nullopt;
+    link.reset();
+    impl_->open = 0;
+    return msg::fail(impl_->lost());
   }
   auto parsed = parse_reply(std::move(in->parts));
   if (!parsed) return msg::fail(parsed.error());

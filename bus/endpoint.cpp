@@ -118,24 +118,28 @@ msg::result<endpoint_claim> endpoint_claim::take(const std::string& uri) {
   return claim;
 }
 
-msg::result<void> endpoint_claim::guard() const {
+msg::result<void> endpoint_claim::guard() {
   constexpr mode_t owner_and_group = 0660;
+  bound_ = true;
   if (::chmod(path_.c_str(), owner_and_group) == 0) return {};
   return msg::fail(msg::ec::forbidden, "cannot set the permissions of " + path_.string() + ": " + reason(errno),
                    "the socket must belong to the user of the manager");
 }
 
 endpoint_claim::endpoint_claim(endpoint_claim&& other) noexcept
-    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)) {}
+    : path_(std::move(other.path_)), lock_fd_(std::exchange(other.lock_fd_, -1)), bound_(other.bound_) {}
 
 endpoint_claim& endpoint_claim::operator=(endpoint_claim&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(lock_fd_, other.lock_fd_);
+  std::swap(bound_, other.bound_);
   return *this;
 }
 
 endpoint_claim::~endpoint_claim() {
-  if (lock_fd_ >= 0) ::close(lock_fd_);
+  if (lock_fd_ < 0) return;
+  if (bound_) ::unlink(path_.c_str());  // before the lock goes: afterwards it may be another manager's
+  ::close(lock_fd_);
 }
 
 }  // namespace zedops::bus

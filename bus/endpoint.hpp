@@ -30,13 +30,14 @@ class endpoint_claim {
   endpoint_claim& operator=(endpoint_claim&& other) noexcept;
   ~endpoint_claim();
 
-  // To be called once bound: owner and group may connect (0660), nobody else.
-  msg::result<void> guard() const;
+  // To be called once bound: owner and group may connect (0660), nobody else. The socket file goes with the claim.
+  msg::result<void> guard();
 
  private:
   endpoint_claim(std::filesystem::path path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
   std::filesystem::path path_;
   int lock_fd_ = -1;
+  bool bound_ = false;  // the socket file is ours to remove
 };
 
 }  // namespace zedops::bus

@@ -1,7 +1,5 @@
 #include "bus/follower.hpp"
 
-#include <algorithm>
-
 namespace zedops::bus {
 
 event_follower::event_follower(std::optional<cursor> since, subject_seq_fn subject_seq)
@@ -17,20 +15,15 @@ void event_follower::add_gap(event_gap::why reason, cursor after, cursor through
   out_.push_back(event_gap{reason, after, through});
 }
 
-// False: `at` lies in an epoch that was left before. A new epoch is entered at its start, with a gap to say so.
-bool event_follower::enter_epoch(cursor at) {
-  if (at.epoch == base_->epoch) return true;
-  if (std::find(left_epochs_.begin(), left_epochs_.end(), at.epoch) != left_epochs_.end()) return false;
-  left_epochs_.push_back(base_->epoch);
-  if (left_epochs_.size() > left_epochs_max) left_epochs_.pop_front();
-  cursor start{at.epoch, 0};
+// Only the history itself says that it started anew: a live event of another epoch may be a straggler.
+void event_follower::enter_epoch(uint64_t epoch) {
+  cursor start{epoch, 0};
   add_gap(event_gap::why::epoch_changed, *base_, start);
   base_ = start;
   subject_last_.clear();
   unconfirmed_ = 0;
   gap_through_ = 0;
   healing_ = true;
-  return true;
 }
 
 bool event_follower::next_in_line(const raw_event& event, std::optional<uint64_t> subject_seq) const {
@@ -51,7 +44,8 @@ void event_follower::deliver(raw_event event, std::optional<uint64_t> subject_se
 
 void event_follower::on_live(raw_event event) {
   if (!base_) base_ = cursor{event.at.epoch, event.at.seq - (event.at.seq > 0)};
-  if (!enter_epoch(event.at) || healing_ || event.at.seq <= base_->seq) return;
+  if (event.at.epoch != base_->epoch) healing_ = true;
+  if (healing_ || event.at.seq <= base_->seq) return;
   auto subject_seq = subject_seq_ ? subject_seq_(event) : std::nullopt;
   if (next_in_line(event, subject_seq)) {
     deliver(std::move(event), subject_seq);
@@ -66,7 +60,7 @@ void event_follower::on_live(raw_event event) {
 
 void event_follower::on_head(cursor newest) {
   if (!base_) base_ = newest;
-  if (enter_epoch(newest) && newest.seq > base_->seq) healing_ = true;
+  if (newest.epoch != base_->epoch || newest.seq > base_->seq) healing_ = true;
 }
 
 void event_follower::on_quiet() {
@@ -92,16 +86,15 @@ void event_follower::deliver_replayed(raw_event event) {
 
 void event_follower::on_page(replay_page page) {
   if (!base_) return;
-  if (page.through.epoch != base_->epoch) {  // it answers for another history: ask that one from its start
-    enter_epoch(page.through);
-    return;
-  }
+  if (page.through.epoch != base_->epoch) return enter_epoch(page.through.epoch);  // to be asked from its start
   if (page.through.seq < base_->seq) {
     // The history ends before what we have seen of it: it was put back to an earlier state under the same name.
     add_gap(event_gap::why::epoch_changed, *base_, page.through);
     base_ = page.through;
     subject_last_.clear();
-    healing_ = false;
+    unconfirmed_ = 0;
+    gap_through_ = 0;
+    healing_ = !page.complete;
     return;
   }
   if (page.gap && page.gap->through.epoch == base_->epoch && page.gap->through.seq > base_->seq) {

@@ -65,14 +65,13 @@ class event_follower {
   // Filtered subscriptions: subjects remembered, and events let through, before a replay confirms them all.
   static constexpr size_t subjects_max = 10'000;
   static constexpr size_t unconfirmed_max = 10'000;
-  static constexpr size_t left_epochs_max = 8;
 
  private:
   struct place {
     uint64_t subject_seq, seq;
   };
   event_follower(std::optional<cursor> since, subject_seq_fn subject_seq);
-  bool enter_epoch(cursor at);
+  void enter_epoch(uint64_t epoch);
   bool next_in_line(const raw_event& event, std::optional<uint64_t> subject_seq) const;
   void deliver(raw_event event, std::optional<uint64_t> subject_seq);
   void deliver_replayed(raw_event event);
@@ -83,7 +82,6 @@ class event_follower {
   std::unordered_map<std::string, place> subject_last_;  // filtered: the last event of each subject that came out
   size_t unconfirmed_ = 0;                               // filtered: events that came out after base_
   uint64_t gap_through_ = 0;                             // holes of subjects up to here have been told
-  std::deque<uint64_t> left_epochs_;                     // their stragglers are dropped
   bool healing_ = false;
   std::deque<follow_item> out_;
 };

@@ -120,6 +120,8 @@ void server_bus::impl::open() {
   constexpr int64_t subscription_bytes_max = topic_max + 1;
   events = detail::make_socket(context, zmq::socket_type::xpub,
                                {limits.subscriber_queue_max, limits.subscriber_queue_max, subscription_bytes_max});
+  // Every subscription is told, not only the first to its topic: two watchers may have chosen the same ~sync topic.
+  events.set(zmq::sockopt::xpub_verboser, true);
   head = options.head;
 }
 

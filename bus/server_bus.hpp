@@ -73,7 +73,7 @@ struct server_bus_stats {
   uint64_t wakeups = 0;                // turns of the loop
   size_t outbox = 0, outbox_bytes = 0;
   size_t credits_clients = 0, credits_agents = 0;  // outstanding
-  size_t subscriptions = 0;                        // distinct topics watched
+  size_t subscriptions = 0;                        // topics watched, counted per watcher
 };
 
 class server_bus {
@@ -84,6 +84,7 @@ class server_bus {
   ~server_bus();  // stop() without waiting
 
   // False: the outbox is full (or the bus has stopped) and the message is not taken. True is no proof of delivery.
+  // The outbox is shared: whoever has very much to send paces itself by stats().outbox, to leave room for the others.
   bool send(door to, std::string routing_id, frames message);
   bool publish(raw_event event);
 

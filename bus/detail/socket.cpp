@@ -59,7 +59,8 @@ void poll(zmq_pollitem_t* items, size_t count, long wait_ms) {
   for (size_t i = 0; i < count; ++i) items[i].revents = 0;  // a signal: the caller looks at its flags and polls again
 }
 
-monitor::monitor(zmq::context_t& context, zmq::socket_t& watched) : pair_(context, zmq::socket_type::pair) {
+monitor::monitor(zmq::context_t& context, zmq::socket_t& watched)
+    : watched_(watched.handle()), pair_(context, zmq::socket_type::pair) {
   static std::atomic<uint64_t> counter{0};
   std::string address = "inproc://zedops.monitor." + std::to_string(++counter);
   if (zmq_socket_monitor(watched.handle(), address.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) !=
@@ -68,6 +69,9 @@ monitor::monitor(zmq::context_t& context, zmq::socket_t& watched) : pair_(contex
   pair_.set(zmq::sockopt::linger, 0);
   pair_.connect(address);
 }
+
+// ZeroMQ's own thread would block for ever on an event that nobody is left to take.
+monitor::~monitor() { zmq_socket_monitor(watched_, nullptr, 0); }
 
 std::optional<monitor::event> monitor::next() {
   constexpr size_t event_frames = 2;

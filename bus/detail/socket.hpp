@@ -36,15 +36,19 @@ size_t bytes_of(const frames& message);
 // poll without the exception for a signal; `wait_ms` -1: for ever.
 void poll(zmq_pollitem_t* items, size_t count, long wait_ms);
 
-// Connection events of a socket, readable like a socket.
+// Connection events of a socket, readable like a socket. Must end before the watched socket does.
 class monitor {
  public:
   monitor(zmq::context_t& context, zmq::socket_t& watched);
+  monitor(const monitor&) = delete;
+  monitor& operator=(const monitor&) = delete;
+  ~monitor();
   zmq::socket_t& socket() { return pair_; }
   enum class event : uint8_t { connected, disconnected, other };
   std::optional<event> next();
 
  private:
+  void* watched_;
   zmq::socket_t pair_;
 };
 
