@@ -108,7 +108,8 @@ void agent_link::impl::turn() {
   zmq_pollitem_t items[3] = {{nullptr, wake->fd(), ZMQ_POLLIN, 0},
                              {link->monitor.socket().handle(), 0, ZMQ_POLLIN, 0},
                              {link->dealer.handle(), 0, wanted, 0}};
-  detail::poll(items, wanted ? 3 : 2, batch.empty() || blocked ? -1 : 0);
+  // Not batch.empty(): more may have been pushed, and its wake-up drained, while the batch was being sent.
+  detail::poll(items, wanted ? 3 : 2, outbox.count() == 0 || blocked ? -1 : 0);
   ++count.wakeups;
   if (items[0].revents) wake->drain();
   if (items[2].revents & ZMQ_POLLOUT) blocked = false;

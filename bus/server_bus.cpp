@@ -177,7 +177,8 @@ void server_bus::impl::turn() {
     readable[n - first] = &e;
     items[n++] = {e.socket.handle(), 0, ZMQ_POLLIN, 0};
   }
-  detail::poll(items, n, batch.empty() ? -1 : 0);
+  // Not batch.empty(): more may have been pushed, and its wake-up drained, while the batch was being sent.
+  detail::poll(items, n, outbox.count() == 0 ? -1 : 0);
   ++count.wakeups;
   // Drained before the outbox is looked at: a push from now on fires again.
   if (items[0].revents) wake->drain();

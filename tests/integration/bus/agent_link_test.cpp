@@ -56,7 +56,7 @@ TEST_CASE("agent link: messages go both ways in order", "[integration][bus]") {
   greeter g;
   auto link = dial(f, g);
   REQUIRE(g.wait([&] { return g.connected == 1; }));
-  constexpr size_t count = 2'000;
+  constexpr size_t count = 800;  // below the queues and credits on the way: nothing may be lost
   for (size_t i = 0; i < count; ++i) REQUIRE(link->send({"report", 7, std::to_string(i)}));
   REQUIRE(f.seen.wait([&] { return f.seen.messages.size() == count; }));
   f.seen.locked([&] {
@@ -67,12 +67,9 @@ TEST_CASE("agent link: messages go both ways in order", "[integration][bus]") {
     }
   });
   for (size_t i = 0; i < count; ++i)
-    while (!f.bus->send(door::agents, link->routing_id(), encode(agent_message{"command", 7, std::to_string(i)})))
-      std::this_thread::yield();
-  auto lost = [&] { return f.bus->stats().slow; };
-  REQUIRE(g.wait([&] { return g.messages.size() + lost() >= count; }));
-  for (size_t i = 1; i < g.messages.size(); ++i)
-    CHECK(std::stoi(g.messages[i - 1].body) < std::stoi(g.messages[i].body));
+    REQUIRE(f.bus->send(door::agents, link->routing_id(), encode(agent_message{"command", 7, std::to_string(i)})));
+  REQUIRE(g.wait([&] { return g.messages.size() == count; }));
+  for (size_t i = 0; i < count; ++i) CHECK(g.messages[i].body == std::to_string(i));
 }
 
 TEST_CASE("agent link: without a manager it accepts nothing and keeps dialling", "[integration][bus]") {
