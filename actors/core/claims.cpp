@@ -39,12 +39,16 @@ error claim_taken(std::string_view claim, std::string_view owner_name, server_st
 
 namespace {
 
+constexpr uint32_t port_max = 65535;
 constexpr std::array roles = {port_role::game, port_role::udp, port_role::rcon};
 
-protocol proto_of(const server_template& t, port_role role) {
+// A role may be published for both protocols; then its number is reserved for both.
+std::vector<protocol> protocols_of(const server_template& t, port_role role) {
+  std::vector<protocol> out;
   for (const auto& p : t.ports)
-    if (role_of(p) == role) return p.proto;
-  return role == port_role::rcon ? protocol::tcp : protocol::udp;
+    if (role_of(p) == role && std::find(out.begin(), out.end(), p.proto) == out.end()) out.push_back(p.proto);
+  if (out.empty()) out.push_back(role == port_role::rcon ? protocol::tcp : protocol::udp);
+  return out;
 }
 
 uint16_t wanted_for(const wanted_ports& w, port_role role) {
@@ -56,11 +60,24 @@ uint16_t wanted_for(const wanted_ports& w, port_role role) {
   return 0;
 }
 
+// The port of a role that leaves nothing to search: named, or following from a named game port. Zero: there is none.
+uint32_t fixed_for(const server_template& t, const wanted_ports& w, port_role role) {
+  if (auto named = wanted_for(w, role)) return named;
+  const auto& plan = plan_of(t, role);
+  const bool follows = plan.rule == port_rule::assigned && plan.game_offset != 0 && w.game != 0;
+  return follows ? uint32_t{w.game} + plan.game_offset : 0;
+}
+
 // The n-th candidate of a role; zero: the range is over.
 uint32_t candidate(const port_plan& plan, uint32_t n, uint32_t game) {
-  if (plan.game_offset != 0) return game == 0 ? 0 : game + plan.game_offset;
-  const uint32_t number = plan.first + n * std::max<uint32_t>(plan.step, 1);
-  return number <= plan.last ? number : 0;
+  const uint32_t number =
+      plan.game_offset != 0 ? game + plan.game_offset : plan.first + n * std::max<uint32_t>(plan.step, 1);
+  const uint32_t last = plan.game_offset != 0 ? port_max : plan.last;
+  return number <= last && (plan.game_offset == 0 || game != 0) ? number : 0;
+}
+
+void reserve(std::vector<reserved_port>& out, const server_template& t, port_role role, uint32_t number) {
+  for (auto proto : protocols_of(t, role)) out.push_back({role, proto, static_cast<uint16_t>(number)});
 }
 
 bool clashes(const std::vector<reserved_port>& ports) {
@@ -70,41 +87,52 @@ bool clashes(const std::vector<reserved_port>& ports) {
   return false;
 }
 
+// What was asked for must make sense by itself, before anything is searched.
+result<void> check_fixed(const server_template& t, const wanted_ports& wanted) {
+  std::vector<reserved_port> out;
+  for (auto role : roles) {
+    const std::string word(name_of(role));
+    if (wanted_for(wanted, role) != 0 && plan_of(t, role).rule == port_rule::none)
+      return fail(ec::bad_request, "template " + t.name + " has no " + word + " port",
+                  "leave --" + word + "-port away");
+    const auto number = fixed_for(t, wanted, role);
+    if (number > port_max)
+      return fail(ec::bad_request,
+                  "the " + word + " port would follow the game port " + std::to_string(wanted.game) +
+                      " past the last port there is",
+                  "name a lower game port, or the " + word + " port as well");
+    if (number != 0) reserve(out, t, role, number);
+  }
+  if (clashes(out)) return fail(ec::bad_request, "two of the ports are the same", "give each its own number");
+  return {};
+}
+
 }  // namespace
 
 result<std::vector<reserved_port>> choose_ports(const server_template& t, const wanted_ports& wanted,
                                                 const port_taken& taken) {
-  for (auto role : roles)
-    if (wanted_for(wanted, role) != 0 && plan_of(t, role).rule == port_rule::none)
-      return fail(ec::bad_request, "template " + t.name + " has no " + std::string(name_of(role)) + " port",
-                  "leave --" + std::string(name_of(role)) + "-port away");
-  for (uint32_t n = 0; n <= 65535; ++n) {
+  if (auto ok = check_fixed(t, wanted); !ok) return fail(ok.error());
+  for (uint32_t n = 0; n <= port_max; ++n) {
     std::vector<reserved_port> out;
     bool free = true;
-    bool chosen = false;
     uint32_t game = 0;
     for (auto role : roles) {
       const auto& plan = plan_of(t, role);
-      uint32_t number = wanted_for(wanted, role);
-      const bool fixed = number != 0;
-      if (!fixed && plan.rule != port_rule::assigned) continue;
-      if (!fixed) {
+      uint32_t number = fixed_for(t, wanted, role);
+      if (number == 0) {
+        if (plan.rule != port_rule::assigned) continue;
         number = candidate(plan, n, game);
-        if (number == 0 || number > 65535)
+        if (number == 0)
           return fail(ec::port_conflict,
                       "no free " + std::string(name_of(role)) + " port is left: range exhausted (" +
                           std::to_string(plan.first) + "-" + std::to_string(plan.last) + ")",
                       "name a port yourself, or purge servers that are no longer needed");
-        // A port that follows from a named game port does not move on: there is nothing to search.
-        chosen = chosen || plan.game_offset == 0 || wanted.game == 0;
-        free = free && !taken(proto_of(t, role), static_cast<uint16_t>(number));
+        for (auto proto : protocols_of(t, role)) free = free && !taken(proto, static_cast<uint16_t>(number));
       }
       if (role == port_role::game) game = number;
-      out.push_back({role, proto_of(t, role), static_cast<uint16_t>(number)});
+      reserve(out, t, role, number);
     }
-    const bool clash = clashes(out);
-    if (clash && !chosen) return fail(ec::bad_request, "two of the ports are the same", "give each its own number");
-    if ((free && !clash) || !chosen) return out;
+    if (free && !clashes(out)) return out;
   }
   return fail(ec::port_conflict, "no free ports are left: range exhausted", "name the ports yourself");
 }

@@ -71,6 +71,7 @@ std::optional<error> guard(const server& s, op_kind kind, const context& cx) {
                  s.name + " is busy: " + std::string(name_of(s.op->kind)) + " " + s.op->id.value + " is " +
                      (s.op->step.empty() ? "accepted" : s.op->step),
                  "wait for it: zedctl op wait " + s.op->id.value, s.op->id.value};
+  if (kind == op_kind::create) return std::nullopt;  // its own overload says why not
   if (!contains(row.allowed, s.status))
     return error{ec::wrong_state,
                  s.name + " is " + std::string(name_of(s.status)) + "; " + std::string(row.verb) + " needs it to be " +
@@ -224,7 +225,7 @@ struct request_machine {
 
 decision decide_created(const server& s, const created& in, const context& cx) {
   if (!s.id.empty())
-    return refuse(s, op_kind::create, in.who, cx, error{ec::already_exists, "it exists already", "", ""});
+    return refuse(s, op_kind::create, in.who, cx, error{ec::already_exists, "a server " + s.name + " exists already", "choose another name", {}});
   if (!cx.agent_online)
     return refuse(in.record, op_kind::create, in.who, cx,
                   error{ec::agent_unreachable,
@@ -248,7 +249,9 @@ decision decide_request(const server& s, const requested& in, const context& cx)
   const auto kind = static_cast<op_kind>(in.what.index());
   if (s.op && s.op->id == in.who.op && !in.who.op.empty()) {  // the same request again
     if (s.op->request_hash == in.who.request_hash) return {};
-    return refuse(s, kind, {{}, in.who.actor, {}, 0}, cx,
+    // Not under the id of the operation that has the key: its events are its own. Every refusal moves log_head on.
+    const auto own_id = system_operation_id(s.id, "refused " + in.who.op.value, s.log_head);
+    return refuse(s, kind, {own_id, in.who.actor, {}, in.who.request_hash}, cx,
                   error{ec::bad_request, "this idempotency key was used for another request", "use a new key", {}});
   }
   if (auto e = guard(s, kind, cx)) return refuse(s, kind, in.who, cx, *e);

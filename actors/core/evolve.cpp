@@ -1,4 +1,6 @@
 // Folding facts into the record, numbering them, and the deadlines that follow from a record.
+#include <algorithm>
+
 #include "actors/core/overload.hpp"
 #include "actors/core/server_machine.hpp"
 
@@ -133,7 +135,8 @@ void apply(server& s, const log_entry& entry) {
 time_point next_due(const server& s) {
   if (s.status == server_status::purged) return never;
   if (s.op) return s.op->deadline;
-  if (s.status == server_status::deleted) return s.purge_at;
+  if (s.status == server_status::deleted)  // after a purge that failed not at once again
+    return s.last_error ? std::max(s.purge_at, s.updated_at + recovery_retry) : s.purge_at;
   return never;
 }
 

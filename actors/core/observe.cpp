@@ -59,7 +59,7 @@ server_observed observed_now(const server& s, const observation& o) {
   // What could not be looked at keeps its last known state and is marked stale: an error is never an observation.
   f.data = o.data == data_state::unknown ? s.data : o.data;
   f.data_bytes = o.data_bytes ? o.data_bytes : (f.data == s.data ? s.data_bytes : std::nullopt);
-  f.stale = o.data == data_state::unknown;
+  f.stale = o.data == data_state::unknown || o.container == presence::unknown;
   f.observed_at = o.observed_at;
   return f;
 }

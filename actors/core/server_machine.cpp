@@ -157,7 +157,8 @@ decision decide_progressed(const server& s, const progressed& in, const context&
 
 void settle_success(decision& d, const server& s, const operation& op, const command_result& r, const context& cx) {
   if (op.kind == op_kind::purge) {
-    const bool kept = !op.remove_data && r.after.data == data_state::present;
+    // Data that could not be looked at is not gone: whoever takes the name next has to be asked.
+    const bool kept = !op.remove_data && (r.after.data == data_state::present || r.after.data == data_state::unknown);
     end_operation(d, op, op_status::succeeded, {}, r.note, cx.now);
     d.facts.emplace_back(server_purged{op.remove_data, kept ? s.data_path + "/" + s.name : std::string{},
                                        op.remove_data ? r.bytes_removed : r.after.data_bytes});

@@ -85,7 +85,7 @@ struct context {
 inline constexpr msg::duration waiting_max = std::chrono::hours(24 * 7);
 // While progress arrives an operation is not given up: each report grants at least this much.
 inline constexpr msg::duration stall_max = std::chrono::seconds(120);
-// A failed automatic recovery is tried again after this long.
+// A failed automatic recovery, or a failed purge at the end of retention, is tried again after this long.
 inline constexpr msg::duration recovery_retry = std::chrono::minutes(5);
 
 // ---- effects: what the shell does after the facts are durable ----

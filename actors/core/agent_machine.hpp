@@ -1,0 +1,35 @@
+// The record of an agent folded from its facts; and which notices deserve a sync.
+#pragma once
+#include <map>
+
+#include "messages/facts.hpp"
+#include "messages/server.hpp"
+
+namespace zedops::core {
+
+void apply(msg::agent& a, const msg::log_entry& entry);
+std::vector<msg::numbered_fact> number(const msg::agent& a, std::vector<msg::fact> facts);
+
+// Repeated notices for one server within ten seconds cause one sync; while one runs nothing is started, but one
+// follow-up runs when it is over.
+class sync_gate {
+ public:
+  static constexpr msg::duration quiet{10'000};
+  static constexpr size_t noticed_max = 10'000;
+
+  // True: start a sync now.
+  bool notice(const msg::server_id& server, msg::time_point now);
+  // A sync without a notice: on connect, by the timer, on demand. False: one runs already; a follow-up is booked.
+  bool begin();
+  // The running sync is over. True: start the follow-up now.
+  bool done();
+  bool running() const { return running_; }
+  void reset();
+
+ private:
+  bool running_ = false;
+  bool again_ = false;
+  std::map<msg::server_id, msg::time_point> noticed_;
+};
+
+}  // namespace zedops::core

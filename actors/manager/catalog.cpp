@@ -1,0 +1,239 @@
+#include "actors/manager/catalog.hpp"
+
+#include <mutex>
+
+#include "actors/core/claims.hpp"
+#include "messages/names.hpp"
+
+namespace zedops::manager {
+
+using namespace msg;
+using read_lock = std::shared_lock<std::shared_mutex>;
+using write_lock = std::unique_lock<std::shared_mutex>;
+
+namespace {
+size_t slot(server_status s) { return static_cast<size_t>(s); }
+bool live(const msg::server& s) { return s.status != server_status::purged; }
+}  // namespace
+
+void catalog::index(const msg::server& s) {
+  ++by_status_[slot(s.status)];
+  if (!live(s)) return;
+  auto& of_agent = by_agent_[s.agent];
+  of_agent.insert(of_agent.end(), s.id);
+  for (auto& claim : core::claims_of(s)) claims_[std::move(claim)] = s.id;
+  if (s.op) operations_[s.op->id.value] = s.id;
+  if (auto due = core::next_due(s); due != never) due_.emplace(due, s.id);
+}
+
+void catalog::unindex(const msg::server& s) {
+  --by_status_[slot(s.status)];
+  if (!live(s)) return;
+  by_agent_[s.agent].erase(s.id);
+  for (const auto& claim : core::claims_of(s)) claims_.erase(claim);
+  if (s.op) operations_.erase(s.op->id.value);
+  if (auto due = core::next_due(s); due != never) due_.erase({due, s.id});
+}
+
+void catalog::put(server_ptr s) {
+  write_lock lock(mutex_);
+  auto i = servers_.lower_bound(s->id);
+  if (i == servers_.end() || i->first != s->id) {
+    index(*s);
+    servers_.emplace_hint(i, s->id, std::move(s));
+    return;
+  }
+  const auto& old = *i->second;
+  const bool same_keys = old.status == s->status && old.op.has_value() == s->op.has_value() &&
+                         (!s->op || old.op->id == s->op->id) && core::next_due(old) == core::next_due(*s) &&
+                         live(old) && old.ports == s->ports && old.name == s->name && old.agent == s->agent;
+  if (!same_keys) {
+    unindex(old);
+    index(*s);
+  }
+  i->second = std::move(s);
+}
+
+void catalog::put(agent_ptr a) {
+  write_lock lock(mutex_);
+  if (a->status == agent_status::revoked) agents_.erase(a->id);
+  else agents_[a->id] = std::move(a);
+}
+
+void catalog::put_damaged(const std::string& id, const std::string& reason) {
+  msg::server s;
+  s.id.value = id;
+  s.name = id;
+  s.status = server_status::failed;
+  s.last_error = error{ec::internal,
+                       "the stored record of this server is damaged: " + reason,
+                       "restore a backup of the store: zedctl store restore",
+                       {}};
+  put(std::make_shared<const msg::server>(std::move(s)));
+}
+
+server_ptr catalog::server(const server_id& id) const {
+  read_lock lock(mutex_);
+  auto i = servers_.find(id);
+  return i == servers_.end() ? nullptr : i->second;
+}
+
+agent_ptr catalog::agent(const agent_id& id) const {
+  read_lock lock(mutex_);
+  auto i = agents_.find(id);
+  return i == agents_.end() ? nullptr : i->second;
+}
+
+bool catalog::agent_online(const agent_id& id) const {
+  auto a = agent(id);
+  return a && (a->status == agent_status::online || a->status == agent_status::suspect);
+}
+
+result<agent_ptr> catalog::resolve_agent(std::string_view text) const {
+  read_lock lock(mutex_);
+  if (auto i = agents_.find(agent_id{std::string(text)}); i != agents_.end()) return i->second;
+  std::vector<std::string> names;
+  for (const auto& [id, a] : agents_) {
+    if (a->name == text) return a;
+    names.push_back(a->name);
+  }
+  auto hint = did_you_mean(text, names);
+  return fail(ec::not_found, "there is no agent '" + std::string(text.substr(0, 64)) + "'",
+              hint.empty() ? "zedctl agent ls" : hint);
+}
+
+result<server_ptr> catalog::resolve(std::string_view text) const {
+  constexpr size_t prefix_bytes_min = 4;
+  if (text.empty()) return fail(ec::bad_request, "no server was named", "give a name or an id");
+  if (auto slash = text.find('/'); slash != std::string_view::npos) {
+    auto a = resolve_agent(text.substr(0, slash));
+    if (!a) return fail(a.error());
+    if (auto s = claim_owner(core::name_claim((*a)->id, text.substr(slash + 1)))) return s;
+    return fail(ec::not_found, "there is no server '" + std::string(text.substr(0, 80)) + "'",
+                "zedctl server ls --all");
+  }
+  read_lock lock(mutex_);
+  const auto at = [&](const server_id& id) { return servers_.find(id)->second; };
+  if (auto i = servers_.find(server_id{std::string(text)}); i != servers_.end()) return i->second;
+  server_ptr found;
+  for (const auto& [id, a] : agents_) {
+    auto i = claims_.find(core::name_claim(id, text));
+    if (i == claims_.end()) continue;
+    if (found)
+      return fail(ec::bad_request, "more than one agent has a server '" + std::string(text) + "'",
+                  "write agent/name, e.g. " + a->name + "/" + std::string(text));
+    found = at(i->second);
+  }
+  if (found) return found;
+  if (text.size() >= prefix_bytes_min) {
+    auto i = servers_.lower_bound(server_id{std::string(text)});
+    if (i != servers_.end() && i->first.value.starts_with(text)) {
+      auto next = std::next(i);
+      if (next == servers_.end() || !next->first.value.starts_with(text)) return i->second;
+      return fail(ec::bad_request, "more than one server id begins with '" + std::string(text) + "'",
+                  "write more of it");
+    }
+  }
+  return fail(ec::not_found, "there is no server '" + std::string(text.substr(0, 64)) + "'", "zedctl server ls --all");
+}
+
+server_ptr catalog::claim_owner(const std::string& claim) const {
+  read_lock lock(mutex_);
+  auto i = claims_.find(claim);
+  return i == claims_.end() ? nullptr : servers_.find(i->second)->second;
+}
+
+server_ptr catalog::operation_owner(const operation_id& op) const {
+  read_lock lock(mutex_);
+  auto i = operations_.find(op.value);
+  return i == operations_.end() ? nullptr : servers_.find(i->second)->second;
+}
+
+std::vector<server_ptr> catalog::servers_of(const agent_id& id) const {
+  read_lock lock(mutex_);
+  std::vector<server_ptr> out;
+  auto i = by_agent_.find(id);
+  if (i == by_agent_.end()) return out;
+  out.reserve(i->second.size());
+  for (const auto& sid : i->second) out.push_back(servers_.find(sid)->second);
+  return out;
+}
+
+std::vector<agent_ptr> catalog::agents() const {
+  read_lock lock(mutex_);
+  std::vector<agent_ptr> out;
+  for (const auto& [id, a] : agents_) out.push_back(a);
+  return out;
+}
+
+std::vector<server_ptr> catalog::page(const std::string& after, size_t limit,
+                                      const std::function<bool(const msg::server&)>& wanted) const {
+  read_lock lock(mutex_);
+  std::vector<server_ptr> out;
+  for (auto i = after.empty() ? servers_.begin() : servers_.upper_bound(server_id{after});
+       i != servers_.end() && out.size() < limit; ++i)
+    if (live(*i->second) && wanted(*i->second)) out.push_back(i->second);
+  return out;
+}
+
+std::vector<server_id> catalog::all_ids() const {
+  read_lock lock(mutex_);
+  std::vector<server_id> out;
+  out.reserve(servers_.size());
+  for (const auto& [id, s] : servers_)
+    if (live(*s)) out.push_back(id);
+  return out;
+}
+
+std::vector<server_ptr> catalog::open_operations() const {
+  read_lock lock(mutex_);
+  std::vector<server_ptr> out;
+  for (const auto& [op, id] : operations_) out.push_back(servers_.find(id)->second);
+  return out;
+}
+
+std::vector<server_id> catalog::due(time_point now, size_t limit) const {
+  read_lock lock(mutex_);
+  std::vector<server_id> out;
+  for (auto i = due_.begin(); i != due_.end() && i->first <= now && out.size() < limit; ++i) out.push_back(i->second);
+  return out;
+}
+
+catalog::counts catalog::count() const {
+  read_lock lock(mutex_);
+  counts c;
+  for (size_t i = 0; i < by_status_.size(); ++i) {
+    const auto status = static_cast<server_status>(i);
+    if (by_status_[i] == 0 || status == server_status::purged) continue;
+    c.by_status[status] = by_status_[i];
+    c.servers += by_status_[i];
+  }
+  c.open_operations = operations_.size();
+  return c;
+}
+
+void catalog::touch(const agent_id& id, const liveliness& l) {
+  write_lock lock(mutex_);
+  touched_[id] = l;
+}
+
+catalog::liveliness catalog::touched(const agent_id& id) const {
+  read_lock lock(mutex_);
+  auto i = touched_.find(id);
+  return i == touched_.end() ? liveliness{} : i->second;
+}
+
+catalog::agent_counts catalog::count(const agent_id& id) const {
+  read_lock lock(mutex_);
+  agent_counts c;
+  auto i = by_agent_.find(id);
+  if (i == by_agent_.end()) return c;
+  for (const auto& sid : i->second) {
+    const auto& s = *servers_.find(sid)->second;
+    ++c.servers;
+    if (s.status == server_status::running) ++c.running;
+  }
+  return c;
+}
+
+}  // namespace zedops::manager

@@ -1,0 +1,53 @@
+// What the manager's shells share: read model, settings, ports. Handles of actors are passed at spawn.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "actors/core/liveness.hpp"
+#include "actors/core/restart_tracker.hpp"
+#include "actors/core/server_machine.hpp"
+#include "actors/manager/catalog.hpp"
+#include "actors/manager/records.hpp"
+#include "actors/runtime/ports.hpp"
+#include "messages/template.hpp"
+
+namespace zedops::manager {
+
+struct policy {
+  msg::duration retention{std::chrono::hours(24)};
+  msg::duration sync_interval{30'000};
+  core::liveness_policy liveness;
+  core::restart_policy restarts;
+  decltype(core::context::time_max) time_max = core::context{}.time_max;
+  uint64_t history_max = 1'000'000;  // events kept
+};
+
+using template_set = std::map<std::string, msg::server_template, std::less<>>;
+
+// One per manager, made by the composition root; outlives every actor.
+struct shared {
+  catalog records;
+  store::store& store;
+  history past;
+  policy rules;
+  template_set templates;
+  std::string manager_id;
+  std::string epoch;
+  uint64_t term = 0;
+  msg::time_point started_at{};
+  rt::wall_clock& clock;
+  rt::randomness& random;
+  rt::client_port& clients;
+  rt::agent_port& agents;
+  rt::event_port& events;
+  std::atomic<uint64_t> last_seq{0};
+  std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
+
+  const msg::server_template* find_template(std::string_view name) const {
+    auto i = templates.find(name);
+    return i == templates.end() ? nullptr : &i->second;
+  }
+};
+
+}  // namespace zedops::manager

@@ -1,0 +1,302 @@
+#include "actors/manager/gateway.hpp"
+
+#include <caf/all.hpp>
+#include <unordered_map>
+
+#include "actors/core/blueprint.hpp"
+#include "actors/core/claims.hpp"
+#include "actors/core/overload.hpp"
+#include "actors/manager/answers.hpp"
+#include "actors/manager/questions.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "messages/names.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+using rt::client_call;
+using rt::server_call;
+using rt::server_reply;
+
+// One operation on its way to its server's actor.
+struct open_request {
+  client_call call;
+  request_options options;
+  core::request_info who;
+  server_request what;
+  server_id target;
+  std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
+  int port_choices = 0;
+};
+
+struct gateway_state {
+  static inline constexpr const char* name = "gateway";
+
+  rt::gateway_actor::stateful_pointer<gateway_state> self = nullptr;
+  shared* world = nullptr;
+  gateway_handles to;
+  std::unordered_map<uint64_t, std::shared_ptr<open_request>> open;  // what is in flight lives here, not in closures
+  std::unordered_map<std::string, uint64_t> by_operation;
+  std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
+  std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
+  uint64_t last = 0;
+
+  ~gateway_state() {
+    const error gone{ec::internal, "the manager is stopping", "repeat the request", {}};
+    for (auto& [n, r] : open) answer_error(*world, r->call.who, gone);
+  }
+
+  void handle(client_call& call) {
+    if (open.size() >= requests_open_max)
+      return answer_error(*world, call.who,
+                          {ec::rate_limited, "too many requests are open", "repeat it in a moment", {}});
+    if (call.verb.starts_with("server."))
+      for (const auto& row : operation_table)
+        if (std::string_view(call.verb).substr(7) == row.verb) return operate(row, call);
+    if (call.verb == "op.cancel") return cancel(call);
+    if (ask_agents(self, *world, to.hosts, call)) return;
+    std::vector<std::string> verbs;
+    for (const auto& row : operation_table) verbs.push_back("server." + std::string(row.verb));
+    for (const auto& row : read_table) verbs.emplace_back(row.verb);
+    auto hint = did_you_mean(call.verb, verbs);
+    answer_error(
+        *world, call.who,
+        {ec::bad_request, "unknown verb '" + call.verb + "'", hint.empty() ? "docs/protocol.md lists them" : hint, {}});
+  }
+
+  // ---- operations ----
+  template <size_t I = 0>
+  static result<server_request> decode(op_kind kind, const client_call& call) {
+    if constexpr (I < std::variant_size_v<server_request>) {
+      using body = std::variant_alternative_t<I, server_request>;
+      if (body::kind != kind) return decode<I + 1>(kind, call);
+      auto b = body_of<body>(call);
+      if (!b) return fail(b.error());
+      return server_request{std::move(*b)};
+    } else {
+      return fail(ec::internal, "an operation without a request", "");
+    }
+  }
+
+  void operate(const operation_row& row, client_call& call) {
+    auto r = std::make_shared<open_request>();
+    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    if (!options) return answer_error(*world, call.who, options.error());
+    auto what = decode(row.kind, call);
+    if (!what) return answer_error(*world, call.who, what.error());
+    r->options = std::move(*options);
+    if (r->options.actor.empty()) r->options.actor = "local";
+    r->what = std::move(*what);
+    r->who.actor = r->options.actor;
+    r->who.idempotency_key = call.idempotency_key;
+    r->who.request_hash = text_hash(call.verb + "\n" + call.body);
+    r->who.op = call.idempotency_key.empty() ? operation_id{world->random.id('o')}
+                                             : operation_id_from_key(r->options.actor, call.idempotency_key);
+    if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
+    r->call = std::move(call);
+    if (auto* c = std::get_if<create_server>(&r->what)) create(r, *c);
+    else target(r);
+  }
+
+  // The same key again: the answer is the same operation.
+  bool repeated(const open_request& r, client_call& call) {
+    if (auto i = by_operation.find(r.who.op.value); i != by_operation.end()) {
+      repeats[r.who.op.value].push_back(std::move(call));
+      return true;
+    }
+    std::optional<operation> op;
+    auto owner = world->records.operation_owner(r.who.op);
+    if (owner && owner->op && owner->op->id == r.who.op) {
+      op = owner->op;
+    } else {
+      auto ended = world->past.operation(r.who.op);
+      if (!ended) {
+        answer_error(*world, call.who, ended.error());
+        return true;
+      }
+      op = *ended;
+    }
+    if (!op) return false;
+    if (op->request_hash != r.who.request_hash) {
+      answer_error(
+          *world, call.who,
+          {ec::bad_request, "this idempotency key was used for another request", "use a new key", op->id.value});
+      return true;
+    }
+    if (ended(op->status) && op->failure && op->step.empty() && op->started_at == op->ended_at) {  // it was refused
+      answer_error(*world, call.who, *op->failure);
+      return true;
+    }
+    server_reply known;
+    known.record = world->records.server(op->target);
+    known.operation = op;
+    accepted(call, r.options, known);
+    return true;
+  }
+
+  void target(const std::shared_ptr<open_request>& r) {
+    const auto wanted = std::visit(
+        core::overload{[](const create_server&) { return std::string{}; }, [](const auto& x) { return x.server; }},
+        r->what);
+    auto s = world->records.resolve(wanted);
+    if (!s) return answer_error(*world, r->call.who, s.error());
+    if (const auto* e = std::get_if<edit_server>(&r->what))
+      if (const auto* t = world->find_template((*s)->template_name))
+        if (auto ok = core::check_edit(**s, *e, *t); !ok) return answer_error(*world, r->call.who, ok.error());
+    r->target = (*s)->id;
+    submit(r, core::requested{r->what, r->who});
+  }
+
+  void create(const std::shared_ptr<open_request>& r, const create_server& c) {
+    auto record = prepare(*r, c);
+    if (!record) return answer_error(*world, r->call.who, record.error());
+    r->target = record->id;
+    submit(r, core::created{std::move(*record), r->who});
+  }
+
+  result<server> prepare(open_request& r, const create_server& c) {
+    auto a = world->records.resolve_agent(c.agent);
+    if (!a)
+      return fail(c.agent.empty() ? error{ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls", {}}
+                                  : a.error());
+    const auto* t = world->find_template(c.template_name);
+    if (!t) {
+      std::vector<std::string> names;
+      for (const auto& [key, x] : world->templates) names.push_back(key);
+      auto hint = did_you_mean(c.template_name, names);
+      return fail(ec::bad_request, "there is no template '" + c.template_name.substr(0, 64) + "'",
+                  hint.empty() ? "zedctl status lists the templates" : hint);
+    }
+    const auto taken = [&](protocol proto, uint16_t number) {
+      const auto key = core::port_claim((*a)->id, proto, number);
+      return choosing.contains(key) || world->records.claim_owner(key) != nullptr;
+    };
+    auto ports = core::choose_ports(*t, {c.game_port, c.udp_port, c.rcon_port}, taken);
+    if (!ports) return fail(ports.error());
+    auto record = core::record_for(c, **a, *t, server_id{world->random.id('s')}, std::move(*ports));
+    if (!record) return fail(record.error());
+    // Said early and by name; the journal decides for good.
+    for (const auto& key : core::claims_of(*record))
+      if (auto owner = world->records.claim_owner(key)) return fail(core::claim_taken(key, owner->name, owner->status));
+    if (!c.use_existing_data)
+      if (auto orphan = orphan_of((*a)->id, c.name))
+        return fail(ec::already_exists, "the data of a purged server " + c.name + " is still at " + *orphan,
+                    "take it over: --use-existing-data; or remove that folder and choose again");
+    for (const auto& key : core::claims_of(*record)) {
+      ++choosing[key];
+      r.reserved.push_back(key);
+    }
+    return record;
+  }
+  std::optional<std::string> orphan_of(const agent_id& agent, const std::string& server_name) const {
+    auto read = world->store.begin_read();
+    if (!read) return std::nullopt;
+    auto value = (*read)->get(store::table::orphans, agent.value + "/" + server_name);
+    if (!value || !*value) return std::nullopt;
+    auto o = unpack<orphan_data>(**value);
+    return o ? std::optional(o->path) : std::nullopt;
+  }
+
+  void submit(const std::shared_ptr<open_request>& r, core::input what) {
+    const auto n = ++last;
+    open[n] = r;
+    if (!r->options.dry_run) by_operation[r->who.op.value] = n;
+    self->request(to.registry, decision_time_max, server_call{r->target, std::move(what), r->options.dry_run})
+        .then([this, n](server_reply& reply) { decided(n, reply); },
+              [this, n](caf::error& e) {
+                server_reply lost;
+                lost.failure = error{ec::internal,
+                                     "the server's actor did not answer: " + self->system().render(e),
+                                     "look first, then repeat: zedctl server get",
+                                     {}};
+                decided(n, lost);
+              });
+  }
+
+  void decided(uint64_t n, server_reply& reply) {
+    auto i = open.find(n);
+    if (i == open.end()) return;
+    auto r = i->second;
+    open.erase(i);
+    by_operation.erase(r->who.op.value);
+    for (const auto& key : r->reserved)
+      if (auto c = choosing.find(key); c != choosing.end() && --c->second == 0) choosing.erase(c);
+    r->reserved.clear();
+    const auto* c = std::get_if<create_server>(&r->what);
+    const bool chosen = c && c->game_port == 0 && c->udp_port == 0 && c->rcon_port == 0;
+    if (reply.failure && reply.failure->code == ec::port_conflict && chosen && ++r->port_choices < port_choices_max)
+      return create(r, *c);
+    if (r->options.dry_run) answer_plan(r->call, reply);
+    else accepted(r->call, r->options, reply);
+    if (auto again = repeats.find(r->who.op.value); again != repeats.end()) {
+      auto calls = std::move(again->second);
+      repeats.erase(again);
+      for (auto& call : calls) handle(call);
+    }
+  }
+
+  operation_reply reply_of(const server_reply& reply) const {
+    operation_reply out;
+    if (reply.operation) out.operation = view_of(*reply.operation);
+    if (reply.record) out.server = view_in(*world, reply.record);
+    out.plan = reply.plan;
+    out.fresh_start = reply.fresh_start;
+    return out;
+  }
+  void answer_plan(const client_call& call, const server_reply& reply) {
+    if (reply.failure) answer_error(*world, call.who, *reply.failure);
+    else answer_result(*world, call.who, reply_of(reply));
+  }
+  void accepted(const client_call& call, const request_options& options, const server_reply& reply) {
+    if (reply.failure) return answer_error(*world, call.who, *reply.failure);
+    const auto out = reply_of(reply);
+    const bool over = !reply.operation || ended(reply.operation->status);
+    if (!options.wait || over) return answer_result(*world, call.who, out);
+    world->clients.reply(call.who.routing_id, call.who.request_id, rt::answer::accepted, pack_map(out));
+    self->send(to.hub, rt::watch_operation{reply.operation->id, call.who, false});
+  }
+
+  void cancel(const client_call& call) {
+    auto q = body_of<cancel_operation>(call);
+    if (!q) return answer_error(*world, call.who, q.error());
+    const operation_id id{q->id};
+    auto s = world->records.operation_owner(id);
+    if (!s) {
+      auto op = world->past.operation(id);
+      const bool known = op && *op;
+      return answer_error(
+          *world, call.who,
+          known ? error{ec::wrong_state, "the operation has ended", "zedctl op get " + q->id, q->id}
+                : error{ec::not_found, "there is no operation '" + q->id.substr(0, 40) + "'", "zedctl op ls", {}});
+    }
+    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    const auto actor = options && !options->actor.empty() ? options->actor : std::string("local");
+    self->request(to.registry, decision_time_max, server_call{s->id, core::cancel_requested{id, actor}, false})
+        .then(
+            [this, id, who = call.who](server_reply& r) {
+              if (r.failure) return answer_error(*world, who, *r.failure);
+              auto op = world->past.operation(id);
+              if (op && *op) answer_result(*world, who, view_of(**op));
+              else answer_error(*world, who, {ec::internal, "the operation's record is not there", "", id.value});
+            },
+            [this, who = call.who](caf::error&) {
+              answer_error(*world, who, {ec::internal, "the server's actor did not answer", "repeat it", {}});
+            });
+  }
+};
+
+}  // namespace
+
+rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_handles to) {
+  return sys.spawn([w = &world, to = std::move(to)](rt::gateway_actor::stateful_pointer<gateway_state> self) mutable
+                   -> rt::gateway_actor::behavior_type {
+    rt::install_defaults(self);
+    self->state.self = self;
+    self->state.world = w;
+    self->state.to = std::move(to);
+    return {[self](rt::client_call& call) { self->state.handle(call); }};
+  });
+}
+
+}  // namespace zedops::manager

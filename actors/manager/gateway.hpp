@@ -1,0 +1,25 @@
+// Requests of clients: operations go to the server's actor, questions about hosts to the agent's, reads to the catalog.
+#pragma once
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+inline constexpr auto decision_time_max = std::chrono::seconds(40);
+inline constexpr size_t requests_open_max = 4'096;
+inline constexpr int port_choices_max = 5;  // tries when others take the chosen ports meanwhile
+
+struct gateway_handles {
+  rt::registry_actor registry;
+  rt::hosts_actor hosts;
+  rt::hub_actor hub;
+};
+
+// Operations and questions to agents.
+rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_handles to);
+// Reads; an actor of its own, so that a long list delays no operation.
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub);
+
+// True for the verbs that the reader answers.
+bool is_read(std::string_view verb);
+
+}  // namespace zedops::manager

@@ -1,0 +1,54 @@
+// Comparing records with what an agent sees: what to tell which server, computed without waking those that agree.
+#pragma once
+#include <caf/typed_response_promise.hpp>
+
+#include "actors/core/agent_machine.hpp"
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+struct sync_plan {
+  std::vector<rt::server_call> calls;  // servers whose record does not agree
+  size_t commits = 0;                  // how many of those calls will write
+  std::vector<msg::server_id> ready;   // servers with something still to be done by the agent
+  msg::sync_row row;
+};
+sync_plan plan_sync(const shared& world, const msg::agent_id& agent, const msg::inventory& inv);
+
+// The sync of one agent that is under way.
+struct sync_run {
+  using promise = caf::typed_response_promise<rt::host_answer>;
+  core::sync_gate gate;
+  msg::time_point started{};
+  msg::time_point last{};
+  uint64_t request = 0;  // the question that the expected inventory answers
+  uint64_t runs = 0;
+  size_t open = 0;        // servers that have not answered yet
+  bool reported = false;  // the first sync of a session is always an event
+  msg::sync_row row;
+  msg::duration took{};
+  std::optional<msg::error> failure;
+  std::string failed_with;  // a lasting failure is one event, not one per interval
+  std::vector<msg::server_id> ready;
+  std::vector<promise> waiting;  // who asked for the running sync
+  std::vector<promise> next;     // who asked while it ran
+  std::map<msg::server_id, msg::time_point> noticed;
+
+  bool may_notice(const msg::server_id& server, msg::time_point now) {
+    std::erase_if(noticed, [&](const auto& n) { return now - n.second >= core::sync_gate::quiet; });
+    return noticed.size() < core::sync_gate::noticed_max && noticed.emplace(server, now).second;
+  }
+  void abort(const rt::host_answer& why) {
+    for (auto& p : waiting) p.deliver(why);
+    for (auto& p : next) p.deliver(why);
+    waiting.clear();
+    next.clear();
+    gate.reset();
+    open = 0;
+    ++runs;
+    reported = false;
+    last = {};
+  }
+};
+
+}  // namespace zedops::manager

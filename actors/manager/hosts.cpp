@@ -1,0 +1,128 @@
+#include <caf/all.hpp>
+
+#include "actors/core/overload.hpp"
+#include "actors/manager/host.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "config/logging.hpp"
+#include "messages/names.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+using rt::host_answer;
+
+struct hosts_state {
+  static inline constexpr const char* name = "hosts";
+
+  rt::hosts_actor::stateful_pointer<hosts_state> self = nullptr;
+  shared* world = nullptr;
+  std::shared_ptr<host_handles> to;
+  std::map<agent_id, rt::host_actor> hosts;
+  std::map<caf::actor_addr, agent_id> ids;
+  std::map<std::string, agent_id> routes;  // by connection
+  std::map<std::string, agent_id> names;   // of agents that are being registered
+
+  ~hosts_state() {
+    for (auto& [id, h] : hosts) caf::anon_send_exit(h, caf::exit_reason::user_shutdown);
+  }
+
+  rt::host_actor host(const agent_id& id) {
+    auto i = hosts.find(id);
+    if (i != hosts.end()) return i->second;
+    auto h = spawn_host(self->system(), *world, *to, id);
+    self->monitor(h);
+    ids[h.address()] = id;
+    hosts[id] = h;
+    return h;
+  }
+
+  // Who says hello? The name is the identity; an agent that lost its state folder is told its id again.
+  result<agent_id> identify(const hello& h) {
+    if (h.version != link_version)
+      return fail(ec::bad_request,
+                  "this agent speaks link version " + std::to_string(h.version) + ", the manager " +
+                      std::to_string(link_version),
+                  "install the same version on both ends");
+    if (auto ok = check_agent_name(h.name); !ok) return fail(ok.error());
+    if (!h.manager_id.empty() && h.manager_id != world->manager_id)
+      return fail(ec::forbidden, "this agent belongs to another manager (" + h.manager_id + ")",
+                  "to move it for good, remove its state folder");
+    for (const auto& a : world->records.agents()) {
+      if (a->name == h.name) return a->id;
+      if (a->id == h.id)
+        return fail(ec::already_exists, "this agent's id is that of " + a->name,
+                    "keep its name, or remove its state folder to begin anew");
+    }
+    if (auto i = names.find(h.name); i != names.end()) return i->second;
+    return names[h.name] = h.id.value.size() == id_length ? h.id : agent_id{world->random.id('a')};
+  }
+
+  void on_said(rt::agent_said& said) {
+    const auto* h = std::get_if<hello>(&said.what);
+    if (!h) {
+      auto i = routes.find(said.routing_id);
+      if (i != routes.end()) self->send(host(i->second), std::move(said));
+      else world->agents.send(said.routing_id, 0, goodbye{"unknown session: say hello"});
+      return;
+    }
+    auto id = identify(*h);
+    if (!id) {
+      config::log_limited(log_level::warn, "agent.refused", {{"name", h->name}, {"error", id.error().message}});
+      world->agents.send(said.routing_id, 0, refused{id.error(), true});
+      return;
+    }
+    routes[said.routing_id] = *id;
+    self->send(host(*id), std::move(said));
+  }
+
+  void on_peer_lost(const rt::peer_lost& m) {
+    auto i = routes.find(m.routing_id);
+    if (i == routes.end()) return;
+    self->send(host(i->second), m);
+    routes.erase(i);
+  }
+
+  void on_down(const caf::down_msg& dm) {
+    auto i = ids.find(dm.source);
+    if (i == ids.end()) return;
+    config::log_event(dm.reason ? log_level::error : log_level::info, "host.ended",
+                      {{"agent", i->second}, {"reason", self->system().render(dm.reason)}});
+    hosts.erase(i->second);  // the next message starts it again; the agent then says hello
+    std::erase_if(routes, [&](const auto& r) { return r.second == i->second; });
+    ids.erase(i);
+  }
+
+  template <class Query>
+  caf::result<host_answer> ask(const agent_id& id, Query& q) {
+    if (!world->records.agent(id)) {
+      host_answer a;
+      a.failure = error{ec::not_found, "there is no such agent", "zedctl agent ls", {}};
+      return a;
+    }
+    return self->delegate(host(id), std::move(q));
+  }
+};
+
+}  // namespace
+
+rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_ptr<host_handles> to) {
+  return sys.spawn([w = &world, to = std::move(to)](
+                       rt::hosts_actor::stateful_pointer<hosts_state> self) mutable -> rt::hosts_actor::behavior_type {
+    rt::install_defaults(self);
+    self->state.self = self;
+    self->state.world = w;
+    self->state.to = std::move(to);
+    self->set_down_handler([self](caf::down_msg& dm) { self->state.on_down(dm); });
+    return {
+        [self](rt::agent_said& m) { self->state.on_said(m); },
+        [self](const rt::peer_lost& m) { self->state.on_peer_lost(m); },
+        [self](rt::to_host& m) { self->send(self->state.host(m.agent), std::move(m)); },
+        [self](const rt::sync_wanted& m) { self->send(self->state.host(m.agent), m); },
+        [self](rt::host_query& q) { return self->state.ask(q.agent, q); },
+        [self](rt::forget_agent& f) { return self->state.ask(f.agent, f); },
+    };
+  });
+}
+
+}  // namespace zedops::manager

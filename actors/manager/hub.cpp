@@ -1,0 +1,117 @@
+#include "actors/manager/hub.hpp"
+
+#include <caf/all.hpp>
+#include <unordered_map>
+
+#include "actors/core/overload.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "config/logging.hpp"
+#include "messages/codec.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+
+struct hub_state {
+  static inline constexpr const char* name = "hub";
+  struct watcher {
+    rt::peer who;
+    bool bare = false;
+  };
+  shared* world = nullptr;
+  std::unordered_map<std::string, std::vector<watcher>> watchers;  // by operation
+  size_t watching = 0;
+
+  void publish(const rt::published& news) {
+    for (const auto& e : news.entries) {
+      for (size_t i = 0; i < e->facts.size(); ++i) {
+        const auto ev = event_of(world->epoch, *e, i);
+        if (!world->events.publish(ev.subject, ev.seq, pack_map(ev)))
+          config::log_limited(log_level::warn, "events.outbox-full", {{"seq", ev.seq}});
+        if (watching > 0) tell(*e, e->facts[i].what);
+      }
+    }
+  }
+
+  void tell(const log_entry& e, const fact& f) {
+    std::visit(core::overload{
+                   [&](const operation_progressed& x) { progress(e, x); },
+                   [&](const operation_ended& x) { end(x.id); },
+                   [](const auto&) {},
+               },
+               f);
+  }
+  void progress(const log_entry& e, const operation_progressed& x) {
+    auto i = watchers.find(x.id.value);
+    if (i == watchers.end()) return;
+    auto s = world->records.server({e.entity});
+    if (!s || !s->op || s->op->id != x.id) return;
+    auto op = *s->op;
+    evolve_progress(op, x);
+    const auto body = pack_map(view_of(op));
+    for (const auto& w : i->second)
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
+  }
+  static void evolve_progress(operation& op, const operation_progressed& x) {
+    op.status = x.status;
+    op.step = x.step;
+    op.progress = x.progress;
+    op.note = x.note;
+  }
+  void end(const operation_id& id) {
+    auto i = watchers.find(id.value);
+    if (i == watchers.end()) return;
+    for (const auto& w : i->second) answer(id, w);
+    watching -= i->second.size();
+    watchers.erase(i);
+  }
+
+  void answer(const operation_id& id, const watcher& w) {
+    auto op = world->past.operation(id);
+    if (!op || !*op) {
+      const error e = op ? error{ec::not_found, "there is no operation " + id.value, "zedctl op ls", {}} : op.error();
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      return;
+    }
+    if (w.bare) {
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(view_of(**op)));
+      return;
+    }
+    operation_reply r;
+    r.operation = view_of(**op);
+    if (auto s = world->records.server((*op)->target)) r.server = view_of(*s, world->records.agent(s->agent).get());
+    world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(r));
+  }
+
+  void watch(const rt::watch_operation& w) {
+    if (!world->records.operation_owner(w.op)) {  // it has ended already, or never was
+      answer(w.op, {w.who, w.bare});
+      return;
+    }
+    if (watching >= watchers_max) {
+      const error e{ec::rate_limited, "too many clients wait for operations", "look again later: zedctl op get", {}};
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      return;
+    }
+    ++watching;
+    watchers[w.op.value].push_back({w.who, w.bare});
+    // It may have ended between the look and the entry: its end was then published before this message.
+    if (!world->records.operation_owner(w.op)) end(w.op);
+  }
+};
+
+}  // namespace
+
+rt::hub_actor spawn_hub(caf::actor_system& sys, shared& world) {
+  return sys.spawn([w = &world](rt::hub_actor::stateful_pointer<hub_state> self) -> rt::hub_actor::behavior_type {
+    rt::install_defaults(self);
+    self->state.world = w;
+    return {
+        [self](const rt::published& news) { self->state.publish(news); },
+        [self](const rt::watch_operation& wanted) { self->state.watch(wanted); },
+    };
+  });
+}
+
+}  // namespace zedops::manager

@@ -1,0 +1,11 @@
+// Committed facts become public events, and whoever waits for an operation hears of it.
+#pragma once
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+inline constexpr size_t watchers_max = 10'000;
+
+rt::hub_actor spawn_hub(caf::actor_system& sys, shared& world);
+
+}  // namespace zedops::manager

@@ -1,0 +1,13 @@
+// The one writer. Everything queued when it looks is put into one transaction: facts to the log, the folded record to
+// its table, ended operations to theirs. After the commit the catalog changes, then the hub hears, then callers do.
+#pragma once
+#include "actors/manager/deps.hpp"
+#include "actors/runtime/caf_setup.hpp"
+
+namespace zedops::manager {
+
+inline constexpr size_t commits_per_batch_max = 1'000;
+
+rt::journal_actor spawn_journal(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode);
+
+}  // namespace zedops::manager

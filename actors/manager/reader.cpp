@@ -1,0 +1,201 @@
+#include <caf/all.hpp>
+
+#include "actors/core/overload.hpp"
+#include "actors/manager/answers.hpp"
+#include "actors/manager/gateway.hpp"
+#include "actors/runtime/caf_setup.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+
+constexpr uint32_t rows_max = 10'000;
+
+result<server_list> list(const shared& w, const list_servers& q) {
+  agent_id agent;
+  if (!q.agent.empty()) {
+    auto a = w.records.resolve_agent(q.agent);
+    if (!a) return fail(a.error());
+    agent = (*a)->id;
+  }
+  std::optional<server_status> status;
+  if (!q.status.empty()) {
+    status = enum_from_name<server_status>(q.status);
+    if (!status)
+      return fail(ec::bad_request, "there is no status '" + q.status + "'",
+                  "one of " + states_text(static_cast<status_set>(0x7f)));
+  }
+  server_list out;
+  const uint32_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
+  auto rows = w.records.page(q.where.after, limit, [&](const server& s) {
+    if (!agent.empty() && s.agent != agent) return false;
+    if (status) return s.status == *status;
+    if (s.status == server_status::deleted && !q.all) {
+      ++out.hidden;
+      return false;
+    }
+    return true;
+  });
+  out.servers.reserve(rows.size());
+  std::map<agent_id, agent_ptr> seen;  // one lookup per agent, not per row
+  for (const auto& s : rows) {
+    auto [i, fresh] = seen.try_emplace(s->agent);
+    if (fresh) i->second = w.records.agent(s->agent);
+    out.servers.push_back(view_of(*s, i->second.get()));
+  }
+  if (rows.size() == limit) out.next = rows.back()->id.value;
+  return out;
+}
+
+agent_view shown(const shared& w, const agent& a) {
+  auto v = view_of(a);
+  const auto n = w.records.count(a.id);
+  v.servers = n.servers;
+  v.running = n.running;
+  const auto t = w.records.touched(a.id);
+  if (t.last_seen > a.last_seen) v.last_seen = t.last_seen;
+  v.last_sync = msg::shown(t.last_sync);
+  return v;
+}
+
+result<event_page> server_past(const shared& w, const server_history& q) {
+  auto s = w.records.resolve(q.server);
+  if (!s) return fail(s.error());
+  return w.past.of_entity((*s)->log_head, q.before, q.limit);
+}
+
+result<operation_view> one_operation(const shared& w, const operation_id& id) {
+  if (auto s = w.records.operation_owner(id); s && s->op && s->op->id == id) return view_of(*s->op);
+  auto op = w.past.operation(id);
+  if (!op) return fail(op.error());
+  if (!*op) return fail(ec::not_found, "there is no operation '" + id.value.substr(0, 40) + "'", "zedctl op ls");
+  return view_of(**op);
+}
+
+result<operation_list> operations(const shared& w, const list_operations& q) {
+  std::string target;
+  if (!q.server.empty()) {
+    auto s = w.records.resolve(q.server);
+    if (!s) return fail(s.error());
+    target = (*s)->id.value;
+  }
+  if (!q.status.empty() && !enum_from_name<op_status>(q.status))
+    return fail(ec::bad_request, "there is no operation status '" + q.status + "'",
+                "one of accepted, running, succeeded, failed or cancelled");
+  operation_list out;
+  for (const auto& s : w.records.open_operations())
+    if (s->op && (target.empty() || s->id.value == target) && (q.status.empty() || name_of(s->op->status) == q.status))
+      out.operations.push_back(view_of(*s->op));
+  std::sort(out.operations.begin(), out.operations.end(),
+            [](const auto& a, const auto& b) { return a.started_at > b.started_at; });
+  auto ended = w.past.operations(std::clamp<uint32_t>(q.where.limit, 1, rows_max), target, q.status);
+  if (!ended) return fail(ended.error());
+  for (const auto& op : *ended) out.operations.push_back(view_of(op));
+  return out;
+}
+
+result<event_page> replay(const shared& w, const replay_events& q) {
+  uint64_t since = 0;
+  if (!q.since.empty()) {
+    auto c = parse_cursor(q.since);
+    if (!c) return fail(ec::bad_request, "'" + q.since.substr(0, 60) + "' is no cursor", "a cursor is epoch:seq");
+    if (c->epoch == w.epoch) since = std::min(c->seq, w.last_seq.load());
+    // Another epoch: the history began anew. All of it is new to this reader, and that is a gap.
+    auto page = w.past.replay(since, w.last_seq.load(), q);
+    if (page && c->epoch != w.epoch && page->gap_from == 0) page->gap_from = page->gap_to = c->seq + 1;
+    return page;
+  }
+  return w.past.replay(since, w.last_seq.load(), q);
+}
+
+manager_status status_of(const shared& w) {
+  manager_status s;
+  s.version = ZEDOPS_VERSION;
+  s.manager_id = w.manager_id;
+  s.epoch = w.epoch;
+  s.last_seq = w.last_seq.load();
+  s.oldest_seq = w.past.oldest_seq();
+  s.term = w.term;
+  for (const auto& a : w.records.agents()) {
+    ++s.agents;
+    if (w.records.agent_online(a->id)) ++s.agents_online;
+  }
+  const auto n = w.records.count();
+  for (const auto& [status, count] : n.by_status) s.servers[std::string(name_of(status))] = count;
+  s.operations_open = n.open_operations;
+  s.store_bytes = w.store.statistics().file_bytes;
+  s.started_at = msg::shown(w.started_at);
+  for (const auto& [name, t] : w.templates) s.templates.push_back(name);
+  s.counters = {{"commits", w.commits.load()},
+                {"agent_commands", w.commands.load()},
+                {"requests_refused", w.refused.load()},
+                {"actor_restarts", w.actor_restarts.load()}};
+  return s;
+}
+
+struct reader_state {
+  static inline constexpr const char* name = "reader";
+  shared* world = nullptr;
+  rt::hub_actor hub;
+
+  template <class Q, class F>
+  void with(const rt::client_call& call, F f) {
+    auto q = body_of<Q>(call);
+    if (!q) answer_error(*world, call.who, q.error());
+    else answer_either(*world, call.who, f(*q));
+  }
+  void read(rt::gateway_actor::pointer self, const rt::client_call& call) {
+    const auto& w = *world;
+    const std::string_view v = call.verb;
+    if (v == "server.ls") return with<list_servers>(call, [&](auto& q) { return list(w, q); });
+    if (v == "server.get")
+      return with<get_server>(call, [&](auto& q) -> result<server_view> {
+        auto s = w.records.resolve(q.server);
+        if (!s) return fail(s.error());
+        return view_in(w, *s);
+      });
+    if (v == "server.history") return with<server_history>(call, [&](auto& q) { return server_past(w, q); });
+    if (v == "agent.ls")
+      return with<list_agents>(call, [&](auto&) -> result<agent_list> {
+        agent_list out;
+        for (const auto& a : w.records.agents()) out.agents.push_back(shown(w, *a));
+        return out;
+      });
+    if (v == "agent.get")
+      return with<get_agent>(call, [&](auto& q) -> result<agent_view> {
+        auto a = w.records.resolve_agent(q.agent);
+        if (!a) return fail(a.error());
+        return shown(w, **a);
+      });
+    if (v == "op.ls") return with<list_operations>(call, [&](auto& q) { return operations(w, q); });
+    if (v == "op.get") return with<get_operation>(call, [&](auto& q) { return one_operation(w, operation_id{q.id}); });
+    if (v == "op.wait") {
+      auto q = body_of<wait_operation>(call);
+      if (!q) return answer_error(*world, call.who, q.error());
+      self->send(hub, rt::watch_operation{operation_id{q->id}, call.who, true});
+      return;
+    }
+    if (v == "event.replay") return with<replay_events>(call, [&](auto& q) { return replay(w, q); });
+    if (v == "status") return with<get_status>(call, [&](auto&) -> result<manager_status> { return status_of(w); });
+  }
+};
+
+constexpr std::array reads = {"server.ls", "server.get", "server.history", "agent.ls",     "agent.get",
+                              "op.ls",     "op.get",     "op.wait",        "event.replay", "status"};
+
+}  // namespace
+
+bool is_read(std::string_view verb) { return std::find(reads.begin(), reads.end(), verb) != reads.end(); }
+
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub) {
+  return sys.spawn(
+      [w = &world, hub](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
+        rt::install_defaults(self);
+        self->state.world = w;
+        self->state.hub = hub;
+        return {[self](const rt::client_call& call) { self->state.read(self, call); }};
+      });
+}
+
+}  // namespace zedops::manager

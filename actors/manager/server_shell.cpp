@@ -1,0 +1,258 @@
+#include "actors/manager/server_shell.hpp"
+
+#include <caf/all.hpp>
+#include <deque>
+
+#include "actors/core/blueprint.hpp"
+#include "actors/core/overload.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "config/logging.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+using rt::server_call;
+using rt::server_reply;
+using promise = caf::typed_response_promise<server_reply>;
+
+struct server_shell {
+  static inline constexpr const char* name = "server";
+  struct queued {
+    server_call call;
+    promise answer;
+  };
+  struct in_flight_commit {
+    core::decision made;
+    promise answer;
+  };
+
+  rt::server_actor::stateful_pointer<server_shell> self = nullptr;
+  shared* world = nullptr;
+  rt::journal_actor journal;
+  rt::hosts_actor hosts;
+  server_id id;
+  server_ptr record;                        // null: blank
+  std::deque<queued> queue;                 // calls that wait while one decision is being committed
+  std::optional<in_flight_commit> pending;  // at most one decision at the journal
+
+  // Every end of an actor (quit, exception, exit, kill) runs this: nobody waits for a timeout.
+  ~server_shell() {
+    server_reply gone;
+    gone.failure = error{ec::internal, "the server's actor has ended", "repeat the request", {}};
+    if (pending) pending->answer.deliver(gone);
+    for (auto& q : queue) q.answer.deliver(gone);
+  }
+
+  const server& model() const {
+    static const server blank;
+    return record ? *record : blank;
+  }
+
+  void submit(server_call call, promise answer) {
+    if (queue.size() >= calls_queued_max) {
+      server_reply r;
+      r.failure = error{ec::busy, "too many requests wait for this server", "repeat it in a moment", {}};
+      answer.deliver(std::move(r));
+      return;
+    }
+    queue.push_back({std::move(call), std::move(answer)});
+    pump();
+  }
+
+  core::context context() const {
+    core::context cx;
+    cx.now = world->clock.now();
+    cx.retention = world->rules.retention;
+    cx.time_max = world->rules.time_max;
+    return cx;
+  }
+
+  void pump() {
+    while (!pending && !queue.empty()) {
+      auto next = std::move(queue.front());
+      queue.pop_front();
+      auto cx = context();
+      const auto* made = std::get_if<core::created>(&next.call.what);
+      cx.agent_online = world->records.agent_online(made ? made->record.agent : model().agent);
+      auto d = core::decide(model(), next.call.what, cx);
+      if (next.call.dry_run) next.answer.deliver(preview(d));
+      else if (d.facts.empty()) settle(std::move(d), std::move(next.answer), false);
+      else start_commit(std::move(d), std::move(next.answer), cx.now);
+    }
+    if (!pending && (!record || record->status == server_status::purged)) self->quit();
+  }
+
+  server_reply preview(const core::decision& d) const {
+    server_reply r;
+    r.failure = d.refusal;
+    r.record = record;
+    r.plan = core::plan_text(model(), d);
+    r.fresh_start = d.fresh_start;
+    return r;
+  }
+
+  void start_commit(core::decision d, promise answer, time_point now) {
+    rt::commit c{rt::entity_kind::server, id.value, model().log_head, core::number(model(), d.facts), d.why, now};
+    pending = in_flight_commit{std::move(d), std::move(answer)};
+    self->request(journal, journal_timeout, std::move(c))
+        .then([this](rt::committed& done) { on_committed(done); },
+              [this](caf::error& e) { self->quit(std::move(e)); });  // outcome unknown: begin again from the catalog
+  }
+
+  void on_committed(rt::committed& done) {
+    auto was = std::move(*pending);
+    pending.reset();
+    if (done.failure) {
+      server_reply r;
+      r.failure = std::move(done.failure);
+      r.record = record;
+      was.answer.deliver(std::move(r));
+      pump();
+      return;
+    }
+    log(was.made);
+    if (done.server) record = std::move(done.server);
+    settle(std::move(was.made), std::move(was.answer), true);
+    pump();
+  }
+
+  void settle(core::decision d, promise answer, bool changed) {
+    for (auto& e : d.effects) run(e);
+    server_reply r;
+    r.failure = std::move(d.refusal);
+    r.record = record;
+    r.operation = operation_of(d);
+    r.fresh_start = d.fresh_start;
+    r.changed = changed;
+    answer.deliver(std::move(r));
+  }
+
+  std::optional<operation> operation_of(const core::decision& d) const {
+    std::optional<operation> op;
+    if (record) op = record->op;
+    for (const auto& f : d.facts) {
+      if (const auto* a = std::get_if<operation_accepted>(&f)) op = a->op;
+      if (const auto* e = std::get_if<operation_ended>(&f); e && op && op->id == e->id) {
+        op->status = e->status;
+        op->failure = e->failure;
+        op->note = e->note;
+        op->ended_at = e->ended_at;
+        op->progress = 100;
+      }
+    }
+    return op;
+  }
+
+  // Each transition is logged once, with old state, new state and cause.
+  void log(const core::decision& d) const {
+    for (const auto& f : d.facts) {
+      const auto& who = record ? record->name : id.value;
+      if (const auto* x = std::get_if<status_changed>(&f))
+        config::log_event("server.status-changed", {{"server", id},
+                                                    {"name", who},
+                                                    {"from", x->from},
+                                                    {"to", x->to},
+                                                    {"reason", x->reason},
+                                                    {"cause", d.why.kind},
+                                                    {"ref", d.why.ref}});
+      if (const auto* x = std::get_if<operation_accepted>(&f))
+        config::log_event("operation.accepted", {{"operation", x->op.id},
+                                                 {"kind", x->op.kind},
+                                                 {"server", id},
+                                                 {"name", x->op.target_name},
+                                                 {"actor", x->op.actor}});
+      if (const auto* x = std::get_if<operation_ended>(&f))
+        config::log_event("operation.ended", {{"operation", x->id},
+                                              {"server", id},
+                                              {"name", who},
+                                              {"status", x->status},
+                                              {"error", x->failure ? x->failure->message : std::string{}}});
+    }
+  }
+
+  void run(const core::effect& e) {
+    std::visit(core::overload{
+                   [&](const core::send_command& c) { send_command(c); },
+                   [&](const core::request_sync&) {
+                     self->send(hosts, rt::sync_wanted{model().agent, id});
+                   },
+                   [&](const core::watch&) {
+                     if (auto k = known()) self->send(hosts, rt::to_host{model().agent, watch_servers{{*k}, {}}});
+                   },
+                   [&](const core::forget&) {
+                     self->send(hosts, rt::to_host{model().agent, watch_servers{{}, {id}}});
+                   },
+               },
+               e);
+  }
+
+  core::plan_context plan_context(const operation_id& op) const {
+    auto a = world->records.agent(model().agent);
+    return {world->manager_id, a ? a->name : std::string{}, op};
+  }
+  std::optional<known_server> known() const {
+    const auto* t = world->find_template(model().template_name);
+    if (!t) return std::nullopt;
+    return core::known_for(model(), *t, plan_context({}));
+  }
+
+  void send_command(const core::send_command& c) {
+    run_command out;
+    out.term = world->term;
+    out.op = c.op;
+    out.attempt = c.attempt;
+    out.server = id;
+    out.kind = c.kind;
+    out.container_id = c.container_id;
+    out.demand = c.demand;
+    out.remove_data = c.remove_data;
+    out.time_max = c.time_max;
+    const auto* t = world->find_template(model().template_name);
+    auto plan = t ? core::plan_for(model(), *t, plan_context(c.op))
+                  : result<server_plan>(fail(ec::bad_request, "template " + model().template_name + " is not there",
+                                             "put it back into the templates folder and restart the manager"));
+    if (!plan) {  // the operation fails as if the agent had said so
+      command_result r;
+      r.op = c.op;
+      r.attempt = c.attempt;
+      r.server = id;
+      r.failure = plan.error();
+      r.after.server = id;
+      caf::anon_send(rt::server_actor(self), server_call{id, core::reported{std::move(r)}, false});
+      return;
+    }
+    out.plan = std::move(*plan);
+    if (c.pull) out.plan.pull = *c.pull;
+    world->commands.fetch_add(1);
+    self->send(hosts, rt::to_host{model().agent, std::move(out)});
+  }
+};
+
+rt::server_actor::behavior_type server_fun(rt::server_actor::stateful_pointer<server_shell> self, shared* world,
+                                           rt::journal_actor journal, rt::hosts_actor hosts, server_id id) {
+  rt::install_defaults(self);
+  auto& st = self->state;
+  st.self = self;
+  st.world = world;
+  st.journal = std::move(journal);
+  st.hosts = std::move(hosts);
+  st.record = world->records.server(id);
+  st.id = std::move(id);
+  return {
+      [self](server_call& call) -> caf::result<server_reply> {
+        auto p = self->make_response_promise<server_reply>();
+        self->state.submit(std::move(call), p);
+        return p;
+      },
+  };
+}
+
+}  // namespace
+
+rt::server_actor spawn_server(caf::actor_system& sys, shared& world, rt::journal_actor journal, rt::hosts_actor hosts,
+                              const server_id& id) {
+  return sys.spawn(server_fun, &world, std::move(journal), std::move(hosts), id);
+}
+
+}  // namespace zedops::manager

@@ -1,0 +1,38 @@
+#include "actors/manager/sweeper.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/runtime/caf_setup.hpp"
+
+namespace zedops::manager {
+namespace {
+
+constexpr int trim_every = 120;  // sweeps
+
+struct sweeper_state {
+  static inline constexpr const char* name = "sweeper";
+  int sweeps = 0;
+};
+
+}  // namespace
+
+rt::sweeper_actor spawn_sweeper(caf::actor_system& sys, shared& world, rt::registry_actor registry,
+                                rt::journal_actor journal) {
+  return sys.spawn([w = &world, registry, journal](
+                       rt::sweeper_actor::stateful_pointer<sweeper_state> self) -> rt::sweeper_actor::behavior_type {
+    rt::install_defaults(self);
+    self->delayed_send(self, sweep_interval, rt::tick_atom::value);
+    return {[=](rt::tick_atom) {
+      for (auto& id : w->records.due(w->clock.now(), due_per_sweep_max)) {
+        auto s = w->records.server(id);
+        // What waits for an agent that is away is looked at again when it is back.
+        if (s && !s->op && !w->records.agent_online(s->agent)) continue;
+        caf::anon_send(registry, rt::server_call{id, core::tick{}, false});
+      }
+      if (++self->state.sweeps % trim_every == 0) self->send(journal, rt::trim_atom::value);
+      self->delayed_send(self, sweep_interval, rt::tick_atom::value);
+    }};
+  });
+}
+
+}  // namespace zedops::manager

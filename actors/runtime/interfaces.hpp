@@ -1,0 +1,154 @@
+// Every typed actor of the manager and what it understands, on one page. Messages are plain structs; an error travels
+// inside the answer, because callers want its cause and remedy, not a CAF code.
+#pragma once
+#include <caf/replies_to.hpp>
+#include <caf/typed_actor.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/core/server_machine.hpp"
+#include "messages/facts.hpp"
+#include "messages/link.hpp"
+
+namespace zedops::rt {
+
+using server_ptr = std::shared_ptr<const msg::server>;
+using agent_ptr = std::shared_ptr<const msg::agent>;
+
+// ---- journal: the one writer; facts and snapshot in one transaction, many requests in one commit ----
+enum class entity_kind : uint8_t { server, agent };
+struct commit {
+  entity_kind kind = entity_kind::server;
+  std::string id;
+  uint64_t base = 0;  // log_head of the record that the decision was made on
+  std::vector<msg::numbered_fact> facts;
+  msg::cause why;
+  msg::time_point at{};
+};
+struct committed {
+  std::optional<msg::error> failure;  // then nothing was kept
+  server_ptr server;                  // the record as it is now, for a server
+  agent_ptr agent;
+};
+struct expect_commits {  // that many are on their way: put them into one transaction
+  uint32_t count = 0;
+};
+using flush_atom = caf::atom_constant<caf::atom("flush")>;
+using trim_atom = caf::atom_constant<caf::atom("trim")>;
+using journal_actor = caf::typed_actor<caf::replies_to<commit>::with<committed>,  // durable when answered
+                                       caf::reacts_to<expect_commits>,
+                                       caf::reacts_to<trim_atom>,            // drop history beyond its limit
+                                       caf::reacts_to<flush_atom, uint64_t>  // INTERNAL
+                                       >;
+
+// ---- hub: committed facts go out as events and wake whoever waits for an operation ----
+struct published {
+  std::vector<std::shared_ptr<const msg::log_entry>> entries;  // in the order of their numbers
+};
+struct peer {  // one request of one client
+  std::string routing_id;
+  std::string request_id;
+};
+struct watch_operation {
+  msg::operation_id op;
+  peer who;
+  bool bare = false;  // answer with the operation alone (op.wait), not with operation and server
+};
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
+using hub_actor = caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<watch_operation>>;
+
+// ---- server: one actor per server ----
+struct server_call {
+  msg::server_id id;
+  core::input what;
+  bool dry_run = false;
+};
+struct server_reply {
+  std::optional<msg::error> failure;
+  server_ptr record;                        // after the decision; for a dry run as it is
+  std::optional<msg::operation> operation;  // that the call opened, found open, or ended
+  std::vector<std::string> plan;            // dry run
+  bool fresh_start = false;
+  bool changed = false;
+};
+using server_actor = caf::typed_actor<caf::replies_to<server_call>::with<server_reply>>;
+
+// ---- registry: finds or starts the actor of a server, and starts it again when it crashes ----
+using warm_atom = caf::atom_constant<caf::atom("warm")>;
+using registry_actor =
+    caf::typed_actor<caf::replies_to<server_call>::with<server_reply>,
+                     caf::reacts_to<warm_atom, std::string>  // INTERNAL: start the rest in the background
+                     >;
+
+// ---- hosts: every agent's session ----
+struct agent_said {
+  std::string routing_id;
+  msg::from_agent what;
+};
+struct peer_lost {
+  std::string routing_id;
+};
+struct to_host {  // for the agent of a server; dropped when it is away: what is still to be done is sent on its return
+  msg::agent_id agent;
+  msg::to_agent what;
+};
+struct sync_wanted {  // have that agent look, soon; repeated notices within ten seconds are one
+  msg::agent_id agent;
+  msg::server_id server;
+};
+struct host_query {  // sync_query, data_query, port_query or logs_query; its `request` is filled in here
+  msg::agent_id agent;
+  msg::to_agent what;
+};
+struct host_answer {
+  std::optional<msg::error> failure;
+  std::optional<msg::from_agent> what;  // data_answer, port_answer or logs_answer
+  msg::sync_row sync;                   // for sync_query
+};
+struct forget_agent {
+  msg::agent_id agent;
+};
+using host_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<peer_lost>, caf::reacts_to<to_host>,
+                                    caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,
+                                    caf::replies_to<forget_agent>::with<host_answer>,
+                                    caf::reacts_to<tick_atom>  // INTERNAL
+                                    >;
+// The same for all agents: routes to the host actor.
+using hosts_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<peer_lost>, caf::reacts_to<to_host>,
+                                     caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,
+                                     caf::replies_to<forget_agent>::with<host_answer>>;
+
+// ---- gateway: requests of clients ----
+struct client_call {
+  peer who;
+  std::string verb;
+  std::string idempotency_key;
+  std::optional<msg::duration> deadline;
+  std::string options;
+  std::string body;
+  std::shared_ptr<void> credit;  // let go when answered: bounds what is in flight
+};
+using gateway_actor = caf::typed_actor<caf::reacts_to<client_call>>;
+
+// ---- sweeper: one timer for all deadlines ----
+using sweeper_actor = caf::typed_actor<caf::reacts_to<tick_atom>>;
+
+}  // namespace zedops::rt
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::commit)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::committed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::expect_commits)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::published)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::watch_operation)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_reply)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::agent_said)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::peer_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::to_host)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::sync_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::host_query)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::host_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::forget_agent)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::client_call)

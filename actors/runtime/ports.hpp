@@ -1,0 +1,48 @@
+// Doors to the world: production binds them to ZeroMQ, clocks and the kernel; simulations to fakes.
+#pragma once
+#include <string>
+
+#include "messages/link.hpp"
+#include "messages/time.hpp"
+
+namespace zedops::rt {
+
+enum class answer { accepted, progress, result, error };
+
+// All are called from any thread, never block, and say false when the peer is gone or its queue is full.
+class client_port {
+ public:
+  virtual ~client_port() = default;
+  virtual bool reply(const std::string& routing_id, const std::string& request_id, answer kind, std::string body) = 0;
+};
+
+class agent_port {
+ public:
+  virtual ~agent_port() = default;
+  virtual bool send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) = 0;
+};
+
+class event_port {
+ public:
+  virtual ~event_port() = default;
+  virtual bool publish(const std::string& topic, uint64_t seq, std::string body) = 0;
+};
+
+// Wall time that never goes back within one process; see manager/clock.hpp.
+class wall_clock {
+ public:
+  virtual ~wall_clock() = default;
+  virtual msg::time_point now() = 0;
+};
+
+class randomness {
+ public:
+  virtual ~randomness() = default;
+  virtual uint64_t bits() = 0;
+  std::string id(char kind) {
+    const auto high = bits();
+    return msg::id_text(kind, high, bits());
+  }
+};
+
+}  // namespace zedops::rt
