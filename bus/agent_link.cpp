@@ -188,8 +188,12 @@ msg::result<std::unique_ptr<agent_link>> agent_link::start(agent_link_options op
     if (p->wake->fd() < 0)
       return msg::fail(msg::ec::internal, "the process is out of file descriptors", "raise the limit (ulimit -n)");
     p->link.emplace(p->context, p->options, p->routing_id);
-    p->thread = std::thread([raw = p.get()] { raw->run(); });
-    return std::unique_ptr<agent_link>(new agent_link(std::move(p)));
+    std::unique_ptr<agent_link> link(new agent_link(std::move(p)));
+    link->impl_->thread = std::thread([l = link.get()] {
+      l->impl_->listener.on_start(*l);
+      l->impl_->run();
+    });
+    return link;
   } catch (const zmq::error_t& e) {
     return msg::fail(detail::from_zmq("opening the link to the manager", e));
   } catch (const std::exception& e) {

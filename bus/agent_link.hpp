@@ -25,10 +25,14 @@ struct link_inbound : agent_message {
   credit token;
 };
 
+class agent_link;
+
 // Called on the link's thread: must not block and must not throw. send() may be called from inside.
 class agent_link_listener {
  public:
   virtual ~agent_link_listener() = default;
+  // Before everything else, since the connection may be there before start() has returned: the link to send with.
+  virtual void on_start(agent_link&) noexcept {}
   virtual void on_connected() noexcept = 0;     // say hello again: the manager knows nothing of earlier connections
   virtual void on_disconnected() noexcept = 0;  // what was unsent is gone
   virtual void on_message(link_inbound&& message) noexcept = 0;

@@ -273,8 +273,12 @@ msg::result<std::unique_ptr<server_bus>> server_bus::start(server_bus_options op
       return msg::fail(msg::ec::internal, "the process is out of file descriptors", "raise the limit (ulimit -n)");
     p->open();
     if (auto bound = p->bind_all(); !bound) return msg::fail(bound.error());
-    p->thread = std::thread([raw = p.get()] { raw->run(); });
-    return std::unique_ptr<server_bus>(new server_bus(std::move(p)));
+    std::unique_ptr<server_bus> bus(new server_bus(std::move(p)));
+    bus->impl_->thread = std::thread([b = bus.get()] {
+      b->impl_->listener.on_start(*b);
+      b->impl_->run();
+    });
+    return bus;
   } catch (const zmq::error_t& e) {
     return msg::fail(detail::from_zmq("opening the bus", e));
   } catch (const std::system_error& e) {

@@ -52,10 +52,14 @@ struct bad_message {
   bool log = true;        // false: too many lines this second
 };
 
+class server_bus;
+
 // Called on the bus thread: must not block and must not throw. send() and publish() may be called from inside.
 class server_bus_listener {
  public:
   virtual ~server_bus_listener() = default;
+  // Before everything else, since a message may come before start() has returned: the bus to answer with.
+  virtual void on_start(server_bus&) noexcept {}
   virtual void on_request(client_request&& request) noexcept = 0;
   virtual void on_agent_message(agent_inbound&& message) noexcept = 0;
   virtual void on_bad_message(const bad_message& bad) noexcept = 0;

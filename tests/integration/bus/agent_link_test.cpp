@@ -6,12 +6,15 @@ using namespace bus_test;
 
 namespace {
 
-// Says hello on each connection, as an agent does, and keeps what comes.
+// Says hello on each connection, as an agent does, when asked to; keeps what comes.
 class greeter : public agent_link_listener {
  public:
-  agent_link* link = nullptr;  // set once started; the first connection may be faster
+  agent_link* link = nullptr;
+  bool hello = false;
 
+  void on_start(agent_link& l) noexcept override { link = &l; }
   void on_connected() noexcept override {
+    if (hello) link->send({"hello", 0, std::to_string(connected + 1)});
     note([&] { ++connected; });
   }
   void on_disconnected() noexcept override {
@@ -88,10 +91,10 @@ TEST_CASE("agent link: without a manager it accepts nothing and keeps dialling",
 TEST_CASE("agent link: a manager that restarts finds the same agent again, hello first", "[integration][bus]") {
   fixture f;
   greeter g;
+  g.hello = true;
   auto link = dial(f, g);
   for (int round = 1; round <= 3; ++round) {
     REQUIRE(g.wait([&] { return g.connected == round; }));
-    REQUIRE(link->send({"hello", 0, std::to_string(round)}));
     REQUIRE(f.seen.wait([&] { return !f.seen.messages.empty(); }));
     f.seen.locked([&] {
       CHECK(f.seen.messages[0].tag == "hello");

@@ -111,7 +111,6 @@ TEST_CASE("endpoint: a path of exactly 107 bytes works", "[integration][bus]") {
   o.clients_uris = {"ipc://" + path};
   auto started = server_bus::start(o, seen);
   REQUIRE(started);
-  seen.bus = started->get();
   auto c = client::connect("ipc://" + path);
   REQUIRE(c);
   CHECK(c->request("echo", "x"));

@@ -87,7 +87,7 @@ TEST_CASE("overload: without credits the door is not read, the other door is, an
 
 TEST_CASE("overload: 100,000 requests in flight from four clients are all answered", "[integration][bus]") {
   fixture f;
-  f.seen.keep = false;
+  f.seen.locked([&] { f.seen.keep = false; });
   constexpr int clients = 4, each = 25'000, window = 500;
   std::atomic<int> answered{0};
   std::vector<std::thread> threads;

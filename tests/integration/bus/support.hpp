@@ -43,8 +43,9 @@ struct temp_dir {
 // Answers verb "echo" with the body, "steps" with every kind of reply; keeps the rest.
 class recorder : public server_bus_listener {
  public:
-  server_bus* bus = nullptr;  // set before the first message
+  server_bus* bus = nullptr;
 
+  void on_start(server_bus& b) noexcept override { bus = &b; }
   void on_request(client_request&& r) noexcept override {
     if (r.verb == "echo") {
       bus->send(door::clients, r.routing_id, encode(reply{reply_kind::result, r.id, r.body}));
@@ -116,7 +117,6 @@ struct fixture {
     INFO((started ? "" : started.error().message));
     REQUIRE(started);
     bus = std::move(*started);
-    seen.bus = bus.get();
   }
   fixture() { start(options()); }
   explicit fixture(const std::function<void(server_bus_options&)>& change) {
