@@ -1,0 +1,93 @@
+#include "actors/manager/node.hpp"
+
+#include <atomic>
+#include <caf/all.hpp>
+
+#include "actors/manager/gateway.hpp"
+#include "actors/manager/host.hpp"
+#include "actors/manager/hub.hpp"
+#include "actors/manager/journal.hpp"
+#include "actors/manager/registry.hpp"
+#include "actors/manager/sweeper.hpp"
+#include "config/logging.hpp"
+
+namespace zedops::manager {
+
+struct node::handles {
+  rt::hub_actor hub;
+  rt::journal_actor journal;
+  rt::hosts_actor hosts;
+  rt::registry_actor registry;
+  rt::sweeper_actor sweeper;
+  rt::gateway_actor gateway;
+  rt::gateway_actor reader;
+  std::shared_ptr<std::atomic<bool>> stopping = std::make_shared<std::atomic<bool>>(false);
+};
+
+namespace {
+
+template <class Handle>
+void watch(const Handle& h, const char* name, std::shared_ptr<std::atomic<bool>> stopping,
+           std::function<void(std::string)> lost) {
+  caf::actor_cast<caf::actor>(h)->attach_functor([=](const caf::error& reason) {
+    if (stopping->load()) return;
+    config::log_event(msg::log_level::error, "core-actor.ended", {{"actor", name}, {"reason", to_string(reason)}});
+    lost(name);
+  });
+}
+
+template <class... Handles>
+void end(caf::actor_system& sys, const Handles&... handles) {
+  caf::scoped_actor self{sys, true};
+  (self->send_exit(handles, caf::exit_reason::user_shutdown), ...);
+  (self->monitor(handles), ...);
+  size_t left = sizeof...(handles);
+  bool late = false;
+  self->receive_while([&] { return left > 0 && !late; })([&](caf::down_msg&) { --left; },
+                                                         caf::after(stop_time_max) >> [&] { late = true; });
+  if (late) config::log_event(msg::log_level::error, "shutdown.late", {{"actors", left}});
+}
+
+}  // namespace
+
+node::node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
+           std::function<void(std::string)> on_core_lost)
+    : sys_(sys), to_(std::make_unique<handles>()) {
+  auto& h = *to_;
+  auto host_peers = std::make_shared<host_handles>();
+  h.hub = spawn_hub(sys, world);
+  h.journal = spawn_journal(sys, world, h.hub, journal_mode);
+  h.hosts = spawn_hosts(sys, world, host_peers);
+  h.registry = spawn_registry(sys, world, h.journal, h.hosts);
+  *host_peers = {h.journal, h.registry};
+  h.sweeper = spawn_sweeper(sys, world, h.registry, h.journal);
+  h.gateway = spawn_gateway(sys, world, {h.registry, h.hosts, h.hub});
+  h.reader = spawn_reader(sys, world, h.hub);
+  watch(h.hub, "hub", h.stopping, on_core_lost);
+  watch(h.journal, "journal", h.stopping, on_core_lost);
+  watch(h.hosts, "hosts", h.stopping, on_core_lost);
+  watch(h.registry, "registry", h.stopping, on_core_lost);
+  watch(h.sweeper, "sweeper", h.stopping, on_core_lost);
+  watch(h.gateway, "gateway", h.stopping, on_core_lost);
+  watch(h.reader, "reader", h.stopping, on_core_lost);
+}
+
+node::~node() { stop(); }
+
+void node::request(rt::client_call call) {
+  caf::anon_send(is_read(call.verb) ? to_->reader : to_->gateway, std::move(call));
+}
+void node::said(rt::agent_said what) { caf::anon_send(to_->hosts, std::move(what)); }
+void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)); }
+void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }
+
+void node::stop() {
+  auto& h = *to_;
+  if (h.stopping->exchange(true)) return;
+  end(sys_, h.gateway, h.reader, h.sweeper);
+  end(sys_, h.hosts, h.registry);
+  end(sys_, h.journal);
+  end(sys_, h.hub);
+}
+
+}  // namespace zedops::manager

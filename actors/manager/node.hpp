@@ -1,0 +1,37 @@
+// All actors of one manager, started and ended in order.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "actors/manager/deps.hpp"
+#include "actors/runtime/caf_setup.hpp"
+
+namespace zedops::manager {
+
+inline constexpr auto stop_time_max = std::chrono::seconds(10);
+
+class node {
+ public:
+  // `on_core_lost` is called, on any thread, when an actor that cannot be replaced in place has ended by itself: the
+  // process then stops in order and its supervisor starts it again.
+  node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
+       std::function<void(std::string)> on_core_lost);
+  ~node();
+
+  // From the bus; thread-safe.
+  void request(rt::client_call call);
+  void said(rt::agent_said what);
+  void lost(rt::peer_lost what);
+
+  // Starts the actors of all known servers in the background; reads are answered without them.
+  void warm_up();
+  // No new work, then servers and hosts, then the journal with all it holds. Blocks.
+  void stop();
+
+ private:
+  struct handles;
+  caf::actor_system& sys_;
+  std::unique_ptr<handles> to_;
+};
+
+}  // namespace zedops::manager

@@ -1,0 +1,174 @@
+#include "tools/manager/app.hpp"
+
+#include <signal.h>
+#include <sodium.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <cstdio>
+
+#include "actors/manager/clock.hpp"
+#include "actors/manager/node.hpp"
+#include "config/logging.hpp"
+#include "config/template_file.hpp"
+#include "persistence/lmdb_store.hpp"
+#include "tools/manager/bus_bridge.hpp"
+
+namespace zedops::app {
+namespace {
+
+using config::exit_configuration;
+using config::log_event;
+using msg::log_level;
+
+class kernel_randomness final : public rt::randomness {
+ public:
+  uint64_t bits() override {
+    uint64_t n = 0;
+    randombytes_buf(&n, sizeof n);
+    return n;
+  }
+};
+
+int refuse(const msg::error& e, int status) {
+  log_event(log_level::error, "manager.cannot-start", {{"error", e.message}, {"hint", e.hint}});
+  std::fprintf(stderr, "zedops-manager: %s\n", e.message.c_str());
+  if (!e.hint.empty()) std::fprintf(stderr, "  %s\n", e.hint.c_str());
+  return status;
+}
+
+manager::policy policy_of(const config::manager_settings& s) {
+  manager::policy p;
+  p.retention = s.retention;
+  p.sync_interval = s.sync_interval;
+  p.history_max = s.history_max;
+  p.liveness.suspect_after = s.agent_suspect_after;
+  p.liveness.unreachable_after = s.agent_unreachable_after;
+  for (const auto& row : msg::operation_table) p.time_max[static_cast<size_t>(row.kind)] = timeout_of(s, row.kind);
+  return p;
+}
+
+// Signals are taken by the main thread alone, which has nothing else to do.
+sigset_t handled_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
+  return set;
+}
+
+// Every agent and client is a descriptor; the default soft limit is for desktops.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void reload_settings(config::loaded<config::manager_settings>& current, manager::shared& world) {
+  sd_notify(0, "RELOADING=1");
+  auto next = config::reload(current);
+  if (!next) {
+    log_event(log_level::error, "settings.reload-refused", {{"error", next.error().message}});
+  } else {
+    current = std::move(next->now);
+    config::set_log_level(current.settings.log_level);
+    for (const auto& key : next->changed) log_event("settings.changed", {{"key", key}});
+    for (const auto& key : next->restart) log_event(log_level::warn, "settings.needs-restart", {{"key", key}});
+  }
+  (void)world;
+  sd_notify(0, "READY=1");
+}
+
+}  // namespace
+
+int run_manager(config::loaded<config::manager_settings> settings) {
+  const auto& s = settings.settings;
+  auto signals = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  raise_descriptor_limit();
+  if (sodium_init() < 0) return refuse({msg::ec::internal, "no source of randomness", "", {}}, 1);
+
+  auto files = config::load_templates(s.templates_dir.empty() ? std::vector<std::string>{}
+                                                              : std::vector<std::string>{s.templates_dir});
+  if (!files) return refuse(files.error(), exit_configuration);
+
+  store::lmdb_options options;
+  options.dir = s.data_dir;
+  auto opened = store::open_lmdb(std::move(options));
+  if (!opened) return refuse(opened.error(), opened.error().code == msg::ec::wrong_state ? exit_configuration : 1);
+  auto& db = **opened;
+
+  manager::system_wall_clock clock;
+  kernel_randomness random;
+  const auto epoch = std::to_string(db.epoch());
+  bus_bridge bridge(db.epoch());
+  manager::shared world{.records = {},
+                        .store = db,
+                        .past = manager::history(db, epoch),
+                        .rules = policy_of(s),
+                        .templates = {},
+                        .manager_id = {},
+                        .epoch = epoch,
+                        .clock = clock,
+                        .random = random,
+                        .clients = bridge,
+                        .agents = bridge,
+                        .events = bridge};
+  for (auto& t : *files) {
+    auto key = t.name;
+    world.templates.emplace(std::move(key), std::move(t));
+  }
+  auto found = manager::recover(db, world.records, random);
+  if (!found) return refuse(found.error(), 1);
+  clock.not_before(found->last_time);
+  world.manager_id = found->manager_id;
+  world.term = found->term;
+  world.last_seq.store(found->last_seq);
+  world.started_at = clock.now();
+
+  int status = 0;
+  {
+    caf::actor_system_config caf_config;
+    rt::configure(caf_config);
+    caf::actor_system system{caf_config};
+    manager::node node(system, world, rt::spawn_mode::own_thread, [&status](const std::string&) {
+      status = 1;
+      kill(getpid(), SIGTERM);
+    });
+    bus::server_bus_options doors;
+    doors.clients_uris = s.clients;
+    doors.agents_uris = s.agents;
+    doors.events_uris = s.events;
+    doors.runtime_dir = s.runtime_dir;
+    doors.head = {db.epoch(), found->last_seq};
+    if (auto ok = bridge.open(std::move(doors), node); !ok) {
+      node.stop();
+      return refuse(ok.error(), ok.error().code == msg::ec::bad_request ? exit_configuration : 1);
+    }
+    log_event("manager.ready", {{"manager", world.manager_id},
+                                {"servers", found->servers},
+                                {"agents", found->agents},
+                                {"damaged", found->damaged},
+                                {"term", world.term},
+                                {"last_seq", found->last_seq}});
+    sd_notify(0, "READY=1");
+    node.warm_up();
+    for (bool running = true; running;) {
+      int signal = 0;
+      if (sigwait(&signals, &signal) != 0) continue;
+      if (signal == SIGHUP) reload_settings(settings, world);
+      else running = false;
+    }
+    sd_notify(0, "STOPPING=1");
+    log_event("manager.stopping");
+    node.stop();
+    bridge.close(std::chrono::seconds(2));
+  }
+  log_event("manager.stopped");
+  return status;
+}
+
+}  // namespace zedops::app

@@ -1,0 +1,95 @@
+#include "tools/manager/bus_bridge.hpp"
+
+#include "config/logging.hpp"
+#include "messages/codec.hpp"
+
+namespace zedops::app {
+
+using config::log_limited;
+using msg::log_level;
+
+msg::result<void> bus_bridge::open(bus::server_bus_options options, manager::node& to) {
+  node_.store(&to);
+  auto started = bus::server_bus::start(std::move(options), *this);
+  if (!started) return msg::fail(started.error());
+  bus_ = std::move(*started);
+  open_.store(bus_.get());
+  return {};
+}
+
+void bus_bridge::close(std::chrono::milliseconds deadline) {
+  if (!bus_) return;
+  bus_->stop(deadline);
+}
+
+bool bus_bridge::reply(const std::string& routing_id, const std::string& request_id, rt::answer kind,
+                       std::string body) {
+  auto* b = open_.load();
+  if (!b) return false;
+  bus::reply r;
+  switch (kind) {
+    case rt::answer::accepted: r.kind = bus::reply_kind::accepted; break;
+    case rt::answer::progress: r.kind = bus::reply_kind::progress; break;
+    case rt::answer::result: r.kind = bus::reply_kind::result; break;
+    case rt::answer::error: r.kind = bus::reply_kind::error; break;
+  }
+  r.request_id = request_id;
+  if (body.size() > bus::body_max) {
+    const msg::error e{msg::ec::too_large, "the answer is larger than a message may be", "ask for smaller pages", {}};
+    r.kind = bus::reply_kind::error;
+    body = msg::pack_map(e);
+  }
+  r.body = std::move(body);
+  return b->send(bus::door::clients, routing_id, bus::encode(std::move(r)));
+}
+
+bool bus_bridge::send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) {
+  auto* b = open_.load();
+  if (!b) return false;
+  return b->send(bus::door::agents, routing_id,
+                 bus::encode(bus::agent_message{std::to_string(message.index()), session, msg::pack(message)}));
+}
+
+bool bus_bridge::publish(const std::string& topic, uint64_t seq, std::string body) {
+  auto* b = open_.load();
+  return b && b->publish({topic, {epoch_, seq}, std::move(body)});
+}
+
+void bus_bridge::on_request(bus::client_request&& request) noexcept {
+  rt::client_call call;
+  call.who = {std::move(request.routing_id), std::move(request.id)};
+  call.verb = std::move(request.verb);
+  call.idempotency_key = std::move(request.idempotency_key);
+  call.deadline = request.deadline;
+  call.options = std::move(request.options);
+  call.body = std::move(request.body);
+  call.credit = std::make_shared<bus::credit>(std::move(request.token));
+  node_.load()->request(std::move(call));
+}
+
+void bus_bridge::on_agent_message(bus::agent_inbound&& message) noexcept {
+  auto what = msg::unpack<msg::from_agent>(message.body);
+  if (!what) {
+    log_limited(log_level::warn, "agent.bad-message", {{"tag", message.tag}, {"error", what.error().message}});
+    return;
+  }
+  node_.load()->said({std::move(message.routing_id), std::move(*what)});
+}
+
+void bus_bridge::on_bad_message(const bus::bad_message& bad) noexcept {
+  if (bad.log)
+    log_limited(log_level::warn, "bus.bad-message",
+                {{"door", bus::name_of(bad.from)}, {"error", bad.reason.message}, {"suppressed", bad.suppressed}});
+  if (bad.from == bus::door::clients && !bad.request_id.empty())
+    reply(bad.routing_id, bad.request_id, rt::answer::error, msg::pack_map(bad.reason));
+}
+
+void bus_bridge::on_unreachable(bus::door to, const std::string& routing_id) noexcept {
+  if (to == bus::door::agents) node_.load()->lost({routing_id});
+}
+
+void bus_bridge::on_slow(bus::door to, const std::string&) noexcept {
+  log_limited(log_level::warn, "bus.slow-peer", {{"door", bus::name_of(to)}});
+}
+
+}  // namespace zedops::app

@@ -1,0 +1,41 @@
+// Between the bus and the actors: frames become messages, answers become frames.
+#pragma once
+#include <atomic>
+#include <memory>
+
+#include "actors/manager/node.hpp"
+#include "actors/runtime/ports.hpp"
+#include "bus/server_bus.hpp"
+
+namespace zedops::app {
+
+class bus_bridge final : public bus::server_bus_listener,
+                         public rt::client_port,
+                         public rt::agent_port,
+                         public rt::event_port {
+ public:
+  explicit bus_bridge(uint64_t epoch) : epoch_(epoch) {}
+
+  // Binds the endpoints; from now on requests flow into `to`, which must outlive the bus.
+  msg::result<void> open(bus::server_bus_options options, manager::node& to);
+  // No more requests; what is queued for peers is sent until the deadline.
+  void close(std::chrono::milliseconds deadline);
+
+  bool reply(const std::string& routing_id, const std::string& request_id, rt::answer kind, std::string body) override;
+  bool send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) override;
+  bool publish(const std::string& topic, uint64_t seq, std::string body) override;
+
+  void on_request(bus::client_request&& request) noexcept override;
+  void on_agent_message(bus::agent_inbound&& message) noexcept override;
+  void on_bad_message(const bus::bad_message& bad) noexcept override;
+  void on_unreachable(bus::door to, const std::string& routing_id) noexcept override;
+  void on_slow(bus::door to, const std::string& routing_id) noexcept override;
+
+ private:
+  const uint64_t epoch_;
+  std::atomic<manager::node*> node_{nullptr};
+  std::unique_ptr<bus::server_bus> bus_;
+  std::atomic<bus::server_bus*> open_{nullptr};
+};
+
+}  // namespace zedops::app
