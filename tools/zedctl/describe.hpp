@@ -1,0 +1,24 @@
+// The screens of describe, history and explain, from what the manager answered. Pure.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "messages/views.hpp"
+#include "tools/zedctl/table.hpp"
+
+namespace zedops::ctl {
+
+// One screen: state and since when, why, ports, paths, health, operation, what can be done now, the last events
+// (newest first in `history`).
+std::string describe_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l);
+std::string describe_text(const msg::agent_view& a, const look& l);
+std::string describe_text(const msg::operation_view& op, const look& l);
+
+// TIME TYPE WHAT WHY BY
+table history_table();
+void add_row(table& t, const msg::event& e, const look& l);
+
+// Why a server is as it is, in a few sentences, and what can be done.
+std::string explain_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l);
+
+}  // namespace zedops::ctl

@@ -1,0 +1,25 @@
+// What is wrong, and what helps: one line per check.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "messages/views.hpp"
+
+namespace zedops::ctl {
+
+enum class verdict : uint8_t { ok, warn, fail };
+
+struct finding {
+  verdict level = verdict::ok;
+  std::string check;
+  std::string detail;
+  std::string remedy;  // empty when ok
+};
+
+inline constexpr msg::duration clock_skew_max{5'000};
+
+// The findings that follow from what the manager told. Pure.
+std::vector<finding> examine(const msg::manager_status& status, const std::vector<msg::agent_view>& agents,
+                             msg::time_point now);
+
+}  // namespace zedops::ctl

@@ -1,0 +1,157 @@
+#include "tools/zedctl/exchange.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "messages/codec.hpp"
+
+namespace zedops::ctl {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds slice = 100ms;  // how long Ctrl-C may go unnoticed
+constexpr milliseconds pause_min = 100ms;
+constexpr milliseconds pause_max = 2s;
+
+msg::error silent_error(const exchange& x) {
+  return {msg::ec::timeout,
+          fmt::format("the manager did not answer {} requests for {}", attempts_max, x.verb),
+          "whether it was carried out is not known: look with zedctl op ls, and at the manager with zedctl doctor",
+          {}};
+}
+
+}  // namespace
+
+ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> limit, const progress_fn& on_progress,
+                      const notice_fn& on_notice) {
+  all_ = &all;
+  states_.assign(all.size(), {});
+  lost_.reset();
+  until_ = limit ? std::optional(world_.ticks() + *limit) : std::nullopt;
+  for (auto& x : all)
+    if (x.key.empty()) x.key = world_.random_key();
+  for (;;) {
+    send_more();
+    if (lost_ && !reconnect(*lost_, on_notice)) {
+      if (!world_.interrupted()) fail_open(*lost_);
+    }
+    if (all_done()) return ending::done;
+    if (world_.interrupted()) return ending::interrupted;
+    auto now = world_.ticks();
+    if (until_ && now >= *until_) return ending::timed_out;
+    auto reply = transport_.receive(until_ ? std::min(slice, *until_ - now) : slice);
+    if (!reply) lost_ = reply.error();
+    else if (*reply) deliver(**reply, on_progress);
+    else resend_silent();
+  }
+}
+
+bool exchanger::all_done() const {
+  return std::ranges::all_of(*all_, [](const exchange& x) { return x.outcome.has_value(); });
+}
+
+void exchanger::fail_open(const msg::error& why) {
+  for (auto& x : *all_)
+    if (!x.outcome) {
+      auto e = why;
+      if (e.operation.empty()) e.operation = x.operation;
+      x.outcome = msg::fail(std::move(e));
+    }
+}
+
+bool exchanger::send(exchange& x, state& s) {
+  bus::request_options options;
+  options.idempotency_key = x.key;
+  options.options = x.options;
+  if (until_) options.deadline = std::max(*until_ - world_.ticks(), 1ms);
+  else if (x.expect != answer::accepted) options.deadline = operation_deadline;
+  auto id = transport_.post(x.verb, x.body, options);
+  if (!id) {
+    if (id.error().code == msg::ec::agent_unreachable) lost_ = id.error();
+    else x.outcome = msg::fail(id.error());
+    return false;
+  }
+  s = {*id, world_.ticks(), s.attempts + 1, false};
+  return true;
+}
+
+void exchanger::send_more() {
+  size_t open = 0;
+  for (size_t i = 0; i < all_->size() && open < in_flight_max && !lost_; ++i) {
+    auto& x = (*all_)[i];
+    if (x.outcome) continue;
+    ++open;
+    if (states_[i].request_id.empty()) send(x, states_[i]);
+  }
+}
+
+void exchanger::resend_silent() {
+  for (size_t i = 0; i < all_->size() && !lost_; ++i) {
+    auto& x = (*all_)[i];
+    auto& s = states_[i];
+    if (x.outcome || s.request_id.empty() || s.heard || x.expect == answer::patient) continue;
+    if (world_.ticks() - s.sent_at < answer_max) continue;
+    if (s.attempts >= attempts_max) x.outcome = msg::fail(silent_error(x));
+    else send(x, s);
+  }
+}
+
+// The open requests are forgotten and sent again, with their keys, as soon as the manager is back.
+bool exchanger::reconnect(const msg::error& why, const notice_fn& on_notice) {
+  bool ever_heard = std::ranges::any_of(states_, [](const state& s) { return s.attempts > 0; });
+  if (!ever_heard) return false;
+  on_notice("connection to the manager lost; waiting for it to come back");
+  auto give_up = world_.ticks() + reconnect_max;
+  if (until_) give_up = std::min(give_up, *until_);
+  msg::error last = why;
+  for (auto wait = pause_min; world_.ticks() < give_up && !world_.interrupted(); wait = std::min(wait * 2, pause_max)) {
+    world_.pause(wait);
+    lost_.reset();
+    for (auto& s : states_) s = {{}, {}, s.attempts > 0 ? 1u : 0u, false};
+    send_more();
+    if (!lost_) {
+      on_notice("connected again");
+      return true;
+    }
+    last = *lost_;
+  }
+  lost_ = last;
+  return false;
+}
+
+void exchanger::deliver(const bus::reply& reply, const progress_fn& on_progress) {
+  auto found = std::ranges::find(states_, reply.request_id, &state::request_id);
+  if (found == states_.end()) return;  // a late answer to a request that was sent again
+  auto i = static_cast<size_t>(found - states_.begin());
+  auto& x = (*all_)[i];
+  if (x.outcome) return;
+  found->heard = true;
+  switch (reply.kind) {
+    case bus::reply_kind::accepted: {
+      auto r = msg::unpack_map<msg::operation_reply>(reply.body);
+      if (r) x.operation = r->operation.id.value;
+      if (r) on_progress(i, r->operation);
+      if (x.expect == answer::accepted) x.outcome = reply.body;
+      return;
+    }
+    case bus::reply_kind::progress: {
+      auto op = msg::unpack_map<msg::operation_view>(reply.body);
+      if (op) x.operation = op->id.value;
+      if (op) on_progress(i, *op);
+      return;
+    }
+    case bus::reply_kind::result: x.outcome = reply.body; return;
+    case bus::reply_kind::error: {
+      auto e = msg::unpack_map<msg::error>(reply.body);
+      x.outcome = msg::fail(e ? std::move(*e) : e.error());
+      return;
+    }
+    case bus::reply_kind::chunk: return;
+  }
+}
+
+}  // namespace zedops::ctl

@@ -1,0 +1,75 @@
+// Requests on their way, several at once: sent, followed, sent again under the same idempotency key when an answer or
+// the connection was lost, until each has its outcome. The manager answers a repeated key with the same operation, so
+// nothing is done twice.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/views.hpp"
+#include "tools/zedctl/world.hpp"
+
+namespace zedops::ctl {
+
+inline constexpr size_t in_flight_max = 64;                                 // requests open at a time
+inline constexpr unsigned attempts_max = 3;                                 // of one request without any answer
+inline constexpr std::chrono::milliseconds answer_max{10'000};              // silence before a request is sent again
+inline constexpr std::chrono::milliseconds reconnect_max{30'000};           // for the manager to come back
+inline constexpr std::chrono::milliseconds operation_deadline{86'000'000};  // waits for operations without --timeout
+
+enum class answer : uint8_t {
+  prompt,    // comes at once, or something was lost: sent again after answer_max
+  patient,   // the work takes its time and nothing is heard meanwhile: sent again only when the connection broke
+  accepted,  // that the operation was accepted is the answer (--no-wait)
+};
+
+struct exchange {
+  std::string name;  // what the user calls it
+  std::string verb;
+  std::string body;
+  std::string options;  // MessagePack map or empty
+  answer expect = answer::prompt;
+  std::string key;  // idempotency key; empty: one is made
+
+  std::string operation;                            // its id, once accepted
+  std::optional<msg::result<std::string>> outcome;  // body of the result; nothing: interrupted before it came
+};
+
+enum class ending : uint8_t { done, interrupted, timed_out };
+
+using progress_fn = std::function<void(size_t index, const msg::operation_view&)>;
+using notice_fn = std::function<void(const std::string&)>;  // "connection lost; waiting for the manager"
+
+class exchanger {
+ public:
+  exchanger(world& w, transport& t) : world_(w), transport_(t) {}
+
+  // `limit`: for all of them together; none: each as long as it needs.
+  ending run(std::vector<exchange>& all, std::optional<msg::duration> limit, const progress_fn& on_progress,
+             const notice_fn& on_notice);
+
+ private:
+  struct state {
+    std::string request_id;
+    std::chrono::milliseconds sent_at{};
+    unsigned attempts = 0;
+    bool heard = false;
+  };
+  bool send(exchange& x, state& s);
+  void send_more();
+  void resend_silent();
+  void deliver(const bus::reply& reply, const progress_fn& on_progress);
+  bool reconnect(const msg::error& why, const notice_fn& on_notice);
+  void fail_open(const msg::error& why);
+  bool all_done() const;
+
+  world& world_;
+  transport& transport_;
+  std::vector<exchange>* all_ = nullptr;
+  std::vector<state> states_;
+  std::optional<std::chrono::milliseconds> until_;
+  std::optional<msg::error> lost_;
+};
+
+}  // namespace zedops::ctl

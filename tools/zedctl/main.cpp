@@ -1,0 +1,81 @@
+// zedctl: the composition root. Everything else is in the library, where tests reach it.
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <iostream>
+#include <random>
+#include <thread>
+
+#include "tools/zedctl/world.hpp"
+
+extern char** environ;
+
+namespace {
+
+using namespace zedops;
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
+
+void on_interrupt(int) { interrupted = true; }
+
+// The first Ctrl-C ends the watching, the second the program.
+void watch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  signal(SIGPIPE, SIG_DFL);  // `zedctl ps | head` ends quietly
+}
+
+unsigned terminal_width(int fd) {
+  winsize size{};
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::map<std::string, std::string> environment() {
+  std::map<std::string, std::string> out;
+  for (char** at = environ; *at; ++at) {
+    std::string_view entry = *at;
+    auto equals = entry.find('=');
+    if (equals != std::string_view::npos) out.emplace(entry.substr(0, equals), entry.substr(equals + 1));
+  }
+  return out;
+}
+
+std::string random_key() {
+  std::random_device entropy;
+  std::string out;
+  for (int i = 0; i < 32; ++i) out += "0123456789abcdef"[entropy() % 16];
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  watch_interrupts();
+  ctl::world w{std::cout, std::cerr, std::cin};
+  w.in_tty = isatty(STDIN_FILENO);
+  w.out_tty = isatty(STDOUT_FILENO);
+  w.err_tty = isatty(STDERR_FILENO);
+  w.width = terminal_width(w.out_tty ? STDOUT_FILENO : STDERR_FILENO);
+  w.root = geteuid() == 0;
+  w.env = environment();
+  w.now = [] { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); };
+  w.ticks = [] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
+  };
+  w.pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
+  w.interrupted = [] { return interrupted.load(); };
+  w.random_key = random_key;
+  w.connect = [](const ctl::endpoints& where) { return ctl::connect_bus(where); };
+  try {
+    return ctl::run(w, {argv + 1, argv + argc});
+  } catch (const std::exception& e) {
+    std::cerr << "error: zedctl failed: " << e.what() << "\n  next: report this, with the command line\n";
+    return 1;
+  }
+}

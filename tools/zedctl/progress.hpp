@@ -1,0 +1,51 @@
+// Operations under way: bars that are redrawn on a terminal, one line per change of step elsewhere.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "messages/views.hpp"
+
+namespace zedops::ctl {
+
+struct progress_options {
+  bool bars = false;  // the stream is a terminal
+  bool colour = false;
+  bool silent = false;
+  size_t width = 80;
+};
+
+class progress_view {
+ public:
+  progress_view(std::ostream& err, progress_options options, std::function<std::chrono::milliseconds()> ticks);
+  ~progress_view() { clear(); }
+  progress_view(const progress_view&) = delete;
+  progress_view& operator=(const progress_view&) = delete;
+
+  void update(const std::string& name, const msg::operation_view& op);
+  // Takes the bars away, so that something else can be written.
+  void clear();
+
+ private:
+  struct row {
+    std::string name;
+    std::string step;  // last one told
+    std::string line;
+    std::chrono::milliseconds since{};
+  };
+  row& row_of(const std::string& name);
+  std::string bar_line(const row& r, const msg::operation_view& op) const;
+  void draw();
+
+  static constexpr size_t rows_max = 12;  // bars drawn at a time; the rest is counted
+
+  std::ostream& err_;
+  progress_options options_;
+  std::function<std::chrono::milliseconds()> ticks_;
+  std::vector<row> rows_;
+  size_t drawn_ = 0;
+};
+
+}  // namespace zedops::ctl

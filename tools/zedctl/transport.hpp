@@ -1,0 +1,55 @@
+// The manager as the tool sees it: requests with replies, and the stream of events. Bodies are MessagePack maps.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bus/client.hpp"
+#include "messages/views.hpp"
+
+namespace zedops::ctl {
+
+struct endpoints {
+  std::string clients;  // URI
+  std::string events;
+};
+
+// Events from..to of an epoch cannot be had any more: what follows does not continue what came before.
+struct event_gap {
+  std::string reason;
+  std::string after;    // cursor of the last event before the gap
+  std::string through;  // cursor of the last event in it
+};
+using event_item = std::variant<msg::event, event_gap>;
+
+class event_source {
+ public:
+  virtual ~event_source() = default;
+  // The next event or gap; nothing when none came in time. After an error it may be called again and goes on where it
+  // was.
+  virtual msg::result<std::optional<event_item>> next(std::chrono::milliseconds wait) = 0;
+};
+
+struct event_wish {
+  std::vector<std::string> subjects;  // prefixes of subjects; empty: everything
+  std::string since;                  // cursor; empty: from now
+};
+
+class transport {
+ public:
+  virtual ~transport() = default;
+  // Sends and returns the id of the request. agent_unreachable: the manager is not there (now).
+  virtual msg::result<std::string> post(const std::string& verb, std::string body, bus::request_options options) = 0;
+  // The next reply to any request; nothing when none came in time or a signal arrived. agent_unreachable: the
+  // connection broke, and no reply will come for the open requests.
+  virtual msg::result<std::optional<bus::reply>> receive(std::chrono::milliseconds wait) = 0;
+  virtual msg::result<std::unique_ptr<event_source>> events(const event_wish& wish) = 0;
+};
+
+// Over ZeroMQ. Fails at once when no manager is there.
+msg::result<std::unique_ptr<transport>> connect_bus(const endpoints& where);
+
+}  // namespace zedops::ctl

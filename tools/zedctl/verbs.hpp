@@ -1,0 +1,42 @@
+// What the verbs have in common.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "tools/zedctl/session.hpp"
+
+namespace zedops::ctl {
+
+inline constexpr uint32_t page_rows = 5'000;     // rows asked for at a time
+inline constexpr uint32_t rows_max = 1'000'000;  // of one list; beyond it something is wrong
+
+// Every server that matches, over all pages.
+msg::result<msg::server_list> all_servers(session& s, msg::list_servers wish);
+// "did you mean 'pz1'?" into the hint of a not_found error.
+msg::error with_guess(session& s, msg::error e, const std::string& name);
+
+table server_table(const session& s);
+void add_row(table& t, const msg::server_view& v, const session& s, const look& l);
+std::string server_lines(const session& s, const std::vector<msg::server_view>& list);
+std::string operation_lines(const session& s, const std::vector<msg::operation_view>& list);
+
+// Several targets, one exit status: 0, the common one, or 8 when some succeeded and some failed.
+class tally {
+ public:
+  void add(int status);
+  int status() const;
+
+ private:
+  bool any_good_ = false, mixed_ = false;
+  int bad_ = 0;
+};
+
+// Calls `one` per name; its JSON (when it gives any) is gathered, so that `-o json` prints one object for one name
+// and an array for several.
+int for_each_name(session& s, const std::vector<std::string>& names,
+                  const std::function<msg::result<std::string>(const std::string& name)>& one);
+
+// server ls -w: the list, then a line for each change until Ctrl-C.
+int watch_servers(session& s, const msg::list_servers& wish);
+
+}  // namespace zedops::ctl

@@ -1,0 +1,239 @@
+// Reads about servers.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "messages/names.hpp"
+#include "tools/zedctl/commands.hpp"
+#include "tools/zedctl/describe.hpp"
+#include "tools/zedctl/facts_text.hpp"
+#include "tools/zedctl/verbs.hpp"
+
+namespace zedops::ctl {
+namespace {
+
+constexpr uint32_t described_history = 50;
+
+msg::result<msg::server_view> one_server(session& s, const std::string& name) {
+  auto v = s.ask<msg::server_view>("server.get", msg::get_server{name});
+  if (!v) return msg::fail(with_guess(s, v.error(), name));
+  return v;
+}
+
+msg::result<msg::event_page> history_of(session& s, const std::string& name, uint32_t limit) {
+  auto page = s.ask<msg::event_page>("server.history", msg::server_history{name, limit, 0});
+  if (!page) return msg::fail(with_guess(s, page.error(), name));
+  return page;
+}
+
+int ls(session& s, const arguments& a) {
+  msg::list_servers wish;
+  wish.all = a.has("all");
+  wish.agent = a.one("agent");
+  wish.status = a.one("status");
+  if (!wish.status.empty() && wish.status.starts_with("del")) wish.all = true;
+  if (a.has("watch")) return watch_servers(s, wish);
+  auto list = all_servers(s, wish);
+  if (!list) return s.report(list.error());
+  if (list->servers.empty() && !s.machine())
+    s.say(wish.agent.empty() && wish.status.empty()
+              ? "No servers. Create one with: zedctl server create NAME --agent A --image REPO --tag TAG"
+              : "No servers match.");
+  if (list->hidden > 0) s.say(fmt::format("{} not shown; --all shows them", counted(list->hidden, "deleted server")));
+  if (list->servers.empty() && !s.machine()) return exit_ok;
+  return s.show(*list, [&] { return server_lines(s, list->servers); });
+}
+
+int get(session& s, const arguments& a) {
+  return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
+    auto v = one_server(s, name);
+    if (!v) return msg::fail(v.error());
+    return s.machine() ? msg::to_json(*v, 2) : server_lines(s, {*v});
+  });
+}
+
+int describe(session& s, const arguments& a) {
+  return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
+    auto v = one_server(s, name);
+    if (!v) return msg::fail(v.error());
+    if (s.machine()) return msg::to_json(*v, 2);
+    auto page = history_of(s, v->id.value, described_history);
+    if (!page) return msg::fail(page.error());
+    return describe_text(*v, page->events, s.looks());
+  });
+}
+
+int explain(session& s, const arguments& a) {
+  return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
+    auto v = one_server(s, name);
+    if (!v) return msg::fail(v.error());
+    if (s.machine()) return msg::to_json(*v, 2);
+    auto page = history_of(s, v->id.value, described_history);
+    if (!page) return msg::fail(page.error());
+    return explain_text(*v, page->events, s.looks());
+  });
+}
+
+int history(session& s, const arguments& a) {
+  auto page = history_of(s, a.one("NAME"), static_cast<uint32_t>(a.number("limit", 200)));
+  if (!page) return s.report(page.error());
+  if (page->gap_to > 0) s.say("older events are no longer kept");
+  return s.show(*page, [&] {
+    auto t = history_table();
+    auto l = s.looks();
+    for (const auto& e : page->events) add_row(t, e, l);
+    return s.render(t);
+  });
+}
+
+int sync(session& s, const arguments& a) {
+  auto reply = s.ask<msg::sync_reply>("server.sync", msg::sync_agents{a.one("agent"), a.one("NAME")}, patient_read_max);
+  if (!reply) return s.report(reply.error());
+  tally count;
+  for (const auto& row : reply->agents) count.add(row.failure ? session::exit_status(*row.failure) : exit_ok);
+  s.show(*reply, [&] {
+    table t({"AGENT", "SERVERS", "CONTAINERS", "CHANGED", "UNCLAIMED", "PROBLEM"});
+    for (const auto& row : reply->agents)
+      t.add({{row.agent},
+             {std::to_string(row.servers)},
+             {std::to_string(row.containers)},
+             {std::to_string(row.changed.size())},
+             {std::to_string(row.unclaimed.size())},
+             {row.failure ? row.failure->message : "", style::bad}});
+    return s.render(t);
+  });
+  for (const auto& row : reply->agents) {
+    if (!row.changed.empty()) s.say(fmt::format("{}: changed: {}", row.agent, joined(row.changed)));
+    if (!row.unclaimed.empty())
+      s.say(fmt::format("{}: containers of ours without a server: {}", row.agent, joined(row.unclaimed)));
+    if (row.failure && !row.failure->hint.empty()) s.say(fmt::format("{}: next: {}", row.agent, row.failure->hint));
+  }
+  return count.status();
+}
+
+int check_data(session& s, const arguments& a) {
+  auto reply =
+      s.ask<msg::data_reply>("server.check-data", msg::check_data{a.all("NAME"), a.has("sizes")}, patient_read_max);
+  if (!reply) return s.report(reply.error());
+  return s.show(*reply, [&] {
+    table t({"NAME", "AGENT", "STATE", "SIZE", "BIN", "DATA", "DATA PATH", "PROBLEM"});
+    for (const auto& row : reply->servers)
+      t.add({{row.name},
+             {row.agent},
+             {std::string(name_of(row.state))},
+             {row.bytes ? msg::format_bytes(*row.bytes) : ""},
+             {std::string(name_of(row.bin))},
+             {std::string(name_of(row.data))},
+             {row.data_path},
+             {row.problem, style::bad}});
+    return s.render(t);
+  });
+}
+
+constexpr uint32_t follow_tail = 500;  // lines that may come between two looks and still be told apart
+constexpr std::chrono::milliseconds follow_pause{1'000};
+
+std::string lines_text(const std::vector<msg::log_line>& lines, size_t from) {
+  std::string out;
+  for (size_t i = from; i < lines.size(); ++i) {
+    out += lines[i].text;
+    if (out.empty() || out.back() != '\n') out += '\n';
+  }
+  return out;
+}
+
+bool same(const msg::log_line& a, const msg::log_line& b) { return a.stream == b.stream && a.text == b.text; }
+
+// How many lines of `now` were in `before` already: the longest end of `before` that `now` contains as a beginning
+// or, when nothing was lost, further on.
+size_t seen_lines(const std::vector<msg::log_line>& before, const std::vector<msg::log_line>& now) {
+  for (size_t length = std::min(before.size(), now.size()); length > 0; --length)
+    if (std::equal(before.end() - static_cast<std::ptrdiff_t>(length), before.end(), now.begin(), same)) return length;
+  return 0;
+}
+
+int logs(session& s, const arguments& a) {
+  msg::server_logs wish{a.one("NAME"), static_cast<uint32_t>(a.number("tail", 100))};
+  auto reply = s.ask<msg::logs_reply>("server.logs", wish);
+  if (!reply) return s.report(with_guess(s, reply.error(), wish.server));
+  if (!a.has("follow")) return s.show(*reply, [&] { return lines_text(reply->lines, 0); });
+  s.print(lines_text(reply->lines, 0));
+  auto before = std::move(reply->lines);
+  while (!s.was_interrupted()) {
+    s.outside().pause(follow_pause);
+    wish.tail = std::max(follow_tail, wish.tail);
+    auto more = s.ask<msg::logs_reply>("server.logs", wish);
+    if (!more) return s.report(more.error());
+    // The first look may have asked for fewer lines than these: compare the ends of both.
+    size_t known = seen_lines(before, more->lines);
+    if (known == 0 && !before.empty() && before.size() < more->lines.size()) {
+      auto at = std::search(more->lines.begin(), more->lines.end(), before.begin(), before.end(), same);
+      if (at != more->lines.end()) known = static_cast<size_t>(at - more->lines.begin()) + before.size();
+    }
+    s.print(lines_text(more->lines, known));
+    before = std::move(more->lines);
+  }
+  return exit_interrupted;
+}
+
+}  // namespace
+
+std::vector<command> server_commands() {
+  using enum value_kind;
+  const std::string which = "Name, agent/name, id or unique beginning of the id";
+  std::vector<std::string> states(msg::enum_names<msg::server_status>::list.begin(),
+                                  msg::enum_names<msg::server_status>::list.end() - 1);
+  return {
+      {"server ls",
+       "List servers",
+       {{"-a,--all", none, "", "Deleted ones, too"},
+        {"--agent", agent, "A", "Only those of this agent"},
+        {"--status", choice, "S", "Only those in this state: " + joined(states, "or"), arity::optional, states},
+        {"-w,--watch", none, "", "Go on with a line for each change, until Ctrl-C"}},
+       ls,
+       {"zedctl ps", "zedctl server ls --status missing -o json", "zedctl server ls -w"},
+       "ps"},
+      {"server get",
+       "Show servers, one line each; all fields with -o json",
+       {{"NAME", server, "", which, arity::some}},
+       get,
+       {"zedctl server get pz1 -o yaml"}},
+      {"server describe",
+       "One screen: state, why, ports, paths, last events, what can be done",
+       {{"NAME", server, "", which, arity::some}},
+       describe,
+       {"zedctl server describe pz1"}},
+      {"server explain",
+       "Why a server is as it is, in sentences",
+       {{"NAME", server, "", which, arity::some}},
+       explain,
+       {"zedctl server explain pz1"}},
+      {"server history",
+       "What happened to a server, newest first",
+       {{"NAME", server, "", "As above, or the id of a purged one", arity::one},
+        {"--limit", number, "N", "So many events at most; default 200"}},
+       history,
+       {"zedctl server history pz1 --time iso"}},
+      {"server logs",
+       "The last lines its container wrote",
+       {{"NAME", server, "", which, arity::one},
+        {"-f,--follow", none, "", "Go on until Ctrl-C"},
+        {"--tail", number, "N", "So many lines; default 100"}},
+       logs,
+       {"zedctl logs -f pz1"},
+       "logs"},
+      {"server sync",
+       "Compare records with what the agents see, now",
+       {{"NAME", server, "", "Only the agent of this server"}, {"--agent", agent, "A", "Only this agent"}},
+       sync,
+       {"zedctl server sync", "zedctl server sync --agent host1"}},
+      {"server check-data",
+       "Look at the data on disk",
+       {{"NAME", server, "", which + "; none: every server of every online agent", arity::any},
+        {"--sizes", none, "", "Measure it, too; takes longer"}},
+       check_data,
+       {"zedctl server check-data pz1 --sizes"}},
+  };
+}
+
+}  // namespace zedops::ctl

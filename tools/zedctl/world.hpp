@@ -1,0 +1,42 @@
+// What the tool touches outside itself: streams, environment, clock, the manager. main() gives the real ones, tests
+// give scripted ones.
+#pragma once
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "messages/time.hpp"
+#include "tools/zedctl/transport.hpp"
+
+namespace zedops::ctl {
+
+struct world {
+  std::ostream& out;  // data only
+  std::ostream& err;  // talk: progress, questions, errors
+  std::istream& in;
+  bool in_tty = false;
+  bool out_tty = false;
+  bool err_tty = false;
+  unsigned width = 80;  // columns of the terminal; used only when the stream is one
+  bool root = false;
+  std::map<std::string, std::string> env{};
+  std::function<msg::time_point()> now{};              // wall clock
+  std::function<std::chrono::milliseconds()> ticks{};  // since anything; never goes back
+  std::function<void(std::chrono::milliseconds)> pause{};
+  std::function<bool()> interrupted{};  // Ctrl-C was pressed
+  std::function<std::string()> random_key{};
+  std::function<msg::result<std::unique_ptr<transport>>(const endpoints&)> connect{};
+
+  // An unset and an empty variable are the same.
+  std::string variable(const std::string& name) const {
+    auto found = env.find(name);
+    return found == env.end() ? std::string{} : found->second;
+  }
+};
+
+// The whole program: parses `arguments` (without the program's name), talks to the manager, returns the exit status.
+int run(world& w, const std::vector<std::string>& arguments);
+
+}  // namespace zedops::ctl
