@@ -111,9 +111,9 @@ bool from_value(reader& r, const json& j, T& x) {
     return from_value(r, j, x.emplace());
   } else if constexpr (is_vector<T>) {
     if (!j.is_array()) return r.bad("a list was expected");
-    x.resize(j.size());
-    for (size_t i = 0; i < j.size(); ++i)
-      if (!from_value(r, j[i], x[i])) return false;
+    x.clear();  // item by item: a long list of rubbish costs no more than its first item
+    for (const auto& item : j)
+      if (!from_value(r, item, x.emplace_back())) return false;
     return true;
   } else if constexpr (is_map<T>) {
     if (!j.is_object()) return r.bad("an object was expected");
@@ -149,10 +149,16 @@ bool from_value(reader& r, const json& j, T& x) {
   }
 }
 
-// The parser itself has no depth limit, and its values are freed recursively: count before parsing.
+// The parser itself has no depth limit, and its values are freed recursively: count before parsing. Brackets within
+// strings are text.
 bool too_deep(std::string_view text) {
   size_t depth = 0;
-  for (char c : text) {
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted && c == '\\') ++i;
+    else if (c == '"') quoted = !quoted;
+    if (quoted) continue;
     if ((c == '[' || c == '{') && ++depth > decode_depth_max * 4) return true;
     if ((c == ']' || c == '}') && depth > 0) --depth;
   }

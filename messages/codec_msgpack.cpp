@@ -205,9 +205,9 @@ bool read(reader& r, const msgpack::object& o, T& x) {
     return read<F>(r, o, x.emplace());
   } else if constexpr (is_vector<T>) {
     if (o.type != msgpack::type::ARRAY) return r.bad("a list was expected");
-    x.resize(o.via.array.size);
+    x.clear();  // item by item: a long list of rubbish costs no more than its first item
     for (uint32_t i = 0; i < o.via.array.size; ++i)
-      if (!read<F>(r, o.via.array.ptr[i], x[i])) return false;
+      if (!read<F>(r, o.via.array.ptr[i], x.emplace_back())) return false;
     return true;
   } else if constexpr (is_map<T>) {
     if (o.type != msgpack::type::MAP) return r.bad("a map was expected");
@@ -235,11 +235,34 @@ bool read(reader& r, const msgpack::object& o, T& x) {
   }
 }
 
+// Every item takes a byte at least. Whatever claims more items than there are bytes is refused before the parser makes
+// room for them: a few nested array heads would otherwise ask for gigabytes.
+struct item_budget : msgpack::null_visitor {
+  size_t left = 0;
+  bool over = false;
+  bool claim(size_t items) {
+    over = items > left;
+    left -= over ? 0 : items;
+    return !over;
+  }
+  bool start_array(uint32_t items) { return claim(items); }
+  bool start_map(uint32_t pairs) { return claim(size_t{pairs} * 2); }
+};
+
+bool claims_too_much(std::string_view bytes) {
+  item_budget budget;
+  budget.left = bytes.size();
+  size_t offset = 0;
+  msgpack::parse(bytes.data(), bytes.size(), offset, budget);
+  return budget.over;
+}
+
 template <form F, class T>
 result<T> decode(std::string_view bytes) {
   if (bytes.size() > decode_bytes_max)
     return fail(ec::too_large, "a message of " + std::to_string(bytes.size()) + " bytes is larger than allowed");
   try {
+    if (claims_too_much(bytes)) return fail(ec::bad_request, "the message claims more items than it has bytes");
     const msgpack::unpack_limit limit(decode_items_max, decode_items_max, decode_bytes_max, decode_bytes_max, 0,
                                       decode_depth_max);
     auto handle = msgpack::unpack(

@@ -21,7 +21,7 @@ std::optional<time_point> from_rfc3339(std::string_view text) {
   auto number = [&](size_t at, size_t width, int& out) {
     if (at + width > text.size()) return false;
     auto [end, err] = std::from_chars(text.data() + at, text.data() + at + width, out);
-    return err == std::errc{} && end == text.data() + at + width;
+    return err == std::errc{} && end == text.data() + at + width && out >= 0 && text[at] != '-';
   };
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' ||
       text.back() != 'Z')
@@ -32,6 +32,9 @@ std::optional<time_point> from_rfc3339(std::string_view text) {
   if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
       tm.tm_sec > 60)
     return std::nullopt;
+  const std::chrono::year_month_day day{std::chrono::year{tm.tm_year}, std::chrono::month(static_cast<unsigned>(tm.tm_mon)),
+                                        std::chrono::day(static_cast<unsigned>(tm.tm_mday))};
+  if (!day.ok()) return std::nullopt;  // the 30th of February
   int millis = 0;
   if (text.size() > 20) {
     if (text[19] != '.') return std::nullopt;
