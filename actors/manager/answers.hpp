@@ -25,8 +25,15 @@ void answer_either(shared& world, const rt::peer& who, const msg::result<T>& r) 
   else answer_error(world, who, r.error());
 }
 
+// The record as clients see it. Every sync that found nothing to change has confirmed it.
+inline msg::server_view view_in(const msg::server& s, const msg::agent* a, msg::time_point last_sync) {
+  auto v = msg::view_of(s, a);
+  const bool current = a && a->status == msg::agent_status::online && !s.stale;
+  if (current && last_sync > s.observed_at) v.observed_at = last_sync;
+  return v;
+}
 inline msg::server_view view_in(const shared& world, const rt::server_ptr& s) {
-  return msg::view_of(*s, world.records.agent(s->agent).get());
+  return view_in(*s, world.records.agent(s->agent).get(), world.records.touched(s->agent).last_sync);
 }
 
 }  // namespace zedops::manager

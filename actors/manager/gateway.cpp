@@ -135,22 +135,48 @@ struct gateway_state {
     return true;
   }
 
+  // Refused before any server's actor heard of it: the audit record is written all the same.
+  void refuse(const open_request& r, const std::string& entity, std::string target_name, const error& e) {
+    if (r.options.dry_run) return answer_error(*world, r.call.who, e);
+    const auto now = world->clock.now();
+    operation op;
+    op.id = r.who.op;
+    op.kind = static_cast<op_kind>(r.what.index());
+    op.target.value = entity;
+    op.target_name = std::move(target_name);
+    op.actor = r.who.actor;
+    op.status = op_status::failed;
+    op.started_at = op.deadline = op.ended_at = now;
+    op.failure = e;
+    op.idempotency_key = r.who.idempotency_key;
+    op.request_hash = r.who.request_hash;
+    rt::commit c;
+    c.kind = rt::entity_kind::audit;
+    c.id = entity;
+    c.why = {cause_kind::request, op.id.value, op.actor};
+    c.at = now;
+    c.facts.push_back({"operation." + op.id.value, 1, operation_refused{std::move(op)}});
+    auto answer = [this, who = r.call.who, e] { answer_error(*world, who, e); };
+    self->request(to.journal, decision_time_max, std::move(c))
+        .then([answer](rt::committed&) { answer(); }, [answer](caf::error&) { answer(); });
+  }
+
   void target(const std::shared_ptr<open_request>& r) {
     const auto wanted = std::visit(
         core::overload{[](const create_server&) { return std::string{}; }, [](const auto& x) { return x.server; }},
         r->what);
     auto s = world->records.resolve(wanted);
-    if (!s) return answer_error(*world, r->call.who, s.error());
+    if (!s) return refuse(*r, {}, wanted.substr(0, 80), s.error());
     if (const auto* e = std::get_if<edit_server>(&r->what))
       if (const auto* t = world->find_template((*s)->template_name))
-        if (auto ok = core::check_edit(**s, *e, *t); !ok) return answer_error(*world, r->call.who, ok.error());
+        if (auto ok = core::check_edit(**s, *e, *t); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
     r->target = (*s)->id;
     submit(r, core::requested{r->what, r->who});
   }
 
   void create(const std::shared_ptr<open_request>& r, const create_server& c) {
     auto record = prepare(*r, c);
-    if (!record) return answer_error(*world, r->call.who, record.error());
+    if (!record) return refuse(*r, {}, c.name.substr(0, 80), record.error());
     r->target = record->id;
     submit(r, core::created{std::move(*record), r->who});
   }

@@ -9,6 +9,7 @@ inline constexpr size_t requests_open_max = 4'096;
 inline constexpr int port_choices_max = 5;  // tries when others take the chosen ports meanwhile
 
 struct gateway_handles {
+  rt::journal_actor journal;
   rt::registry_actor registry;
   rt::hosts_actor hosts;
   rt::hub_actor hub;

@@ -1,6 +1,7 @@
 #include "actors/manager/host.hpp"
 
 #include <caf/all.hpp>
+#include <deque>
 
 #include "actors/core/agent_machine.hpp"
 #include "actors/core/blueprint.hpp"
@@ -46,7 +47,13 @@ struct host_state {
   time_point last_heard{};
   uint64_t sessions = 0, nonce = 0, requests = 0;
   std::map<uint64_t, query> queries;
-  sync_run sync;  // see host_sync.hpp
+  struct queued_commit {
+    std::vector<fact> facts;
+    cause why;
+    std::function<void(bool)> then;
+  };
+  std::deque<queued_commit> commits;  // the first is at the journal
+  sync_run sync;                      // see host_sync.hpp
 
   ~host_state() {
     for (auto& [n, q] : queries) q.answer.deliver(away());
@@ -71,14 +78,26 @@ struct host_state {
     if (online()) send(live->routing_id, live->number, what);
   }
 
+  // One commit at a time: each is numbered from the record that the one before has left.
   void commit(std::vector<fact> facts, cause why, std::function<void(bool)> then) {
-    auto a = record();
+    commits.push_back({std::move(facts), std::move(why), std::move(then)});
+    if (commits.size() == 1) next_commit();
+  }
+  void next_commit() {
+    const auto a = record();
     const agent blank;
-    rt::commit c{rt::entity_kind::agent, id.value, 0, core::number(a ? *a : blank, std::move(facts)),
-                 std::move(why),         now()};
-    self->request(to.journal, std::chrono::seconds(30), std::move(c))
-        .then([then](rt::committed& done) { then(!done.failure); },
-              [this](caf::error& e) { self->quit(std::move(e)); });
+    auto& c = commits.front();
+    rt::commit out{rt::entity_kind::agent, id.value, 0, core::number(a ? *a : blank, std::move(c.facts)),
+                   std::move(c.why),       now()};
+    self->request(to.journal, std::chrono::seconds(30), std::move(out))
+        .then(
+            [this](rt::committed& done) {
+              auto then = std::move(commits.front().then);
+              commits.pop_front();
+              if (!commits.empty()) next_commit();
+              then(!done.failure);
+            },
+            [this](caf::error& e) { self->quit(std::move(e)); });
   }
   void note(fact f, cause_kind kind) {
     commit({std::move(f)}, {kind, {}, {}}, [](bool) {});
@@ -218,7 +237,12 @@ struct host_state {
       i->second.answer.deliver(std::move(late));
       i = queries.erase(i);
     }
-    if (!live) return;
+    if (!live) {  // was connected to the manager's last run and has not come back
+      const auto a = record();
+      const bool believed = a && (a->status == agent_status::online || a->status == agent_status::suspect);
+      if (believed && !entering && t - last_heard >= world->rules.liveness.unreachable_after) lose("agent.unreachable");
+      return;
+    }
     send(ping{++nonce});
     const auto judged = core::judge(world->rules.liveness, t - last_heard);
     const auto a = record();
@@ -398,6 +422,7 @@ rt::host_actor spawn_host(caf::actor_system& sys, shared& world, host_handles to
     st.world = w;
     st.to = std::move(to);
     st.id = id;
+    st.last_heard = w->clock.now();
     self->delayed_send(self, w->rules.liveness.ping_interval, rt::tick_atom::value);
     return {
         [self](rt::agent_said& m) { self->state.on_said(m); },

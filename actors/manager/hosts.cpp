@@ -37,6 +37,11 @@ struct hosts_state {
     return h;
   }
 
+  // Agents of the last run: those that do not come back are lost from now on.
+  void start_known() {
+    for (const auto& a : world->records.agents()) host(a->id);
+  }
+
   // Who says hello? The name is the identity; an agent that lost its state folder is told its id again.
   result<agent_id> identify(const hello& h) {
     if (h.version != link_version)
@@ -118,6 +123,7 @@ rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_p
         [self](rt::agent_said& m) { self->state.on_said(m); },
         [self](const rt::peer_lost& m) { self->state.on_peer_lost(m); },
         [self](rt::to_host& m) { self->send(self->state.host(m.agent), std::move(m)); },
+        [self](rt::warm_atom) { self->state.start_known(); },
         [self](const rt::sync_wanted& m) { self->send(self->state.host(m.agent), m); },
         [self](rt::host_query& q) { return self->state.ask(q.agent, q); },
         [self](rt::forget_agent& f) { return self->state.ask(f.agent, f); },

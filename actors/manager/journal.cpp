@@ -145,6 +145,8 @@ struct journal_state {
         if (auto ok = w.put(table::servers, c.id, pack(*out.server)); !ok) return ok.error();
         view.servers[c.id] = out.server;
       }
+    } else if (c.kind == entity_kind::audit) {
+      ended = ended_in(nullptr, *e);
     } else {
       auto i = view.agents.find(c.id);
       agent_ptr before = i != view.agents.end() ? i->second : world->records.agent({c.id});

@@ -37,10 +37,11 @@ void watch(const Handle& h, const char* name, std::shared_ptr<std::atomic<bool>>
 }
 
 template <class... Handles>
-void end(caf::actor_system& sys, const Handles&... handles) {
+void end(caf::actor_system& sys, const std::function<void()>& drive, const Handles&... handles) {
   caf::scoped_actor self{sys, true};
   (self->send_exit(handles, caf::exit_reason::user_shutdown), ...);
   (self->monitor(handles), ...);
+  if (drive) drive();
   size_t left = sizeof...(handles);
   bool late = false;
   self->receive_while([&] { return left > 0 && !late; })([&](caf::down_msg&) { --left; },
@@ -51,8 +52,8 @@ void end(caf::actor_system& sys, const Handles&... handles) {
 }  // namespace
 
 node::node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
-           std::function<void(std::string)> on_core_lost)
-    : sys_(sys), to_(std::make_unique<handles>()) {
+           std::function<void(std::string)> on_core_lost, std::function<void()> drive)
+    : sys_(sys), drive_(std::move(drive)), to_(std::make_unique<handles>()) {
   auto& h = *to_;
   auto host_peers = std::make_shared<host_handles>();
   h.hub = spawn_hub(sys, world);
@@ -60,8 +61,9 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
   h.hosts = spawn_hosts(sys, world, host_peers);
   h.registry = spawn_registry(sys, world, h.journal, h.hosts);
   *host_peers = {h.journal, h.registry};
+  caf::anon_send(h.hosts, rt::warm_atom::value);
   h.sweeper = spawn_sweeper(sys, world, h.registry, h.journal);
-  h.gateway = spawn_gateway(sys, world, {h.registry, h.hosts, h.hub});
+  h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub});
   h.reader = spawn_reader(sys, world, h.hub);
   watch(h.hub, "hub", h.stopping, on_core_lost);
   watch(h.journal, "journal", h.stopping, on_core_lost);
@@ -84,10 +86,10 @@ void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::
 void node::stop() {
   auto& h = *to_;
   if (h.stopping->exchange(true)) return;
-  end(sys_, h.gateway, h.reader, h.sweeper);
-  end(sys_, h.hosts, h.registry);
-  end(sys_, h.journal);
-  end(sys_, h.hub);
+  end(sys_, drive_, h.gateway, h.reader, h.sweeper);
+  end(sys_, drive_, h.hosts, h.registry);
+  end(sys_, drive_, h.journal);
+  end(sys_, drive_, h.hub);
 }
 
 }  // namespace zedops::manager

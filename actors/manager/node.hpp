@@ -14,8 +14,10 @@ class node {
  public:
   // `on_core_lost` is called, on any thread, when an actor that cannot be replaced in place has ended by itself: the
   // process then stops in order and its supervisor starts it again.
+  // `drive`, if given, runs the actors wherever stop() would wait for them: simulations have no other thread that
+  // could.
   node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
-       std::function<void(std::string)> on_core_lost);
+       std::function<void(std::string)> on_core_lost, std::function<void()> drive = {});
   ~node();
 
   // From the bus; thread-safe.
@@ -31,6 +33,7 @@ class node {
  private:
   struct handles;
   caf::actor_system& sys_;
+  std::function<void()> drive_;
   std::unique_ptr<handles> to_;
 };
 

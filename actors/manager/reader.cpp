@@ -38,11 +38,11 @@ result<server_list> list(const shared& w, const list_servers& q) {
     return true;
   });
   out.servers.reserve(rows.size());
-  std::map<agent_id, agent_ptr> seen;  // one lookup per agent, not per row
+  std::map<agent_id, std::pair<agent_ptr, time_point>> seen;  // one lookup per agent, not per row
   for (const auto& s : rows) {
     auto [i, fresh] = seen.try_emplace(s->agent);
-    if (fresh) i->second = w.records.agent(s->agent);
-    out.servers.push_back(view_of(*s, i->second.get()));
+    if (fresh) i->second = {w.records.agent(s->agent), w.records.touched(s->agent).last_sync};
+    out.servers.push_back(view_in(*s, i->second.first.get(), i->second.second));
   }
   if (rows.size() == limit) out.next = rows.back()->id.value;
   return out;

@@ -84,9 +84,6 @@ result<recovered> recover(store::store& s, catalog& into, rt::randomness& random
           damaged({table::agents, std::string(key), a.error().message, {}});
           return true;
         }
-        // Nobody is connected to a manager that has just begun.
-        if (a->status == agent_status::online || a->status == agent_status::suspect)
-          a->status = agent_status::unreachable;
         ++out.agents;
         into.put(std::make_shared<const agent>(std::move(*a)));
         return true;

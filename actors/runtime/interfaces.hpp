@@ -18,7 +18,8 @@ using server_ptr = std::shared_ptr<const msg::server>;
 using agent_ptr = std::shared_ptr<const msg::agent>;
 
 // ---- journal: the one writer; facts and snapshot in one transaction, many requests in one commit ----
-enum class entity_kind : uint8_t { server, agent };
+// audit: facts of no record, or beside one (refused requests): they are logged and change nothing.
+enum class entity_kind : uint8_t { server, agent, audit };
 struct commit {
   entity_kind kind = entity_kind::server;
   std::string id;
@@ -117,6 +118,7 @@ using host_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<p
                                     >;
 // The same for all agents: routes to the host actor.
 using hosts_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<peer_lost>, caf::reacts_to<to_host>,
+                                     caf::reacts_to<warm_atom>,  // INTERNAL: start the hosts of the last run
                                      caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,
                                      caf::replies_to<forget_agent>::with<host_answer>>;
 
