@@ -1,0 +1,57 @@
+// Spawning the agent's core: session with the manager, commands, queries, observations. See interfaces.hpp.
+//
+//            link up         welcome
+//   offline ---------> greeting ------> live
+//      ^                  ^  \_ refused: again later, or for ever (on_final) _/
+//      |__ link down _____|____ silence of the manager _/
+#pragma once
+#include <caf/actor_system.hpp>
+
+#include "actors/agent/interfaces.hpp"
+#include "actors/agent/lane_book.hpp"
+#include "actors/agent/lane_run.hpp"
+
+namespace zedops::agent {
+
+inline constexpr std::chrono::seconds tick_every{1};
+inline constexpr std::chrono::seconds manager_silence_max{10};  // then hello again: the manager pings each second
+inline constexpr std::chrono::seconds refused_pause{5};         // before the next hello after a refusal
+inline constexpr size_t results_unsent_max = 1024;              // kept while the link's outbox is full
+inline constexpr uint32_t log_lines_max = 5'000;                // of one query
+inline constexpr size_t log_bytes_max = 1 << 20;
+inline constexpr size_t log_queries_max = 16;  // at once
+
+// Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
+struct core_workers {
+  worker_port& lanes;   // commands: as many at once as the lane book permits
+  worker_port& quick;   // the data of one server
+  worker_port& bulk;    // the data of all servers, ports
+  worker_port& slow;    // sizes
+  worker_port& keeper;  // the agent's own state
+};
+
+struct core_options {
+  std::string name;
+  std::string instance;  // random per process
+  std::string hostname;
+  std::string data_path;
+  std::string software;
+  std::string manager_id;  // the only manager to accept; empty: the first one that is met
+  lane_limits lanes;
+};
+
+// Everything referred to must outlive the actor.
+struct core_deps {
+  link_port& link;
+  step_env& env;
+  core_workers workers;
+  core_options options;
+  std::function<bool()> engine_listens;         // may be empty
+  std::function<void(msg::error)> on_final;     // this agent is not wanted: do not come back
+  std::function<void()> on_live;                // may be empty
+  std::function<void(std::string)> on_manager;  // its id, once known: watch its containers
+};
+
+core_actor spawn_core(caf::actor_system& sys, std::shared_ptr<core_deps> deps);
+
+}  // namespace zedops::agent

@@ -1,0 +1,115 @@
+// Executes one command: straight-line code on a worker thread. Every step looks before it acts, so a command that was
+// cut short anywhere - by a crash of the agent, the Engine or the host - converges when it is given again.
+//
+// Only containers labelled for this manager and this very server are touched; everything else is named in an error.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/agent/cancel_token.hpp"
+#include "actors/agent/engine_calls.hpp"
+#include "actors/agent/labels.hpp"
+#include "actors/agent/step_env.hpp"
+
+// Returns the error of a result from the enclosing function.
+#define ZEDOPS_TRY(expression)                                                                        \
+  do {                                                                                                \
+    if (auto zedops_try = (expression); !zedops_try) return msg::fail(std::move(zedops_try.error())); \
+  } while (false)
+
+namespace zedops::agent {
+
+inline constexpr msg::duration proof_time{1'500};         // a replaced container has to live that long
+inline constexpr msg::duration proof_look{100};           // between two looks at it
+inline constexpr msg::duration clean_up_time{60'000};     // for putting things back after a failure
+inline constexpr msg::duration look_after_time{15'000};   // for the final look
+inline constexpr msg::duration removal_wait_max{10'000};  // for a removal that somebody else began
+inline constexpr unsigned create_tries_max = 3;           // a name may be freed meanwhile
+
+class command_job {
+ public:
+  command_job(step_env& env, msg::run_command command, std::shared_ptr<reporter> report, cancel_token& cancel);
+
+  // Never throws, except what crash_point throws. Journals nothing but notes: the caller does begin and finish.
+  msg::command_result execute();
+
+ private:
+  struct sighting {
+    std::vector<docker::container_details> ours;  // labelled for this server
+    msg::observation seen;                        // by all the rules, so maybe of a container that is not ours to touch
+    const docker::container_details* find(const std::string& id) const;
+    const docker::container_details* current() const { return find(seen.view.id); }
+  };
+  struct made {
+    std::string id;
+    bool by_us = false;  // false: it was there
+  };
+
+  // job_look.cpp
+  msg::result<sighting> look();
+  msg::result<sighting> look_and_settle();  // and clear what an interrupted replacement of another operation left
+  msg::result<void> settle(const sighting& s, bool& changed);
+  msg::result<void> permit(const sighting& s) const;  // the container that was recognised may be touched
+  msg::observation look_after(host::sizing sizes);
+  msg::known_server as_known() const;
+
+  // job_prepare.cpp
+  msg::result<void> check_data();
+  msg::result<void> check_ports(const std::vector<msg::port_binding>& wanted, const std::vector<std::string>& ignored,
+                                const std::vector<msg::port_binding>& given_up = {});
+  msg::result<void> make_dirs();
+  msg::result<void> make_networks();
+  msg::result<void> pull(uint32_t from, uint32_t to);
+
+  // job_run.cpp
+  msg::result<void> run();
+  msg::result<void> start_existing(const docker::container_details& c);
+  msg::result<void> create_and_start();
+  msg::result<made> create();
+  msg::result<void> start(const std::string& id);
+  msg::result<void> verify_running(const std::string& id);
+  msg::container_spec final_spec() const;
+  msg::error with_last_words(msg::error e, const std::string& id);
+
+  // job_stop.cpp
+  msg::result<void> stop();
+  msg::result<void> restart();
+  msg::result<void> stop_gently(const docker::container_details& c, uint32_t progress);
+  void save(const docker::container_details& c);
+
+  // job_replace.cpp
+  msg::result<void> replace();
+  msg::result<void> swap(const docker::container_details* old, const docker::container_details* fresh);
+  msg::result<void> prove(const std::string& id);
+  std::string put_back(const std::string& old_id, bool was_running);
+  bool remember_running(const docker::container_details* old);
+
+  // job_remove.cpp
+  msg::result<void> remove();
+  msg::result<void> purge();
+  msg::result<void> remove_one(const docker::container_details& c, docker::anonymous_volumes volumes);
+
+  // Says where we are; cancelled or timeout when this is the place to end.
+  msg::result<void> step(std::string name, uint32_t progress, std::string note = {});
+  msg::result<void> dispatch();
+  void note(std::string text);
+  void effect(std::string_view name) const {
+    if (env_.crash_point) env_.crash_point(name);
+  }
+
+  step_env& env_;
+  const msg::run_command cmd_;
+  std::shared_ptr<reporter> report_;
+  cancel_token& cancel_;
+  engine_calls calls_;
+  const std::string manager_;
+  msg::command_result result_;
+};
+
+bool is_alive(msg::container_state s);  // has a process: running, paused, restarting
+std::string short_id(const std::string& id);
+
+}  // namespace zedops::agent

@@ -1,0 +1,88 @@
+// Commands: fenced by term, executed once per attempt, one per server at a time.
+#include "actors/agent/core_state.hpp"
+#include "config/logging.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+using config::log_event;
+
+void core_state::on_command(run_command c) {
+  auto& state = deps->env.state;
+  if (c.term < state.term())
+    return send_result(refused_result(
+        c, {ec::not_leader,
+            "command of term " + std::to_string(c.term) + ", but term " + std::to_string(state.term()) + " was seen",
+            "another manager leads now: ask that one",
+            {}}));
+  if (auto known = state.find(c.op); known && known->result && known->attempt >= c.attempt)
+    return send_result(*known->result);
+  if (stopping)
+    return send_result(refused_result(c, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
+  // Its events must find the server, also before the manager's next welcome.
+  eyes->view().watch({c.server, c.container_id, c.plan.container.name, c.plan.data});
+  const auto server = c.server;
+  switch (book.offer(c)) {
+    case lane_book::entry::accepted: return start_lanes();
+    case lane_book::entry::duplicate:
+      if (auto a = active.find(server); a != active.end() && a->second->command.op == c.op)
+        send(a->second->report->last());  // attach: the rest is reported as it comes
+      return;
+    case lane_book::entry::full:
+      return send_result(refused_result(c, {ec::busy, "too many commands wait on this host", "repeat later", {}}));
+  }
+}
+
+void core_state::start_lanes() {
+  for (auto& c : book.startable()) {
+    auto a = std::make_shared<active_command>();
+    a->command = std::move(c);
+    a->report = std::make_shared<reporter>(
+        a->command,
+        [this, post = post()](command_progress p) {
+          post([this, p = std::move(p)] {
+            if (where == phase::live) send(p);
+          });
+        },
+        deps->env.clock.steady);
+    active[a->command.server] = a;
+    deps->workers.lanes.run([this, a, &env = deps->env, post = post()] {
+      auto result = run_lane(env, *a);
+      post([this, a, result = std::move(result)] { on_finished(a, result); });
+    });
+  }
+}
+
+void core_state::on_finished(std::shared_ptr<active_command> a, command_result r) {
+  auto& view = eyes->view();
+  const auto& c = a->command;
+  if (c.kind == command_kind::purge && !r.failure) view.forget(c.server);
+  else if (r.after.container == presence::present) view.bind(c.server, r.after.view.id);
+  else if (r.after.container == presence::absent) view.bind(c.server, {});
+  active.erase(c.server);
+  book.finished(c.server);
+  send_result(std::move(r));
+  start_lanes();
+}
+
+// A result that finds nobody is in the journal: the manager asks again when it is back.
+void core_state::send_result(command_result r) {
+  if (where != phase::live) return;
+  if (unsent.empty() && send(r)) return;
+  if (unsent.size() < results_unsent_max) unsent.push_back(std::move(r));
+}
+
+void core_state::flush_results() {
+  while (!unsent.empty() && send(unsent.front())) unsent.pop_front();
+}
+
+void core_state::on_cancel(const cancel_command& c) {
+  if (auto waiting = book.withdraw(c.op)) {
+    send_result(refused_result(*waiting, {ec::cancelled, "cancelled before it began", {}, {}}));
+    return;
+  }
+  for (auto& [server, a] : active)
+    if (a->command.op == c.op) a->cancel.cancel();
+}
+
+}  // namespace zedops::agent

@@ -1,0 +1,132 @@
+// Questions of the manager. They never wait for a command.
+#include <algorithm>
+#include <mutex>
+
+#include "actors/agent/core_state.hpp"
+#include "actors/agent/data_layouts.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+namespace {
+
+constexpr duration logs_time_max{10'000};
+
+// A container's published port wins over the socket of the Engine's proxy for it.
+port_row judge(const port_ref& asked, const std::vector<docker::container_summary>& containers,
+               const host::port_report& seen) {
+  port_row row{asked.number, asked.proto, port_owner::free, {}};
+  for (const auto& c : containers)
+    for (const auto& p : c.ports)
+      if (p.host_port == asked.number && p.proto == asked.proto) {
+        row.taken_by = port_owner::container;
+        row.detail = "container " + c.name;
+        return row;
+      }
+  if (seen.state == host::port_state::free) return row;
+  const bool taken = seen.state == host::port_state::taken;
+  row.taken_by = taken ? port_owner::process : port_owner::unknown;
+  row.detail = taken && seen.by.starts_with("pid") ? "process " + seen.by : seen.by;
+  return row;
+}
+
+}  // namespace
+
+void core_state::on_data_query(const data_query& q) {
+  auto& worker = q.sizes ? deps->workers.slow : deps->workers.bulk;
+  worker.run([this, q, &host = deps->env.host, owner = deps->env.state.id(), post = post()] {
+    data_answer out;
+    out.request = q.request;
+    const auto sizes = q.sizes ? host::sizing::measure : host::sizing::skip;
+    for (const auto& s : q.servers) {
+      auto request = check_request_of(s.data, owner, sizes);
+      host::data_report report;
+      if (request) report = host.check(*request);
+      else report.error = request.error().message;
+      out.rows.push_back(row_of(s, report));
+    }
+    post([this, out = std::move(out)] {
+      if (where == phase::live) send(out);
+    });
+  });
+}
+
+void core_state::on_port_query(const port_query& q) {
+  auto& env = deps->env;
+  auto& bulk = deps->workers.bulk;
+  env.engine.list_containers({}, {list_deadline},
+                             [this, q, &env, &bulk, post = post()](result<std::vector<docker::container_summary>> all) {
+                               if (!all)
+                                 return post([this, id = q.request, why = all.error()] {
+                                   port_answer out;
+                                   out.request = id;
+                                   out.failure = why;
+                                   if (where == phase::live) send(out);
+                                 });
+                               bulk.run([this, q, &env, post, all = std::move(*all)] {
+                                 port_answer out;
+                                 out.request = q.request;
+                                 out.host_checked = env.host.view_of_ports().what == host::host_view::visible;
+                                 std::vector<host::port_query> asked;
+                                 for (const auto& p : q.ports) asked.push_back({p.number, p.proto});
+                                 const auto seen = env.host.check_ports(asked);
+                                 for (size_t i = 0; i < q.ports.size(); ++i)
+                                   out.rows.push_back(judge(q.ports[i], all, seen[i]));
+                                 post([this, out = std::move(out)] {
+                                   if (where == phase::live) send(out);
+                                 });
+                               });
+                             });
+}
+
+void core_state::on_logs_query(const logs_query& q) {
+  auto refuse = [&](error why) {
+    logs_answer out;
+    out.request = q.request;
+    out.failure = std::move(why);
+    send(out);
+  };
+  const auto* c = eyes->view().container(q.container_id);
+  if (!c)
+    return refuse({ec::not_found, "there is no container " + q.container_id.substr(0, 12), "sync the server", {}});
+  if (!is_ours(c->labels, eyes->view().manager()))
+    return refuse({ec::forbidden, "container " + c->name + " does not belong to this manager", {}, {}});
+  if (reading.size() >= log_queries_max)
+    return refuse({ec::busy, "too many logs are being read on this host", "repeat in a moment", {}});
+  struct lines {
+    std::mutex mutex;
+    logs_answer answer;
+    size_t bytes = 0;
+  };
+  auto collected = std::make_shared<lines>();
+  collected->answer.request = q.request;
+  docker::log_options o;
+  o.tail = std::clamp<uint32_t>(q.tail, 1, log_lines_max);
+  const auto serial = ++reading_serial;
+  // Called at the end of the stream or when its time is up, whichever is first.
+  auto finish = [this, collected, serial](std::optional<error> failure) {
+    if (reading.erase(serial) == 0) return;
+    std::lock_guard guard(collected->mutex);
+    collected->answer.failure = std::move(failure);
+    if (where == phase::live) send(collected->answer);
+  };
+  auto following = deps->env.engine.logs(
+      q.container_id, o,
+      [collected](docker::output from, std::string_view line) {
+        std::lock_guard guard(collected->mutex);
+        if (collected->bytes + line.size() > log_bytes_max) return;
+        collected->bytes += line.size();
+        collected->answer.lines.push_back({from == docker::output::out ? "stdout" : "stderr", std::string(line)});
+      },
+      [finish, post = post()](result<void> end) {
+        post([finish, end = std::move(end)] { finish(end ? std::nullopt : std::optional(end.error())); });
+      });
+  reading[serial] = std::move(following);
+  self->delayed_send(
+      core_actor(self), logs_time_max, completion{[finish] {
+        finish(error{ec::timeout, "the Engine did not deliver the logs in time", "repeat with fewer lines", {}});
+      }});
+}
+
+}  // namespace zedops::agent

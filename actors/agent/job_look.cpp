@@ -1,0 +1,92 @@
+// What is there: before, in between and after.
+#include <algorithm>
+
+#include "actors/agent/command_job.hpp"
+#include "actors/agent/data_layouts.hpp"
+#include "actors/agent/host_view.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+const docker::container_details* command_job::sighting::find(const std::string& id) const {
+  auto i = std::find_if(ours.begin(), ours.end(), [&](const auto& c) { return c.view.id == id; });
+  return i == ours.end() ? nullptr : &*i;
+}
+
+known_server command_job::as_known() const {
+  return {cmd_.server, cmd_.container_id, cmd_.plan.container.name, cmd_.plan.data};
+}
+
+result<command_job::sighting> command_job::look() {
+  auto listed = calls_.list({{label::managed, "true"}, {label::manager, manager_}, {label::server, cmd_.server.value}});
+  if (!listed) return fail(std::move(listed.error()));
+  host_view view;
+  view.set_manager(manager_);
+  view.watch(as_known());
+  std::vector<std::string> ids;
+  for (const auto& c : *listed) ids.push_back(c.id);
+  if (!cmd_.container_id.empty() && std::find(ids.begin(), ids.end(), cmd_.container_id) == ids.end())
+    ids.push_back(cmd_.container_id);  // recognised by its id even when it lost its labels
+  sighting out;
+  for (const auto& id : ids) {
+    auto c = calls_.inspect(id);
+    if (!c && c.error().code == ec::not_found) continue;
+    if (!c) return fail(std::move(c.error()));
+    view.put(c->view, view.next_ticket());
+    if (may_touch(c->view.labels, manager_, cmd_.server)) out.ours.push_back(std::move(*c));
+  }
+  out.seen = view.observe(cmd_.server);
+  return out;
+}
+
+result<void> command_job::permit(const sighting& s) const {
+  if (s.seen.container != presence::present || s.current()) return {};
+  return fail(ec::forbidden,
+              "container " + s.seen.view.name + " (" + short_id(s.seen.view.id) + ") is recorded for this server but " +
+                  s.seen.drift,
+              "it is not touched: remove it by hand if it is no longer needed, then repeat");
+}
+
+result<command_job::sighting> command_job::look_and_settle() {
+  auto s = look();
+  if (!s) return s;
+  bool changed = false;
+  ZEDOPS_TRY(settle(*s, changed));
+  return changed ? look() : std::move(s);
+}
+
+// An interrupted replacement of another operation left a container that was set aside, and maybe its unproven
+// successor. The record says which one counts; what it does not name goes, unless it is alive and nothing else is.
+result<void> command_job::settle(const sighting& s, bool& changed) {
+  const docker::container_details* aside = nullptr;
+  for (const auto& c : s.ours)
+    if (is_set_aside(c.view.name) && c.view.name != set_aside_name(cmd_.plan.container.name, cmd_.op)) aside = &c;
+  if (!aside) return {};
+  const docker::container_details* successor = nullptr;
+  for (const auto& c : s.ours)
+    if (c.view.name == cmd_.plan.container.name) successor = &c;
+  changed = true;
+  if (successor && aside->view.id != cmd_.container_id) return remove_one(*aside, docker::anonymous_volumes::keep);
+  if (successor) ZEDOPS_TRY(remove_one(*successor, docker::anonymous_volumes::keep));
+  if (auto r = calls_.rename(aside->view.id, cmd_.plan.container.name); !r) return fail(std::move(r.error()));
+  effect("settled");
+  note("undid an interrupted replacement");
+  return {};
+}
+
+observation command_job::look_after(host::sizing sizes) {
+  calls_.extend(look_after_time);
+  observation out;
+  if (auto s = look()) out = std::move(s->seen);
+  out.server = cmd_.server;
+  if (auto request = check_request_of(cmd_.plan.data, env_.state.id(), sizes)) {
+    auto report = env_.host.check(*request);
+    out.data = report.state;
+    if (report.size) out.data_bytes = report.size->bytes;
+  }
+  out.observed_at = env_.clock.wall();
+  return out;
+}
+
+}  // namespace zedops::agent

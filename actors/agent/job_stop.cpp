@@ -1,0 +1,94 @@
+// Save, stop, restart.
+#include <fmt/format.h>
+
+#include "actors/agent/command_job.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+namespace {
+
+constexpr int64_t exit_by_kill = 137;  // 128 + SIGKILL
+
+std::string seconds(std::chrono::steady_clock::duration d) {
+  return std::to_string(std::chrono::round<std::chrono::seconds>(d).count()) + " s";
+}
+
+}  // namespace
+
+result<void> command_job::stop() {
+  ZEDOPS_TRY(step("preparing", 1));
+  auto s = look();
+  if (!s) return fail(std::move(s.error()));
+  ZEDOPS_TRY(permit(*s));
+  const auto* c = s->current();
+  if (!c) {
+    note("there was no container");
+    return {};
+  }
+  if (!is_alive(c->view.state)) {
+    note("was not running");
+    return {};
+  }
+  return stop_gently(*c, 10);
+}
+
+result<void> command_job::restart() {
+  ZEDOPS_TRY(step("preparing", 1));
+  auto s = look_and_settle();
+  if (!s) return fail(std::move(s.error()));
+  ZEDOPS_TRY(permit(*s));
+  const auto* c = s->current();
+  if (!c) return fail(ec::not_found, "there is no container to restart", "start the server: that makes it again");
+  if (is_alive(c->view.state)) ZEDOPS_TRY(stop_gently(*c, 10));
+  effect("stopped_for_restart");
+  return start_existing(*c);
+}
+
+void command_job::save(const docker::container_details& c) {
+  const auto& plan = cmd_.plan.stop;
+  if (plan.rcon.port == 0 || c.view.state != container_state::running) return;
+  std::string address;
+  if (auto a = c.addresses.find(plan.network); a != c.addresses.end()) address = a->second;
+  else if (plan.network.empty() && !c.addresses.empty()) address = c.addresses.begin()->second;
+  if (address.empty()) {
+    note("not saved: the container has no address" + (plan.network.empty() ? "" : " in network " + plan.network));
+    return;
+  }
+  rcon::target to{address, plan.rcon.port, plan.rcon.password};
+  if (plan.rcon.dial_timeout > duration{0}) to.dial_timeout = plan.rcon.dial_timeout;
+  auto said = env_.console.execute(to, plan.rcon.commands);
+  if (!said) {
+    note("not saved: " + said.error().message);
+    return;
+  }
+  env_.clock.pause(plan.rcon.settle);  // the game writes its files
+  note("saved");
+}
+
+result<void> command_job::stop_gently(const docker::container_details& c, uint32_t progress) {
+  const auto& id = c.view.id;
+  if (c.view.state == container_state::paused) ZEDOPS_TRY(calls_.unpause(id));  // a frozen process hears no signal
+  if (cmd_.plan.stop.rcon.port != 0) {
+    ZEDOPS_TRY(step("saving", progress));
+    save(c);
+  }
+  ZEDOPS_TRY(step("stopping", progress + 10));
+  const auto begun = env_.clock.steady();
+  const auto grace = cmd_.plan.stop.grace;
+  auto stopped = calls_.stop(id, grace);
+  effect("stopped");
+  const auto took = env_.clock.steady() - begun;
+  auto now = calls_.inspect(id);
+  if (now && is_alive(now->view.state)) {
+    if (!stopped) return fail(std::move(stopped.error()));
+    return fail(ec::engine_error, "the container runs although the Engine stopped it", "something else starts it");
+  }
+  if (!now && now.error().code != ec::not_found) return fail(std::move(stopped ? now.error() : stopped.error()));
+  const bool killed = now && now->view.exit_code == exit_by_kill && took >= grace;
+  note((killed ? "killed after " : "stopped cleanly after ") + seconds(took));
+  return {};
+}
+
+}  // namespace zedops::agent

@@ -1,0 +1,68 @@
+// Who may work when: one command per server at a time, in order of arrival, and a bounded number of servers at once.
+// Slow commands (those that may pull) have slots of their own, so that a stop never waits for somebody's pull. Pure.
+#pragma once
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/link.hpp"
+
+namespace zedops::agent {
+
+inline constexpr size_t lane_queue_max = 8;        // commands waiting per server
+inline constexpr size_t lanes_waiting_max = 1024;  // commands waiting in all
+
+struct lane_limits {
+  size_t slow_max = 4;   // run, restart, replace
+  size_t quick_max = 4;  // stop, remove, purge
+};
+
+enum class lane_class { slow, quick };
+constexpr lane_class class_of(msg::command_kind k) {
+  switch (k) {
+    case msg::command_kind::stop:
+    case msg::command_kind::remove:
+    case msg::command_kind::purge: return lane_class::quick;
+    case msg::command_kind::run:
+    case msg::command_kind::restart:
+    case msg::command_kind::replace: return lane_class::slow;
+  }
+  return lane_class::slow;
+}
+
+class lane_book {
+ public:
+  explicit lane_book(lane_limits limits = {}) : limits_(limits) {}
+
+  enum class entry { accepted, duplicate, full };
+  // A duplicate (same operation and attempt, waiting or running) changes nothing: its report will come.
+  entry offer(msg::run_command command);
+  // Commands to start now; each stays `running` until finished() is called for its server.
+  std::vector<msg::run_command> startable();
+  void finished(const msg::server_id& server);
+  // Takes a waiting command out; nothing when it runs or is unknown.
+  std::optional<msg::run_command> withdraw(const msg::operation_id& op);
+
+  bool is_running(const msg::server_id& server) const { return running_.contains(server); }
+  size_t running() const { return running_.size(); }
+  size_t waiting() const { return waiting_; }
+
+ private:
+  struct active {
+    msg::operation_id op;
+    uint32_t attempt = 0;
+    lane_class kind = lane_class::slow;
+  };
+  size_t& busy(lane_class k) { return k == lane_class::slow ? slow_ : quick_; }
+  size_t limit(lane_class k) const { return k == lane_class::slow ? limits_.slow_max : limits_.quick_max; }
+
+  lane_limits limits_;
+  std::map<msg::server_id, active> running_;
+  std::deque<msg::run_command> queue_;  // in order of arrival over all servers
+  size_t waiting_ = 0, slow_ = 0, quick_ = 0;
+};
+
+}  // namespace zedops::agent

@@ -1,0 +1,38 @@
+#include "actors/agent/lane_run.hpp"
+
+#include "actors/agent/command_job.hpp"
+#include "config/logging.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+using config::log_event;
+
+command_result refused_result(const run_command& command, error why) {
+  command_result r;
+  r.op = command.op;
+  r.attempt = command.attempt;
+  r.server = command.server;
+  r.after.server = command.server;
+  why.operation = command.op.value;
+  r.failure = std::move(why);
+  return r;
+}
+
+command_result run_lane(step_env& env, active_command& active) {
+  const auto& c = active.command;
+  // No effect under a term that a crash could make us forget, and none that is not in the journal.
+  if (auto ok = env.state.obey(c.term); !ok) return refused_result(c, std::move(ok.error()));
+  if (auto ok = env.state.begin(c); !ok) return refused_result(c, std::move(ok.error()));
+  log_event("command.begun", {{"op", c.op}, {"attempt", c.attempt}, {"server", c.server}, {"kind", c.kind}});
+  auto result = command_job(env, c, active.report, active.cancel).execute();
+  if (result.failure)
+    log_event(log_level::warn, "command.failed",
+              {{"op", c.op}, {"server", c.server}, {"kind", c.kind}, {"error", result.failure->message}});
+  else log_event("command.done", {{"op", c.op}, {"server", c.server}, {"kind", c.kind}, {"note", result.note}});
+  if (auto ok = env.state.finish(result); !ok)
+    log_event(log_level::error, "journal.not-written", {{"op", c.op}, {"error", ok.error().message}});
+  return result;
+}
+
+}  // namespace zedops::agent

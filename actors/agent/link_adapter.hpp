@@ -1,0 +1,31 @@
+// Between the bus and the core: bytes in, messages out, and back.
+#pragma once
+#include <memory>
+#include <mutex>
+
+#include "actors/agent/interfaces.hpp"
+#include "actors/agent/ports.hpp"
+#include "bus/agent_link.hpp"
+
+namespace zedops::agent {
+
+class link_adapter final : public link_port, public bus::agent_link_listener {
+ public:
+  // The core first, then the link: on_connected may come at once.
+  void attach(core_actor core) { core_ = std::move(core); }
+  msg::result<void> dial(bus::agent_link_options options);
+  void stop(std::chrono::milliseconds deadline);
+
+  bool send(const msg::from_agent& message, uint64_t session) override;
+
+  void on_connected() noexcept override;
+  void on_disconnected() noexcept override;
+  void on_message(bus::link_inbound&& message) noexcept override;
+  void on_bad_message(const msg::error& reason) noexcept override;
+
+ private:
+  core_actor core_;
+  std::unique_ptr<bus::agent_link> link_;
+};
+
+}  // namespace zedops::agent

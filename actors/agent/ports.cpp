@@ -1,0 +1,44 @@
+#include "actors/agent/ports.hpp"
+
+#include <memory>
+#include <thread>
+
+namespace zedops::agent {
+namespace {
+
+class real_host final : public host_port {
+ public:
+  explicit real_host(std::string engine_socket) : socket_(std::move(engine_socket)) {}
+  host::data_report check(const host::check_request& request) override { return host::check(request); }
+  msg::result<host::root_made> prepare_root(const host::data_root& root) override { return host::prepare_root(root); }
+  msg::result<unsigned> make_dirs(const host::dirs_request& request) override { return host::make_dirs(request); }
+  msg::result<uint64_t> remove_tree(const host::remove_request& request) override { return host::remove_tree(request); }
+  host::view view_of_ports() override { return host::view_of_host(socket_); }
+  std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) override {
+    return host::check_ports(queries, host::view_of_host(socket_));
+  }
+
+ private:
+  std::string socket_;
+};
+
+class real_console final : public console_port {
+ public:
+  msg::result<std::string> execute(const rcon::target& to, const std::vector<std::string>& commands) override {
+    return rcon::rcon_execute(to, commands);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<host_port> make_host_port(std::string engine_socket) {
+  return std::make_unique<real_host>(std::move(engine_socket));
+}
+std::unique_ptr<console_port> make_console_port() { return std::make_unique<real_console>(); }
+
+clocks real_clocks() {
+  return {[] { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); },
+          [] { return std::chrono::steady_clock::now(); }, [](auto d) { std::this_thread::sleep_for(d); }};
+}
+
+}  // namespace zedops::agent

@@ -1,0 +1,60 @@
+// Where the agent touches the world besides the Engine. Production and simulation differ only here and in
+// docker::engine.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "integration/host/data_dir.hpp"
+#include "integration/host/host_ports.hpp"
+#include "integration/rcon/rcon_client.hpp"
+#include "messages/link.hpp"
+
+namespace zedops::agent {
+
+// To the manager. Never blocks; false: not connected, or too much is waiting.
+class link_port {
+ public:
+  virtual ~link_port() = default;
+  virtual bool send(const msg::from_agent& message, uint64_t session) = 0;
+};
+
+// This host's disk and sockets. Blocking: called on worker threads only.
+class host_port {
+ public:
+  virtual ~host_port() = default;
+  virtual host::data_report check(const host::check_request& request) = 0;
+  virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
+  virtual msg::result<unsigned> make_dirs(const host::dirs_request& request) = 0;
+  virtual msg::result<uint64_t> remove_tree(const host::remove_request& request) = 0;
+  virtual host::view view_of_ports() = 0;
+  virtual std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) = 0;
+};
+
+// The console of a game. Blocking: called on worker threads only.
+class console_port {
+ public:
+  virtual ~console_port() = default;
+  virtual msg::result<std::string> execute(const rcon::target& to, const std::vector<std::string>& commands) = 0;
+};
+
+// Runs work elsewhere: threads in production, at once in simulation.
+class worker_port {
+ public:
+  virtual ~worker_port() = default;
+  virtual void run(std::function<void()> work) = 0;
+};
+
+struct clocks {
+  std::function<msg::time_point()> wall;
+  std::function<std::chrono::steady_clock::time_point()> steady;
+  std::function<void(std::chrono::milliseconds)> pause;  // of a worker thread
+};
+
+std::unique_ptr<host_port> make_host_port(std::string engine_socket);
+std::unique_ptr<console_port> make_console_port();
+clocks real_clocks();
+
+}  // namespace zedops::agent

@@ -1,0 +1,50 @@
+#include "actors/agent/workers.hpp"
+
+#include <pthread.h>
+
+#include "config/logging.hpp"
+
+namespace zedops::agent {
+
+worker_pool::~worker_pool() {
+  {
+    std::lock_guard guard(mutex_);
+    ending_ = true;
+    queue_.clear();
+  }
+  changed_.notify_all();
+  for (auto& t : threads_) t.join();
+}
+
+void worker_pool::run(std::function<void()> work) {
+  std::lock_guard guard(mutex_);
+  if (ending_ || queue_.size() >= work_waiting_max) return;
+  queue_.push_back(std::move(work));
+  if (idle_ < queue_.size() && threads_.size() < threads_max_) {
+    threads_.emplace_back([this] { loop(); });
+    pthread_setname_np(threads_.back().native_handle(), name_.c_str());
+  }
+  changed_.notify_one();
+}
+
+void worker_pool::loop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    changed_.wait(lock, [&] { return ending_ || !queue_.empty(); });
+    --idle_;
+    if (ending_) return;
+    auto work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    try {
+      work();
+    } catch (const std::exception& problem) {
+      config::log_event(msg::log_level::error, "worker.failed", {{"worker", name_}, {"error", problem.what()}});
+    }
+    work = nullptr;  // what it holds goes before the lock is taken
+    lock.lock();
+  }
+}
+
+}  // namespace zedops::agent

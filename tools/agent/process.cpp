@@ -1,0 +1,211 @@
+#include "tools/agent/process.hpp"
+
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <caf/all.hpp>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+
+#include "actors/agent/agent_core.hpp"
+#include "actors/agent/engine_watcher.hpp"
+#include "actors/agent/link_adapter.hpp"
+#include "actors/agent/workers.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "config/logging.hpp"
+#include "integration/docker/beast_engine.hpp"
+#include "persistence/lmdb_store.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+using config::log_event;
+
+namespace {
+
+struct system_config : caf::actor_system_config {
+  system_config() { rt::configure(*this); }
+};
+
+uint64_t random_bits() {
+  uint64_t out = 0;
+  if (::getrandom(&out, sizeof out, 0) != sizeof out) out = static_cast<uint64_t>(::getpid());
+  return out;
+}
+
+std::string socket_of(const std::string& docker_host) {
+  constexpr std::string_view scheme = "unix://";
+  return docker_host.starts_with(scheme) ? docker_host.substr(scheme.size()) : std::string{};
+}
+
+// An Engine that shuts down stops listening before it kills its containers.
+bool listens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return true;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return true;
+  const bool refused = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+                       (errno == ECONNREFUSED || errno == ENOENT);
+  ::close(fd);
+  return !refused;
+}
+
+result<std::unique_ptr<store::store>> open_state(const std::string& dir) {
+  store::lmdb_options o;
+  o.dir = dir;
+  o.map_bytes = 16u << 20;
+  o.map_max_bytes = 64u << 20;
+  o.reserve_bytes = 1u << 20;
+  o.batch = {1'000, 4u << 20};
+  auto s = store::open_lmdb(std::move(o));
+  if (!s && s.error().code == ec::busy)
+    return fail(ec::busy, "the state directory " + dir + " is in use by another agent: " + s.error().message,
+                "stop that one, or give this one a state_dir of its own");
+  return s;
+}
+
+std::string hostname() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+// The agent's own data path: marked at first use, so that a disk that is not mounted is recognised later.
+void prepare_data_path(const std::string& path, agent_state& state, host_port& host) {
+  if (path.empty() || state.used_root(path)) return;
+  auto made = host.prepare_root({path, state.id().value});
+  auto kept = made ? state.remember_root(path) : result<void>{};
+  if (!made || !kept) {
+    const auto& why = made ? kept.error() : made.error();
+    log_event(log_level::warn, "data-path.unusable", {{"path", path}, {"error", why.message}, {"hint", why.hint}});
+  }
+}
+
+}  // namespace
+
+// In order of construction; destroyed in reverse, and the actors are gone before anything they refer to.
+struct process::parts {
+  std::unique_ptr<store::store> store;
+  std::unique_ptr<agent_state> state;
+  std::unique_ptr<docker::engine> engine;
+  std::unique_ptr<host_port> host;
+  std::unique_ptr<console_port> console;
+  std::optional<step_env> env;
+  link_adapter link;
+  system_config caf_config;
+  caf::actor_system system{caf_config};
+  std::optional<worker_pool> lanes, quick, bulk, slow, keeper;
+  watcher_actor watcher;
+  core_actor core;
+  mutable std::mutex mutex;
+  std::optional<error> refusal;
+  bool stopped = false;
+};
+
+process::process(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
+process::~process() { stop(); }
+
+std::optional<error> process::refusal() const {
+  std::lock_guard guard(parts_->mutex);
+  return parts_->refusal;
+}
+
+result<std::unique_ptr<process>> process::start(const config::agent_settings& settings,
+                                                std::function<void()> on_refusal) {
+  auto store = open_state(settings.state_dir);
+  if (!store) return fail(std::move(store.error()));
+  auto state = agent_state::open(**store, random_bits(), random_bits());
+  if (!state) return fail(std::move(state.error()));
+  auto engine = docker::make_engine(settings.docker_host);
+  if (!engine) return fail(std::move(engine.error()));
+  std::unique_ptr<process> self(new process(std::make_unique<parts>()));
+  auto& p = *self->parts_;
+  p.store = std::move(*store);
+  p.state = std::move(*state);
+  p.engine = std::move(*engine);
+  const auto socket = socket_of(settings.docker_host);
+  p.host = make_host_port(socket);
+  p.console = make_console_port();
+  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}});
+  prepare_data_path(settings.data_path, *p.state, *p.host);
+
+  const lane_limits limits{settings.lanes, settings.lanes};
+  p.lanes.emplace("lane", limits.slow_max + limits.quick_max);
+  p.quick.emplace("data", 1);
+  p.bulk.emplace("data-all", 1);
+  p.slow.emplace("sizes", 1);
+  p.keeper.emplace("keeper", 1);
+  auto deps = std::make_shared<core_deps>(
+      core_deps{p.link, *p.env, {*p.lanes, *p.quick, *p.bulk, *p.slow, *p.keeper}, {}, {}, {}, {}, {}});
+  deps->options = {settings.name,  id_text('i', random_bits(), random_bits()),
+                   hostname(),     settings.data_path,
+                   ZEDOPS_VERSION, settings.manager_id,
+                   limits};
+  if (!socket.empty()) deps->engine_listens = [socket] { return listens(socket); };
+  deps->on_final = [&p, on_refusal = std::move(on_refusal)](error why) {
+    {
+      std::lock_guard guard(p.mutex);
+      p.refusal = std::move(why);
+    }
+    on_refusal();
+  };
+  // Set before the watcher exists: what comes earlier is sent by the watcher's own start.
+  deps->on_manager = [&p](std::string id) {
+    std::lock_guard guard(p.mutex);
+    if (p.watcher) caf::anon_send(p.watcher, std::move(id));
+  };
+  p.core = spawn_core(p.system, deps);
+  p.link.attach(p.core);
+  {
+    std::lock_guard guard(p.mutex);
+    p.watcher = spawn_watcher(p.system, *p.engine, p.core);
+    if (auto id = p.state->manager_id(); !id.empty()) caf::anon_send(p.watcher, std::move(id));
+  }
+  bus::agent_link_options link;
+  link.manager_uri = settings.manager;
+  if (auto ok = p.link.dial(std::move(link)); !ok) return fail(std::move(ok.error()));
+  log_event("agent.started", {{"id", p.state->id()},
+                              {"name", settings.name},
+                              {"manager", settings.manager},
+                              {"engine", settings.docker_host},
+                              {"data_path", settings.data_path}});
+  return self;
+}
+
+void process::stop() {
+  auto& p = *parts_;
+  if (std::exchange(p.stopped, true)) return;
+  caf::scoped_actor self{p.system, true};
+  if (p.core) {
+    self->send(p.core, stop_atom::value);
+    const auto until = std::chrono::steady_clock::now() + commands_finish_max;
+    uint64_t running = 1;
+    while (running > 0 && std::chrono::steady_clock::now() < until) {
+      self->request(p.core, std::chrono::seconds{1}, busy_atom::value)
+          .receive([&](uint64_t n) { running = n; }, [&](caf::error&) { running = 0; });
+      if (running > 0) self->receive([](stop_atom) {}, caf::after(std::chrono::milliseconds{100}) >> [] {});
+    }
+    if (running > 0) {
+      // A command in mid-pull cannot be waited for: its journal entry says begun, and it is repeated after the start.
+      log_event(log_level::warn, "agent.commands-left", {{"running", running}});
+      p.link.stop(link_drain_max);
+      ::_exit(0);
+    }
+  }
+  p.link.stop(link_drain_max);
+  self->send_exit(p.watcher, caf::exit_reason::user_shutdown);
+  self->send_exit(p.core, caf::exit_reason::user_shutdown);
+  self->wait_for(caf::actor_cast<caf::actor>(p.watcher), caf::actor_cast<caf::actor>(p.core));
+  p.watcher = nullptr;
+  p.core = nullptr;
+  p.engine.reset();  // its late answers find dead actors
+  log_event("agent.stopped", {});
+}
+
+}  // namespace zedops::agent
