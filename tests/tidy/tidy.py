@@ -29,7 +29,7 @@ MAY_INCLUDE = {
 
 # Third-party headers and where they may stand: (pattern of the header, allowed places).
 THIRD_PARTY = [
-    (r"zmq\.h(pp)?|zmq_addon\.hpp", [r"bus/.*\.cpp", r"bus/detail/.*", r"tests/.*"]),
+    (r"zmq\.h(pp)?|zmq_addon\.hpp", [r"bus/.*\.cpp", r"bus/detail/.*", r"tools/loadgen/.*\.cpp", r"tests/.*"]),
     (r"lmdb\.h", [r"persistence/.*\.cpp", r"persistence/detail/.*", r"tests/.*"]),
     (r"caf/.*", [r"actors/(runtime|manager|agent)/.*", r"tests/.*", r"tools/.*"]),
     (r"nlohmann/.*", [r"(messages|config|bus|persistence)/.*\.cpp", r"integration/.*\.cpp",
