@@ -68,11 +68,13 @@ CLI::Option* bind(CLI::App& app, const parameter& p) {
   if (p.kind == value_kind::none) return app.add_flag(p.flags, p.help);
   auto* option = app.add_option(p.flags, CLI::callback_t{[](const CLI::results_t&) { return true; }}, p.help);
   bool many = p.count == arity::any || p.count == arity::some;
-  if (p.positional() && many) option->expected(p.count == arity::some ? 1 : 0, CLI::detail::expected_max_vector_size);
+  bool endless = p.positional() && many;
+  if (endless) option->expected(1, CLI::detail::expected_max_vector_size);
   else option->expected(1);
+  // Without this an option would swallow the names after its value.
+  option->allow_extra_args(endless);
   if (!p.positional())
-    option->allow_extra_args(false)->multi_option_policy(many ? CLI::MultiOptionPolicy::TakeAll
-                                                              : CLI::MultiOptionPolicy::TakeLast);
+    option->multi_option_policy(many ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
   if (p.count == arity::one || p.count == arity::some) option->required();
   option->check(
       [kind = p.kind, choices = p.choices](const std::string& text) { return problem_of(kind, choices, text); });

@@ -1,0 +1,17 @@
+// Files made from the table of verbs. With ZEDOPS_UPDATE_GOLDEN set, this program writes them instead.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/catch.hpp"
+#include "tools/zedctl/help.hpp"
+
+TEST_CASE("zedctl: the reference page is what the table of verbs says", "[golden][zedctl][acc-100]") {
+  auto path = std::string{ZEDOPS_SOURCE_DIR} + "/docs/zedctl.md";
+  auto made = zedops::ctl::reference_page();
+  if (std::getenv("ZEDOPS_UPDATE_GOLDEN")) std::ofstream{path} << made;
+  std::stringstream committed;
+  committed << std::ifstream{path}.rdbuf();
+  INFO("docs/zedctl.md is out of date; run zedctl_golden with ZEDOPS_UPDATE_GOLDEN=1");
+  REQUIRE(committed.str() == made);
+}

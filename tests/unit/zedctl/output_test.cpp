@@ -1,0 +1,301 @@
+// What is written: tables, colours, forms.
+#include "tests/support/catch.hpp"
+#include "tests/unit/zedctl/bench.hpp"
+#include "tools/zedctl/facts_text.hpp"
+#include "tools/zedctl/format.hpp"
+#include "tools/zedctl/progress.hpp"
+#include "tools/zedctl/table.hpp"
+
+using namespace zedops;
+using namespace zedops::ctl;
+using namespace zedops::ctl::test;
+using Catch::Matchers::Contains;
+using msg::op_kind;
+using msg::server_status;
+
+namespace {
+
+const look plain{.now = noon};
+
+msg::server_view in_state(server_status status, msg::data_state data = msg::data_state::present) {
+  auto v = pz1();
+  v.status = status;
+  v.data_state = data;
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("status: each state has its words", "[unit][zedctl][acc-69]") {
+  using enum server_status;
+  using data = msg::data_state;
+  CHECK(status_phrase(in_state(running), plain).text == "running");
+  CHECK(status_phrase(in_state(stopped), plain).text == "stopped");
+  CHECK(status_phrase(in_state(missing), plain).text == "missing (data)");
+  CHECK(status_phrase(in_state(missing, data::absent), plain).text == "missing (no data)");
+  CHECK(status_phrase(in_state(missing, data::empty), plain).text == "missing (no data)");
+  CHECK(status_phrase(in_state(missing, data::unknown), plain).text == "missing (data unknown)");
+  CHECK(status_phrase(in_state(failed), plain).text == "failed");
+  CHECK(status_phrase(in_state(deleted), plain).text == "deleted");
+}
+
+TEST_CASE("status: glyphs and colours tell the same states apart", "[unit][zedctl][acc-69]") {
+  using enum server_status;
+  look rich{.colour = true, .glyphs = true, .now = noon};
+  CHECK(status_phrase(in_state(running), rich).text == "● running");
+  CHECK(status_phrase(in_state(running), rich).how == style::good);
+  CHECK(status_phrase(in_state(stopped), rich).text == "○ stopped");
+  CHECK(status_phrase(in_state(missing), rich).text == "▲ missing (data)");
+  CHECK(status_phrase(in_state(missing), rich).how == style::warn);
+  auto orphaned = status_phrase(in_state(missing, msg::data_state::absent), rich);
+  CHECK(orphaned.text == "✖ missing (no data)");
+  CHECK(orphaned.how == style::bad);
+  CHECK(status_phrase(in_state(deleted), rich).text == "⌫ deleted");
+}
+
+TEST_CASE("status: an agent that is away is said, and the rest is what was last known", "[unit][zedctl][acc-34]") {
+  auto v = in_state(server_status::running);
+  v.agent_status = msg::agent_status::unreachable;
+  CHECK(status_phrase(v, plain).text == "running (agent unreachable)");
+  CHECK(status_phrase(v, plain).how == style::warn);
+  v = in_state(server_status::missing);
+  v.agent_status = msg::agent_status::unreachable;
+  CHECK(status_phrase(v, plain).text == "missing (data, agent unreachable)");
+}
+
+TEST_CASE("status: an open operation shows beside the last status", "[unit][zedctl]") {
+  auto v = in_state(server_status::creating);
+  v.operation = operation(op_kind::create, msg::op_status::running, "pulling", 40);
+  CHECK(status_phrase(v, plain).text == "creating: pulling 40%");
+  v = in_state(server_status::running);
+  v.operation = operation(op_kind::stop, msg::op_status::running, "waiting_for_agent");
+  CHECK(status_phrase(v, plain).text == "running, stop: waiting for agent");
+}
+
+TEST_CASE("ports: neighbours are one range, udp first", "[unit][zedctl]") {
+  CHECK(ports_text(pz1()) == "16261-16262/udp 27015/tcp");
+  auto v = pz1();
+  v.ports = {{msg::port_role::game, msg::protocol::tcp, 80}, {msg::port_role::udp, msg::protocol::udp, 80}};
+  CHECK(ports_text(v) == "80/udp 80/tcp");
+  v.ports.clear();
+  CHECK(ports_text(v) == "-");
+}
+
+TEST_CASE("ls: a table with capitals and no borders", "[unit][zedctl][acc-3]") {
+  bench b;
+  msg::server_list list;
+  list.servers = {pz1(), in_state(server_status::missing, msg::data_state::absent)};
+  list.servers[1].name = "a-longer-name";
+  list.servers[1].data_bytes.reset();
+  list.hidden = 2;
+  b.says("server.ls", list);
+  REQUIRE(b.run({"ps"}) == 0);
+  CHECK(
+      b.out.str() ==
+      "NAME           AGENT  STATUS             DATA             IMAGE                PORTS                      AGE\n"
+      "pz1            host1  running            present 4.2 GiB  steam-zomboid:41.78  16261-16262/udp 27015/tcp  3d4h\n"
+      "a-longer-name  host1  missing (no data)  absent           steam-zomboid:41.78  16261-16262/udp 27015/tcp  "
+      "3d4h\n");
+  CHECK(b.err.str() == "2 deleted servers not shown; --all shows them\n");
+}
+
+TEST_CASE("ls: lines are cut to a terminal's width, and only there", "[unit][zedctl]") {
+  bench b;
+  msg::server_list list;
+  list.servers = {pz1()};
+  b.says("server.ls", list);
+  b.w.width = 38;
+  REQUIRE(b.run({"ps", "--no-headers"}) == 0);
+  CHECK(b.out.str().size() > 80);
+  b.out.str("");
+  b.w.out_tty = true;
+  b.w.env["TERM"] = "dumb";
+  b.w.env["LANG"] = "C.UTF-8";
+  REQUIRE(b.run({"ps", "--no-headers"}) == 0);
+  CHECK(b.out.str() == "pz1   host1  ● running  present 4.2 G…\n");
+}
+
+TEST_CASE("ls: an empty list says so on stderr and exits 0", "[unit][zedctl]") {
+  bench b;
+  b.says("server.ls", msg::server_list{});
+  CHECK(b.run({"ps"}) == 0);
+  CHECK(b.out.str().empty());
+  CHECK_THAT(b.err.str(), Contains("No servers. Create one with: zedctl server create"));
+  b.err.str("");
+  CHECK(b.run({"ps", "-o", "json"}) == 0);
+  CHECK_THAT(b.out.str(), Contains("\"servers\": []"));
+  CHECK(b.err.str().empty());
+}
+
+TEST_CASE("ls: -q gives ids, -o name gives names, -o wide more columns", "[unit][zedctl]") {
+  bench b;
+  msg::server_list list;
+  list.servers = {pz1()};
+  b.says("server.ls", list);
+  b.run({"ps", "-q"});
+  b.run({"ps", "-o", "name"});
+  CHECK(b.out.str() == "s1aaaaaaaaaaaaa\npz1\n");
+  b.out.str("");
+  b.run({"ps", "-o", "wide"});
+  CHECK_THAT(b.out.str(),
+             Contains("CONTAINER") && Contains("4f2a9c1d7b3e ") && Contains("/var/lib/zedops/servers/pz1"));
+}
+
+TEST_CASE("get: one name is an object, several are an array", "[unit][zedctl]") {
+  bench b;
+  b.says("server.get", pz1());
+  b.run({"server", "get", "pz1", "-o", "json"});
+  auto one = msg::from_json<msg::server_view>(b.out.str());
+  REQUIRE(one);
+  CHECK(one->name == "pz1");
+  b.out.str("");
+  b.run({"server", "get", "pz1", "pz1", "-o", "json"});
+  CHECK(b.out.str().front() == '[');
+  b.out.str("");
+  b.run({"server", "get", "pz1", "-o", "yaml"});
+  CHECK_THAT(b.out.str(), Contains("name: pz1\n") && Contains("config:\n  MAX_PLAYERS: \"16\"\n") &&
+                              Contains("created_at: \"2024-04-28T08:00:00.000Z\"\n"));
+}
+
+TEST_CASE("colour: only on a terminal, and the usual variables and the flag decide", "[unit][zedctl]") {
+  msg::server_list list;
+  list.servers = {pz1()};
+  auto coloured = [&](bool tty, std::map<std::string, std::string> env, std::vector<std::string> extra) {
+    bench b;
+    b.says("server.ls", list);
+    b.w.out_tty = tty;
+    b.w.width = 200;
+    for (auto& [key, value] : env) b.w.env[key] = value;
+    extra.insert(extra.begin(), "ps");
+    b.run(extra);
+    return b.out.str().find("\x1b[") != std::string::npos;
+  };
+  CHECK(coloured(true, {}, {}));
+  CHECK_FALSE(coloured(false, {}, {}));
+  CHECK_FALSE(coloured(true, {{"TERM", "dumb"}}, {}));
+  CHECK_FALSE(coloured(true, {{"NO_COLOR", "1"}}, {}));
+  CHECK(coloured(true, {{"NO_COLOR", ""}}, {}));
+  CHECK(coloured(false, {{"CLICOLOR_FORCE", "1"}}, {}));
+  CHECK_FALSE(coloured(true, {{"CLICOLOR_FORCE", "1"}}, {"--color", "never"}));
+  CHECK(coloured(false, {{"NO_COLOR", "1"}}, {"--color=always"}));
+}
+
+TEST_CASE("table: text from outside cannot move the cursor", "[unit][zedctl]") {
+  table t({"A", "B"});
+  t.add({{"x\x1b[2Jy\nz"}, {"b"}});
+  auto text = t.render({});
+  CHECK(text.find('\x1b') == std::string::npos);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}
+
+TEST_CASE("cut: never in the middle of a character", "[unit][zedctl]") {
+  CHECK(cut("abc", 3) == "abc");
+  CHECK(cut("abcd", 3) == "ab…");
+  CHECK(cut("●●●●", 3) == "●●…");
+  CHECK(columns_of("● running") == 9);
+}
+
+TEST_CASE("until: the day of the week when near, the date when far", "[unit][zedctl]") {
+  bench b;  // sets the time zone
+  CHECK(until_text(noon + 26h, plain) == "Thu 14:00");
+  CHECK(until_text(noon + 30 * 24h, plain) == "2024-05-31 12:00");
+  CHECK(until_text(noon, {.iso_time = true, .now = noon}) == "2024-05-01T12:00:00.000Z");
+}
+
+TEST_CASE("describe: one screen with state, cause, ports, events and what can be done", "[unit][zedctl]") {
+  bench b;
+  auto v = in_state(server_status::missing);
+  v.actions = {"start", "rm"};
+  v.container_id.clear();
+  v.last_error = msg::error{msg::ec::engine_error, "port is taken", "free it", {}};
+  b.says("server.get", v);
+  msg::event_page page;
+  msg::event e;
+  e.epoch = "7";
+  e.seq = 9;
+  e.subject = "server.s1aaaaaaaaaaaaa";
+  e.time = noon - 130s;
+  e.why = {msg::cause_kind::container_event, "destroy", ""};
+  e.data = msg::status_changed{server_status::running, server_status::missing, "container vanished"};
+  page.events = {e};
+  b.says("server.history", page);
+  REQUIRE(b.run({"server", "describe", "pz1"}) == 0);
+  CHECK_THAT(b.out.str(), Contains("missing (data), since 2m10s ago") &&
+                              Contains("running → missing (container vanished); container event destroy") &&
+                              Contains("port is taken (engine_error); free it") &&
+                              Contains("16261-16262/udp 27015/tcp") && Contains("zedctl server start pz1") &&
+                              Contains("Last events") && Contains("none\n"));
+  b.out.str("");
+  REQUIRE(b.run({"server", "explain", "pz1"}) == 0);
+  CHECK_THAT(b.out.str(),
+             Contains("pz1 is missing (data).") && Contains("zedctl server start pz1 makes the container"));
+  b.out.str("");
+  REQUIRE(b.run({"server", "history", "pz1", "--time", "iso"}) == 0);
+  CHECK_THAT(b.out.str(), Contains("2024-05-01T11:57:50.000Z  server.status_changed  running → missing"));
+}
+
+TEST_CASE("facts: every kind has a sentence of one line", "[unit][zedctl]") {
+  auto each = []<size_t... I>(std::index_sequence<I...>) {
+    return std::vector<msg::fact>{msg::fact(std::in_place_index<I>)...};
+  }
+  (std::make_index_sequence<std::variant_size_v<msg::fact>>{});
+  for (const auto& f : each) {
+    auto text = sentence(f);
+    INFO(type_of(f));
+    CHECK(text.size() > 5);
+    CHECK(text.find('\n') == std::string::npos);
+  }
+  for (auto kind : {msg::cause_kind::request, msg::cause_kind::link, msg::cause_kind::timer})
+    CHECK_FALSE(because({kind, "x", ""}).empty());
+}
+
+TEST_CASE("progress: many operations do not fill the screen", "[unit][zedctl]") {
+  std::ostringstream err;
+  {
+    progress_view view(err, {.bars = true, .width = 60}, [] { return 0ms; });
+    for (int i = 0; i < 30; ++i)
+      view.update("pz" + std::to_string(i), operation(op_kind::stop, msg::op_status::running, "saving"));
+  }
+  CHECK_THAT(err.str(), Contains("and 18 more"));
+}
+
+TEST_CASE("port check: who holds a port", "[unit][zedctl][acc-67]") {
+  bench b;
+  msg::ports_reply r;
+  r.agent = "host1";
+  r.host_checked = false;
+  r.ports = {{16261, msg::protocol::udp, msg::port_owner::server, "server pz1 (missing)"},
+             {80, msg::protocol::tcp, msg::port_owner::free, ""}};
+  b.says("port.check", r);
+  REQUIRE(b.run({"port", "check", "16261/udp", "80/tcp", "--agent", "host1"}) == 0);
+  CHECK(b.out.str() ==
+        "PORT       TAKEN BY  DETAIL\n"
+        "16261/udp  server    server pz1 (missing)\n"
+        "80/tcp     free      -\n");
+  CHECK_THAT(b.err.str(), Contains("cannot see its host's ports"));
+}
+
+TEST_CASE("sync: counts, and the exit status of the agents that failed", "[unit][zedctl][acc-22]") {
+  bench b;
+  msg::sync_row good{"host1", 3, 3, {"s1"}, {}, {}};
+  msg::sync_row bad{"host2", 0, 0, {}, {}, msg::error{msg::ec::agent_unreachable, "host2 is away", "look at it", {}}};
+  b.says("server.sync", msg::sync_reply{{good, bad}});
+  CHECK(b.run({"server", "sync"}) == 8);
+  CHECK_THAT(b.out.str(), Contains("host1  3        3           1"));
+  CHECK_THAT(b.err.str(), Contains("host2: next: look at it") && Contains("host1: changed: s1"));
+}
+
+TEST_CASE("logs -f: new lines only, until Ctrl-C", "[unit][zedctl]") {
+  bench b;
+  std::vector<msg::log_line> lines{{"stdout", "one"}, {"stdout", "two"}};
+  b.manager["server.logs"] = [&](const seen_request& r) {
+    auto tail = msg::unpack_map<msg::server_logs>(r.body)->tail;
+    auto from = lines.size() > tail ? lines.end() - tail : lines.begin();
+    auto answer = answers{result_of(msg::logs_reply{{from, lines.end()}})};
+    lines.push_back({"stdout", "line " + std::to_string(lines.size())});
+    return answer;
+  };
+  b.on_wait = [&](milliseconds now) { b.ctrl_c = now >= 3s; };
+  CHECK(b.run({"logs", "-f", "--tail", "1", "pz1"}) == 130);
+  CHECK(b.out.str() == "two\nline 2\nline 3\n");
+}
