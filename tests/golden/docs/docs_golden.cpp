@@ -1,0 +1,32 @@
+// The tables of docs/protocol.md. With ZEDOPS_UPDATE_GOLDEN set, this program writes them instead.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "messages/operations.hpp"
+#include "tests/support/catch.hpp"
+#include "tools/docs/message_tables.hpp"
+
+using namespace zedops;
+
+TEST_CASE("docs: the protocol page lists verbs, bodies, events and errors as they are", "[golden][docs][acc-100]") {
+  const std::string path = ZEDOPS_SOURCE_DIR "/docs/protocol.md";
+  std::stringstream committed;
+  committed << std::ifstream{path}.rdbuf();
+  auto made = docs::with_tables(committed.str());
+  REQUIRE_FALSE(made.empty());
+  if (std::getenv("ZEDOPS_UPDATE_GOLDEN")) std::ofstream{path} << made;
+  INFO("docs/protocol.md is not what messages/ says; run docs_golden with ZEDOPS_UPDATE_GOLDEN=1");
+  REQUIRE((std::getenv("ZEDOPS_UPDATE_GOLDEN") || committed.str() == made));
+}
+
+TEST_CASE("docs: every body that a verb or event names is described", "[golden][docs]") {
+  const auto text = docs::message_tables();
+  size_t links = 0;
+  for (size_t at = text.find("](#"); at != text.npos; at = text.find("](#", at + 1), ++links) {
+    auto name = text.substr(at + 3, text.find(')', at) - at - 3);
+    CAPTURE(name);
+    CHECK(text.find("\n#### " + name + "\n") != text.npos);
+  }
+  CHECK(links > msg::operation_table.size() + msg::read_table.size());
+}
