@@ -1,5 +1,11 @@
 #include "actors/agent/ports.hpp"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <thread>
 
@@ -35,6 +41,19 @@ std::unique_ptr<host_port> make_host_port(std::string engine_socket) {
   return std::make_unique<real_host>(std::move(engine_socket));
 }
 std::unique_ptr<console_port> make_console_port() { return std::make_unique<real_console>(); }
+
+bool engine_listens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return true;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return true;
+  const bool refused = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+                       (errno == ECONNREFUSED || errno == ENOENT);
+  ::close(fd);
+  return !refused;
+}
 
 clocks real_clocks() {
   return {[] { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); },

@@ -56,5 +56,8 @@ struct clocks {
 std::unique_ptr<host_port> make_host_port(std::string engine_socket);
 std::unique_ptr<console_port> make_console_port();
 clocks real_clocks();
+// An Engine that shuts down stops listening before it kills its containers. True also when that cannot be told (no unix
+// socket); a socket that systemd holds listens for ever.
+bool engine_listens(const std::string& socket);
 
 }  // namespace zedops::agent

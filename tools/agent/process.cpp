@@ -1,15 +1,9 @@
 #include "tools/agent/process.hpp"
 
-#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <caf/all.hpp>
-#include <cstring>
-#include <filesystem>
 #include <mutex>
 
 #include "actors/agent/agent_core.hpp"
@@ -41,20 +35,6 @@ uint64_t random_bits() {
 std::string socket_of(const std::string& docker_host) {
   constexpr std::string_view scheme = "unix://";
   return docker_host.starts_with(scheme) ? docker_host.substr(scheme.size()) : std::string{};
-}
-
-// An Engine that shuts down stops listening before it kills its containers.
-bool listens(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return true;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return true;
-  const bool refused = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
-                       (errno == ECONNREFUSED || errno == ENOENT);
-  ::close(fd);
-  return !refused;
 }
 
 result<std::unique_ptr<store::store>> open_state(const std::string& dir) {
@@ -147,7 +127,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
                    hostname(),     settings.data_path,
                    ZEDOPS_VERSION, settings.manager_id,
                    limits};
-  if (!socket.empty()) deps->engine_listens = [socket] { return listens(socket); };
+  deps->engine_listens = [socket] { return engine_listens(socket); };
   deps->on_final = [&p, on_refusal = std::move(on_refusal)](error why) {
     {
       std::lock_guard guard(p.mutex);

@@ -1,0 +1,118 @@
+#include "tests/integration/agent/rig.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::test;
+
+TEST_CASE_METHOD(rig, "agent: what is done by hand is observed at once",
+                 "[integration][agent][acc-23][acc-24][acc-32]") {
+  auto plan = busybox("hand", {"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"});
+  plan.container.restart = restart_rule::unless_stopped;
+  welcome();
+  auto id = run(command(command_kind::run, "hand", plan)).after.view.id;
+  auto seen = [&](size_t from, auto holds) {
+    return heard<observed>([&](const observed& o) { return o.what.server == server("hand") && holds(o.what); }, from,
+                           5s);
+  };
+  auto is = [](container_state s) { return [s](const observation& o) { return o.view.state == s; }; };
+
+  auto m = mark();
+  docker("stop " + id);
+  seen(m, is(container_state::exited));
+  m = mark();
+  docker("start " + id);
+  seen(m, is(container_state::running));
+  m = mark();
+  docker("pause " + id);
+  seen(m, is(container_state::paused));
+  m = mark();
+  docker("unpause " + id);
+  seen(m, is(container_state::running));
+  m = mark();
+  docker("rename " + id + " other-" + manager_id());
+  auto renamed = seen(m, [](const observation& o) { return !o.drift.empty(); });
+  CHECK(renamed.what.drift == "renamed to other-" + manager_id());
+  CHECK(renamed.what.view.id == id);
+  m = mark();
+  docker("kill " + id);
+  seen(m, is(container_state::exited));
+  m = mark();
+  docker("rm -f " + id);
+  auto away = seen(m, [](const observation& o) { return o.container == presence::absent; });
+  CHECK(away.hint == "destroy");
+  CHECK(away.what.data == data_state::empty);
+}
+
+TEST_CASE_METHOD(rig, "agent: the inventory names every known server, strangers of ours, and nobody else's",
+                 "[integration][agent][acc-21][acc-31][fc-7]") {
+  auto plan = busybox("inv", {"sleep", "1000"});
+  auto ours = [&](const std::string& name) {
+    auto id = docker("run -d --name " + name + "-" + manager_id() +
+                     " --label zedops.managed=true --label zedops.manager=" + manager_id() +
+                     " --label zedops.server.id=" + server(name).value + " zedops/busybox:test sleep 1000");
+    id.pop_back();
+    return id;
+  };
+  auto first = ours("inv"),
+       second = docker("run -d --label zedops.managed=true --label zedops.manager=" + manager_id() +
+                       " --label zedops.server.id=" + server("inv").value + " zedops/busybox:test sleep 1000");
+  second.pop_back();
+  auto stranger = ours("stranger");
+  auto foreign =
+      docker("run -d --label zedops.managed=true --label zedops.manager=somebody-else zedops/busybox:test sleep 1000");
+  foreign.pop_back();
+  auto missing = busybox("missing", {});
+  auto i = welcome({known("inv", plan, first), known("missing", missing, "feedbeef")});
+  docker("rm -f " + foreign);
+  REQUIRE(i.servers.size() == 2);
+  for (const auto& o : i.servers) {
+    if (o.server == server("inv")) {
+      CHECK(o.container == presence::present);
+      CHECK(o.view.id == first);
+      CHECK(o.rivals == std::vector<std::string>{second});
+    } else {
+      CHECK(o.container == presence::absent);
+    }
+  }
+  REQUIRE(i.unclaimed.size() == 1);
+  CHECK(i.unclaimed[0].id == stranger);
+}
+
+TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
+                 "[integration][agent][acc-11][acc-67]") {
+  auto plan = busybox("ask", {"sh", "-c", "echo one; echo two >&2; sleep 1000"});
+  const auto port = free_port();
+  plan.container.ports = {{port, 80, protocol::tcp, {}}};
+  welcome();
+  auto id = run(command(command_kind::run, "ask", plan)).after.view.id;
+  shell("echo 123 > " + data_root() + "/ask/data/world");
+  say(data_query{11, {known("ask", plan), known("nobody", busybox("nobody", {}))}, true});
+  auto data = heard<data_answer>([](auto& a) { return a.request == 11; });
+  REQUIRE(data.rows.size() == 2);
+  CHECK(data.rows[0].state == data_state::present);
+  CHECK(data.rows[0].data == data_state::present);
+  CHECK(data.rows[0].bytes == 4u);
+  CHECK(data.rows[1].state == data_state::absent);
+
+  const auto idle = free_port();
+  say(port_query{12, {{port, protocol::tcp}, {idle, protocol::udp}}});
+  auto ports = heard<port_answer>([](auto& a) { return a.request == 12; });
+  REQUIRE(ports.rows.size() == 2);
+  CHECK(ports.rows[0].taken_by == port_owner::container);
+  CHECK(ports.rows[0].detail == "container " + plan.container.name);
+  CHECK(ports.rows[1].taken_by == port_owner::free);
+
+  say(logs_query{13, id, 10});
+  auto logs = heard<logs_answer>([](auto& a) { return a.request == 13; });
+  CHECK_FALSE(logs.failure);
+  REQUIRE(logs.lines.size() == 2);
+
+  say(logs_query{14, "0123456789ab", 10});
+  CHECK(heard<logs_answer>([](auto& a) { return a.request == 14; }).failure->code == ec::not_found);
+
+  docker("kill " + id);
+  say(sync_query{15});
+  auto i = heard<inventory>([](auto& a) { return a.request == 15; });
+  REQUIRE(i.servers.size() == 1);
+  CHECK(i.servers[0].view.state == container_state::exited);
+}

@@ -1,0 +1,169 @@
+#include <fstream>
+
+#include "actors/agent/lane_run.hpp"
+#include "tests/integration/agent/rig.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::test;
+
+namespace {
+
+const std::vector<std::string> obedient{"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
+
+struct crash {};  // deliberately no std::exception: nothing on the way may catch it
+
+// Runs the command without the core, as its lane would, and dies at the n-th effect. The name of that effect, or
+// nothing when the command came to its end before.
+std::optional<std::string> run_until(rig& r, const run_command& c, int n, std::optional<command_result>& result) {
+  agent::active_command active;
+  active.command = c;
+  active.report = std::make_shared<agent::reporter>(c, nullptr, r.env().clock.steady);
+  std::string where;
+  r.env().crash_point = [&](std::string_view name) {
+    if (n-- > 0) return;
+    where = name;
+    throw crash{};
+  };
+  try {
+    result = agent::run_lane(r.env(), active);
+  } catch (const crash&) {
+  }
+  r.env().crash_point = {};
+  return where.empty() ? std::nullopt : std::optional(where);
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(rig, "agent: replace puts a new container in the old one's place", "[integration][agent][acc-42]") {
+  auto plan = zomboid("swap");
+  plan.container.networks.clear();
+  welcome();
+  auto old = run(command(command_kind::run, "swap", plan)).after.view.id;
+  plan.container.env["NEW"] = "1";
+  auto c = command(command_kind::replace, "swap", plan);
+  c.container_id = old;
+  auto r = run(c);
+  INFO((r.failure ? r.failure->message : ""));
+  REQUIRE_FALSE(r.failure);
+  CHECK(r.after.view.id != old);
+  CHECK(r.after.view.name == plan.container.name);
+  CHECK(r.after.rivals.empty());
+  CHECK(gone(old));
+  CHECK(inspect(r.after.view.id).env.at("NEW") == "1");
+  CHECK(containers("swap").size() == 1);
+}
+
+TEST_CASE_METHOD(rig, "agent: a replacement that fails puts the old container back, running as before",
+                 "[integration][agent][acc-42][fc-14]") {
+  auto plan = busybox("rollback", obedient);
+  welcome();
+  auto old = run(command(command_kind::run, "rollback", plan)).after.view.id;
+  auto bad = plan;
+  SECTION("because it cannot be started") { bad.container.command = {"/no/such/program"}; }
+  SECTION("because it dies at once") { bad.container.command = {"sh", "-c", "echo corrupt world; exit 4"}; }
+  SECTION("because there is no such image") { bad.container.image = "127.0.0.1:1/nothing:1"; }
+  auto c = command(command_kind::replace, "rollback", bad);
+  c.container_id = old;
+  auto r = run(c);
+  REQUIRE(r.failure);
+  INFO(r.failure->message);
+  CHECK(r.after.view.id == old);
+  CHECK(r.after.view.state == container_state::running);
+  CHECK(r.after.view.name == plan.container.name);
+  CHECK(r.after.rivals.empty());
+  CHECK(containers("rollback").size() == 1);
+}
+
+TEST_CASE_METHOD(rig, "agent: a replacement of a stopped server that fails leaves it stopped", "[integration][agent]") {
+  auto plan = busybox("idle", obedient);
+  welcome();
+  auto old = run(command(command_kind::run, "idle", plan)).after.view.id;
+  run(command(command_kind::stop, "idle", plan));
+  auto bad = plan;
+  bad.container.command = {"/no/such/program"};
+  auto c = command(command_kind::replace, "idle", bad);
+  c.container_id = old;
+  auto r = run(c);
+  CHECK(r.failure);
+  CHECK(r.after.view.id == old);
+  CHECK(r.after.view.state == container_state::exited);
+}
+
+TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same replacement again converges",
+                 "[integration][agent][acc-42][acc-48]") {
+  auto plan = busybox("crash", obedient);
+  auto bad = plan;
+  const bool fails = GENERATE(false, true);
+  if (fails) bad.container.command = {"sh", "-c", "exit 4"};
+  welcome();
+  std::vector<std::string> seen;
+  for (int n = 0;; ++n) {
+    auto old = run(command(command_kind::run, "crash", plan)).after.view.id;
+    auto c = command(command_kind::replace, "crash", bad);
+    c.container_id = old;
+    std::optional<command_result> result;
+    auto where = run_until(*this, c, n, result);
+    if (where) {
+      seen.push_back(*where);
+      INFO("cut short after " << *where);
+      run_until(*this, c, 1000, result);
+      REQUIRE(result);
+      INFO((result->failure ? result->failure->message : result->note));
+      CHECK(result->failure.has_value() == fails);
+    }
+    REQUIRE(result);
+    CHECK(result->after.view.state == container_state::running);
+    CHECK(result->after.view.name == plan.container.name);
+    CHECK((result->after.view.id == old) == fails);
+    CHECK(result->after.rivals.empty());
+    CHECK(containers("crash").size() == 1);
+    REQUIRE_FALSE(run(command(command_kind::remove, "crash", plan)).failure);
+    if (!where) break;
+  }
+  CHECK(std::find(seen.begin(), seen.end(), "renamed") != seen.end());
+  CHECK(std::find(seen.begin(), seen.end(), "created") != seen.end());
+  CHECK(std::find(seen.begin(), seen.end(), fails ? "renamed_back" : "proved") != seen.end());
+}
+
+TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same run again makes exactly one container",
+                 "[integration][agent][acc-48]") {
+  auto plan = busybox("once", obedient);
+  welcome();
+  for (int n = 0;; ++n) {
+    auto c = command(command_kind::run, "once", plan);
+    std::optional<command_result> result;
+    auto where = run_until(*this, c, n, result);
+    if (where) run_until(*this, c, 1000, result);
+    REQUIRE(result);
+    INFO((where ? *where : "not cut short"));
+    CHECK_FALSE(result->failure);
+    CHECK(result->after.view.state == container_state::running);
+    CHECK(containers("once").size() == 1);
+    REQUIRE_FALSE(run(command(command_kind::remove, "once", plan)).failure);
+    if (!where) break;
+  }
+}
+
+TEST_CASE_METHOD(rig, "agent: what an interrupted replacement of another operation left is settled by the next start",
+                 "[integration][agent][fc-14]") {
+  auto plan = busybox("left", obedient);
+  welcome();
+  auto old = run(command(command_kind::run, "left", plan)).after.view.id;
+  for (int n : {1, 2}) {  // after the rename; after the creation
+    auto c = command(command_kind::replace, "left", plan);
+    c.container_id = old;
+    std::optional<command_result> ignored;
+    auto where = run_until(*this, c, n, ignored);
+    INFO((where ? *where : "?"));
+    auto start = command(command_kind::run, "left", plan);
+    start.container_id = old;
+    auto r = run(start);
+    INFO((r.failure ? r.failure->message : r.note));
+    CHECK_FALSE(r.failure);
+    CHECK(r.after.view.id == old);
+    CHECK(r.after.view.name == plan.container.name);
+    CHECK(r.after.view.state == container_state::running);
+    CHECK(containers("left").size() == 1);
+  }
+}

@@ -1,0 +1,145 @@
+#include "tests/integration/agent/rig.hpp"
+
+#include <stdlib.h>
+
+#include <fstream>
+
+#include "actors/agent/labels.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "integration/docker/beast_engine.hpp"
+
+namespace zedops::test {
+
+using namespace msg;
+
+temporary_dir::temporary_dir() {
+  char name[] = "/tmp/zedops-agent.XXXXXX";
+  if (!::mkdtemp(name)) throw std::runtime_error("no temporary directory");
+  path = name;
+}
+temporary_dir::~temporary_dir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+bool rig::to_test::send(const from_agent& m, uint64_t) {
+  owner->said_.change([&](auto& all) { all.push_back(m); });
+  return true;
+}
+
+rig::rig(const std::string& docker_host) : host_(docker_host) {
+  engine_ = std::move(docker::make_engine(host_).value());
+  cleanup_.emplace(*engine_, docker::labels{{agent::label::manager, manager_id_}});
+  std::filesystem::create_directories(data_root());
+  state_ = std::move(agent::agent_state::open(store_, 1, 2).value());
+  host_port_ = agent::make_host_port(host_.substr(7));
+  console_ = agent::make_console_port();
+  env_.emplace(agent::step_env{*engine_, *host_port_, *console_, *state_, agent::real_clocks(), {}});
+  link_.owner = this;
+  auto deps = std::make_shared<agent::core_deps>(
+      agent::core_deps{link_, *env_, {lanes_, quick_, bulk_, slow_, keeper_}, {}, {}, {}, {}, {}});
+  deps->options.name = "host1";
+  deps->options.data_path = data_root();
+  deps->engine_listens = [socket = host_.substr(7)] { return agent::engine_listens(socket); };
+  deps->on_final = [](error) {};
+  deps->on_manager = [this](std::string id) {
+    if (watcher_) caf::anon_send(watcher_, std::move(id));
+  };
+  core_ = agent::spawn_core(system_, deps);
+  watcher_ = agent::spawn_watcher(system_, *engine_, core_);
+}
+
+rig::~rig() {
+  caf::scoped_actor self{system_, true};
+  self->send_exit(watcher_, caf::exit_reason::user_shutdown);
+  self->send_exit(core_, caf::exit_reason::user_shutdown);
+  self->wait_for(caf::actor_cast<caf::actor>(watcher_), caf::actor_cast<caf::actor>(core_));
+}
+
+void rig::say(to_agent m) { caf::anon_send(core_, agent::link_input{agent::manager_said{std::move(m), 0, {}}}); }
+
+inventory rig::welcome(std::vector<known_server> servers) {
+  caf::anon_send(core_, agent::link_input{agent::link_up{}});
+  auto h = heard<hello>([](auto&) { return true; });
+  say(msg::welcome{h.id, manager_id_, 1, 7, std::move(servers)});
+  return heard<inventory>([](auto& i) { return !i.failure; });
+}
+
+size_t rig::mark() { return said_.value().size(); }
+
+command_result rig::run(const run_command& c) {
+  auto from = mark();
+  say(c);
+  return heard<command_result>([&](auto& r) { return r.op == c.op && r.attempt == c.attempt; }, from);
+}
+
+server_plan rig::zomboid(const std::string& name) {
+  server_plan p;
+  auto& c = p.container;
+  c.name = "steam-zomboid-" + name + "-" + manager_id_;
+  c.image = "zedops/zomboid-sim:test";
+  c.labels = {{"zedops.managed", "true"},
+              {"zedops.server.name", name},
+              {"zedops.type", "project-zomboid"},
+              {"pz.rcon.enabled", "true"}};
+  const auto game = free_port(), udp = free_port();
+  c.env = {{"SERVER_NAME", name}, {"SERVER_DEFAULT_PORT", std::to_string(game)}, {"RCON_PASSWORD", "secret"}};
+  c.ports = {{game, game, protocol::udp, {}}, {udp, udp, protocol::udp, {}}};
+  const auto tree = data_root() + "/" + name;
+  c.mounts = {{tree + "/bin", "/home/steam/zomboid-dedicated", false}, {tree + "/data", "/home/steam/Zomboid", false}};
+  c.networks = {"servers-" + manager_id_, "backend-" + manager_id_};
+  c.restart = restart_rule::unless_stopped;
+  p.data = {data_root(), name, {{"bin", tree + "/bin", true}, {"data", tree + "/data", true}}, {}};
+  p.stop.grace = 10s;
+  return p;
+}
+
+server_plan rig::busybox(const std::string& name, std::vector<std::string> cmd) {
+  server_plan p;
+  p.container.name = "box-" + name + "-" + manager_id_;
+  p.container.image = "zedops/busybox:test";
+  p.container.command = std::move(cmd);
+  const auto tree = data_root() + "/" + name;
+  p.container.mounts = {{tree + "/data", "/data", false}};
+  p.data = {data_root(), name, {{"data", tree + "/data", true}}, {}};
+  p.stop.grace = 1s;
+  return p;
+}
+
+run_command rig::command(command_kind kind, const std::string& name, server_plan plan) {
+  run_command c;
+  c.term = 1;
+  c.op = {"op" + std::to_string(++operations_)};
+  c.server = server(name);
+  c.kind = kind;
+  c.demand = data_demand::any;
+  c.time_max = 60s;
+  c.plan = std::move(plan);
+  return c;
+}
+
+known_server rig::known(const std::string& name, const server_plan& plan, const std::string& container) {
+  return {server(name), container, plan.container.name, plan.data};
+}
+
+docker::container_details rig::inspect(const std::string& id) {
+  auto r = wait_for<docker::container_details>([&](auto h) { engine_->inspect_container(id, {}, h); });
+  if (!r) FAIL(r.error().message);
+  return *r;
+}
+
+bool rig::gone(const std::string& id) {
+  auto r = wait_for<docker::container_details>([&](auto h) { engine_->inspect_container(id, {}, h); });
+  return !r && r.error().code == ec::not_found;
+}
+
+std::vector<docker::container_summary> rig::containers(const std::string& name) {
+  return wait_for<std::vector<docker::container_summary>>([&](auto h) {
+           engine_->list_containers({{agent::label::server, server(name).value}}, {}, h);
+         })
+      .value();
+}
+
+std::string rig::docker(const std::string& command) { return shell("DOCKER_HOST=" + host_ + " docker " + command); }
+
+}  // namespace zedops::test
