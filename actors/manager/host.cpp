@@ -116,8 +116,8 @@ struct host_state {
                    [&](heartbeat& m) { on_heartbeat(m); },
                    [&](inventory& m) { on_inventory(m); },
                    [&](observed& m) { on_observed(m); },
-                   [&](command_progress& m) { forward(m.server, core::progressed{std::move(m)}); },
-                   [&](command_result& m) { forward(m.server, core::reported{std::move(m)}); },
+                   [&](command_progress& m) { forward(m.server, core::progressed{m}); },
+                   [&](command_result& m) { forward(m.server, core::reported{m}); },
                    [&](data_answer& m) { on_data(m); },
                    [&](port_answer& m) { answer(m.request, std::move(m)); },
                    [&](logs_answer& m) { answer(m.request, std::move(m)); },
@@ -323,7 +323,7 @@ struct host_state {
 
   // ---- what it sees and says ----
   void on_observed(observed& m) {
-    forward(m.what.server, core::seen{std::move(m.what), cause_kind::container_event, std::move(m.hint)});
+    forward(m.what.server, core::seen{m.what, cause_kind::container_event, m.hint});
   }
   void forward(const server_id& server, core::input what) {
     auto s = world->records.server(server);
@@ -382,7 +382,7 @@ struct host_state {
       o.data = row.state;
       o.data_bytes = row.bytes;
       o.observed_at = now();
-      forward(row.id, core::seen{std::move(o), cause_kind::sync, {}});
+      forward(row.id, core::seen{o, cause_kind::sync, {}});
     }
     answer(m.request, std::move(m));
   }
