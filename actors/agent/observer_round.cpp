@@ -102,6 +102,9 @@ void observer::begin_round_data() {
 }
 
 void observer::finish_round() {
+  if (p_.engine_listens && !p_.engine_listens())
+    return fail_round({ec::engine_error, "the Docker Engine is shutting down",
+                       "what became of its containers is seen when it is back", {}});
   inventory out;
   for (const auto& [id, data] : *round_->data) {
     if (!view_.server(id)) continue;  // forgotten meanwhile
