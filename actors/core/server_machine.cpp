@@ -134,6 +134,19 @@ decision decide_seen(const server& s, const seen& in, const context& cx) {
   return d;
 }
 
+decision decide_data_seen(const server& s, const data_seen& in, const context& cx) {
+  decision d;
+  d.why = {cause_kind::sync, "data", {}};
+  if (s.id.empty() || s.op || s.status == server_status::purged) return d;
+  const bool unknown = in.data == data_state::unknown;
+  const auto data = unknown ? s.data : in.data;
+  const auto bytes = in.bytes ? in.bytes : (data == s.data ? s.data_bytes : std::nullopt);
+  if (data != s.data || bytes != s.data_bytes || unknown != s.stale)
+    d.facts.emplace_back(server_observed{s.container, s.health, s.exit_code, s.restarts, data, bytes, unknown, cx.now});
+  reconcile(d, s, cx, false);
+  return d;
+}
+
 decision decide_unseen(const server& s, const unseen& in, const context& cx) {
   decision d;
   d.why = {cause_kind::sync, in.failure.message, {}};
@@ -210,6 +223,17 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
   const auto op = *s.op;
   d.why = {cause_kind::report, op.id.value, op.actor};
   d.fresh_start = r.fresh_start;
+  // What was to be removed must not be there: the agent's word alone is not enough.
+  const bool removes = op.kind == op_kind::remove || op.kind == op_kind::purge;
+  if (removes && !r.failure && r.after.container == presence::present) {
+    settle_failure(d, s, op,
+                   error{ec::engine_error,
+                         "its container " + r.after.view.name + " is still there",
+                         "look at it on its host: docker ps -a",
+                         {}},
+                   &r.after, cx);
+    return d;
+  }
   const bool came_to_nothing = op.kind == op_kind::restore && r.failure &&
                                (r.failure->code == ec::no_data || r.failure->code == ec::data_unknown);
   if (came_to_nothing) {
@@ -284,6 +308,7 @@ decision decide(const server& s, const input& in, const context& cx) {
                         [&](const unseen& x) { return decide_unseen(s, x, cx); },
                         [&](const agent_ready&) { return decide_ready(s, cx); },
                         [&](const tick&) { return decide_tick(s, cx); },
+                        [&](const data_seen& x) { return decide_data_seen(s, x, cx); },
                     },
                     in);
 }

@@ -322,9 +322,7 @@ struct host_state {
   }
 
   // ---- what it sees and says ----
-  void on_observed(observed& m) {
-    forward(m.what.server, core::seen{m.what, cause_kind::container_event, m.hint});
-  }
+  void on_observed(observed& m) { forward(m.what.server, core::seen{m.what, cause_kind::container_event, m.hint}); }
   void forward(const server_id& server, core::input what) {
     auto s = world->records.server(server);
     if (!s || s->agent != id) return;  // not this agent's business
@@ -376,14 +374,8 @@ struct host_state {
     queries.erase(i);
   }
   void on_data(data_answer& m) {
-    for (const auto& row : m.rows) {  // what was seen is also known from now on
-      observation o;
-      o.server = row.id;
-      o.data = row.state;
-      o.data_bytes = row.bytes;
-      o.observed_at = now();
-      forward(row.id, core::seen{o, cause_kind::sync, {}});
-    }
+    for (const auto& row : m.rows)  // what was seen is also known from now on
+      forward(row.id, core::data_seen{row.state, row.bytes});
     answer(m.request, std::move(m));
   }
 
