@@ -8,8 +8,11 @@ namespace {
 
 using namespace detail;
 
+constexpr size_t scratch_bytes_max = 1 << 20;  // kept between messages, per thread
+
+// Writes into a buffer that each thread keeps, so that a message costs one allocation of its exact size.
 struct sink {
-  std::string bytes;
+  std::string& bytes;
   void write(const char* data, size_t size) { bytes.append(data, size); }
 };
 using packer = msgpack::packer<sink>;
@@ -278,10 +281,14 @@ result<T> decode(std::string_view bytes) {
 
 template <form F, class T>
 std::string encode(const T& value) {
-  sink out;
+  thread_local std::string scratch;
+  scratch.clear();
+  sink out{scratch};
   packer p(out);
   write<F>(p, value);
-  return std::move(out.bytes);
+  std::string exact(scratch);
+  if (scratch.capacity() > scratch_bytes_max) std::string{}.swap(scratch);
+  return exact;
 }
 
 }  // namespace

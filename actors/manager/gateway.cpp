@@ -1,6 +1,7 @@
 #include "actors/manager/gateway.hpp"
 
 #include <caf/all.hpp>
+#include <map>
 #include <unordered_map>
 
 #include "actors/core/blueprint.hpp"
@@ -28,6 +29,7 @@ struct open_request {
   server_id target;
   std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
   int port_choices = 0;
+  caf::actor_clock::time_point deadline{};
 };
 
 struct gateway_state {
@@ -36,7 +38,8 @@ struct gateway_state {
   rt::gateway_actor::stateful_pointer<gateway_state> self = nullptr;
   shared* world = nullptr;
   gateway_handles to;
-  std::unordered_map<uint64_t, std::shared_ptr<open_request>> open;  // what is in flight lives here, not in closures
+  std::map<uint64_t, std::shared_ptr<open_request>>
+      open;  // what is in flight lives here, not in closures; oldest first
   std::unordered_map<std::string, uint64_t> by_operation;
   std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
   std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
@@ -48,6 +51,7 @@ struct gateway_state {
   }
 
   void handle(client_call& call) {
+    give_up_overdue();
     if (open.size() >= requests_open_max)
       return answer_error(*world, call.who,
                           {ec::rate_limited, "too many requests are open", "repeat it in a moment", {}});
@@ -226,18 +230,24 @@ struct gateway_state {
 
   void submit(const std::shared_ptr<open_request>& r, core::input what) {
     const auto n = ++last;
-    open[n] = r;
+    r->deadline = self->clock().now() + decision_time_max;
+    open.emplace_hint(open.end(), n, r);
     if (!r->options.dry_run) by_operation[r->who.op.value] = n;
-    self->request(to.registry, decision_time_max, server_call{r->target, std::move(what), r->options.dry_run})
+    // No timeout of CAF's: it costs two wake-ups of the clock thread for each request. A server's actor answers
+    // whatever ends it; should it hang, the next request finds this one overdue.
+    self->request(to.registry, caf::infinite, server_call{r->target, std::move(what), r->options.dry_run})
         .then([this, n](server_reply& reply) { decided(n, reply); },
-              [this, n](caf::error& e) {
-                server_reply lost;
-                lost.failure = error{ec::internal,
-                                     "the server's actor did not answer: " + self->system().render(e),
-                                     "look first, then repeat: zedctl server get",
-                                     {}};
-                decided(n, lost);
-              });
+              [this, n](caf::error& e) { unanswered(n, self->system().render(e)); });
+  }
+  void unanswered(uint64_t n, const std::string& why) {
+    server_reply lost;
+    lost.failure = error{
+        ec::internal, "the server's actor did not answer: " + why, "look first, then repeat: zedctl server get", {}};
+    decided(n, lost);
+  }
+  void give_up_overdue() {
+    while (!open.empty() && open.begin()->second->deadline <= self->clock().now())
+      unanswered(open.begin()->first, "no decision within " + format_duration(decision_time_max));
   }
 
   void decided(uint64_t n, server_reply& reply) {

@@ -95,7 +95,9 @@ struct server_shell {
   void start_commit(core::decision d, promise answer, time_point now) {
     rt::commit c{rt::entity_kind::server, id.value, model().log_head, core::number(model(), d.facts), d.why, now};
     pending = in_flight_commit{std::move(d), std::move(answer)};
-    self->request(journal, journal_timeout, std::move(c))
+    // No timeout: CAF's cost two wake-ups of its clock thread for each request. The journal answers from its destructor
+    // whatever ends it, and its end is the end of the process (see node.cpp).
+    self->request(journal, caf::infinite, std::move(c))
         .then([this](rt::committed& done) { on_committed(done); },
               [this](caf::error& e) { self->quit(std::move(e)); });  // outcome unknown: begin again from the catalog
   }

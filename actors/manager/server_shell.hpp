@@ -5,7 +5,6 @@
 namespace zedops::manager {
 
 inline constexpr size_t calls_queued_max = 256;
-inline constexpr auto journal_timeout = std::chrono::seconds(30);
 
 // Starts from the catalog's record; a server that it does not have is blank and takes only `created`.
 rt::server_actor spawn_server(caf::actor_system& sys, shared& world, rt::journal_actor journal, rt::hosts_actor hosts,
