@@ -54,9 +54,17 @@ std::string events_text(const std::vector<msg::event>& history, const look& l) {
   return t.render({.headers = false});
 }
 
+// A screen is looked at over shoulders; -o json gives the values.
+bool looks_secret(std::string_view key) {
+  for (std::string_view word : {"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY"})
+    if (key.find(word) != std::string_view::npos) return true;
+  return false;
+}
+
 std::string config_text(const msg::server_view& v) {
   std::string out;
-  for (const auto& [key, value] : v.config) out += fmt::format("{}={}\n", key, value);
+  for (const auto& [key, value] : v.config)
+    out += fmt::format("{}={}\n", key, looks_secret(key) && !value.empty() ? "(hidden)" : value);
   return out;
 }
 

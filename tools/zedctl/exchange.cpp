@@ -26,8 +26,8 @@ msg::error silent_error(const exchange& x) {
 
 }  // namespace
 
-ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> limit, const progress_fn& on_progress,
-                      const notice_fn& on_notice) {
+ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> limit,
+                      const exchange_listener& listener) {
   all_ = &all;
   states_.assign(all.size(), {});
   lost_.reset();
@@ -36,7 +36,7 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
     if (x.key.empty()) x.key = world_.random_key();
   for (;;) {
     send_more();
-    if (lost_ && !reconnect(*lost_, on_notice)) {
+    if (lost_ && !reconnect(*lost_, listener)) {
       if (!world_.interrupted()) fail_open(*lost_);
     }
     if (all_done()) return ending::done;
@@ -45,8 +45,8 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
     if (until_ && now >= *until_) return ending::timed_out;
     auto reply = transport_.receive(until_ ? std::min(slice, *until_ - now) : slice);
     if (!reply) lost_ = reply.error();
-    else if (*reply) deliver(**reply, on_progress);
-    else resend_silent();
+    else if (*reply) deliver(**reply, listener);
+    else resend_silent(), listener.idle();
   }
 }
 
@@ -101,10 +101,10 @@ void exchanger::resend_silent() {
 }
 
 // The open requests are forgotten and sent again, with their keys, as soon as the manager is back.
-bool exchanger::reconnect(const msg::error& why, const notice_fn& on_notice) {
+bool exchanger::reconnect(const msg::error& why, const exchange_listener& listener) {
   bool ever_heard = std::ranges::any_of(states_, [](const state& s) { return s.attempts > 0; });
   if (!ever_heard) return false;
-  on_notice("connection to the manager lost; waiting for it to come back");
+  listener.notice("connection to the manager lost; waiting for it to come back");
   auto give_up = world_.ticks() + reconnect_max;
   if (until_) give_up = std::min(give_up, *until_);
   msg::error last = why;
@@ -114,7 +114,7 @@ bool exchanger::reconnect(const msg::error& why, const notice_fn& on_notice) {
     for (auto& s : states_) s = {{}, {}, s.attempts > 0 ? 1u : 0u, false};
     send_more();
     if (!lost_) {
-      on_notice("connected again");
+      listener.notice("connected again");
       return true;
     }
     last = *lost_;
@@ -123,7 +123,7 @@ bool exchanger::reconnect(const msg::error& why, const notice_fn& on_notice) {
   return false;
 }
 
-void exchanger::deliver(const bus::reply& reply, const progress_fn& on_progress) {
+void exchanger::deliver(const bus::reply& reply, const exchange_listener& listener) {
   auto found = std::ranges::find(states_, reply.request_id, &state::request_id);
   if (found == states_.end()) return;  // a late answer to a request that was sent again
   auto i = static_cast<size_t>(found - states_.begin());
@@ -134,14 +134,14 @@ void exchanger::deliver(const bus::reply& reply, const progress_fn& on_progress)
     case bus::reply_kind::accepted: {
       auto r = msg::unpack_map<msg::operation_reply>(reply.body);
       if (r) x.operation = r->operation.id.value;
-      if (r) on_progress(i, r->operation);
+      if (r) listener.progress(i, r->operation);
       if (x.expect == answer::accepted) x.outcome = reply.body;
       return;
     }
     case bus::reply_kind::progress: {
       auto op = msg::unpack_map<msg::operation_view>(reply.body);
       if (op) x.operation = op->id.value;
-      if (op) on_progress(i, *op);
+      if (op) listener.progress(i, *op);
       return;
     }
     case bus::reply_kind::result: x.outcome = reply.body; return;

@@ -38,16 +38,18 @@ struct exchange {
 
 enum class ending : uint8_t { done, interrupted, timed_out };
 
-using progress_fn = std::function<void(size_t index, const msg::operation_view&)>;
-using notice_fn = std::function<void(const std::string&)>;  // "connection lost; waiting for the manager"
+struct exchange_listener {
+  std::function<void(size_t index, const msg::operation_view&)> progress = [](size_t, const msg::operation_view&) {};
+  std::function<void()> idle = [] {};                                          // nothing came for a moment
+  std::function<void(const std::string&)> notice = [](const std::string&) {};  // "connection lost; waiting"
+};
 
 class exchanger {
  public:
   exchanger(world& w, transport& t) : world_(w), transport_(t) {}
 
   // `limit`: for all of them together; none: each as long as it needs.
-  ending run(std::vector<exchange>& all, std::optional<msg::duration> limit, const progress_fn& on_progress,
-             const notice_fn& on_notice);
+  ending run(std::vector<exchange>& all, std::optional<msg::duration> limit, const exchange_listener& listener);
 
  private:
   struct state {
@@ -59,8 +61,8 @@ class exchanger {
   bool send(exchange& x, state& s);
   void send_more();
   void resend_silent();
-  void deliver(const bus::reply& reply, const progress_fn& on_progress);
-  bool reconnect(const msg::error& why, const notice_fn& on_notice);
+  void deliver(const bus::reply& reply, const exchange_listener& listener);
+  bool reconnect(const msg::error& why, const exchange_listener& listener);
   void fail_open(const msg::error& why);
   bool all_done() const;
 

@@ -12,7 +12,7 @@ namespace zedops::ctl {
 using namespace std::chrono_literals;
 
 std::string painted(std::string_view text, style s, bool colour) {
-  if (!colour || s == style::plain) return std::string(text);
+  if (!colour || s == style::plain || text.empty()) return std::string(text);
   std::string_view code;
   switch (s) {
     case style::plain: break;

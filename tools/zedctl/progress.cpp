@@ -43,7 +43,8 @@ progress_view::row& progress_view::row_of(const std::string& name) {
   return rows_.emplace_back(row{name, {}, {}, ticks_()});
 }
 
-std::string progress_view::bar_line(const row& r, const msg::operation_view& op) const {
+std::string progress_view::bar_line(const row& r) const {
+  const auto& op = r.op;
   auto line = fmt::format("{}  {}", r.name, step_of(op));
   if (op.progress > 0 && !msg::ended(op.status)) line += fmt::format("  {} {:3}%", bar(op.progress), op.progress);
   if (!op.note.empty()) line += "  " + op.note;
@@ -56,7 +57,7 @@ void progress_view::update(const std::string& name, const msg::operation_view& o
   auto& r = row_of(name);
   auto step = step_of(op);
   if (options_.bars) {
-    r.line = bar_line(r, op);
+    r.op = op;
     draw();
     return;
   }
@@ -71,7 +72,7 @@ void progress_view::draw() {
   clear();
   size_t shown = std::min(rows_.size(), rows_max);
   for (size_t i = 0; i < shown; ++i) {
-    auto text = rows_[i].line;
+    auto text = bar_line(rows_[i]);
     for (char& c : text)
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     err_ << painted(cut(text, options_.width > 1 ? options_.width - 1 : 1), style::busy, options_.colour) << '\n';
@@ -79,6 +80,12 @@ void progress_view::draw() {
   if (rows_.size() > shown) err_ << "  and " << rows_.size() - shown << " more\n";
   drawn_ = shown + (rows_.size() > shown ? 1 : 0);
   err_.flush();
+  drawn_at_ = ticks_();
+}
+
+void progress_view::tick() {
+  constexpr std::chrono::milliseconds redraw_after{1'000};
+  if (drawn_ > 0 && ticks_() - drawn_at_ >= redraw_after) draw();
 }
 
 void progress_view::clear() {

@@ -25,18 +25,20 @@ class progress_view {
   progress_view& operator=(const progress_view&) = delete;
 
   void update(const std::string& name, const msg::operation_view& op);
+  // Bars show how long it takes: redraws them once a second.
+  void tick();
   // Takes the bars away, so that something else can be written.
   void clear();
 
  private:
   struct row {
     std::string name;
-    std::string step;  // last one told
-    std::string line;
+    std::string step;        // last one told
+    msg::operation_view op;  // as last told
     std::chrono::milliseconds since{};
   };
   row& row_of(const std::string& name);
-  std::string bar_line(const row& r, const msg::operation_view& op) const;
+  std::string bar_line(const row& r) const;
   void draw();
 
   static constexpr size_t rows_max = 12;  // bars drawn at a time; the rest is counted
@@ -46,6 +48,7 @@ class progress_view {
   std::function<std::chrono::milliseconds()> ticks_;
   std::vector<row> rows_;
   size_t drawn_ = 0;
+  std::chrono::milliseconds drawn_at_{};
 };
 
 }  // namespace zedops::ctl

@@ -36,7 +36,7 @@ msg::result<void> session::knock() {
   return {};
 }
 
-ending session::run(std::vector<exchange>& all, const progress_fn& on_progress, std::optional<msg::duration> limit) {
+ending session::run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit) {
   auto t = connection();
   if (auto there = t && !limit ? knock() : msg::result<void>{}; !there) t = msg::fail(there.error());
   if (!t) {
@@ -44,9 +44,10 @@ ending session::run(std::vector<exchange>& all, const progress_fn& on_progress, 
     return ending::done;
   }
   for (auto& x : all) debug(fmt::format("request {} for '{}'", x.verb, x.name));
-  return exchanger(w_, **t).run(all, limit, on_progress, [&](const std::string& text) {
+  listener.notice = [this](const std::string& text) {
     if (!machine()) tell(text);
-  });
+  };
+  return exchanger(w_, **t).run(all, limit, listener);
 }
 
 msg::result<std::string> session::ask_bytes(const std::string& verb, std::string body, msg::duration limit) {
@@ -57,8 +58,7 @@ msg::result<std::string> session::ask_bytes(const std::string& verb, std::string
   if (limit > read_max) x.expect = answer::patient;
   std::vector<exchange> all{std::move(x)};
   auto patience = flags_.timeout.value_or(limit);
-  switch (run(
-      all, [](size_t, const msg::operation_view&) {}, patience)) {
+  switch (run(all, {}, patience)) {
     case ending::done: break;
     case ending::interrupted: return msg::fail(msg::ec::cancelled, "interrupted");
     case ending::timed_out:

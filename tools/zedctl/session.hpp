@@ -61,7 +61,7 @@ class session {
     return msg::unpack_map<Reply>(*bytes);
   }
   msg::result<std::string> ask_bytes(const std::string& verb, std::string body, msg::duration limit);
-  ending run(std::vector<exchange>& all, const progress_fn& on_progress, std::optional<msg::duration> limit);
+  ending run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit);
   std::string packed_options(bool wait) const;
   bool was_interrupted() const { return w_.interrupted(); }
 

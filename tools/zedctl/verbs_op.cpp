@@ -73,6 +73,14 @@ int report_ends(session& s, const std::vector<exchange>& all) {
   return count.status();
 }
 
+// How far each is now: the manager tells only what changes from here on.
+void show_present(session& s, const std::vector<exchange>& all, progress_view& view) {
+  if (!s.outside().err_tty) return;
+  for (const auto& x : all)
+    if (auto op = s.ask<msg::operation_view>("op.get", msg::get_operation{x.operation}); op && !msg::ended(op->status))
+      view.update(op->target_name, *op);
+}
+
 int wait(session& s, const arguments& a) {
   std::vector<exchange> all;
   for (const auto& id : a.all("ID")) {
@@ -90,8 +98,11 @@ int wait(session& s, const arguments& a) {
   {
     progress_options how{w.err_tty, s.colour_err(), !w.err_tty && (s.machine() || s.flags().quiet), w.width};
     progress_view view(w.err, how, w.ticks);
-    end = s.run(
-        all, [&](size_t, const msg::operation_view& op) { view.update(op.target_name, op); }, s.flags().timeout);
+    exchange_listener listener;
+    listener.progress = [&](size_t, const msg::operation_view& op) { view.update(op.target_name, op); };
+    listener.idle = [&] { view.tick(); };
+    show_present(s, all, view);
+    end = s.run(all, std::move(listener), s.flags().timeout);
   }
   int status = report_ends(s, all);
   if (end == ending::done) return status;

@@ -223,12 +223,10 @@ int run_operation(session& s, const msg::operation_row& row, const arguments& a)
   {
     progress_options how{w.err_tty, s.colour_err(), !w.err_tty && (s.machine() || s.flags().quiet), w.width};
     progress_view view(w.err, how, w.ticks);
-    end = s.run(
-        all,
-        [&](size_t i, const msg::operation_view& op) {
-          if (wait) view.update(all[i].name, op);
-        },
-        s.flags().timeout);
+    exchange_listener listener;
+    if (wait) listener.progress = [&](size_t i, const msg::operation_view& op) { view.update(all[i].name, op); };
+    listener.idle = [&] { view.tick(); };
+    end = s.run(all, std::move(listener), s.flags().timeout);
   }
   int status = finish(s, row, all);
   return end == ending::done ? status : stopped_watching(s, all, end);

@@ -249,6 +249,32 @@ TEST_CASE("facts: every kind has a sentence of one line", "[unit][zedctl]") {
     CHECK_FALSE(because({kind, "x", ""}).empty());
 }
 
+TEST_CASE("describe: secrets are not on the screen, but in the JSON", "[unit][zedctl]") {
+  bench b;
+  auto v = pz1();
+  v.config = {{"ADMIN_PASSWORD", "hunter2"}};
+  b.says("server.get", v);
+  b.says("server.history", msg::event_page{});
+  REQUIRE(b.run({"server", "describe", "pz1"}) == 0);
+  CHECK(b.out.str().find("hunter2") == std::string::npos);
+  CHECK_THAT(b.out.str(), Contains("ADMIN_PASSWORD=(hidden)"));
+  REQUIRE(b.run({"server", "describe", "pz1", "-o", "json"}) == 0);
+  CHECK_THAT(b.out.str(), Contains("hunter2"));
+}
+
+TEST_CASE("progress: the clock beside a bar goes on when nothing is told", "[unit][zedctl]") {
+  std::ostringstream err;
+  milliseconds clock{0};
+  progress_view view(err, {.bars = true, .width = 80}, [&] { return clock; });
+  view.update("pz1", operation(op_kind::stop, msg::op_status::running, "saving"));
+  clock = 500ms;
+  view.tick();
+  CHECK(err.str() == "pz1  saving  0s\n");
+  clock = 7s;
+  view.tick();
+  CHECK_THAT(err.str(), Contains("pz1  saving  7s\n"));
+}
+
 TEST_CASE("progress: many operations do not fill the screen", "[unit][zedctl]") {
   std::ostringstream err;
   {
