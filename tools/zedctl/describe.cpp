@@ -12,6 +12,7 @@ namespace zedops::ctl {
 namespace {
 
 constexpr size_t described_events_max = 10;
+constexpr size_t described_columns_max = 72;  // of one event; history shows all of it
 
 const msg::event* last_status_change(const std::vector<msg::event>& history) {
   auto found = std::ranges::find_if(history, [](const msg::event& e) {
@@ -39,8 +40,10 @@ std::string actions_text(const msg::server_view& v) {
   std::string out;
   for (const auto& verb : v.actions) {
     auto row = std::ranges::find(msg::operation_table, verb, &msg::operation_row::verb);
-    out += fmt::format("zedctl server {} {}{}\n", verb, v.name,
-                       row == msg::operation_table.end() ? "" : fmt::format("   # {}", row->help));
+    auto line = fmt::format("zedctl server {} {}", verb, v.name);
+    if (row != msg::operation_table.end())
+      line = fmt::format("{:<{}}  # {}", line, sizeof "zedctl server recreate" + v.name.size(), row->help);
+    out += line + '\n';
   }
   return out;
 }
@@ -49,7 +52,9 @@ std::string events_text(const std::vector<msg::event>& history, const look& l) {
   table t({"", "", ""});
   for (size_t i = 0; i < std::min(history.size(), described_events_max); ++i) {
     const auto& e = history[i];
-    t.add({{ago_text(e.time, l), style::plain}, {sentence(e.data), style::plain}, {who(e.why), style::plain}});
+    t.add({{ago_text(e.time, l), style::plain},
+           {cut(sentence(e.data), described_columns_max), style::plain},
+           {who(e.why), style::plain}});
   }
   return t.render({.headers = false});
 }

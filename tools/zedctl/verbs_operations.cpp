@@ -84,15 +84,17 @@ msg::result<std::string> purge_consequence(session& s, const std::string& name, 
   if (!v) return msg::fail(with_guess(s, v.error(), name));
   auto data = s.ask<msg::data_reply>("server.check-data", msg::check_data{{name}, true}, patient_read_max);
   std::string size = "data of unknown size";
+  auto path = v->server_data_path;
   if (data && data->servers.size() == 1) {
     const auto& row = data->servers.front();
+    if (auto folder = path + '/' + v->name; row.data_path.starts_with(folder)) path = folder;
     if (row.bytes) size = "data " + msg::format_bytes(*row.bytes);
     else if (row.state == msg::data_state::absent || row.state == msg::data_state::empty) size = "no data";
   } else if (v->data_bytes) {
     size = fmt::format("data {} when last seen", msg::format_bytes(*v->data_bytes));
   }
   if (s.was_interrupted()) return msg::fail(msg::ec::cancelled, "interrupted");
-  auto path = v->server_data_path.empty() ? "" : " in " + v->server_data_path;
+  if (!path.empty()) path.insert(0, " in ");
   return fmt::format("Purge {}: container, DB record, {}{}, ports {}. This cannot be undone.", v->name,
                      remove_data ? size : fmt::format("but not the {}", size), path, ports_text(*v));
 }
@@ -149,6 +151,7 @@ std::string done_line(session& s, const msg::operation_row& row, const msg::oper
     s.say(fmt::format("restore until {}: zedctl server restore {}", until_text(*r.server.purge_at, l), name));
   if (row.kind == op_kind::edit && r.server.pending_rebuild)
     s.say(fmt::format("apply it with: zedctl server rebuild {}", name));
+  if (!r.operation.note.empty()) s.say(fmt::format("{}: {}", name, r.operation.note));
   if (r.fresh_start) s.say(fmt::format("{} began with empty directories", name));
   std::string state;
   if (!r.server.id.empty() && row.kind != op_kind::purge) state = ": " + status_phrase(r.server, l).text;

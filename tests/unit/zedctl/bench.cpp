@@ -137,7 +137,7 @@ msg::server_view pz1() {
   v.ports = {{msg::port_role::game, msg::protocol::udp, 16261},
              {msg::port_role::udp, msg::protocol::udp, 16262},
              {msg::port_role::rcon, msg::protocol::tcp, 27015}};
-  v.server_data_path = "/var/lib/zedops/servers/pz1";
+  v.server_data_path = "/var/lib/zedops/servers";
   v.health = msg::health_state::healthy;
   v.created_at = noon - 76h;
   v.updated_at = noon - 2h;

@@ -40,6 +40,15 @@ TEST_CASE("wait: without a terminal, one line per change of step", "[unit][zedct
   CHECK(b.out.str() == "Rebuilt pz1: running after 12s\n");
 }
 
+TEST_CASE("wait: what did not go as wished is told although it succeeded", "[unit][zedctl][acc-15]") {
+  bench b;
+  auto r = succeeded(op_kind::rebuild);
+  r.operation.note = "registry unreachable, used local image";
+  b.says("server.rebuild", r);
+  REQUIRE(b.run({"server", "rebuild", "pz1"}) == 0);
+  CHECK(b.err.str() == "pz1: registry unreachable, used local image\n");
+}
+
 TEST_CASE("wait: on a terminal, bars that are taken away at the end", "[unit][zedctl]") {
   bench b;
   b.w.err_tty = true;
