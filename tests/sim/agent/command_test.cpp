@@ -1,0 +1,205 @@
+#include "tests/sim/agent/world.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::test;
+
+TEST_CASE_METHOD(agent_world, "agent: a command asked again repeats its report and is not executed twice",
+                 "[sim][agent][fc-11]") {
+  welcome();
+  auto c = command("op1", "s1");
+  say(c);
+  REQUIRE(all<command_result>().size() == 1);
+  CHECK_FALSE(all<command_result>()[0].failure);
+  CHECK(docker.count("create") == 1);
+  SECTION("in the same process") { say(c); }
+  SECTION("after its crash") {
+    kill();
+    spawn();
+    welcome({known("s1")});
+    say(c);
+  }
+  auto results = all<command_result>();
+  REQUIRE(results.size() == 2);
+  CHECK(results[1].after.view.id == results[0].after.view.id);
+  CHECK(docker.count("create") == 1);
+  CHECK(docker.count("start") == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: while it runs, the same command again attaches to it", "[sim][agent]") {
+  welcome();
+  lanes.hold = true;
+  auto c = command("op1", "s1");
+  say(c);
+  say(c);
+  CHECK(lanes.held.size() == 1);
+  lanes.hold = false;
+  lanes.release();
+  settle();
+  CHECK(all<command_result>().size() == 1);
+  CHECK(docker.count("create") == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a command begun by a process that died is executed again and converges",
+                 "[sim][agent][acc-48][fc-10]") {
+  welcome();
+  auto c = command("op1", "s1");
+  struct crash {};
+  lanes.hold = true;
+  say(c);
+  env->crash_point = [](std::string_view at) {
+    if (at == "created") throw crash{};
+  };
+  auto job = std::move(lanes.held.front());
+  lanes.held.clear();
+  CHECK_THROWS_AS(job(), crash);
+  job = nullptr;
+  kill();
+  lanes.hold = false;
+  spawn();
+  REQUIRE(state->find({"op1"}));
+  CHECK_FALSE(state->find({"op1"})->result);
+  welcome();
+  say(c);
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  CHECK_FALSE(r[0].failure);
+  CHECK(docker.containers.size() == 1);
+  CHECK(docker.count("create") == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a command of a lower term is refused and touches nothing",
+                 "[sim][agent][fc-54]") {
+  welcome({}, 5);
+  auto c = command("op1", "s1");
+  c.term = 4;
+  say(c);
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  REQUIRE(r[0].failure);
+  CHECK(r[0].failure->code == ec::not_leader);
+  CHECK(docker.calls.empty());
+  c.term = 6;
+  c.op = {"op2"};
+  say(c);
+  CHECK(state->term() == 6);
+  CHECK(docker.count("create") == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a pull on one server holds up no stop and no list of another",
+                 "[sim][agent][acc-17][fc-37]") {
+  auto c = docker.make("box-s2", labels_of("s2"), container_state::running);
+  welcome({known("s2", c)});
+  lanes.hold = true;
+  say(command("pulls", "s1"));
+  auto pulling = std::move(lanes.held);
+  lanes.held.clear();
+  lanes.hold = false;
+  auto from = mark();
+  say(command("stop", "s2", command_kind::stop));
+  REQUIRE(all<command_result>(from).size() == 1);
+  CHECK(all<command_result>(from)[0].op.value == "stop");
+  say(sync_query{1});
+  CHECK(all<inventory>(from).size() == 1);
+  for (auto& w : pulling) w();
+  settle();
+  CHECK(all<command_result>(from).size() == 2);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the other", "[sim][agent][fc-13]") {
+  welcome();
+  lanes.hold = true;
+  say(command("a", "s1"));
+  say(command("b", "s1", command_kind::stop));
+  CHECK(lanes.held.size() == 1);
+  lanes.release();
+  settle();
+  CHECK(lanes.held.size() == 1);
+  lanes.release();
+  settle();
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 2);
+  CHECK(r[0].op.value == "a");
+  CHECK(r[1].after.view.state == container_state::exited);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a stop saves over RCON first, on the container's address in its network",
+                 "[sim][agent][acc-16]") {
+  welcome();
+  auto c = command("op1", "s1");
+  c.plan.container.networks = {"game-net", "backend"};
+  c.plan.stop.network = "backend";
+  c.plan.stop.rcon = {27015, "secret", {"save"}, 1s, 3s};
+  say(c);
+  docker.calls.clear();
+  c.op = {"op2"};
+  c.kind = command_kind::stop;
+  SECTION("reachable") {
+    say(c);
+    CHECK(docker.calls == std::vector<std::string>{"console save at 10.0.0.2:27015", "stop box-s1"});
+    CHECK(all<command_result>().back().note == "saved; stopped cleanly after 0 s");
+  }
+  SECTION("not reachable: noted, and stopped all the same") {
+    console.refuses = true;
+    say(c);
+    CHECK(docker.calls == std::vector<std::string>{"stop box-s1"});
+    CHECK(all<command_result>().back().note == "not saved: no connection to 10.0.0.2; stopped cleanly after 0 s");
+    CHECK_FALSE(all<command_result>().back().failure);
+  }
+}
+
+TEST_CASE_METHOD(agent_world, "agent: progress names its steps in order and never falls", "[sim][agent]") {
+  welcome();
+  say(command("op1", "s1"));
+  std::vector<std::string> steps;
+  uint32_t last = 0;
+  for (auto& p : all<command_progress>()) {
+    CHECK(p.progress >= last);
+    last = p.progress;
+    if (steps.empty() || steps.back() != p.step) steps.push_back(p.step);
+  }
+  CHECK(steps == std::vector<std::string>{"preparing", "creating", "starting"});
+}
+
+TEST_CASE_METHOD(agent_world,
+                 "agent: a command that waits can be cancelled, one that has begun ends before its next step",
+                 "[sim][agent]") {
+  welcome();
+  lanes.hold = true;
+  say(command("a", "s1"));
+  say(command("b", "s1"));
+  say(cancel_command{{"b"}});
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  CHECK(r[0].op.value == "b");
+  CHECK(r[0].failure->code == ec::cancelled);
+  say(cancel_command{{"a"}});
+  lanes.release();
+  settle();
+  r = all<command_result>();
+  REQUIRE(r.size() == 2);
+  CHECK(r[1].failure->code == ec::cancelled);
+  CHECK(docker.calls.empty());
+}
+
+TEST_CASE_METHOD(agent_world, "agent: results wait while the link is full", "[sim][agent]") {
+  welcome();
+  link.full = true;
+  say(command("op1", "s1"));
+  CHECK(all<command_result>().empty());
+  link.full = false;
+  advance(1500ms);
+  CHECK(all<command_result>().size() == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: an Engine that is away fails commands with a reason, and proves nothing",
+                 "[sim][agent][fc-61]") {
+  welcome();
+  docker.down = true;
+  say(command("op1", "s1"));
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  CHECK(r[0].failure->code == ec::engine_error);
+  CHECK(r[0].failure->operation == "op1");
+  CHECK(r[0].after.container == presence::unknown);
+}

@@ -1,0 +1,242 @@
+#include "tests/sim/agent/fake_docker.hpp"
+
+#include <algorithm>
+
+namespace zedops::test {
+
+using namespace docker;
+using msg::container_state;
+using msg::ec;
+using lock = std::lock_guard<std::recursive_mutex>;
+
+namespace {
+
+tl::unexpected<msg::error> away() { return msg::fail(ec::engine_error, "no Docker Engine there", "start it"); }
+tl::unexpected<msg::error> absent(const std::string& what) { return msg::fail(ec::not_found, "no such " + what); }
+
+}  // namespace
+
+size_t fake_docker::count(const std::string& prefix) const {
+  lock guard(mutex_);
+  return static_cast<size_t>(std::count_if(calls.begin(), calls.end(), [&](auto& c) { return c.starts_with(prefix); }));
+}
+
+container_details* fake_docker::find(const std::string& key) {
+  if (auto i = containers.find(key); i != containers.end()) return &i->second;
+  for (auto& [id, c] : containers)
+    if (c.view.name == key) return &c;
+  return nullptr;
+}
+
+template <class T>
+bool fake_docker::refuse(const handler<T>& h, bool also) {
+  if (!down && !also) return false;
+  h(away());
+  return true;
+}
+
+std::string fake_docker::make(const std::string& name, docker::labels labels, container_state s) {
+  lock guard(mutex_);
+  auto id = "c" + std::to_string(++next_);
+  auto& c = containers[id];
+  c.view.id = id;
+  c.view.name = name;
+  c.view.labels = std::move(labels);
+  c.view.state = s;
+  emit(id, "create");
+  return id;
+}
+
+void fake_docker::emit(const std::string& id, const std::string& action) {
+  if (!listener_) return;
+  event e{"container", action, id, {}, 0};
+  if (auto c = find(id)) {
+    e.attributes = c->view.labels;
+    e.attributes["name"] = c->view.name;
+  }
+  listener_(e);
+}
+
+void fake_docker::set_state(const std::string& id, container_state s, const char* action) {
+  find(id)->view.state = s;
+  emit(id, action);
+}
+
+void fake_docker::die(const std::string& id, int64_t exit_code) {
+  lock guard(mutex_);
+  find(id)->view.exit_code = exit_code;
+  set_state(id, container_state::exited, "die");
+}
+
+void fake_docker::destroy(const std::string& id) {
+  lock guard(mutex_);
+  auto c = *find(id);
+  containers.erase(c.view.id);
+  if (!listener_) return;
+  event e{"container", "destroy", c.view.id, c.view.labels, 0};
+  listener_(e);
+}
+
+void fake_docker::let_pulls_go() {
+  std::vector<std::pair<std::string, handler<std::string>>> ready;
+  {
+    lock guard(mutex_);
+    ready.swap(pulls_);
+    for (auto& [ref, h] : ready) images.insert(ref);
+  }
+  for (auto& [ref, h] : ready) h(std::string("Downloaded"));
+}
+
+void fake_docker::end_stream() {
+  listener_ = nullptr;
+  if (auto end = std::exchange(stream_end_, nullptr)) end(away());
+}
+
+void fake_docker::ping(request_options, handler<std::string> h) {
+  if (!refuse(h)) h(std::string("1.41"));
+}
+void fake_docker::version(request_options, handler<engine_info> h) {
+  if (!refuse(h)) h(engine_info{"20.10.24", "1.41", "1.12", "1.41", "Debian", "host"});
+}
+
+void fake_docker::list_containers(docker::labels want, request_options, handler<std::vector<container_summary>> h) {
+  lock guard(mutex_);
+  if (refuse(h, list_fails)) return;
+  std::vector<container_summary> out;
+  for (auto& [id, c] : containers) {
+    const auto& have = c.view.labels;
+    if (!std::all_of(want.begin(), want.end(), [&](auto& w) {
+          auto i = have.find(w.first);
+          return i != have.end() && (w.second.empty() || i->second == w.second);
+        }))
+      continue;
+    container_summary s{id, c.view.name, c.view.image, c.view.state, have, {}};
+    if (c.view.state == container_state::running) s.ports = c.ports;
+    out.push_back(std::move(s));
+  }
+  h(std::move(out));
+}
+
+void fake_docker::inspect_container(std::string id, request_options, handler<container_details> h) {
+  lock guard(mutex_);
+  if (refuse(h, inspect_fails)) return;
+  if (auto c = find(id)) h(*c);
+  else h(absent("container: " + id));
+}
+
+void fake_docker::create_container(msg::container_spec spec, request_options, handler<created_container> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  if (find(spec.name))
+    return h(msg::fail(ec::already_exists, "name is in use by container " + find(spec.name)->view.id));
+  if (!images.contains(spec.image)) return h(absent("image: " + spec.image));
+  calls.push_back("create " + spec.name);
+  auto id = make(spec.name, spec.labels, container_state::created);
+  auto& c = containers[id];
+  c.view.image = spec.image;
+  c.ports = spec.ports;
+  c.env = spec.env;
+  c.networks = spec.networks;
+  h(created_container{id, {}});
+}
+
+void fake_docker::start_container(std::string id, request_options, handler<effect> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  auto c = find(id);
+  if (!c) return h(absent("container: " + id));
+  if (start_fails) return h(msg::fail(ec::engine_error, "cannot start: no such program"));
+  calls.push_back("start " + c->view.name);
+  for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
+  set_state(id, container_state::running, "start");
+  h(effect::done);
+}
+
+void fake_docker::stop_container(std::string id, msg::duration, request_options, handler<effect> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  auto c = find(id);
+  if (!c) return h(absent("container: " + id));
+  calls.push_back("stop " + c->view.name);
+  if (c->view.state != container_state::running) return h(effect::already);
+  set_state(id, container_state::exited, "die");
+  h(effect::done);
+}
+void fake_docker::restart_container(std::string, msg::duration, request_options, handler<effect> h) { h(away()); }
+void fake_docker::kill_container(std::string, std::string, request_options, handler<effect> h) { h(away()); }
+
+void fake_docker::unpause_container(std::string id, request_options, handler<effect> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  set_state(id, container_state::running, "unpause");
+  h(effect::done);
+}
+
+void fake_docker::rename_container(std::string id, std::string name, request_options, handler<effect> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  auto c = find(id);
+  if (!c) return h(absent("container: " + id));
+  calls.push_back("rename " + c->view.name + " " + name);
+  c->view.name = name;
+  emit(id, "rename");
+  h(effect::done);
+}
+
+void fake_docker::remove_container(std::string id, removal, anonymous_volumes, request_options, handler<effect> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  auto c = find(id);
+  if (!c) return h(effect::already);
+  calls.push_back("remove " + c->view.name);
+  destroy(c->view.id);
+  h(effect::done);
+}
+
+void fake_docker::container_stats_once(std::string, request_options, handler<container_stats> h) { h(away()); }
+
+void fake_docker::inspect_image(std::string ref, request_options, handler<image_info> h) {
+  lock guard(mutex_);
+  if (refuse(h)) return;
+  if (images.contains(ref)) h(image_info{});
+  else h(absent("image: " + ref));
+}
+
+subscription fake_docker::pull_image(std::string ref, pull_options, progress_handler told, handler<std::string> h) {
+  {
+    lock guard(mutex_);
+    calls.push_back("pull " + ref);
+    if (holds_pulls) {
+      if (told) told({0.5, 50, 100, "Downloading"});
+      pulls_.emplace_back(ref, std::move(h));
+      return {};
+    }
+  }
+  h(msg::fail(ec::pull_failed, "registry is away"));
+  return {};
+}
+
+void fake_docker::inspect_network(std::string name, request_options, handler<network_info> h) {
+  if (!refuse(h)) h(network_info{"n", name, "bridge", {}});
+}
+void fake_docker::create_network(std::string, docker::labels, request_options, handler<std::string> h) { h(away()); }
+void fake_docker::connect_network(std::string, std::string, request_options, handler<effect> h) { h(away()); }
+
+subscription fake_docker::logs(std::string, log_options, line_handler line, end_handler end) {
+  line(output::out, "hello");
+  end({});
+  return {};
+}
+
+subscription fake_docker::events(event_options o, event_handler on_event, end_handler end) {
+  if (down) {
+    end(away());
+    return {};
+  }
+  listener_ = std::move(on_event);
+  stream_end_ = std::move(end);
+  if (o.on_open) o.on_open();
+  return subscription{[] {}};
+}
+
+}  // namespace zedops::test

@@ -1,0 +1,76 @@
+// A Docker Engine in memory that answers at once, in the caller's thread. Faults are switches.
+#pragma once
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "integration/docker/engine.hpp"
+
+namespace zedops::test {
+
+class fake_docker final : public docker::engine {
+ public:
+  // ---- faults ----
+  bool down = false;  // every call fails, streams do not open
+  bool list_fails = false;
+  bool inspect_fails = false;
+  bool start_fails = false;
+  bool holds_pulls = false;  // pulls end only when let_pulls_go() is called
+  std::set<std::string> images{"game:1"};
+
+  // ---- what happened ----
+  std::vector<std::string> calls;  // those that change something: "create box-a", "stop <id>"
+  size_t count(const std::string& prefix) const;
+  std::map<std::string, docker::container_details> containers;  // by id
+  bool has_listener() const { return listener_ != nullptr; }
+
+  // ---- by hand ----
+  std::string make(const std::string& name, docker::labels labels, msg::container_state s);
+  void die(const std::string& id, int64_t exit_code = 0);
+  void destroy(const std::string& id);
+  void emit(const std::string& id, const std::string& action);
+  void let_pulls_go();
+  void end_stream();  // the connection breaks
+
+  void ping(docker::request_options, docker::handler<std::string>) override;
+  void version(docker::request_options, docker::handler<docker::engine_info>) override;
+  void list_containers(docker::labels, docker::request_options,
+                       docker::handler<std::vector<docker::container_summary>>) override;
+  void inspect_container(std::string, docker::request_options, docker::handler<docker::container_details>) override;
+  void create_container(msg::container_spec, docker::request_options,
+                        docker::handler<docker::created_container>) override;
+  void start_container(std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void stop_container(std::string, msg::duration, docker::request_options, docker::handler<docker::effect>) override;
+  void restart_container(std::string, msg::duration, docker::request_options, docker::handler<docker::effect>) override;
+  void kill_container(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void unpause_container(std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void rename_container(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void remove_container(std::string, docker::removal, docker::anonymous_volumes, docker::request_options,
+                        docker::handler<docker::effect>) override;
+  void container_stats_once(std::string, docker::request_options, docker::handler<docker::container_stats>) override;
+  void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
+  docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
+                                  docker::handler<std::string>) override;
+  void inspect_network(std::string, docker::request_options, docker::handler<docker::network_info>) override;
+  void create_network(std::string, docker::labels, docker::request_options, docker::handler<std::string>) override;
+  void connect_network(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
+  docker::subscription logs(std::string, docker::log_options, docker::line_handler, docker::end_handler) override;
+  docker::subscription events(docker::event_options, docker::event_handler, docker::end_handler) override;
+
+ private:
+  docker::container_details* find(const std::string& id_or_name);
+  void set_state(const std::string& id, msg::container_state s, const char* action);
+  template <class T>
+  bool refuse(const docker::handler<T>& h, bool also = false);
+
+  mutable std::recursive_mutex mutex_;
+  docker::event_handler listener_;
+  docker::end_handler stream_end_;
+  std::vector<std::pair<std::string, docker::handler<std::string>>> pulls_;
+  int next_ = 0;
+};
+
+}  // namespace zedops::test

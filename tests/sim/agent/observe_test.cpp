@@ -1,0 +1,156 @@
+#include "tests/sim/agent/world.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::test;
+
+TEST_CASE_METHOD(agent_world, "agent: an event is inspected and told with the data's state", "[sim][agent][acc-23]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  host.data["s1"] = data_state::present;
+  welcome({known("s1", c)});
+  auto from = mark();
+  docker.die(c, 3);
+  settle();
+  auto seen = all<observed>(from);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].hint == "die");
+  CHECK(seen[0].what.view.exit_code == 3);
+  CHECK(seen[0].what.data == data_state::present);
+  from = mark();
+  host.data.erase("s1");
+  docker.destroy(c);
+  settle();
+  seen = all<observed>(from);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].what.container == presence::absent);
+  CHECK(seen[0].what.data == data_state::absent);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: foreign containers and health probes are nobody's news", "[sim][agent][acc-21]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  auto from = mark();
+  docker.die(docker.make("other", {}, container_state::running));
+  docker.emit(c, "exec_create: test -f /tmp/started");
+  settle();
+  CHECK(link.said.size() == from);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: an event whose inspection fails concludes nothing",
+                 "[sim][agent][fc-1][acc-30]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  auto from = mark();
+  docker.inspect_fails = true;
+  docker.die(c);
+  settle();
+  CHECK(all<observed>(from).empty());
+  docker.inspect_fails = false;
+  advance(2s);  // the inventory that follows tells
+  CHECK(all<observed>(from).empty());
+  REQUIRE_FALSE(all<inventory>(from).empty());
+  CHECK(all<inventory>(from)[0].servers[0].view.state == container_state::exited);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: the last words of an Engine that shuts down are not believed",
+                 "[sim][agent][fc-61]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  auto from = mark();
+  listens = false;
+  docker.die(c);
+  settle();
+  advance(1500ms);
+  CHECK(all<observed>(from).empty());
+  for (auto& i : all<inventory>(from)) CHECK(i.failure);
+  docker.down = true;
+  docker.end_stream();
+  settle();
+  REQUIRE_FALSE(all<heartbeat>(from).empty());
+  CHECK_FALSE(all<heartbeat>(from).back().engine_ok);
+  // It comes back and has started its container again.
+  docker.down = false;
+  listens = true;
+  docker.containers[c].view.state = container_state::running;
+  from = mark();
+  advance(6s);
+  CHECK(all<heartbeat>(from).back().engine_ok);
+  REQUIRE_FALSE(all<inventory>(from).empty());
+  CHECK(all<inventory>(from)[0].servers[0].view.state == container_state::running);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a listing that fails is told as a failure, not as an empty host",
+                 "[sim][agent][fc-1][acc-30]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  for (int fault = 0; fault < 3; ++fault) {
+    docker.list_fails = fault == 0;
+    docker.inspect_fails = fault == 1;
+    if (fault == 1) docker.containers[c].view.state = container_state::paused;  // so that it is inspected
+    if (fault == 2) {
+      docker.down = true;
+      docker.end_stream();
+      settle();
+    }
+    auto from = mark();
+    say(sync_query{uint64_t(fault) + 1});
+    auto lists = all<inventory>(from);
+    REQUIRE(lists.size() == 1);
+    CHECK(lists[0].request == uint64_t(fault) + 1);
+    CHECK(lists[0].failure);
+    CHECK(lists[0].servers.empty());
+  }
+}
+
+TEST_CASE_METHOD(agent_world, "agent: an Engine that hangs is found out although its stream is open",
+                 "[sim][agent][fc-61]") {
+  welcome();
+  REQUIRE(docker.has_listener());
+  auto from = mark();
+  docker.down = true;  // calls fail, the open stream says nothing
+  advance(11s);
+  REQUIRE_FALSE(all<heartbeat>(from).empty());
+  CHECK_FALSE(all<heartbeat>(from).back().engine_ok);
+  CHECK_FALSE(all<heartbeat>(from).back().engine_problem.empty());
+}
+
+TEST_CASE_METHOD(agent_world, "agent: data that cannot be looked at is unknown, never absent", "[sim][agent][fc-2]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  host.mounted = false;
+  welcome({known("s1", c)});
+  CHECK(all<inventory>()[0].servers[0].data == data_state::unknown);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a burst of events on one container is looked at once more, not once each",
+                 "[sim][agent][acc-29]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  auto from = mark();
+  others.hold = true;  // the data check is slow
+  for (int i = 0; i < 20; ++i) docker.emit(c, "health_status: healthy");
+  docker.die(c);
+  settle();
+  CHECK(all<observed>(from).empty());
+  others.hold = false;
+  others.release();
+  settle();
+  auto seen = all<observed>(from);
+  CHECK(seen.size() <= 2);
+  REQUIRE_FALSE(seen.empty());
+  CHECK(seen.back().what.view.state == container_state::exited);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: questions that come during an inventory are each answered",
+                 "[sim][agent][acc-29]") {
+  welcome({known("s1")});
+  others.hold = true;
+  auto from = mark();
+  for (uint64_t q : {1, 2, 3}) say(sync_query{q});
+  CHECK(all<inventory>(from).empty());
+  others.hold = false;
+  others.release();
+  settle();
+  std::set<uint64_t> answered;
+  for (auto& i : all<inventory>(from)) answered.insert(i.request);
+  CHECK(answered == std::set<uint64_t>{1, 2, 3});
+}

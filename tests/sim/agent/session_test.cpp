@@ -1,0 +1,124 @@
+#include "tests/sim/agent/world.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::test;
+
+TEST_CASE_METHOD(agent_world, "agent: says hello until it is welcomed, then sends its inventory", "[sim][agent]") {
+  link_is(true);
+  advance(3s);
+  auto hellos = all<hello>();
+  CHECK(hellos.size() >= 3);
+  CHECK(hellos[0].engine_ok);
+  CHECK(hellos[0].engine_version == "20.10.24");
+  CHECK(hellos[0].id == state->id());
+  CHECK(all<inventory>().empty());
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  say(msg::welcome{state->id(), "m1", 4, 7, {known("s1", c), known("s2", "gone")}});
+  auto lists = all<inventory>();
+  REQUIRE(lists.size() == 1);
+  REQUIRE(lists[0].servers.size() == 2);
+  CHECK(lists[0].servers[0].view.id == c);
+  CHECK(lists[0].servers[1].container == presence::absent);
+  CHECK(state->manager_id() == "m1");
+  CHECK(state->term() == 4);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: heartbeats each second and answers pings", "[sim][agent][acc-34]") {
+  welcome();
+  auto from = mark();
+  advance(5s);
+  CHECK(all<heartbeat>(from).size() >= 5);
+  from = mark();
+  say(ping{99});
+  REQUIRE(all<heartbeat>(from).size() == 1);
+  CHECK(all<heartbeat>(from)[0].nonce == 99);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: every connection begins with hello and ends in a new inventory",
+                 "[sim][agent][fc-38]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  link_is(false);
+  docker.die(c);
+  settle();
+  auto from = mark();
+  advance(3s);
+  CHECK(link.said.size() == from);  // nobody to talk to
+  welcome({known("s1", c)});
+  CHECK(all<hello>(from).size() == 1);
+  auto lists = all<inventory>(from);
+  REQUIRE(lists.size() == 1);
+  CHECK(lists[0].servers[0].view.state == container_state::exited);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a refusal that is not final is tried again later, a final one never",
+                 "[sim][agent][acc-18][acc-20]") {
+  link_is(true);
+  say(refused{{ec::already_exists, "another session is live", {}, {}}, false}, 0);
+  auto from = mark();
+  advance(4s);
+  CHECK(all<hello>(from).empty());
+  advance(3s);
+  CHECK_FALSE(all<hello>(from).empty());
+  CHECK_FALSE(final);
+  say(refused{{ec::forbidden, "revoked", {}, {}}, true}, 0);
+  REQUIRE(final);
+  CHECK(final->message == "revoked");
+  from = mark();
+  advance(60s);
+  CHECK(all<hello>(from).empty());
+}
+
+TEST_CASE_METHOD(agent_world, "agent: it stays with its manager, and an outdated one is not obeyed",
+                 "[sim][agent][fc-54]") {
+  welcome({}, 5);
+  link_is(false);
+  link_is(true);
+  say(msg::welcome{state->id(), "m1", 4, 8, {}});
+  auto from = mark();
+  say(ping{1}, 8);
+  CHECK(all<heartbeat>(from).empty());
+  say(msg::welcome{state->id(), "m2", 9, 9, {}});
+  REQUIRE(final);
+  CHECK(state->manager_id() == "m1");
+}
+
+TEST_CASE_METHOD(agent_world, "agent: words of an earlier session are not heard", "[sim][agent][fc-35]") {
+  welcome();
+  auto from = mark();
+  say(ping{1}, 6);
+  CHECK(all<heartbeat>(from).empty());
+  say(ping{1}, 7);
+  CHECK(all<heartbeat>(from).size() == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a manager that falls silent is greeted again", "[sim][agent]") {
+  welcome();
+  auto from = mark();
+  advance(9s);
+  CHECK(all<hello>(from).empty());
+  advance(4s);
+  CHECK_FALSE(all<hello>(from).empty());
+}
+
+TEST_CASE_METHOD(agent_world, "agent: what the link could not take is told by an inventory", "[sim][agent]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  welcome({known("s1", c)});
+  link.full = true;
+  docker.die(c);
+  settle();
+  link.full = false;
+  auto from = mark();
+  advance(2s);
+  auto lists = all<inventory>(from);
+  REQUIRE_FALSE(lists.empty());
+  CHECK(lists[0].servers[0].view.state == container_state::exited);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a stopping agent says goodbye", "[sim][agent]") {
+  welcome();
+  caf::anon_send(core, agent::stop_atom::value);
+  settle();
+  CHECK(all<goodbye>().size() == 1);
+}

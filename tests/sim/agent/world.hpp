@@ -1,0 +1,129 @@
+// The agent's actors under simulated time, with a fake Engine, disk and manager.
+#pragma once
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/agent/agent_core.hpp"
+#include "actors/agent/engine_watcher.hpp"
+#include "persistence/memory_store.hpp"
+#include "tests/sim/agent/fake_docker.hpp"
+#include "tests/support/catch.hpp"
+
+namespace zedops::test {
+
+using namespace std::chrono_literals;
+
+struct fake_host final : agent::host_port {
+  std::map<std::string, msg::data_state> data;  // by server name; else absent
+  bool mounted = true;
+  host::data_report check(const host::check_request& r) override {
+    host::data_report out;
+    auto i = data.find(r.name);
+    out.state = !mounted ? msg::data_state::unknown : i == data.end() ? msg::data_state::absent : i->second;
+    if (!mounted) out.error = "not mounted";
+    return out;
+  }
+  msg::result<host::root_made> prepare_root(const host::data_root&) override { return host::root_made::existed; }
+  msg::result<unsigned> make_dirs(const host::dirs_request& r) override {
+    data.emplace(r.name, msg::data_state::empty);
+    return 1u;
+  }
+  msg::result<uint64_t> remove_tree(const host::remove_request& r) override {
+    data.erase(r.name);
+    return uint64_t{42};
+  }
+  host::view view_of_ports() override { return {host::host_view::visible, {}}; }
+  std::vector<host::port_report> check_ports(const std::vector<host::port_query>& all) override {
+    std::vector<host::port_report> out;
+    for (auto& q : all) out.push_back({q.port, q.proto, host::port_state::free, {}});
+    return out;
+  }
+};
+
+struct fake_console final : agent::console_port {
+  fake_docker& docker;
+  bool refuses = false;
+  explicit fake_console(fake_docker& d) : docker(d) {}
+  msg::result<std::string> execute(const rcon::target& to, const std::vector<std::string>& commands) override {
+    if (refuses) return msg::fail(msg::ec::agent_unreachable, "no connection to " + to.host);
+    for (auto& c : commands) docker.calls.push_back("console " + c + " at " + to.host + ":" + std::to_string(to.port));
+    return std::string{};
+  }
+};
+
+// Does the work at once, or keeps it until it is told to.
+struct manual_worker final : agent::worker_port {
+  bool hold = false;
+  std::deque<std::function<void()>> held;
+  void run(std::function<void()> work) override {
+    if (hold) held.push_back(std::move(work));
+    else work();
+  }
+  void release() {
+    auto all = std::exchange(held, {});
+    for (auto& w : all) w();
+  }
+};
+
+struct recorder final : agent::link_port {
+  std::vector<msg::from_agent> said;
+  bool full = false;
+  bool send(const msg::from_agent& m, uint64_t) override {
+    if (full) return false;
+    said.push_back(m);
+    return true;
+  }
+};
+
+struct agent_config : caf::actor_system_config {
+  agent_config() { set("scheduler.policy", caf::atom("testing")); }
+};
+
+struct agent_world {
+  fake_docker docker;
+  fake_host host;
+  fake_console console{docker};
+  store::memory_store store;
+  std::unique_ptr<agent::agent_state> state;
+  recorder link;
+  manual_worker lanes, others;
+  std::optional<agent::step_env> env;
+  std::optional<msg::error> final;
+  bool listens = true;
+  agent_config config;
+  caf::actor_system sys{config};
+  caf::scheduler::test_coordinator& sched = dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  agent::core_actor core;
+  agent::watcher_actor watcher;
+
+  agent_world();
+  ~agent_world();
+  void spawn();  // a new process with the same state
+  void kill();
+
+  void settle() { sched.run(); }
+  void advance(std::chrono::milliseconds d);
+  void link_is(bool up);
+  void say(msg::to_agent m, uint64_t session = 7);
+  void welcome(std::vector<msg::known_server> servers = {}, uint64_t term = 1);
+
+  template <class T>
+  std::vector<T> all(size_t since = 0) const {
+    std::vector<T> out;
+    for (size_t i = since; i < link.said.size(); ++i)
+      if (auto m = std::get_if<T>(&link.said[i])) out.push_back(*m);
+    return out;
+  }
+  size_t mark() const { return link.said.size(); }
+
+  static docker::labels labels_of(const std::string& server);
+  static msg::known_server known(const std::string& server, const std::string& container = {});
+  static msg::run_command command(const std::string& op, const std::string& server,
+                                  msg::command_kind kind = msg::command_kind::run);
+};
+
+}  // namespace zedops::test

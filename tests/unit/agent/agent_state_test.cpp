@@ -1,0 +1,132 @@
+#include "actors/agent/agent_state.hpp"
+
+#include "persistence/memory_store.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace zedops;
+using namespace zedops::agent;
+using namespace zedops::msg;
+
+namespace {
+
+std::unique_ptr<agent_state> reopen(store::memory_store& s, uint64_t random = 1) {
+  return std::move(agent_state::open(s, random, random).value());
+}
+
+run_command command(const std::string& op, uint32_t attempt = 1) {
+  run_command c;
+  c.op = {op};
+  c.attempt = attempt;
+  c.server = {"s1"};
+  return c;
+}
+
+command_result result_of(const run_command& c, const std::string& note) {
+  command_result r;
+  r.op = c.op;
+  r.attempt = c.attempt;
+  r.server = c.server;
+  r.note = note;
+  r.after.container = presence::present;
+  r.after.view.id = "c1";
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("agent state: identity, manager and roots outlive the process", "[unit][agent][fc-41]") {
+  store::memory_store s;
+  auto id = reopen(s, 1)->id();
+  CHECK_FALSE(id.empty());
+  auto state = reopen(s, 2);
+  CHECK(state->id() == id);
+  CHECK(state->manager_id().empty());
+  REQUIRE(state->belong_to("m1"));
+  CHECK(state->belong_to("m1"));
+  auto other = state->belong_to("m2");
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == ec::wrong_state);
+  CHECK_FALSE(state->used_root("/srv"));
+  REQUIRE(state->remember_root("/srv"));
+  auto again = reopen(s);
+  CHECK(again->manager_id() == "m1");
+  CHECK(again->used_root("/srv"));
+}
+
+TEST_CASE("agent state: the highest term counts, also after a restart", "[unit][agent][fc-54]") {
+  store::memory_store s;
+  REQUIRE(reopen(s)->obey(7));
+  auto state = reopen(s);
+  CHECK(state->term() == 7);
+  CHECK(state->obey(7));
+  auto lower = state->obey(6);
+  REQUIRE_FALSE(lower);
+  CHECK(lower.error().code == ec::not_leader);
+  CHECK(state->obey(8));
+}
+
+TEST_CASE("agent state: the journal tells begun from done, keeps notes, and survives", "[unit][agent][fc-10]") {
+  store::memory_store s;
+  {
+    auto state = reopen(s);
+    CHECK_FALSE(state->find({"op1"}));
+    REQUIRE(state->begin(command("op1")));
+    REQUIRE(state->note({"op1"}, "was\nrunning"));
+  }
+  auto state = reopen(s);
+  auto e = state->find({"op1"});
+  REQUIRE(e);
+  CHECK_FALSE(e->result);
+  CHECK(e->note == "was\nrunning");
+  REQUIRE(state->begin(command("op1", 2)));
+  CHECK(state->find({"op1"})->note == "was\nrunning");
+  REQUIRE(state->finish(result_of(command("op1", 2), "done")));
+  auto done = reopen(s)->find({"op1"});
+  REQUIRE(done->result);
+  CHECK(done->attempt == 2);
+  CHECK(done->result->note == "done");
+  CHECK(done->result->after.view.id == "c1");
+}
+
+TEST_CASE("agent state: the journal is bounded, and what has not ended is never forgotten", "[unit][agent]") {
+  store::memory_store s;
+  auto state = reopen(s);
+  REQUIRE(state->begin(command("open")));
+  for (size_t i = 0; i < journal_max + 20; ++i) {
+    auto c = command("op" + std::to_string(i));
+    REQUIRE(state->begin(c));
+    REQUIRE(state->finish(result_of(c, {})));
+  }
+  auto again = reopen(s);
+  CHECK(again->find({"open"}));
+  CHECK_FALSE(again->find({"op0"}));
+  CHECK(again->find({"op" + std::to_string(journal_max + 19)}));
+  CHECK(s.begin_read().value()->count(store::table::operations) <= journal_max + 1);
+}
+
+TEST_CASE("agent state: a full disk refuses new runs, but not stops", "[unit][agent][fc-63]") {
+  store::memory_store s;
+  auto state = reopen(s);
+  s.set_disk(store::disk::is_full);
+  auto run = state->begin(command("run"));
+  REQUIRE_FALSE(run);
+  CHECK(run.error().code == ec::store_full);
+  auto stop = command("stop");
+  stop.kind = command_kind::stop;
+  CHECK(state->begin(stop));
+}
+
+TEST_CASE("agent state: a damaged journal entry is forgotten, so its command is executed again", "[unit][agent]") {
+  store::memory_store s;
+  {
+    auto state = reopen(s);
+    for (auto op : {"op1", "op2"}) {
+      REQUIRE(state->begin(command(op)));
+      REQUIRE(state->finish(result_of(command(op), {})));
+    }
+  }
+  s.damage(store::table::operations, "op1");
+  auto state = reopen(s);
+  CHECK_FALSE(state->find({"op1"}));
+  CHECK(state->find({"op2"}));
+}

@@ -1,0 +1,53 @@
+#include "actors/agent/data_layouts.hpp"
+#include "actors/agent/progress_gate.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace zedops;
+using namespace zedops::agent;
+using namespace zedops::msg;
+using namespace std::chrono_literals;
+
+TEST_CASE("progress: a new step passes at once, numbers four times a second, none falls", "[unit][agent]") {
+  progress_gate gate;
+  std::chrono::steady_clock::time_point now{10s};
+  uint32_t p = 5;
+  CHECK(gate.admit("pulling", p, {}, now));
+  p = 6;
+  CHECK_FALSE(gate.admit("pulling", p, {}, now + 100ms));
+  CHECK(gate.admit("pulling", p, {}, now + 250ms));
+  p = 3;
+  CHECK_FALSE(gate.admit("pulling", p, {}, now + 600ms));  // nothing new: it never falls
+  p = 3;
+  CHECK(gate.admit("creating", p, {}, now + 601ms));
+  CHECK(p == 6);
+  int passed = 0;
+  for (int i = 0; i < 1000; ++i) {
+    p = 10 + static_cast<uint32_t>(i) / 20;
+    passed += gate.admit("creating", p, std::to_string(i), now + 1s + i * 1ms) ? 1 : 0;
+  }
+  CHECK(passed <= 4);
+}
+
+TEST_CASE("data layouts: directories lie in the server's own tree or are refused", "[unit][agent][fc-45]") {
+  data_layout l{
+      "/srv/zed", "pz1", {{"bin", "/srv/zed/pz1/bin", true}, {"data", "/srv/zed/pz1/a/b", false}}, "1000:1001"};
+  auto check = check_request_of(l, {"a1"}, host::sizing::skip);
+  REQUIRE(check);
+  CHECK(check->root.owner == "a1");
+  CHECK(check->dirs[1].path == "a/b");
+  CHECK_FALSE(check->dirs[1].counts_as_data);
+  auto dirs = dirs_request_of(l, {"a1"});
+  REQUIRE(dirs);
+  CHECK(dirs->uid == 1000u);
+  CHECK(dirs->gid == 1001u);
+  for (auto bad : {"/srv/zed/pz10/bin", "/srv/zed/pz1", "/srv/zed/pz1/", "/etc", "bin"}) {
+    l.dirs[0].path = bad;
+    CHECK_FALSE(check_request_of(l, {"a1"}, host::sizing::skip));
+  }
+  l.dirs.clear();
+  for (auto bad : {"steam", "1000", "1000:", ":1", "1:2:3"}) {
+    l.owner = bad;
+    INFO(bad);
+    CHECK_FALSE(dirs_request_of(l, {"a1"}));
+  }
+}
