@@ -225,7 +225,8 @@ struct request_machine {
 
 decision decide_created(const server& s, const created& in, const context& cx) {
   if (!s.id.empty())
-    return refuse(s, op_kind::create, in.who, cx, error{ec::already_exists, "a server " + s.name + " exists already", "choose another name", {}});
+    return refuse(s, op_kind::create, in.who, cx,
+                  error{ec::already_exists, "a server " + s.name + " exists already", "choose another name", {}});
   if (!cx.agent_online)
     return refuse(in.record, op_kind::create, in.who, cx,
                   error{ec::agent_unreachable,

@@ -238,7 +238,10 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
                                (r.failure->code == ec::no_data || r.failure->code == ec::data_unknown);
   if (came_to_nothing) {
     for (auto& f : facts_of(s, r.after, "restore")) d.facts.push_back(std::move(f));
-    end_operation(d, op, op_status::succeeded, {}, "restored, but not running: " + r.failure->message, cx.now);
+    end_operation(d, op, op_status::succeeded, {},
+                  r.failure->code == ec::no_data ? std::string(restored_without_data)
+                                                 : "restored, but not running: " + r.failure->message,
+                  cx.now);
   } else if (r.failure) {
     settle_failure(d, s, op, *r.failure, &r.after, cx);
   } else {

@@ -71,7 +71,8 @@ struct unseen {  // looking failed: nothing may be concluded
 };
 struct agent_ready {};  // the agent is connected and has reported: send it what is still to be done
 struct tick {};         // some deadline of this server may have passed
-using input = std::variant<created, requested, cancel_requested, progressed, reported, seen, unseen, agent_ready, tick, data_seen>;
+using input = std::variant<created, requested, cancel_requested, progressed, reported, seen, unseen, agent_ready, tick,
+                           data_seen>;
 
 // What decide() may know of the world.
 struct context {

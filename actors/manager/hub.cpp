@@ -23,6 +23,14 @@ struct hub_state {
   std::unordered_map<std::string, std::vector<watcher>> watchers;  // by operation
   size_t watching = 0;
 
+  ~hub_state() {
+    for (const auto& [op, list] : watchers) {
+      const error e{ec::internal, "the manager is stopping", "the operation goes on: zedctl op wait " + op, op};
+      for (const auto& w : list)
+        world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+    }
+  }
+
   void publish(const rt::published& news) {
     for (const auto& e : news.entries) {
       for (size_t i = 0; i < e->facts.size(); ++i) {

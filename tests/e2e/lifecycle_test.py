@@ -30,9 +30,9 @@ class Lifecycle(WorldCase):
         self.assertEqual(set(c["NetworkSettings"]["Networks"]), {"zomboid-servers", "zomboid-backend"})
         self.assertEqual(c["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped")
         mounts = {m["Destination"]: m["Source"] for m in c["Mounts"]}
-        self.assertEqual(mounts, {"/home/steam/zomboid-dedicated": str(w.data("pz1") / "bin"),
-                                  "/home/steam/Zomboid": str(w.data("pz1") / "data")})
-        self.assertEqual((w.data("pz1") / "bin").stat().st_mode & 0o777, 0o755)
+        self.assertEqual(mounts, {"/home/steam/zomboid-dedicated": str(w.tree("pz1") / "bin"),
+                                  "/home/steam/Zomboid": str(w.tree("pz1") / "data")})
+        self.assertEqual((w.tree("pz1") / "bin").stat().st_mode & 0o777, 0o755)
 
         w.docker("rm", "-f", "steam-zomboid-pz1")
         w.status("pz1", "missing")
@@ -90,7 +90,7 @@ class Lifecycle(WorldCase):
         w = self.world
         name = w.create()
         w.docker("rm", "-f", w.server(name)["container_id"])
-        subprocess.run(["rm", "-rf", w.data(name)], check=True)
+        subprocess.run(["rm", "-rf", w.tree(name)], check=True)
         w.ctl("server", "check-data", name)
         w.status(name, "missing", data_state="absent")
         before = w.server(name)
@@ -104,7 +104,7 @@ class Lifecycle(WorldCase):
     def test_a_data_root_that_lost_its_marker_is_unknown_and_permits_nothing(self):
         """[acc-39] [acc-30] [fc-2]"""
         w = self.world
-        root = w.data("x").parent
+        root = w.tree("x").parent
         name = w.create()
         w.docker("rm", "-f", w.server(name)["container_id"])
         w.status(name, "missing")
@@ -183,7 +183,7 @@ class Lifecycle(WorldCase):
         name = w.create()
         w.ctl("server", "rm", name, "--yes")
         w.status(name, "deleted")
-        subprocess.run(["rm", "-rf", w.data(name)], check=True)
+        subprocess.run(["rm", "-rf", w.tree(name)], check=True)
         w.ctl("server", "check-data", name)
         w.ctl("server", "restore", name)
         s = w.status(name, "missing")
@@ -199,14 +199,14 @@ class Lifecycle(WorldCase):
         port = w.server(drop)["game_port"]
         self.refused("bad_request", 2, "server", "purge", drop, "--yes")
         w.ctl("server", "purge", drop, "--remove-data", "--yes")
-        self.assertFalse(w.data(drop).exists())
+        self.assertFalse(w.tree(drop).exists())
         self.refused("not_found", 3, "server", "get", drop)
         self.assertTrue(w.data(keep).exists(), "another server's tree is not touched")
         w.ctl("server", "create", drop, "--agent", "host1", "--template", "keeper", "--game-port", str(port))
         w.ctl("server", "purge", keep, "--keep-data", "--yes")
         self.assertTrue((w.data(keep) / "started").exists())
         e = self.refused("already_exists", 4, "server", "create", keep, "--agent", "host1", "--template", "keeper")
-        self.assertIn(str(w.data(keep)), e["message"])
+        self.assertIn(str(w.tree(keep)), e["message"])
         w.create(keep, "--use-existing-data")
         w.status(keep, "running")
 

@@ -169,8 +169,12 @@ class World:
     def inspect(self, container):
         return json.loads(self.docker("inspect", container))[0]
 
-    def data(self, name, agent="host1"):
+    def tree(self, name, agent="host1"):
+        """All that belongs to a server on its host."""
         return self.dir / f"data-{agent}" / name
+
+    def data(self, name, agent="host1"):
+        return self.tree(name, agent) / "data"
 
     def create(self, name=None, *flags, agent="host1"):
         """A running server of busybox that keeps a file in its data."""
