@@ -191,8 +191,8 @@ struct request_machine {
     const bool known_absent = !s.stale && (s.data == data_state::absent || s.data == data_state::empty);
     if (known_absent && !r.fresh) {
       d.facts.emplace_back(operation_accepted{op});
-      d.facts.emplace_back(operation_ended{op.id, op_status::succeeded, std::nullopt,
-                                           "restored without data: zedctl server start --fresh begins anew", cx.now});
+      d.facts.emplace_back(
+          operation_ended{op.id, op_status::succeeded, std::nullopt, std::string(restored_without_data), cx.now});
       d.effects.emplace_back(watch{});
       return d;
     }

@@ -88,6 +88,7 @@ struct hub_state {
     }
     operation_reply r;
     r.operation = view_of(**op);
+    r.fresh_start = (*op)->fresh;
     if (auto s = world->records.server((*op)->target)) r.server = view_of(*s, world->records.agent(s->agent).get());
     world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(r));
   }
