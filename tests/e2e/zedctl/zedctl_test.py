@@ -83,6 +83,7 @@ class Zedctl(WorldCase):
         w.agent_is("unreachable")
         waiting = subprocess.Popen([BIN / "zedctl", "stop", name], env=w.env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(waiting.kill)
         wait_for("the stop is accepted", lambda: w.server(name)["operation"])
         w.kill_manager()
         w.start_manager()
@@ -96,21 +97,22 @@ class Zedctl(WorldCase):
     def test_a_watcher_sees_every_event_over_a_restart_of_the_manager(self):
         w = self.world
         status = w.ctl("status")
-        watch = subprocess.Popen(
-            [BIN / "zedctl", "event", "watch", "--since", f"{status['epoch']}:{status['last_seq']}", "-o", "json"],
-            env=w.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        told = w.dir / "watched.json"
+        with told.open("w") as out:
+            watch = subprocess.Popen(
+                [BIN / "zedctl", "event", "watch", "--since", f"{status['epoch']}:{status['last_seq']}", "-o", "json"],
+                env=w.env, stdin=subprocess.DEVNULL, stdout=out)
+        self.addCleanup(watch.kill)
         name = w.create()
         w.kill_manager()
         w.start_manager()
         w.agent_is("online")
         w.ctl("server", "stop", name)
         last = w.ctl("status")["last_seq"]
-        seqs = []
-        while not seqs or seqs[-1] < last:
-            seqs.append(json.loads(watch.stdout.readline())["seq"])
+        wait_for("the watcher has told the last event", lambda: f'"seq":{last},' in told.read_text(), 30.0)
         watch.send_signal(signal.SIGINT)
         self.assertEqual(watch.wait(20), 130)
-        watch.stdout.close()
+        seqs = [json.loads(line)["seq"] for line in told.read_text().splitlines()]
         self.assertEqual(seqs, list(range(status["last_seq"] + 1, seqs[-1] + 1)))
 
     def test_ls_w_shows_what_docker_does_behind_our_back(self):
