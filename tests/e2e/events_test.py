@@ -101,17 +101,17 @@ class Events(WorldCase):
         p = subprocess.Popen([BIN / "zedctl", "-o", "json", "event", "watch", "--server", name, "--since",
                               f"{self.replay()[-1]['epoch']}:{self.replay()[-1]['seq']}"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=w.env)
+        def heard(text):
+            return next((line for line in p.stdout if text in line), None)
+
         try:
+            w.ctl("server", "edit", name, "--env", "C=2")
+            self.assertTrue(heard('"C":"2"'))
             w.kill_manager()
             w.start_manager()
             w.agent_is("online")
             w.ctl("server", "edit", name, "--env", "C=3")
-            found = None
-            for line in p.stdout:
-                if "server.edited" in line:
-                    found = line
-                    break
-            self.assertTrue(found)
+            self.assertTrue(heard('"C":"3"'))
         finally:
             p.kill()
             p.wait()

@@ -22,8 +22,13 @@ temporary_dir::~temporary_dir() {
   std::filesystem::remove_all(path, ignored);
 }
 
+rig::config::config() { rt::configure(*this); }
+
 bool rig::to_test::send(const from_agent& m, uint64_t) {
-  owner->said_.change([&](auto& all) { all.push_back(m); });
+  owner->said_.change([&](auto& all) {
+    all.push_back(m);
+    owner->said_at_.push_back(std::chrono::steady_clock::now());
+  });
   return true;
 }
 
@@ -63,6 +68,15 @@ inventory rig::welcome(std::vector<known_server> servers) {
   auto h = heard<hello>([](auto&) { return true; });
   say(msg::welcome{h.id, manager_id_, 1, 7, std::move(servers)});
   return heard<inventory>([](auto& i) { return !i.failure; });
+}
+
+std::chrono::steady_clock::time_point rig::observed_at(size_t since) {
+  std::chrono::steady_clock::time_point out;
+  said_.change([&](auto& all) {
+    for (size_t i = all.size(); i > since; --i)
+      if (std::holds_alternative<observed>(all[i - 1])) out = said_at_[i - 1];
+  });
+  return out;
 }
 
 size_t rig::mark() { return said_.value().size(); }

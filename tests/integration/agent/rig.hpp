@@ -44,6 +44,7 @@ class rig {
   size_t mark();
   std::vector<msg::from_agent> all() { return said_.value(); }
   msg::command_result run(const msg::run_command& c);
+  std::chrono::steady_clock::time_point observed_at(size_t since);  // when the first observation after it was sent
 
   // ---- a server as a template would make it ----
   msg::server_plan zomboid(const std::string& name);
@@ -74,7 +75,10 @@ class rig {
   std::optional<agent::step_env> env_;
   to_test link_;
   watched<std::vector<msg::from_agent>> said_;
-  caf::actor_system_config config_;
+  std::vector<std::chrono::steady_clock::time_point> said_at_;  // guarded by said_
+  struct config : caf::actor_system_config {
+    config();
+  } config_;
   caf::actor_system system_{config_};
   agent::worker_pool lanes_{"lane", 8}, quick_{"data", 1}, bulk_{"data-all", 1}, slow_{"sizes", 1},
       keeper_{"keeper", 1};
