@@ -176,7 +176,7 @@ TEST_CASE("data: sizes are those of the files, of each directory and of the whol
   CHECK(d.check("never-there", sizing::measure).size->bytes == 0);
 }
 
-TEST_CASE("data: a thousand servers are checked in well under ten seconds", "[integration][host]") {
+TEST_CASE("data: a thousand servers are checked in well under ten seconds", "[integration][host][acc-12]") {
   disk d;
   d.prepare();
   auto name = [](int i) { return "server-" + std::to_string(i); };
