@@ -18,7 +18,7 @@ LIGHT_HEADER_SECONDS_MAX = 20
 MAY_INCLUDE = {
     "messages": [],
     "actors/core": ["messages"],
-    "actors/runtime": ["messages", "actors/core"],
+    "actors/runtime": ["messages", "actors/core", "config"],  # config: every actor logs through its defaults
     "actors/manager": ["messages", "actors/core", "actors/runtime", "bus", "persistence", "integration", "config"],
     "actors/agent": ["messages", "actors/core", "actors/runtime", "bus", "persistence", "integration", "config"],
     "bus": ["messages"],
