@@ -1,7 +1,7 @@
 // How long ten thousand servers take from bytes to text. Hidden: numbers mean something in a release build only.
 #include <fmt/format.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
@@ -28,9 +28,9 @@ TEST_CASE("ls: ten thousand servers take at most 0.3 s", "[.bench][zedctl]") {
     return answers{{bus::reply_kind::result, pages[first ? 0 : 1]}};
   };
   for (std::vector<std::string> line : {std::vector<std::string>{"ps"}, {"ps", "-o", "json"}}) {
-    auto start = std::chrono::steady_clock::now();
+    auto start = std::clock();  // of the processor: the machine may be busy with other things
     REQUIRE(b.run(line) == 0);
-    auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
+    milliseconds took((std::clock() - start) * 1000 / CLOCKS_PER_SEC);
     WARN(fmt::format("{}: {} ms", line.back(), took.count()));
     if (line.size() == 1) CHECK(took <= 300ms);
   }
