@@ -56,8 +56,10 @@ void catalog::put(server_ptr s) {
 
 void catalog::put(agent_ptr a) {
   write_lock lock(mutex_);
-  if (a->status == agent_status::revoked) agents_.erase(a->id);
-  else agents_[a->id] = std::move(a);
+  const bool gone = a->status == agent_status::revoked;
+  (gone ? agents_ : former_).erase(a->id);
+  auto& place = (gone ? former_ : agents_)[a->id];
+  place = std::move(a);
 }
 
 void catalog::put_damaged(const std::string& id, const std::string& reason) {
@@ -82,6 +84,13 @@ agent_ptr catalog::agent(const agent_id& id) const {
   read_lock lock(mutex_);
   auto i = agents_.find(id);
   return i == agents_.end() ? nullptr : i->second;
+}
+
+agent_ptr catalog::agent_ever(const agent_id& id) const {
+  if (auto a = agent(id)) return a;
+  read_lock lock(mutex_);
+  auto i = former_.find(id);
+  return i == former_.end() ? nullptr : i->second;
 }
 
 bool catalog::agent_online(const agent_id& id) const {

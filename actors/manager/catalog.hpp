@@ -28,6 +28,7 @@ class catalog {
   // ---- reading ----
   server_ptr server(const msg::server_id& id) const;  // also a purged one; null: never heard of
   agent_ptr agent(const msg::agent_id& id) const;
+  agent_ptr agent_ever(const msg::agent_id& id) const;  // also a removed one: its numbers go on if it comes again
   // By name, agent/name, id or unique id prefix. Errors: not_found, bad_request (ambiguous).
   msg::result<server_ptr> resolve(std::string_view text) const;
   msg::result<agent_ptr> resolve_agent(std::string_view text) const;
@@ -71,6 +72,7 @@ class catalog {
   mutable std::shared_mutex mutex_;
   std::map<msg::server_id, server_ptr> servers_;
   std::map<msg::agent_id, agent_ptr> agents_;
+  std::map<msg::agent_id, agent_ptr> former_;
   std::map<msg::agent_id, liveliness> touched_;
   std::map<msg::agent_id, std::set<msg::server_id>> by_agent_;
   std::unordered_map<std::string, msg::server_id> claims_;

@@ -43,11 +43,15 @@ struct gateway_state {
   std::unordered_map<std::string, uint64_t> by_operation;
   std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
   std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
+  asking_clients asking;                                              // questions to agents, and cancellations
   uint64_t last = 0;
 
   ~gateway_state() {
     const error gone{ec::internal, "the manager is stopping", "repeat the request", {}};
     for (auto& [n, r] : open) answer_error(*world, r->call.who, gone);
+    for (auto& [op, calls] : repeats)
+      for (auto& call : calls) answer_error(*world, call.who, gone);
+    for (auto& [who, n] : asking) answer_error(*world, {who.first, who.second}, gone);
   }
 
   void handle(client_call& call) {
@@ -59,7 +63,7 @@ struct gateway_state {
       for (const auto& row : operation_table)
         if (std::string_view(call.verb).substr(7) == row.verb) return operate(row, call);
     if (call.verb == "op.cancel") return cancel(call);
-    if (ask_agents(self, *world, to.hosts, call)) return;
+    if (ask_agents(self, *world, to.hosts, asking, call)) return;
     std::vector<std::string> verbs;
     for (const auto& row : operation_table) verbs.push_back("server." + std::string(row.verb));
     for (const auto& row : read_table) verbs.emplace_back(row.verb);
@@ -308,15 +312,19 @@ struct gateway_state {
     }
     auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
     const auto actor = options && !options->actor.empty() ? options->actor : std::string("local");
+    const std::pair key{call.who.routing_id, call.who.request_id};
+    asking[key] = 1;
     self->request(to.registry, decision_time_max, server_call{s->id, core::cancel_requested{id, actor}, false})
         .then(
-            [this, id, who = call.who](server_reply& r) {
+            [this, id, key, who = call.who](server_reply& r) {
+              asking.erase(key);
               if (r.failure) return answer_error(*world, who, *r.failure);
               auto op = world->past.operation(id);
               if (op && *op) answer_result(*world, who, view_of(**op));
               else answer_error(*world, who, {ec::internal, "the operation's record is not there", "", id.value});
             },
-            [this, who = call.who](caf::error&) {
+            [this, key, who = call.who](caf::error&) {
+              asking.erase(key);
               answer_error(*world, who, {ec::internal, "the server's actor did not answer", "repeat it", {}});
             });
   }

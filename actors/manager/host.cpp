@@ -84,7 +84,7 @@ struct host_state {
     if (commits.size() == 1) next_commit();
   }
   void next_commit() {
-    const auto a = record();
+    const auto a = world->records.agent_ever(id);
     const agent blank;
     auto& c = commits.front();
     rt::commit out{rt::entity_kind::agent, id.value, 0, core::number(a ? *a : blank, std::move(c.facts)),

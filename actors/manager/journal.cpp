@@ -149,7 +149,7 @@ struct journal_state {
       ended = ended_in(nullptr, *e);
     } else {
       auto i = view.agents.find(c.id);
-      agent_ptr before = i != view.agents.end() ? i->second : world->records.agent({c.id});
+      agent_ptr before = i != view.agents.end() ? i->second : world->records.agent_ever({c.id});
       e->prev = before ? before->log_head : 0;
       agent next = before ? *before : agent{};
       core::apply(next, *e);

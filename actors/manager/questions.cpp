@@ -19,22 +19,35 @@ struct asker {
   rt::gateway_actor::pointer self;
   shared& world;
   const rt::hosts_actor& hosts;
+  asking_clients& waiting;
   const rt::client_call& call;
 
+  // Until the answer to one question is handled, this client counts as waiting.
+  std::function<void()> wait() const {
+    std::pair key{call.who.routing_id, call.who.request_id};
+    ++waiting[key];
+    return [w = &waiting, key] {
+      if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
+    };
+  }
   void refuse(const error& e) const { answer_error(world, call.who, e); }
 
   template <class F>
   void ask(const agent_id& agent, to_agent what, F then) const {
-    auto* w = &world;
     auto again = std::make_shared<F>(std::move(then));
+    auto done = wait();
     self->request(hosts, agent_time_max, host_query{agent, std::move(what)})
-        .then([again](host_answer& a) { (*again)(a); },
-              [again, w](caf::error&) {
-                (void)w;
-                host_answer late;
-                late.failure = error{ec::timeout, "the agent did not answer in time", "repeat the request", {}};
-                (*again)(late);
-              });
+        .then(
+            [again, done](host_answer& a) {
+              done();
+              (*again)(a);
+            },
+            [again, done](caf::error&) {
+              done();
+              host_answer late;
+              late.failure = error{ec::timeout, "the agent did not answer in time", "repeat the request", {}};
+              (*again)(late);
+            });
   }
 
   std::vector<agent_ptr> agents_named(const std::string& agent, const std::string& server,
@@ -195,7 +208,7 @@ struct asker {
     }
     auto kept = std::make_shared<rt::client_call>(call);
     auto handle = hosts;
-    ask(a->id, port_query{0, *asked}, [=, w = &world, s = self, tpl = &t](host_answer& got) {
+    ask(a->id, port_query{0, *asked}, [=, w = &world, s = self, tpl = &t, all = &waiting](host_answer& got) {
       auto* seen = got.what ? std::get_if<port_answer>(&*got.what) : nullptr;
       bool clash = false;
       if (seen)
@@ -205,7 +218,7 @@ struct asker {
             clash = true;
           }
       if (!clash || rounds == 0) return answer_result(*w, kept->who, *reply);
-      asker{s, *w, handle, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
+      asker{s, *w, handle, *all, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
     });
   }
 
@@ -238,13 +251,16 @@ struct asker {
     if (!a) return refuse(a.error());
     if (!q->confirm)
       return refuse({ec::bad_request, "removing an agent must be confirmed", "set confirm, or --yes", {}});
+    auto done = wait();
     self->request(hosts, agent_time_max, rt::forget_agent{(*a)->id})
         .then(
-            [w = &world, who = call.who, a = *a](host_answer& got) {
+            [w = &world, who = call.who, a = *a, done](host_answer& got) {
+              done();
               if (got.failure) answer_error(*w, who, *got.failure);
               else answer_result(*w, who, view_of(*a));
             },
-            [w = &world, who = call.who](caf::error&) {
+            [w = &world, who = call.who, done](caf::error&) {
+              done();
               answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
             });
   }
@@ -252,9 +268,9 @@ struct asker {
 
 }  // namespace
 
-bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts, asking_clients& waiting,
                 const rt::client_call& call) {
-  const asker a{self, world, hosts, call};
+  const asker a{self, world, hosts, waiting, call};
   if (call.verb == "server.sync") return a.sync(), true;
   if (call.verb == "server.check-data") return a.check_data(), true;
   if (call.verb == "server.logs") return a.logs(), true;

@@ -7,8 +7,12 @@ namespace zedops::manager {
 inline constexpr size_t data_servers_max = 1'000;  // per question to one agent
 inline constexpr size_t ports_asked_max = 256;
 
-// False: the verb is none of these. Else it is answered, now or when the agents have.
-bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+// Clients that wait for the answer of an agent, by (routing id, request id), with the number of questions still open.
+using asking_clients = std::map<std::pair<std::string, std::string>, size_t>;
+
+// False: the verb is none of these. Else it is answered, now or when the agents have; until then the client is in
+// `waiting`, so that whoever owns that can answer when no agent will any more.
+bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts, asking_clients& waiting,
                 const rt::client_call& call);
 
 }  // namespace zedops::manager

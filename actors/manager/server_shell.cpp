@@ -1,7 +1,7 @@
 #include "actors/manager/server_shell.hpp"
 
 #include <caf/all.hpp>
-#include <deque>
+#include <list>
 
 #include "actors/core/blueprint.hpp"
 #include "actors/core/overload.hpp"
@@ -32,14 +32,17 @@ struct server_shell {
   rt::journal_actor journal;
   rt::hosts_actor hosts;
   server_id id;
-  server_ptr record;                        // null: blank
-  std::deque<queued> queue;                 // calls that wait while one decision is being committed
-  std::optional<in_flight_commit> pending;  // at most one decision at the journal
+  server_ptr record;  // null: blank
+  // An idle server keeps no room for work: there may be a hundred thousand.
+  std::list<queued> queue;                    // calls that wait while one decision is being committed
+  std::unique_ptr<in_flight_commit> pending;  // at most one decision at the journal
+  promise in_hand;                            // of the call being worked on: an exception may not lose its caller
 
   // Every end of an actor (quit, exception, exit, kill) runs this: nobody waits for a timeout.
   ~server_shell() {
     server_reply gone;
     gone.failure = error{ec::internal, "the server's actor has ended", "repeat the request", {}};
+    in_hand.deliver(gone);
     if (pending) pending->answer.deliver(gone);
     for (auto& q : queue) q.answer.deliver(gone);
   }
@@ -72,13 +75,14 @@ struct server_shell {
     while (!pending && !queue.empty()) {
       auto next = std::move(queue.front());
       queue.pop_front();
+      in_hand = std::move(next.answer);
       auto cx = context();
       const auto* made = std::get_if<core::created>(&next.call.what);
       cx.agent_online = world->records.agent_online(made ? made->record.agent : model().agent);
       auto d = core::decide(model(), next.call.what, cx);
-      if (next.call.dry_run) next.answer.deliver(preview(d));
-      else if (d.facts.empty()) settle(std::move(d), std::move(next.answer), false);
-      else start_commit(std::move(d), std::move(next.answer), cx.now);
+      if (next.call.dry_run) in_hand.deliver(preview(d));
+      else if (d.facts.empty()) settle(std::move(d), false);
+      else start_commit(std::move(d), cx.now);
     }
     if (!pending && (!record || record->status == server_status::purged)) self->quit();
   }
@@ -92,9 +96,9 @@ struct server_shell {
     return r;
   }
 
-  void start_commit(core::decision d, promise answer, time_point now) {
+  void start_commit(core::decision d, time_point now) {
     rt::commit c{rt::entity_kind::server, id.value, model().log_head, core::number(model(), d.facts), d.why, now};
-    pending = in_flight_commit{std::move(d), std::move(answer)};
+    pending = std::make_unique<in_flight_commit>(in_flight_commit{std::move(d), std::exchange(in_hand, {})});
     // No timeout: CAF's cost two wake-ups of its clock thread for each request. The journal answers from its destructor
     // whatever ends it, and its end is the end of the process (see node.cpp).
     self->request(journal, caf::infinite, std::move(c))
@@ -105,21 +109,22 @@ struct server_shell {
   void on_committed(rt::committed& done) {
     auto was = std::move(*pending);
     pending.reset();
+    in_hand = std::move(was.answer);
     if (done.failure) {
       server_reply r;
       r.failure = std::move(done.failure);
       r.record = record;
-      was.answer.deliver(std::move(r));
+      in_hand.deliver(std::move(r));
       pump();
       return;
     }
     log(was.made);
     if (done.server) record = std::move(done.server);
-    settle(std::move(was.made), std::move(was.answer), true);
+    settle(std::move(was.made), true);
     pump();
   }
 
-  void settle(core::decision d, promise answer, bool changed) {
+  void settle(core::decision d, bool changed) {
     for (auto& e : d.effects) run(e);
     server_reply r;
     r.failure = std::move(d.refusal);
@@ -127,7 +132,7 @@ struct server_shell {
     r.operation = operation_of(d);
     r.fresh_start = d.fresh_start;
     r.changed = changed;
-    answer.deliver(std::move(r));
+    in_hand.deliver(std::move(r));
   }
 
   std::optional<operation> operation_of(const core::decision& d) const {
