@@ -1,0 +1,143 @@
+// Facts are durable before anything follows from them; what fails, fails for the caller to hear.
+#include "tests/sim/manager/stage.hpp"
+
+using namespace zedops;
+using namespace zedops::sim;
+
+TEST_CASE_METHOD(stage, "a create is durable before the agent hears of it, and runs to its end",
+                 "[sim][manager][acc-4]") {
+  auto request = send("server.create", a_server("pz1", "alpha"), {.wait = true});
+  REQUIRE(until([&] { return answered(request); }));
+  auto reply = answer<operation_reply>(request);
+  REQUIRE(reply.has_value());
+  CHECK(reply->operation.status == op_status::succeeded);
+  CHECK(reply->server.status == server_status::running);
+  CHECK(reply->server.container_id == body_of("pz1")->view.id);
+  CHECK(clients.requests.at(request).replies.front().kind == rt::answer::accepted);
+  CHECK(progress_of(request) >= 3);
+  CHECK(body_of("pz1")->alive());
+}
+
+TEST_CASE_METHOD(stage, "nothing is sent and an error is answered when the journal fails", "[sim][manager]") {
+  const auto before = at("alpha").commands_received();
+  const auto facts_before = audit.last_seq();
+  db.fail_commit(1, broken_disk());
+  auto r = operate("create", a_server("pz1", "alpha"));
+  CHECK(code(r) == "internal");
+  advance(5s);
+  CHECK(at("alpha").commands_received() == before);
+  CHECK(server("pz1").id.empty());
+  CHECK(audit.last_seq() == facts_before);
+  CHECK(operate("create", a_server("pz1", "alpha")).has_value());
+}
+
+TEST_CASE_METHOD(stage, "a report whose commit fails is made good by the next sync", "[sim][manager]") {
+  auto op = operate("create", a_server("pz1", "alpha"));
+  REQUIRE(op.has_value());
+  REQUIRE(until([&] { return server("pz1").op && server("pz1").op->step == "verifying"; }));
+  db.fail_commit(1, broken_disk());
+  CHECK(until([&] { return status("pz1") == server_status::running && !server("pz1").op; }, 60s));
+  CHECK(body_of("pz1")->alive());
+}
+
+TEST_CASE_METHOD(stage, "a full store refuses new work; reads, stops and deletions go on", "[sim][manager][fc-63]") {
+  running("pz1");
+  running("pz2");
+  db.set_disk(store::disk::is_full);
+  CHECK(code(operate("create", a_server("pz3", "alpha"))) == "store_full");
+  CHECK(code(operate("restart", restart_server{"pz1"})) == "store_full");
+  CHECK(ask<server_list>("server.ls", list_servers{}).value().servers.size() == 2);
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+  CHECK(status("pz1") == server_status::stopped);
+  CHECK(finish("rm", remove_server{"pz2"}).has_value());
+  CHECK(status("pz2") == server_status::deleted);
+  db.set_disk(store::disk::has_room);
+  CHECK(finish("start", start_server{"pz1"}).has_value());
+  CHECK(status("pz1") == server_status::running);
+}
+
+TEST_CASE_METHOD(stage, "in a full store refused work does not keep a stop of the same moment from being kept",
+                 "[sim][manager][fc-63]") {
+  running("pz1");
+  running("pz2");
+  db.set_disk(store::disk::is_full);
+  auto refused = send("server.restart", restart_server{"pz2"});
+  auto stop = send("server.stop", stop_server{"pz1"}, {.wait = true});
+  REQUIRE(until([&] { return answered(refused) && answered(stop); }));
+  CHECK(code(answer<operation_reply>(refused)) == "store_full");
+  CHECK(code(answer<operation_reply>(stop)) == "ok");
+}
+
+TEST_CASE_METHOD(stage, "a server's actor that throws is started again and its caller is answered", "[sim][manager]") {
+  running("pz1");
+  settle();
+  wall.throw_in = 1;  // the next to look at the clock is the server's actor
+  auto stop = send("server.stop", stop_server{"pz1"});
+  auto also = send("server.restart", restart_server{"pz1"});
+  settle();
+  REQUIRE(manager->world().actor_restarts.load() == 1);
+  CHECK(answered(stop));
+  CHECK(answered(also));
+  CHECK(status("pz1") == server_status::running);
+  advance(1s);
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+  CHECK(status("pz1") == server_status::stopped);
+}
+
+TEST_CASE_METHOD(stage, "an actor that throws too often rests; the others work on", "[sim][manager]") {
+  running("pz1");
+  running("pz2");
+  for (int i = 0; i < 4; ++i) {
+    settle();
+    wall.throw_in = 1;
+    auto r = send("server.stop", stop_server{"pz1"});
+    settle();
+    CHECK(answered(r));
+    wall.throw_in = 0;
+    advance(5s);
+  }
+  CHECK(manager->world().actor_restarts.load() == 4);
+  auto r = operate("stop", stop_server{"pz1"});
+  CHECK(code(r) == "internal");
+  CHECK(finish("stop", stop_server{"pz2"}).has_value());
+  advance(70s);
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+}
+
+TEST_CASE_METHOD(stage, "an operation survives the crash of its server's actor", "[sim][manager]") {
+  running("pz1");
+  REQUIRE(operate("stop", stop_server{"pz1"}).has_value());
+  wall.throw_in = 1;
+  (void)send("server.restart", restart_server{"pz1"});
+  settle();
+  REQUIRE(manager->world().actor_restarts.load() == 1);
+  CHECK(until([&] { return status("pz1") == server_status::stopped && !server("pz1").op; }, 30s));
+}
+
+TEST_CASE_METHOD(stage, "a full queue answers busy and nobody is left without an answer", "[sim][manager]") {
+  running("pz1");
+  std::vector<std::string> all;
+  for (int i = 0; i < 400; ++i) all.push_back(send("server.stop", stop_server{"pz1"}));
+  advance(10s);
+  size_t done = 0, busy = 0;
+  for (const auto& r : all) {
+    REQUIRE(answered(r));
+    auto a = answer<operation_reply>(r);
+    done += a ? 1 : 0;
+    busy += !a && a.error().code == ec::busy ? 1 : 0;
+  }
+  CHECK(done == 1);
+  CHECK(done + busy == all.size());
+}
+
+TEST_CASE_METHOD(stage, "an orderly stop answers everyone", "[sim][manager]") {
+  running("pz1");
+  auto waiting = send("server.stop", stop_server{"pz1"}, {.wait = true});
+  net.hold(at("alpha"), network::direction::to_manager);
+  auto data = send("server.check-data", check_data{{"pz1"}, false});
+  settle();
+  auto late = send("server.restart", restart_server{"pz1"});
+  auto watch = send("op.wait", wait_operation{server("pz1").op ? server("pz1").op->id.value : ""});
+  stop_manager();
+  for (const auto& r : {waiting, data, late, watch}) CHECK(answered(r));
+}

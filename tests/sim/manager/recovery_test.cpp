@@ -1,0 +1,141 @@
+// The manager dies and comes back: at every job of its actors, in every commit, both ways.
+#include "tests/sim/manager/stage.hpp"
+
+using namespace zedops;
+using namespace zedops::sim;
+
+namespace {
+
+// One operation in an installation of its own; the manager dies after `jobs` jobs or in the n-th commit.
+struct trial : world {
+  trial() : world(7) {
+    boot();
+    add_host("alpha");
+    until([&] { return at("alpha").in_session(); });
+    advance(2s);
+  }
+  bool converged(const std::string& name, std::initializer_list<server_status> ends) {
+    return until(
+        [&] {
+          const auto s = server(name);
+          return !s.op && std::find(ends.begin(), ends.end(), s.status) != ends.end();
+        },
+        30s + 60s);
+  }
+  void come_back() {
+    if (manager) crash_manager();
+    advance(1s);
+    boot();
+    until([&] { return at("alpha").in_session(); });
+    advance(15s);
+  }
+};
+
+using arm = std::function<void(trial&)>;
+
+// Runs `verb` on a fresh server with the fault armed; returns whether the fault struck.
+template <class Body>
+bool strike(const std::string& verb, const Body& body, const arm& fault, std::initializer_list<server_status> ends) {
+  trial t;
+  if (verb != "create") {
+    REQUIRE(t.finish("create", a_server("pz1", "alpha")).has_value());
+    t.settle();
+  }
+  const auto crashes = t.crashes;
+  fault(t);
+  auto request = t.send("server." + verb, body);
+  t.advance(8s);
+  const bool struck = t.crashes > crashes;
+  t.crash_after_jobs = 0;
+  const bool accepted = t.clients.requests.at(request).final.has_value() && t.answer<operation_reply>(request);
+  t.come_back();
+  const bool born = !t.server("pz1").id.empty();
+  if (born) CHECK(t.converged("pz1", ends));
+  else CHECK_FALSE(accepted);  // what was answered was durable
+  t.advance(15s);
+  size_t alive = 0;
+  for (const auto& [id, c] : t.on("alpha").containers) alive += c.alive() ? 1 : 0;
+  const auto now = t.status("pz1");
+  CHECK(alive == (now == server_status::running ? 1U : 0U));
+  CHECK(t.report() == "");
+  return struck;
+}
+
+template <class Body>
+void at_every_job(const std::string& verb, const Body& body, std::initializer_list<server_status> ends) {
+  for (uint64_t n = 1; n < 400; n += n < 60 ? 1 : 7) {
+    INFO(verb << ", the manager dies after job " << n);
+    if (!strike(
+            verb, body, [n](trial& t) { t.crash_after_jobs = n; }, ends))
+      break;
+  }
+}
+template <class Body>
+void in_every_commit(const std::string& verb, const Body& body, std::initializer_list<server_status> ends) {
+  for (auto kept : {store::crash_keeps::nothing, store::crash_keeps::everything})
+    for (uint64_t n = 1; n < 20; ++n) {
+      INFO(verb << ", the manager dies in commit " << n << (kept == store::crash_keeps::everything ? " (kept)" : ""));
+      if (!strike(
+              verb, body,
+              [&](trial& t) {
+                t.db.crash_in_commit(n, kept);
+                t.store_may_crash = true;
+              },
+              ends))
+        break;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a create survives the manager's death at every job", "[sim][manager][acc-48][fc-10]") {
+  at_every_job("create", a_server("pz1", "alpha"), {server_status::running, server_status::failed});
+}
+TEST_CASE("a create survives the manager's death in every commit", "[sim][manager][acc-48][fc-10]") {
+  in_every_commit("create", a_server("pz1", "alpha"), {server_status::running, server_status::failed});
+}
+TEST_CASE("a stop survives the manager's death in every commit", "[sim][manager]") {
+  in_every_commit("stop", stop_server{"pz1"}, {server_status::stopped, server_status::running});
+}
+TEST_CASE("a rebuild survives the manager's death in every commit", "[sim][manager]") {
+  in_every_commit("rebuild", rebuild_server{"pz1"}, {server_status::running});
+}
+TEST_CASE("a delete survives the manager's death in every commit", "[sim][manager]") {
+  in_every_commit("rm", remove_server{"pz1"}, {server_status::deleted, server_status::running});
+}
+TEST_CASE("a purge survives the manager's death at every job", "[sim][manager]") {
+  at_every_job("purge", purge_server{"pz1", true, false, true}, {server_status::purged, server_status::running});
+}
+
+TEST_CASE_METHOD(stage, "an agent that dies at any step of a create finishes it when it is back",
+                 "[sim][manager][acc-48]") {
+  for (const auto* step : {"preparing", "pulling", "creating", "starting", "verifying"}) {
+    const auto name = std::string("pz-") + step;
+    INFO(step);
+    at("alpha").crash_before = step;
+    REQUIRE(operate("create", a_server(name, "alpha")).has_value());
+    REQUIRE(until([&] { return !at("alpha").running(); }, 10s));
+    advance(5s);
+    at("alpha").start();
+    CHECK(until([&] { return status(name) == server_status::running && !server(name).op; }, 60s));
+    CHECK(body_of(name)->alive());
+    CHECK(on("alpha").of_server(server(name).id.value, on("alpha").manager_id).size() == 1);
+  }
+}
+
+TEST_CASE_METHOD(stage, "an agent that dies at any step of a rebuild leaves one running container",
+                 "[sim][manager][acc-42][fc-14]") {
+  for (const auto* step : {"pulling", "stopping", "renaming", "creating", "starting", "proving", "removing_old"}) {
+    const auto name = std::string("pz-") + (step == std::string("removing_old") ? "removing" : step);
+    INFO(step);
+    running(name);
+    at("alpha").crash_before = step;
+    REQUIRE(operate("rebuild", rebuild_server{name}).has_value());
+    REQUIRE(until([&] { return !at("alpha").running(); }, 10s));
+    at("alpha").start();
+    CHECK(until([&] { return status(name) == server_status::running && !server(name).op; }, 60s));
+    REQUIRE(body_of(name) != nullptr);
+    CHECK(body_of(name)->alive());
+    CHECK(on("alpha").of_server(server(name).id.value, on("alpha").manager_id).size() == 1);
+  }
+}

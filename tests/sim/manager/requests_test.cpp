@@ -1,0 +1,156 @@
+// What clients may count on: keys, ports, waiting, cancelling.
+#include "tests/sim/manager/stage.hpp"
+
+using namespace zedops;
+using namespace zedops::sim;
+
+TEST_CASE_METHOD(stage, "the same idempotency key in flight gives one operation and two answers", "[sim][manager]") {
+  auto first = send("server.create", a_server("pz1", "alpha"), {.key = "k1"});
+  auto second = send("server.create", a_server("pz1", "alpha"), {.key = "k1"});
+  advance(10s);
+  auto a = answer<operation_reply>(first), b = answer<operation_reply>(second);
+  REQUIRE(a.has_value());
+  REQUIRE(b.has_value());
+  CHECK(a->operation.id == b->operation.id);
+  CHECK(facts<server_created>() == 1);
+}
+
+TEST_CASE_METHOD(stage, "the same key on an open or ended operation gives that operation again", "[sim][manager]") {
+  auto first = operate("create", a_server("pz1", "alpha"), {.key = "k1"});
+  auto open = operate("create", a_server("pz1", "alpha"), {.key = "k1"});
+  REQUIRE(first.has_value());
+  REQUIRE(open.has_value());
+  CHECK(open->operation.id == first->operation.id);
+  REQUIRE(until([&] { return status("pz1") == server_status::running; }));
+  auto ended = operate("create", a_server("pz1", "alpha"), {.key = "k1"});
+  REQUIRE(ended.has_value());
+  CHECK(ended->operation.id == first->operation.id);
+  CHECK(ended->operation.status == op_status::succeeded);
+  CHECK(facts<server_created>() == 1);
+}
+
+TEST_CASE_METHOD(stage, "a key survives the manager's restart", "[sim][manager]") {
+  auto first = operate("create", a_server("pz1", "alpha"), {.key = "k1"});
+  crash_manager();
+  boot();
+  auto again = operate("create", a_server("pz1", "alpha"), {.key = "k1"});
+  REQUIRE(again.has_value());
+  CHECK(again->operation.id == first->operation.id);
+}
+
+TEST_CASE_METHOD(stage, "a key used for another request is refused, in flight, open and ended", "[sim][manager]") {
+  auto first = send("server.create", a_server("pz1", "alpha"), {.key = "k1"});
+  auto other = send("server.create", a_server("pz2", "alpha"), {.key = "k1"});
+  settle();
+  CHECK(answer<operation_reply>(first).has_value());
+  CHECK(code(answer<operation_reply>(other)) == "bad_request");
+  CHECK(code(operate("create", a_server("pz3", "alpha"), {.key = "k1"})) == "bad_request");
+  REQUIRE(until([&] { return status("pz1") == server_status::running; }));
+  CHECK(code(operate("stop", stop_server{"pz1"}, {.key = "k1"})) == "bad_request");
+  CHECK(server("pz2").id.empty());
+}
+
+TEST_CASE_METHOD(stage, "a refused request under a key is refused the same way again", "[sim][manager]") {
+  running("pz1");
+  auto first = operate("start", start_server{"pz1"}, {.key = "k2"});
+  auto again = operate("start", start_server{"pz1"}, {.key = "k2"});
+  CHECK(code(first) == "wrong_state");
+  CHECK(code(again) == "wrong_state");
+}
+
+TEST_CASE_METHOD(stage, "of two simultaneous creates for one port exactly one succeeds",
+                 "[sim][manager][acc-66][fc-46]") {
+  auto one = a_server("pz1", "alpha"), two = a_server("pz2", "alpha");
+  one.game_port = two.game_port = 16261;
+  auto a = send("server.create", one), b = send("server.create", two);
+  advance(10s);
+  const auto ra = answer<operation_reply>(a), rb = answer<operation_reply>(b);
+  CHECK((ra.has_value() ? 1 : 0) + (rb.has_value() ? 1 : 0) == 1);
+  CHECK(code(ra ? rb : ra) == "port_conflict");
+  CHECK(facts<server_created>() == 1);
+}
+
+TEST_CASE_METHOD(stage, "ports that the manager chooses for simultaneous creates differ", "[sim][manager][acc-65]") {
+  std::vector<std::string> all;
+  for (int i = 0; i < 20; ++i) all.push_back(send("server.create", a_server("pz" + std::to_string(i), "alpha")));
+  REQUIRE(until([&] { return facts<operation_ended>() == all.size(); }, 120s));
+  std::set<uint16_t> game;
+  for (const auto& r : all) {
+    auto a = answer<operation_reply>(r);
+    REQUIRE(a.has_value());
+    game.insert(a->server.game_port.value());
+  }
+  CHECK(game.size() == all.size());
+}
+
+TEST_CASE_METHOD(stage, "of two simultaneous creates of one name one succeeds", "[sim][manager][acc-5]") {
+  auto a = send("server.create", a_server("pz1", "alpha")), b = send("server.create", a_server("pz1", "alpha"));
+  advance(10s);
+  const auto ra = answer<operation_reply>(a), rb = answer<operation_reply>(b);
+  CHECK((ra.has_value() ? 1 : 0) + (rb.has_value() ? 1 : 0) == 1);
+  CHECK(code(ra ? rb : ra) == "already_exists");
+}
+
+TEST_CASE_METHOD(stage, "a write on a server with an open operation is busy and names it",
+                 "[sim][manager][acc-6][fc-13]") {
+  running("pz1");
+  auto stop = operate("stop", stop_server{"pz1"});
+  REQUIRE(stop.has_value());
+  auto restart = operate("restart", restart_server{"pz1"});
+  REQUIRE(!restart.has_value());
+  CHECK(restart.error().code == ec::busy);
+  CHECK(restart.error().operation == stop->operation.id.value);
+}
+
+TEST_CASE_METHOD(stage, "op.wait follows an operation to its end, and answers at once when it is over",
+                 "[sim][manager]") {
+  running("pz1");
+  auto stop = operate("stop", stop_server{"pz1"});
+  auto first = send("op.wait", wait_operation{stop->operation.id.value});
+  auto second = send("op.wait", wait_operation{stop->operation.id.value}, {.actor = "bob"});
+  settle();
+  CHECK_FALSE(answered(first));
+  REQUIRE(until([&] { return answered(first) && answered(second); }));
+  CHECK(progress_of(first) > 0);
+  CHECK(answer<operation_view>(first)->status == op_status::succeeded);
+  CHECK(ask<operation_view>("op.wait", wait_operation{stop->operation.id.value})->status == op_status::succeeded);
+  CHECK(code(ask<operation_view>("op.wait", wait_operation{"o-nothing"})) == "not_found");
+}
+
+TEST_CASE_METHOD(stage, "a dry run changes nothing", "[sim][manager]") {
+  running("pz1");
+  const auto seq = audit.last_seq();
+  const auto commands = at("alpha").commands_received();
+  auto plan = operate("rm", remove_server{"pz1"}, {.dry_run = true});
+  REQUIRE(plan.has_value());
+  CHECK_FALSE(plan->plan.empty());
+  CHECK(audit.last_seq() == seq);
+  CHECK(at("alpha").commands_received() == commands);
+}
+
+TEST_CASE_METHOD(stage, "an operation that waits for its agent can be cancelled and leaves what was",
+                 "[sim][manager]") {
+  running("pz1");
+  at("alpha").crash();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+  auto rm = operate("rm", remove_server{"pz1"});
+  REQUIRE(rm.has_value());
+  CHECK(rm->operation.step == step_waiting);
+  auto cancelled = ask<operation_view>("op.cancel", cancel_operation{rm->operation.id.value});
+  REQUIRE(cancelled.has_value());
+  CHECK(cancelled->status == op_status::cancelled);
+  CHECK(status("pz1") == server_status::running);
+  at("alpha").start();
+  advance(30s);
+  CHECK(status("pz1") == server_status::running);
+  CHECK(body_of("pz1")->alive());
+}
+
+TEST_CASE_METHOD(stage, "garbage of clients is answered by an error", "[sim][manager]") {
+  for (const auto* verb : {"server.create", "server.ls", "op.wait", "server.nonsense", "", "event.replay"}) {
+    auto r = send_bytes(verb, "\xc1\xff garbage", {});
+    advance(1s);
+    CHECK(answered(r));
+    CHECK(code(answer<operation_reply>(r)) == "bad_request");
+  }
+}

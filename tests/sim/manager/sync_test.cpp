@@ -1,0 +1,194 @@
+// Comparing records with what is there: when, how often, and what may not be concluded.
+#include "tests/sim/manager/stage.hpp"
+
+using namespace zedops;
+using namespace zedops::sim;
+
+TEST_CASE_METHOD(stage, "sync runs on connect, by the timer and on demand with counts", "[sim][manager][acc-22]") {
+  running("pz1");
+  running("pz2");
+  const auto before = at("alpha").syncs_answered;
+  advance(31s);  // three intervals
+  CHECK(at("alpha").syncs_answered - before >= 3);
+  at("alpha").events_cut = true;
+  on("alpha").remove(body_of("pz1")->view.id);
+  auto r = ask<sync_reply>("server.sync", sync_agents{});
+  REQUIRE(r.has_value());
+  REQUIRE(r->agents.size() == 1);
+  CHECK(r->agents[0].servers == 2);
+  CHECK(r->agents[0].containers == 1);
+  CHECK(r->agents[0].changed == std::vector<std::string>{server("pz1").id.value});
+  CHECK(status("pz1") == server_status::missing);
+}
+
+TEST_CASE_METHOD(stage, "a container removed by hand is missing within seconds by the event path",
+                 "[sim][manager][acc-23]") {
+  running("pz1");
+  const auto at_once = time.now();
+  on("alpha").remove(body_of("pz1")->view.id);
+  REQUIRE(until([&] { return status("pz1") == server_status::missing; }, 5s));
+  CHECK(time.now() - at_once < 1s);
+  CHECK(server("pz1").data == data_state::present);
+  CHECK(server("pz1").container_id.empty());
+}
+
+TEST_CASE_METHOD(stage, "with events cut off the timer finds it", "[sim][manager][acc-23][acc-24][fc-39]") {
+  running("pz1");
+  running("pz2");
+  at("alpha").events_cut = true;
+  on("alpha").remove(body_of("pz1")->view.id);
+  on("alpha").stop(body_of("pz2")->view.id);
+  CHECK(until([&] { return status("pz1") == server_status::missing; }, rules.sync_interval + 5s));
+  CHECK(until([&] { return status("pz2") == server_status::stopped; }, 5s));
+  on("alpha").start(body_of("pz2")->view.id);
+  CHECK(until([&] { return status("pz2") == server_status::running; }, rules.sync_interval + 5s));
+}
+
+TEST_CASE_METHOD(stage, "a failing list changes no state and marks what is known as stale",
+                 "[sim][manager][acc-30][fc-1]") {
+  running("pz1");
+  on("alpha").engine_answers = false;
+  auto r = ask<sync_reply>("server.sync", sync_agents{});
+  REQUIRE(r.has_value());
+  CHECK(r->agents[0].failure.has_value());
+  CHECK(status("pz1") == server_status::running);
+  CHECK(server("pz1").stale);
+  CHECK_FALSE(server("pz1").container_id.empty());
+  advance(60s);
+  CHECK(status("pz1") == server_status::running);
+  on("alpha").engine_answers = true;
+  CHECK(until([&] { return !server("pz1").stale; }, rules.sync_interval + 5s));
+}
+
+TEST_CASE_METHOD(stage, "an unmounted data disk is unknown, never absent, and permits no fresh start",
+                 "[sim][manager][acc-39][fc-2]") {
+  running("pz1");
+  on("alpha").disk_mounted = false;
+  on("alpha").remove(body_of("pz1")->view.id);
+  REQUIRE(until([&] { return status("pz1") == server_status::missing; }));
+  CHECK(server("pz1").data == data_state::present);
+  CHECK(server("pz1").stale);
+  CHECK(code(operate("start", start_server{"pz1", true})) == "data_unknown");
+  on("alpha").disk_mounted = true;
+  REQUIRE(until([&] { return !server("pz1").stale; }, 20s));
+  CHECK(finish("start", start_server{"pz1"}).has_value());
+}
+
+TEST_CASE_METHOD(stage, "a hundred changes are written in one transaction", "[sim][manager][acc-26]") {
+  for (int i = 0; i < 50; ++i) {
+    (void)send("server.create", a_server("pz" + std::to_string(i), "alpha"));
+    auto g = a_server("g" + std::to_string(i), "alpha");
+    g.template_name = "generic";
+    (void)send("server.create", g);
+  }
+  REQUIRE(until([&] { return facts<operation_ended>() == 100; }, 120s));
+  at("alpha").events_cut = true;
+  advance(1s);
+  auto all = on("alpha").containers;
+  REQUIRE(all.size() == 100);
+  for (const auto& [id, c] : all) on("alpha").stop(id);
+  const auto commits = db.commits();
+  auto r = ask<sync_reply>("server.sync", sync_agents{});
+  REQUIRE(r.has_value());
+  CHECK(r->agents[0].changed.size() == 100);
+  CHECK(db.commits() - commits <= 2);  // the hundred, and the event that says so
+  CHECK(status("pz0") == server_status::stopped);
+}
+
+TEST_CASE_METHOD(stage, "notices for one server within ten seconds cause one sync, for two servers two",
+                 "[sim][manager][acc-29]") {
+  running("pz1");
+  running("pz2");
+  manager->world().rules.sync_interval = 1h;
+  manager->world().rules.time_max.fill(duration(2s));
+  advance(15s);
+  on("alpha").engine_hangs = true;
+  const auto times_out = [&](const char* name) {  // then the truth is not known any more: a notice
+    REQUIRE(operate("stop", stop_server{name}).has_value());
+    REQUIRE(until([&] { return !server(name).op; }, 5s));
+    advance(500ms);
+  };
+  const auto before = at("alpha").syncs_answered;
+  times_out("pz1");
+  CHECK(at("alpha").syncs_answered - before == 1);
+  times_out("pz1");
+  CHECK(at("alpha").syncs_answered - before == 1);
+  times_out("pz2");
+  CHECK(at("alpha").syncs_answered - before == 2);
+  advance(10s);
+  times_out("pz1");
+  CHECK(at("alpha").syncs_answered - before == 3);
+  on("alpha").engine_hangs = false;
+}
+
+TEST_CASE_METHOD(stage, "a sync asked for while one runs is one follow-up", "[sim][manager][acc-29]") {
+  running("pz1");
+  advance(1s);
+  const auto before = at("alpha").syncs_answered;
+  std::vector<std::string> asked;
+  for (int i = 0; i < 6; ++i) asked.push_back(send("server.sync", sync_agents{}));
+  REQUIRE(until([&] {
+    for (const auto& a : asked)
+      if (!answered(a)) return false;
+    return true;
+  }));
+  CHECK(at("alpha").syncs_answered - before == 2);
+}
+
+TEST_CASE_METHOD(stage, "a server with an open operation is not altered by sync", "[sim][manager][acc-28][fc-12]") {
+  running("pz1");
+  on("alpha").engine_hangs = true;
+  REQUIRE(operate("rebuild", rebuild_server{"pz1"}).has_value());
+  const auto before = server("pz1");
+  on("alpha").stop(body_of("pz1")->view.id);
+  REQUIRE(ask<sync_reply>("server.sync", sync_agents{}).has_value());
+  advance(2s);
+  CHECK(status("pz1") == server_status::running);
+  CHECK(server("pz1").container == before.container);
+  on("alpha").engine_hangs = false;
+  CHECK(until([&] { return !server("pz1").op && status("pz1") == server_status::running; }, 60s));
+}
+
+TEST_CASE_METHOD(stage, "sync takes over the id of a container that was made anew by hand",
+                 "[sim][manager][acc-31][fc-15]") {
+  auto s = running("pz1");
+  auto old = *body_of("pz1");
+  container_spec spec;
+  spec.name = old.view.name;
+  spec.labels = old.view.labels;
+  at("alpha").events_cut = true;
+  on("alpha").remove(old.view.id);
+  const auto id = on("alpha").create(spec);
+  on("alpha").start(id);
+  REQUIRE(ask<sync_reply>("server.sync", sync_agents{}).has_value());
+  CHECK(server("pz1").container_id == id);
+  CHECK(status("pz1") == server_status::running);
+}
+
+TEST_CASE_METHOD(stage, "two containers that claim one server are a drift, and none is deleted",
+                 "[sim][manager][acc-33][fc-7]") {
+  running("pz1");
+  container_spec spec;
+  spec.name = "copy";
+  spec.labels = body_of("pz1")->view.labels;
+  on("alpha").create(spec);
+  REQUIRE(until([&] { return !server("pz1").drift.empty(); }, 15s));
+  advance(30s);
+  CHECK(on("alpha").containers.size() == 2);
+  CHECK(status("pz1") == server_status::running);
+}
+
+TEST_CASE_METHOD(stage, "a server whose recovery is automatic is made again after its agent comes back",
+                 "[sim][manager][acc-35]") {
+  auto c = a_server("pz1", "alpha");
+  c.recovery = recovery_policy::automatic;
+  REQUIRE(finish("create", c).has_value());
+  running("pz2");
+  at("alpha").crash();
+  advance(5s);
+  on("alpha").remove(body_of("pz1")->view.id);
+  on("alpha").remove(body_of("pz2")->view.id);
+  at("alpha").start();
+  CHECK(until([&] { return body_of("pz1") && status("pz1") == server_status::running && !server("pz1").op; }, 30s));
+  CHECK(status("pz2") == server_status::missing);
+}

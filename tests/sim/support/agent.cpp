@@ -1,0 +1,440 @@
+#include "tests/sim/support/agent.hpp"
+
+#include "actors/core/blueprint.hpp"
+#include "actors/core/overload.hpp"
+#include "tests/sim/support/virtual_wall.hpp"
+
+namespace zedops::sim {
+
+using namespace msg;
+
+namespace {
+constexpr duration beat_every{1'000};
+constexpr duration silence_max{6'000};  // then the connection is taken for dead
+}  // namespace
+
+agent::agent(agenda& time, dice& chance, network& net, host& on, agent_options options)
+    : time_(time), chance_(chance), net_(net), host_(on), options_(std::move(options)) {}
+
+void agent::later(duration wait, std::function<void()> what) {
+  time_.in(wait, [this, life = life_, what = std::move(what)] {
+    if (life == life_) what();
+  });
+}
+
+void agent::start() {
+  if (running() || refused_) return;
+  life_ = ++lives_;
+  instance_ = options_.name + "-" + std::to_string(chance_.bits());
+  if (host_.agent.empty()) host_.agent.value = id_text('a', chance_.bits(), chance_.bits());
+  host_.on_event = [this](const std::string& server, const char* hint) { notice(server, hint); };
+  dial();
+  beat();
+}
+
+void agent::crash() {
+  if (!running()) return;
+  life_ = 0;
+  session_ = 0;
+  if (!wire_.empty()) net_.hang_up(wire_);
+  wire_.clear();
+  known_.clear();
+  lanes_.clear();
+}
+
+void agent::disconnect() {
+  if (!wire_.empty()) net_.hang_up(wire_);
+}
+
+void agent::dial() {
+  session_ = 0;
+  last_heard_ = time_.now();
+  wire_ = net_.dial(*this);
+  if (wire_.empty()) later(chance_.between(duration{100}, duration{500}), [this] { dial(); });
+  else hello();
+}
+
+void agent::hello() {
+  msg::hello h;
+  h.id = host_.agent;
+  h.name = options_.name;
+  h.instance = instance_;
+  h.hostname = host_.name;
+  h.data_path = "/srv/" + host_.name;
+  h.software = "sim";
+  h.engine_version = "25";
+  h.engine_ok = host_.engine_answers;
+  h.manager_id = host_.manager_id;
+  h.term = host_.term;
+  say(std::move(h));
+}
+
+void agent::beat() {
+  later(beat_every, [this] { beat(); });
+  if (wire_.empty()) return;
+  if (time_.now() - last_heard_ > silence_max) {
+    net_.hang_up(wire_);
+    return;
+  }
+  if (session_ == 0) hello();
+  else say(heartbeat{0, host_.engine_answers, host_.engine_answers ? "" : "it does not answer"});
+}
+
+void agent::say(from_agent what) {
+  if (!wire_.empty()) net_.say(wire_, std::move(what));
+}
+
+void agent::hung_up(const std::string& wire) {
+  if (!running() || wire != wire_) return;
+  wire_.clear();
+  session_ = 0;
+  later(chance_.between(duration{50}, duration{400}), [this] { dial(); });
+}
+
+void agent::receive(const std::string& wire, const to_agent& what) {
+  if (!running() || wire != wire_) return;
+  last_heard_ = time_.now();
+  std::visit(core::overload{
+                 [&](const welcome& m) {
+                   host_.manager_id = m.manager_id;
+                   host_.agent = m.id;
+                   host_.term = std::max(host_.term, m.term);
+                   session_ = m.session;
+                   known_.clear();
+                   for (const auto& k : m.servers) known_[k.id] = k;
+                   later(chance_.between(options_.look_min, options_.look_max), [this] { inventory(0); });
+                 },
+                 [&](const refused& m) {
+                   if (!m.final) return;
+                   refused_ = true;
+                   crash();
+                 },
+                 [&](const ping& m) {
+                   if (session_ != 0) say(heartbeat{m.nonce, host_.engine_answers, {}});
+                 },
+                 [&](const run_command& m) { on_command(m); }, [&](const cancel_command&) {},
+                 [&](const watch_servers& m) {
+                   for (const auto& k : m.servers) known_[k.id] = k;
+                   for (const auto& id : m.forget) known_.erase(id);
+                 },
+                 [&](const sync_query& m) {
+                   later(chance_.between(options_.look_min, options_.look_max),
+                         [this, n = m.request] { inventory(n); });
+                 },
+                 [&](const data_query& m) {
+                   data_answer a;
+                   a.request = m.request;
+                   for (const auto& k : m.servers) {
+                     data_row row;
+                     row.id = k.id;
+                     row.state = row.data = row.bin = host_.data_of(k.data.name);
+                     if (m.sizes && row.state == data_state::present) row.bytes = 1'000;
+                     a.rows.push_back(row);
+                   }
+                   say(std::move(a));
+                 },
+                 [&](const port_query& m) {
+                   port_answer a;
+                   a.request = m.request;
+                   for (const auto& p : m.ports) a.rows.push_back({p.number, p.proto, port_owner::free, {}});
+                   say(std::move(a));
+                 },
+                 [&](const logs_query& m) {
+                   say(logs_answer{m.request, {{"stdout", "hello"}}, {}});
+                 },
+                 [&](const goodbye&) { session_ = 0; },  // it says hello again
+             },
+             what);
+}
+
+// ---- what it sees ----
+observation agent::look(const known_server& k) const {
+  observation o;
+  o.server = k.id;
+  o.observed_at = sim_start + time_.now();
+  o.data = host_.data_of(k.data.name);
+  if (o.data == data_state::present) o.data_bytes = 1'000;
+  if (!host_.engine_answers) return o;
+  auto& engine = host_;
+  container* c = k.container_id.empty() ? nullptr : engine.find(k.container_id);
+  for (auto* other : engine.of_server(k.id.value, host_.manager_id)) {
+    if (!c) c = other;
+    else if (other->view.id != c->view.id) {
+      // An old one that is being replaced is no rival.
+      if (other->view.name.find(".old-") != std::string::npos) continue;
+      if (c->view.name.find(".old-") != std::string::npos) c = other;
+      else o.rivals.push_back(other->view.id);
+    }
+  }
+  o.container = c ? presence::present : presence::absent;
+  if (c) o.view = c->view;
+  return o;
+}
+
+void agent::notice(const std::string& server, const char* hint) {
+  if (!running() || events_cut || session_ == 0) return;
+  later(chance_.between(options_.look_min, options_.look_max), [this, server, hint] {
+    auto k = known_.find(server_id{server});
+    if (session_ == 0 || k == known_.end() || !host_.engine_answers) return;
+    say(observed{look(k->second), hint});
+  });
+}
+
+void agent::inventory(uint64_t request) {
+  if (session_ == 0) return;
+  msg::inventory inv;
+  inv.request = request;
+  inv.took = duration{7};
+  if (!host_.engine_answers) inv.failure = error{ec::engine_error, "the Engine does not answer", "start it", {}};
+  else
+    for (const auto& [id, k] : known_) inv.servers.push_back(look(k));
+  if (!inv.failure)
+    for (const auto& [id, c] : host_.containers)
+      if (c.manager() == host_.manager_id && !known_.contains(server_id{c.server()})) inv.unclaimed.push_back(c.view);
+  ++syncs_answered;
+  say(std::move(inv));
+}
+
+// ---- commands ----
+namespace {
+std::vector<std::string> steps_of(command_kind k) {
+  switch (k) {
+    case command_kind::run: return {"preparing", "pulling", "creating", "starting", "verifying"};
+    case command_kind::stop: return {"saving", "stopping"};
+    case command_kind::restart: return {"saving", "stopping", "starting", "verifying"};
+    case command_kind::replace:
+      return {"pulling", "stopping", "renaming", "creating", "starting", "proving", "removing_old"};
+    case command_kind::remove: return {"stopping", "removing", "verifying_gone"};
+    case command_kind::purge: return {"stopping", "removing", "removing_data", "verifying_gone"};
+  }
+  return {};
+}
+}  // namespace
+
+void agent::on_command(const run_command& c) {
+  ++commands_received_;
+  command_result r;
+  r.op = c.op;
+  r.attempt = c.attempt;
+  r.server = c.server;
+  r.after.server = c.server;
+  if (c.term < host_.term) {
+    r.failure = error{ec::forbidden, "an older manager has no say", "", {}};
+    say(std::move(r));
+    return;
+  }
+  host_.term = c.term;
+  auto& lane = lanes_[c.server];
+  for (const auto& j : lane)
+    if (j.cmd.op == c.op && j.cmd.attempt == c.attempt) return;  // its report will come
+  auto& entry = host_.journal[{c.op.value, c.attempt}];
+  if (entry.done) {
+    say(entry.result);
+    return;
+  }
+  known_[c.server] = {c.server, c.container_id, c.plan.container.name, c.plan.data};
+  job j;
+  j.cmd = c;
+  j.steps = steps_of(c.kind);
+  lane.push_back(std::move(j));
+  if (lane.size() == 1) pump(c.server);
+}
+
+void agent::pump(const server_id& server) {
+  auto& lane = lanes_[server];
+  if (lane.empty()) return;
+  lane.front().begun = time_.now();
+  later(chance_.between(options_.step_min, options_.step_max), [this, server] { advance(server); });
+}
+
+void agent::advance(const server_id& server) {
+  auto& lane = lanes_[server];
+  if (lane.empty()) return;
+  auto& j = lane.front();
+  if (time_.now() - j.begun > j.cmd.time_max) {
+    finish(server, error{ec::timeout, "it took too long", "", {}});
+    return;
+  }
+  if (host_.engine_hangs) {
+    later(duration{500}, [this, server] { advance(server); });
+    return;
+  }
+  if (j.next == j.steps.size()) {
+    finish(server, std::nullopt);
+    return;
+  }
+  const auto step = j.steps[j.next];
+  if (crash_before && *crash_before == step) {
+    crash_before.reset();
+    crash();
+    return;
+  }
+  command_progress p;
+  p.op = j.cmd.op;
+  p.attempt = j.cmd.attempt;
+  p.server = server;
+  p.step = step;
+  p.progress = static_cast<uint32_t>(100 * j.next / j.steps.size());
+  say(std::move(p));
+  result<void> done;
+  if (!host_.engine_answers) done = fail(ec::engine_error, "the Engine does not answer", "start it");
+  else if ((fail_step && *fail_step == step) || chance_.per_mille(fail_per_mille)) {
+    fail_step.reset();
+    done = fail(ec::engine_error, "step " + step + " failed", "");
+  } else {
+    done = perform(j, step);
+  }
+  if (!done) {
+    if (j.cmd.kind == command_kind::replace) put_back(j);
+    finish(server, done.error());
+    return;
+  }
+  ++j.next;
+  later(chance_.between(options_.step_min, options_.step_max), [this, server] { advance(server); });
+}
+
+container* agent::current(const job& j) {
+  if (auto* made = j.made_id.empty() ? nullptr : host_.find(j.made_id)) return made;
+  if (auto* c = j.cmd.container_id.empty() ? nullptr : host_.find(j.cmd.container_id);
+      c && c->manager() == host_.manager_id)
+    return c;
+  for (auto* c : host_.of_server(j.cmd.server.value, host_.manager_id))
+    if (c->view.name.find(".old-") == std::string::npos) return c;
+  auto all = host_.of_server(j.cmd.server.value, host_.manager_id);
+  return all.empty() ? nullptr : all.front();
+}
+
+result<void> agent::perform(job& j, const std::string& step) {
+  if (step == "preparing") return prepare(j);
+  if (step == "pulling") {
+    const auto& image = j.cmd.plan.container.image;
+    const bool there = host_.images.contains(image);
+    if (j.cmd.kind == command_kind::run && current(j)) return {};
+    if (host_.registry_answers) host_.images.insert(image);
+    else if (!there) return fail(ec::pull_failed, "the registry does not answer", "");
+    return {};
+  }
+  if (step == "creating") return create(j);
+  if (step == "starting") return start_it(j);
+  if (step == "verifying" || step == "proving") return prove(j);
+  if (step == "stopping") {
+    for (auto* c : host_.of_server(j.cmd.server.value, host_.manager_id)) {
+      j.was_alive = j.was_alive || c->alive();
+      host_.stop(c->view.id);
+    }
+    return {};
+  }
+  if (step == "renaming") {
+    auto* c = current(j);
+    if (!c) return fail(ec::engine_error, "there is no container to replace", "");
+    const auto suffix = ".old-" + j.cmd.op.value;
+    if (c->label(core::label_operation) == j.cmd.op.value) {  // made by an earlier, interrupted try
+      j.made_id = c->view.id;
+      for (auto* other : host_.of_server(j.cmd.server.value, host_.manager_id))
+        if (other->view.id != c->view.id) j.old_id = other->view.id;
+      return {};
+    }
+    j.old_id = c->view.id;
+    if (!c->view.name.ends_with(suffix)) host_.rename(c->view.id, j.cmd.plan.container.name + suffix);
+    return {};
+  }
+  if (step == "removing_old") {
+    for (auto* c : host_.of_server(j.cmd.server.value, host_.manager_id))
+      if (c->view.id != j.made_id) host_.remove(c->view.id);
+    return {};
+  }
+  if (step == "removing") {
+    for (auto* c : host_.of_server(j.cmd.server.value, host_.manager_id)) host_.remove(c->view.id);
+    return {};
+  }
+  if (step == "removing_data") {
+    if (!j.cmd.remove_data) return {};
+    if (!host_.disk_mounted) return fail(ec::data_unknown, "the data path is not mounted", "mount it");
+    if (host_.data_of(j.cmd.plan.data.name) == data_state::present) j.bytes_removed = 1'000;
+    host_.remove_data(j.cmd.plan.data.name);
+    return {};
+  }
+  if (step == "verifying_gone" && !host_.of_server(j.cmd.server.value, host_.manager_id).empty())
+    return fail(ec::engine_error, "its container is still there", "");
+  return {};
+}
+
+result<void> agent::prepare(job& j) {
+  if (current(j)) return {};
+  const auto& dir = j.cmd.plan.data.name;
+  const auto data = host_.data_of(dir);
+  if (data == data_state::unknown) return fail(ec::data_unknown, "the data path is not mounted", "mount it");
+  if (j.cmd.demand == data_demand::present && data != data_state::present)
+    return fail(ec::no_data, "Cannot start server, no data found", "");
+  if (data == data_state::absent) {
+    host_.trees[dir] = data_state::empty;
+    j.fresh_start = true;
+  }
+  return {};
+}
+
+result<void> agent::create(job& j) {
+  if (auto* c = current(j); c && (j.cmd.kind == command_kind::run || c->view.id == j.made_id)) {
+    j.made_id = c->view.id;
+    return {};
+  }
+  for (auto* c : host_.of_server(j.cmd.server.value, host_.manager_id))
+    if (c->label(core::label_operation) == j.cmd.op.value) {  // made by an earlier, interrupted try
+      j.made_id = c->view.id;
+      return {};
+    }
+  const auto& spec = j.cmd.plan.container;
+  if (auto* foreign = host_.by_name(spec.name); foreign && foreign->view.id != j.old_id)
+    return fail(ec::already_exists, "another container is named " + spec.name, "rename it");
+  j.made_id = host_.create(spec);
+  return {};
+}
+
+result<void> agent::start_it(job& j) {
+  auto* c = current(j);
+  if (!c) return fail(ec::engine_error, "there is no container to start", "");
+  if (auto e = host_.start_problem(c->view.id)) return fail(*e);
+  host_.start(c->view.id);
+  return {};
+}
+
+result<void> agent::prove(job& j) {
+  auto* c = current(j);
+  if (!c || !c->alive()) return fail(ec::engine_error, "its container does not stay up", "");
+  return {};
+}
+
+void agent::put_back(job& j) {
+  if (j.old_id.empty() || !host_.find(j.old_id)) {
+    // Nothing was renamed yet, but it may have been stopped already.
+    if (auto* c = current(j); c && j.was_alive && host_.engine_answers && !host_.start_problem(c->view.id))
+      host_.start(c->view.id);
+    return;
+  }
+  if (!j.made_id.empty() && j.made_id != j.old_id) host_.remove(j.made_id);
+  j.made_id.clear();
+  host_.rename(j.old_id, j.cmd.plan.container.name);
+  if (j.was_alive && !host_.start_problem(j.old_id)) host_.start(j.old_id);
+}
+
+void agent::finish(const server_id& server, std::optional<error> failure) {
+  auto& lane = lanes_[server];
+  auto j = std::move(lane.front());
+  lane.pop_front();
+  command_result r;
+  r.op = j.cmd.op;
+  r.attempt = j.cmd.attempt;
+  r.server = server;
+  r.failure = std::move(failure);
+  auto& k = known_[server];
+  if (auto* c = current(j)) k.container_id = c->view.id;
+  r.after = look(k);
+  r.fresh_start = j.fresh_start;
+  r.bytes_removed = j.bytes_removed;
+  r.note = r.failure ? "" : "done";
+  host_.journal[{j.cmd.op.value, j.cmd.attempt}] = {true, r};
+  say(std::move(r));
+  if (!lane.empty()) pump(server);
+}
+
+}  // namespace zedops::sim

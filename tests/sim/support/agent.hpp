@@ -1,0 +1,96 @@
+// An agent process as the manager knows one: says hello, sees, executes commands step by step, reports truthfully.
+// What it keeps across a crash lies in its host; everything else is gone.
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "tests/sim/support/host.hpp"
+#include "tests/sim/support/network.hpp"
+
+namespace zedops::sim {
+
+struct agent_options {
+  std::string name = {};
+  duration step_min{20}, step_max{200};  // how long one step of a command takes
+  duration look_min{5}, look_max{50};
+};
+
+class agent final : public agent_end {
+ public:
+  agent(agenda& time, dice& chance, network& net, host& on, agent_options options);
+
+  void start();  // a new process
+  void crash();  // at once; whatever it was doing stops between two steps
+  bool running() const { return life_ != 0; }
+  bool in_session() const { return session_ != 0; }
+  void disconnect();  // its connection ends
+
+  const std::string& wire() const { return wire_; }
+  host& on() { return host_; }
+  const std::string& name() const { return options_.name; }
+  bool final_refusal() const { return refused_; }
+  size_t commands_received() const { return commands_received_; }
+
+  bool events_cut = false;                  // the Engine's events do not come through
+  uint64_t fail_per_mille = 0;              // steps that fail
+  std::optional<std::string> fail_step;     // the next step of this name fails, once
+  std::optional<std::string> crash_before;  // the process dies before the next step of this name, once
+  uint64_t syncs_answered = 0;
+
+  void receive(const std::string& wire, const msg::to_agent& what) override;
+  void hung_up(const std::string& wire) override;
+
+  msg::observation look(const msg::known_server& k) const;
+
+ private:
+  struct job {
+    msg::run_command cmd;
+    std::vector<std::string> steps;
+    size_t next = 0;
+    duration begun{};
+    std::string old_id;  // replace: the container that is being replaced
+    std::string made_id;
+    bool was_alive = false;
+    bool fresh_start = false;
+    std::optional<uint64_t> bytes_removed;
+  };
+  void later(duration wait, std::function<void()> what);  // only if this process still lives then
+  void dial();
+  void hello();
+  void beat();
+  void say(msg::from_agent what);
+  void on_command(const msg::run_command& c);
+  void pump(const msg::server_id& server);
+  void advance(const msg::server_id& server);
+  msg::result<void> perform(job& j, const std::string& step);
+  msg::result<void> prepare(job& j);
+  msg::result<void> create(job& j);
+  msg::result<void> start_it(job& j);
+  msg::result<void> prove(job& j);
+  void put_back(job& j);
+  void finish(const msg::server_id& server, std::optional<msg::error> failure);
+  container* current(const job& j);
+  void notice(const std::string& server, const char* hint);
+  void inventory(uint64_t request);
+
+  agenda& time_;
+  dice& chance_;
+  network& net_;
+  host& host_;
+  const agent_options options_;
+  uint64_t life_ = 0, lives_ = 0;
+  std::string instance_;
+  std::string wire_;
+  uint64_t session_ = 0;
+  duration last_heard_{};
+  bool refused_ = false;
+  size_t commands_received_ = 0;
+  std::map<msg::server_id, msg::known_server> known_;
+  std::map<msg::server_id, std::deque<job>> lanes_;
+};
+
+}  // namespace zedops::sim

@@ -1,0 +1,164 @@
+#include "tests/sim/support/auditor.hpp"
+
+#include "actors/core/agent_machine.hpp"
+#include "actors/core/claims.hpp"
+#include "messages/codec.hpp"
+
+namespace zedops::sim {
+
+using namespace msg;
+
+void auditor::say(std::string what) {
+  constexpr size_t broken_max = 20;
+  if (enabled && broken_.size() < broken_max) broken_.push_back(std::move(what));
+}
+
+void auditor::read_log(const manager::catalog* records) {
+  auto r = db_.begin_read();
+  if (!r) return;  // the store is down
+  std::set<std::string> servers, agents;
+  (void)(*r)->scan(
+      store::table::log, manager::log_key(last_seq_ + 1), store::direction::forward,
+      [&](std::string_view key, std::string_view value) {
+        auto e = unpack<log_entry>(value);
+        if (!e) {
+          say("a log entry cannot be read: " + e.error().message);
+          return false;
+        }
+        if (manager::log_number(key) != e->first_seq) say("a log entry lies under another number");
+        fold(*e);
+        if (!is_audit(*e)) (agents_.contains({e->entity}) ? agents : servers).insert(e->entity);
+        return true;
+      },
+      [&](const store::corrupt_record&) {});
+  for (const auto& id : servers) judge_server(**r, id, records);
+  for (const auto& id : agents) judge_agent(**r, id);
+}
+
+// A refusal that no server's actor made: it belongs to nobody's chain.
+bool auditor::is_audit(const log_entry& e) const {
+  if (e.prev != 0) return false;
+  for (const auto& n : e.facts)
+    if (!std::holds_alternative<operation_refused>(n.what)) return false;
+  return true;
+}
+
+void auditor::fold(const log_entry& e) {
+  if (e.first_seq != last_seq_ + 1)
+    say("events are not gapless: " + std::to_string(last_seq_) + " is followed by " + std::to_string(e.first_seq));
+  if (e.facts.empty()) say("a log entry without facts");
+  for (const auto& n : e.facts) {
+    auto& seq = subjects_[n.subject];
+    if (n.subject_seq != seq + 1)
+      say("numbers of " + n.subject + " are not consecutive: " + std::to_string(seq) + " then " +
+          std::to_string(n.subject_seq) + " (" + std::string(type_of(n.what)) + ")");
+    seq = n.subject_seq;
+    if (const auto* x = std::get_if<operation_accepted>(&n.what)) {
+      if (accepted_.contains(x->op.id)) say("operation " + x->op.id.value + " was accepted twice");
+      accepted_[x->op.id] = x->op;
+    }
+    if (const auto* x = std::get_if<operation_ended>(&n.what)) {
+      if (!ended_.insert(x->id).second) say("operation " + x->id.value + " ended twice");
+      if (!accepted_.contains(x->id)) say("operation " + x->id.value + " ended and was never accepted");
+    }
+  }
+  last_seq_ = e.first_seq + e.facts.size() - 1;
+  const bool of_agent = !e.facts.empty() && e.facts.front().subject.starts_with("agent.");
+  if (of_agent) {
+    auto& a = agents_[{e.entity}];
+    if (e.prev != a.log_head) say("the chain of agent " + e.entity + " is broken");
+    core::apply(a, e);
+  } else if (!is_audit(e)) {
+    auto& s = servers_[{e.entity}];
+    if (e.prev != s.log_head) say("the chain of server " + e.entity + " is broken");
+    const bool was_purged = s.status == server_status::purged;
+    const bool had_op = s.op.has_value();
+    core::apply(s, e);
+    if (was_purged && s.status != server_status::purged) say("purged server " + e.entity + " came back");
+    if (had_op && s.op)
+      for (const auto& n : e.facts)
+        if (std::holds_alternative<operation_accepted>(n.what) &&
+            !std::any_of(e.facts.begin(), e.facts.end(),
+                         [](const auto& x) { return std::holds_alternative<operation_ended>(x.what); }))
+          say("server " + e.entity + " has two open operations");
+    judge_claims(s);
+  }
+  log_.push_back(e);
+}
+
+void auditor::judge_claims(const server& s) {
+  if (s.id.empty()) return;
+  for (const auto& key : core::claims_of(s)) {
+    auto i = claims_.find(key);
+    if (s.status == server_status::purged) {
+      if (i != claims_.end() && i->second == s.id) claims_.erase(i);
+    } else if (i == claims_.end()) {
+      claims_[key] = s.id;
+    } else if (i->second != s.id) {
+      say(key + " belongs to " + i->second.value + " and was given to " + s.id.value);
+    }
+  }
+}
+
+void auditor::judge_server(const store::reader& r, const std::string& id, const manager::catalog* records) {
+  const auto& s = servers_[{id}];
+  if (s.id.empty()) return;  // refused before it was born
+  auto stored = r.get(store::table::servers, id);
+  if (!stored || !*stored) return say("server " + id + " has facts and no snapshot");
+  if (**stored != pack(s)) say("the snapshot of server " + id + " is not the sum of its facts");
+  if (records)
+    if (auto now = records->server({id}); !now || !(*now == s))
+      say("the catalog does not know server " + id + " as it is");
+  if (s.op && core::next_due(s) == never) say("operation " + s.op->id.value + " has no deadline");
+  if (s.status == server_status::creating && !s.op) say("server " + id + " is creating without an operation");
+  if (s.status == server_status::purged && s.op) say("purged server " + id + " has an open operation");
+  if (s.status == server_status::deleted && core::next_due(s) == never)
+    say("deleted server " + id + " will never be purged");
+}
+
+void auditor::judge_agent(const store::reader& r, const std::string& id) {
+  auto stored = r.get(store::table::agents, id);
+  if (!stored || !*stored) return say("agent " + id + " has facts and no snapshot");
+  if (**stored != pack(agents_[{id}])) say("the snapshot of agent " + id + " is not the sum of its facts");
+}
+
+void auditor::on_command(const run_command& c) {
+  read_log(nullptr);
+  if (!accepted_.contains(c.op)) say("command " + c.op.value + " left before its operation was durable");
+  if (c.term < highest_term_) say("a command carries an old term");
+  highest_term_ = std::max(highest_term_, c.term);
+}
+
+void auditor::on_data_removed(const host& h, const std::string& server_name) {
+  read_log(nullptr);
+  for (const auto& [id, s] : servers_)
+    if (s.agent == h.agent && s.name == server_name && s.op && s.op->remove_data) return;
+  say("the data of " + server_name + " was removed and no open operation wanted it");
+}
+
+void auditor::look_at(host& h, const std::string& manager_id) {
+  std::map<std::string, int> alive;
+  for (const auto& [id, c] : h.containers) {
+    if (c.manager() != manager_id) continue;
+    if (c.alive()) ++alive[c.server()];
+    auto s = servers_.find({c.server()});
+    if (s != servers_.end() && s->second.status == server_status::purged)
+      say("purged server " + s->second.name + " has a container: " + c.view.name);
+  }
+  for (const auto& [server, n] : alive)
+    if (n > 1) say("server " + server + " has " + std::to_string(n) + " running containers");
+}
+
+void auditor::look_at_doors() {
+  for (; doubles_seen_ < clients_.doubles.size(); ++doubles_seen_)
+    say("request " + clients_.doubles[doubles_seen_] + " was answered again after its end");
+  for (; events_seen_ < events_.items.size(); ++events_seen_) {
+    const auto seq = events_.items[events_seen_].seq;
+    if (next_event_ != 0 && seq != next_event_)
+      say("published " + std::to_string(seq) + " where " + std::to_string(next_event_) + " was next");
+    if (seq > last_seq_) say("event " + std::to_string(seq) + " was published before it was durable");
+    next_event_ = seq + 1;
+  }
+}
+
+}  // namespace zedops::sim

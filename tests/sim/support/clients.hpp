@@ -1,0 +1,60 @@
+// Clients of the manager: what they were answered, by request id.
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/runtime/ports.hpp"
+#include "messages/codec.hpp"
+
+namespace zedops::sim {
+
+struct reply {
+  rt::answer kind = rt::answer::result;
+  std::string body;
+};
+constexpr bool is_final(rt::answer a) { return a == rt::answer::result || a == rt::answer::error; }
+
+class client_desk final : public rt::client_port {
+ public:
+  bool reply(const std::string& routing_id, const std::string& request_id, rt::answer kind, std::string body) override {
+    if (!up) return false;
+    if (routing_id.starts_with("gone")) return false;
+    auto& r = requests[request_id];
+    if (r.final) doubles.push_back(request_id);
+    r.replies.push_back({kind, std::move(body)});
+    if (is_final(kind)) r.final = r.replies.size() - 1;
+    return true;
+  }
+  struct request {
+    std::string verb;
+    uint64_t incarnation = 0;  // of the manager that was asked
+    msg::duration asked{};
+    std::vector<sim::reply> replies;
+    std::optional<size_t> final;
+    bool waits = false;  // for the end of an operation
+  };
+
+  bool up = false;
+  std::map<std::string, request> requests;
+  std::vector<std::string> doubles;  // answered again after the final answer
+};
+
+class event_board final : public rt::event_port {
+ public:
+  struct item {
+    std::string topic;
+    uint64_t seq = 0;
+    std::string body;
+  };
+  bool publish(const std::string& topic, uint64_t seq, std::string body) override {
+    if (!up) return false;
+    items.push_back({topic, seq, std::move(body)});
+    return true;
+  }
+  bool up = false;
+  std::vector<item> items;
+};
+
+}  // namespace zedops::sim

@@ -1,0 +1,44 @@
+// One run of the manager: CAF's test scheduler, the real shells, and nothing that survives its end.
+#pragma once
+#include <memory>
+
+#include "actors/manager/node.hpp"
+#include "persistence/memory_store.hpp"
+#include "tests/sim/support/clients.hpp"
+#include "tests/sim/support/dice.hpp"
+#include "tests/sim/support/network.hpp"
+#include "tests/sim/support/virtual_wall.hpp"
+
+namespace zedops::sim {
+
+struct manager_parts {
+  store::memory_store& db;
+  virtual_wall& wall;
+  rt::randomness& random;
+  client_desk& clients;
+  network& agents;
+  event_board& events;
+  const manager::policy& rules;
+};
+
+class manager_process {
+ public:
+  explicit manager_process(const manager_parts& parts);  // throws std::runtime_error when the store cannot be read
+  ~manager_process();                                    // ends all actors in order
+
+  manager::node& node();
+  manager::shared& world();
+  // Runs one job of one actor. False: nothing is to be done. With dice, any actor that has work may be next.
+  bool run_one(dice* any_order);
+  void advance(duration d);
+  const std::string& core_lost() const { return core_lost_; }
+
+ private:
+  struct parts;
+  std::string core_lost_;
+  std::unique_ptr<parts> p_;
+};
+
+const manager::template_set& sim_templates();  // the built-in ones
+
+}  // namespace zedops::sim

@@ -1,0 +1,212 @@
+#include "tests/sim/support/world_fixture.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "config/logging.hpp"
+
+namespace zedops::sim {
+
+using namespace msg;
+
+namespace {
+void hush() {
+  static const bool once = [] {
+    config::log_options o;
+    const char* wanted = std::getenv("ZEDOPS_SIM_LOG");
+    o.level = wanted ? log_level::info : log_level::error;
+    if (!wanted) o.write = [](std::string_view) {};
+    config::start_logging(o);
+    return true;
+  }();
+  (void)once;
+}
+}  // namespace
+
+manager::policy sim_policy() {
+  manager::policy p;
+  p.retention = 10min;
+  p.sync_interval = 10s;
+  p.time_max.fill(duration(30s));
+  return p;
+}
+
+create_server a_server(const std::string& name, const std::string& on) {
+  create_server c;
+  c.name = name;
+  c.agent = on;
+  c.template_name = "project-zomboid";
+  c.image = "registry.example/pz";
+  c.image_tag = "41";
+  c.config = {{"SERVER_NAME", name}, {"RCON_PASSWORD", "secret-of-" + name}};
+  return c;
+}
+
+world::world(uint64_t s, manager::policy p) : seed(s), chance(s), rules(std::move(p)) {
+  hush();
+  random_ = std::make_unique<seeded_randomness>(s ^ 0x5eed);
+  net.on_send = [this](const std::string&, const to_agent& what) {
+    if (const auto* c = std::get_if<run_command>(&what)) audit.on_command(*c);
+  };
+  net.to_manager = [this](rt::agent_said said) {
+    if (manager) manager->node().said(std::move(said));
+  };
+  net.to_manager_lost = [this](rt::peer_lost lost) {
+    if (manager) manager->node().lost(std::move(lost));
+  };
+}
+
+world::~world() {
+  if (manager) crash_manager();
+}
+
+void world::boot() {
+  if (manager) return;
+  constexpr int starts_max = 10;  // a commit that fails or crashes may be that of the start itself
+  crash_after_jobs = 0;
+  for (int i = 0; i < starts_max && !manager; ++i) try {
+      db.restart();
+      manager = std::make_unique<manager_process>(manager_parts{db, wall, *random_, clients, net, events, rules});
+    } catch (const std::runtime_error&) {
+    }
+  if (!manager) return audit.say("the manager cannot start");
+  ++incarnation;
+  audit.manager_started();
+  clients.up = events.up = true;
+  net.manager_up();
+  manager->node().warm_up();
+}
+
+void world::stop_manager() {
+  if (!manager) return;
+  manager->node().stop();
+  look();
+  clients.up = events.up = false;
+  manager.reset();
+  net.manager_gone();
+}
+
+void world::crash_manager() {
+  if (!manager) return;
+  ++crashes;
+  clients.up = events.up = false;
+  net.manager_gone();
+  db.crash();
+  manager.reset();
+  db.restart();
+  crash_after_jobs = 0;
+}
+
+agent& world::add_host(const std::string& name, agent_options options) {
+  if (options.name.empty()) options.name = name;
+  if (!hosts.contains(name)) {
+    hosts[name] = std::make_unique<host>(name);
+    hosts[name]->images = {"registry.example/pz:41"};
+    hosts[name]->on_data_removed = [this, h = hosts[name].get()](const std::string& server_name) {
+      audit.on_data_removed(*h, server_name);
+    };
+  }
+  agents[name] = std::make_unique<agent>(time, chance, net, *hosts[name], std::move(options));
+  agents[name]->start();
+  return *agents[name];
+}
+
+void world::job_done() {
+  if (crash_after_jobs > 0 && --crash_after_jobs == 0) return crash_manager();
+  if (store_may_crash && !db.begin_read()) return crash_manager();
+  if (!manager->core_lost().empty()) {
+    if (!core_loss_is_a_crash) audit.say("a core actor has ended by itself: " + manager->core_lost());
+    crash_manager();
+  }
+}
+
+void world::settle() {
+  for (bool worked = true; worked;) {
+    worked = false;
+    while (manager && manager->run_one(any_order ? &chance : nullptr)) {
+      worked = true;
+      job_done();
+    }
+    if (time.do_one()) worked = true;
+  }
+}
+
+void world::look() {
+  audit.read_log(manager ? &manager->world().records : nullptr);
+  for (auto& [name, h] : hosts) audit.look_at(*h, h->manager_id);
+  audit.look_at_doors();
+}
+
+void world::advance(duration d) {
+  settle();
+  const auto end = time.now() + d;
+  while (time.now() < end) {
+    auto t = std::min(end, time.now() + 100ms);
+    if (auto next = time.next()) t = std::min(t, std::max(*next, time.now()));
+    const auto step = t - time.now();
+    time.move_to(t);
+    if (manager && step > 0ms) manager->advance(step);
+    settle();
+    look();
+  }
+}
+
+bool world::until(const std::function<bool()>& true_now, duration at_most) {
+  settle();
+  look();
+  const auto end = time.now() + at_most;
+  while (!true_now()) {
+    if (time.now() >= end) return false;
+    advance(50ms);
+  }
+  return true;
+}
+
+std::string world::send_bytes(const std::string& verb, std::string body, const call_options& o) {
+  const auto request = "r" + std::to_string(++requests_);
+  request_options options;
+  options.actor = o.actor;
+  options.dry_run = o.dry_run;
+  options.wait = o.wait;
+  auto& r = clients.requests[request];
+  r.verb = verb;
+  r.incarnation = incarnation;
+  r.asked = time.now();
+  r.waits = o.wait || verb == "op.wait";
+  if (!manager) return request;
+  rt::client_call call;
+  call.who = {"c-" + o.actor, request};
+  call.verb = verb;
+  call.idempotency_key = o.key;
+  call.options = pack_map(options);
+  call.body = std::move(body);
+  manager->node().request(std::move(call));
+  return request;
+}
+
+size_t world::progress_of(const std::string& request) const {
+  const auto& all = clients.requests.at(request).replies;
+  return static_cast<size_t>(
+      std::count_if(all.begin(), all.end(), [](const auto& r) { return r.kind == rt::answer::progress; }));
+}
+
+msg::server world::server(const std::string& name) const {
+  const msg::server* found = nullptr;
+  for (const auto& [id, s] : audit.servers())
+    if (s.name == name && (!found || s.created_at >= found->created_at)) found = &s;
+  return found ? *found : msg::server{};
+}
+
+msg::agent_status world::agent_status(const std::string& name) const {
+  for (const auto& [id, a] : audit.agents())
+    if (a.name == name) return a.status;
+  return msg::agent_status::pending;
+}
+
+std::string world::report() const {
+  std::string out;
+  for (const auto& b : audit.broken()) out += b + "\n";
+  return out.empty() ? out : "seed " + std::to_string(seed) + ":\n" + out;
+}
+
+}  // namespace zedops::sim

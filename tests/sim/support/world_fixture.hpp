@@ -1,0 +1,121 @@
+// A whole installation in one thread and virtual time: manager (the real shells), hosts with agents, network, clients.
+// Everything follows from one seed.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "messages/codec.hpp"
+#include "messages/requests.hpp"
+#include "messages/views.hpp"
+#include "persistence/memory_store.hpp"
+#include "tests/sim/support/agent.hpp"
+#include "tests/sim/support/auditor.hpp"
+#include "tests/sim/support/manager_process.hpp"
+
+namespace zedops::sim {
+
+using namespace std::chrono_literals;
+
+struct call_options {
+  std::string key = {};  // idempotency
+  bool wait = false;
+  bool dry_run = false;
+  std::string actor = {"ann"};
+};
+
+manager::policy sim_policy();  // deadlines short enough for a simulation
+
+class world {
+ public:
+  explicit world(uint64_t seed = 1, manager::policy rules = sim_policy());
+  ~world();
+
+  // ---- the stage; objects that actors use come before the manager ----
+  const uint64_t seed;
+  agenda time;
+  dice chance;
+  manager::policy rules;
+  virtual_wall wall{time};
+  client_desk clients;
+  event_board events;
+  network net{time, chance};
+  store::memory_store db;
+  std::map<std::string, std::unique_ptr<host>> hosts;
+  std::map<std::string, std::unique_ptr<agent>> agents;
+  auditor audit{db, clients, events};
+  std::unique_ptr<manager_process> manager;
+
+  // ---- faults of the manager ----
+  bool any_order = false;             // interleave actors by chance
+  uint64_t crash_after_jobs = 0;      // the manager dies after that many more jobs
+  bool store_may_crash = false;       // a crash in a commit was armed
+  bool core_loss_is_a_crash = false;  // else it is a broken rule
+  uint64_t incarnation = 0;
+  uint64_t crashes = 0;
+
+  void boot();
+  void stop_manager();   // in order
+  void crash_manager();  // nothing more leaves it, nothing more is written
+  agent& add_host(const std::string& name, agent_options options = {});
+  agent& at(const std::string& name) { return *agents.at(name); }
+  host& on(const std::string& name) { return *hosts.at(name); }
+
+  // ---- time ----
+  void settle();  // all that can happen now
+  void advance(duration d);
+  bool until(const std::function<bool()>& true_now, duration at_most = 60s);
+
+  // ---- clients ----
+  template <class Body>
+  std::string send(const std::string& verb, const Body& body, const call_options& o = {}) {
+    return send_bytes(verb, msg::pack_map(body), o);
+  }
+  std::string send_bytes(const std::string& verb, std::string body, const call_options& o);
+  bool answered(const std::string& request) const { return clients.requests.at(request).final.has_value(); }
+  size_t progress_of(const std::string& request) const;
+  template <class T>
+  msg::result<T> answer(const std::string& request) const {
+    const auto& r = clients.requests.at(request);
+    if (!r.final) return msg::fail(msg::ec::timeout, "no answer yet");
+    const auto& last = r.replies[*r.final];
+    if (last.kind == rt::answer::result) return msg::unpack_map<T>(last.body);
+    auto e = msg::unpack_map<msg::error>(last.body);
+    return msg::fail(e ? *e : e.error());
+  }
+  template <class T, class Body>
+  msg::result<T> ask(const std::string& verb, const Body& body, const call_options& o = {}) {
+    const auto request = send(verb, body, o);
+    until([&] { return answered(request); }, 120s);
+    return answer<T>(request);
+  }
+  template <class Body>
+  msg::result<msg::operation_reply> operate(const std::string& verb, const Body& body, call_options o = {}) {
+    return ask<msg::operation_reply>("server." + verb, body, o);
+  }
+  // The same, followed to its end.
+  template <class Body>
+  msg::result<msg::operation_reply> finish(const std::string& verb, const Body& body, call_options o = {}) {
+    o.wait = true;
+    return operate(verb, body, o);
+  }
+
+  // ---- looking ----
+  const manager::catalog& records() { return manager->world().records; }
+  msg::server server(const std::string& name) const;  // by its log; a blank record when there is none
+  msg::server_status status(const std::string& name) const { return server(name).status; }
+  msg::agent_status agent_status(const std::string& name) const;
+  std::string report() const;  // what the auditor found, and the seed
+
+ private:
+  void job_done();
+  void look();
+  uint64_t requests_ = 0;
+  std::unique_ptr<seeded_randomness> random_;
+};
+
+msg::create_server a_server(const std::string& name, const std::string& on);
+
+}  // namespace zedops::sim
