@@ -5,6 +5,16 @@ using namespace zedops;
 using namespace zedops::msg;
 using namespace zedops::test;
 
+namespace {
+
+// The Engine lists mounts in no order.
+std::vector<mount> sorted(std::vector<mount> all) {
+  std::sort(all.begin(), all.end(), [](const mount& a, const mount& b) { return a.target < b.target; });
+  return all;
+}
+
+}  // namespace
+
 TEST_CASE_METHOD(rig, "agent: a container is made exactly as planned, with its networks and directories",
                  "[integration][agent][acc-10][acc-13][acc-14]") {
   auto shared = "foreign-" + manager_id();
@@ -25,7 +35,7 @@ TEST_CASE_METHOD(rig, "agent: a container is made exactly as planned, with its n
   CHECK(made.view.name == plan.container.name);
   CHECK(made.view.image == plan.container.image);
   CHECK(made.ports == plan.container.ports);
-  CHECK(made.mounts == plan.container.mounts);
+  CHECK(sorted(made.mounts) == sorted(plan.container.mounts));
   CHECK(std::set<std::string>(made.networks.begin(), made.networks.end()) ==
         std::set<std::string>(plan.container.networks.begin(), plan.container.networks.end()));
   for (const auto& [k, v] : plan.container.env) CHECK(made.env.at(k) == v);
@@ -63,7 +73,7 @@ TEST_CASE_METHOD(rig, "agent: a container is made exactly as planned, with its n
     CHECK(now.view.id != made.view.id);
     CHECK(now.env == made.env);
     CHECK(now.ports == made.ports);
-    CHECK(now.mounts == made.mounts);
+    CHECK(sorted(now.mounts) == sorted(made.mounts));
     CHECK(now.networks == made.networks);
     CHECK(now.view.image == made.view.image);
   }
@@ -146,16 +156,6 @@ TEST_CASE_METHOD(rig, "agent: a container that cannot be started is removed agai
   CHECK(containers("broken").empty());
   plan.container.command = {"sleep", "1000"};
   CHECK_FALSE(run(command(command_kind::run, "broken", plan)).failure);
-}
-
-TEST_CASE_METHOD(rig, "agent: a container that ends at once is reported with its last words", "[integration][agent]") {
-  auto plan = busybox("short", {"sh", "-c", "echo no world found >&2; exit 3"});
-  welcome();
-  auto r = run(command(command_kind::run, "short", plan));
-  REQUIRE(r.failure);
-  CHECK(r.failure->message.find("exit code 3") != std::string::npos);
-  CHECK(r.failure->message.find("no world found") != std::string::npos);
-  CHECK(r.after.container == presence::present);  // kept: its logs tell why
 }
 
 TEST_CASE_METHOD(rig, "agent: a registry that is away does not matter when the image is here",

@@ -203,3 +203,15 @@ TEST_CASE_METHOD(agent_world, "agent: an Engine that is away fails commands with
   CHECK(r[0].failure->operation == "op1");
   CHECK(r[0].after.container == presence::unknown);
 }
+
+TEST_CASE_METHOD(agent_world, "agent: a container that ends at once is reported with its last words, and kept",
+                 "[sim][agent]") {
+  welcome();
+  docker.dies_at_start = true;
+  say(command("op1", "s1"));
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  REQUIRE(r[0].failure);
+  CHECK(r[0].failure->message == "the container ended right after its start, with exit code 3; its last words: hello");
+  CHECK(r[0].after.view.state == container_state::exited);
+}

@@ -149,6 +149,7 @@ void fake_docker::start_container(std::string id, request_options, handler<effec
   calls.push_back("start " + c->view.name);
   for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
   set_state(id, container_state::running, "start");
+  if (dies_at_start) die(c->view.id, 3);
   h(effect::done);
 }
 

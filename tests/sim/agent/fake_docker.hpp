@@ -18,6 +18,7 @@ class fake_docker final : public docker::engine {
   bool list_fails = false;
   bool inspect_fails = false;
   bool start_fails = false;
+  bool dies_at_start = false;
   bool holds_pulls = false;  // pulls end only when let_pulls_go() is called
   std::set<std::string> images{"game:1"};
 
