@@ -164,7 +164,15 @@ struct gateway_state {
     c.why = {cause_kind::request, op.id.value, op.actor};
     c.at = now;
     c.facts.push_back({"operation." + op.id.value, 1, operation_refused{std::move(op)}});
-    auto answer = [this, who = r.call.who, e] { answer_error(*world, who, e); };
+    const std::pair key{r.call.who.routing_id, r.call.who.request_id};
+    asking[key] = 1;
+    by_operation[r.who.op.value] = 0;  // until it is durable, the same key again has to wait
+    auto answer = [this, op = r.who.op.value, key, who = r.call.who, e] {
+      asking.erase(key);
+      by_operation.erase(op);
+      answer_error(*world, who, e);
+      handle_repeats(op);
+    };
     self->request(to.journal, decision_time_max, std::move(c))
         .then([answer](rt::committed&) { answer(); }, [answer](caf::error&) { answer(); });
   }
@@ -269,11 +277,14 @@ struct gateway_state {
       return create(r, *c);
     if (r->options.dry_run) answer_plan(r->call, reply);
     else accepted(r->call, r->options, reply);
-    if (auto again = repeats.find(r->who.op.value); again != repeats.end()) {
-      auto calls = std::move(again->second);
-      repeats.erase(again);
-      for (auto& call : calls) handle(call);
-    }
+    handle_repeats(r->who.op.value);
+  }
+  void handle_repeats(const std::string& op) {
+    auto again = repeats.find(op);
+    if (again == repeats.end()) return;
+    auto calls = std::move(again->second);
+    repeats.erase(again);
+    for (auto& call : calls) handle(call);
   }
 
   operation_reply reply_of(const server_reply& reply) const {

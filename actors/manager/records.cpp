@@ -57,7 +57,8 @@ result<void> load_log_end(store::writer& w, recovered& out) {
 
 result<recovered> recover(store::store& s, catalog& into, rt::randomness& random) {
   recovered out;
-  auto w = s.begin_write();
+  // Essential: a manager whose disk is full has to start all the same, for reads and stops.
+  auto w = s.begin_write(store::write_kind::essential);
   if (!w) return fail(w.error());
   auto manager_id = (*w)->get(table::meta, meta_manager_id);
   if (!manager_id) return fail(manager_id.error());

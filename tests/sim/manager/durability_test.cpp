@@ -56,6 +56,16 @@ TEST_CASE_METHOD(stage, "a full store refuses new work; reads, stops and deletio
   CHECK(status("pz1") == server_status::running);
 }
 
+TEST_CASE_METHOD(stage, "a manager whose disk is full can be started again", "[sim][manager][fc-63]") {
+  running("pz1");
+  db.set_disk(store::disk::is_full);
+  crash_manager();
+  boot();
+  REQUIRE(manager != nullptr);
+  REQUIRE(until([&] { return at("alpha").in_session(); }, 20s));
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+}
+
 TEST_CASE_METHOD(stage, "in a full store refused work does not keep a stop of the same moment from being kept",
                  "[sim][manager][fc-63]") {
   running("pz1");

@@ -58,6 +58,16 @@ TEST_CASE_METHOD(stage, "a refused request under a key is refused the same way a
   CHECK(code(again) == "wrong_state");
 }
 
+TEST_CASE_METHOD(stage, "a request under one key that is refused twice at once has one audit record",
+                 "[sim][manager][acc-9]") {
+  auto first = send("server.start", start_server{"nobody"}, {.key = "k1"});
+  auto second = send("server.start", start_server{"nobody"}, {.key = "k1"});
+  advance(1s);
+  CHECK(code(answer<operation_reply>(first)) == "not_found");
+  CHECK(code(answer<operation_reply>(second)) == "not_found");
+  CHECK(facts<operation_refused>() == 1);
+}
+
 TEST_CASE_METHOD(stage, "of two simultaneous creates for one port exactly one succeeds",
                  "[sim][manager][acc-66][fc-46]") {
   auto one = a_server("pz1", "alpha"), two = a_server("pz2", "alpha");

@@ -251,7 +251,7 @@ void agent::advance(const server_id& server) {
   auto& lane = lanes_[server];
   if (lane.empty()) return;
   auto& j = lane.front();
-  if (time_.now() - j.begun > j.cmd.time_max) {
+  if (gives_up && time_.now() - j.begun > j.cmd.time_max) {
     finish(server, error{ec::timeout, "it took too long", "", {}});
     return;
   }

@@ -39,6 +39,7 @@ class agent final : public agent_end {
   uint64_t fail_per_mille = 0;              // steps that fail
   std::optional<std::string> fail_step;     // the next step of this name fails, once
   std::optional<std::string> crash_before;  // the process dies before the next step of this name, once
+  bool gives_up = true;          // false: it does not keep to the time a command is given
   uint64_t syncs_answered = 0;
 
   void receive(const std::string& wire, const msg::to_agent& what) override;

@@ -1,0 +1,50 @@
+// One random life of a whole installation, drawn from one seed: clients that want things, and everything that can go
+// wrong. Afterwards the weather is fine, and the world has to come to rest with records that are true.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "tests/sim/support/world_fixture.hpp"
+
+namespace zedops::sim {
+
+struct storm_options {
+  uint64_t seed = 1;
+  int turns = 40;
+  int hosts = 3;
+  int names = 4;  // server names per host
+};
+
+class storm {
+ public:
+  explicit storm(const storm_options& options);
+
+  // Empty: all rules held. Else what broke, with the seed and the story up to there.
+  std::string run();
+  // Of the whole event log: equal lives have equal ones.
+  uint64_t fingerprint() const;
+
+ private:
+  void request();
+  void misfortune();
+  void hand_of_man();  // somebody works with docker on a host
+  void fault_of_manager(uint64_t which);
+  void fault_of_host(uint64_t which, const std::string& host_name);
+  void fair_weather();
+  std::string unrest();  // why the world is not at rest yet; empty: it is
+  std::string unrest_of(const msg::server& s);
+  std::string some_host();
+  std::string some_server();
+  void tell(std::string what);
+  std::string story(const std::string& why) const;
+  template <class Body>
+  void ask(const std::string& verb, const Body& body);
+
+  const storm_options options_;
+  dice luck_;
+  world w_;
+  std::vector<std::string> story_;
+  std::vector<std::string> open_requests_;
+};
+
+}  // namespace zedops::sim
