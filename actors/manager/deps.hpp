@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "actors/core/liveness.hpp"
@@ -23,6 +24,25 @@ struct policy {
   uint64_t history_max = 1'000'000;  // events kept
 };
 
+// The policy in force; a reload changes it under running actors.
+class live_policy {
+ public:
+  live_policy(policy p = {}) : now_(std::move(p)) {}  // implicit on purpose: it stands where a policy stood
+  policy operator()() const {
+    std::lock_guard lock(mutex_);
+    return now_;
+  }
+  template <class F>
+  void change(F f) {
+    std::lock_guard lock(mutex_);
+    f(now_);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  policy now_;
+};
+
 using template_set = std::map<std::string, msg::server_template, std::less<>>;
 
 // One per manager, made by the composition root; outlives every actor.
@@ -30,7 +50,7 @@ struct shared {
   catalog records;
   store::store& store;
   history past;
-  policy rules;
+  live_policy rules;
   template_set templates;
   std::string manager_id;
   std::string epoch;

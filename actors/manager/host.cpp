@@ -151,7 +151,7 @@ struct host_state {
 
   void on_hello(const std::string& routing_id, hello& h) {
     if (entering) return;  // it repeats itself
-    if (online() && live->instance != h.instance && now() - last_heard < world->rules.liveness.suspect_after) {
+    if (online() && live->instance != h.instance && now() - last_heard < world->rules().liveness.suspect_after) {
       if (!challenger || challenger->routing_id != routing_id) challenger = rival{routing_id, h, now()};
       send(ping{++nonce});  // the live one answers, or its connection turns out to be gone
       return;
@@ -225,7 +225,7 @@ struct host_state {
 
   // ---- once a second ----
   void tick() {
-    self->delayed_send(self, world->rules.liveness.ping_interval, rt::tick_atom::value);
+    self->delayed_send(self, world->rules().liveness.ping_interval, rt::tick_atom::value);
     const auto t = now();
     for (auto i = queries.begin(); i != queries.end();) {
       if (i->second.deadline > t) {
@@ -240,16 +240,16 @@ struct host_state {
     if (!live) {  // was connected to the manager's last run and has not come back
       const auto a = record();
       const bool believed = a && (a->status == agent_status::online || a->status == agent_status::suspect);
-      if (believed && !entering && t - last_heard >= world->rules.liveness.unreachable_after) lose("agent.unreachable");
+      if (believed && !entering && t - last_heard >= world->rules().liveness.unreachable_after) lose("agent.unreachable");
       return;
     }
     send(ping{++nonce});
-    const auto judged = core::judge(world->rules.liveness, t - last_heard);
+    const auto judged = core::judge(world->rules().liveness, t - last_heard);
     const auto a = record();
     if (judged == agent_status::unreachable) lose("agent.unreachable");
     else if (judged == agent_status::suspect && a && a->status == agent_status::online)
       note(agent_suspected{last_heard}, cause_kind::timer);
-    else if (sync.gate.running() ? t - sync.started >= query_time_max : t - sync.last >= world->rules.sync_interval)
+    else if (sync.gate.running() ? t - sync.started >= query_time_max : t - sync.last >= world->rules().sync_interval)
       start_sync();
   }
 
@@ -415,7 +415,7 @@ rt::host_actor spawn_host(caf::actor_system& sys, shared& world, host_handles to
     st.to = std::move(to);
     st.id = id;
     st.last_heard = w->clock.now();
-    self->delayed_send(self, w->rules.liveness.ping_interval, rt::tick_atom::value);
+    self->delayed_send(self, w->rules().liveness.ping_interval, rt::tick_atom::value);
     return {
         [self](rt::agent_said& m) { self->state.on_said(m); },
         [self](const rt::peer_lost& m) { self->state.on_peer_lost(m.routing_id); },

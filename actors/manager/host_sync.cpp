@@ -12,8 +12,8 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
   core::context cx;
   cx.now = world.clock.now();
   cx.agent_online = true;
-  cx.retention = world.rules.retention;
-  cx.time_max = world.rules.time_max;
+  cx.retention = world.rules().retention;
+  cx.time_max = world.rules().time_max;
   const auto consider = [&](const server& s, core::input what) {
     const auto d = core::decide(s, what, cx);
     if (!d.facts.empty()) ++plan.commits;

@@ -256,7 +256,7 @@ struct journal_state {
 
   // Drops the oldest history, and with it the records of operations and purged servers that only it speaks of.
   void trim() {
-    const auto keep = world->rules.history_max;
+    const auto keep = world->rules().history_max;
     const auto last = world->last_seq.load();
     if (last <= keep) return;
     const auto end = last - keep;

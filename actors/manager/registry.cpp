@@ -73,9 +73,9 @@ struct registry_state {
       return;
     }
     world->actor_restarts.fetch_add(1);
-    auto [t, fresh] = crashes.try_emplace(id, world->rules.restarts);
+    auto [t, fresh] = crashes.try_emplace(id, world->rules().restarts);
     const auto wait = t->second.on_crash(now());
-    const auto rest = wait.value_or(world->rules.restarts.window);
+    const auto rest = wait.value_or(world->rules().restarts.window);
     config::log_event(log_level::error, wait ? "actor.restart" : "actor.restart-given-up",
                       {{"server", id}, {"reason", self->system().render(dm.reason)}, {"again_in", rest}});
     resting_until[id] = now() + rest;

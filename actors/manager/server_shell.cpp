@@ -66,8 +66,8 @@ struct server_shell {
   core::context context() const {
     core::context cx;
     cx.now = world->clock.now();
-    cx.retention = world->rules.retention;
-    cx.time_max = world->rules.time_max;
+    cx.retention = world->rules().retention;
+    cx.time_max = world->rules().time_max;
     return cx;
   }
 

@@ -75,10 +75,10 @@ void reload_settings(config::loaded<config::manager_settings>& current, manager:
   } else {
     current = std::move(next->now);
     config::set_log_level(current.settings.log_level);
+    world.rules.change([&](manager::policy& p) { p = policy_of(current.settings); });
     for (const auto& key : next->changed) log_event("settings.changed", {{"key", key}});
     for (const auto& key : next->restart) log_event(log_level::warn, "settings.needs-restart", {{"key", key}});
   }
-  (void)world;
   sd_notify(0, "READY=1");
 }
 

@@ -161,7 +161,7 @@ TEST_CASE_METHOD(away, "a container of a deleted server that appears again is re
 TEST_CASE_METHOD(away, "a late result is accepted", "[sim][manager][fc-11]") {
   running("pz1");
   at("alpha").events_cut = true;
-  manager->world().rules.sync_interval = 1h;
+  manager->world().rules.change([](auto& r) { r.sync_interval = 1h; });
   auto stop = operate("stop", stop_server{"pz1"});
   REQUIRE(stop.has_value());
   net.hold(at("alpha"), network::direction::to_manager);

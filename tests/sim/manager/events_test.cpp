@@ -55,7 +55,7 @@ TEST_CASE_METHOD(stage, "pages of any size meet without a gap", "[sim][manager]"
 
 TEST_CASE_METHOD(stage, "what was trimmed is an explicit gap, and state is untouched", "[sim][manager]") {
   running("pz1");
-  manager->world().rules.history_max = 10;
+  manager->world().rules.change([](auto& r) { r.history_max = 10; });
   advance(70s);  // trimming happens about once a minute
   auto page = ask<event_page>("event.replay", replay_events{});
   REQUIRE(page.has_value());

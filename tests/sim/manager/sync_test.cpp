@@ -106,8 +106,8 @@ TEST_CASE_METHOD(stage, "notices for one server within ten seconds cause one syn
                  "[sim][manager][acc-29]") {
   running("pz1");
   running("pz2");
-  manager->world().rules.sync_interval = 1h;
-  manager->world().rules.time_max.fill(duration(2s));
+  manager->world().rules.change([](auto& r) { r.sync_interval = 1h; });
+  manager->world().rules.change([](auto& r) { r.time_max.fill(duration(2s)); });
   advance(15s);
   on("alpha").engine_hangs = true;
   at("alpha").gives_up = false;
