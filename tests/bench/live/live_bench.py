@@ -144,10 +144,9 @@ def event_latency(w, engine, watch):
             if action == "die" or seen > begun:
                 break
         took.append((seen - watch.since(action, s["id"], begun)) * 1e3)
-    took.sort()
-    took = took[2:] if len(took) > 10 else took  # the first pair warms up
+    took = took[2:]  # the first pair warms up
     row("docker kill/start by hand -> durable -> subscriber, p50", statistics.median(took), "ms", goal=2)
-    row("  p99", took[int(0.99 * (len(took) - 1))], "ms", goal=20)
+    row(f"  the slowest of {len(took)}; the goal is p99", max(took), "ms", goal=20)
 
 
 def recreate_alone(engine, watch, container, server):
