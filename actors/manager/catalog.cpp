@@ -1,5 +1,6 @@
 #include "actors/manager/catalog.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include "actors/core/claims.hpp"
@@ -14,44 +15,58 @@ using write_lock = std::unique_lock<std::shared_mutex>;
 namespace {
 size_t slot(server_status s) { return static_cast<size_t>(s); }
 bool live(const msg::server& s) { return s.status != server_status::purged; }
+size_t hash_of(const std::string& claim) { return std::hash<std::string>{}(claim); }
 }  // namespace
 
-void catalog::index(const msg::server& s) {
+void catalog::index(const row& r) {
+  const auto& s = *r.second;
   ++by_status_[slot(s.status)];
   if (!live(s)) return;
   auto& of_agent = by_agent_[s.agent];
-  of_agent.insert(of_agent.end(), s.id);
-  for (auto& claim : core::claims_of(s)) claims_[std::move(claim)] = s.id;
+  of_agent.insert(of_agent.end(), &r);
+  for (const auto& claim : core::claims_of(s)) claims_.emplace(hash_of(claim), &r);
   if (s.op) operations_[s.op->id.value] = s.id;
   if (auto due = core::next_due(s); due != never) due_.emplace(due, s.id);
 }
 
-void catalog::unindex(const msg::server& s) {
+void catalog::unindex(const row& r) {
+  const auto& s = *r.second;
   --by_status_[slot(s.status)];
   if (!live(s)) return;
-  by_agent_[s.agent].erase(s.id);
-  for (const auto& claim : core::claims_of(s)) claims_.erase(claim);
+  by_agent_[s.agent].erase(&r);
+  for (const auto& claim : core::claims_of(s)) {
+    auto [i, end] = claims_.equal_range(hash_of(claim));
+    i = std::find_if(i, end, [&](const auto& entry) { return entry.second == &r; });
+    if (i != end) claims_.erase(i);
+  }
   if (s.op) operations_.erase(s.op->id.value);
   if (auto due = core::next_due(s); due != never) due_.erase({due, s.id});
+}
+
+const catalog::row* catalog::holder_of(const std::string& claim) const {
+  auto [i, end] = claims_.equal_range(hash_of(claim));
+  for (; i != end; ++i) {
+    const auto held = core::claims_of(*i->second->second);
+    if (std::find(held.begin(), held.end(), claim) != held.end()) return i->second;
+  }
+  return nullptr;
 }
 
 void catalog::put(server_ptr s) {
   write_lock lock(mutex_);
   auto i = servers_.lower_bound(s->id);
   if (i == servers_.end() || i->first != s->id) {
-    index(*s);
-    servers_.emplace_hint(i, s->id, std::move(s));
+    const auto& id = s->id;
+    index(*servers_.emplace_hint(i, id, std::move(s)));
     return;
   }
   const auto& old = *i->second;
   const bool same_keys = old.status == s->status && old.op.has_value() == s->op.has_value() &&
                          (!s->op || old.op->id == s->op->id) && core::next_due(old) == core::next_due(*s) &&
                          live(old) && old.ports == s->ports && old.name == s->name && old.agent == s->agent;
-  if (!same_keys) {
-    unindex(old);
-    index(*s);
-  }
+  if (!same_keys) unindex(*i);
   i->second = std::move(s);
+  if (!same_keys) index(*i);
 }
 
 void catalog::put(agent_ptr a) {
@@ -122,16 +137,15 @@ result<server_ptr> catalog::resolve(std::string_view text) const {
                 "zedctl server ls --all");
   }
   read_lock lock(mutex_);
-  const auto at = [&](const server_id& id) { return servers_.find(id)->second; };
   if (auto i = servers_.find(server_id{std::string(text)}); i != servers_.end()) return i->second;
   server_ptr found;
   for (const auto& [id, a] : agents_) {
-    auto i = claims_.find(core::name_claim(id, text));
-    if (i == claims_.end()) continue;
+    const auto* holder = holder_of(core::name_claim(id, text));
+    if (!holder) continue;
     if (found)
       return fail(ec::bad_request, "more than one agent has a server '" + std::string(text) + "'",
                   "write agent/name, e.g. " + a->name + "/" + std::string(text));
-    found = at(i->second);
+    found = holder->second;
   }
   if (found) return found;
   if (text.size() >= prefix_bytes_min) {
@@ -148,8 +162,8 @@ result<server_ptr> catalog::resolve(std::string_view text) const {
 
 server_ptr catalog::claim_owner(const std::string& claim) const {
   read_lock lock(mutex_);
-  auto i = claims_.find(claim);
-  return i == claims_.end() ? nullptr : servers_.find(i->second)->second;
+  const auto* holder = holder_of(claim);
+  return holder ? holder->second : nullptr;
 }
 
 server_ptr catalog::operation_owner(const operation_id& op) const {
@@ -164,7 +178,7 @@ std::vector<server_ptr> catalog::servers_of(const agent_id& id) const {
   auto i = by_agent_.find(id);
   if (i == by_agent_.end()) return out;
   out.reserve(i->second.size());
-  for (const auto& sid : i->second) out.push_back(servers_.find(sid)->second);
+  for (const auto* r : i->second) out.push_back(r->second);
   return out;
 }
 
@@ -237,8 +251,8 @@ catalog::agent_counts catalog::count(const agent_id& id) const {
   agent_counts c;
   auto i = by_agent_.find(id);
   if (i == by_agent_.end()) return c;
-  for (const auto& sid : i->second) {
-    const auto& s = *servers_.find(sid)->second;
+  for (const auto* r : i->second) {
+    const auto& s = *r->second;
     ++c.servers;
     if (s.status == server_status::running) ++c.running;
   }

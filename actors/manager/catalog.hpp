@@ -66,16 +66,25 @@ class catalog {
   agent_counts count(const msg::agent_id& id) const;
 
  private:
-  void index(const msg::server& s);
-  void unindex(const msg::server& s);
+  using table = std::map<msg::server_id, server_ptr>;
+  using row = table::value_type;  // rows are never erased: indexes point at them instead of repeating ids
+  struct by_id {
+    bool operator()(const row* a, const row* b) const { return a->first < b->first; }
+  };
+  struct as_it_is {  // the key is a hash already
+    size_t operator()(size_t hash) const noexcept { return hash; }
+  };
+  void index(const row& r);
+  void unindex(const row& r);
+  const row* holder_of(const std::string& claim) const;
 
   mutable std::shared_mutex mutex_;
-  std::map<msg::server_id, server_ptr> servers_;
+  table servers_;
   std::map<msg::agent_id, agent_ptr> agents_;
   std::map<msg::agent_id, agent_ptr> former_;
   std::map<msg::agent_id, liveliness> touched_;
-  std::map<msg::agent_id, std::set<msg::server_id>> by_agent_;
-  std::unordered_map<std::string, msg::server_id> claims_;
+  std::map<msg::agent_id, std::set<const row*, by_id>> by_agent_;
+  std::unordered_multimap<size_t, const row*, as_it_is> claims_;  // by the claim's hash; the record tells the claim
   std::unordered_map<std::string, msg::server_id> operations_;
   std::set<std::pair<msg::time_point, msg::server_id>> due_;
   std::array<uint64_t, msg::enum_names<msg::server_status>::list.size()> by_status_{};
