@@ -79,7 +79,10 @@ bool looking_never_changes_the_wish(const step& x) {
 
 bool nothing_but_purge_gives_back_a_wish_on_report(const step& x) {
   if (!is<reported>(x.in) || x.after.desired == x.before.desired) return true;
-  return x.before.op && x.before.op->kind == op_kind::purge && std::get<reported>(x.in).report.failure;
+  // Failed is also what claims success while a container is still there.
+  const auto& report = std::get<reported>(x.in).report;
+  const bool failed = report.failure || report.after.container == presence::present;
+  return x.before.op && x.before.op->kind == op_kind::purge && failed;
 }
 
 bool deletion_is_not_undone_by_looking(const step& x) {
