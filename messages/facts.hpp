@@ -22,8 +22,10 @@ struct server_edited {
   std::string data_path;
   recovery_policy recovery = recovery_policy::manual;
   bool pending_rebuild = false;
+  crash_policy crash = crash_policy::engine;
+  int32_t priority = 0;
   static constexpr std::string_view type = "server.edited";
-  ZEDOPS_FIELDS(image, image_tag, env, data_path, recovery, pending_rebuild)
+  ZEDOPS_FIELDS(image, image_tag, env, data_path, recovery, pending_rebuild, crash, priority)
 };
 struct status_changed {
   server_status from = server_status::creating;
@@ -109,8 +111,9 @@ struct operation_ended {
   std::optional<error> failure;
   std::string note;
   time_point ended_at{};
+  std::vector<engine_call> calls{};
   static constexpr std::string_view type = "operation.ended";
-  ZEDOPS_FIELDS(id, status, failure, note, ended_at)
+  ZEDOPS_FIELDS(id, status, failure, note, ended_at, calls)
 };
 // A request that was heard and refused: the audit record of a write that changed nothing.
 struct operation_refused {
@@ -166,11 +169,18 @@ struct sync_failed {
   ZEDOPS_FIELDS(failure)
 };
 
+// Appended to the list of server.<id>: its agent acted by itself, or saw what explains the next fact.
+struct agent_acted {
+  incident what;
+  static constexpr std::string_view type = "server.agent_acted";
+  ZEDOPS_FIELDS(what)
+};
+
 using fact =
     std::variant<server_created, server_edited, status_changed, desired_changed, container_bound, server_observed,
                  drift_changed, error_changed, server_deleted, server_restored, server_purged, operation_accepted,
                  operation_progressed, operation_ended, operation_refused, agent_registered, agent_connected,
-                 agent_suspected, agent_lost, agent_removed, sync_completed, sync_failed>;
+                 agent_suspected, agent_lost, agent_removed, sync_completed, sync_failed, agent_acted>;
 
 std::string_view type_of(const fact& f);
 

@@ -54,7 +54,8 @@ struct stop_procedure {
   rcon_stop rcon;
   std::string network;                       // the network on which the container is reached for RCON; empty: its first
   duration grace{std::chrono::seconds(10)};  // from the stop signal to the kill
-  ZEDOPS_FIELDS(rcon, network, grace)
+  std::vector<rcon_stop> then{};             // further steps behind `rcon`, in order
+  ZEDOPS_FIELDS(rcon, network, grace, then)
   friend bool operator==(const stop_procedure&, const stop_procedure&) = default;
 };
 struct server_plan {
@@ -162,7 +163,8 @@ struct command_result {
   std::string note;   // e.g. "stopped cleanly after 8 s", "killed after 30 s"
   bool fresh_start = false;
   std::optional<uint64_t> bytes_removed;
-  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed)
+  std::vector<engine_call> calls{};  // engine_calls_max at most
+  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls)
 };
 
 // ---- welcome and queries ----
@@ -171,7 +173,10 @@ struct known_server {  // what the agent needs to look at a server
   std::string container_id;
   std::string container_name;
   data_layout data;
-  ZEDOPS_FIELDS(id, container_id, container_name, data)
+  crash_rules crash{};            // with the server's own policy
+  bool wanted_running = false;  // its owner's wish; the commands that follow change it
+  int32_t priority = 0;
+  ZEDOPS_FIELDS(id, container_id, container_name, data, crash, wanted_running, priority)
 };
 struct welcome {
   agent_id id;
@@ -235,14 +240,22 @@ struct logs_answer {
   std::optional<error> failure;
   ZEDOPS_FIELDS(request, lines, failure)
 };
+struct incidents {             // what happened while nobody listened, and since; repeated until it is taken
+  std::vector<incident> list;  // in order of `seq`
+  ZEDOPS_FIELDS(list)
+};
+struct incidents_taken {
+  uint64_t upto = 0;  // durable up to this one: the agent may forget them
+  ZEDOPS_FIELDS(upto)
+};
 struct goodbye {  // an orderly stop
   std::string reason;
   ZEDOPS_FIELDS(reason)
 };
 
 using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
-                                port_answer, logs_answer, goodbye>;
+                                port_answer, logs_answer, goodbye, incidents>;
 using to_agent = std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query,
-                              data_query, port_query, logs_query, goodbye>;
+                              data_query, port_query, logs_query, goodbye, incidents_taken>;
 
 }  // namespace zedops::msg

@@ -88,6 +88,7 @@ inline constexpr std::array read_table = {
     read_row{"server.ls", "List servers, page by page"},
     read_row{"server.get", "One server"},
     read_row{"server.history", "What happened to a server, newest first"},
+    read_row{"server.explain", "Why a server is in its state, and what happens next"},
     read_row{"server.logs", "The last lines its container wrote"},
     read_row{"server.check-data", "Look at the data on disk, with sizes if asked"},
     read_row{"server.sync", "Compare records with what the agents see, now"},

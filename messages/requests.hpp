@@ -25,10 +25,12 @@ struct create_server {
   uint16_t rcon_port = 0;
   std::string server_data_path;
   recovery_policy recovery = recovery_policy::manual;
-  bool use_existing_data = false;  // the agent holds data of a purged server of this name: take it over
+  bool use_existing_data = false;     // the agent holds data of a purged server of this name: take it over
+  std::optional<crash_policy> crash;  // empty: the template's
+  int32_t priority = 0;
   static constexpr op_kind kind = op_kind::create;
   ZEDOPS_FIELDS(name, agent, template_name, image, image_tag, config, game_port, udp_port, rcon_port, server_data_path,
-                recovery, use_existing_data)
+                recovery, use_existing_data, crash, priority)
 };
 struct start_server {
   std::string server;
@@ -65,8 +67,10 @@ struct edit_server {
   std::optional<std::string> image_tag;
   std::optional<recovery_policy> recovery;
   std::optional<uint64_t> revision;  // refuse when the record has moved on
+  std::optional<crash_policy> crash;
+  std::optional<int32_t> priority;
   static constexpr op_kind kind = op_kind::edit;
-  ZEDOPS_FIELDS(server, config, unset, image, image_tag, recovery, revision)
+  ZEDOPS_FIELDS(server, config, unset, image, image_tag, recovery, revision, crash, priority)
 };
 struct remove_server {  // soft delete
   std::string server;
@@ -105,14 +109,19 @@ struct list_servers {
   ZEDOPS_FIELDS(all, agent, status, where)
 };
 struct get_server {
-  std::string server;
-  ZEDOPS_FIELDS(server)
+  std::string server;  // with `at`, also the id of a purged one
+  time_point at{};     // as it was then; zero: now
+  ZEDOPS_FIELDS(server, at)
 };
 struct server_history {
   std::string server;  // also the id of a purged one
   uint32_t limit = 200;
   uint64_t before = 0;  // log entries older than this number; zero: newest first
   ZEDOPS_FIELDS(server, limit, before)
+};
+struct explain_server {
+  std::string server;
+  ZEDOPS_FIELDS(server)
 };
 struct list_agents {
   ZEDOPS_FIELDS()

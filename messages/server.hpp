@@ -23,6 +23,15 @@ template <>
 struct enum_names<recovery_policy> {  // `auto` is a keyword of C++, so the list is spelled out
   static constexpr std::array list = {std::string_view{"manual"}, std::string_view{"auto"}};
 };
+// Who answers when a server's container ends by itself. engine: the restart rule of the container alone. Otherwise the
+// container is made without such a rule and its agent decides, also while the manager is away: never starts it again,
+// on_failure only after a bad exit, always after any.
+enum class crash_policy : uint8_t { engine, leave, on_failure, always };
+template <>
+struct enum_names<crash_policy> {  // `never` is a time here, and the words are those of the client
+  static constexpr std::array list = {std::string_view{"engine"}, std::string_view{"never"},
+                                      std::string_view{"on-failure"}, std::string_view{"always"}};
+};
 ZEDOPS_ENUM(port_role, game, udp, rcon)
 
 ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge)
@@ -31,6 +40,18 @@ ZEDOPS_ENUM(op_status, accepted, running, succeeded, failed, cancelled)
 constexpr bool ended(op_status s) {
   return s == op_status::succeeded || s == op_status::failed || s == op_status::cancelled;
 }
+
+// One call of an agent to its Engine, as it went.
+struct engine_call {
+  std::string call;     // "create zedops-arena", "start 0123456789ab"
+  uint16_t status = 0;  // the Engine's HTTP status; zero: no answer
+  duration took{};
+  std::string problem;
+  time_point at{};  // the host's clock
+  ZEDOPS_FIELDS(call, status, took, problem, at)
+  friend bool operator==(const engine_call&, const engine_call&) = default;
+};
+inline constexpr size_t engine_calls_max = 64;  // kept of one operation, the newest
 
 struct operation {
   operation_id id;
@@ -54,9 +75,41 @@ struct operation {
   bool remove_data = false;
   server_status prior = server_status::creating;  // what cancelling goes back to
   desired_state prior_desired = desired_state::running;
+  std::vector<engine_call> calls{};  // what its agent asked the Engine for, told with the result
   ZEDOPS_FIELDS(id, kind, target, target_name, actor, status, step, progress, note, started_at, deadline, ended_at,
-                failure, idempotency_key, request_hash, attempt, seq, fresh, remove_data, prior, prior_desired)
+                failure, idempotency_key, request_hash, attempt, seq, fresh, remove_data, prior, prior_desired, calls)
   friend bool operator==(const operation&, const operation&) = default;
+};
+
+// How a crash policy is applied; what a template says.
+struct crash_rules {
+  crash_policy policy = crash_policy::engine;
+  uint32_t restarts_max = 5;    // starts within the window; after that the server is given up
+  duration window{600'000};     // over which starts are counted
+  duration backoff_min{1'000};  // before the first start; doubles with each further one
+  duration backoff_max{60'000};
+  duration healthy_after{300'000};  // running this long forgets the crashes before
+  bool exit_zero_is_crash = false;  // on_failure only: an orderly end is started again too
+  ZEDOPS_FIELDS(policy, restarts_max, window, backoff_min, backoff_max, healthy_after, exit_zero_is_crash)
+  friend bool operator==(const crash_rules&, const crash_rules&) = default;
+};
+
+// Something an agent did, or saw, by its own authority. Told to the manager in order, once it is there.
+// exited: the container ended by itself. restarted, restart_failed: the crash policy started it. gave_up: too many
+// crashes within the window. boot_started, boot_failed: the host came up and the server was to run.
+ZEDOPS_ENUM(incident_kind, exited, restarted, restart_failed, gave_up, boot_started, boot_failed)
+struct incident {
+  uint64_t seq = 0;  // consecutive per agent, from 1
+  server_id server;
+  incident_kind kind = incident_kind::exited;
+  std::string container_id;
+  int64_t exit_code = 0;
+  uint32_t crashes = 0;  // within the window
+  duration next_in{};    // until the next start; zero: none is planned
+  std::string detail;    // one line for people
+  time_point at{};       // the host's clock
+  ZEDOPS_FIELDS(seq, server, kind, container_id, exit_code, crashes, next_in, detail, at)
+  friend bool operator==(const incident&, const incident&) = default;
 };
 
 inline constexpr std::string_view step_waiting = "waiting_for_agent";
@@ -104,10 +157,13 @@ struct server {
   uint64_t seq = 0;             // last event number of subject server.<id>
   uint64_t log_head = 0;        // newest log entry of this server; entries are chained back from it
   std::optional<operation> op;  // the one open operation
+  crash_policy crash = crash_policy::engine;
+  int32_t priority = 0;       // higher ones are started first after their host came up
+  uint64_t incident_seq = 0;  // number of the last incident of its agent that is recorded here
   ZEDOPS_FIELDS(id, name, agent, template_name, image, image_tag, env, ports, data_path, recovery, status, desired,
                 data, data_bytes, container_id, container, health, exit_code, restarts, has_run, pending_rebuild, stale,
                 drift, last_error, created_at, updated_at, observed_at, deleted_at, purge_at, revision, seq, log_head,
-                op)
+                op, crash, priority, incident_seq)
   friend bool operator==(const server&, const server&) = default;
 };
 

@@ -103,9 +103,10 @@ struct server_template {
   uint64_t memory_max = 0;  // bytes; zero: no limit
   uint32_t cpu_millis = 0;  // thousandths of a core; zero: no limit
   stop_plan stop;
+  crash_rules crash{};
   ZEDOPS_FIELDS(name, description, image, image_tag, pull, container_name, labels, env, inject_env, env_required,
                 env_immutable, env_secret, game_port, udp_port, rcon_port, ports, dirs, networks, rcon_network, restart,
-                restart_max, health, entrypoint, command, memory_max, cpu_millis, stop)
+                restart_max, health, entrypoint, command, memory_max, cpu_millis, stop, crash)
   friend bool operator==(const server_template&, const server_template&) = default;
 };
 

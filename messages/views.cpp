@@ -22,6 +22,7 @@ operation_view view_of(const operation& op) {
   v.ended_at = shown(op.ended_at);
   v.failure = op.failure;
   v.idempotency_key = op.idempotency_key;
+  v.calls = op.calls;
   return v;
 }
 
@@ -68,6 +69,8 @@ server_view view_of(const server& s, const agent* a) {
   v.last_error = s.last_error;
   if (s.op) v.operation = view_of(*s.op);
   if (!s.op) v.actions = verbs_allowed(s.status);
+  v.crash_policy = s.crash;
+  v.priority = s.priority;
   return v;
 }
 

@@ -29,8 +29,9 @@ struct operation_view {
   optional_time ended_at;
   std::optional<error> failure;  // named "error" in public: see codec
   std::string idempotency_key;
+  std::vector<engine_call> calls;
   ZEDOPS_FIELDS(id, kind, target, target_name, actor, status, step, progress, note, started_at, deadline, ended_at,
-                failure, idempotency_key)
+                failure, idempotency_key, calls)
 };
 
 struct server_view {
@@ -71,10 +72,31 @@ struct server_view {
   std::optional<error> last_error;
   std::optional<operation_view> operation;
   std::vector<std::string> actions;  // verbs that its state permits now
+  msg::crash_policy crash_policy = msg::crash_policy::engine;
+  int32_t priority = 0;
   ZEDOPS_FIELDS(id, name, agent, agent_id, agent_status, status, desired_state, data_state, data_exists, data_bytes,
                 container_id, container_state, exit_code, template_name, image, image_tag, config, game_port, udp_port,
                 rcon_port, ports, server_data_path, health, restarts, recovery, pending_rebuild, stale, drift,
-                deleted_at, purge_at, created_at, updated_at, observed_at, revision, last_error, operation, actions)
+                deleted_at, purge_at, created_at, updated_at, observed_at, revision, last_error, operation, actions,
+                crash_policy, priority)
+};
+
+// Why a server is where it is: what led here, oldest first, and what comes next.
+ZEDOPS_ENUM(explain_kind, desire, command, engine_call, event, transition, agent, timer, retry)
+struct explain_line {
+  optional_time at;  // of a timer: when it fires
+  explain_kind kind = explain_kind::desire;
+  std::string text;
+  std::string ref;  // operation, container
+  ZEDOPS_FIELDS(at, kind, text, ref)
+};
+struct explanation {
+  server_view server;
+  std::string summary;  // one sentence
+  std::vector<explain_line> past;
+  std::vector<explain_line> next;
+  uint64_t trimmed_before = 0;  // events up to this one are gone; zero: nothing is missing
+  ZEDOPS_FIELDS(server, summary, past, next, trimmed_before)
 };
 
 struct agent_view {

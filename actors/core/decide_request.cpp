@@ -158,12 +158,14 @@ struct request_machine {
                               std::to_string(*r.revision) + ")",
                           "look at it again, then repeat the change",
                           {}});
-    server_edited f{s.image, s.image_tag, s.env, s.data_path, s.recovery, s.pending_rebuild};
+    server_edited f{s.image, s.image_tag, s.env, s.data_path, s.recovery, s.pending_rebuild, s.crash, s.priority};
     for (const auto& key : r.unset) f.env.erase(key);
     for (const auto& [key, value] : r.config) f.env[key] = value;
     if (r.image) f.image = *r.image;
     if (r.image_tag) f.image_tag = *r.image_tag;
     if (r.recovery) f.recovery = *r.recovery;
+    if (r.crash) f.crash = *r.crash;
+    if (r.priority) f.priority = *r.priority;
     const bool embodiment = f.env != s.env || f.image != s.image || f.image_tag != s.image_tag;
     f.pending_rebuild = s.pending_rebuild || (embodiment && !s.container_id.empty());
     auto d = begin(op_kind::edit);

@@ -21,6 +21,8 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.data_path = x.data_path;
                    s.recovery = x.recovery;
                    s.pending_rebuild = x.pending_rebuild;
+                   s.crash = x.crash;
+                   s.priority = x.priority;
                  },
                  [&](const status_changed& x) {
                    s.status = x.to;
@@ -63,6 +65,7 @@ void evolve(server& s, const fact& f, time_point at) {
                    if (s.op && s.op->id == x.id) s.op.reset();
                  },
                  [&](const operation_refused&) {},
+                 [&](const agent_acted& x) { s.incident_seq = x.what.seq; },
                  // facts of agents
                  [&](const agent_registered&) {},
                  [&](const agent_connected&) {},

@@ -191,7 +191,8 @@ void settle_success(decision& d, const server& s, const operation& op, const com
   const bool remade = op.kind == op_kind::create || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
                       (makes_container(op.kind) && r.after.view.id != s.container_id);
   if (remade && s.pending_rebuild)
-    d.facts.emplace_back(server_edited{s.image, s.image_tag, s.env, s.data_path, s.recovery, false});
+    d.facts.emplace_back(
+        server_edited{s.image, s.image_tag, s.env, s.data_path, s.recovery, false, s.crash, s.priority});
   if (s.last_error) d.facts.emplace_back(error_changed{});
   end_operation(d, op, op_status::succeeded, {}, r.note, cx.now);
 }

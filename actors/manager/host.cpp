@@ -122,6 +122,7 @@ struct host_state {
                    [&](port_answer& m) { answer(m.request, std::move(m)); },
                    [&](logs_answer& m) { answer(m.request, std::move(m)); },
                    [&](goodbye&) { lose("agent.goodbye"); },
+                   [&](incidents&) {},
                },
                said.what);
   }

@@ -34,6 +34,7 @@ std::vector<operation> ended_in(const server* before, const log_entry& e) {
       open->ended_at = x->ended_at;
       if (!x->note.empty()) open->note = x->note;
       if (x->status == op_status::succeeded) open->progress = 100;
+      open->calls = x->calls;
       open->seq = n.subject_seq;
       out.push_back(std::move(*open));
       open.reset();

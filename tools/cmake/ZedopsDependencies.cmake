@@ -39,6 +39,8 @@ endif()
 function(zedops_use_caf target)
   target_link_libraries(${target} PUBLIC CAF::core)
   if(ZEDOPS_PCH)
+    # ccache can tell what a precompiled header brought only if the preprocessor says so.
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
     target_precompile_headers(${target} PRIVATE <caf/all.hpp> <map> <string> <variant> <vector>)
   endif()
 endfunction()

@@ -103,6 +103,7 @@ constexpr std::array reads = {
     read_bodies{"server.ls", link<list_servers>, link<server_list>},
     read_bodies{"server.get", link<get_server>, link<server_view>},
     read_bodies{"server.history", link<server_history>, link<event_page>},
+    read_bodies{"server.explain", link<explain_server>, link<explanation>},
     read_bodies{"server.logs", link<server_logs>, link<logs_reply>},
     read_bodies{"server.check-data", link<check_data>, link<data_reply>},
     read_bodies{"server.sync", link<sync_agents>, link<sync_reply>},

@@ -199,6 +199,7 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                    say(logs_answer{q.request, {{"stdout", "simulated"}}, std::nullopt});
                  },
                  [&](const goodbye&) { session_ = 0; },
+                 [&](const incidents_taken&) {},
              },
              message);
   return out;
