@@ -44,6 +44,7 @@ struct gateway_state {
   std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
   std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
   asking_clients asking;                                              // questions to agents, and cancellations
+  ordered_ids operation_ids{'o'};
   uint64_t last = 0;
 
   ~gateway_state() {
@@ -99,12 +100,17 @@ struct gateway_state {
     r->who.actor = r->options.actor;
     r->who.idempotency_key = call.idempotency_key;
     r->who.request_hash = text_hash(call.verb + "\n" + call.body);
-    r->who.op = call.idempotency_key.empty() ? operation_id{world->random.id('o')}
-                                             : operation_id_from_key(r->options.actor, call.idempotency_key);
+    r->who.op =
+        call.idempotency_key.empty() ? new_operation() : operation_id_from_key(r->options.actor, call.idempotency_key);
     if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
     r->call = std::move(call);
     if (auto* c = std::get_if<create_server>(&r->what)) create(r, *c);
     else target(r);
+  }
+
+  operation_id new_operation() {
+    const auto now = static_cast<uint64_t>(world->clock.now().time_since_epoch().count());
+    return {operation_ids.next(now, [&] { return world->random.bits(); })};
   }
 
   // The same key again: the answer is the same operation.
@@ -187,7 +193,7 @@ struct gateway_state {
       if (const auto* t = world->find_template((*s)->template_name))
         if (auto ok = core::check_edit(**s, *e, *t); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
     r->target = (*s)->id;
-    submit(r, core::requested{r->what, r->who});
+    submit(r, core::requested{std::move(r->what), r->who});  // only a create may have to be sent again
   }
 
   void create(const std::shared_ptr<open_request>& r, const create_server& c) {
