@@ -18,7 +18,8 @@ struct out_item {
   door to;
   std::string routing_id;
   frames message;
-  cursor at;  // of an event
+  cursor at;                                     // of an event
+  std::function<std::vector<raw_event>()> make;  // events that are still to be made
 };
 
 // How many bad messages of a door ask for a log line in a second.
@@ -91,6 +92,7 @@ struct server_bus::impl {
   void turn();
   void send_some(size_t budget);
   void send_one(const out_item& item);
+  void send_event(const frames& message);
   void read(entrance& from);
   void accept(entrance& from, detail::incoming in);
   void refuse(entrance& from, std::string routing_id, std::string request_id, msg::error reason);
@@ -200,9 +202,10 @@ void server_bus::impl::send_some(size_t budget) {
 
 void server_bus::impl::send_one(const out_item& item) {
   if (item.to == door::events) {
-    detail::send_frames(events, nullptr, item.message);  // never refused: a watcher whose queue is full misses it
+    if (!item.make) send_event(item.message);
+    else if (count.subscriptions > 0)
+      for (auto& e : item.make()) send_event(encode(std::move(e)));
     head = item.at;
-    ++count.published;
     return;
   }
   auto& socket = entrances[item.to == door::agents].socket;
@@ -211,6 +214,11 @@ void server_bus::impl::send_one(const out_item& item) {
     case detail::sent::full: ++count.slow; return listener.on_slow(item.to, item.routing_id);
     case detail::sent::unreachable: ++count.unreachable; return listener.on_unreachable(item.to, item.routing_id);
   }
+}
+
+void server_bus::impl::send_event(const frames& message) {
+  detail::send_frames(events, nullptr, message);  // never refused: a watcher whose queue is full misses it
+  ++count.published;
 }
 
 void server_bus::impl::read(entrance& from) {
@@ -292,7 +300,7 @@ server_bus::~server_bus() { stop(std::chrono::milliseconds(0)); }
 
 bool server_bus::send(door to, std::string routing_id, frames message) {
   size_t bytes = sizeof(out_item) + routing_id.size() + detail::bytes_of(message);
-  if (impl_->outbox.push({to, std::move(routing_id), std::move(message), {}}, bytes, *impl_->wake)) return true;
+  if (impl_->outbox.push({to, std::move(routing_id), std::move(message), {}, {}}, bytes, *impl_->wake)) return true;
   ++impl_->count.refused;
   return false;
 }
@@ -301,7 +309,16 @@ bool server_bus::publish(raw_event event) {
   cursor at = event.at;
   frames message = encode(std::move(event));
   size_t bytes = sizeof(out_item) + detail::bytes_of(message);
-  if (impl_->outbox.push({door::events, {}, std::move(message), at}, bytes, *impl_->wake)) return true;
+  if (impl_->outbox.push({door::events, {}, std::move(message), at, {}}, bytes, *impl_->wake)) return true;
+  ++impl_->count.refused;
+  return false;
+}
+
+bool server_bus::watched() const { return impl_->count.subscriptions > 0; }
+
+bool server_bus::publish_if_watched(unmade_events e) {
+  const size_t bytes = sizeof(out_item) + e.bytes;
+  if (impl_->outbox.push({door::events, {}, {}, e.last, std::move(e.make)}, bytes, *impl_->wake)) return true;
   ++impl_->count.refused;
   return false;
 }

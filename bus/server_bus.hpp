@@ -3,6 +3,7 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,12 @@ struct bad_message {
   bool log = true;        // false: too many lines this second
 };
 
+struct unmade_events {
+  cursor last;       // of the newest of them
+  size_t bytes = 0;  // what they would take, roughly: counted in the outbox
+  std::function<std::vector<raw_event>()> make;
+};
+
 class server_bus;
 
 // Called on the bus thread: must not block and must not throw. send() and publish() may be called from inside.
@@ -91,6 +98,11 @@ class server_bus {
   // The outbox is shared: whoever has very much to send paces itself by stats().outbox, to leave room for the others.
   bool send(door to, std::string routing_id, frames message);
   bool publish(raw_event event);
+  // Whether any topic is watched, as far as the bus thread has heard.
+  bool watched() const;
+  // For events that nobody watched when they happened. `make` runs on the bus thread when their turn comes, if somebody
+  // watches by then; so it is as if they had been published.
+  bool publish_if_watched(unmade_events events);
 
   // Stops reading, sends what the outbox holds, and gives ZeroMQ until the deadline to hand it to the peers.
   void stop(std::chrono::milliseconds deadline);

@@ -32,23 +32,30 @@ std::string shown(const log_field& field) {
 }
 
 // Bare when it is one plain word, else quoted with everything escaped that could end the line or the quotes.
-std::string text_value(std::string_view value) {
+void add_text_value(std::string& out, std::string_view value) {
   auto plain = [](unsigned char c) { return c > 0x20 && c != '"' && c != '=' && c != '\\' && c != 0x7f; };
-  if (!value.empty() && std::all_of(value.begin(), value.end(), plain)) return std::string{value};
-  std::string out = "\"";
+  if (!value.empty() && std::all_of(value.begin(), value.end(), plain)) {
+    out += value;
+    return;
+  }
+  out += '"';
   for (unsigned char c : value) {
     if (c == '"' || c == '\\') out += {'\\', static_cast<char>(c)};
     else if (c == '\n') out += "\\n";
     else if (c < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", c);
     else out += static_cast<char>(c);
   }
-  return out + '"';
+  out += '"';
 }
 
-std::string text_line(std::string_view id, log_fields fields) {
-  std::string out{id};
-  for (const auto& field : fields) out += fmt::format(" {}={}", field.key, text_value(shown(field)));
-  return out;
+// Written into one buffer: a busy manager logs two of these for each command.
+void add_text_line(std::string& out, std::string_view id, log_fields fields) {
+  out += id;
+  for (const auto& field : fields) {
+    out.append(1, ' ').append(field.key).append(1, '=');
+    if (field.value.size() <= log_value_bytes_max && !is_secret_name(field.key)) add_text_value(out, field.value);
+    else add_text_value(out, shown(field));
+  }
 }
 
 std::string json_line(msg::time_point time, msg::log_level level, std::string_view id, log_fields fields) {
@@ -62,18 +69,23 @@ std::string json_line(msg::time_point time, msg::log_level level, std::string_vi
 }  // namespace
 
 bool is_secret_name(std::string_view key) {
-  std::string lower{key};
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  static constexpr std::array words = {"password", "secret", "token", "private_key"};
-  return std::any_of(words.begin(), words.end(), [&](const char* w) { return lower.find(w) != std::string::npos; });
+  static constexpr std::array<std::string_view, 4> words = {"password", "secret", "token", "private_key"};
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  return std::any_of(words.begin(), words.end(), [&](std::string_view w) {
+    return w.size() <= key.size() && std::search(key.begin(), key.end(), w.begin(), w.end(), same) != key.end();
+  });
 }
 
 std::string format_log_line(msg::log_format format, log_prefix prefix, msg::time_point time, msg::log_level level,
                             std::string_view id, log_fields fields) {
-  auto mark = prefix == log_prefix::journal ? fmt::format("<{}>", priority(level)) : std::string{};
-  if (format == msg::log_format::json) return mark + json_line(time, level, id, fields);
-  if (prefix == log_prefix::journal) return mark + text_line(id, fields);
-  return fmt::format("{} {:5} {}", msg::to_rfc3339(time), msg::name_of(level), text_line(id, fields));
+  std::string out;
+  out.reserve(256);
+  if (prefix == log_prefix::journal) out.append(1, '<').append(std::to_string(priority(level))).append(1, '>');
+  if (format == msg::log_format::json) return out + json_line(time, level, id, fields);
+  if (prefix == log_prefix::plain)
+    fmt::format_to(std::back_inserter(out), "{} {:5} ", msg::to_rfc3339(time), msg::name_of(level));
+  add_text_line(out, id, fields);
+  return out;
 }
 
 bool is_journal_stream(int file_descriptor, const char* journal_stream) {

@@ -23,6 +23,8 @@ json to_value(const T& x) {
     return x;
   } else if constexpr (is_optional<T>) {
     return x ? to_value(*x) : json(nullptr);
+  } else if constexpr (is_boxed<T>) {
+    return to_value(*x);
   } else if constexpr (is_vector<T>) {
     json out = json::array();
     for (const auto& item : x) out.push_back(to_value(item));
@@ -109,6 +111,11 @@ bool from_value(reader& r, const json& j, T& x) {
       return true;
     }
     return from_value(r, j, x.emplace());
+  } else if constexpr (is_boxed<T>) {
+    typename T::value_type value{};
+    if (!from_value(r, j, value)) return false;
+    x = std::move(value);
+    return true;
   } else if constexpr (is_vector<T>) {
     if (!j.is_array()) return r.bad("a list was expected");
     x.clear();  // item by item: a long list of rubbish costs no more than its first item

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "messages/boxed.hpp"
 #include "messages/enums.hpp"
 #include "messages/error.hpp"
 #include "messages/ids.hpp"
@@ -23,6 +24,13 @@ template <class T>
 inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_optional<sparse<T>> = true;
+
+template <class T>
+inline constexpr bool is_boxed = false;
+template <class T>
+inline constexpr bool is_boxed<boxed<T>> = true;
 
 template <class T>
 inline constexpr bool is_vector = false;

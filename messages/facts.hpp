@@ -11,7 +11,7 @@ namespace zedops::msg {
 
 // --- server.<id> ---
 struct server_created {
-  server record;
+  boxed<server> record;
   static constexpr std::string_view type = "server.created";
   ZEDOPS_FIELDS(record)
 };
@@ -90,7 +90,7 @@ struct server_purged {
 
 // --- operation.<id> ---
 struct operation_accepted {
-  operation op;
+  boxed<operation> op;
   static constexpr std::string_view type = "operation.accepted";
   ZEDOPS_FIELDS(op)
 };
@@ -117,14 +117,14 @@ struct operation_ended {
 };
 // A request that was heard and refused: the audit record of a write that changed nothing.
 struct operation_refused {
-  operation op;
+  boxed<operation> op;
   static constexpr std::string_view type = "operation.refused";
   ZEDOPS_FIELDS(op)
 };
 
 // --- agent.<id> ---
 struct agent_registered {
-  agent record;
+  boxed<agent> record;
   static constexpr std::string_view type = "agent.registered";
   ZEDOPS_FIELDS(record)
 };
@@ -181,6 +181,9 @@ using fact =
                  drift_changed, error_changed, server_deleted, server_restored, server_purged, operation_accepted,
                  operation_progressed, operation_ended, operation_refused, agent_registered, agent_connected,
                  agent_suspected, agent_lost, agent_removed, sync_completed, sync_failed, agent_acted>;
+
+// Facts are moved and kept in great number: what is large in one of them is boxed.
+static_assert(sizeof(fact) <= 256);
 
 std::string_view type_of(const fact& f);
 

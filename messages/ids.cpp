@@ -21,10 +21,18 @@ bits128 hash128(std::string_view text) {
   return b;
 }
 
+constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";  // no i, l, o, u: nobody mistypes them
+
 }  // namespace
 
+std::string ordered_ids::text() const {
+  std::string out(id_length, kind_);
+  auto rest = last_;
+  for (size_t i = id_length - 1; i > 0; --i, rest >>= 5) out[i] = digits[rest & 31];
+  return out;
+}
+
 std::string id_text(char kind, uint64_t high, uint64_t low) {
-  constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";  // no i, l, o, u: nobody mistypes them
   std::string out(id_length, kind);
   for (size_t i = 1; i < id_length; ++i) {
     auto& source = i <= 7 ? high : low;

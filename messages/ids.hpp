@@ -25,6 +25,29 @@ inline constexpr size_t id_length = 15;
 // `random` is any 128 unpredictable bits; equal bits give equal ids.
 std::string id_text(char kind, uint64_t high, uint64_t low);
 
+// Ids in the order in which they are made: the time in milliseconds, then 22 bits that begin anywhere in their lower
+// half and count on, into the next millisecond if need be. What is stored under such ids lies side by side, so that
+// many of them change few pages.
+class ordered_ids {
+ public:
+  explicit ordered_ids(char kind) : kind_(kind) {}
+  // `random` gives 64 unpredictable bits, and is asked when the time has moved on.
+  template <class F>
+  std::string next(uint64_t ms_since_1970, F random) {
+    const uint64_t now = ms_since_1970 << count_bits;
+    if (now > last_) last_ = now | (random() & ((uint64_t{1} << (count_bits - 1)) - 1));
+    else ++last_;
+    return text();
+  }
+
+ private:
+  static constexpr unsigned count_bits = 22;
+  std::string text() const;
+
+  char kind_;
+  uint64_t last_ = 0;
+};
+
 // Ids that follow from what they are for: the same idempotency key names the same operation, always.
 operation_id operation_id_from_key(std::string_view actor, std::string_view idempotency_key);
 // The operation that the manager itself opens on a server at a revision.

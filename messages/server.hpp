@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/boxed.hpp"
 #include "messages/container.hpp"
 #include "messages/error.hpp"
 #include "messages/ids.hpp"
@@ -147,16 +148,16 @@ struct server {
   bool pending_rebuild = false;  // edited since its container was made
   bool stale = false;            // the last attempt to observe failed
   std::string drift;             // what differs outside: renamed, label lost, a second container
-  std::optional<error> last_error;
+  sparse<error> last_error;
   time_point created_at{};
   time_point updated_at{};
   time_point observed_at{};  // of the last change; every sync in between has confirmed it
   time_point deleted_at{};
   time_point purge_at{};
-  uint64_t revision = 0;        // counts changes of this record
-  uint64_t seq = 0;             // last event number of subject server.<id>
-  uint64_t log_head = 0;        // newest log entry of this server; entries are chained back from it
-  std::optional<operation> op;  // the one open operation
+  uint64_t revision = 0;  // counts changes of this record
+  uint64_t seq = 0;       // last event number of subject server.<id>
+  uint64_t log_head = 0;  // newest log entry of this server; entries are chained back from it
+  sparse<operation> op;   // the one open operation
   crash_policy crash = crash_policy::engine;
   int32_t priority = 0;       // higher ones are started first after their host came up
   uint64_t incident_seq = 0;  // number of the last incident of its agent that is recorded here

@@ -3,17 +3,42 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 
 namespace zedops::msg {
 
+namespace {
+// Every time that anybody meets, without the formatter's machinery: each line of the log has one.
+std::string rfc3339_within(int64_t ms) {
+  const auto at = std::chrono::sys_time<std::chrono::milliseconds>{std::chrono::milliseconds{ms}};
+  const auto day = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date{day};
+  const auto rest = static_cast<uint32_t>((at - day).count());
+  std::string out = "0000-00-00T00:00:00.000Z";
+  const auto put = [&](size_t place, size_t width, uint32_t n) {
+    for (; width > 0; --width, n /= 10) out[place + width - 1] = static_cast<char>('0' + n % 10);
+  };
+  put(0, 4, static_cast<uint32_t>(static_cast<int>(date.year())));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, rest / 3'600'000);
+  put(14, 2, rest / 60'000 % 60);
+  put(17, 2, rest / 1'000 % 60);
+  put(20, 3, rest % 1'000);
+  return out;
+}
+constexpr int64_t year_10000_ms = 253'402'300'800'000;
+}  // namespace
+
 std::string to_rfc3339(time_point t) {
   auto ms = t.time_since_epoch().count();
+  if (ms >= 0 && ms < year_10000_ms) return rfc3339_within(ms);
   auto seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), ms - seconds * 1000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(static_cast<std::time_t>(seconds)),
+                     ms - seconds * 1000);
 }
 
 std::optional<time_point> from_rfc3339(std::string_view text) {
@@ -26,13 +51,14 @@ std::optional<time_point> from_rfc3339(std::string_view text) {
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' ||
       text.back() != 'Z')
     return std::nullopt;
-  if (!number(0, 4, tm.tm_year) || !number(5, 2, tm.tm_mon) || !number(8, 2, tm.tm_mday) || !number(11, 2, tm.tm_hour) ||
-      !number(14, 2, tm.tm_min) || !number(17, 2, tm.tm_sec))
+  if (!number(0, 4, tm.tm_year) || !number(5, 2, tm.tm_mon) || !number(8, 2, tm.tm_mday) ||
+      !number(11, 2, tm.tm_hour) || !number(14, 2, tm.tm_min) || !number(17, 2, tm.tm_sec))
     return std::nullopt;
   if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
       tm.tm_sec > 60)
     return std::nullopt;
-  const std::chrono::year_month_day day{std::chrono::year{tm.tm_year}, std::chrono::month(static_cast<unsigned>(tm.tm_mon)),
+  const std::chrono::year_month_day day{std::chrono::year{tm.tm_year},
+                                        std::chrono::month(static_cast<unsigned>(tm.tm_mon)),
                                         std::chrono::day(static_cast<unsigned>(tm.tm_mday))};
   if (!day.ok()) return std::nullopt;  // the 30th of February
   int millis = 0;

@@ -12,6 +12,7 @@
 #include "persistence/detail/guard.hpp"
 #include "persistence/detail/identity.hpp"
 #include "persistence/detail/lmdb_ops.hpp"
+#include "persistence/detail/mapped_pages.hpp"
 #include "persistence/detail/open_steps.hpp"
 #include "persistence/envelope.hpp"
 
@@ -196,6 +197,11 @@ class lmdb_store final : public store {
     if (auto r = begin_read())
       for (size_t i = 0; i < table_count; ++i) s.records[i] = (*r)->count(static_cast<table>(i));
     return s;
+  }
+
+  void release_memory() const override {
+    // A transaction keeps the map where it is.
+    if (auto open = begin_read()) release_mapped_pages(options_.dir / data_file);
   }
 
   result<verify_report> backup(const std::filesystem::path& file) const override {

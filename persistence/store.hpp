@@ -154,6 +154,8 @@ class store {
   // Random id given at creation and at each restore: cursors of another epoch mean nothing here.
   virtual uint64_t epoch() const = 0;
   virtual stats statistics() const = 0;
+  // Gives the memory of pages that were only read back to the system; whoever needs them reads them again.
+  virtual void release_memory() const {}
   // An online copy into one new file, compacted, verified after the copy. already_exists: the file is there.
   virtual result<verify_report> backup(const std::filesystem::path& file) const = 0;
 };

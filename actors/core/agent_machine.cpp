@@ -10,7 +10,7 @@ namespace {
 
 void evolve(agent& a, const fact& f) {
   std::visit(overload{
-                 [&](const agent_registered& x) { a = x.record; },
+                 [&](const agent_registered& x) { a = *x.record; },
                  [&](const agent_connected& x) {
                    a.status = agent_status::online;
                    a.hostname = x.hostname;
@@ -52,7 +52,7 @@ std::vector<numbered_fact> number(const agent& a, std::vector<fact> facts) {
   uint64_t seq = a.seq;
   std::string id = a.id.value;
   for (auto& f : facts) {
-    if (const auto* made = std::get_if<agent_registered>(&f)) id = made->record.id.value;
+    if (const auto* made = std::get_if<agent_registered>(&f)) id = made->record->id.value;
     out.push_back({"agent." + id, ++seq, std::move(f)});
   }
   return out;

@@ -2,22 +2,41 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace zedops::core {
 
 using namespace msg;
 
+namespace detail {
+
+void write_name_claim(std::string& out, const agent_id& agent, std::string_view name) {
+  out.assign("name/").append(agent.value).append("/").append(name);
+}
+
+void write_port_claim(std::string& out, const agent_id& agent, protocol proto, uint16_t number) {
+  char digits[8];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+  out.assign("port/").append(agent.value).append("/").append(name_of(proto)).append("/").append(digits, end);
+}
+
+}  // namespace detail
+
 std::string name_claim(const agent_id& agent, std::string_view name) {
-  return "name/" + agent.value + "/" + std::string(name);
+  std::string out;
+  detail::write_name_claim(out, agent, name);
+  return out;
 }
 
 std::string port_claim(const agent_id& agent, protocol proto, uint16_t number) {
-  return "port/" + agent.value + "/" + std::string(name_of(proto)) + "/" + std::to_string(number);
+  std::string out;
+  detail::write_port_claim(out, agent, proto, number);
+  return out;
 }
 
 std::vector<std::string> claims_of(const server& s) {
-  std::vector<std::string> out{name_claim(s.agent, s.name)};
-  for (const auto& p : s.ports) out.push_back(port_claim(s.agent, p.proto, p.number));
+  std::vector<std::string> out;
+  each_claim(s, [&](std::string_view claim) { out.emplace_back(claim); });
   return out;
 }
 

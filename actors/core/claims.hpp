@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "messages/requests.hpp"
@@ -15,6 +16,24 @@ namespace zedops::core {
 std::string name_claim(const msg::agent_id& agent, std::string_view name);
 std::string port_claim(const msg::agent_id& agent, msg::protocol proto, uint16_t number);
 std::vector<std::string> claims_of(const msg::server& s);
+
+namespace detail {
+void write_name_claim(std::string& out, const msg::agent_id& agent, std::string_view name);
+void write_port_claim(std::string& out, const msg::agent_id& agent, msg::protocol proto, uint16_t number);
+}  // namespace detail
+
+// Calls f(std::string_view) with each claim of a server, in one buffer: an index of very many is built with it.
+template <class F>
+void each_claim(const msg::server& s, F f) {
+  std::string claim;
+  claim.reserve(64);
+  detail::write_name_claim(claim, s.agent, s.name);
+  f(std::string_view(claim));
+  for (const auto& p : s.ports) {
+    detail::write_port_claim(claim, s.agent, p.proto, p.number);
+    f(std::string_view(claim));
+  }
+}
 
 // The error for a claim that `owner` holds already; `status` is the owner's.
 msg::error claim_taken(std::string_view claim, std::string_view owner_name, msg::server_status status);

@@ -11,7 +11,7 @@ using namespace msg;
 void evolve(server& s, const fact& f, time_point at) {
   std::visit(overload{
                  [&](const server_created& x) {
-                   s = x.record;
+                   s = *x.record;
                    s.op.reset();
                  },
                  [&](const server_edited& x) {
@@ -51,7 +51,7 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.purge_at = never;
                  },
                  [&](const server_purged&) { s.status = server_status::purged; },
-                 [&](const operation_accepted& x) { s.op = x.op; },
+                 [&](const operation_accepted& x) { s.op = *x.op; },
                  [&](const operation_progressed& x) {
                    if (!s.op || s.op->id != x.id) return;
                    s.op->status = x.status;
@@ -84,8 +84,8 @@ namespace {
 // The operation that a fact is about, if it is an operation's fact.
 const operation_id* operation_of(const fact& f) {
   return std::visit(overload{
-                        [](const operation_accepted& x) { return &x.op.id; },
-                        [](const operation_refused& x) { return &x.op.id; },
+                        [](const operation_accepted& x) { return &x.op->id; },
+                        [](const operation_refused& x) { return &x.op->id; },
                         [](const operation_progressed& x) { return &x.id; },
                         [](const operation_ended& x) { return &x.id; },
                         [](const auto&) { return static_cast<const operation_id*>(nullptr); },
@@ -103,7 +103,7 @@ std::vector<numbered_fact> number(const server& s, std::vector<fact> facts) {
   uint64_t op_seq = s.op ? s.op->seq : 0;
   std::string server_value = s.id.value;
   for (auto& f : facts) {
-    if (const auto* made = std::get_if<server_created>(&f)) server_value = made->record.id.value;
+    if (const auto* made = std::get_if<server_created>(&f)) server_value = made->record->id.value;
     if (const auto* op = operation_of(f)) {
       if (*op != current) {
         current = *op;

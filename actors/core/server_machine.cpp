@@ -326,7 +326,7 @@ std::vector<std::string> plan_text(const server& s, const decision& d) {
               out.push_back("status: " + std::string(name_of(x.from)) + " -> " + std::string(name_of(x.to)));
             },
             [&](const desired_changed& x) { out.push_back("desired: " + std::string(name_of(x.to))); },
-            [&](const server_created& x) { out.push_back("record " + x.record.name + " with its ports reserved"); },
+            [&](const server_created& x) { out.push_back("record " + x.record->name + " with its ports reserved"); },
             [&](const server_deleted& x) { out.push_back("restorable until " + to_rfc3339(x.purge_at)); },
             [&](const server_edited&) { out.push_back("record changed; rebuild or recreate applies it"); },
             [](const auto&) {},

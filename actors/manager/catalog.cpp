@@ -15,7 +15,13 @@ using write_lock = std::unique_lock<std::shared_mutex>;
 namespace {
 size_t slot(server_status s) { return static_cast<size_t>(s); }
 bool live(const msg::server& s) { return s.status != server_status::purged; }
-size_t hash_of(const std::string& claim) { return std::hash<std::string>{}(claim); }
+size_t hash_of(std::string_view claim) { return std::hash<std::string_view>{}(claim); }
+
+template <class Rows, class Row>
+auto place_of(Rows& rows, const Row& r) {
+  if (rows.empty() || rows.back()->first < r.first) return rows.end();
+  return std::lower_bound(rows.begin(), rows.end(), &r, [](auto* a, auto* b) { return a->first < b->first; });
+}
 }  // namespace
 
 void catalog::index(const row& r) {
@@ -23,8 +29,8 @@ void catalog::index(const row& r) {
   ++by_status_[slot(s.status)];
   if (!live(s)) return;
   auto& of_agent = by_agent_[s.agent];
-  of_agent.insert(of_agent.end(), &r);
-  for (const auto& claim : core::claims_of(s)) claims_.emplace(hash_of(claim), &r);
+  of_agent.insert(place_of(of_agent, r), &r);
+  core::each_claim(s, [&](std::string_view claim) { claims_.insert(hash_of(claim), &r); });
   if (s.op) operations_[s.op->id.value] = s.id;
   if (auto due = core::next_due(s); due != never) due_.emplace(due, s.id);
 }
@@ -33,28 +39,35 @@ void catalog::unindex(const row& r) {
   const auto& s = *r.second;
   --by_status_[slot(s.status)];
   if (!live(s)) return;
-  by_agent_[s.agent].erase(&r);
-  for (const auto& claim : core::claims_of(s)) {
-    auto [i, end] = claims_.equal_range(hash_of(claim));
-    i = std::find_if(i, end, [&](const auto& entry) { return entry.second == &r; });
-    if (i != end) claims_.erase(i);
-  }
+  auto& of_agent = by_agent_[s.agent];
+  if (auto i = place_of(of_agent, r); i != of_agent.end() && *i == &r) of_agent.erase(i);
+  core::each_claim(s, [&](std::string_view claim) { claims_.erase(hash_of(claim), &r); });
   if (s.op) operations_.erase(s.op->id.value);
   if (auto due = core::next_due(s); due != never) due_.erase({due, s.id});
 }
 
 const catalog::row* catalog::holder_of(const std::string& claim) const {
-  auto [i, end] = claims_.equal_range(hash_of(claim));
-  for (; i != end; ++i) {
-    const auto held = core::claims_of(*i->second->second);
-    if (std::find(held.begin(), held.end(), claim) != held.end()) return i->second;
-  }
-  return nullptr;
+  return claims_.find(hash_of(claim), [&](const row& r) {
+    bool held = false;
+    core::each_claim(*r.second, [&](std::string_view one) { held = held || one == claim; });
+    return held;
+  });
 }
 
 void catalog::put(server_ptr s) {
   write_lock lock(mutex_);
-  auto i = servers_.lower_bound(s->id);
+  put_locked(std::move(s));
+}
+
+void catalog::put(const std::vector<server_ptr>& many) {
+  write_lock lock(mutex_);
+  for (const auto& s : many) put_locked(s);
+}
+
+void catalog::put_locked(server_ptr s) {
+  // A start-up brings them in order.
+  const bool last = servers_.empty() || std::prev(servers_.end())->first < s->id;
+  auto i = last ? servers_.end() : servers_.lower_bound(s->id);
   if (i == servers_.end() || i->first != s->id) {
     const auto& id = s->id;
     index(*servers_.emplace_hint(i, id, std::move(s)));

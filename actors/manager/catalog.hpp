@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/manager/claim_index.hpp"
 #include "actors/runtime/interfaces.hpp"
 #include "messages/error.hpp"
 
@@ -21,6 +22,7 @@ class catalog {
  public:
   // ---- writing: the journal, and recovery before any actor runs ----
   void put(server_ptr s);
+  void put(const std::vector<server_ptr>& many);  // behind one lock
   void put(agent_ptr a);
   // A server whose stored record is damaged: shown as failed, with the evidence, until it is repaired.
   void put_damaged(const std::string& id, const std::string& reason);
@@ -68,12 +70,7 @@ class catalog {
  private:
   using table = std::map<msg::server_id, server_ptr>;
   using row = table::value_type;  // rows are never erased: indexes point at them instead of repeating ids
-  struct by_id {
-    bool operator()(const row* a, const row* b) const { return a->first < b->first; }
-  };
-  struct as_it_is {  // the key is a hash already
-    size_t operator()(size_t hash) const noexcept { return hash; }
-  };
+  void put_locked(server_ptr s);
   void index(const row& r);
   void unindex(const row& r);
   const row* holder_of(const std::string& claim) const;
@@ -83,8 +80,8 @@ class catalog {
   std::map<msg::agent_id, agent_ptr> agents_;
   std::map<msg::agent_id, agent_ptr> former_;
   std::map<msg::agent_id, liveliness> touched_;
-  std::map<msg::agent_id, std::set<const row*, by_id>> by_agent_;
-  std::unordered_multimap<size_t, const row*, as_it_is> claims_;  // by the claim's hash; the record tells the claim
+  std::map<msg::agent_id, std::vector<const row*>> by_agent_;  // in the order of ids
+  claim_index<row> claims_;
   std::unordered_map<std::string, msg::server_id> operations_;
   std::set<std::pair<msg::time_point, msg::server_id>> due_;
   std::array<uint64_t, msg::enum_names<msg::server_status>::list.size()> by_status_{};

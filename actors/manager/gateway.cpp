@@ -29,6 +29,7 @@ struct open_request {
   server_id target;
   std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
   int port_choices = 0;
+  bool by_registry = false;
   caf::actor_clock::time_point deadline{};
 };
 
@@ -43,7 +44,9 @@ struct gateway_state {
   std::unordered_map<std::string, uint64_t> by_operation;
   std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
   std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
+  std::unordered_map<std::string, int> by_registry;                   // requests on their way through it, by server
   asking_clients asking;                                              // questions to agents, and cancellations
+  ordered_ids operation_ids{'o'};
   uint64_t last = 0;
 
   ~gateway_state() {
@@ -99,12 +102,17 @@ struct gateway_state {
     r->who.actor = r->options.actor;
     r->who.idempotency_key = call.idempotency_key;
     r->who.request_hash = text_hash(call.verb + "\n" + call.body);
-    r->who.op = call.idempotency_key.empty() ? operation_id{world->random.id('o')}
-                                             : operation_id_from_key(r->options.actor, call.idempotency_key);
+    r->who.op =
+        call.idempotency_key.empty() ? new_operation() : operation_id_from_key(r->options.actor, call.idempotency_key);
     if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
     r->call = std::move(call);
     if (auto* c = std::get_if<create_server>(&r->what)) create(r, *c);
     else target(r);
+  }
+
+  operation_id new_operation() {
+    const auto now = static_cast<uint64_t>(world->clock.now().time_since_epoch().count());
+    return {operation_ids.next(now, [&] { return world->random.bits(); })};
   }
 
   // The same key again: the answer is the same operation.
@@ -187,7 +195,7 @@ struct gateway_state {
       if (const auto* t = world->find_template((*s)->template_name))
         if (auto ok = core::check_edit(**s, *e, *t); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
     r->target = (*s)->id;
-    submit(r, core::requested{r->what, r->who});
+    submit(r, core::requested{std::move(r->what), r->who});  // only a create may have to be sent again
   }
 
   void create(const std::shared_ptr<open_request>& r, const create_server& c) {
@@ -247,7 +255,17 @@ struct gateway_state {
     if (!r->options.dry_run) by_operation[r->who.op.value] = n;
     // No timeout of CAF's: it costs two wake-ups of the clock thread for each request. A server's actor answers
     // whatever ends it; should it hang, the next request finds this one overdue.
-    self->request(to.registry, caf::infinite, server_call{r->target, std::move(what), r->options.dry_run})
+    server_call call{r->target, std::move(what), r->options.dry_run};
+    // Past the registry when the actor is there, unless that would overtake an earlier request for the same server.
+    const auto actor = by_registry.contains(r->target.value) ? std::nullopt : world->actors.find(r->target);
+    r->by_registry = !actor;
+    if (actor) return ask(*actor, n, std::move(call));
+    ++by_registry[r->target.value];
+    ask(to.registry, n, std::move(call));
+  }
+  template <class Handle>
+  void ask(const Handle& whom, uint64_t n, server_call call) {
+    self->request(whom, caf::infinite, std::move(call))
         .then([this, n](server_reply& reply) { decided(n, reply); },
               [this, n](caf::error& e) { unanswered(n, self->system().render(e)); });
   }
@@ -268,6 +286,8 @@ struct gateway_state {
     auto r = i->second;
     open.erase(i);
     by_operation.erase(r->who.op.value);
+    if (r->by_registry)
+      if (auto b = by_registry.find(r->target.value); b != by_registry.end() && --b->second == 0) by_registry.erase(b);
     for (const auto& key : r->reserved)
       if (auto c = choosing.find(key); c != choosing.end() && --c->second == 0) choosing.erase(c);
     r->reserved.clear();

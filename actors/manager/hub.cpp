@@ -31,15 +31,34 @@ struct hub_state {
     }
   }
 
-  void publish(const rt::published& news) {
-    for (const auto& e : news.entries) {
+  static std::vector<rt::public_event> events_of(const std::string& epoch, const rt::published& news) {
+    std::vector<rt::public_event> out;
+    for (const auto& e : news.entries)
       for (size_t i = 0; i < e->facts.size(); ++i) {
-        const auto ev = event_of(world->epoch, *e, i);
-        if (!world->events.publish(ev.subject, ev.seq, pack_map(ev)))
-          config::log_limited(log_level::warn, "events.outbox-full", {{"seq", ev.seq}});
-        if (watching > 0) tell(*e, e->facts[i].what);
+        const auto ev = event_of(epoch, *e, i);
+        out.push_back({ev.subject, ev.seq, pack_map(ev)});
       }
+    return out;
+  }
+  static void outbox_full(uint64_t seq) { config::log_limited(log_level::warn, "events.outbox-full", {{"seq", seq}}); }
+
+  void publish(const rt::published& news) {
+    if (world->events.watched()) {
+      for (auto& e : events_of(world->epoch, news)) {
+        const auto seq = e.seq;
+        if (!world->events.publish(std::move(e))) outbox_full(seq);
+      }
+    } else {
+      size_t count = 0;
+      for (const auto& e : news.entries) count += e->facts.size();
+      const auto last = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
+      if (!world->events.publish_if_watched(last, count,
+                                            [epoch = world->epoch, news] { return events_of(epoch, news); }))
+        outbox_full(last);
     }
+    if (watching == 0) return;
+    for (const auto& e : news.entries)
+      for (const auto& n : e->facts) tell(*e, n.what);
   }
 
   void tell(const log_entry& e, const fact& f) {

@@ -26,8 +26,8 @@ std::vector<operation> ended_in(const server* before, const log_entry& e) {
   if (before) open = before->op;
   std::vector<operation> out;
   for (const auto& n : e.facts) {
-    if (const auto* a = std::get_if<operation_accepted>(&n.what)) open = a->op;
-    if (const auto* r = std::get_if<operation_refused>(&n.what)) out.push_back(r->op);
+    if (const auto* a = std::get_if<operation_accepted>(&n.what)) open = *a->op;
+    if (const auto* r = std::get_if<operation_refused>(&n.what)) out.push_back(*r->op);
     if (const auto* x = std::get_if<operation_ended>(&n.what); x && open && open->id == x->id) {
       open->status = x->status;
       open->failure = x->failure;
@@ -47,8 +47,9 @@ struct journal_state {
   static inline constexpr const char* name = "journal";
   using promise = caf::typed_response_promise<committed>;
   struct waiting {
-    commit what;
+    commit what;  // its facts and cause have gone into the entry
     promise answer;
+    std::shared_ptr<log_entry> entry;
   };
 
   rt::journal_actor::stateful_pointer<journal_state> self = nullptr;
@@ -60,14 +61,24 @@ struct journal_state {
   uint64_t flush_epoch = 0;
 
   ~journal_state() {
-    for (auto& w : batch) w.answer.deliver(committed{stopped(), nullptr, nullptr});
+    for (auto& w : batch) w.answer.deliver(refusal(stopped()));
   }
-  static std::optional<error> stopped() {
-    return error{ec::internal, "the journal has stopped", "the manager restarts; repeat the request", {}};
+  static error stopped() {
+    return {ec::internal, "the journal has stopped", "the manager restarts; repeat the request", {}};
+  }
+  static committed refusal(error e) {
+    committed c;
+    c.failure = std::move(e);
+    return c;
   }
 
   void park(commit c, promise p) {
-    batch.push_back({std::move(c), std::move(p)});
+    auto e = std::make_shared<log_entry>();
+    e->entity = c.id;
+    e->time = c.at;
+    e->why = std::move(c.why);
+    e->facts = std::move(c.facts);
+    batch.push_back({std::move(c), std::move(p), std::move(e)});
     if (expected > 0) --expected;
     if (batch.size() >= commits_per_batch_max) flush();
     else if (expected == 0) send_flush();
@@ -94,7 +105,6 @@ struct journal_state {
   // One request made ready: what it writes, or why it cannot be.
   struct prepared {
     size_t index;
-    std::shared_ptr<log_entry> entry;
     server_ptr server;
     agent_ptr agent;
   };
@@ -121,13 +131,11 @@ struct journal_state {
     return i != view.servers.end() && i->second->status == server_status::purged;
   }
 
-  std::optional<error> prepare(const commit& c, uint64_t first_seq, batch_view& view, store::writer& w, prepared& out) {
-    auto e = std::make_shared<log_entry>();
-    e->entity = c.id;
+  std::optional<error> prepare(const waiting& work, uint64_t first_seq, batch_view& view, store::writer& w,
+                               prepared& out) {
+    const auto& c = work.what;
+    auto* e = work.entry.get();
     e->first_seq = first_seq;
-    e->time = c.at;
-    e->why = c.why;
-    e->facts = c.facts;
     std::vector<operation> ended;
     if (c.kind == entity_kind::server) {
       auto i = view.servers.find(c.id);
@@ -164,7 +172,6 @@ struct journal_state {
     if (auto orphan = orphan_of(out.server, *e))
       if (auto ok = w.put(table::orphans, orphan->agent.value + "/" + orphan->name, pack(*orphan)); !ok)
         return ok.error();
-    out.entry = std::move(e);
     return std::nullopt;
   }
   static std::optional<orphan_data> orphan_of(const server_ptr& s, const log_entry& e) {
@@ -176,10 +183,10 @@ struct journal_state {
   }
 
   // Stops, deletions and reports may use the space that is kept back when the disk is full.
-  static bool essential(const commit& c) {
-    for (const auto& n : c.facts)
+  static bool essential(const waiting& work) {
+    for (const auto& n : work.entry->facts)
       if (const auto* a = std::get_if<operation_accepted>(&n.what))
-        return a->op.kind == op_kind::stop || a->op.kind == op_kind::remove || a->op.kind == op_kind::purge;
+        return a->op->kind == op_kind::stop || a->op->kind == op_kind::remove || a->op->kind == op_kind::purge;
     return true;
   }
 
@@ -188,7 +195,7 @@ struct journal_state {
     batch.clear();
     expected = 0;
     std::vector<waiting> ordinary, vital;
-    for (auto& w : work) (essential(w.what) ? vital : ordinary).push_back(std::move(w));
+    for (auto& w : work) (essential(w) ? vital : ordinary).push_back(std::move(w));
     // One transaction for all; apart only when there is no room for the ordinary ones.
     if (ordinary.empty()) {
       write(vital, store::write_kind::essential);
@@ -198,11 +205,11 @@ struct journal_state {
     if (!write(ordinary, store::write_kind::ordinary)) {
       std::vector<waiting> second;
       for (auto& w : ordinary) {
-        if (essential(w.what)) second.push_back(std::move(w));
-        else w.answer.deliver(committed{failure, nullptr, nullptr});
+        if (essential(w)) second.push_back(std::move(w));
+        else w.answer.deliver(refusal(*failure));
       }
       if (!second.empty() && !write(second, store::write_kind::essential))
-        for (auto& w : second) w.answer.deliver(committed{failure, nullptr, nullptr});
+        for (auto& w : second) w.answer.deliver(refusal(*failure));
     }
   }
 
@@ -219,12 +226,12 @@ struct journal_state {
     std::vector<std::pair<size_t, error>> refused;
     uint64_t seq = world->last_seq.load();
     for (size_t i = 0; i < work.size(); ++i) {
-      prepared p{i, nullptr, nullptr, nullptr};
-      if (auto e = prepare(work[i].what, seq + 1, view, **w, p)) {
+      prepared p{i, nullptr, nullptr};
+      if (auto e = prepare(work[i], seq + 1, view, **w, p)) {
         refused.emplace_back(i, std::move(*e));
         continue;
       }
-      seq += p.entry->facts.size();
+      seq += work[i].entry->facts.size();
       ready.push_back(std::move(p));
     }
     if (!ready.empty()) {
@@ -235,15 +242,19 @@ struct journal_state {
     }
     rt::published news;
     news.entries.reserve(ready.size());
+    std::vector<server_ptr> servers;
+    servers.reserve(ready.size());
     for (auto& p : ready) {
-      if (p.server) world->records.put(p.server);
+      if (p.server) servers.push_back(p.server);
       if (p.agent) world->records.put(p.agent);
-      news.entries.push_back(std::move(p.entry));
+      news.entries.push_back(work[p.index].entry);
     }
+    world->records.put(servers);
     if (!news.entries.empty()) self->send(hub, std::move(news));
     for (auto& p : ready)
-      work[p.index].answer.deliver(committed{std::nullopt, std::move(p.server), std::move(p.agent)});
-    for (auto& [i, e] : refused) work[i].answer.deliver(committed{std::move(e), nullptr, nullptr});
+      work[p.index].answer.deliver(
+          committed{std::nullopt, std::move(p.server), std::move(p.agent), std::move(work[p.index].entry)});
+    for (auto& [i, e] : refused) work[i].answer.deliver(refusal(std::move(e)));
     return true;
   }
 
@@ -251,7 +262,7 @@ struct journal_state {
     failure = e;
     config::log_limited(log_level::error, "journal.commit-failed", {{"error", e.message}, {"requests", work.size()}});
     if (e.code == ec::store_full && kind == store::write_kind::ordinary) return false;
-    for (auto& w : work) w.answer.deliver(committed{e, nullptr, nullptr});
+    for (auto& w : work) w.answer.deliver(refusal(e));
     return true;
   }
 
@@ -278,7 +289,7 @@ struct journal_state {
             if (const auto* x = std::get_if<operation_ended>(&n.what))
               gone.emplace_back(table::operations, x->id.value);
             if (const auto* x = std::get_if<operation_refused>(&n.what))
-              gone.emplace_back(table::operations, x->op.id.value);
+              gone.emplace_back(table::operations, x->op->id.value);
             if (std::holds_alternative<server_purged>(n.what)) gone.emplace_back(table::servers, e->entity);
           }
           return true;

@@ -21,13 +21,12 @@ struct registry_state {
   shared* world = nullptr;
   rt::journal_actor journal;
   rt::hosts_actor hosts;
-  std::unordered_map<std::string, rt::server_actor> alive;
   std::unordered_map<caf::actor_addr, std::string> ids;
   std::unordered_map<std::string, core::restart_tracker> crashes;            // only of those that crashed
   std::unordered_map<std::string, std::chrono::milliseconds> resting_until;  // after too many
 
   ~registry_state() {  // children end with their supervisor
-    for (auto& [id, a] : alive) caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+    for (auto& [id, a] : world->actors.take()) caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
   }
 
   std::chrono::milliseconds now() const {
@@ -38,12 +37,11 @@ struct registry_state {
     auto a = spawn_server(self->system(), *world, journal, hosts, id);
     self->monitor(a);
     ids[a.address()] = id.value;
-    alive[id.value] = a;
     return a;
   }
 
   caf::result<server_reply> route(server_call& call) {
-    if (auto i = alive.find(call.id.value); i != alive.end()) return self->delegate(i->second, std::move(call));
+    if (auto a = world->actors.find(call.id)) return self->delegate(*a, std::move(call));
     if (auto rest = resting_until.find(call.id.value); rest != resting_until.end() && now() < rest->second) {
       server_reply r;
       r.failure = error{ec::internal,
@@ -59,7 +57,11 @@ struct registry_state {
       r.failure = error{ec::not_found, "there is no such server", "zedctl server ls --all", {}};
       return r;
     }
-    return self->delegate(start(call.id), std::move(call));
+    const auto id = call.id;
+    auto a = start(id);
+    auto answer = self->delegate(a, std::move(call));
+    world->actors.put(id, std::move(a));  // from now on requests come to it past us: not before this one
+    return answer;
   }
 
   void on_down(const caf::down_msg& dm) {
@@ -67,7 +69,7 @@ struct registry_state {
     if (i == ids.end()) return;
     const auto id = std::move(i->second);
     ids.erase(i);
-    if (auto a = alive.find(id); a != alive.end() && a->second.address() == dm.source) alive.erase(a);
+    if (auto a = world->actors.find({id}); a && a->address() == dm.source) world->actors.erase({id});
     if (!dm.reason || dm.reason == caf::exit_reason::user_shutdown) {
       crashes.erase(id);
       return;
@@ -87,18 +89,19 @@ struct registry_state {
     if (crashes.contains(from)) {
       resting_until.erase(from);
       auto known = world->records.server({from});
-      if (!alive.contains(from) && known && known->status != server_status::purged) {
-        start({from});
+      if (!world->actors.find({from}) && known && known->status != server_status::purged) {
+        auto a = start({from});
         // Whatever it was about to send when it crashed is still to be sent.
-        caf::anon_send(alive[from], server_call{{from}, core::agent_ready{}, false});
+        caf::anon_send(a, server_call{{from}, core::agent_ready{}, false});
+        world->actors.put({from}, std::move(a));
       }
       return;
     }
     auto batch = world->records.page(from, warm_batch_max, [](const server&) { return true; });
     for (const auto& s : batch)
-      if (!alive.contains(s->id.value) && s->log_head != 0) start(s->id);
+      if (s->log_head != 0 && !world->actors.find(s->id)) world->actors.put(s->id, start(s->id));
     if (batch.size() == warm_batch_max) self->send(self, rt::warm_atom::value, batch.back()->id.value);
-    else config::log_event("registry.ready", {{"servers", alive.size()}});
+    else config::log_event("registry.ready", {{"servers", world->actors.size()}});
   }
 };
 

@@ -64,10 +64,11 @@ struct server_shell {
   }
 
   core::context context() const {
+    const auto rules = world->rules();
     core::context cx;
     cx.now = world->clock.now();
-    cx.retention = world->rules().retention;
-    cx.time_max = world->rules().time_max;
+    cx.retention = rules.retention;
+    cx.time_max = rules.time_max;
     return cx;
   }
 
@@ -81,7 +82,7 @@ struct server_shell {
       cx.agent_online = world->records.agent_online(made ? made->record.agent : model().agent);
       auto d = core::decide(model(), next.call.what, cx);
       if (next.call.dry_run) in_hand.deliver(preview(d));
-      else if (d.facts.empty()) settle(std::move(d), false);
+      else if (d.facts.empty()) settle(std::move(d), nullptr);
       else start_commit(std::move(d), cx.now);
     }
     if (!pending && (!record || record->status == server_status::purged)) self->quit();
@@ -96,8 +97,10 @@ struct server_shell {
     return r;
   }
 
+  // The facts go away with the request and come back with the answer: they are not copied on the way.
   void start_commit(core::decision d, time_point now) {
-    rt::commit c{rt::entity_kind::server, id.value, model().log_head, core::number(model(), d.facts), d.why, now};
+    rt::commit c{rt::entity_kind::server, id.value, model().log_head, core::number(model(), std::move(d.facts)),
+                 std::move(d.why),        now};
     pending = std::make_unique<in_flight_commit>(in_flight_commit{std::move(d), std::exchange(in_hand, {})});
     // No timeout: CAF's cost two wake-ups of its clock thread for each request. The journal answers from its destructor
     // whatever ends it, and its end is the end of the process (see node.cpp).
@@ -118,29 +121,30 @@ struct server_shell {
       pump();
       return;
     }
-    log(was.made);
+    log(*done.entry);
     if (done.server) record = std::move(done.server);
-    settle(std::move(was.made), true);
+    settle(std::move(was.made), done.entry.get());
     pump();
   }
 
-  void settle(core::decision d, bool changed) {
+  void settle(core::decision d, const log_entry* committed) {
     for (auto& e : d.effects) run(e);
     server_reply r;
     r.failure = std::move(d.refusal);
     r.record = record;
-    r.operation = operation_of(d);
+    r.operation = operation_of(committed);
     r.fresh_start = d.fresh_start;
-    r.changed = changed;
+    r.changed = committed != nullptr;
     in_hand.deliver(std::move(r));
   }
 
-  std::optional<operation> operation_of(const core::decision& d) const {
+  std::optional<operation> operation_of(const log_entry* committed) const {
     std::optional<operation> op;
     if (record) op = record->op;
-    for (const auto& f : d.facts) {
-      if (const auto* a = std::get_if<operation_accepted>(&f)) op = a->op;
-      if (const auto* e = std::get_if<operation_ended>(&f); e && op && op->id == e->id) {
+    if (!committed) return op;
+    for (const auto& n : committed->facts) {
+      if (const auto* a = std::get_if<operation_accepted>(&n.what)) op = *a->op;
+      if (const auto* e = std::get_if<operation_ended>(&n.what); e && op && op->id == e->id) {
         op->status = e->status;
         op->failure = e->failure;
         op->note = e->note;
@@ -152,8 +156,10 @@ struct server_shell {
   }
 
   // Each transition is logged once, with old state, new state and cause.
-  void log(const core::decision& d) const {
-    for (const auto& f : d.facts) {
+  void log(const log_entry& entry) const {
+    if (!config::would_log(log_level::info)) return;
+    for (const auto& n : entry.facts) {
+      const auto& f = n.what;
       const auto& who = record ? record->name : id.value;
       if (const auto* x = std::get_if<status_changed>(&f))
         config::log_event("server.status-changed", {{"server", id},
@@ -161,14 +167,14 @@ struct server_shell {
                                                     {"from", x->from},
                                                     {"to", x->to},
                                                     {"reason", x->reason},
-                                                    {"cause", d.why.kind},
-                                                    {"ref", d.why.ref}});
+                                                    {"cause", entry.why.kind},
+                                                    {"ref", entry.why.ref}});
       if (const auto* x = std::get_if<operation_accepted>(&f))
-        config::log_event("operation.accepted", {{"operation", x->op.id},
-                                                 {"kind", x->op.kind},
+        config::log_event("operation.accepted", {{"operation", x->op->id},
+                                                 {"kind", x->op->kind},
                                                  {"server", id},
-                                                 {"name", x->op.target_name},
-                                                 {"actor", x->op.actor}});
+                                                 {"name", x->op->target_name},
+                                                 {"actor", x->op->actor}});
       if (const auto* x = std::get_if<operation_ended>(&f))
         config::log_event("operation.ended", {{"operation", x->id},
                                               {"server", id},

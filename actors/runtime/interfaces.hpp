@@ -32,6 +32,7 @@ struct committed {
   std::optional<msg::error> failure;  // then nothing was kept
   server_ptr server;                  // the record as it is now, for a server
   agent_ptr agent;
+  std::shared_ptr<const msg::log_entry> entry;  // what became of the facts
 };
 struct expect_commits {  // that many are on their way: put them into one transaction
   uint32_t count = 0;

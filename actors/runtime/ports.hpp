@@ -1,6 +1,8 @@
 // Doors to the world: production binds them to ZeroMQ, clocks and the kernel; simulations to fakes.
 #pragma once
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "messages/link.hpp"
 #include "messages/time.hpp"
@@ -22,10 +24,19 @@ class agent_port {
   virtual bool send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) = 0;
 };
 
+struct public_event {
+  std::string topic;
+  uint64_t seq = 0;
+  std::string body;
+};
 class event_port {
  public:
   virtual ~event_port() = default;
-  virtual bool publish(const std::string& topic, uint64_t seq, std::string body) = 0;
+  virtual bool publish(public_event e) = 0;
+  // False: nobody listens at the moment, and encoding events is work for nothing.
+  virtual bool watched() const = 0;
+  // Events up to `last_seq` that are made when their turn comes, if somebody listens by then; about `count` of them.
+  virtual bool publish_if_watched(uint64_t last_seq, size_t count, std::function<std::vector<public_event>()> make) = 0;
 };
 
 // Wall time that never goes back within one process; see manager/clock.hpp.

@@ -44,6 +44,10 @@ class sample_maker {
       x = static_cast<T>(n_);
     } else if constexpr (is_optional<T>) {
       if (filled_) fill(x.emplace());
+    } else if constexpr (is_boxed<T>) {
+      typename T::value_type value{};
+      fill(value);
+      x = std::move(value);
     } else if constexpr (is_vector<T>) {
       for (int i = 0; filled_ && i < 2; ++i) fill(x.emplace_back());
     } else if constexpr (is_map<T>) {

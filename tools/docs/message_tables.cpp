@@ -15,6 +15,7 @@ namespace zedops::docs {
 namespace {
 
 using namespace msg;
+using msg::detail::is_boxed;
 using msg::detail::is_id;
 using msg::detail::is_map;
 using msg::detail::is_optional;
@@ -47,6 +48,7 @@ std::string type_text(book& b) {
   else if constexpr (named_enum<T>) return "one of " + values<T>();
   else if constexpr (std::is_integral_v<T>) return std::is_signed_v<T> ? "integer" : "integer ≥ 0";
   else if constexpr (is_optional<T>) return "nil or " + type_text<typename T::value_type>(b);
+  else if constexpr (is_boxed<T>) return type_text<typename T::value_type>(b);
   else if constexpr (is_vector<T>) return "list of " + type_text<typename T::value_type>(b);
   else if constexpr (is_map<T>) return "map of string to " + type_text<typename T::mapped_type>(b);
   else if constexpr (std::is_same_v<T, fact>) return "map, see `type`";

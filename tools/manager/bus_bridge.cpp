@@ -8,6 +8,10 @@ namespace zedops::app {
 using config::log_limited;
 using msg::log_level;
 
+namespace {
+constexpr size_t event_bytes_guess = 1'024;  // of one that is not encoded yet, for the outbox's limit
+}
+
 msg::result<void> bus_bridge::open(bus::server_bus_options options, manager::node& to) {
   node_.store(&to);
   auto started = bus::server_bus::start(std::move(options), *this);
@@ -50,9 +54,26 @@ bool bus_bridge::send(const std::string& routing_id, uint64_t session, const msg
                  bus::encode(bus::agent_message{std::to_string(message.index()), session, msg::pack(message)}));
 }
 
-bool bus_bridge::publish(const std::string& topic, uint64_t seq, std::string body) {
+bool bus_bridge::publish(rt::public_event e) {
   auto* b = open_.load();
-  return b && b->publish({topic, {epoch_, seq}, std::move(body)});
+  return b && b->publish({std::move(e.topic), {epoch_, e.seq}, std::move(e.body)});
+}
+
+bool bus_bridge::watched() const {
+  auto* b = open_.load();
+  return b && b->watched();
+}
+
+bool bus_bridge::publish_if_watched(uint64_t last_seq, size_t count,
+                                    std::function<std::vector<rt::public_event>()> make) {
+  auto* b = open_.load();
+  if (!b) return false;
+  return b->publish_if_watched(
+      {{epoch_, last_seq}, count * event_bytes_guess, [epoch = epoch_, make = std::move(make)] {
+         std::vector<bus::raw_event> out;
+         for (auto& e : make()) out.push_back({std::move(e.topic), {epoch, e.seq}, std::move(e.body)});
+         return out;
+       }});
 }
 
 void bus_bridge::on_request(bus::client_request&& request) noexcept {

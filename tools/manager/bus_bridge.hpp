@@ -23,7 +23,10 @@ class bus_bridge final : public bus::server_bus_listener,
 
   bool reply(const std::string& routing_id, const std::string& request_id, rt::answer kind, std::string body) override;
   bool send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) override;
-  bool publish(const std::string& topic, uint64_t seq, std::string body) override;
+  bool publish(rt::public_event e) override;
+  bool watched() const override;
+  bool publish_if_watched(uint64_t last_seq, size_t count,
+                          std::function<std::vector<rt::public_event>()> make) override;
 
   void on_request(bus::client_request&& request) noexcept override;
   void on_agent_message(bus::agent_inbound&& message) noexcept override;

@@ -20,7 +20,7 @@ std::string words(std::string_view name) {
 }
 
 std::string say(const server_created& f) {
-  return fmt::format("created as {} with image {}:{}", f.record.template_name, f.record.image, f.record.image_tag);
+  return fmt::format("created as {} with image {}:{}", f.record->template_name, f.record->image, f.record->image_tag);
 }
 std::string say(const server_edited& f) {
   return fmt::format("configuration changed{}", f.pending_rebuild ? ", applied by the next rebuild or recreate" : "");
@@ -60,7 +60,7 @@ std::string say(const server_purged& f) {
   return f.kept_path.empty() ? "purged" : fmt::format("purged; its data stays in {}", f.kept_path);
 }
 std::string say(const operation_accepted& f) {
-  return fmt::format("{} of {} accepted", name_of(f.op.kind), f.op.target_name);
+  return fmt::format("{} of {} accepted", name_of(f.op->kind), f.op->target_name);
 }
 std::string say(const operation_progressed& f) {
   std::string out = words(f.step.empty() ? name_of(f.status) : std::string_view(f.step));
@@ -73,10 +73,10 @@ std::string say(const operation_ended& f) {
   return std::string(name_of(f.status)) + (f.note.empty() ? "" : ": " + f.note);
 }
 std::string say(const operation_refused& f) {
-  return fmt::format("{} of {} refused{}", name_of(f.op.kind), f.op.target_name,
-                     f.op.failure ? ": " + f.op.failure->message : "");
+  return fmt::format("{} of {} refused{}", name_of(f.op->kind), f.op->target_name,
+                     f.op->failure ? ": " + f.op->failure->message : "");
 }
-std::string say(const agent_registered& f) { return fmt::format("agent {} registered", f.record.name); }
+std::string say(const agent_registered& f) { return fmt::format("agent {} registered", f.record->name); }
 std::string say(const agent_connected& f) {
   return fmt::format("agent on {} is online{}", f.hostname,
                      f.engine_ok ? ", engine " + f.engine_version : ", but its engine does not answer");

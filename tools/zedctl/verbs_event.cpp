@@ -161,7 +161,7 @@ void note(stale_rows& stale, const event_item& item) {
   if (e.subject.starts_with("server.")) stale.servers.insert(e.subject.substr(7));
   bool link = std::holds_alternative<msg::agent_connected>(e.data) || std::holds_alternative<msg::agent_lost>(e.data);
   if (link && e.subject.starts_with("agent.")) stale.agents.insert(e.subject.substr(6));
-  if (auto* op = std::get_if<msg::operation_accepted>(&e.data)) stale.servers.insert(op->op.target.value);
+  if (auto* op = std::get_if<msg::operation_accepted>(&e.data)) stale.servers.insert(op->op->target.value);
 }
 
 bool matches(const msg::list_servers& wish, const msg::server_view& v) {

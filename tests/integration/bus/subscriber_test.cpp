@@ -119,6 +119,40 @@ TEST_CASE("events: the synchronisation message carries the newest cursor", "[int
   }
 }
 
+TEST_CASE("events: those that nobody watches are not made, and the cursor moves on all the same",
+          "[integration][bus]") {
+  fixture f;
+  std::atomic<int> made{0};
+  const auto later = [&](uint64_t seq) {
+    return unmade_events{{1, seq}, 100, [&made, seq] {
+                           ++made;
+                           return std::vector<raw_event>{{"server.a", {1, seq - 1}, "x"}, {"server.b", {1, seq}, "y"}};
+                         }};
+  };
+  CHECK_FALSE(f.bus->watched());
+  REQUIRE(f.bus->publish_if_watched(later(2)));
+  auto w = subscriber::connect(f.uri("events"));
+  REQUIRE(w);
+  REQUIRE(w->subscribe("server."));
+  REQUIRE(w->subscribe("~sync.late"));
+  auto head = w->next(10s);
+  REQUIRE(head);
+  REQUIRE(head->has_value());
+  CHECK((*head)->at == cursor{1, 2});
+  CHECK(made == 0);
+  CHECK(f.bus->watched());
+  // Made although they were handed over as unwatched: somebody has come meanwhile.
+  REQUIRE(f.bus->publish_if_watched(later(4)));
+  for (uint64_t expected : {3, 4}) {
+    auto e = w->next(10s);
+    REQUIRE(e);
+    REQUIRE(e->has_value());
+    CHECK((*e)->at == cursor{1, expected});
+  }
+  CHECK(made == 1);
+  CHECK(f.bus->stats().outbox_bytes == 0);
+}
+
 TEST_CASE("events: a subscriber that does not read slows nobody and loses only its own", "[integration][bus]") {
   fixture f([](server_bus_options& o) { o.limits.subscriber_queue_max = 1'000; });
   raw_socket deaf(zmq::socket_type::sub, f.uri("events"));

@@ -68,6 +68,29 @@ TEST_CASE_METHOD(stage, "a request under one key that is refused twice at once h
   CHECK(facts<operation_refused>() == 1);
 }
 
+TEST_CASE_METHOD(stage, "requests for one server take effect as they were sent, whether or not its actor is there yet",
+                 "[sim][manager]") {
+  running("pz1");
+  crash_manager();
+  any_order = true;  // of the actors: what goes two ways may arrive in any order
+  boot();
+  std::vector<std::string> sent, done;
+  for (int i = 0; i < 20; ++i) {
+    edit_server e;
+    e.server = "pz1";
+    e.config["STEP"] = std::to_string(i);
+    sent.push_back(e.config["STEP"]);
+    send("server.edit", e);
+    if (i % 3 == 0) settle();
+  }
+  advance(10s);
+  for (const auto& entry : audit.log())
+    for (const auto& n : entry.facts)
+      if (const auto* x = std::get_if<server_edited>(&n.what)) done.push_back(x->env.at("STEP"));
+  CHECK(done == sent);
+  CHECK(server("pz1").env.at("STEP") == "19");
+}
+
 TEST_CASE_METHOD(stage, "of two simultaneous creates for one port exactly one succeeds",
                  "[sim][manager][acc-66][fc-46]") {
   auto one = a_server("pz1", "alpha"), two = a_server("pz2", "alpha");

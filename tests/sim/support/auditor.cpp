@@ -54,8 +54,8 @@ void auditor::fold(const log_entry& e) {
           std::to_string(n.subject_seq) + " (" + std::string(type_of(n.what)) + ")");
     seq = n.subject_seq;
     if (const auto* x = std::get_if<operation_accepted>(&n.what)) {
-      if (accepted_.contains(x->op.id)) say("operation " + x->op.id.value + " was accepted twice");
-      accepted_[x->op.id] = x->op;
+      if (accepted_.contains(x->op->id)) say("operation " + x->op->id.value + " was accepted twice");
+      accepted_[x->op->id] = *x->op;
     }
     if (const auto* x = std::get_if<operation_ended>(&n.what)) {
       if (!ended_.insert(x->id).second) say("operation " + x->id.value + " ended twice");

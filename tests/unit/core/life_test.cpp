@@ -156,7 +156,7 @@ TEST_CASE("server machine: every operation ends exactly once", "[unit][core][acc
     std::map<std::string, int> accepted, ends;
     for (const auto& entry : x.log)
       for (const auto& n : entry.facts) {
-        if (const auto* a = std::get_if<operation_accepted>(&n.what)) ++accepted[a->op.id.value];
+        if (const auto* a = std::get_if<operation_accepted>(&n.what)) ++accepted[a->op->id.value];
         if (const auto* e = std::get_if<operation_ended>(&n.what)) ++ends[e->id.value];
       }
     RC_ASSERT(accepted == ends);

@@ -32,7 +32,7 @@ bool refusal_says_cause_and_remedy(const step& x) {
 bool refused_request_leaves_one_audit_record(const step& x) {
   if (!x.d.refusal || !is<requested, created>(x.in)) return true;
   const auto* f = fact_in<operation_refused>(x.d);
-  return x.d.facts.size() == 1 && f && !f->op.id.empty() && f->op.failure == x.d.refusal && !f->op.actor.empty();
+  return x.d.facts.size() == 1 && f && !f->op->id.empty() && f->op->failure == x.d.refusal && !f->op->actor.empty();
 }
 
 bool one_operation_at_a_time(const step& x) {
@@ -64,7 +64,7 @@ bool open_operations_have_a_deadline(const step& x) { return !x.after.op || next
 bool status_facts_lead_on_from_each_other(const step& x) {
   auto at = x.before.status;
   for (const auto& f : x.d.facts) {
-    if (const auto* made = std::get_if<server_created>(&f)) at = made->record.status;
+    if (const auto* made = std::get_if<server_created>(&f)) at = made->record->status;
     const auto* c = std::get_if<status_changed>(&f);
     if (!c) continue;
     if (c->from != at || c->to == c->from || c->reason.empty()) return false;
@@ -118,7 +118,7 @@ bool data_goes_only_when_told(const step& x) {
     if (const auto* c = std::get_if<send_command>(&e))
       if (c->remove_data && (c->kind != command_kind::purge || !x.after.op->remove_data)) return false;
   const auto* accepted = fact_in<operation_accepted>(x.d);
-  if (!accepted || !accepted->op.remove_data) return true;
+  if (!accepted || !accepted->op->remove_data) return true;
   if (is<tick>(x.in))
     return x.before.status == server_status::deleted && x.before.purge_at != never && x.before.purge_at <= x.cx.now;
   const auto* r = std::get_if<requested>(&x.in);
@@ -130,7 +130,7 @@ bool data_goes_only_when_told(const step& x) {
 bool missing_data_is_not_glossed_over(const step& x) {
   const auto* accepted = fact_in<operation_accepted>(x.d);
   if (!accepted || is<created>(x.in)) return true;
-  const auto& op = accepted->op;
+  const auto& op = *accepted->op;
   if (op.kind != op_kind::start && op.kind != op_kind::recreate && op.kind != op_kind::rebuild) return true;
   const auto& s = x.before;
   if (s.status != server_status::missing && !(s.status == server_status::failed && s.has_run)) return true;
@@ -141,7 +141,7 @@ bool missing_data_is_not_glossed_over(const step& x) {
 
 bool fresh_is_asked_for(const step& x) {
   const auto* accepted = fact_in<operation_accepted>(x.d);
-  if (!accepted || !accepted->op.fresh || is<created>(x.in)) return true;
+  if (!accepted || !accepted->op->fresh || is<created>(x.in)) return true;
   const auto* r = std::get_if<requested>(&x.in);
   if (!r) return false;
   if (x.before.status == server_status::failed && !x.before.has_run) return true;  // a create is resumed
