@@ -1,5 +1,7 @@
 #include "tests/crash/crashing_host.hpp"
 
+#include <type_traits>
+
 namespace zedops::crash {
 namespace {
 
@@ -24,7 +26,7 @@ class whole_host final : public agent::host_port {
 
  private:
   template <class Change>
-  auto around(const char* name, Change change) {
+  std::invoke_result_t<Change> around(const char* name, Change change) {
     plan_.pass("disk", name, side::before);
     auto done = change();
     plan_.pass("disk", name, side::after);

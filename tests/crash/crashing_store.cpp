@@ -11,6 +11,9 @@ using store::result;
 using store::table;
 
 using names = std::set<std::string>;
+// Inside its heirs the name of a class stands for the class alone, not for its namespace.
+namespace ns = zedops::store;
+using real_store = std::unique_ptr<ns::store>;
 
 std::string joined(const names& all) {
   std::string out;
@@ -62,24 +65,22 @@ class writer final : public store::writer {
   names servers_, others_, tables_;
 };
 
-class whole_store final : public store::store {
+class whole_store final : public ns::store {
  public:
-  whole_store(std::unique_ptr<store::store> real, crash_plan& plan) : real_(std::move(real)), plan_(plan) {}
+  whole_store(real_store real, crash_plan& plan) : real_(std::move(real)), plan_(plan) {}
 
-  result<std::unique_ptr<zedops::store::writer>> begin_write(zedops::store::write_kind kind) override {
+  result<std::unique_ptr<ns::writer>> begin_write(ns::write_kind kind) override {
     auto w = real_->begin_write(kind);
     if (!w) return w;
     return std::make_unique<writer>(std::move(*w), plan_);
   }
-  result<std::unique_ptr<zedops::store::reader>> begin_read() const override { return real_->begin_read(); }
+  result<std::unique_ptr<ns::reader>> begin_read() const override { return real_->begin_read(); }
   uint64_t epoch() const override { return real_->epoch(); }
-  zedops::store::stats statistics() const override { return real_->statistics(); }
-  result<zedops::store::verify_report> backup(const std::filesystem::path& file) const override {
-    return real_->backup(file);
-  }
+  ns::stats statistics() const override { return real_->statistics(); }
+  result<ns::verify_report> backup(const std::filesystem::path& file) const override { return real_->backup(file); }
 
  private:
-  std::unique_ptr<store::store> real_;
+  real_store real_;
   crash_plan& plan_;
 };
 

@@ -14,7 +14,7 @@ VERSION = b"zedops/1"
 class Refused(Exception):
     def __init__(self, error):
         super().__init__(f"{error['code']}: {error['message']}")
-        self.code, self.error = error["code"], error
+        self.code = error["code"]
 
 
 class Lost(Exception):

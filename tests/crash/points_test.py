@@ -26,8 +26,10 @@ def sample(points, count, seed):
     for p in points:
         groups[p.operation.title, p.program].append(p)
     chosen = [dice.choice(g) for g in groups.values()]
-    chosen += dice.sample([p for p in points if p not in chosen], max(0, min(count, len(points)) - len(chosen)))
-    return sorted(chosen[:count] if count < len(groups) else chosen, key=points.index)
+    if count < len(chosen):
+        return sorted(dice.sample(chosen, count), key=points.index)
+    others = [p for p in points if p not in chosen]
+    return sorted(chosen + dice.sample(others, min(count - len(chosen), len(others))), key=points.index)
 
 
 def in_turns(points):
