@@ -10,11 +10,10 @@ import subprocess
 import unittest
 import uuid
 
-import world
 from foreign import Refused, Request
 from operations import OPERATIONS
 from points import PROGRAMS, begin
-from rig import ENDED, ROOT, CrashWorld, promise, wait_for
+from rig import ENDED, ROOT, CrashWorld, promise, wait_for, world
 
 world.ENGINE_DIR = ROOT / "build/engine-broken"  # nobody else's: it is killed
 
@@ -101,7 +100,7 @@ class InFlight:
 @unittest.skipIf(os.environ.get("ZEDOPS_TEST_DOCKER_HOST"), "the Engine is not ours to kill")
 class EngineDeath(unittest.TestCase):
     def setUp(self):
-        self.world = CrashWorld()
+        self.world = CrashWorld(range(24_000, 25_000))
         self.addCleanup(self.world.close)
         self.addCleanup(engine, "up")  # the clean-up needs it
         self.world.start_manager().start_agent()

@@ -42,7 +42,7 @@ def in_turns(points):
 
 class Points(unittest.TestCase):
     def setUp(self):
-        self.world = CrashWorld()
+        self.world = CrashWorld(range(23_000, 24_000))
         self.addCleanup(self.world.close)
         self.world.start_manager().start_agent()
         self.tried, self.missed, self.broken = [], [], []

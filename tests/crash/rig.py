@@ -27,8 +27,8 @@ command = ["sh", "-c", "trap 'echo saved >> /data/saved; exit 0' TERM; echo star
 networks = ["zedops-crash"]
 
 [game_port]
-first = 21000
-last = 21999
+first = {first}
+last = {last}
 step = 2
 
 [udp_port]
@@ -61,14 +61,15 @@ def promise(holds, what, *seen):
 
 
 class CrashWorld(world.World):
-    def __init__(self):
+    def __init__(self, ports):
+        """`ports`: the range of its servers. All Engines of this machine publish on the same host."""
         super().__init__()
         self.plans = {p: self.dir / f"{p}.plan" for p in ("manager", "agent")}
         self.programs = {f"zedops-{p}": (f"zedops-{p}-crash", {"ZEDOPS_CRASH_PLAN": str(plan)})
                          for p, plan in self.plans.items()}
         templates = self.dir / "templates"
         templates.mkdir()
-        (templates / "witness.toml").write_text(TEMPLATE)
+        (templates / "witness.toml").write_text(TEMPLATE.replace("{first}", str(ports[0])).replace("{last}", str(ports[-1])))
         self.settings["templates-dir"] = templates
         self.engine = Engine(world.docker_host())
         self.run.mkdir(mode=0o750)
