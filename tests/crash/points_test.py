@@ -15,8 +15,8 @@ from points import NotReached, enumerate_points, try_point
 from rig import CrashWorld
 
 POINTS_DEFAULT = 28
-SECONDS_MAX = 120.0  # of a sample; what is left then is not tried
-TRIES_MAX = 3        # to reach a point
+SECONDS_MAX = 90.0  # of a sample; what is left then is not tried
+TRIES_MAX = 3       # to reach a point
 
 
 def sample(points, count, seed):
