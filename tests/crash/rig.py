@@ -24,7 +24,7 @@ image = "zedops/busybox"
 image_tag = "test"
 pull = "if-missing"
 command = ["sh", "-c", "trap 'echo saved >> /data/saved; exit 0' TERM; echo started >> /data/started; while :; do sleep 1000 & wait $!; done"]
-networks = ["zedops-crash"]
+networks = ["{network}"]
 
 [game_port]
 first = {first}
@@ -69,7 +69,11 @@ class CrashWorld(world.World):
                          for p, plan in self.plans.items()}
         templates = self.dir / "templates"
         templates.mkdir()
-        (templates / "witness.toml").write_text(TEMPLATE.replace("{first}", str(ports[0])).replace("{last}", str(ports[-1])))
+        self.network = f"crash-{uuid.uuid4().hex[:8]}"  # one that no Engine remembers from an earlier run
+        text = TEMPLATE
+        for key, value in {"first": ports[0], "last": ports[-1], "network": self.network}.items():
+            text = text.replace(f"{{{key}}}", str(value))
+        (templates / "witness.toml").write_text(text)
         self.settings["templates-dir"] = templates
         self.engine = Engine(world.docker_host())
         self.run.mkdir(mode=0o750)
@@ -83,6 +87,7 @@ class CrashWorld(world.World):
     def close(self):
         self.listener.close()
         super().close()
+        self.docker("network", "rm", self.network, check=False)
 
     # ---- processes ----
     def start_manager(self):
