@@ -11,9 +11,10 @@ import unittest
 import uuid
 
 from foreign import Refused, Request
+from history import promise
 from operations import OPERATIONS
 from points import PROGRAMS, begin
-from rig import ENDED, ROOT, CrashWorld, promise, wait_for, world
+from rig import ENDED, ROOT, CrashWorld, wait_for, world
 
 world.ENGINE_DIR = ROOT / "build/engine-broken"  # nobody else's: it is killed
 
@@ -74,7 +75,8 @@ class InFlight:
             s = w.server(end["target"])
             found = w.engine.containers_of(end["target"])
             alive = sum(c["State"]["Running"] for c in found)
-            return s["operation"] is None and s["status"] in TRUTHS.get((len(found), alive), ()) and s
+            named = s["container_id"] == (found[0]["Id"] if found else "")
+            return s["operation"] is None and named and s["status"] in TRUTHS.get((len(found), alive), ()) and s
 
         s = wait_for(f"{self.name}: record and host agree after {self.operation.title} {end['status']}", agree,
                      SETTLE_SECONDS)
@@ -134,8 +136,9 @@ class EngineDeath(unittest.TestCase):
             f.listen()
         self.recovered()
         ends = [f.repeat() for f in flying]
-        print(f"  after {enough} points: " + ", ".join(f"{f.operation.title} {e['status']}" for f, e in zip(flying, ends)),
-              flush=True)
+        for f, e in zip(flying, ends):
+            print(f"  after {enough} points, {f.operation.title}: {e['status']}"
+                  + (f" ({e['error']['message']})" if e.get("error") else ""), flush=True)
         living = [f for f, e in zip(flying, ends) if f.is_true(e)]
         for f in living:
             f.lives_on()
@@ -151,7 +154,7 @@ class EngineDeath(unittest.TestCase):
         wait_for("the agent is online, with an Engine", whole, SETTLE_SECONDS)
 
     def test_a_killed_engine_leaves_true_ends(self):
-        """[acc-48] [acc-30] [fc-10] [fc-14]"""
+        """[acc-48] [acc-27] [acc-31] [fc-10] [fc-14]"""
         def strike():
             engine("kill")
             engine("up")
@@ -159,7 +162,7 @@ class EngineDeath(unittest.TestCase):
         self.rounds(lambda dice: self.blow(dice, dice.sample(OPERATIONS, 3), strike))
 
     def test_everything_at_once(self):
-        """[acc-48] [acc-26] [acc-31] [fc-10] [fc-13] [fc-15]"""
+        """[acc-48] [acc-27] [acc-31] [fc-10] [fc-11] [fc-15]"""
         w = self.world
 
         def strike():

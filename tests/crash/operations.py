@@ -12,6 +12,10 @@ class Operation:
     data_after: bool = True
 
     @property
+    def same_container(self):
+        return self.title in ("stop", "start stopped", "restart")
+
+    @property
     def alive_after(self):
         return self.end == "running"
 

@@ -3,8 +3,9 @@ import signal
 import uuid
 
 from foreign import Request
+from history import promise
 from operations import OPERATIONS, Point
-from rig import DEATH_SECONDS, promise, wait_for
+from rig import DEATH_SECONDS, wait_for
 
 PROGRAMS = ("manager", "agent")
 

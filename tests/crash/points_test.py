@@ -76,7 +76,7 @@ class Points(unittest.TestCase):
         self.world.agent_is("online")
 
     def test_no_crash_loses_anything(self):
-        """[acc-48] [acc-26] [acc-27] [acc-28] [acc-31] [fc-10] [fc-11] [fc-13] [fc-14] [fc-15]"""
+        """[acc-48] [acc-27] [acc-28] [acc-31] [acc-36] [acc-45] [acc-49] [acc-57] [fc-10] [fc-11] [fc-14] [fc-15]"""
         w = self.world
         how_many = os.environ.get("ZEDOPS_CRASH_POINTS", str(POINTS_DEFAULT))
         seed = int(os.environ.get("ZEDOPS_CRASH_SEED", "1"))
@@ -108,7 +108,7 @@ class Points(unittest.TestCase):
         for title in rows[0]:
             print(f"{title:20}" + "".join(f"{r[title]:8}" for r in rows))
         print(f"points {len(self.tried)}, operations acknowledged {len(self.world.acknowledged)}, "
-              f"events {len(self.world.history)}, lost {len(lost)}", flush=True)
+              f"events {len(self.world.history.events)}, lost {len(lost)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 import world  # noqa: E402
 from foreign import Engine, Listener, Lost, Refused, ask  # noqa: E402
+from history import History, promise  # noqa: E402
 from world import wait_for  # noqa: E402
 
 world.ENGINE_DIR = ROOT / "build/engine-crash"
@@ -51,15 +52,6 @@ grace = "1s"
 """
 
 
-class Broken(AssertionError):
-    """A promise that does not hold."""
-
-
-def promise(holds, what, *seen):
-    if not holds:
-        raise Broken(f"{what}" + (": " + ", ".join(repr(x) for x in seen) if seen else ""))
-
-
 class CrashWorld(world.World):
     def __init__(self, ports):
         """`ports`: the range of its servers. All Engines of this machine publish on the same host."""
@@ -79,9 +71,7 @@ class CrashWorld(world.World):
         self.run.mkdir(mode=0o750)
         self.listener = Listener(f"ipc://{self.run}/events.ipc")
         self.acknowledged = {}  # operation id -> how it ended, None: not yet
-        self.history = []       # every event, in order
-        self.cursor = ""
-        self.published = []
+        self.history = History(self.ask)
         self.pool = {}          # status -> servers that rest in it
 
     def close(self):
@@ -207,6 +197,14 @@ class CrashWorld(world.World):
         return wait_for(f"{name} has written {file}", lambda: self.lines(name, file) >= count)
 
     # ---- promises ----
+    def check_history(self):
+        self.history.read(self.listener.heard())
+
+    def lost_operations(self):
+        """Those acknowledged that did not begin once and end once, for ever."""
+        return [op for op, status in self.acknowledged.items()
+                if not self.history.complete(op) or self.operation(op)["status"] not in (status or ENDED)]
+
     def check_server(self, name, server_id, before, operation):
         """What the operation promises is there, in the record and on the host, at the moment when it has ended."""
         containers = self.engine.containers_of(server_id)
@@ -224,6 +222,7 @@ class CrashWorld(world.World):
         promise(self.tree(name).exists(), "its data is there")
         if containers:
             self.check_container(containers[0], s, operation)
+            promise(not operation.same_container or s["container_id"] == before["container_id"], "it is the same container")
         self.check_witness(name, operation)
 
     def check_container(self, c, s, operation):
@@ -248,42 +247,6 @@ class CrashWorld(world.World):
             promise(e.code == "not_found", "its name is free", e)
         else:
             promise(False, "its name is free", s)
-
-    def read_history(self):
-        """What is new in the history; consecutive, and with everything that was published."""
-        while True:
-            page = self.ask("event.replay", {"since": self.cursor})
-            promise(page["gap_from"] == 0, "no gap", page["gap_from"], page["gap_to"])
-            self.history += page["events"]
-            self.cursor = page["cursor"]
-            if page.get("end", len(page["events"]) < 1000):
-                break
-
-    def check_history(self):
-        known = len(self.history)
-        self.published += self.listener.heard()
-        self.read_history()
-        for e in self.history[known:]:
-            promise(e["seq"] == self.history[0]["seq"] + known, "seq is consecutive", e)
-            known += 1
-        for e in self.published:
-            kept = self.history[e["seq"] - self.history[0]["seq"]]
-            promise(kept == e, "what was published is in the history, unchanged", e, kept)
-        self.published = []
-
-    def lost_operations(self):
-        """Every subject counts from 1. The acknowledged operations that did not begin once and end once, for ever."""
-        promise(self.history[0]["seq"] == 1, "the history begins with 1", self.history[0])
-        last, begun, ended = {}, {}, {}
-        for e in self.history:
-            promise(e["subject_seq"] == last.get(e["subject"], 0) + 1, "subject_seq is consecutive", e)
-            last[e["subject"]] = e["subject_seq"]
-            if e["type"] == "operation.accepted":
-                begun[e["data"]["op"]["id"]] = begun.get(e["data"]["op"]["id"], 0) + 1
-            if e["type"] == "operation.ended":
-                ended[e["data"]["id"]] = ended.get(e["data"]["id"], 0) + 1
-        return [op for op, status in self.acknowledged.items()
-                if begun.get(op) != 1 or ended.get(op) != 1 or self.operation(op)["status"] not in (status or ENDED)]
 
     def check_ports(self):
         """No port is given twice among all servers that are not purged."""
