@@ -105,7 +105,7 @@ class EngineDeath(unittest.TestCase):
         self.world = CrashWorld(range(24_000, 25_000))
         self.addCleanup(self.world.close)
         self.addCleanup(engine, "up")  # the clean-up needs it
-        self.world.start_manager().start_agent()
+        self.world.start()
 
     def rounds(self, one):
         first = int(os.environ.get("ZEDOPS_CRASH_SEED", "1"))
@@ -172,7 +172,7 @@ class EngineDeath(unittest.TestCase):
             for process in (w.manager, w.agents["host1"]):
                 process.wait(20)
             engine("up")
-            w.start_manager().start_agent(wait=False)
+            w.start()
 
         self.rounds(lambda dice: self.blow(dice, dice.sample(OPERATIONS, 5), strike))
         w.check_store()

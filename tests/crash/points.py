@@ -2,10 +2,10 @@
 import signal
 import uuid
 
-from foreign import Request
+from foreign import Lost, Refused, Request
 from history import promise
 from operations import OPERATIONS, Point
-from rig import DEATH_SECONDS, wait_for
+from rig import DEATH_SECONDS, ENDED, wait_for
 
 PROGRAMS = ("manager", "agent")
 
@@ -48,12 +48,11 @@ def enumerate_points(w):
     return found
 
 
-def _ended(w, point, op):
-    """Without asking the manager when it is the one that is to die: it could not answer."""
-    if point.program == "manager":
-        passed = w.passed("manager")  # the last line may be the point itself: then it is dying, not ended
-        return point.text not in passed and any("operation.ended" in p and " after " in p for p in passed)
-    return w.operation(op)["status"] not in ("accepted", "running")
+def _ended(w, op):
+    try:
+        return w.ask("op.get", {"id": op}, seconds=1.0)["status"] in ENDED
+    except Lost:
+        return False  # the manager is dying, or just born
 
 
 def _until_dead(w, point, request):
@@ -67,33 +66,52 @@ def _until_dead(w, point, request):
         if op is None and (reply := request.hear(0.05 if dead else 0.01)):
             op = reply["operation"]["id"]
             w.acknowledged.setdefault(op, None)
-        return dead or (op and _ended(w, point, op))
+        return dead or (op and _ended(w, op))
 
     try:
         wait_for(f"death at {point}", over, DEATH_SECONDS)
+    except Refused as e:  # nothing had begun before the first death, and the agent is not back yet
+        promise(e.code == "agent_unreachable" and op is None, "what is accepted is known", e)
     finally:
         request.close()
     return op
 
 
-def try_point(w, point):
+def _dies(w, point, request):
+    """(died, operation if acknowledged) of the armed program."""
+    op = _until_dead(w, point, request)
+    w.disarm(point.program)
+    status = w.process(point.program).poll()
+    if status is None:
+        return False, op
+    promise(status == -signal.SIGKILL, "it was killed, and did not fall by itself", status)
+    promise(not (op and "operation.accepted" in point.text and " before " in point.text),
+            "nothing is acknowledged before it is durable")
+    return True, op
+
+
+def try_point(w, point, deaths=1):
+    """With more deaths than one it dies at the same point again while it mends what the death before has left."""
     operation = point.operation
     name, before, body = begin(w, operation)
     key = uuid.uuid4().hex
-    w.arm(point.program, f"die {point.text}")
-    heard = _until_dead(w, point, Request(w.endpoint, operation.verb, body, key))
-    w.disarm(point.program)
-    victim = w.process(point.program)
-    died = victim.poll() is not None
-    if died:
-        promise(victim.returncode == -signal.SIGKILL, "it was killed, and did not fall by itself", victim.returncode)
-        promise(not (heard and "operation.accepted" in point.text and " before " in point.text),
-                "nothing is acknowledged before it is durable")
-        w.start(point.program)
-        w.agent_is("online")
+    heard = set()
+    died = 0
+    while died < deaths:
+        w.arm(point.program, f"die {point.text}")
+        if died:
+            w.spawn(point.program)
+        dead, op = _dies(w, point, Request(w.endpoint, operation.verb, body, key))
+        heard |= {op} if op else set()
+        if not dead:
+            break
+        died += 1
+    if w.process(point.program).poll() is not None:
+        w.spawn(point.program)
+    w.answers(point.program)
     # A client that heard nothing, or is in doubt, repeats: the same key is the same operation.
     op = w.send(operation.verb, body, key)
-    promise(heard in (None, op), "the same key is the same operation", heard, op)
+    promise(heard <= {op}, "the same key is the same operation", heard, op)
     ended = w.end_of(op)
     promise(ended["status"] == "succeeded", "the operation succeeds", ended["status"], ended["error"])
     w.check_server(name, ended["target"], before, operation)
@@ -103,3 +121,4 @@ def try_point(w, point):
     w.rests(name, operation.end)
     if not died:
         raise NotReached(str(point))
+    return died

@@ -80,27 +80,33 @@ class CrashWorld(world.World):
         self.docker("network", "rm", self.network, check=False)
 
     # ---- processes ----
-    def start_manager(self):
+    def spawn(self, program):
+        if program == "agent":
+            self.start_agent(wait=False)
+            return
         flags = [x for k, v in self.settings.items() for x in (f"--{k}", v)]
         self.manager = self._spawn("zedops-manager", "--data-dir", self.db, "--runtime-dir", self.run, *flags)
-        return self.manager_answers()
 
-    def manager_answers(self):
-        def answers():
-            promise(self.manager.poll() is None, "the manager starts", self.manager.returncode)
+    def answers(self, program="manager"):
+        """It works, and manager and agent know each other."""
+        def manager():
+            promise(self.manager.poll() is None, "the manager lives", self.manager.returncode)
             try:
                 return self.ask("status", seconds=0.5)
             except Lost:
                 return None
 
-        wait_for("the manager answers", answers)
-        return self
+        wait_for("the manager answers", manager)
+        promise(self.process(program).poll() is None, f"the {program} lives")
+        self.agent_is("online")
 
     def process(self, program):
         return self.manager if program == "manager" else self.agents["host1"]
 
-    def start(self, program):
-        return self.start_manager() if program == "manager" else self.start_agent()
+    def start(self):
+        self.spawn("manager")
+        self.spawn("agent")
+        self.answers()
 
     def agent(self, name="host1"):
         try:
