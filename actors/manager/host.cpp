@@ -160,9 +160,10 @@ struct host_state {
     enter(routing_id, std::move(h));
   }
 
-  void enter(const std::string& routing_id, hello h) {
+  // By value: what is let in may be the challenger, which goes here.
+  void enter(std::string routing_id, hello h) {
     challenger.reset();
-    entering = session{routing_id, h.instance, (world->term << 24) + ++sessions, h};
+    entering = session{std::move(routing_id), h.instance, (world->term << 24) + ++sessions, h};
     std::vector<fact> facts;
     if (!record()) {
       agent a;

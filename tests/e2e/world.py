@@ -71,6 +71,7 @@ class World:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="zedops-e2e-", dir="/tmp"))
         self.run, self.db = self.dir / "run", self.dir / "db"
         self.settings = {"sync-interval": "2s", **settings}
+        self.programs = {}  # program -> what is run in its place: (file in BIN, its own environment)
         self.manager, self.agents = None, {}
         self.endpoint = f"ipc://{self.run}/clients.ipc"
         self.env = {**os.environ, "DOCKER_HOST": docker_host(), "ZEDCTL_ENDPOINT": self.endpoint,
@@ -81,9 +82,10 @@ class World:
 
     # ---- processes ----
     def _spawn(self, program, *flags):
-        log = open(self.dir / f"{program}.log", "ab")
-        return subprocess.Popen([BIN / program, *map(str, flags)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                env=self.env)
+        file, env = self.programs.get(program, (program, {}))
+        with open(self.dir / f"{program}.log", "ab") as log:
+            return subprocess.Popen([BIN / file, *map(str, flags)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                    env={**self.env, **env})
 
     def start_manager(self):
         flags = [x for k, v in self.settings.items() for x in (f"--{k}", v)]

@@ -12,8 +12,7 @@
 #include "actors/agent/workers.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
-#include "integration/docker/beast_engine.hpp"
-#include "persistence/lmdb_store.hpp"
+#include "tools/agent/outside.hpp"
 
 namespace zedops::agent {
 
@@ -44,7 +43,7 @@ result<std::unique_ptr<store::store>> open_state(const std::string& dir) {
   o.map_max_bytes = 64u << 20;
   o.reserve_bytes = 1u << 20;
   o.batch = {1'000, 4u << 20};
-  auto s = store::open_lmdb(std::move(o));
+  auto s = open_store(std::move(o));
   if (!s && s.error().code == ec::busy)
     return fail(ec::busy, "the state directory " + dir + " is in use by another agent: " + s.error().message,
                 "stop that one, or give this one a state_dir of its own");
@@ -102,7 +101,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   if (!store) return fail(std::move(store.error()));
   auto state = agent_state::open(**store, random_bits(), random_bits());
   if (!state) return fail(std::move(state.error()));
-  auto engine = docker::make_engine(settings.docker_host);
+  auto engine = open_engine(settings.docker_host);
   if (!engine) return fail(std::move(engine.error()));
   std::unique_ptr<process> self(new process(std::make_unique<parts>()));
   auto& p = *self->parts_;
@@ -110,7 +109,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.state = std::move(*state);
   p.engine = std::move(*engine);
   const auto socket = socket_of(settings.docker_host);
-  p.host = make_host_port(socket);
+  p.host = open_host(socket);
   p.console = make_console_port();
   p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}});
   prepare_data_path(settings.data_path, *p.state, *p.host);

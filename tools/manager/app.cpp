@@ -14,8 +14,8 @@
 #include "actors/manager/node.hpp"
 #include "config/logging.hpp"
 #include "config/template_file.hpp"
-#include "persistence/lmdb_store.hpp"
 #include "tools/manager/bus_bridge.hpp"
+#include "tools/manager/outside.hpp"
 
 namespace zedops::app {
 namespace {
@@ -97,7 +97,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
 
   store::lmdb_options options;
   options.dir = s.data_dir;
-  auto opened = store::open_lmdb(std::move(options));
+  auto opened = open_store(std::move(options));
   if (!opened) return refuse(opened.error(), opened.error().code == msg::ec::wrong_state ? exit_configuration : 1);
   auto& db = **opened;
 

@@ -67,6 +67,20 @@ TEST_CASE_METHOD(stage, "a second agent of the same name is let in when the firs
   advance(1s);
 }
 
+TEST_CASE_METHOD(stage,
+                 "an agent that is started again is welcomed at its first word, as soon as its old connection ends",
+                 "[sim][manager][acc-18][fc-35]") {
+  running("pz1");
+  net.silent_loss = true;
+  const auto old = at("alpha").wire();
+  at("alpha").crash();
+  at("alpha").start();
+  advance(100ms);  // its word is there, and waits for what becomes of the old connection
+  REQUIRE_FALSE(at("alpha").in_session());
+  net.to_manager_lost({old});
+  CHECK(until([&] { return at("alpha").in_session(); }, 500ms));
+}
+
 TEST_CASE_METHOD(stage, "an agent that dials again replaces its own session at once", "[sim][manager][fc-35]") {
   running("pz1");
   for (int i = 0; i < 5; ++i) {

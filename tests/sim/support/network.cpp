@@ -41,7 +41,7 @@ void network::manager_gone() {
 
 std::string network::dial(agent_end& who) {
   if (!up_) return {};
-  auto wire = "w" + std::to_string(++dialled_);
+  auto wire = "a-wire-with-a-long-name-" + std::to_string(++dialled_);  // real routing ids live on the heap, too
   wires_[wire].who = &who;
   return wire;
 }

@@ -1,0 +1,182 @@
+"""The Engine dies during operations; and everything dies at once: manager, agent and Engine.
+
+ZEDOPS_CRASH_ROUNDS   rounds of each test (default 2)
+ZEDOPS_CRASH_SEED     the seed of the first round; each round has its own
+"""
+import os
+import random
+import signal
+import subprocess
+import unittest
+import uuid
+
+from foreign import Refused, Request
+from history import promise
+from operations import OPERATIONS
+from points import PROGRAMS, begin
+from rig import ENDED, ROOT, CrashWorld, wait_for, world
+
+world.ENGINE_DIR = ROOT / "build/engine-broken"  # nobody else's: it is killed
+
+PASSED_MAX = 60  # points that the two programs pass before the blow, at most
+SETTLE_SECONDS = 30.0
+
+# What a record may say when so many containers are there and so many of them run.
+TRUTHS = {(1, 1): ("running",), (1, 0): ("stopped", "failed"), (0, 0): ("missing", "failed", "deleted", "purged")}
+
+
+def engine(verb):
+    subprocess.run([ROOT / "tools/engine", verb, "--dir", world.ENGINE_DIR], check=True, capture_output=True)
+
+
+class InFlight:
+    """One operation that is under way when the blow falls."""
+
+    def __init__(self, w, operation):
+        self.w, self.operation = w, operation
+        self.name, self.before, self.body = begin(w, operation)
+        self.key, self.op, self.request = uuid.uuid4().hex, None, None
+
+    def send(self):
+        self.request = Request(self.w.endpoint, self.operation.verb, self.body, self.key)
+
+    def listen(self, seconds=0.0):
+        if self.op is None and (reply := self.request.hear(seconds)):
+            self.op = reply["operation"]["id"]
+            self.w.acknowledged.setdefault(self.op, None)
+
+    def ended(self):
+        return self.op is not None and self.w.operation(self.op)["status"] in ENDED
+
+    def repeat(self):
+        """What a client in doubt does; the end, which is a true one."""
+        self.request.close()
+        try:
+            op = self.w.send(self.operation.verb, self.body, self.key)
+        except Refused as e:  # not begun, and now there is nothing to stop: that is an answer as well
+            promise(self.op is None and self.before and e.code == "wrong_state", "what is accepted is known", e)
+            return {"status": "refused", "target": self.before["id"]}
+        promise(self.op in (None, op), "the same key is the same operation", self.op, op)
+        end = self.w.end_of(op)
+        promise(end["status"] in ("succeeded", "failed"), "it ends", end)
+        promise(end["status"] == "succeeded" or end["error"]["message"], "a failure has a reason", end)
+        return end
+
+    def is_true(self, end):
+        """The record and the host tell the same, and the data is there unless it was to be removed."""
+        w = self.w
+        if self.operation.end == "purged" and end["status"] == "succeeded":
+            promise(not w.engine.containers_of(end["target"]), "a purged server has no container")
+            promise(w.tree(self.name).exists() == self.operation.data_after, "data is kept or gone as asked")
+            w.check_gone(self.name, end["target"])
+            return False
+
+        def agree():
+            s = w.server(end["target"])
+            found = w.engine.containers_of(end["target"])
+            alive = sum(c["State"]["Running"] for c in found)
+            named = s["container_id"] == (found[0]["Id"] if found else "")
+            return s["operation"] is None and named and s["status"] in TRUTHS.get((len(found), alive), ()) and s
+
+        s = wait_for(f"{self.name}: record and host agree after {self.operation.title} {end['status']}", agree,
+                     SETTLE_SECONDS)
+        ports = (s["game_port"], s["udp_port"])
+        promise(self.before is None or ports == (self.before["game_port"], self.before["udp_port"]), "ports stay", ports)
+        promise(self.before is None or w.tree(self.name).exists(), "data stays")
+        return True
+
+    def lives_on(self):
+        """Whatever it has gone through: it can be brought to run, in one container under its name, and be purged."""
+        w = self.w
+        s = w.server(self.name)
+        if s["status"] in ("deleted", "deleting"):
+            w.do("server.restore", {"server": self.name})
+        elif s["status"] != "running":
+            w.do("server.start", {"server": self.name, "fresh": not w.data(self.name).exists()})
+        names = [c["Name"] for c in w.engine.containers_of(s["id"])]
+        promise(len(names) == 1 and "old" not in names[0], "one container under its name", names)
+        w.do("server.purge", {"server": self.name, "confirm": True, "remove_data": True})
+        promise(not w.engine.containers_of(s["id"]) and not w.tree(self.name).exists(), "it is gone")
+
+
+@unittest.skipIf(os.environ.get("ZEDOPS_TEST_DOCKER_HOST"), "the Engine is not ours to kill")
+class EngineDeath(unittest.TestCase):
+    def setUp(self):
+        self.world = CrashWorld(range(24_000, 25_000))
+        self.addCleanup(self.world.close)
+        self.addCleanup(engine, "up")  # the clean-up needs it
+        self.world.start()
+
+    def rounds(self, one):
+        first = int(os.environ.get("ZEDOPS_CRASH_SEED", "1"))
+        for seed in range(first, first + int(os.environ.get("ZEDOPS_CRASH_ROUNDS", "2"))):
+            print(f"seed {seed}", flush=True)
+            one(random.Random(seed))
+
+    def blow(self, dice, operations, strike):
+        """Several operations at once; after some of their points `strike` breaks the world and mends it."""
+        w = self.world
+        flying = [InFlight(w, o) for o in operations]
+        for p in PROGRAMS:
+            w.arm(p, "count")
+        for f in flying:
+            f.send()
+        enough = dice.randint(1, PASSED_MAX)
+
+        def in_the_middle():
+            for f in flying:
+                f.listen()
+            return sum(len(w.passed(p)) for p in PROGRAMS) >= enough or all(f.ended() for f in flying)
+
+        wait_for(f"{enough} points are passed", in_the_middle)
+        strike()
+        for p in PROGRAMS:
+            w.disarm(p)
+        for f in flying:
+            f.listen()
+        self.recovered()
+        ends = [f.repeat() for f in flying]
+        for f, e in zip(flying, ends):
+            print(f"  after {enough} points, {f.operation.title}: {e['status']}"
+                  + (f" ({e['error']['message']})" if e.get("error") else ""), flush=True)
+        living = [f for f, e in zip(flying, ends) if f.is_true(e)]
+        for f in living:
+            f.lives_on()
+        w.check_history()
+        w.check_ports()
+        self.assertEqual(w.lost_operations(), [])
+
+    def recovered(self):
+        def whole():
+            a = self.world.agent()
+            return a["status"] == "online" and a["engine_ok"]
+
+        wait_for("the agent is online, with an Engine", whole, SETTLE_SECONDS)
+
+    def test_a_killed_engine_leaves_true_ends(self):
+        """[acc-48] [acc-27] [acc-31] [fc-10] [fc-14]"""
+        def strike():
+            engine("kill")
+            engine("up")
+
+        self.rounds(lambda dice: self.blow(dice, dice.sample(OPERATIONS, 3), strike))
+
+    def test_everything_at_once(self):
+        """[acc-48] [acc-27] [acc-31] [fc-10] [fc-11] [fc-15]"""
+        w = self.world
+
+        def strike():
+            for process in (w.manager, w.agents["host1"]):
+                process.send_signal(signal.SIGKILL)
+            engine("kill")
+            for process in (w.manager, w.agents["host1"]):
+                process.wait(20)
+            engine("up")
+            w.start()
+
+        self.rounds(lambda dice: self.blow(dice, dice.sample(OPERATIONS, 5), strike))
+        w.check_store()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,17 @@
+#include "tools/agent/outside.hpp"
+
+#include "integration/docker/beast_engine.hpp"
+
+namespace zedops::agent {
+
+msg::result<std::unique_ptr<store::store>> open_store(store::lmdb_options options) {
+  return store::open_lmdb(std::move(options));
+}
+
+msg::result<std::unique_ptr<docker::engine>> open_engine(const std::string& docker_host) {
+  return docker::make_engine(docker_host);
+}
+
+std::unique_ptr<host_port> open_host(std::string engine_socket) { return make_host_port(std::move(engine_socket)); }
+
+}  // namespace zedops::agent

@@ -1,0 +1,14 @@
+// What the agent stands on. outside.cpp has the real things; a program that is made to break them (tests/crash) links
+// its own definitions in their place, so that nothing of this costs the real one anything.
+#pragma once
+#include "actors/agent/ports.hpp"
+#include "integration/docker/engine.hpp"
+#include "persistence/lmdb_store.hpp"
+
+namespace zedops::agent {
+
+msg::result<std::unique_ptr<store::store>> open_store(store::lmdb_options options);
+msg::result<std::unique_ptr<docker::engine>> open_engine(const std::string& docker_host);
+std::unique_ptr<host_port> open_host(std::string engine_socket);
+
+}  // namespace zedops::agent
