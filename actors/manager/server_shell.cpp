@@ -68,6 +68,7 @@ struct server_shell {
     cx.now = world->clock.now();
     cx.retention = world->rules().retention;
     cx.time_max = world->rules().time_max;
+    if (const auto* t = world->find_template(model().template_name)) core::allow_for_stop(cx.time_max, *t);
     return cx;
   }
 

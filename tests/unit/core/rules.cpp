@@ -74,7 +74,7 @@ bool status_facts_lead_on_from_each_other(const step& x) {
 }
 
 bool looking_never_changes_the_wish(const step& x) {
-  return !is<seen, unseen, progressed, agent_ready>(x.in) || x.after.desired == x.before.desired;
+  return !is<seen, unseen, acted, progressed, agent_ready>(x.in) || x.after.desired == x.before.desired;
 }
 
 bool nothing_but_purge_gives_back_a_wish_on_report(const step& x) {
