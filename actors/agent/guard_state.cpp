@@ -125,7 +125,7 @@ void guard_state::watch(known_server server) {
   std::lock_guard guard(memory_);
   const auto id = server.id;
   auto [i, fresh] = servers_.try_emplace(id);
-  if (!fresh && i->second.known == server) return;
+  if (!fresh && pack(i->second.known) == pack(server)) return;
   if (!server.wanted_running) i->second.owed_at = never;
   i->second.known = std::move(server);
   due_servers_.insert(id);
@@ -140,9 +140,9 @@ void guard_state::change(const server_id& id, const std::function<void(guarded&)
   std::lock_guard guard(memory_);
   auto i = servers_.find(id);
   if (i == servers_.end()) return;
-  auto before = i->second;
+  const auto before = encode(i->second);
   how(i->second);
-  if (i->second != before) due_servers_.insert(id);
+  if (encode(i->second) != before) due_servers_.insert(id);
 }
 
 void guard_state::obey(const server_id& id, command_kind command) {

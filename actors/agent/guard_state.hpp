@@ -26,7 +26,6 @@ struct guarded {
   std::string container_id{};             // whose exit was the last one that was dealt with
   msg::time_point exit_at{};              // and when that was: each exit is dealt with once
   msg::time_point owed_at{};              // when it is to be started again; never: it is not
-  friend bool operator==(const guarded&, const guarded&) = default;
 };
 
 class guard_state {

@@ -34,14 +34,14 @@ struct guardian_ports {
   std::function<void(std::function<void()>)> post;                  // runs it in the owner's context, later
   std::function<void(msg::duration, std::function<void()>)> after;  // the same, after a while
   clocks clock;
-  std::function<std::string()> manager;             // whose containers these are
-  std::function<bool()> engine_listens;             // see observer_ports
-  std::function<bool(const msg::server_id&)> busy;  // a command works on it or waits
-  std::function<void(const msg::server_id&)> hold;  // no command may begin on it
-  std::function<void(const msg::server_id&)> release;
-  std::function<void()> on_news;  // incidents are on the disk
+  std::function<std::string()> manager{};             // whose containers these are
+  std::function<bool()> engine_listens{};             // see observer_ports
+  std::function<bool(const msg::server_id&)> busy{};  // a command works on it or waits
+  std::function<void(const msg::server_id&)> hold{};  // no command may begin on it
+  std::function<void(const msg::server_id&)> release{};
+  std::function<void()> on_news{};  // incidents are on the disk
   size_t boot_starts_max = 4;
-  std::string boot_id;  // of the host's present run
+  std::string boot_id{};  // of the host's present run
 };
 
 class guardian {

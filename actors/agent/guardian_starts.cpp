@@ -85,8 +85,8 @@ void guardian::judge(const observation& o, const guarded& g, occasion why) {
   save([this, again, id = o.server, delay = verdict.delay, why] {
     if (!again) return;
     const bool many = why == occasion::agent_start || why == occasion::engine_return;  // may lie there
-    if (const auto g = p_.state.find(id); many && g) {
-      enqueue(*g, {});
+    if (const auto noted = p_.state.find(id); many && noted) {
+      enqueue(*noted, {});
       pump();
     } else {
       schedule(id, delay);

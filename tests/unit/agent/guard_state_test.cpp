@@ -1,6 +1,7 @@
 #include "actors/agent/guard_state.hpp"
 
 #include "actors/agent/agent_state.hpp"
+#include "messages/codec.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/support/catch.hpp"
 
@@ -57,7 +58,7 @@ TEST_CASE("guard state: servers, what was done about them, incidents and the boo
   auto& g = state->guards();
   const auto s1 = g.find({"s1"});
   REQUIRE(s1);
-  CHECK(s1->known == known("s1"));
+  CHECK(pack(s1->known) == pack(known("s1")));
   CHECK(s1->starts == std::vector<time_point>{noon, noon + 1s});
   CHECK(s1->container_id == "c1");
   CHECK(s1->exit_at == noon + 2s);

@@ -55,7 +55,7 @@ TEST_CASE("crash policy: which exits lead to a start", "[unit][core][fc-56]") {
         seen.cause = cause;
         start_times starts;
         INFO(name_of(policy) << " code " << code << " zero is a crash: " << zero
-                             << " asked for: " << (cause == asked_for));
+                             << " asked for: " << (cause == exit_cause::asked_for));
         const auto verdict = judge_exit(rules, starts, seen);
         CHECK(verdict.what == answer);
         const bool again = answer == crash_answer::start;
