@@ -101,6 +101,9 @@ const std::array agent_rows = {
                    at_restart, text_rule::directory},
     setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
                    text_rule::none, 1, 64},
+    setting<agent>{"boot_starts", &agent::boot_starts, "4",
+                   "how many servers are started at the same time after the host came up", at_restart, text_rule::none,
+                   1, 64},
     setting<agent>{"log_level", &agent::log_level, "info", log_level_help, at_once},
     setting<agent>{"log_format", &agent::log_format, "text", log_format_help},
 };

@@ -203,6 +203,22 @@ void read_stop(table_reader& r, msg::server_template& t) {
   });
 }
 
+void read_crash(table_reader& r, msg::crash_rules& out) {
+  r.table("crash", [&](table_reader& c) {
+    c.word("policy", out.policy);
+    c.number("restarts_max", out.restarts_max, {1, 1000});
+    c.time("window", out.window, {1s, 24h});
+    c.time("backoff_min", out.backoff_min, {100ms, 1h});
+    c.time("backoff_max", out.backoff_max, {100ms, 1h});
+    c.time("healthy_after", out.healthy_after, {1s, 24h});
+    c.flag("exit_zero_is_crash", out.exit_zero_is_crash);
+    require(c, "backoff_max", out.backoff_max >= out.backoff_min,
+            fmt::format("is {}, shorter than backoff_min = {}", msg::format_duration(out.backoff_max),
+                        msg::format_duration(out.backoff_min)),
+            "give a time that is not shorter than the first pause");
+  });
+}
+
 void read_image(table_reader& r, msg::server_template& t) {
   r.text("name", t.name);
   require(r, "name", detail::is_template_name(t.name),
@@ -254,6 +270,7 @@ void read_template(table_reader& r, msg::server_template& t) {
   read_limits(r, t);
   read_health(r, t.health);
   read_stop(r, t);
+  read_crash(r, t.crash);
   r.finish();
 }
 }  // namespace

@@ -16,6 +16,9 @@ namespace zedops::agent {
 inline constexpr std::chrono::seconds tick_every{1};
 inline constexpr std::chrono::seconds manager_silence_max{10};  // then hello again: the manager pings each second
 inline constexpr std::chrono::seconds refused_pause{5};         // before the next hello after a refusal
+inline constexpr std::chrono::seconds alone_look_every{30};     // an inventory without a manager that asks for it
+inline constexpr size_t incidents_told_max = 100;               // at once
+inline constexpr std::chrono::seconds incidents_again{5};       // until they are taken
 inline constexpr size_t results_unsent_max = 1024;              // kept while the link's outbox is full
 inline constexpr uint32_t log_lines_max = 5'000;                // of one query
 inline constexpr size_t log_bytes_max = 1 << 20;
@@ -38,6 +41,8 @@ struct core_options {
   std::string software;
   std::string manager_id;  // the only manager to accept; empty: the first one that is met
   lane_limits lanes;
+  size_t boot_starts_max = 4;  // servers started at the same time after the host came up
+  std::string boot_id;         // of the host's present run; empty: not known
 };
 
 // Everything referred to must outlive the actor.

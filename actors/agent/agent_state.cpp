@@ -92,6 +92,7 @@ result<void> agent_state::load() {
       },
       [](const store::corrupt_record&) {});
   if (!ok) return ok;
+  if (ok = guards_.load(**r); !ok) return ok;
   return load_journal(**r);
 }
 
@@ -108,12 +109,16 @@ result<void> agent_state::load_journal(const store::reader& r) {
       [](const store::corrupt_record&) {});
 }
 
-result<void> agent_state::put(table t, const std::string& key, const std::string& value, write_kind kind) {
+result<void> agent_state::write(write_kind kind, guard_state::changes what) {
   std::lock_guard guard(disk_);
   auto w = store_.begin_write(kind);
   if (!w) return fail(std::move(w.error()));
-  if (auto ok = (*w)->put(t, key, value); !ok) return ok;
+  if (auto ok = what(**w); !ok) return ok;
   return (*w)->commit();
+}
+
+result<void> agent_state::put(table t, const std::string& key, const std::string& value, write_kind kind) {
+  return write(kind, [&](store::writer& w) { return w.put(t, key, value); });
 }
 
 agent_id agent_state::id() const {

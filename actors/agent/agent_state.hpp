@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "actors/agent/guard_state.hpp"
 #include "messages/link.hpp"
 #include "persistence/store.hpp"
 
@@ -50,10 +51,15 @@ class agent_state {
   // Kept in memory even if the disk refuses it: then a repetition after a crash executes again.
   msg::result<void> finish(const msg::command_result& result);
 
+  // What it needs to look after servers while the manager is away.
+  guard_state& guards() { return guards_; }
+
  private:
-  explicit agent_state(store::store& s) : store_(s) {}
+  explicit agent_state(store::store& s)
+      : store_(s), guards_([this](store::write_kind kind, guard_state::changes what) { return write(kind, what); }) {}
   msg::result<void> load();
   msg::result<void> load_journal(const store::reader& r);
+  msg::result<void> write(store::write_kind kind, guard_state::changes what);
   msg::result<void> put(store::table t, const std::string& key, const std::string& value, store::write_kind kind);
   void trim();
 
@@ -65,6 +71,7 @@ class agent_state {
   uint64_t term_ = 0, order_ = 0;
   std::set<std::string> roots_;
   std::map<msg::operation_id, journal_entry> journal_;
+  guard_state guards_;
 };
 
 }  // namespace zedops::agent

@@ -78,7 +78,7 @@ class command_job {
   msg::result<void> stop();
   msg::result<void> restart();
   msg::result<void> stop_gently(const docker::container_details& c, uint32_t progress);
-  void save(const docker::container_details& c);
+  void save(const docker::container_details& c, const msg::rcon_stop& how);
 
   // job_replace.cpp
   msg::result<void> replace();

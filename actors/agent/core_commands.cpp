@@ -46,6 +46,7 @@ void core_state::start_lanes() {
         },
         deps->env.clock.steady);
     active[a->command.server] = a;
+    guard->on_command_begins(a->command.server);
     deps->workers.lanes.run([this, a, &env = deps->env, post = post()] {
       auto result = run_lane(env, *a);
       post([this, a, result = std::move(result)] { on_finished(a, result); });
@@ -61,6 +62,7 @@ void core_state::on_finished(std::shared_ptr<active_command> a, command_result r
   else if (r.after.container == presence::absent) view.bind(c.server, {});
   active.erase(c.server);
   book.finished(c.server);
+  guard->on_command_ended(c, r);
   send_result(std::move(r));
   start_lanes();
 }

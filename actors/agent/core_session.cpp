@@ -12,28 +12,33 @@ std::function<void(std::function<void()>)> core_state::post() const {
   return [me = core_actor(self)](std::function<void()> f) { caf::anon_send(me, completion{std::move(f)}); };
 }
 
+std::function<void(std::function<void()>)> core_state::weak_post() const {
+  return [weak = caf::actor_cast<caf::actor_addr>(core_actor(self))](std::function<void()> f) {
+    if (auto core = caf::actor_cast<core_actor>(weak)) caf::anon_send(core, completion{std::move(f)});
+  };
+}
+
 void core_state::start(core_actor::pointer me, std::shared_ptr<core_deps> d) {
   self = me;
   deps = std::move(d);
   book = lane_book(deps->options.lanes);
   auto& env = deps->env;
   eyes = std::make_unique<observer>(observer_ports{
-      env.engine, env.host, deps->workers.quick, deps->workers.bulk,
-      // Weak: what the observer keeps must not keep the actor that owns it.
-      [weak = caf::actor_cast<caf::actor_addr>(core_actor(self))](std::function<void()> f) {
-        if (auto core = caf::actor_cast<core_actor>(weak)) caf::anon_send(core, completion{std::move(f)});
-      },
-      env.clock, env.state.id(), deps->engine_listens,
+      env.engine, env.host, deps->workers.quick, deps->workers.bulk, weak_post(), env.clock, env.state.id(),
+      deps->engine_listens,
       [this](observed o) {
         log_event(
             log_level::debug, "server.observed",
             {{"server", o.what.server}, {"hint", o.hint}, {"container", o.what.container}, {"data", o.what.data}});
         // What cannot be sent is not lost for good: the inventory tells it.
         if (where == phase::live && !send(o)) eyes->needs_inventory();
+        guard->on_observed(o.what);
       },
       [this](inventory i) { on_inventory(std::move(i)); }});
+  make_guardian();
   if (auto manager = env.state.manager_id(); !manager.empty()) {
     eyes->view().set_manager(manager);
+    eyes->view().replace_servers(env.state.guards().servers());
     deps->on_manager(manager);
   }
   self->delayed_send(core_actor(self), tick_every, tick_atom::value);
@@ -55,6 +60,8 @@ void core_state::enter(phase p) {
   where = p;
   heard = now();
   ++welcome_serial;
+  handed_at.reset();
+  inventory_told = false;
   if (p != phase::live) session = 0;
 }
 
@@ -74,11 +81,13 @@ void core_state::heartbeat(uint64_t nonce) { send(msg::heartbeat{nonce, engine_o
 
 void core_state::on_tick() {
   self->delayed_send(core_actor(self), tick_every, tick_atom::value);
+  eyes->tick();
+  guard->tick();
   if (where == phase::greeting) hello();
-  if (where != phase::live) return;
+  if (where != phase::live) return look_alone();
   heartbeat(0);
   flush_results();
-  eyes->tick();
+  hand_over();
   if (now() - heard <= manager_silence_max) return;
   log_event(log_level::warn, "manager.silent", {{"for", std::chrono::duration_cast<duration>(now() - heard)}});
   enter(phase::greeting);
@@ -92,10 +101,10 @@ void core_state::on_message(manager_said& m) {
   if (auto x = std::get_if<ping>(&m.what)) return heartbeat(x->nonce);
   if (auto x = std::get_if<run_command>(&m.what)) return on_command(std::move(*x));
   if (auto x = std::get_if<cancel_command>(&m.what)) return on_cancel(*x);
-  if (auto x = std::get_if<watch_servers>(&m.what)) {
-    for (auto& s : x->servers) eyes->view().watch(std::move(s));
-    for (const auto& id : x->forget) eyes->view().forget(id);
-    return;
+  if (auto x = std::get_if<watch_servers>(&m.what)) return on_watch(std::move(*x));
+  if (auto x = std::get_if<incidents_taken>(&m.what)) {
+    handed_at.reset();
+    return guard->on_taken(x->upto);  // and the next ones follow
   }
   if (auto x = std::get_if<sync_query>(&m.what)) return eyes->take_inventory(x->request, depth::changed);
   if (auto x = std::get_if<data_query>(&m.what)) return on_data_query(*x);
@@ -147,6 +156,7 @@ void core_state::settle_in(const welcome& w) {
   auto& view = eyes->view();
   view.set_manager(w.manager_id);
   view.replace_servers(w.servers);
+  guard->on_welcome(w.servers);
   log_event("manager.welcomed",
             {{"manager", w.manager_id}, {"term", w.term}, {"session", w.session}, {"servers", w.servers.size()}});
   deps->on_manager(w.manager_id);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "actors/agent/agent_core.hpp"
+#include "actors/agent/guardian.hpp"
 #include "actors/agent/observer.hpp"
 
 namespace zedops::agent {
@@ -40,17 +41,26 @@ struct core_state {
   void send_result(msg::command_result r);
   void flush_results();
 
+  // core_guard.cpp
+  void make_guardian();
+  void on_watch(msg::watch_servers w);
+  void hand_over();
+  void look_alone();
+
   // core_queries.cpp
   void on_data_query(const msg::data_query& q);
   void on_port_query(const msg::port_query& q);
   void on_logs_query(const msg::logs_query& q);
 
   std::function<void(std::function<void()>)> post() const;
+  // For what this actor owns: it must not keep its owner alive.
+  std::function<void(std::function<void()>)> weak_post() const;
   std::chrono::steady_clock::time_point now() const { return deps->env.clock.steady(); }
 
   core_actor::pointer self = nullptr;
   std::shared_ptr<core_deps> deps;
   std::unique_ptr<observer> eyes;
+  std::unique_ptr<guardian> guard;
   phase where = phase::offline;
   uint64_t session = 0;
   uint64_t welcome_serial = 0;  // a welcome whose bookkeeping was overtaken by another is void
@@ -65,6 +75,10 @@ struct core_state {
   lane_book book;
   std::map<msg::server_id, std::shared_ptr<active_command>> active;
   std::deque<msg::command_result> unsent;
+  // Incidents on their way to the manager: not before it knows what is there now.
+  bool inventory_told = false;
+  std::optional<std::chrono::steady_clock::time_point> handed_at;
+  std::chrono::steady_clock::time_point looked{};  // the last inventory
   // Log queries in progress.
   std::map<uint64_t, docker::subscription> reading;
   uint64_t reading_serial = 0;

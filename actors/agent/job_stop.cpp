@@ -46,24 +46,24 @@ result<void> command_job::restart() {
   return start_existing(*c);
 }
 
-void command_job::save(const docker::container_details& c) {
-  const auto& plan = cmd_.plan.stop;
-  if (plan.rcon.port == 0 || c.view.state != container_state::running) return;
+void command_job::save(const docker::container_details& c, const rcon_stop& how) {
+  const auto& network = cmd_.plan.stop.network;
+  if (how.port == 0 || c.view.state != container_state::running) return;
   std::string address;
-  if (auto a = c.addresses.find(plan.network); a != c.addresses.end()) address = a->second;
-  else if (plan.network.empty() && !c.addresses.empty()) address = c.addresses.begin()->second;
+  if (auto a = c.addresses.find(network); a != c.addresses.end()) address = a->second;
+  else if (network.empty() && !c.addresses.empty()) address = c.addresses.begin()->second;
   if (address.empty()) {
-    note("not saved: the container has no address" + (plan.network.empty() ? "" : " in network " + plan.network));
+    note("not saved: the container has no address" + (network.empty() ? "" : " in network " + network));
     return;
   }
-  rcon::target to{address, plan.rcon.port, plan.rcon.password};
-  if (plan.rcon.dial_timeout > duration{0}) to.dial_timeout = plan.rcon.dial_timeout;
-  auto said = env_.console.execute(to, plan.rcon.commands);
+  rcon::target to{address, how.port, how.password};
+  if (how.dial_timeout > duration{0}) to.dial_timeout = how.dial_timeout;
+  auto said = env_.console.execute(to, how.commands);
   if (!said) {
     note("not saved: " + said.error().message);
     return;
   }
-  env_.clock.pause(plan.rcon.settle);  // the game writes its files
+  env_.clock.pause(how.settle);  // the game writes its files
   note("saved");
 }
 
@@ -72,7 +72,8 @@ result<void> command_job::stop_gently(const docker::container_details& c, uint32
   if (c.view.state == container_state::paused) ZEDOPS_TRY(calls_.unpause(id));  // a frozen process hears no signal
   if (cmd_.plan.stop.rcon.port != 0) {
     ZEDOPS_TRY(step("saving", progress));
-    save(c);
+    save(c, cmd_.plan.stop.rcon);
+    for (const auto& step : cmd_.plan.stop.then) save(c, step);
   }
   ZEDOPS_TRY(step("stopping", progress + 10));
   const auto begun = env_.clock.steady();

@@ -1,7 +1,6 @@
 #include "actors/agent/lane_book.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace zedops::agent {
 
@@ -27,7 +26,8 @@ std::vector<run_command> lane_book::startable() {
   std::set<server_id> passed;  // a server whose first command must wait holds back its later ones
   for (auto i = queue_.begin(); i != queue_.end();) {
     const auto kind = class_of(i->kind);
-    if (running_.contains(i->server) || busy(kind) >= limit(kind) || passed.contains(i->server)) {
+    if (running_.contains(i->server) || held_.contains(i->server) || busy(kind) >= limit(kind) ||
+        passed.contains(i->server)) {
       passed.insert(i->server);
       ++i;
       continue;
@@ -39,6 +39,11 @@ std::vector<run_command> lane_book::startable() {
   }
   waiting_ = queue_.size();
   return out;
+}
+
+bool lane_book::has(const server_id& server) const {
+  return running_.contains(server) ||
+         std::any_of(queue_.begin(), queue_.end(), [&](const auto& c) { return c.server == server; });
 }
 
 void lane_book::finished(const server_id& server) {

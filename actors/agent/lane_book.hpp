@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,11 @@ class lane_book {
   // Takes a waiting command out; nothing when it runs or is unknown.
   std::optional<msg::run_command> withdraw(const msg::operation_id& op);
 
+  // While held, none of its commands is started; what runs already goes on.
+  void hold(const msg::server_id& server) { held_.insert(server); }
+  void release(const msg::server_id& server) { held_.erase(server); }
+
+  bool has(const msg::server_id& server) const;  // a command for it runs or waits
   bool is_running(const msg::server_id& server) const { return running_.contains(server); }
   size_t running() const { return running_.size(); }
   size_t waiting() const { return waiting_; }
@@ -61,6 +67,7 @@ class lane_book {
 
   lane_limits limits_;
   std::map<msg::server_id, active> running_;
+  std::set<msg::server_id> held_;
   std::deque<msg::run_command> queue_;  // in order of arrival over all servers
   size_t waiting_ = 0, slow_ = 0, quick_ = 0;
 };

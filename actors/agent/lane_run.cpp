@@ -24,6 +24,10 @@ command_result run_lane(step_env& env, active_command& active) {
   // No effect under a term that a crash could make us forget, and none that is not in the journal.
   if (auto ok = env.state.obey(c.term); !ok) return refused_result(c, std::move(ok.error()));
   if (auto ok = env.state.begin(c); !ok) return refused_result(c, std::move(ok.error()));
+  // From here on the agent guards what this command is for, whatever becomes of the manager: what is being stopped is
+  // not started again.
+  env.state.guards().obey(c.server, c.kind);
+  if (auto ok = env.state.guards().flush(); !ok) return refused_result(c, std::move(ok.error()));
   log_event("command.begun", {{"op", c.op}, {"attempt", c.attempt}, {"server", c.server}, {"kind", c.kind}});
   auto result = command_job(env, c, active.report, active.cancel).execute();
   if (result.failure)

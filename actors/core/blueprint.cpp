@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "messages/names.hpp"
 
@@ -32,22 +33,31 @@ uint16_t rcon_port_of(const server& s) {
   return 0;
 }
 
+rcon_stop rcon_for(const rcon_step& step, uint16_t port, const std::map<std::string, std::string>& env) {
+  rcon_stop out;
+  out.port = port;
+  out.commands = step.commands;
+  out.dial_timeout = step.dial_timeout;
+  out.settle = step.wait;
+  for (const auto& key : step.password_env)
+    if (auto i = env.find(key); i != env.end() && !i->second.empty()) {
+      out.password = i->second;
+      break;
+    }
+  if (out.password.empty()) out.port = 0;  // without a password there is nothing to log in with
+  return out;
+}
+
 stop_procedure stop_for(const server& s, const server_template& t, const std::map<std::string, std::string>& env) {
   stop_procedure out;
   out.grace = t.stop.grace;
   out.network = t.rcon_network;
-  if (t.stop.steps.empty()) return out;
-  const auto& step = t.stop.steps.front();
-  out.rcon.port = rcon_port_of(s);
-  out.rcon.commands = step.commands;
-  out.rcon.dial_timeout = step.dial_timeout;
-  out.rcon.settle = step.wait;
-  for (const auto& key : step.password_env)
-    if (auto i = env.find(key); i != env.end() && !i->second.empty()) {
-      out.rcon.password = i->second;
-      break;
-    }
-  if (out.rcon.password.empty()) out.rcon.port = 0;  // without a password there is nothing to log in with
+  std::vector<rcon_stop> steps;
+  for (const auto& step : t.stop.steps)
+    if (auto made = rcon_for(step, rcon_port_of(s), env); made.port != 0) steps.push_back(std::move(made));
+  if (steps.empty()) return out;
+  out.rcon = std::move(steps.front());
+  out.then.assign(std::make_move_iterator(steps.begin() + 1), std::make_move_iterator(steps.end()));
   return out;
 }
 
@@ -101,8 +111,10 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
   for (size_t i = 0; i < t.dirs.size(); ++i)
     c.mounts.push_back({plan.data.dirs[i].path, t.dirs[i].target, t.dirs[i].read_only});
   c.networks = t.networks;
-  c.restart = t.restart;
-  c.restart_max = t.restart_max;
+  if (s.crash == crash_policy::engine) {  // else its agent decides, and two may not
+    c.restart = t.restart;
+    c.restart_max = t.restart_max;
+  }
   c.health = t.health;
   c.entrypoint = t.entrypoint;
   c.command = t.command;
@@ -120,7 +132,25 @@ known_server known_for(const server& s, const server_template& t, const plan_con
   k.container_id = s.container_id;
   k.container_name = expander{s, cx}.fill(t.container_name).value_or(s.name);
   k.data = layout_for(s, t);
+  k.crash = t.crash;
+  k.crash.policy = s.crash;
+  k.wanted_running = s.desired == desired_state::running;
+  k.priority = s.priority;
   return k;
+}
+
+duration stop_time(const server_template& t) {
+  auto all = t.stop.grace;
+  for (const auto& step : t.stop.steps) all += step.dial_timeout + step.wait;
+  return all;
+}
+
+void allow_for_stop(std::array<duration, operation_table.size()>& time_max, const server_template& t) {
+  for (auto kind :
+       {op_kind::stop, op_kind::restart, op_kind::rebuild, op_kind::recreate, op_kind::remove, op_kind::purge}) {
+    auto& time = time_max[static_cast<size_t>(kind)];
+    time = std::max(time, 2 * stop_time(t));
+  }
 }
 
 namespace {
@@ -168,6 +198,8 @@ result<server> record_for(const create_server& r, const agent& a, const server_t
   if (auto ok = check_data_path(s.data_path); !ok && !r.server_data_path.empty()) return fail(ok.error());
   s.ports = std::move(ports);
   s.recovery = r.recovery;
+  s.crash = r.crash.value_or(t.crash.policy);
+  s.priority = r.priority;
   return s;
 }
 
@@ -188,7 +220,7 @@ result<void> check_edit(const server& s, const edit_server& r, const server_temp
     if (auto ok = check_image_repository(*r.image); !ok) return ok;
   if (r.image_tag && !r.image_tag->starts_with("sha256:"))
     if (auto ok = check_image_tag(*r.image_tag); !ok) return ok;
-  if (r.config.empty() && r.unset.empty() && !r.image && !r.image_tag && !r.recovery)
+  if (r.config.empty() && r.unset.empty() && !r.image && !r.image_tag && !r.recovery && !r.crash && !r.priority)
     return fail(ec::bad_request, "nothing to change was given", "zedctl server edit --help");
   return {};
 }

@@ -1,6 +1,9 @@
 // From record and template to what the agent must make: container, directories, stop procedure.
 #pragma once
+#include <array>
+
 #include "messages/link.hpp"
+#include "messages/operations.hpp"
 #include "messages/server.hpp"
 #include "messages/template.hpp"
 
@@ -22,6 +25,11 @@ struct plan_context {
 // Errors: bad_request when a pattern of the template cannot be filled for this server.
 msg::result<msg::server_plan> plan_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
 msg::known_server known_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
+
+// How long a template's stop plan may take at most: all its steps, then the grace.
+msg::duration stop_time(const msg::server_template& t);
+// Raises the times of the operations that may stop a container, so that none is given up while its plan is carried out.
+void allow_for_stop(std::array<msg::duration, msg::operation_table.size()>& time_max, const msg::server_template& t);
 
 // A new record from a request, all rules checked but the claims. Errors: invalid_name, bad_request, port_conflict.
 msg::result<msg::server> record_for(const msg::create_server& r, const msg::agent& a, const msg::server_template& t,

@@ -166,13 +166,17 @@ struct request_machine {
     if (r.recovery) f.recovery = *r.recovery;
     if (r.crash) f.crash = *r.crash;
     if (r.priority) f.priority = *r.priority;
-    const bool embodiment = f.env != s.env || f.image != s.image || f.image_tag != s.image_tag;
+    // Whether the Engine restarts it is made into the container; the rules of its agent are not.
+    const bool other_guard = (f.crash == crash_policy::engine) != (s.crash == crash_policy::engine);
+    const bool embodiment = f.env != s.env || f.image != s.image || f.image_tag != s.image_tag || other_guard;
+    const bool guard_changes = f.crash != s.crash || f.priority != s.priority;
     f.pending_rebuild = s.pending_rebuild || (embodiment && !s.container_id.empty());
     auto d = begin(op_kind::edit);
     auto op = make(op_kind::edit);
     d.facts.emplace_back(operation_accepted{op});
     d.facts.emplace_back(std::move(f));
     d.facts.emplace_back(operation_ended{op.id, op_status::succeeded, std::nullopt, {}, cx.now});
+    if (guard_changes) d.effects.emplace_back(watch{});
     return d;
   }
   decision operator()(const remove_server&) const {
@@ -277,7 +281,10 @@ decision decide_cancel(const server& s, const cancel_requested& in, const contex
     return d;
   }
   if (op.kind == op_kind::remove) d.facts.emplace_back(server_restored{cx.now});
-  if (op.prior_desired != s.desired) d.facts.emplace_back(desired_changed{op.prior_desired});
+  if (op.prior_desired != s.desired) {
+    d.facts.emplace_back(desired_changed{op.prior_desired});
+    d.effects.emplace_back(watch{});  // its agent may have come back with the wish that is withdrawn
+  }
   if (op.prior != s.status) d.facts.emplace_back(status_changed{s.status, op.prior, "cancelled by " + in.actor});
   d.facts.emplace_back(operation_ended{op.id, op_status::cancelled, std::nullopt, "cancelled by " + in.actor, cx.now});
   return d;

@@ -1,4 +1,5 @@
-// The part of the server machine that answers people: one overload per operation. Private to the core.
+// The parts of the server machine that answer people, one overload per operation, and that hear what an agent did by
+// itself. Private to the core.
 #pragma once
 #include "actors/core/server_machine.hpp"
 
@@ -6,6 +7,7 @@ namespace zedops::core::detail {
 
 decision decide_created(const msg::server& s, const created& in, const context& cx);
 decision decide_request(const msg::server& s, const requested& in, const context& cx);
+decision decide_acted(const msg::server& s, const acted& in, const context& cx);
 decision decide_cancel(const msg::server& s, const cancel_requested& in, const context& cx);
 
 // Opens an operation and, when the agent is there, sends its command; else the operation waits for it.

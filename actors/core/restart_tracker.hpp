@@ -16,20 +16,24 @@ struct restart_policy {
 
 class restart_tracker {
  public:
-  explicit restart_tracker(restart_policy p = {}) : p_(p) {}
+  using times = std::deque<std::chrono::milliseconds>;
+  // `starts`: what recent() of an earlier tracker gave.
+  explicit restart_tracker(restart_policy p = {}, times starts = {}) : p_(p), starts_(std::move(starts)) {}
 
-  // How long to wait before the next start; nothing: too many crashes within the window, give up.
+  // How long to wait before the next start; nothing: too many within the window, give up.
   std::optional<std::chrono::milliseconds> on_crash(std::chrono::milliseconds now) {
-    while (!at_.empty() && now - at_.front() > p_.window) at_.pop_front();
-    if (at_.size() >= p_.restarts_max) return std::nullopt;
-    const auto shift = std::min<size_t>(at_.size(), 20);
-    at_.push_back(now);
-    return std::min(p_.backoff_min * (1u << shift), p_.backoff_max);
+    while (!starts_.empty() && now - starts_.front() > p_.window) starts_.pop_front();
+    if (starts_.size() >= p_.restarts_max) return std::nullopt;
+    auto wait = std::min(p_.backoff_min, p_.backoff_max);
+    for (size_t i = 0; i < starts_.size() && wait < p_.backoff_max; ++i) wait = std::min(wait * 2, p_.backoff_max);
+    starts_.push_back(now + wait);  // the start, not the crash: it is starts that are bounded
+    return wait;
   }
+  const times& recent() const { return starts_; }
 
  private:
   restart_policy p_;
-  std::deque<std::chrono::milliseconds> at_;
+  times starts_;
 };
 
 }  // namespace zedops::core

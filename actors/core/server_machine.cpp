@@ -205,8 +205,10 @@ void settle_failure(decision& d, const server& s, const operation& op, error fai
     d.facts.emplace_back(status_changed{s.status, fallback, std::string(name_of(op.kind)) + " failed"});
     base.status = fallback;
   }
-  if (op.kind == op_kind::purge && op.prior_desired != s.desired)
+  if (op.kind == op_kind::purge && op.prior_desired != s.desired) {
     d.facts.emplace_back(desired_changed{s.deleted_at != never ? desired_state::deleted : op.prior_desired});
+    d.effects.emplace_back(watch{});  // its agent guards it again
+  }
   if (after)
     for (auto& f : facts_of(base, *after, std::string(name_of(op.kind)) + " failed")) d.facts.push_back(std::move(f));
   failure.operation = op.id.value;
@@ -313,6 +315,7 @@ decision decide(const server& s, const input& in, const context& cx) {
                         [&](const agent_ready&) { return decide_ready(s, cx); },
                         [&](const tick&) { return decide_tick(s, cx); },
                         [&](const data_seen& x) { return decide_data_seen(s, x, cx); },
+                        [&](const acted& x) { return detail::decide_acted(s, x, cx); },
                     },
                     in);
 }

@@ -66,13 +66,16 @@ struct data_seen {  // only the data was looked at
   msg::data_state data = msg::data_state::unknown;
   std::optional<uint64_t> bytes;
 };
+struct acted {  // its agent did, or saw, something while it was on its own: in order of their numbers
+  std::vector<msg::incident> list;
+};
 struct unseen {  // looking failed: nothing may be concluded
   msg::error failure;
 };
 struct agent_ready {};  // the agent is connected and has reported: send it what is still to be done
 struct tick {};         // some deadline of this server may have passed
 using input = std::variant<created, requested, cancel_requested, progressed, reported, seen, unseen, agent_ready, tick,
-                           data_seen>;
+                           data_seen, acted>;
 
 // What decide() may know of the world.
 struct context {

@@ -7,6 +7,7 @@
 #include "actors/core/blueprint.hpp"
 #include "actors/core/observe.hpp"
 #include "actors/core/overload.hpp"
+#include "actors/manager/host_incidents.hpp"
 #include "actors/manager/host_sync.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
@@ -54,6 +55,7 @@ struct host_state {
   };
   std::deque<queued_commit> commits;  // the first is at the journal
   sync_run sync;                      // see host_sync.hpp
+  intake taking;                      // see host_incidents.hpp
 
   ~host_state() {
     for (auto& [n, q] : queries) q.answer.deliver(away());
@@ -122,7 +124,7 @@ struct host_state {
                    [&](port_answer& m) { answer(m.request, std::move(m)); },
                    [&](logs_answer& m) { answer(m.request, std::move(m)); },
                    [&](goodbye&) { lose("agent.goodbye"); },
-                   [&](incidents&) {},
+                   [&](incidents& m) { on_incidents(std::move(m.list)); },
                },
                said.what);
   }
@@ -242,7 +244,8 @@ struct host_state {
     if (!live) {  // was connected to the manager's last run and has not come back
       const auto a = record();
       const bool believed = a && (a->status == agent_status::online || a->status == agent_status::suspect);
-      if (believed && !entering && t - last_heard >= world->rules().liveness.unreachable_after) lose("agent.unreachable");
+      if (believed && !entering && t - last_heard >= world->rules().liveness.unreachable_after)
+        lose("agent.unreachable");
       return;
     }
     send(ping{++nonce});
@@ -329,6 +332,26 @@ struct host_state {
     auto s = world->records.server(server);
     if (!s || s->agent != id) return;  // not this agent's business
     caf::anon_send(to.registry, rt::server_call{server, std::move(what), false});
+  }
+
+  // ---- what it did by itself ----
+  void on_incidents(std::vector<incident> list) {
+    if (taking.open > 0) return;  // it repeats what was not acknowledged
+    auto plan = plan_intake(*world, id, std::move(list));
+    taking = {plan.calls.size(), plan.upto};
+    if (taking.open == 0) incidents_kept();
+    for (auto& [first, call] : plan.calls)
+      self->request(to.registry, settle_time_max, std::move(call))
+          .then([this, first = first](rt::server_reply& r) { kept(first, !r.failure || gone(*r.failure)); },
+                [this, first = first](caf::error&) { kept(first, false); });
+  }
+  static bool gone(const error& why) { return why.code == ec::not_found; }  // purged meanwhile
+  void kept(uint64_t first, bool durable) {
+    if (!durable) taking.upto = std::min(taking.upto, first - 1);
+    if (--taking.open == 0) incidents_kept();
+  }
+  void incidents_kept() {
+    if (taking.upto > 0) send(incidents_taken{taking.upto});
   }
 
   // ---- queries ----

@@ -69,6 +69,7 @@ struct server_shell {
     cx.now = world->clock.now();
     cx.retention = rules.retention;
     cx.time_max = rules.time_max;
+    if (const auto* tpl = world->find_template(model().template_name)) core::allow_for_stop(cx.time_max, *tpl);
     return cx;
   }
 

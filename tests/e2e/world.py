@@ -229,6 +229,7 @@ class WorldCase(unittest.TestCase):
     """A world for the whole class; each test makes servers with names of their own."""
 
     settings = {}
+    templates = {"keeper": KEEPER}
     world = None
 
     @classmethod
@@ -236,7 +237,8 @@ class WorldCase(unittest.TestCase):
         w = cls.world = World(**cls.settings)
         templates = w.dir / "templates"
         templates.mkdir()
-        (templates / "keeper.toml").write_text(KEEPER)
+        for name, text in cls.templates.items():
+            (templates / f"{name}.toml").write_text(text)
         w.settings["templates-dir"] = templates
         try:
             w.start_manager().start_agent()

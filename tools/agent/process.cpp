@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <caf/all.hpp>
+#include <fstream>
 #include <mutex>
 
 #include "actors/agent/agent_core.hpp"
@@ -48,6 +49,14 @@ result<std::unique_ptr<store::store>> open_state(const std::string& dir) {
     return fail(ec::busy, "the state directory " + dir + " is in use by another agent: " + s.error().message,
                 "stop that one, or give this one a state_dir of its own");
   return s;
+}
+
+// Another one after each start of the host; empty where the kernel does not tell.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
 }
 
 std::string hostname() {
@@ -125,7 +134,8 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   deps->options = {settings.name,  id_text('i', random_bits(), random_bits()),
                    hostname(),     settings.data_path,
                    ZEDOPS_VERSION, settings.manager_id,
-                   limits};
+                   limits,         settings.boot_starts,
+                   boot_id()};
   deps->engine_listens = [socket] { return engine_listens(socket); };
   deps->on_final = [&p, on_refusal = std::move(on_refusal)](error why) {
     {

@@ -130,13 +130,15 @@ TEST_CASE_METHOD(agent_world, "agent: a stop saves over RCON first, on the conta
   c.plan.container.networks = {"game-net", "backend"};
   c.plan.stop.network = "backend";
   c.plan.stop.rcon = {27015, "secret", {"save"}, 1s, 3s};
+  c.plan.stop.then = {{27015, "secret", {"quit"}, 1s, 0s}};
   say(c);
   docker.calls.clear();
   c.op = {"op2"};
   c.kind = command_kind::stop;
   SECTION("reachable") {
     say(c);
-    CHECK(docker.calls == std::vector<std::string>{"console save at 10.0.0.2:27015", "stop box-s1"});
+    CHECK(docker.calls ==
+          std::vector<std::string>{"console save at 10.0.0.2:27015", "console quit at 10.0.0.2:27015", "stop box-s1"});
     CHECK(all<command_result>().back().note == "saved; stopped cleanly after 0 s");
   }
   SECTION("not reachable: noted, and stopped all the same") {

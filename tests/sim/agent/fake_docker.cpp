@@ -43,22 +43,32 @@ std::string fake_docker::make(const std::string& name, docker::labels labels, co
   c.view.name = name;
   c.view.labels = std::move(labels);
   c.view.state = s;
+  stamp(c.view);
   emit(id, "create");
   return id;
 }
 
-void fake_docker::emit(const std::string& id, const std::string& action) {
+void fake_docker::emit(const std::string& id, const std::string& action, const docker::labels& more) {
   if (!listener_) return;
   event e{"container", action, id, {}, 0};
   if (auto c = find(id)) {
     e.attributes = c->view.labels;
     e.attributes["name"] = c->view.name;
   }
+  e.attributes.insert(more.begin(), more.end());
   listener_(e);
 }
 
+void fake_docker::stamp(msg::container_view& c) const {
+  if (!clock) return;
+  if (c.state == container_state::running) c.started_at = clock();
+  if (c.state == container_state::exited) c.finished_at = clock();
+}
+
 void fake_docker::set_state(const std::string& id, container_state s, const char* action) {
-  find(id)->view.state = s;
+  auto& c = find(id)->view;
+  c.state = s;
+  if (action != std::string_view{"unpause"}) stamp(c);
   emit(id, action);
 }
 
@@ -66,6 +76,11 @@ void fake_docker::die(const std::string& id, int64_t exit_code) {
   lock guard(mutex_);
   find(id)->view.exit_code = exit_code;
   set_state(id, container_state::exited, "die");
+}
+
+void fake_docker::kill(const std::string& id, int signal) {
+  lock guard(mutex_);
+  emit(id, "kill", {{"signal", std::to_string(signal)}});
 }
 
 void fake_docker::destroy(const std::string& id) {
@@ -85,6 +100,11 @@ void fake_docker::let_pulls_go() {
     for (auto& [ref, h] : ready) images.insert(ref);
   }
   for (auto& [ref, h] : ready) h(std::string("Downloaded"));
+}
+
+void fake_docker::let_starts_go() {
+  holds_starts = false;
+  for (auto& [id, h] : std::exchange(starts_, {})) start_container(id, {}, std::move(h));
 }
 
 void fake_docker::end_stream() {
@@ -143,8 +163,13 @@ void fake_docker::create_container(msg::container_spec spec, request_options, ha
 void fake_docker::start_container(std::string id, request_options, handler<effect> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
+  if (holds_starts) {
+    starts_.emplace_back(std::move(id), std::move(h));
+    return;
+  }
   auto c = find(id);
   if (!c) return h(absent("container: " + id));
+  if (c->view.state == container_state::running) return h(effect::already);
   if (start_fails) return h(msg::fail(ec::engine_error, "cannot start: no such program"));
   calls.push_back("start " + c->view.name);
   for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
@@ -160,6 +185,7 @@ void fake_docker::stop_container(std::string id, msg::duration, request_options,
   if (!c) return h(absent("container: " + id));
   calls.push_back("stop " + c->view.name);
   if (c->view.state != container_state::running) return h(effect::already);
+  kill(c->view.id);
   set_state(id, container_state::exited, "die");
   h(effect::done);
 }

@@ -19,8 +19,10 @@ class fake_docker final : public docker::engine {
   bool inspect_fails = false;
   bool start_fails = false;
   bool dies_at_start = false;
-  bool holds_pulls = false;  // pulls end only when let_pulls_go() is called
+  bool holds_starts = false;  // starts begin only when let_starts_go() is called
+  bool holds_pulls = false;   // pulls end only when let_pulls_go() is called
   std::set<std::string> images{"game:1"};
+  std::function<msg::time_point()> clock;  // of starts and exits; may be empty
 
   // ---- what happened ----
   std::vector<std::string> calls;  // those that change something: "create box-a", "stop <id>"
@@ -31,9 +33,11 @@ class fake_docker final : public docker::engine {
   // ---- by hand ----
   std::string make(const std::string& name, docker::labels labels, msg::container_state s);
   void die(const std::string& id, int64_t exit_code = 0);
+  void kill(const std::string& id, int signal = 15);  // the event only: what came of it is said by die
   void destroy(const std::string& id);
-  void emit(const std::string& id, const std::string& action);
+  void emit(const std::string& id, const std::string& action, const docker::labels& more = {});
   void let_pulls_go();
+  void let_starts_go();
   void end_stream();  // the connection breaks
 
   void ping(docker::request_options, docker::handler<std::string>) override;
@@ -63,6 +67,7 @@ class fake_docker final : public docker::engine {
 
  private:
   docker::container_details* find(const std::string& id_or_name);
+  void stamp(msg::container_view& c) const;
   void set_state(const std::string& id, msg::container_state s, const char* action);
   template <class T>
   bool refuse(const docker::handler<T>& h, bool also = false);
@@ -71,6 +76,7 @@ class fake_docker final : public docker::engine {
   docker::event_handler listener_;
   docker::end_handler stream_end_;
   std::vector<std::pair<std::string, docker::handler<std::string>>> pulls_;
+  std::vector<std::pair<std::string, docker::handler<docker::effect>>> starts_;
   int next_ = 0;
 };
 

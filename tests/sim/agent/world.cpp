@@ -4,21 +4,22 @@ namespace zedops::test {
 
 using namespace msg;
 
-agent_world::agent_world() { spawn(); }
+agent_world::agent_world() {
+  docker.clock = [this] { return wall(); };
+  spawn();
+}
 agent_world::~agent_world() { kill(); }
 
 void agent_world::spawn() {
   state = std::move(agent::agent_state::open(store, 1, 2).value());
   auto now = [this] { return std::chrono::steady_clock::time_point{sys.clock().now().time_since_epoch()}; };
-  agent::clocks clock{
-      [now] {
-        return time_point_cast<duration>(time_point{std::chrono::duration_cast<duration>(now().time_since_epoch())});
-      },
-      now, [this](auto d) { sched.clock().current_time += d; }};
+  agent::clocks clock{[this] { return wall(); }, now, [this](auto d) { sched.clock().current_time += d; }};
   env.emplace(agent::step_env{docker, host, console, *state, std::move(clock), {}});
   auto deps = std::make_shared<agent::core_deps>(
       agent::core_deps{link, *env, {lanes, others, others, others, others}, {}, {}, {}, {}, {}});
   deps->options.name = "h1";
+  deps->options.boot_id = boot_id;
+  deps->options.boot_starts_max = boot_starts;
   deps->engine_listens = [this] { return listens; };
   deps->on_final = [this](error e) { final = std::move(e); };
   deps->on_manager = [this](std::string id) {
@@ -67,6 +68,18 @@ docker::labels agent_world::labels_of(const std::string& server) {
 
 known_server agent_world::known(const std::string& server, const std::string& container) {
   return {{server}, container, "box-" + server, {"/srv", server, {{"data", "/srv/" + server + "/data", true}}, {}}};
+}
+
+known_server agent_world::guarded(const std::string& server, const std::string& container, crash_policy policy) {
+  auto k = known(server, container);
+  k.crash = {policy, 3, 600s, 1s, 3s, 300s, false};
+  k.wanted_running = true;
+  return k;
+}
+
+time_point agent_world::wall() {
+  constexpr duration noon{1'714'564'800'000};
+  return time_point{noon + std::chrono::duration_cast<duration>(sys.clock().now().time_since_epoch())};
 }
 
 run_command agent_world::command(const std::string& op, const std::string& server, command_kind kind) {

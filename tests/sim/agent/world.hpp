@@ -94,6 +94,8 @@ struct agent_world {
   std::optional<agent::step_env> env;
   std::optional<msg::error> final;
   bool listens = true;
+  std::string boot_id = "boot-1";
+  size_t boot_starts = 4;
   agent_config config;
   caf::actor_system sys{config};
   caf::scheduler::test_coordinator& sched = dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
@@ -122,6 +124,10 @@ struct agent_world {
 
   static docker::labels labels_of(const std::string& server);
   static msg::known_server known(const std::string& server, const std::string& container = {});
+  // One that its agent guards: wanted, started again after crashes.
+  static msg::known_server guarded(const std::string& server, const std::string& container,
+                                   msg::crash_policy policy = msg::crash_policy::on_failure);
+  msg::time_point wall();
   static msg::run_command command(const std::string& op, const std::string& server,
                                   msg::command_kind kind = msg::command_kind::run);
 };

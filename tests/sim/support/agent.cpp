@@ -143,7 +143,7 @@ void agent::receive(const std::string& wire, const to_agent& what) {
                    say(logs_answer{m.request, {{"stdout", "hello"}}, {}});
                  },
                  [&](const goodbye&) { session_ = 0; },  // it says hello again
-                 [&](const incidents_taken&) {},
+                 [&](const incidents_taken& m) { incidents_taken_upto = m.upto; },
              },
              what);
 }

@@ -41,6 +41,7 @@ class agent final : public agent_end {
   std::optional<std::string> crash_before;  // the process dies before the next step of this name, once
   bool gives_up = true;          // false: it does not keep to the time a command is given
   uint64_t syncs_answered = 0;
+  uint64_t incidents_taken_upto = 0;
 
   void receive(const std::string& wire, const msg::to_agent& what) override;
   void hung_up(const std::string& wire) override;

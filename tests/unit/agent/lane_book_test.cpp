@@ -45,6 +45,23 @@ TEST_CASE("lanes: a stop never waits for the pulls of others", "[unit][agent][ac
   CHECK(book.waiting() == 1);
 }
 
+TEST_CASE("lanes: nothing begins on a server that is held, others go on", "[unit][agent]") {
+  lane_book book;
+  book.hold({"s1"});
+  book.offer(command("a", "s1"));
+  book.offer(command("b", "s2"));
+  auto first = book.startable();
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].op.value == "b");
+  CHECK(book.has({"s1"}));
+  CHECK(book.has({"s2"}));
+  CHECK_FALSE(book.has({"s3"}));
+  book.release({"s1"});
+  REQUIRE(book.startable().size() == 1);
+  book.finished({"s1"});
+  CHECK_FALSE(book.has({"s1"}));
+}
+
 TEST_CASE("lanes: the same attempt twice is one, and queues are bounded", "[unit][agent]") {
   lane_book book({1, 1});
   book.offer(command("a", "s1"));

@@ -64,6 +64,7 @@ TEST_CASE("settings: defaults for root", "[unit][config]") {
   REQUIRE(a->settings.data_path == "/var/lib/zedops/servers");
   REQUIRE(a->settings.state_dir == "/var/lib/zedops-agent");
   REQUIRE(a->settings.lanes == 4);
+  REQUIRE(a->settings.boot_starts == 4);
 }
 
 TEST_CASE("settings: defaults for a user come from the XDG directories", "[unit][config]") {

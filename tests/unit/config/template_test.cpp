@@ -142,6 +142,13 @@ TEST_CASE("template: parts that could harm a host or lose a container are refuse
            "stop = {signal = \"TERM\"}\n",
            "stop = {rcon = [{commands = [\"save\"]}]}\n",
            "health = {test = [\"sh\"]}\n",
+           "crash = {policy = \"sometimes\"}\n",
+           "crash = {restarts_max = 0}\n",
+           "crash = {window = \"25h\"}\n",
+           "crash = {backoff_min = \"1ms\"}\n",
+           "crash = {backoff_min = \"2m\"}\n",
+           "crash = {healthy_after = \"0s\"}\n",
+           "crash = {restart = 1}\n",
            "game_port = {first = 70000}\n",
            "game_port = {first = 10, last = 9}\n",
            "game_port = {game_offset = 1}\n",
@@ -155,6 +162,23 @@ TEST_CASE("template: parts that could harm a host or lose a container are refuse
     INFO(bad);
     REQUIRE_FALSE(parse_template(bad.rfind("name", 0) == 0 ? bad : bad + small, "t.toml"));
   }
+}
+
+TEST_CASE("template: the crash policy is the Engine's unless said, and its errors have a place", "[unit][config]") {
+  REQUIRE(parse_template(small, "t.toml")->crash == msg::crash_rules{});
+  auto t = parse_template(small +
+                              "[crash]\npolicy = \"on-failure\"\nrestarts_max = 3\nwindow = \"5m\"\n"
+                              "backoff_min = \"2s\"\nbackoff_max = \"30s\"\nhealthy_after = \"1m\"\n"
+                              "exit_zero_is_crash = true\n",
+                          "t.toml");
+  REQUIRE(t);
+  REQUIRE(t->crash == msg::crash_rules{msg::crash_policy::on_failure, 3, 5min, 2s, 30s, 1min, true});
+  REQUIRE(parse_template(small + "[crash]\npolicy = \"never\"\n", "t.toml")->crash.policy == msg::crash_policy::leave);
+  auto e = refused(small + "[crash]\npolicy = \"sometimes\"\n");
+  REQUIRE(e.message == "t.toml:6:10: crash.policy is \"sometimes\"");
+  REQUIRE(e.hint == "use engine, never, on-failure or always");
+  e = refused(small + "[crash]\nbackoff_min = \"10s\"\nbackoff_max = \"5s\"\n");
+  REQUIRE(e.message == "t.toml:7:15: crash.backoff_max is 5s, shorter than backoff_min = 10s");
 }
 
 TEST_CASE("template: sizes and counts have limits", "[unit][config]") {

@@ -45,6 +45,7 @@ server_request any_request(dice& x) {
       edit_server e;
       e.config["KEY"] = std::to_string(x.roll(3));
       if (x.roll(2)) e.recovery = static_cast<recovery_policy>(x.roll(2));
+      if (x.roll(2)) e.crash = static_cast<crash_policy>(x.roll(4));
       return e;
     }
     case op_kind::remove: return remove_server{};
@@ -62,7 +63,7 @@ error any_trouble(dice& x) {
 input any_input(const desk& desk, dice x, uint64_t number) {
   const operation_id named = desk.s.op && x.roll(5) ? desk.s.op->id : operation_id{"o-of-the-past"};
   const request_info who{{"o" + std::to_string(number)}, "ann", {}, number};
-  switch (x.roll(12)) {
+  switch (x.roll(13)) {
     case 0:
     case 1:
     case 2: return requested{any_request(x), who};
@@ -83,6 +84,12 @@ input any_input(const desk& desk, dice x, uint64_t number) {
     case 8: return seen{any_observation(x), cause_kind::sync, {}};
     case 9: return unseen{any_trouble(x)};
     case 10: return cancel_requested{named, "ann"};
+    case 11: {
+      incident i;
+      i.seq = x.roll(20);
+      i.kind = static_cast<incident_kind>(x.roll(6));
+      return acted{{i}};
+    }
     default: return agent_ready{};
   }
 }

@@ -74,7 +74,7 @@ bool status_facts_lead_on_from_each_other(const step& x) {
 }
 
 bool looking_never_changes_the_wish(const step& x) {
-  return !is<seen, unseen, progressed, agent_ready>(x.in) || x.after.desired == x.before.desired;
+  return !is<seen, unseen, acted, progressed, agent_ready>(x.in) || x.after.desired == x.before.desired;
 }
 
 bool nothing_but_purge_gives_back_a_wish_on_report(const step& x) {
@@ -227,7 +227,8 @@ std::string text_of(const server& s, const input& in) {
                     std::string(name_of(s.data)) + (s.stale ? " (stale)" : "");
   if (s.op) out += ", open " + std::string(name_of(s.op->kind)) + " [" + s.op->step + "]";
   constexpr std::array names = {"created", "requested", "cancel_requested", "progressed", "reported",
-                                "seen",    "unseen",    "agent_ready",      "tick",       "data_seen"};
+                                "seen",    "unseen",    "agent_ready",      "tick",       "data_seen",
+                                "acted"};
   static_assert(names.size() == std::variant_size_v<input>);
   out += std::string(" <- ") + names[in.index()];
   if (const auto* r = std::get_if<requested>(&in))

@@ -92,6 +92,12 @@ std::vector<input> every_input(const server& s) {
     out.push_back(progressed{p});
   }
   out.push_back(unseen{trouble()});
+  for (auto kind : all<incident_kind>()) {
+    incident i;
+    i.seq = 1;
+    i.kind = kind;
+    out.push_back(acted{{i}});
+  }
   out.push_back(agent_ready{});
   out.push_back(tick{});
   return out;

@@ -1,0 +1,23 @@
+// What an agent did by itself, on its way into the histories of its servers: one decision for each of them.
+#pragma once
+#include <utility>
+#include <vector>
+
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+struct intake_plan {
+  std::vector<std::pair<uint64_t, rt::server_call>> calls;  // with the number of the first incident in each
+  uint64_t upto = 0;                                        // the last one of all; zero: there was none
+};
+// Those of servers that are not there any more, or not this agent's, are named in the log and dropped.
+intake_plan plan_intake(const shared& world, const msg::agent_id& agent, std::vector<msg::incident> list);
+
+// One batch at a time, so that what is acknowledged is durable without a gap.
+struct intake {
+  size_t open = 0;    // servers that have not answered yet
+  uint64_t upto = 0;  // durable up to here, once nothing is open
+};
+
+}  // namespace zedops::manager

@@ -1,0 +1,154 @@
+"""With the manager away an agent keeps its servers alive by their crash policies, and tells what it did afterwards."""
+import datetime
+import unittest
+import uuid
+
+import msgpack
+import zmq
+from world import KEEPER, WorldCase, wait_for
+
+# Ends with status 7 when it finds the file `crash` in its data.
+FRAGILE = KEEPER.replace("keeper", "fragile").replace(
+    "while :; do sleep 0.1; done", "while :; do [ -e /data/crash ] && rm /data/crash && exit 7; sleep 0.1; done") + """
+[crash]
+policy = "on-failure"
+restarts_max = 3
+backoff_min = "200ms"
+backoff_max = "1s"
+"""
+
+
+def at(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+class AgentAlone(WorldCase):
+    templates = {"keeper": KEEPER, "fragile": FRAGILE}
+
+    def fragile(self):
+        name = f"srv-{uuid.uuid4().hex[:8]}"
+        self.world.create(name, "--template", "fragile")
+        wait_for("it has started", lambda: self.starts(name) == 1)
+        return name, self.world.server(name)["container_id"]
+
+    def starts(self, name):
+        file = self.world.data(name) / "started"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+    def crash(self, name):
+        (self.world.data(name) / "crash").touch()
+
+    def state(self, container):
+        return self.world.inspect(container)["State"]["Status"]
+
+    def acted(self, name):
+        return [e for e in self.world.history(name) if e["type"] == "server.agent_acted"]
+
+    def back(self):
+        self.world.start_manager()
+        self.world.agent_is("online")
+
+    def edit(self, name, **change):
+        context = zmq.Context()
+        door = context.socket(zmq.DEALER)
+        door.linger = 0
+        door.connect(self.world.endpoint)
+        door.send_multipart([b"zedops/1", b"req", b"1", b"server.edit", uuid.uuid4().hex.encode(), b"",
+                             msgpack.packb({"actor": "me"}), msgpack.packb({"server": name, **change})])
+        self.assertTrue(door.poll(10_000))
+        frames = door.recv_multipart()
+        door.close()
+        context.term()
+        self.assertEqual(frames[1], b"result", frames)
+
+    def test_crashes_while_the_manager_is_dead_are_undone_and_told_in_order_with_the_hosts_times(self):
+        """[fc-38] [acc-49]"""
+        w = self.world
+        name, container = self.fragile()
+        self.assertEqual(w.inspect(container)["HostConfig"]["RestartPolicy"]["Name"], "no")
+        w.kill_manager()
+        away = datetime.datetime.now(datetime.timezone.utc)
+        for n in (2, 3):
+            self.crash(name)
+            wait_for("its agent starts it again", lambda: self.starts(name) == n)
+        back = datetime.datetime.now(datetime.timezone.utc)
+        self.back()
+        events = wait_for("all is told", lambda: (lambda e: len(e) >= 4 and e)(self.acted(name)))
+        told = [e["data"]["what"] for e in events]
+        self.assertEqual([t["kind"] for t in told], ["exited", "restarted"] * 2)
+        self.assertEqual({t["container_id"] for t in told}, {container})
+        self.assertEqual(told[0]["exit_code"], 7)
+        self.assertEqual([t["seq"] for t in told], sorted(t["seq"] for t in told))
+        times = [at(t["at"]) for t in told]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue(away - datetime.timedelta(milliseconds=2) <= times[0] <= times[-1] <= back, (away, times, back))
+        self.assertTrue(all(at(e["time"]) >= back for e in events), "the manager's time is another one")
+        w.status(name, "running", container_id=container)
+        w.kill_manager()
+        self.back()
+        self.assertEqual(len(self.acted(name)), 4, "told once")
+
+    def test_what_somebody_stopped_by_hand_stays_stopped(self):
+        """[fc-59]"""
+        w = self.world
+        name, container = self.fragile()
+        w.kill_manager()
+        w.docker("stop", "-t", "1", container)
+        self.back()
+        events = wait_for("it is told", lambda: self.acted(name))
+        self.assertIn("by hand", events[0]["data"]["what"]["detail"])
+        self.assertEqual(self.state(container), "exited")
+        w.status(name, "stopped", desired_state="running")
+
+    def test_an_agent_that_is_killed_too_goes_on_without_a_manager(self):
+        """[fc-56]"""
+        w = self.world
+        name, _ = self.fragile()
+        w.kill_manager()
+        w.kill_agent()
+        self.crash(name)
+        wait_for("it lies there", lambda: not (w.data(name) / "crash").exists())
+        w.start_agent(wait=False)
+        wait_for("its agent starts it again", lambda: self.starts(name) == 2)
+        self.back()
+        wait_for("all is told", lambda: [e["data"]["what"]["kind"] for e in self.acted(name)] == ["exited", "restarted"])
+
+    def test_too_many_crashes_are_given_up_with_a_remedy_and_a_start_begins_anew(self):
+        """[fc-9] [fc-56]"""
+        w = self.world
+        name, _ = self.fragile()
+        w.kill_manager()
+        for n in (2, 3, 4):
+            self.crash(name)
+            wait_for("its agent starts it again", lambda: self.starts(name) == n)
+        self.crash(name)
+        wait_for("it lies there", lambda: not (w.data(name) / "crash").exists())
+        self.back()
+        s = wait_for("it is given up", lambda: (lambda s: s["last_error"] and "gave up" in s["last_error"]["message"]
+                                                and s)(w.server(name)))
+        self.assertEqual((s["status"], s["desired_state"]), ("stopped", "running"))
+        self.assertIn(f"zedctl server start {name}", s["last_error"]["hint"])
+        w.ctl("server", "start", name)
+        self.crash(name)
+        wait_for("its agent starts it again", lambda: self.starts(name) == 6)
+
+    def test_an_edited_policy_holds_at_once(self):
+        w = self.world
+        name, container = self.fragile()
+        self.edit(name, crash="never")
+        self.assertFalse(w.server(name)["pending_rebuild"])
+        self.crash(name)
+        events = wait_for("it is told", lambda: self.acted(name))
+        self.assertEqual(events[0]["data"]["what"]["next_in"], 0)
+        w.status(name, "stopped")
+        self.edit(name, crash="engine")
+        self.assertTrue(w.server(name)["pending_rebuild"], "the Engine's part is made into the container")
+        w.ctl("server", "start", name)
+        w.ctl("server", "rebuild", name)
+        policy = w.inspect(w.server(name)["container_id"])["HostConfig"]["RestartPolicy"]["Name"]
+        self.assertEqual(policy, "unless-stopped")
+        self.assertNotEqual(w.server(name)["container_id"], container)
+
+
+if __name__ == "__main__":
+    unittest.main()
