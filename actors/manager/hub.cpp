@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "actors/core/overload.hpp"
+#include "actors/manager/answers.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
 #include "messages/codec.hpp"
@@ -34,7 +35,8 @@ struct hub_state {
   void publish(const rt::published& news) {
     for (const auto& e : news.entries) {
       for (size_t i = 0; i < e->facts.size(); ++i) {
-        const auto ev = event_of(world->epoch, *e, i);
+        auto ev = event_of(world->epoch, *e, i);
+        mask_secrets(*world, ev);
         if (!world->events.publish(ev.subject, ev.seq, pack_map(ev)))
           config::log_limited(log_level::warn, "events.outbox-full", {{"seq", ev.seq}});
         if (watching > 0) tell(*e, e->facts[i].what);
@@ -89,7 +91,7 @@ struct hub_state {
     operation_reply r;
     r.operation = view_of(**op);
     r.fresh_start = (*op)->fresh;
-    if (auto s = world->records.server((*op)->target)) r.server = view_of(*s, world->records.agent(s->agent).get());
+    if (auto s = world->records.server((*op)->target)) r.server = view_in(*world, s);
     world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(r));
   }
 

@@ -39,8 +39,8 @@ msg::error with_guess(session& s, msg::error e, const std::string& name) {
 
 table server_table(const session& s) {
   if (s.flags().output == form::wide)
-    return table(
-        {"NAME", "ID", "AGENT", "STATUS", "DESIRED", "DATA", "HEALTH", "IMAGE", "PORTS", "CONTAINER", "PATH", "AGE"});
+    return table({"NAME", "ID", "AGENT", "STATUS", "DESIRED", "CRASH", "PRIORITY", "DATA", "HEALTH", "IMAGE", "PORTS",
+                  "CONTAINER", "PATH", "AGE"});
   return table({"NAME", "AGENT", "STATUS", "DATA", "IMAGE", "PORTS", "AGE"});
 }
 
@@ -52,6 +52,8 @@ void add_row(table& t, const msg::server_view& v, const session& s, const look& 
            {v.agent, style::plain},
            std::move(status),
            {std::string(name_of(v.desired_state)), style::plain},
+           {std::string(name_of(v.crash_policy)), style::plain},
+           {std::to_string(v.priority), style::plain},
            {data_text(v), style::plain},
            {std::string(name_of(v.health)), style::plain},
            {image_text(v), style::plain},
