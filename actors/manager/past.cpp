@@ -1,7 +1,6 @@
 #include "actors/manager/past.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "actors/core/agent_machine.hpp"
 #include "actors/core/explain.hpp"
@@ -22,7 +21,7 @@ result<uint64_t> walk_back(const store::reader& r, uint64_t head, const std::fun
     head = e->prev;
     if (!visit(std::move(*e))) return 0;
   }
-  return 0;
+  return head;  // beyond chain_entries_max nothing is known, just as if it were trimmed
 }
 
 namespace {

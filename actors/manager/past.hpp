@@ -8,7 +8,6 @@
 namespace zedops::manager {
 
 inline constexpr size_t chain_entries_max = 1'000'000;  // of one server that are walked
-inline constexpr size_t fold_entries_max = 1'000;       // that are in memory at a time
 
 // Visits the entries of a chain from `head` backwards until `visit` says no. The number of the entry that is no longer
 // kept and ended the walk; zero: there was none.

@@ -1,7 +1,7 @@
 // Explain, and the state at a time: answered from what is stored, without waking anybody.
-#include "actors/manager/past.hpp"
+#include <algorithm>
+#include <set>
 
-#include "actors/core/explain.hpp"
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
