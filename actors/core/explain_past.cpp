@@ -84,6 +84,9 @@ class story {
       const bool answers = answers_a_sight(e);
       if (!answers) desire(e);
       deeds_of_agent(e);
+      const auto* bound = fact_in<container_bound>(e);
+      if (bound && !bound->container_id.empty()) container_ = bound->container_id;
+      if (bound && container_.empty()) container_ = bound->previous;
       if (ended) calls(*ended);
       else event(e);
       transitions(e);
@@ -180,11 +183,7 @@ class story {
     if (const auto* f = fact_in<server_observed>(e)) {
       const bool news = !sight_ || !same_sight(*sight_, *f);
       sight_ = *f;
-      const auto* bound = fact_in<container_bound>(e);
-      const auto& container = !bound                        ? in_.record.container_id
-                              : bound->container_id.empty() ? bound->previous
-                                                            : bound->container_id;
-      if (news) say(e.time, explain_kind::event, seer(e) + ": " + seen_text(*f), short_id(container));
+      if (news) say(e.time, explain_kind::event, seer(e) + ": " + seen_text(*f), short_id(container_));
     }
     if (const auto* f = fact_in<drift_changed>(e))
       say(e.time, explain_kind::event,
@@ -223,7 +222,8 @@ class story {
 
   const explain_input& in_;
   std::map<operation_id, work> work_;
-  std::optional<server_observed> sight_;
+  std::optional<server_observed> sight_;  // the last one
+  std::string container_;                 // that it was of
   std::vector<counted_line> lines_;
 };
 

@@ -102,6 +102,16 @@ TEST_CASE("get --at: a time, so long ago, or the time of an event", "[unit][zedc
   CHECK_THAT(asked_at("7:0"), Contains("no moment"));
 }
 
+TEST_CASE("get --at: a server that is there now is not guessed to be another", "[unit][zedctl]") {
+  bench b;
+  b.refuses("server.get", msg::ec::not_found, "pz1 did not exist at that time", "give a later time");
+  msg::server_list list;
+  list.servers = {pz1()};
+  b.says("server.ls", list);
+  CHECK(b.run({"server", "get", "pz1", "--at", "9h"}) == 3);
+  CHECK_THAT(b.err.str(), Contains("next: give a later time"));
+}
+
 TEST_CASE("history --at: the state then, and the events up to then", "[unit][zedctl]") {
   bench b;
   auto then = pz1();
