@@ -44,6 +44,7 @@ command_result command_job::execute() {
   if (result_.failure) result_.failure->operation = cmd_.op.value;
   const bool kept_after_purge = cmd_.kind == command_kind::purge && !cmd_.remove_data && !result_.failure;
   result_.after = look_after(kept_after_purge ? host::sizing::measure : host::sizing::skip);
+  result_.calls = calls_.taken();
   return std::move(result_);
 }
 

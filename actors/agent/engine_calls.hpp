@@ -1,6 +1,7 @@
 // The Engine for straight-line code on a worker thread: each call waits for its answer, within the command's time.
 #pragma once
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ inline constexpr msg::duration answer_slack{5'000};      // for an adapter that 
 inline constexpr msg::duration call_time_min{1'000};     // even when the command's time is up: it may be clean-up
 inline constexpr uint32_t last_words_max = 3;            // lines
 inline constexpr msg::duration last_words_time{2'000};
+inline constexpr size_t call_problem_bytes_max = 300;  // of what is kept of one failure
 
 class engine_calls {
  public:
@@ -45,13 +47,31 @@ class engine_calls {
   msg::result<docker::network_info> network(const std::string& name);
   msg::result<std::string> create_network(const std::string& name, docker::labels labels);
 
+  // What was asked so far and how it went, the newest engine_calls_max. Names and ids only: no environment, no labels.
+  std::vector<msg::engine_call> taken() const { return {calls_.begin(), calls_.end()}; }
+
  private:
+  struct open_call {
+    msg::engine_call what;
+    std::chrono::steady_clock::time_point begun;
+  };
   docker::request_options options(msg::duration extra = {}) const;
+  msg::result<std::string> pulled(const std::string& reference, docker::progress_handler progress);
+  open_call open(std::string call) const;
+  // The Engine's status for what went well is known from its API; that of a failure is in the error.
+  void close(open_call c, uint16_t good, const msg::error* failure);
+  template <class T>
+  msg::result<T> closed(open_call c, uint16_t good, msg::result<T> r) {
+    close(std::move(c), good, r ? nullptr : &r.error());
+    return r;
+  }
+  msg::result<docker::effect> closed_effect(open_call c, uint16_t already, msg::result<docker::effect> r);
 
   docker::engine& engine_;
   const clocks& clock_;
   std::chrono::steady_clock::time_point until_;
   cancel_token& cancel_;
+  std::deque<msg::engine_call> calls_;
 };
 
 }  // namespace zedops::agent

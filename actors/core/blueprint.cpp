@@ -4,6 +4,7 @@
 #include <charconv>
 #include <iterator>
 
+#include "actors/core/secrets.hpp"
 #include "messages/names.hpp"
 
 namespace zedops::core {
@@ -164,6 +165,10 @@ result<void> check_env(const std::map<std::string, std::string>& env) {
   for (const auto& [key, value] : env) {
     if (auto ok = check_env_key(key); !ok) return ok;
     if (auto ok = check_env_value(key, value); !ok) return ok;
+    if (value == secret_mask)
+      return fail(ec::bad_request,
+                  "the value of " + key + " is " + value + ": so a secret is shown, it is not its value",
+                  "leave " + key + " out to keep its value, or give the value itself");
   }
   return {};
 }
@@ -210,7 +215,8 @@ result<void> check_edit(const server& s, const edit_server& r, const server_temp
     auto after = r.config.find(key);
     const bool unset = std::find(r.unset.begin(), r.unset.end(), key) != r.unset.end();
     if (before != s.env.end() && (unset || (after != r.config.end() && after->second != before->second)))
-      return fail(ec::bad_request, key + " keeps its first value (" + before->second + ")",
+      return fail(ec::bad_request,
+                  key + " keeps its first value" + (is_secret(&t, key) ? "" : " (" + before->second + ")"),
                   "create another server for another value");
   }
   for (const auto& key : r.unset)

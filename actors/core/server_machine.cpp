@@ -69,10 +69,12 @@ server_status after_failure(const server& s, const operation& op) {
   return op.prior;
 }
 
+// `told`: what the agent reports of it, if it does.
 void end_operation(decision& d, const operation& op, op_status status, std::optional<error> failure, std::string note,
-                   time_point now) {
+                   time_point now, const command_result* told) {
   if (failure) failure->operation = op.id.value;
-  d.facts.emplace_back(operation_ended{op.id, status, std::move(failure), std::move(note), now});
+  d.facts.emplace_back(operation_ended{op.id, status, std::move(failure), std::move(note), now,
+                                       told ? told->calls : std::vector<engine_call>{}});
 }
 
 // The record as it will be once the facts so far are committed: later rules of the same decision look at it.
@@ -172,7 +174,7 @@ void settle_success(decision& d, const server& s, const operation& op, const com
   if (op.kind == op_kind::purge) {
     // Data that could not be looked at is not gone: whoever takes the name next has to be asked.
     const bool kept = !op.remove_data && (r.after.data == data_state::present || r.after.data == data_state::unknown);
-    end_operation(d, op, op_status::succeeded, {}, r.note, cx.now);
+    end_operation(d, op, op_status::succeeded, {}, r.note, cx.now, &r);
     d.facts.emplace_back(server_purged{op.remove_data, kept ? s.data_path + "/" + s.name : std::string{},
                                        op.remove_data ? r.bytes_removed : r.after.data_bytes});
     d.effects.emplace_back(forget{});
@@ -194,10 +196,10 @@ void settle_success(decision& d, const server& s, const operation& op, const com
     d.facts.emplace_back(
         server_edited{s.image, s.image_tag, s.env, s.data_path, s.recovery, false, s.crash, s.priority});
   if (s.last_error) d.facts.emplace_back(error_changed{});
-  end_operation(d, op, op_status::succeeded, {}, r.note, cx.now);
+  end_operation(d, op, op_status::succeeded, {}, r.note, cx.now, &r);
 }
 
-void settle_failure(decision& d, const server& s, const operation& op, error failure, const observation* after,
+void settle_failure(decision& d, const server& s, const operation& op, error failure, const command_result* told,
                     const context& cx) {
   auto base = s;
   const auto fallback = after_failure(s, op);
@@ -209,11 +211,12 @@ void settle_failure(decision& d, const server& s, const operation& op, error fai
     d.facts.emplace_back(desired_changed{s.deleted_at != never ? desired_state::deleted : op.prior_desired});
     d.effects.emplace_back(watch{});  // its agent guards it again
   }
-  if (after)
-    for (auto& f : facts_of(base, *after, std::string(name_of(op.kind)) + " failed")) d.facts.push_back(std::move(f));
+  if (told)
+    for (auto& f : facts_of(base, told->after, std::string(name_of(op.kind)) + " failed"))
+      d.facts.push_back(std::move(f));
   failure.operation = op.id.value;
   d.facts.emplace_back(error_changed{failure});
-  end_operation(d, op, op_status::failed, failure, {}, cx.now);
+  end_operation(d, op, op_status::failed, failure, {}, cx.now, told);
 }
 
 decision decide_reported(const server& s, const reported& in, const context& cx) {
@@ -234,7 +237,7 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
                          "its container " + r.after.view.name + " is still there",
                          "look at it on its host: docker ps -a",
                          {}},
-                   &r.after, cx);
+                   &r, cx);
     return d;
   }
   const bool came_to_nothing = op.kind == op_kind::restore && r.failure &&
@@ -244,9 +247,9 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
     end_operation(d, op, op_status::succeeded, {},
                   r.failure->code == ec::no_data ? std::string(restored_without_data)
                                                  : "restored, but not running: " + r.failure->message,
-                  cx.now);
+                  cx.now, &r);
   } else if (r.failure) {
-    settle_failure(d, s, op, *r.failure, &r.after, cx);
+    settle_failure(d, s, op, *r.failure, &r, cx);
   } else {
     settle_success(d, s, op, r, cx);
   }

@@ -1,5 +1,6 @@
 // What the two client-facing actors share: decoding a request, and answering it.
 #pragma once
+#include "actors/core/secrets.hpp"
 #include "actors/manager/deps.hpp"
 #include "messages/codec.hpp"
 
@@ -25,15 +26,34 @@ void answer_either(shared& world, const rt::peer& who, const msg::result<T>& r) 
   else answer_error(world, who, r.error());
 }
 
-// The record as clients see it. Every sync that found nothing to change has confirmed it.
-inline msg::server_view view_in(const msg::server& s, const msg::agent* a, msg::time_point last_sync) {
+// The record as clients see it: no secrets. Every sync that found nothing to change has confirmed it.
+inline msg::server_view view_in(const shared& world, const msg::server& s, const msg::agent* a,
+                                msg::time_point last_sync) {
   auto v = msg::view_of(s, a);
+  core::mask_secrets(v.config, world.find_template(s.template_name));
   const bool current = a && a->status == msg::agent_status::online && !s.stale;
   if (current && last_sync > s.observed_at) v.observed_at = last_sync;
   return v;
 }
 inline msg::server_view view_in(const shared& world, const rt::server_ptr& s) {
-  return view_in(*s, world.records.agent(s->agent).get(), world.records.touched(s->agent).last_sync);
+  return view_in(world, *s, world.records.agent(s->agent).get(), world.records.touched(s->agent).last_sync);
+}
+
+// A committed fact as subscribers see it: no secrets either.
+inline void mask_secrets(const shared& world, msg::event& e) {
+  if (!core::may_tell_secrets(e.data)) return;
+  const msg::server_template* t = nullptr;
+  if (const auto* made = std::get_if<msg::server_created>(&e.data)) {
+    t = world.find_template(made->record.template_name);
+  } else if (auto s = world.records.server({e.subject.substr(e.subject.find('.') + 1)})) {
+    t = world.find_template(s->template_name);
+  }
+  core::mask_secrets(e.data, t);
+}
+inline msg::result<msg::event_page> without_secrets(const shared& world, msg::result<msg::event_page> page) {
+  if (page)
+    for (auto& e : page->events) mask_secrets(world, e);
+  return page;
 }
 
 }  // namespace zedops::manager

@@ -191,9 +191,12 @@ struct gateway_state {
         r->what);
     auto s = world->records.resolve(wanted);
     if (!s) return refuse(*r, {}, wanted.substr(0, 80), s.error());
-    if (const auto* e = std::get_if<edit_server>(&r->what))
-      if (const auto* t = world->find_template((*s)->template_name))
-        if (auto ok = core::check_edit(**s, *e, *t); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
+    if (const auto* e = std::get_if<edit_server>(&r->what)) {
+      static const server_template no_rules;  // its template is gone: what holds for every server still does
+      const auto* t = world->find_template((*s)->template_name);
+      if (auto ok = core::check_edit(**s, *e, t ? *t : no_rules); !ok)
+        return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
+    }
     r->target = (*s)->id;
     submit(r, core::requested{std::move(r->what), r->who});  // only a create may have to be sent again
   }

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "actors/core/overload.hpp"
+#include "actors/manager/answers.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
 #include "messages/codec.hpp"
@@ -31,11 +32,13 @@ struct hub_state {
     }
   }
 
-  static std::vector<rt::public_event> events_of(const std::string& epoch, const rt::published& news) {
+  // Also on the bus thread.
+  static std::vector<rt::public_event> events_of(const shared& world, const rt::published& news) {
     std::vector<rt::public_event> out;
     for (const auto& e : news.entries)
       for (size_t i = 0; i < e->facts.size(); ++i) {
-        const auto ev = event_of(epoch, *e, i);
+        auto ev = event_of(world.epoch, *e, i);
+        mask_secrets(world, ev);
         out.push_back({ev.subject, ev.seq, pack_map(ev)});
       }
     return out;
@@ -44,7 +47,7 @@ struct hub_state {
 
   void publish(const rt::published& news) {
     if (world->events.watched()) {
-      for (auto& e : events_of(world->epoch, news)) {
+      for (auto& e : events_of(*world, news)) {
         const auto seq = e.seq;
         if (!world->events.publish(std::move(e))) outbox_full(seq);
       }
@@ -53,7 +56,7 @@ struct hub_state {
       for (const auto& e : news.entries) count += e->facts.size();
       const auto last = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
       if (!world->events.publish_if_watched(last, count,
-                                            [epoch = world->epoch, news] { return events_of(epoch, news); }))
+                                            [world = world, news] { return events_of(*world, news); }))
         outbox_full(last);
     }
     if (watching == 0) return;
@@ -108,7 +111,7 @@ struct hub_state {
     operation_reply r;
     r.operation = view_of(**op);
     r.fresh_start = (*op)->fresh;
-    if (auto s = world->records.server((*op)->target)) r.server = view_of(*s, world->records.agent(s->agent).get());
+    if (auto s = world->records.server((*op)->target)) r.server = view_in(*world, s);
     world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(r));
   }
 

@@ -3,6 +3,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/manager/answers.hpp"
 #include "actors/manager/gateway.hpp"
+#include "actors/manager/past.hpp"
 #include "actors/runtime/caf_setup.hpp"
 
 namespace zedops::manager {
@@ -42,7 +43,7 @@ result<server_list> list(const shared& w, const list_servers& q) {
   for (const auto& s : rows) {
     auto [i, fresh] = seen.try_emplace(s->agent);
     if (fresh) i->second = {w.records.agent(s->agent), w.records.touched(s->agent).last_sync};
-    out.servers.push_back(view_in(*s, i->second.first.get(), i->second.second));
+    out.servers.push_back(view_in(w, *s, i->second.first.get(), i->second.second));
   }
   if (rows.size() == limit) out.next = rows.back()->id.value;
   return out;
@@ -62,7 +63,7 @@ agent_view shown(const shared& w, const agent& a) {
 result<event_page> server_past(const shared& w, const server_history& q) {
   auto s = w.records.resolve(q.server);
   if (!s) return fail(s.error());
-  return w.past.of_entity((*s)->log_head, q.before, q.limit);
+  return without_secrets(w, w.past.of_entity((*s)->log_head, q.before, q.limit));
 }
 
 result<operation_view> one_operation(const shared& w, const operation_id& id) {
@@ -102,11 +103,11 @@ result<event_page> replay(const shared& w, const replay_events& q) {
     if (!c) return fail(ec::bad_request, "'" + q.since.substr(0, 60) + "' is no cursor", "a cursor is epoch:seq");
     if (c->epoch == w.epoch) since = std::min(c->seq, w.last_seq.load());
     // Another epoch: the history began anew. All of it is new to this reader, and that is a gap.
-    auto page = w.past.replay(since, w.last_seq.load(), q);
+    auto page = without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
     if (page && c->epoch != w.epoch && page->gap_from == 0) page->gap_from = page->gap_to = c->seq + 1;
     return page;
   }
-  return w.past.replay(since, w.last_seq.load(), q);
+  return without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
 }
 
 manager_status status_of(const shared& w) {
@@ -153,7 +154,13 @@ struct reader_state {
       return with<get_server>(call, [&](auto& q) -> result<server_view> {
         auto s = w.records.resolve(q.server);
         if (!s) return fail(s.error());
-        return view_in(w, *s);
+        return q.at == never ? view_in(w, *s) : state_at(w, *s, q.at);
+      });
+    if (v == "server.explain")
+      return with<explain_server>(call, [&](auto& q) -> result<explanation> {
+        auto s = w.records.resolve(q.server);
+        if (!s) return fail(s.error());
+        return explained(w, *s);
       });
     if (v == "server.history") return with<server_history>(call, [&](auto& q) { return server_past(w, q); });
     if (v == "agent.ls")
@@ -181,8 +188,8 @@ struct reader_state {
   }
 };
 
-constexpr std::array reads = {"server.ls", "server.get", "server.history", "agent.ls",     "agent.get",
-                              "op.ls",     "op.get",     "op.wait",        "event.replay", "status"};
+constexpr std::array reads = {"server.ls", "server.get", "server.history", "server.explain", "agent.ls", "agent.get",
+                              "op.ls",     "op.get",     "op.wait",        "event.replay",   "status"};
 
 }  // namespace
 

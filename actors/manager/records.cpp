@@ -259,16 +259,32 @@ result<event_page> history::of_entity(uint64_t head, uint64_t before, size_t lim
   auto r = store_.begin_read();
   if (!r) return fail(r.error());
   limit = std::clamp<size_t>(limit, 1, 5'000);
-  uint64_t at = head;
-  for (size_t n = 0; at != 0 && n < entries_max && page.events.size() < limit; ++n) {
-    auto value = (*r)->get(table::log, log_key(at));
+  const auto entry_at = [&](uint64_t number) -> result<std::optional<log_entry>> {
+    auto value = (*r)->get(table::log, log_key(number));
     if (!value) return fail(value.error());
-    if (!*value) break;  // trimmed
+    if (!*value) return std::optional<log_entry>{};  // trimmed
     auto e = unpack<log_entry>(**value);
     if (!e) return fail(e.error());
-    if (before == 0 || e->first_seq < before)
-      for (size_t i = e->facts.size(); i-- > 0;) page.events.push_back(event_of(epoch_, *e, i));
-    at = e->prev;
+    return std::optional(std::move(*e));
+  };
+  uint64_t at = head;
+  // A further page begins where the one before it ended, not at the head again.
+  if (head != 0 && before != 0 && before < head) {
+    auto newest = entry_at(head), last = entry_at(before);
+    if (newest && last && *newest && *last && (*newest)->entity == (*last)->entity) at = (*last)->prev;
+  }
+  for (size_t n = 0; at != 0 && n < entries_max && page.events.size() < limit; ++n) {
+    auto e = entry_at(at);
+    if (!e) return fail(e.error());
+    if (!*e) {
+      page.gap_from = 1;
+      page.gap_to = at;
+      at = 0;
+      break;
+    }
+    if (before == 0 || (*e)->first_seq < before)
+      for (size_t i = (*e)->facts.size(); i-- > 0;) page.events.push_back(event_of(epoch_, **e, i));
+    at = (*e)->prev;
   }
   page.end = at == 0;
   page.cursor = cursor_text(epoch_, page.events.empty() ? 0 : page.events.front().seq);

@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+#include "integration/docker/refusal.hpp"
+
 namespace zedops::docker {
 
 namespace asio = boost::asio;
@@ -46,11 +48,19 @@ struct connection {
   }
 };
 
-msg::error no_engine(const std::string& where, const error_code& e) {
-  std::string hint = "start it (systemctl start docker), or set docker_host to where it listens";
+// A peer that is gone shows in many ways, by chance of the moment: one text for all of them.
+std::string reason_of(const error_code& e) {
+  namespace errc = boost::system::errc;
+  const bool hung_up = e == asio::error::eof || e == http::error::end_of_stream || e == http::error::partial_message ||
+                       e == errc::connection_reset || e == errc::broken_pipe || e == errc::connection_aborted;
+  return hung_up ? "it closed the connection" : e.message();
+}
+
+msg::error nobody_at(const std::string& where, const error_code& e) {
+  auto out = no_engine(where, reason_of(e));
   if (e == boost::system::errc::permission_denied)
-    hint = "run as a user of the socket's group (usermod -aG docker USER), then log in again";
-  return {msg::ec::engine_error, "no Docker Engine at " + where + ": " + e.message(), std::move(hint), {}};
+    out.hint = "run as a user of the socket's group (usermod -aG docker USER), then log in again";
+  return out;
 }
 
 }  // namespace
@@ -113,18 +123,9 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
     counted_ = true;
     arm(deadline_, request_.deadline);
     if (!streaming_) connection_ = owner_.take_idle();
-    if (connection_) return send();
-    connection_ = std::make_unique<connection>(owner_.io);
-    if (!owner_.where.unix_path.empty())
-      return connect({asio::local::stream_protocol::endpoint{owner_.where.unix_path}});
-    resolver_.async_resolve(owner_.where.host, owner_.where.port,
-                            [self = shared_from_this()](error_code e, auto found) {
-                              if (self->done_) return;
-                              if (e) return self->fail(no_engine(self->owner_.shown_as, e));
-                              std::vector<asio::generic::stream_protocol::endpoint> all;
-                              for (const auto& entry : found) all.emplace_back(entry.endpoint());
-                              self->connect(std::move(all));
-                            });
+    reused_ = connection_ != nullptr;
+    if (reused_) return send();
+    dial();
   }
 
   void fail(msg::error e) { finish(msg::fail(std::move(e))); }
@@ -132,6 +133,20 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
 
  private:
   std::string what() const { return request_.method + " " + request_.target.substr(0, request_.target.find('?')); }
+
+  void dial() {
+    connection_ = std::make_unique<connection>(owner_.io);
+    if (!owner_.where.unix_path.empty())
+      return connect({asio::local::stream_protocol::endpoint{owner_.where.unix_path}});
+    resolver_.async_resolve(owner_.where.host, owner_.where.port,
+                            [self = shared_from_this()](error_code e, auto found) {
+                              if (self->done_) return;
+                              if (e) return self->fail(nobody_at(self->owner_.shown_as, e));
+                              std::vector<asio::generic::stream_protocol::endpoint> all;
+                              for (const auto& entry : found) all.emplace_back(entry.endpoint());
+                              self->connect(std::move(all));
+                            });
+  }
 
   void arm(asio::steady_timer& timer, msg::duration after) {
     timer.expires_after(after);
@@ -151,7 +166,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
     connection_->socket.async_connect(next, [self = shared_from_this(), rest = std::move(rest)](error_code e) mutable {
       if (self->done_) return;
       if (!e) return self->greet();
-      if (rest.empty()) return self->fail(no_engine(self->owner_.shown_as, e));
+      if (rest.empty()) return self->fail(nobody_at(self->owner_.shown_as, e));
       error_code ignored;
       self->connection_->socket.close(ignored);
       self->connect(std::move(rest));
@@ -171,6 +186,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
   }
 
   void write(http::verb verb, const std::string& target, const std::string& body) {
+    parser_.reset();
     message_ = {verb, target, 11};
     message_.set(http::field::host, "docker");
     message_.set(http::field::user_agent, "zedops/" ZEDOPS_VERSION);
@@ -264,12 +280,17 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
   }
 
   void lost(error_code e) {
-    fail({msg::ec::engine_error,
-          "the connection to the Docker Engine at " + owner_.shown_as + " was lost during " + what() + ": " +
-              e.message(),
-          "dockerd was stopped or restarted: what was asked may or may not have happened",
-          {}});
+    if (greeting_) return fail(nobody_at(owner_.shown_as, e));  // nothing was asked yet
+    // A kept connection may have been dead already. What only looks is asked again, of whoever is there now.
+    if (reused_ && request_.method == "GET" && connection_->buffer.size() == 0 && !parser_started()) {
+      reused_ = false;
+      error_code ignored;
+      connection_->socket.close(ignored);
+      return dial();
+    }
+    fail(engine_hung_up(owner_.shown_as, what(), reason_of(e)));
   }
+  bool parser_started() const { return parser_ && parser_->got_some(); }
 
   void finish(msg::result<http_response> outcome) {
     if (done_) return;
@@ -304,6 +325,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
   std::string collected_;
   int status_ = 0;
   bool greeting_ = false;
+  bool reused_ = false;   // the connection was kept from an earlier request
   bool flowing_ = false;  // the answer goes to on_data
   bool counted_ = false;
   bool done_ = false;

@@ -1,7 +1,12 @@
 #include "integration/docker/refusal.hpp"
 
+#include <charconv>
+
 namespace zedops::docker {
 namespace {
+
+constexpr std::string_view status_mark = " (Docker Engine, HTTP ";
+constexpr std::string_view start_it = "start it (systemctl start docker), or set docker_host to where it listens";
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -9,7 +14,7 @@ std::string sentence(std::string_view what, int status, std::string_view text) {
   std::string out{what};
   out += ": ";
   out += text.empty() ? std::string_view{"no reason given"} : text;
-  return out + " (Docker Engine, HTTP " + std::to_string(status) + ")";
+  return out.append(status_mark) + std::to_string(status) + ")";
 }
 
 }  // namespace
@@ -50,6 +55,28 @@ msg::error refusal(std::string_view what, int status, std::string_view text) {
   if (status == 401 || status == 403)
     return means(ec::engine_error, "the Engine refuses access: check its access plugin");
   return means(ec::engine_error, "the log of dockerd on that host says more");
+}
+
+uint16_t http_status_of(const msg::error& e) {
+  const auto at = e.message.rfind(status_mark);
+  if (at == std::string::npos) return 0;
+  uint16_t status = 0;
+  const auto* digits = e.message.data() + at + status_mark.size();
+  std::from_chars(digits, e.message.data() + e.message.size(), status);
+  return status;
+}
+
+msg::error no_engine(std::string_view where, std::string_view reason) {
+  std::string message = "no Docker Engine at ";
+  message.append(where).append(": ").append(reason);
+  return {msg::ec::engine_error, std::move(message), std::string(start_it), {}};
+}
+
+msg::error engine_hung_up(std::string_view where, std::string_view request, std::string_view reason) {
+  std::string message = "the Docker Engine at ";
+  message.append(where).append(" was lost during ").append(request).append(": ").append(reason);
+  std::string hint = "what was asked may or may not have happened: look first, then repeat it; if dockerd is down, ";
+  return {msg::ec::engine_error, std::move(message), hint.append("systemctl start docker"), {}};
 }
 
 msg::error pull_refusal(std::string_view reference, int status, std::string_view text) {

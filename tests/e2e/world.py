@@ -200,6 +200,8 @@ image_tag = "test"
 pull = "if-missing"
 command = ["sh", "-c", "date >> /data/started; trap 'echo saved >> /data/saved; exit 0' TERM; while :; do sleep 0.1; done"]
 
+env_secret = ["TOKEN"]
+
 [game_port]
 first = 21000
 last = 21999

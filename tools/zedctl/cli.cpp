@@ -22,6 +22,12 @@ std::optional<uint64_t> whole(std::string_view text) {
   return n;
 }
 
+bool is_integer(std::string_view text) {
+  int32_t n = 0;
+  auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), n);
+  return err == std::errc{} && end == text.data() + text.size();
+}
+
 bool is_port(std::string_view text) {
   auto n = whole(text);
   return n && *n >= 1 && *n <= port_max;
@@ -31,6 +37,8 @@ bool is_port(std::string_view text) {
 std::string problem_of(value_kind kind, const std::vector<std::string>& choices, const std::string& text) {
   switch (kind) {
     case value_kind::number: return whole(text) ? "" : fmt::format("'{}' is not a whole number", text);
+    case value_kind::integer:
+      return is_integer(text) ? "" : fmt::format("'{}' is not a whole number of at most 31 bits, like 10 or -5", text);
     case value_kind::port: return is_port(text) ? "" : fmt::format("'{}' is not a port (1-65535)", text);
     case value_kind::port_spec: {
       std::string_view number = text;

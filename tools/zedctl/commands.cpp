@@ -29,6 +29,13 @@ uint64_t arguments::number(const std::string& key, uint64_t otherwise) const {
   return n;
 }
 
+int32_t arguments::integer(const std::string& key, int32_t otherwise) const {
+  auto text = one(key);
+  int32_t n = otherwise;
+  std::from_chars(text.data(), text.data() + text.size(), n);
+  return n;
+}
+
 std::span<const noun> nouns() {
   static constexpr std::array list = {
       noun{"server", "Servers: what runs, and what is to be done with it"},

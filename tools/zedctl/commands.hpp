@@ -20,7 +20,8 @@ enum class value_kind : uint8_t {
   agent,
   operation,
   context,
-  number,
+  number,     // from zero
+  integer,    // also below zero; 31 bits
   port,       // 1-65535
   port_spec,  // 16261, 16261/udp
   pair,       // KEY=VALUE
@@ -50,6 +51,7 @@ class arguments {
   const std::vector<std::string>& all(const std::string& key) const;
   std::string one(const std::string& key, const std::string& otherwise = {}) const;
   uint64_t number(const std::string& key, uint64_t otherwise) const;  // of a value that was checked
+  int32_t integer(const std::string& key, int32_t otherwise) const;   // the same
   void set(const std::string& key, std::vector<std::string> values) { values_[key] = std::move(values); }
 
  private:

@@ -29,8 +29,9 @@ std::vector<std::string> values_of(session& s, const parameter& p, const command
   switch (p.kind) {
     case value_kind::choice: return p.choices;
     case value_kind::server: {
-      bool deleted = verb && (verb->path == "server restore" || verb->path == "server purge" ||
-                              verb->path == "server describe" || verb->path == "server get");
+      bool deleted =
+          verb && (verb->path == "server restore" || verb->path == "server purge" || verb->path == "server describe" ||
+                   verb->path == "server get" || verb->path == "server explain" || verb->path == "server history");
       return server_names(s, deleted);
     }
     case value_kind::agent:
@@ -55,6 +56,7 @@ std::vector<std::string> values_of(session& s, const parameter& p, const command
     case value_kind::none:
     case value_kind::text:
     case value_kind::number:
+    case value_kind::integer:
     case value_kind::port:
     case value_kind::port_spec:
     case value_kind::pair: break;

@@ -36,6 +36,17 @@ std::string operation_text(const msg::operation_view& op, const look& l) {
   return out + ", started " + ago_text(op.started_at, l);
 }
 
+std::string calls_text(const msg::operation_view& op, const look& l) {
+  table t({"", "", "", "", ""});
+  for (const auto& c : op.calls)
+    t.add({{ago_text(c.at, l), style::faint},
+           {c.call, style::plain},
+           {c.status ? fmt::format("HTTP {}", c.status) : "no answer", c.problem.empty() ? style::plain : style::bad},
+           {msg::format_duration(c.took), style::faint},
+           {c.problem, style::bad}});
+  return t.render({.headers = false, .colour = l.colour});
+}
+
 std::string actions_text(const msg::server_view& v) {
   std::string out;
   for (const auto& verb : v.actions) {
@@ -59,7 +70,8 @@ std::string events_text(const std::vector<msg::event>& history, const look& l) {
   return t.render({.headers = false});
 }
 
-// A screen is looked at over shoulders; -o json gives the values.
+// What the template calls secret comes masked. Other keys may hold secrets, too, and a screen is looked at over
+// shoulders; -o json gives their values.
 bool looks_secret(std::string_view key) {
   for (std::string_view word : {"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY"})
     if (key.find(word) != std::string_view::npos) return true;
@@ -97,7 +109,8 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   page.add("Drift", v.drift, style::warn);
   if (v.stale) page.add("Stale", "the last look failed: this is what was known before", style::warn);
   if (v.pending_rebuild) page.add("Pending", "edited; rebuild or recreate applies it", style::warn);
-  page.add("Wanted", fmt::format("{}, recovery {}", name_of(v.desired_state), name_of(v.recovery)));
+  page.add("Wanted", fmt::format("{}, recovery {}, crash policy {}, priority {}", name_of(v.desired_state),
+                                 name_of(v.recovery), name_of(v.crash_policy), v.priority));
   page.add("Agent", fmt::format("{} ({})", v.agent, name_of(v.agent_status)));
   page.add("Template", v.template_name);
   page.add("Image", image_text(v));
@@ -151,6 +164,7 @@ std::string describe_text(const msg::operation_view& op, const look& l) {
   page.add("Ended", op.ended_at ? ago_text(op.ended_at, l) : "");
   if (!msg::ended(op.status)) page.add("Deadline", op.deadline ? until_text(*op.deadline, l) : "");
   page.add("Problem", op.failure ? error_text(*op.failure) : "", style::bad);
+  page.section("Calls to the Engine", calls_text(op, l));
   return page.render(l.colour);
 }
 
@@ -162,40 +176,6 @@ void add_row(table& t, const msg::event& e, const look& l) {
          {sentence(e.data), style::plain},
          {because(e.why), style::plain},
          {e.why.actor, style::plain}});
-}
-
-std::string explain_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l) {
-  auto out = fmt::format("{} is {}.\n", v.name, status_phrase(v, {.now = l.now}).text);
-  if (const auto* change = last_status_change(history))
-    out += fmt::format("It has been so since {}: {}; {}.\n", ago_text(change->time, l), sentence(change->data),
-                       who(change->why));
-  else out += "The history that is kept does not say since when.\n";
-  if (v.operation) out += fmt::format("Under way: {}.\n", operation_text(*v.operation, l));
-  if (v.agent_status != msg::agent_status::online)
-    out += fmt::format("Its agent {} is {}: this is what was last known, and nothing can be done until it is back.\n",
-                       v.agent, name_of(v.agent_status));
-  if (v.last_error) out += fmt::format("The last problem: {}.\n", error_text(*v.last_error));
-  if (!v.drift.empty()) out += fmt::format("Changed from outside: {}.\n", v.drift);
-  if (v.stale) out += "The last look at it failed, so this may be out of date.\n";
-  if (v.status == msg::server_status::missing) {
-    if (v.data_state == msg::data_state::present)
-      out += fmt::format(
-          "Its container is gone but its data is there: zedctl server start {} makes the container "
-          "again.\n",
-          v.name);
-    else if (v.data_state == msg::data_state::unknown)
-      out += "Whether its data is there could not be found out, so nothing is created: zedctl server check-data " +
-             v.name + ".\n";
-    else
-      out += fmt::format(
-          "Its container and its data are gone: zedctl server start --fresh {} begins with empty "
-          "directories.\n",
-          v.name);
-  }
-  if (v.desired_state == msg::desired_state::running && v.status == msg::server_status::stopped)
-    out += "It is wanted running, yet it is stopped: it was stopped from outside or its process ended.\n";
-  if (!v.actions.empty()) out += fmt::format("Possible now: {}.\n", joined(v.actions, "or"));
-  return out;
 }
 
 }  // namespace zedops::ctl

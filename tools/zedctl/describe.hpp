@@ -18,7 +18,7 @@ std::string describe_text(const msg::operation_view& op, const look& l);
 table history_table();
 void add_row(table& t, const msg::event& e, const look& l);
 
-// Why a server is as it is, in a few sentences, and what can be done.
-std::string explain_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l);
+// Why a server is as it is: the sentence, what led here and what comes next; `refs`: operations and containers, too.
+std::string explain_text(const msg::explanation& e, const look& l, bool refs);
 
 }  // namespace zedops::ctl

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "messages/incident_text.hpp"
 #include "messages/names.hpp"
 
 namespace zedops::ctl {
@@ -95,23 +96,7 @@ std::string say(const sync_completed& f) {
   return out;
 }
 std::string say(const sync_failed& f) { return "sync failed: " + f.failure.message; }
-std::string say(const agent_acted& f) {
-  const auto& x = f.what;
-  auto out = [&]() -> std::string {
-    switch (x.kind) {
-      case incident_kind::exited: return fmt::format("its container ended with exit code {}", x.exit_code);
-      case incident_kind::restarted: return "started again by its agent";
-      case incident_kind::restart_failed: return "its agent could not start it again";
-      case incident_kind::gave_up: return fmt::format("given up by its agent after {} crashes", x.crashes);
-      case incident_kind::boot_started: return "started by its agent after the host came up";
-      case incident_kind::boot_failed: return "its agent could not start it after the host came up";
-    }
-    return "its agent acted";
-  }();
-  if (x.next_in > duration{}) out += fmt::format(", next start in {}", format_duration(x.next_in));
-  if (!x.detail.empty()) out += ": " + x.detail;
-  return out;
-}
+std::string say(const agent_acted& f) { return incident_text(f.what); }
 
 }  // namespace
 

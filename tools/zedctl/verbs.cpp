@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "messages/names.hpp"
 #include "tools/zedctl/json_text.hpp"
 
@@ -32,6 +34,7 @@ msg::error with_guess(session& s, msg::error e, const std::string& name) {
   if (!known) return e;
   std::vector<std::string> names;
   for (const auto& v : known->servers) names.push_back(v.name);
+  if (std::ranges::find(names, name) != names.end()) return e;  // the server is there: something else was not found
   if (auto guess = msg::did_you_mean(name, names); !guess.empty()) e.hint = guess;
   else if (e.hint.empty()) e.hint = "zedctl server ls --all shows every server";
   return e;
@@ -39,8 +42,8 @@ msg::error with_guess(session& s, msg::error e, const std::string& name) {
 
 table server_table(const session& s) {
   if (s.flags().output == form::wide)
-    return table(
-        {"NAME", "ID", "AGENT", "STATUS", "DESIRED", "DATA", "HEALTH", "IMAGE", "PORTS", "CONTAINER", "PATH", "AGE"});
+    return table({"NAME", "ID", "AGENT", "STATUS", "DESIRED", "CRASH", "PRIORITY", "DATA", "HEALTH", "IMAGE", "PORTS",
+                  "CONTAINER", "PATH", "AGE"});
   return table({"NAME", "AGENT", "STATUS", "DATA", "IMAGE", "PORTS", "AGE"});
 }
 
@@ -52,6 +55,8 @@ void add_row(table& t, const msg::server_view& v, const session& s, const look& 
            {v.agent, style::plain},
            std::move(status),
            {std::string(name_of(v.desired_state)), style::plain},
+           {std::string(name_of(v.crash_policy)), style::plain},
+           {std::to_string(v.priority), style::plain},
            {data_text(v), style::plain},
            {std::string(name_of(v.health)), style::plain},
            {image_text(v), style::plain},

@@ -33,6 +33,10 @@ msg::recovery_policy recovery_of(const arguments& a) {
   return a.one("recovery") == "auto" ? msg::recovery_policy::automatic : msg::recovery_policy::manual;
 }
 
+std::optional<msg::crash_policy> crash_of(const arguments& a) {
+  return msg::enum_from_name<msg::crash_policy>(a.one("crash-policy"));
+}
+
 std::string create_body(const std::string& name, const arguments& a) {
   msg::create_server r;
   r.name = name;
@@ -47,6 +51,8 @@ std::string create_body(const std::string& name, const arguments& a) {
   r.server_data_path = a.one("data-path");
   r.recovery = recovery_of(a);
   r.use_existing_data = a.has("use-existing-data");
+  r.crash = crash_of(a);
+  r.priority = a.integer("priority", 0);
   return msg::pack_map(r);
 }
 
@@ -59,6 +65,8 @@ std::string edit_body(const std::string& name, const arguments& a) {
   r.image_tag = given(a, "tag");
   if (a.has("recovery")) r.recovery = recovery_of(a);
   if (a.has("revision")) r.revision = a.number("revision", 0);
+  r.crash = crash_of(a);
+  if (a.has("priority")) r.priority = a.integer("priority", 0);
   return msg::pack_map(r);
 }
 
@@ -239,6 +247,16 @@ const parameter fresh{"--fresh", value_kind::none, "", "Begin with empty directo
 const parameter env{"--env", value_kind::pair, "K=V", "Set a variable of the server; may be repeated", arity::any};
 const parameter recovery{"--recovery",    value_kind::choice, "HOW", "When its container vanishes: manual or auto",
                          arity::optional, {"manual", "auto"}};
+const parameter crash{
+    "--crash-policy",
+    value_kind::choice,
+    "HOW",
+    "When its container ends by itself: engine (Docker's own restart rule), or its agent decides: "
+    "never, on-failure or always start it again",
+    arity::optional,
+    {msg::enum_names<msg::crash_policy>::list.begin(), msg::enum_names<msg::crash_policy>::list.end()}};
+const parameter priority{"--priority", value_kind::integer, "N",
+                         "Higher ones are started first after their host came up; default 0"};
 
 std::vector<parameter> parameters_of(op_kind kind) {
   using enum value_kind;
@@ -259,15 +277,13 @@ std::vector<parameter> parameters_of(op_kind kind) {
               {"--rcon-port", port, "N", "Port of the remote console"},
               {"--data-path", path, "DIR", "Folder on the agent's host for its data; default: the agent's"},
               recovery,
+              crash,
+              priority,
               {"--use-existing-data", none, "", "Take over data that a purged server of this name left"}};
     case op_kind::edit:
-      return {name,
-              env,
-              {"--unset", text, "K", "Remove a variable; may be repeated", arity::any},
-              image,
-              tag,
-              recovery,
-              {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
+      return {name,  env,      {"--unset", text, "K", "Remove a variable; may be repeated", arity::any},
+              image, tag,      recovery,
+              crash, priority, {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
     case op_kind::start:
     case op_kind::recreate: return {names, fresh};
     case op_kind::restore: return {names, fresh};

@@ -6,7 +6,7 @@
 #include "messages/names.hpp"
 #include "tools/zedctl/commands.hpp"
 #include "tools/zedctl/describe.hpp"
-#include "tools/zedctl/facts_text.hpp"
+#include "tools/zedctl/moment.hpp"
 #include "tools/zedctl/verbs.hpp"
 
 namespace zedops::ctl {
@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint32_t described_history = 50;
 
-msg::result<msg::server_view> one_server(session& s, const std::string& name) {
-  auto v = s.ask<msg::server_view>("server.get", msg::get_server{name});
+msg::result<msg::server_view> one_server(session& s, const std::string& name, msg::time_point at = msg::never) {
+  auto v = s.ask<msg::server_view>("server.get", msg::get_server{name, at});
   if (!v) return msg::fail(with_guess(s, v.error(), name));
   return v;
 }
@@ -44,9 +44,16 @@ int ls(session& s, const arguments& a) {
   return s.show(*list, [&] { return server_lines(s, list->servers); });
 }
 
+// The moment that --at names; `never`: now.
+msg::result<msg::time_point> at_of(session& s, const arguments& a) {
+  return a.has("at") ? moment_of(s, a.one("at")) : msg::never;
+}
+
 int get(session& s, const arguments& a) {
+  auto at = at_of(s, a);
+  if (!at) return s.report(at.error());
   return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
-    auto v = one_server(s, name);
+    auto v = one_server(s, name, *at);
     if (!v) return msg::fail(v.error());
     return s.machine() ? msg::to_json(*v, 2) : server_lines(s, {*v});
   });
@@ -65,18 +72,44 @@ int describe(session& s, const arguments& a) {
 
 int explain(session& s, const arguments& a) {
   return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
-    auto v = one_server(s, name);
-    if (!v) return msg::fail(v.error());
-    if (s.machine()) return msg::to_json(*v, 2);
-    auto page = history_of(s, v->id.value, described_history);
-    if (!page) return msg::fail(page.error());
-    return explain_text(*v, page->events, s.looks());
+    auto e = s.ask<msg::explanation>("server.explain", msg::explain_server{name});
+    if (!e) return msg::fail(with_guess(s, e.error(), name));
+    return s.machine() ? msg::to_json(*e, 2) : explain_text(*e, s.looks(), s.flags().output == form::wide);
   });
 }
 
+// The newest `limit` events up to `at`; what is newer is read, page by page, and left out.
+msg::result<msg::event_page> history_until(session& s, const std::string& name, uint32_t limit, msg::time_point at) {
+  msg::server_history ask{name, page_rows, 0};
+  msg::event_page out;
+  do {
+    auto page = s.ask<msg::event_page>("server.history", ask);
+    if (!page) return msg::fail(with_guess(s, page.error(), name));
+    const auto before = ask.before;
+    if (!page->events.empty()) ask.before = page->events.back().seq;
+    std::erase_if(page->events, [&](const msg::event& e) { return e.time > at; });
+    std::move(page->events.begin(), page->events.end(), std::back_inserter(out.events));
+    page->events = std::move(out.events);
+    out = std::move(*page);
+    if (out.end || ask.before == before) break;
+  } while (out.events.size() < limit);
+  if (out.events.size() > limit) out.events.resize(limit);
+  out.cursor = out.events.empty() ? out.cursor : msg::cursor_text(out.events.front().epoch, out.events.front().seq);
+  return out;
+}
+
 int history(session& s, const arguments& a) {
-  auto page = history_of(s, a.one("NAME"), static_cast<uint32_t>(a.number("limit", 200)));
+  auto at = at_of(s, a);
+  if (!at) return s.report(at.error());
+  const auto name = a.one("NAME");
+  const auto limit = static_cast<uint32_t>(a.number("limit", 200));
+  auto page = *at == msg::never ? history_of(s, name, limit) : history_until(s, name, limit, *at);
   if (!page) return s.report(page.error());
+  if (*at != msg::never && !s.machine()) {
+    auto then = one_server(s, name, *at);
+    if (!then) return s.report(then.error());
+    s.print(server_lines(s, {*then}) + '\n');
+  }
   if (page->gap_to > 0) s.say("older events are no longer kept");
   return s.show(*page, [&] {
     auto t = history_table();
@@ -181,6 +214,7 @@ int logs(session& s, const arguments& a) {
 std::vector<command> server_commands() {
   using enum value_kind;
   const std::string which = "Name, agent/name, id or unique beginning of the id";
+  const std::string moment = "a time, so long ago (10m), or the cursor of an event; also of a purged server, by its id";
   std::vector<std::string> states(msg::enum_names<msg::server_status>::list.begin(),
                                   msg::enum_names<msg::server_status>::list.end() - 1);
   return {
@@ -195,25 +229,26 @@ std::vector<command> server_commands() {
        "ps"},
       {"server get",
        "Show servers, one line each; all fields with -o json",
-       {{"NAME", server, "", which, arity::some}},
+       {{"NAME", server, "", which, arity::some}, {"--at", text, "TIME", "As it was then: " + moment}},
        get,
-       {"zedctl server get pz1 -o yaml"}},
+       {"zedctl server get pz1 -o yaml", "zedctl server get pz1 --at 10m"}},
       {"server describe",
        "One screen: state, why, ports, paths, last events, what can be done",
        {{"NAME", server, "", which, arity::some}},
        describe,
        {"zedctl server describe pz1"}},
       {"server explain",
-       "Why a server is as it is, in sentences",
-       {{"NAME", server, "", which, arity::some}},
+       "Why a server is as it is, what led there and what comes next",
+       {{"NAME", server, "", which + ", or the id of a purged one", arity::some}},
        explain,
-       {"zedctl server explain pz1"}},
+       {"zedctl server explain pz1", "zedctl server explain pz1 -o wide --time iso"}},
       {"server history",
        "What happened to a server, newest first",
        {{"NAME", server, "", "As above, or the id of a purged one", arity::one},
-        {"--limit", number, "N", "So many events at most; default 200"}},
+        {"--limit", number, "N", "So many events at most; default 200"},
+        {"--at", text, "TIME", "Its state then, and the events up to then: " + moment}},
        history,
-       {"zedctl server history pz1 --time iso"}},
+       {"zedctl server history pz1 --time iso", "zedctl server history pz1 --at 7:1042"}},
       {"server logs",
        "The last lines its container wrote",
        {{"NAME", server, "", which, arity::one},

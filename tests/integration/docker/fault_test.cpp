@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "integration/docker/beast_engine.hpp"
 #include "integration/docker/http_client.hpp"
 #include "integration/docker/survey.hpp"
@@ -81,6 +83,53 @@ TEST_CASE("docker faults: a failing or unreadable list is an error, never an emp
     CHECK_FALSE(r.error().message.empty());
     auto s = wait_for<std::vector<container_details>>([&](auto h) { survey(*f.client, {}, {}, h); });
     CHECK_FALSE(s);
+  }
+}
+
+TEST_CASE("docker faults: an Engine that is gone has one text and one remedy, however the connection broke",
+          "[integration][docker][fc-61]") {
+  const auto nobody = [](const auto& r) {
+    REQUIRE_FALSE(r);
+    INFO(r.error().message);
+    CHECK(r.error().code == msg::ec::engine_error);
+    CHECK(r.error().message.find("no Docker Engine at unix:///tmp/zedops-fake-") == 0);
+    CHECK(r.error().hint.find("systemctl start docker") != std::string::npos);
+  };
+  SECTION("nobody listens") {
+    auto client = std::move(*make_engine("unix:///tmp/zedops-fake-" + unique_name("nobody") + ".sock"));
+    nobody(wait_for<std::string>([&](auto h) { client->ping({}, h); }));
+  }
+  SECTION("it hangs up while a connection is made") {
+    nobody(faulty{"* /_ping close"}.list());
+    nobody(faulty{R"(* /_ping cut 200 O)"}.list());
+  }
+  SECTION("a kept connection turns out to be dead: what only looks is asked again, of whoever is there now") {
+    faulty f{"GET /version close"};
+    REQUIRE(f.ping());  // leaves its connection for the next request
+    auto r = wait_for<engine_info>([&](auto h) { f.client->version({}, h); });
+    REQUIRE_FALSE(r);
+    const auto seen = f.fake.requests(1);
+    CHECK(std::count_if(seen.begin(), seen.end(),
+                        [](auto& x) { return x.target.find("/version") != std::string::npos; }) == 2);
+  }
+}
+
+TEST_CASE("docker faults: cut off with a request in hand, the error says that it may have happened and what to do",
+          "[integration][docker][fc-61]") {
+  for (auto rules : {"POST /start close", "POST /start cut 200 {"}) {
+    INFO(rules);
+    faulty f{rules};
+    auto r = wait_for<effect>([&](auto h) { f.client->start_container("x", {}, h); });
+    REQUIRE_FALSE(r);
+    INFO(r.error().message);
+    CHECK(r.error().code == msg::ec::engine_error);
+    CHECK(r.error().message.find("was lost during POST /containers/x/start: it closed the connection") !=
+          std::string::npos);
+    CHECK(r.error().hint.find("may or may not have happened") != std::string::npos);
+    CHECK(r.error().hint.find("systemctl start docker") != std::string::npos);
+    // Never asked twice: what has an effect is repeated by people only.
+    const auto seen = f.fake.requests(1);
+    CHECK(std::count_if(seen.begin(), seen.end(), [](auto& x) { return x.method == "POST"; }) == 1);
   }
 }
 

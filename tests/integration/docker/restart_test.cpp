@@ -23,8 +23,10 @@ TEST_CASE("docker: a daemon that restarts or is killed ends the streams, and the
     if (std::string{verb} == "kill") {
       auto down = ping();
       REQUIRE_FALSE(down);
-      INFO(down.error().message);  // refused, or cut off on a connection that was just being made
+      INFO(down.error().message);  // refused, or cut off on a connection that was just being made: the same words
       CHECK(down.error().code == msg::ec::engine_error);
+      CHECK(down.error().message.find("no Docker Engine at " + own.host()) == 0);
+      CHECK(down.error().hint.find("systemctl start docker") != std::string::npos);
       own.run("up");
     }
     auto back = ping();

@@ -217,3 +217,51 @@ TEST_CASE_METHOD(agent_world, "agent: a container that ends at once is reported 
   CHECK(r[0].failure->message == "the container ended right after its start, with exit code 3; its last words: hello");
   CHECK(r[0].after.view.state == container_state::exited);
 }
+
+TEST_CASE_METHOD(agent_world, "agent: a report tells every call to the Engine, how it ended and when, and no secret",
+                 "[sim][agent]") {
+  welcome();
+  advance(1s);  // time begins at zero, which would be "never"
+  auto c = command("op1", "s1");
+  c.plan.container.env = {{"ADMIN_PASSWORD", "hunter2"}};
+  say(c);
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  REQUIRE_FALSE(r[0].failure);
+  const auto& calls = r[0].calls;
+  const auto find = [&](const std::string& begin) {
+    auto i = std::find_if(calls.begin(), calls.end(), [&](auto& x) { return x.call.starts_with(begin); });
+    REQUIRE(i != calls.end());
+    return *i;
+  };
+  CHECK(find("create " + c.plan.container.name).status == 201);
+  CHECK(find("start ").status == 204);
+  CHECK(find("list containers").status == 200);
+  for (const auto& x : calls) {
+    CHECK(x.problem.empty());
+    CHECK(x.at != never);
+    CHECK(x.call.find("hunter2") == std::string::npos);
+  }
+
+  docker.start_fails = true;
+  docker.die(r[0].after.view.id, 0);
+  say(command("op2", "s1"));
+  r = all<command_result>();
+  REQUIRE(r.size() == 2);
+  REQUIRE(r[1].failure);
+  const auto& failed = r[1].calls;
+  auto start = std::find_if(failed.begin(), failed.end(), [](auto& x) { return x.call.starts_with("start "); });
+  REQUIRE(start != failed.end());
+  CHECK(start->status == 0);
+  CHECK(start->problem == "cannot start: no such program");
+}
+
+TEST_CASE_METHOD(agent_world, "agent: of very many calls to the Engine the newest are told", "[sim][agent]") {
+  welcome();
+  auto c = command("op1", "s1");
+  for (size_t i = 0; i < engine_calls_max + 10; ++i) docker.make("other" + std::to_string(i), labels_of("s1"));
+  say(c);
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 1);
+  CHECK(r[0].calls.size() == engine_calls_max);
+}

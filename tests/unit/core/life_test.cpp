@@ -1,6 +1,7 @@
 // Random lives: what holds after every step of any history, with an agent that says whatever it likes.
 #include <rapidcheck.h>
 
+#include "actors/core/explain.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/rules.hpp"
 
@@ -149,6 +150,45 @@ TEST_CASE("server machine: the record is the fold of its log", "[unit][core][acc
     }
     RC_ASSERT(again == x.s);
     RC_ASSERT(again.revision <= x.log.size());
+  }));
+}
+
+TEST_CASE("server machine: its state at any time is the fold of its log up to then", "[unit][core]") {
+  REQUIRE(rc::check("what --at shows is what was so then", [] {
+    auto x = created_server();
+    uint64_t number = 100;
+    std::map<time_point, server> then{{x.cx.now, x.s}};  // the last state at each time
+    for (auto word : any_words()) {
+      (void)live(x, ++number, word);
+      then[x.cx.now] = x.s;
+    }
+    server folded;
+    auto entry = x.log.begin();
+    for (const auto& [time, snapshot] : then) {
+      for (; entry != x.log.end() && entry->time <= time; ++entry) apply(folded, *entry);
+      RC_ASSERT(folded == snapshot);
+    }
+    RC_ASSERT(entry == x.log.end());
+  }));
+}
+
+TEST_CASE("explain: every moment of every life has its sentence, bounded and without secrets", "[unit][core]") {
+  REQUIRE(rc::check("the sentence names server and state", [] {
+    auto x = created_server();
+    uint64_t number = 100;
+    for (auto word : any_words()) {
+      (void)live(x, ++number, word);
+      const auto e = explain({x.s, x.log, nullptr, {}, x.cx.now});
+      RC_ASSERT(e.summary.starts_with("pz-one is " + std::string(name_of(x.s.status))));
+      RC_ASSERT(e.past.size() <= explain_lines_max);
+      RC_ASSERT(!e.past.empty());
+      std::string all = e.summary;
+      for (const auto& lines : {e.past, e.next})
+        for (const auto& l : lines) all += l.text;
+      RC_ASSERT(all.find(x.s.env.at("RCON_PASSWORD")) == std::string::npos);
+      RC_ASSERT(e.summary.find("do not tell why") == std::string::npos);
+      if (x.s.op) RC_ASSERT(!e.next.empty());
+    }
   }));
 }
 

@@ -36,7 +36,22 @@ TEST_CASE("refusal: each known text of the Engine has its own code, and every on
     CHECK(e.message.find(r.text) != std::string::npos);
     CHECK(e.message.find(std::to_string(r.status)) != std::string::npos);
     CHECK_FALSE(e.hint.empty());
+    CHECK(http_status_of(e) == r.status);
   }
+}
+
+TEST_CASE("refusal: an Engine that is not there was asked nothing; one that hung up may have done it",
+          "[unit][docker][fc-61]") {
+  const auto gone = no_engine("unix:///run/docker.sock", "Connection refused");
+  CHECK(gone.code == msg::ec::engine_error);
+  CHECK(gone.message == "no Docker Engine at unix:///run/docker.sock: Connection refused");
+  CHECK(gone.hint.find("systemctl start docker") != std::string::npos);
+  CHECK(http_status_of(gone) == 0);
+  const auto lost = engine_hung_up("unix:///run/docker.sock", "POST /x", "it closed the connection");
+  CHECK(lost.code == msg::ec::engine_error);
+  CHECK(lost.message.find("was lost during POST /x") != std::string::npos);
+  CHECK(lost.hint.find("may or may not have happened") != std::string::npos);
+  CHECK(http_status_of(lost) == 0);
 }
 
 TEST_CASE("refusal: a taken name tells who holds it", "[unit][docker][fc-64]") {

@@ -42,6 +42,10 @@ TEST_CASE("create: every flag reaches the request", "[unit][zedctl][acc-4]") {
                  "/srv/games",
                  "--recovery",
                  "auto",
+                 "--crash-policy",
+                 "on-failure",
+                 "--priority",
+                 "10",
                  "--use-existing-data"}) == 0);
   auto r = b.body<msg::create_server>("server.create");
   CHECK(r.name == "pz1");
@@ -56,6 +60,33 @@ TEST_CASE("create: every flag reaches the request", "[unit][zedctl][acc-4]") {
   CHECK(r.server_data_path == "/srv/games");
   CHECK(r.recovery == msg::recovery_policy::automatic);
   CHECK(r.use_existing_data);
+  CHECK(r.crash == msg::crash_policy::on_failure);
+  CHECK(r.priority == 10);
+}
+
+TEST_CASE("crash policy and priority: left out they are left alone, and below zero is a priority, too",
+          "[unit][zedctl]") {
+  {
+    bench b;
+    accepting(b, op_kind::create);
+    REQUIRE(b.run({"server", "create", "pz1", "--agent", "host1"}) == 0);
+    CHECK_FALSE(b.body<msg::create_server>("server.create").crash);
+  }
+  for (auto name : msg::enum_names<msg::crash_policy>::list) {
+    bench b;
+    accepting(b, op_kind::edit);
+    REQUIRE(b.run({"server", "edit", "pz1", "--crash-policy", std::string(name)}) == 0);
+    const auto r = b.body<msg::edit_server>("server.edit");
+    REQUIRE(r.crash);
+    CHECK(name_of(*r.crash) == name);
+    CHECK_FALSE(r.priority);
+  }
+  bench b;
+  accepting(b, op_kind::edit);
+  REQUIRE(b.run({"server", "edit", "pz1", "--priority=-5"}) == 0);
+  CHECK(b.body<msg::edit_server>("server.edit").priority == -5);
+  CHECK(b.run({"server", "edit", "pz1", "--priority", "4000000000"}) == 2);
+  CHECK(b.run({"server", "edit", "pz1", "--crash-policy", "sometimes"}) == 2);
 }
 
 TEST_CASE("create: flags that were not given stay at their defaults", "[unit][zedctl]") {
