@@ -59,6 +59,11 @@ struct registry_state {
       r.failure = error{ec::not_found, "there is no such server", "zedctl server ls --all", {}};
       return r;
     }
+    if (!create && known->log_head == 0) {  // its record is damaged: nothing follows from it, and it is evidence
+      server_reply r;
+      r.failure = known->last_error;
+      return r;
+    }
     return self->delegate(start(call.id), std::move(call));
   }
 
