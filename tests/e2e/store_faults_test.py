@@ -62,14 +62,20 @@ class StoreCase(unittest.TestCase):
         return "ok"
 
 
-def occurrences(data, key):
-    """Places of the values that LMDB's leaf nodes hold for a key: lengths (low, high), flags, length of key, key."""
-    at = data.find(key)
-    while at >= 0:
-        low, high, flags, key_bytes = struct.unpack_from("<HHHH", data, at - 8)
-        if key_bytes == len(key) and high == 0 and flags == 0 and low < 4000:
-            yield at + len(key)
-        at = data.find(key, at + 1)
+def occurrences(data, key, page_bytes=4096):
+    """Places of the values that LMDB's leaf pages hold for a key, on pages in use and on older copies of them.
+
+    Page: number u64, pad u16, flags u16 (2: leaf), end of the offsets u16, u16, offsets of nodes u16 each.
+    Node: length of the value u32, flags u16, length of the key u16, key, value.
+    """
+    for page in range(0, len(data), page_bytes):
+        flags, end = struct.unpack_from("<HH", data, page + 10)
+        if flags & 2 == 0 or not 16 <= end <= page_bytes:
+            continue
+        for (node,) in struct.iter_unpack("<H", data[page + 16:page + end]):
+            at = page + node + 8
+            if data[at:at + len(key)] == key:
+                yield at + len(key)
 
 
 class Damage(StoreCase):

@@ -63,8 +63,7 @@ void wire() {
   write("bus_frames", "agent", flat(bus::encode(bus::agent_message{"3", 77, "body"})));
   write("bus_frames", "event", flat(bus::encode(bus::raw_event{"server.s1", {7, 1042}, "body"})));
   write("bus_frames", "cursor", "18446744073709551615:18446744073709551615");
-  const auto packet =
-      rcon::encode(1, rcon::login_reply, "") + rcon::encode(2, rcon::packet_type::reply, "ok");
+  const auto packet = rcon::encode(1, rcon::login_reply, "") + rcon::encode(2, rcon::packet_type::reply, "ok");
   write("rcon", "whole", chosen(0, packet));
   write("rcon", "pieces", chosen(3, packet));
   write("rcon", "negative", chosen(0, std::string("\xff\xff\xff\xff", 4) + packet));
