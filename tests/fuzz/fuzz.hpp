@@ -1,5 +1,6 @@
 // What every target shares: its input taken apart, and a check that ends the process so that a fuzzer notices.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -9,15 +10,14 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
-#define FUZZ_CHECK(condition)                                                             \
-  do {                                                                                    \
-    if (!(condition)) {                                                                   \
-      std::fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                       \
-    }                                                                                     \
-  } while (false)
+#define FUZZ_CHECK(condition) ((condition) ? void() : ::zedops::fuzz::does_not_hold(__FILE__, __LINE__, #condition))
 
 namespace zedops::fuzz {
+
+[[noreturn]] inline void does_not_hold(const char* file, int line, const char* what) {
+  std::fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+  std::abort();
+}
 
 class input {
  public:
