@@ -1,12 +1,14 @@
 #include "bus/server_bus.hpp"
 
 #include <pthread.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <thread>
 
 #include "bus/detail/outbox.hpp"
 #include "bus/detail/socket.hpp"
+#include "bus/detail/watcher_book.hpp"
 #include "bus/endpoint.hpp"
 
 namespace zedops::bus {
@@ -39,6 +41,20 @@ class line_limiter {
   clock::time_point window_{};
 };
 
+// Who is behind a message; nothing when it has no connection any more.
+std::optional<detail::connection> sender_of(zmq::message_t& message) {
+  detail::connection c{zmq_msg_get(message.handle(), ZMQ_SRCFD), 0};
+  socklen_t bytes = sizeof c.cookie;
+  if (c.fd < 0 || ::getsockopt(c.fd, SOL_SOCKET, SO_COOKIE, &c.cookie, &bytes) != 0) return std::nullopt;
+  return c;
+}
+
+bool is_alive(const detail::connection& c) {
+  uint64_t cookie = 0;
+  socklen_t bytes = sizeof cookie;
+  return ::getsockopt(c.fd, SOL_SOCKET, SO_COOKIE, &cookie, &bytes) == 0 && cookie == c.cookie;
+}
+
 struct counters {
   std::atomic<uint64_t> requests{0}, agent_messages{0}, bad_messages{0}, sent{0}, published{0}, unreachable{0}, slow{0},
       refused{0}, wakeups{0};
@@ -66,7 +82,11 @@ struct server_bus::impl {
   };
 
   impl(server_bus_options o, server_bus_listener& l)
-      : options(std::move(o)), listener(l), outbox(options.limits.outbox_max, options.limits.outbox_bytes_max) {}
+      : options(std::move(o)),
+        listener(l),
+        outbox(options.limits.outbox_max, options.limits.outbox_bytes_max),
+        watchers({options.limits.watcher_topics_max, options.limits.topic_bytes_max}),
+        watcher_lines(options.limits.bad_lines_per_second_max) {}
 
   server_bus_options options;
   server_bus_listener& listener;
@@ -77,6 +97,8 @@ struct server_bus::impl {
   detail::outbox<out_item> outbox;
   std::vector<entrance> entrances;
   zmq::socket_t events;
+  detail::watcher_book watchers;
+  line_limiter watcher_lines;
   decltype(outbox)::batch batch;  // taken from the outbox, not yet sent
   cursor head;
   counters count;
@@ -97,6 +119,8 @@ struct server_bus::impl {
   void accept(entrance& from, detail::incoming in);
   void refuse(entrance& from, std::string routing_id, std::string request_id, msg::error reason);
   void read_subscriptions();
+  void read_subscription(zmq::message_t& message);
+  void dismiss(const detail::connection& who, msg::error reason);
 };
 
 server_bus::impl::entrance server_bus::impl::make_entrance(door name) {
@@ -120,8 +144,11 @@ void server_bus::impl::open() {
   entrances.push_back(make_entrance(door::agents));
   // What watchers send are subscriptions only: a byte and a topic.
   constexpr int64_t subscription_bytes_max = topic_max + 1;
+  // ZeroMQ takes in whatever a watcher sends before this thread sees the first of it: with a queue of one it has to
+  // pause in between, so that a flood is noticed while it flows.
+  constexpr int subscription_queue_max = 1;
   events = detail::make_socket(context, zmq::socket_type::xpub,
-                               {limits.subscriber_queue_max, limits.subscriber_queue_max, subscription_bytes_max});
+                               {limits.subscriber_queue_max, subscription_queue_max, subscription_bytes_max});
   // Every subscription is told, not only the first to its topic: two watchers may have chosen the same ~sync topic.
   events.set(zmq::sockopt::xpub_verboser, true);
   head = options.head;
@@ -261,17 +288,40 @@ void server_bus::impl::refuse(entrance& from, std::string routing_id, std::strin
 }
 
 void server_bus::impl::read_subscriptions() {
+  zmq::message_t message;
   for (size_t n = 0; n < detail::turn_budget_max; ++n) {
-    auto in = detail::receive_frames(events, 1);
-    if (!in) return;
-    const std::string& m = in->parts.front();
-    if (m.empty() || (m[0] != 0 && m[0] != 1)) continue;  // not a subscription: watchers have nothing else to say
-    bool subscribed = m[0] == 1;
-    subscribed ? ++count.subscriptions : --count.subscriptions;
-    std::string topic = m.substr(1);
-    if (subscribed && topic.starts_with(sync_topic_prefix))
-      detail::send_frames(events, nullptr, encode(raw_event{std::move(topic), head, {}}));
+    if (zmq_msg_recv(message.handle(), events.handle(), ZMQ_DONTWAIT) < 0) return;
+    read_subscription(message);
   }
+}
+
+void server_bus::impl::read_subscription(zmq::message_t& message) {
+  const std::string_view m(static_cast<const char*>(message.data()), message.size());
+  const auto who = sender_of(message);
+  if (m.empty() || (m[0] != 0 && m[0] != 1)) {
+    if (who) dismiss(*who, {msg::ec::bad_request, "a watcher said something else than a subscription", {}, {}});
+    return;
+  }
+  const auto topic = m.substr(1);
+  if (m[0] == 0) {  // asked for, or ZeroMQ's own for who has left
+    if ((!who || watchers.unsubscribe(*who, topic)) && count.subscriptions > 0) --count.subscriptions;
+    return;
+  }
+  const auto entry = who ? watchers.subscribe(*who, topic, is_alive) : detail::watcher_book::entry::added;
+  if (entry == detail::watcher_book::entry::beyond)
+    return dismiss(
+        *who, {msg::ec::too_large, "a watcher subscribed to too many topics", "subscribe to what they begin with", {}});
+  if (entry == detail::watcher_book::entry::added) ++count.subscriptions;
+  if (topic.starts_with(sync_topic_prefix))
+    detail::send_frames(events, nullptr, encode(raw_event{std::string(topic), head, {}}));
+}
+
+// The one way to make ZeroMQ let go of a peer: its connection is closed below it.
+void server_bus::impl::dismiss(const detail::connection& who, msg::error reason) {
+  ++count.bad_messages;
+  if (is_alive(who)) ::shutdown(who.fd, SHUT_RDWR);
+  const auto line = watcher_lines.permit();
+  listener.on_bad_message({door::events, {}, {}, std::move(reason), line.value_or(0), line.has_value()});
 }
 
 msg::result<std::unique_ptr<server_bus>> server_bus::start(server_bus_options options, server_bus_listener& listener) {

@@ -16,7 +16,11 @@ void mask_secrets(std::map<std::string, std::string>& env, const server_template
 }
 
 void mask_secrets(fact& f, const server_template* t) {
-  if (auto* made = std::get_if<server_created>(&f)) mask_secrets(made->record.env, t);
+  if (auto* made = std::get_if<server_created>(&f)) {
+    auto shown = *made->record;
+    mask_secrets(shown.env, t);
+    made->record = std::move(shown);
+  }
   if (auto* edited = std::get_if<server_edited>(&f)) mask_secrets(edited->env, t);
 }
 

@@ -44,7 +44,7 @@ inline void mask_secrets(const shared& world, msg::event& e) {
   if (!core::may_tell_secrets(e.data)) return;
   const msg::server_template* t = nullptr;
   if (const auto* made = std::get_if<msg::server_created>(&e.data)) {
-    t = world.find_template(made->record.template_name);
+    t = world.find_template(made->record->template_name);
   } else if (auto s = world.records.server({e.subject.substr(e.subject.find('.') + 1)})) {
     t = world.find_template(s->template_name);
   }

@@ -56,6 +56,7 @@ struct journal_state {
   shared* world = nullptr;
   rt::hub_actor hub;
   std::vector<waiting> batch;
+  uint32_t failures_in_a_row = 0;
   bool flush_sent = false;
   uint32_t expected = 0;  // announced commits that have not come yet
   uint64_t flush_epoch = 0;
@@ -237,6 +238,7 @@ struct journal_state {
     if (!ready.empty()) {
       if (auto ok = (*w)->commit(); !ok) return give_up(work, ok.error(), kind);
       w->reset();
+      failures_in_a_row = 0;
       world->last_seq.store(seq);
       world->commits.fetch_add(1);
     }
@@ -263,7 +265,30 @@ struct journal_state {
     config::log_limited(log_level::error, "journal.commit-failed", {{"error", e.message}, {"requests", work.size()}});
     if (e.code == ec::store_full && kind == store::write_kind::ordinary) return false;
     for (auto& w : work) w.answer.deliver(refusal(e));
+    if (e.code == ec::internal) judge_disk();
     return true;
+  }
+
+  // A disk that failed once may work again. One that does not, and a store of which nobody can say what it holds, are
+  // left to the next start: this actor's end is the orderly end of the process.
+  void judge_disk() {
+    const bool hopeless = ++failures_in_a_row >= commit_failures_max;
+    if (!hopeless && log_ends_where_we_think()) return;
+    config::log_event(log_level::error, "journal.given-up", {{"failures", failures_in_a_row}});
+    self->quit(caf::make_error(caf::sec::runtime_error, "the store cannot be written"));
+  }
+  bool log_ends_where_we_think() const {
+    auto r = world->store.begin_read();
+    if (!r) return false;
+    uint64_t newest = 0;
+    const auto note = [&](std::string_view key) {
+      newest = log_number(key);
+      return false;
+    };
+    auto ok = (*r)->scan(
+        table::log, {}, store::direction::backward, [&](std::string_view key, std::string_view) { return note(key); },
+        [&](const store::corrupt_record& bad) { (void)note(bad.key); });
+    return ok && newest <= world->last_seq.load();
   }
 
   // Drops the oldest history, and with it the records of operations and purged servers that only it speaks of.

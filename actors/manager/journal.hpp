@@ -7,6 +7,7 @@
 namespace zedops::manager {
 
 inline constexpr size_t commits_per_batch_max = 1'000;
+inline constexpr uint32_t commit_failures_max = 8;  // transactions in a row that the disk refused, before giving up
 
 rt::journal_actor spawn_journal(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode);
 

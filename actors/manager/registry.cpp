@@ -57,6 +57,11 @@ struct registry_state {
       r.failure = error{ec::not_found, "there is no such server", "zedctl server ls --all", {}};
       return r;
     }
+    if (!create && known->log_head == 0) {  // its record is damaged: nothing follows from it, and it is evidence
+      server_reply r;
+      r.failure = known->last_error;
+      return r;
+    }
     const auto id = call.id;
     auto a = start(id);
     auto answer = self->delegate(a, std::move(call));

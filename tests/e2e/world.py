@@ -65,16 +65,17 @@ def docker_host():
 
 
 class World:
-    """One manager and its agents, in a folder of their own."""
+    """One manager and its agents, in a folder of their own. Without an engine: for simulated agents."""
 
-    def __init__(self, **settings):
+    def __init__(self, engine=True, **settings):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="zedops-e2e-", dir="/tmp"))
         self.run, self.db = self.dir / "run", self.dir / "db"
         self.settings = {"sync-interval": "2s", **settings}
         self.programs = {}  # program -> what is run in its place: (file in BIN, its own environment)
         self.manager, self.agents = None, {}
         self.endpoint = f"ipc://{self.run}/clients.ipc"
-        self.env = {**os.environ, "DOCKER_HOST": docker_host(), "ZEDCTL_ENDPOINT": self.endpoint,
+        self.engine = docker_host() if engine else None
+        self.env = {**os.environ, "DOCKER_HOST": self.engine or "unix:///nowhere", "ZEDCTL_ENDPOINT": self.endpoint,
                     "XDG_CONFIG_HOME": str(self.dir / "config"), "NO_COLOR": "1"}
         for key in list(self.env):
             if key.startswith("ZEDOPS_"):
@@ -120,7 +121,7 @@ class World:
             if p and p.poll() is None:
                 p.kill()
                 p.wait()
-        ids = self.docker("ps", "-aq", "--filter", "label=zedops.managed=true").split()
+        ids = self.engine and self.docker("ps", "-aq", "--filter", "label=zedops.managed=true").split()
         if ids:
             self.docker("rm", "-f", "-v", *ids)
         shutil.rmtree(self.dir, ignore_errors=True)
