@@ -14,6 +14,7 @@
 #include "config/logging.hpp"
 #include "integration/docker/beast_engine.hpp"
 #include "persistence/lmdb_store.hpp"
+#include "tools/agent/identity.hpp"
 
 namespace zedops::agent {
 
@@ -102,6 +103,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   if (!store) return fail(std::move(store.error()));
   auto state = agent_state::open(**store, random_bits(), random_bits());
   if (!state) return fail(std::move(state.error()));
+  if (auto ok = take_identity(**state, settings); !ok) return fail(std::move(ok.error()));
   auto engine = docker::make_engine(settings.docker_host);
   if (!engine) return fail(std::move(engine.error()));
   std::unique_ptr<process> self(new process(std::make_unique<parts>()));
