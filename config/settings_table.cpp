@@ -95,10 +95,15 @@ const std::array agent_rows = {
     setting<agent>{"docker_host", &agent::docker_host, "{docker_host}",
                    "the Docker Engine; the default is DOCKER_HOST, else the system socket", at_restart,
                    text_rule::engine},
-    setting<agent>{"data_path", &agent::data_path, "/var/lib/zedops/servers",
+    setting<agent>{"data_path", &agent::data_path, "{state}/zedops/servers",
                    "the servers' data, a folder for each server", at_restart, text_rule::directory},
     setting<agent>{"state_dir", &agent::state_dir, "{state}/zedops-agent", "the agent's identity and fencing state",
                    at_restart, text_rule::directory},
+    setting<agent>{
+        "identity", &agent::identity, "",
+        "the id of an agent that lost its state folder, as zedctl agent describe shows it: gives it its data "
+        "back; empty: the one in state_dir",
+        at_restart, text_rule::optional_name},
     setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
                    text_rule::none, 1, 64},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",

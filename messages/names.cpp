@@ -17,7 +17,7 @@ constexpr bool is_alnum(char c) { return is_alpha(c) || is_digit(c); }
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 // Quoted for a message: short, and without bytes that could move a terminal's cursor.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr size_t shown_bytes_max = 64;
   std::string out = "'";
   for (char c : text.substr(0, shown_bytes_max)) out += is_control(c) ? '?' : c;
@@ -46,7 +46,7 @@ bool below(std::string_view path, std::string_view folder) {
 }
 
 result<void> bad_path(std::string_view path, std::string_view why) {
-  return fail(ec::bad_request, fmt::format("data path {}: {}", quoted(path), why),
+  return fail(ec::bad_request, fmt::format("data path {}: {}", in_quotes(path), why),
               "give an absolute folder of its own, e.g. /var/lib/zedops/servers or /srv/zedops");
 }
 
@@ -60,8 +60,8 @@ result<void> check_server_name(std::string_view name) {
       ec::invalid_name,
       fmt::format("server name {} breaks the rule: a lower-case letter first, then lower-case letters, digits or "
                   "hyphens, {}-{} characters",
-                  quoted(name), server_name_bytes_min, server_name_bytes_max),
-      fmt::format("try {}", quoted(example.empty() ? "survival-1" : example)));
+                  in_quotes(name), server_name_bytes_min, server_name_bytes_max),
+      fmt::format("try {}", in_quotes(example.empty() ? "survival-1" : example)));
 }
 
 result<void> check_agent_name(std::string_view name) {
@@ -71,7 +71,7 @@ result<void> check_agent_name(std::string_view name) {
       ec::invalid_name,
       fmt::format("agent name {} breaks the rule: a letter or digit first, then letters, digits, dots, hyphens or "
                   "underscores, 1-{} characters",
-                  quoted(name), agent_name_bytes_max),
+                  in_quotes(name), agent_name_bytes_max),
       "use the host's name, e.g. 'host-1'");
 }
 
@@ -82,19 +82,19 @@ result<void> check_env_key(std::string_view key) {
   return fail(ec::bad_request,
               fmt::format("environment key {} breaks the rule: a letter or underscore first, then letters, digits, "
                           "underscores, dots or hyphens, 1-{} characters",
-                          quoted(key), env_key_bytes_max),
+                          in_quotes(key), env_key_bytes_max),
               "write it as KEY=VALUE, e.g. SERVER_NAME=servertest");
 }
 
 // The value itself is never shown: it may be a password.
 result<void> check_env_value(std::string_view key, std::string_view value) {
   if (value.find('\0') != value.npos)
-    return fail(ec::bad_request, fmt::format("the value of environment key {} holds a zero byte", quoted(key)),
+    return fail(ec::bad_request, fmt::format("the value of environment key {} holds a zero byte", in_quotes(key)),
                 "remove it: no process can receive it");
   if (value.size() > env_value_bytes_max)
     return fail(ec::too_large,
-                fmt::format("the value of environment key {} is {} bytes, the limit is {}", quoted(key), value.size(),
-                            env_value_bytes_max),
+                fmt::format("the value of environment key {} is {} bytes, the limit is {}", in_quotes(key),
+                            value.size(), env_value_bytes_max),
                 "put long texts into a file in the server's data folder");
   return {};
 }

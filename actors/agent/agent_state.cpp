@@ -125,6 +125,16 @@ agent_id agent_state::id() const {
   std::lock_guard guard(memory_);
   return id_;
 }
+result<void> agent_state::become(const agent_id& id) {
+  if (auto ok = put(table::meta, key_id, id.value, write_kind::ordinary); !ok) return ok;
+  std::lock_guard guard(memory_);
+  id_ = id;
+  return {};
+}
+std::set<std::string> agent_state::used_roots() const {
+  std::lock_guard guard(memory_);
+  return roots_;
+}
 std::string agent_state::manager_id() const {
   std::lock_guard guard(memory_);
   return manager_;

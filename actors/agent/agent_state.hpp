@@ -33,6 +33,9 @@ class agent_state {
   static msg::result<std::unique_ptr<agent_state>> open(store::store& store, uint64_t random_high, uint64_t random_low);
 
   msg::agent_id id() const;
+  // Another identity than the one made at first use. For the start, before anybody was told an id.
+  msg::result<void> become(const msg::agent_id& id);
+  std::set<std::string> used_roots() const;
   std::string manager_id() const;
   uint64_t term() const;
 

@@ -159,6 +159,14 @@ void core_state::settle_in(const welcome& w) {
   guard->on_welcome(w.servers);
   log_event("manager.welcomed",
             {{"manager", w.manager_id}, {"term", w.term}, {"session", w.session}, {"servers", w.servers.size()}});
+  // Without its state folder an agent is let in by its name, but its data knows it by its id.
+  const auto& own = deps->env.state;
+  if (w.id != own.id() && !own.used_root(deps->options.data_path))
+    log_event(
+        log_level::warn, "identity.lost",
+        {{"known_as", w.id},
+         {"has", own.id()},
+         {"hint", "if this host lost its state folder, stop the agent and start it with --identity " + w.id.value}});
   deps->on_manager(w.manager_id);
   if (deps->on_live) deps->on_live();
   heartbeat(0);

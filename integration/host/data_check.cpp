@@ -77,7 +77,7 @@ data_report check(const check_request& request) {
   };
   if (auto named = msg::check_server_name(request.name); !named) return all(data_state::unknown, named.error().message);
   auto root = open_root(request.root);
-  if (!root) return all(data_state::unknown, root.error().message);
+  if (!root) return all(data_state::unknown, root.error().message + "; " + root.error().hint);
   auto server = open_dir_at(root->get(), request.name.c_str());
   if (!server) {
     if (errno == ENOENT) return all(data_state::absent, {});

@@ -76,6 +76,9 @@ enum class root_made { existed, created };
 // (data_unknown): it may be a disk that lost its marker, or somebody else's folder.
 msg::result<root_made> prepare_root(const data_root& root);
 
+// Whose data root that is: the owner in its marker. Empty: no such folder, no marker, or it cannot be read.
+std::string owner_of_root(const std::string& data_path);
+
 struct dirs_request {
   data_root root;
   std::string name;

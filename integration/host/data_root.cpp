@@ -80,6 +80,11 @@ msg::result<made_dir> make_dir(int dir, const std::string& name, const std::stri
 
 }  // namespace
 
+std::string owner_of_root(const std::string& data_path) {
+  unique_fd dir(::open(data_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return dir ? read_marker(dir.get()) : std::string{};
+}
+
 msg::result<root_made> prepare_root(const data_root& root) {
   const auto& path = root.data_path;
   if (auto ok = msg::check_data_path(path); !ok) return msg::fail(ok.error());
@@ -93,6 +98,7 @@ msg::result<root_made> prepare_root(const data_root& root) {
   int error = 0;
   if (!nothing_in(dir.get(), &error)) {
     auto opened = open_root(root);  // for its words: another owner's marker, or none
+    if (!opened && !read_marker(dir.get()).empty()) return msg::fail(std::move(opened.error()));
     auto why = opened ? std::string("it changed meanwhile") : opened.error().message;
     return msg::fail(msg::ec::data_unknown,
                      fmt::format("{} is not empty and was not made by this agent: {}", path, why),

@@ -52,8 +52,9 @@ msg::result<unique_fd> open_root(const data_root& root) {
   if (!owner.empty())
     return msg::fail(msg::ec::data_unknown,
                      fmt::format("data root {} belongs to {}, not to {}", path, owner, root.owner),
-                     fmt::format("use another data_path, or, if this host takes over that data, write {} into {}/{}",
-                                 root.owner, path, marker_name));
+                     fmt::format("use another data_path; or, if this agent lost its state folder, give it its id "
+                                 "back: start it with --identity {}",
+                                 owner));
   auto why = errno == ENOENT ? "is missing" : errno ? "cannot be read: " + errno_text(errno) : "is empty";
   return msg::fail(msg::ec::data_unknown, fmt::format("data root {}: its marker {} {}", path, marker_name, why),
                    remedy);

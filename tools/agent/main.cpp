@@ -25,15 +25,16 @@ int refuse(const msg::error& e) {
 }
 
 void reload(config::loaded<config::agent_settings>& current) {
-  auto next = config::reload(current);
-  if (!next) {
+  ::sd_notify(0, "RELOADING=1");
+  if (auto next = config::reload(current)) {
+    current = std::move(next->now);
+    config::set_log_level(current.settings.log_level);
+    log_event("settings.reloaded", {{"changed", next->changed.size()}, {"need_restart", next->restart.size()}});
+  } else {
     log_event(msg::log_level::error, "settings.not-reloaded",
               {{"error", next.error().message}, {"hint", next.error().hint}});
-    return;
   }
-  current = std::move(next->now);
-  config::set_log_level(current.settings.log_level);
-  log_event("settings.reloaded", {{"changed", next->changed.size()}, {"need_restart", next->restart.size()}});
+  ::sd_notify(0, "READY=1");
 }
 
 }  // namespace

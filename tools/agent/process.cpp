@@ -13,6 +13,7 @@
 #include "actors/agent/workers.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
+#include "tools/agent/identity.hpp"
 #include "tools/agent/outside.hpp"
 
 namespace zedops::agent {
@@ -110,6 +111,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   if (!store) return fail(std::move(store.error()));
   auto state = agent_state::open(**store, random_bits(), random_bits());
   if (!state) return fail(std::move(state.error()));
+  if (auto ok = take_identity(**state, settings); !ok) return fail(std::move(ok.error()));
   auto engine = open_engine(settings.docker_host);
   if (!engine) return fail(std::move(engine.error()));
   std::unique_ptr<process> self(new process(std::make_unique<parts>()));

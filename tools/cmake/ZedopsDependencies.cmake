@@ -8,6 +8,9 @@ if(LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+if(POLICY CMP0167)
+  cmake_policy(SET CMP0167 NEW) # CMake of Debian 13: Boost is found by its own package file
+endif()
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(CAF 0.17 REQUIRED COMPONENTS core)

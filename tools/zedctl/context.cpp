@@ -23,7 +23,12 @@ fs::path base_dir(const world& w, const std::string& variable, const std::string
 fs::path runtime_dir(const world& w) {
   if (auto dir = w.variable("ZEDOPS_RUNTIME_DIR"); !dir.empty()) return dir;
   auto user = w.variable("XDG_RUNTIME_DIR");
-  return w.root || user.empty() ? fs::path("/run/zedops") : fs::path(user) / "zedops";
+  const fs::path system = "/run/zedops", own = fs::path(user) / "zedops";
+  if (w.root || user.empty()) return system;
+  // Somebody logged in where a manager runs as a service has both, and means the one that is there. The folder decides,
+  // not the socket in it: who may not enter is told so.
+  std::error_code ignored;
+  return !fs::exists(own / "clients.ipc", ignored) && fs::exists(system, ignored) ? system : own;
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   return page.render(l.colour);
 }
 
-std::string describe_text(const msg::agent_view& a, const look& l) {
+std::string describe_text(const msg::agent_view& a, const std::string& data_trouble, const look& l) {
   sheet page;
   auto status = agent_phrase(a, l);
   page.add("Name", a.name, style::strong);
@@ -145,6 +145,7 @@ std::string describe_text(const msg::agent_view& a, const look& l) {
            a.engine_ok ? style::plain : style::bad);
   page.add("Host", a.hostname);
   page.add("Data path", a.data_path);
+  page.add("Data", data_trouble, style::bad);
   page.add("Version", a.version);
   page.add("Id", a.id.value);
   page.add("Created", ago_text(a.created_at, l));

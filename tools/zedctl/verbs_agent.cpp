@@ -85,11 +85,28 @@ int get(session& s, const arguments& a) {
   });
 }
 
+// Why its data root cannot be judged, in the words of a look at one of its servers; empty: it can. What the records
+// hold is what was last known.
+std::string data_trouble(session& s, const msg::agent_view& a) {
+  if (a.status != msg::agent_status::online) return {};
+  msg::list_servers wish;
+  wish.all = true;
+  wish.agent = a.name;
+  wish.where.limit = 1;
+  auto list = s.ask<msg::server_list>("server.ls", wish, knock_max);
+  if (!list || list->servers.empty()) return {};
+  auto look =
+      s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false}, knock_max);
+  if (!look) return "cannot be looked at: " + look.error().message;
+  if (look->servers.empty() || look->servers.front().state != msg::data_state::unknown) return {};
+  return "unknown: " + look->servers.front().problem;
+}
+
 int describe(session& s, const arguments& a) {
   return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
     auto v = one_agent(s, name);
     if (!v) return msg::fail(v.error());
-    return s.machine() ? msg::to_json(*v, 2) : describe_text(*v, s.looks());
+    return s.machine() ? msg::to_json(*v, 2) : describe_text(*v, data_trouble(s, *v), s.looks());
   });
 }
 

@@ -74,6 +74,7 @@ TEST_CASE("settings: defaults for a user come from the XDG directories", "[unit]
   REQUIRE(m->settings.config == "/home/u/.config/zedops/manager.toml");
   REQUIRE(m->settings.data_dir == "/home/u/.local/state/zedops");
   REQUIRE(m->settings.runtime_dir == "/run/user/7/zedops");
+  REQUIRE(w.load<agent_settings>()->settings.data_path == "/home/u/.local/state/zedops/servers");
   w.from.environment["XDG_STATE_HOME"] = "/s";
   REQUIRE(w.load()->settings.data_dir == "/s/zedops");
   w.from.environment["DOCKER_HOST"] = "tcp://docker:2375";

@@ -45,6 +45,26 @@ verdict of(const std::vector<finding>& all, const std::string& check) {
 
 }  // namespace
 
+TEST_CASE("agent describe: a data root that cannot be judged is told in the words of a look at it", "[unit][zedctl]") {
+  bench b;
+  b.says("agent.get", sound_agent());
+  b.says("server.ls", msg::server_list{{pz1()}, {}, 0});
+  msg::data_reply look;
+  look.servers.resize(1);
+  look.servers[0].problem = "data root /srv belongs to aold; start it with --identity aold";
+  SECTION("with the remedy") {
+    b.says("server.check-data", look);
+    REQUIRE(b.run({"agent", "describe", "host1"}) == 0);
+    CHECK_THAT(b.out.str(), Contains("unknown: data root /srv belongs to aold; start it with --identity aold"));
+  }
+  SECTION("but not the troubles of one server") {
+    look.servers[0].state = msg::data_state::present;
+    b.says("server.check-data", look);
+    REQUIRE(b.run({"agent", "describe", "host1"}) == 0);
+    CHECK_THAT(b.out.str(), !Contains("unknown"));
+  }
+}
+
 TEST_CASE("doctor: everything sound is ok and exits 0", "[unit][zedctl]") {
   bench b;
   b.says("status", sound_manager());

@@ -1,0 +1,92 @@
+// An agent that lost its state folder: what it is told, and its way back to its data.
+#include "tools/agent/identity.hpp"
+
+#include "persistence/memory_store.hpp"
+#include "tests/integration/host/disk.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using agent::agent_state;
+using agent::take_identity;
+
+namespace {
+
+constexpr auto lost = "a0123456789abcd";  // the owner that test::disk marks its root with
+
+struct host_with_lost_state {
+  test::disk disk;
+  store::memory_store store;
+  std::unique_ptr<agent_state> state = std::move(agent_state::open(store, 1, 2).value());
+  config::agent_settings settings;
+
+  host_with_lost_state() {
+    disk.prepare();
+    settings.name = "host1";
+    settings.data_path = disk.root.data_path;
+    settings.identity = lost;
+  }
+  error refused() {
+    const auto before = state->id();
+    auto answer = take_identity(*state, settings);
+    REQUIRE_FALSE(answer);
+    CHECK_FALSE(answer.error().hint.empty());
+    CHECK(state->id() == before);
+    return answer.error();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("identity: an agent without its id is told how to get it back", "[integration][agent]") {
+  host_with_lost_state h;
+  auto refused = host::prepare_root({h.settings.data_path, h.state->id().value});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().hint.find(std::string("--identity ") + lost) != std::string::npos);
+  auto look = host::check({{h.settings.data_path, h.state->id().value}, "alpha", {{"data", true}}, {}});
+  CHECK(look.state == data_state::unknown);
+  CHECK(look.error.find(std::string("--identity ") + lost) != std::string::npos);
+}
+
+TEST_CASE("identity: given its id, an agent has its data again, also after the next start", "[integration][agent]") {
+  host_with_lost_state h;
+  h.disk.write("alpha/data/map.bin");
+  REQUIRE(h.state->belong_to("m1"));
+  REQUIRE(take_identity(*h.state, h.settings));
+  auto again = std::move(agent_state::open(h.store, 3, 4).value());
+  CHECK(again->id().value == lost);
+  CHECK(again->manager_id() == "m1");
+  CHECK(host::prepare_root({h.settings.data_path, again->id().value}) == host::root_made::existed);
+  CHECK(h.disk.check("alpha").state == data_state::present);
+  CHECK(take_identity(*again, h.settings));  // the flag may stay
+}
+
+TEST_CASE("identity: nobody's data and another's is not taken over", "[integration][agent][fc-2]") {
+  host_with_lost_state h;
+  SECTION("a typing error") {
+    h.settings.identity = "a0123456789abce";
+    CHECK(h.refused().message.find(lost) != std::string::npos);
+  }
+  SECTION("what is no agent's id") {
+    h.settings.identity = "host1";
+    CHECK(h.refused().code == ec::bad_request);
+  }
+  SECTION("a disk that is not mounted") {
+    test::fs::remove(h.disk.servers() / host::marker_name);
+    CHECK(h.refused().code == ec::wrong_state);
+    CHECK_FALSE(test::fs::exists(h.disk.servers() / host::marker_name));
+  }
+  SECTION("an agent that has data of its own keeps its id") {
+    auto own = (h.disk.path / "own").string();
+    REQUIRE(host::prepare_root({own, h.state->id().value}));
+    REQUIRE(h.state->remember_root(own));
+    CHECK(h.refused().message.find(own) != std::string::npos);
+  }
+}
+
+TEST_CASE("identity: a mark that was set before the disk was mounted is no obstacle", "[integration][agent][fc-2]") {
+  host_with_lost_state h;
+  // At the first start the mount point was empty, so it was marked; now the disk with the right marker lies over it.
+  REQUIRE(h.state->remember_root(h.settings.data_path));
+  REQUIRE(take_identity(*h.state, h.settings));
+  CHECK(h.state->id().value == lost);
+}
