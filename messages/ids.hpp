@@ -25,17 +25,17 @@ inline constexpr size_t id_length = 15;
 // `random` is any 128 unpredictable bits; equal bits give equal ids.
 std::string id_text(char kind, uint64_t high, uint64_t low);
 
-// Ids in the order in which they are made: the time in milliseconds, then 22 bits that begin anywhere in their lower
-// half and count on, into the next millisecond if need be. What is stored under such ids lies side by side, so that
+// Ids in the order in which they are made: a number that never goes back, then 22 bits that begin anywhere in their
+// lower half and count on, into the next number if need be. What is stored under such ids lies side by side, so that
 // many of them change few pages.
 class ordered_ids {
  public:
   explicit ordered_ids(char kind) : kind_(kind) {}
-  // `random` gives 64 unpredictable bits, and is asked when the time has moved on.
+  // `random` gives 64 unpredictable bits, and is asked when the number has grown.
   template <class F>
-  std::string next(uint64_t ms_since_1970, F random) {
-    const uint64_t now = ms_since_1970 << count_bits;
-    if (now > last_) last_ = now | (random() & ((uint64_t{1} << (count_bits - 1)) - 1));
+  std::string next(uint64_t number, F random) {
+    const uint64_t first = number << count_bits;
+    if (first > last_) last_ = first | (random() & ((uint64_t{1} << (count_bits - 1)) - 1));
     else ++last_;
     return text();
   }

@@ -111,8 +111,7 @@ struct gateway_state {
   }
 
   operation_id new_operation() {
-    const auto now = static_cast<uint64_t>(world->clock.now().time_since_epoch().count());
-    return {operation_ids.next(now, [&] { return world->random.bits(); })};
+    return {operation_ids.next(world->last_seq.load() + 1, [&] { return world->random.bits(); })};
   }
 
   // The same key again: the answer is the same operation.

@@ -11,10 +11,10 @@ using zedops::manager::claim_index;
 
 namespace {
 
-using index = claim_index<int>;
+using claims = claim_index<int>;
 
 // Every holder that the index gives for a hash.
-std::set<int> holders(const index& of, size_t hash) {
+std::set<int> holders(const claims& of, size_t hash) {
   std::set<int> out;
   of.find(hash, [&](int holder) {
     out.insert(holder);
@@ -26,7 +26,7 @@ std::set<int> holders(const index& of, size_t hash) {
 }  // namespace
 
 TEST_CASE("claim index: an empty one knows nobody", "[unit][manager]") {
-  index none;
+  claims none;
   none.erase(7, nullptr);
   CHECK(holders(none, 7).empty());
 }
@@ -35,7 +35,7 @@ TEST_CASE("claim index: it says what a map of sets says, whatever is put in and 
   REQUIRE(rc::check("against a model", [](const std::vector<std::tuple<uint8_t, uint8_t, bool>>& steps) {
     std::vector<int> pool(8);
     for (int i = 0; i < 8; ++i) pool[static_cast<size_t>(i)] = i;
-    index real;
+    claims real;
     std::map<size_t, std::set<int>> model;
     for (auto [hash, who, in] : steps) {
       // Few and neighbouring hashes, so that runs meet and wrap around.
@@ -51,7 +51,7 @@ TEST_CASE("claim index: it says what a map of sets says, whatever is put in and 
 TEST_CASE("claim index: a hundred thousand are found again, and none once they are gone", "[unit][manager]") {
   constexpr size_t count = 100'000;
   std::vector<int> pool(count);
-  index real;
+  claims real;
   const auto hash = [](size_t i) { return i * 0x9e3779b97f4a7c15; };
   for (size_t i = 0; i < count; ++i) real.insert(hash(i), &pool[i]);
   for (size_t i = 0; i < count; i += 2) real.erase(hash(i), &pool[i]);

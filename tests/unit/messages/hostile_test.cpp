@@ -84,11 +84,13 @@ TEST_CASE("hostile bytes: brackets within strings neither hide depth nor feign i
 TEST_CASE("hostile bytes: lengths that are not there are refused before memory is given", "[unit][messages][hostile]") {
   const std::string array_of_a_million("\xdd\x00\x10\x00\x00", 5);
   const std::string map_of_a_million("\xdf\x00\x10\x00\x00", 5);
-  for (const auto& head : {array_of_a_million, map_of_a_million, repeated(array_of_a_million, 30)}) {
+  const std::string six_texts("\x97\xa0\xa0\xa0\xa0\xa0\xa0", 7);  // then comes the configuration, a map
+  for (const auto& head : {array_of_a_million, repeated(array_of_a_million, 30), six_texts + map_of_a_million}) {
     const auto r = unpack<server>(head);
     REQUIRE(!r);
     CHECK(r.error().message.find("more items than it has bytes") != std::string::npos);
   }
+  CHECK(!unpack<server>(map_of_a_million));
   CHECK(!unpack<server>(std::string("\xdb\xff\xff\xff\xff", 5) + "abc"));
   CHECK(!unpack<server>(std::string("\xc6\xff\xff\xff\xff", 5) + "abc"));
   CHECK(!unpack<server>(std::string("\xdd\xff\xff\xff\xff", 5)));

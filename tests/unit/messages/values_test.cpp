@@ -37,20 +37,20 @@ TEST_CASE("sparse: it is an optional that is one pointer wide, with deep copies"
   CHECK(a.emplace("three") == "three");
 }
 
-TEST_CASE("ordered ids: each is above the one before, even when the clock stands still or goes back",
+TEST_CASE("ordered ids: each is above the one before, also when the number stands still or goes back",
           "[unit][messages]") {
   ordered_ids ids('o');
   std::string last;
   uint64_t asked = 0;
   const auto random = [&] { return ++asked * 0x9e3779b97f4a7c15; };
-  for (uint64_t ms :
+  for (uint64_t number :
        {1'700'000'000'000u, 1'700'000'000'000u, 1'700'000'000'001u, 1'600'000'000'000u, 1'800'000'000'000u})
     for (int i = 0; i < 1'000; ++i) {
-      auto id = ids.next(ms, random);
+      auto id = ids.next(number, random);
       REQUIRE(id.size() == id_length);
       REQUIRE(id[0] == 'o');
       REQUIRE(id > last);
       last = std::move(id);
     }
-  CHECK(asked == 3);  // when the time has moved on
+  CHECK(asked == 3);  // when the number has grown
 }
