@@ -72,6 +72,7 @@ result<void> command_job::step(std::string name, uint32_t progress, std::string 
 }
 
 void command_job::note(std::string text) {
+  if (result_.note.ends_with(text)) return;  // said already, of the step before
   if (!result_.note.empty()) result_.note += "; ";
   result_.note += text;
 }

@@ -107,14 +107,14 @@ void core_state::on_logs_query(const logs_query& q) {
   // Called at the end of the stream or when its time is up, whichever is first.
   auto finish = [this, collected, serial](std::optional<error> failure) {
     if (reading.erase(serial) == 0) return;
-    std::lock_guard guard(collected->mutex);
+    std::lock_guard lock(collected->mutex);
     collected->answer.failure = std::move(failure);
     if (where == phase::live) send(collected->answer);
   };
   auto following = deps->env.engine.logs(
       q.container_id, o,
       [collected](docker::output from, std::string_view line) {
-        std::lock_guard guard(collected->mutex);
+        std::lock_guard lock(collected->mutex);
         if (collected->bytes + line.size() > log_bytes_max) return;
         collected->bytes += line.size();
         collected->answer.lines.push_back({from == docker::output::out ? "stdout" : "stderr", std::string(line)});

@@ -28,7 +28,8 @@ guardian::guardian(guardian_ports ports) : p_(std::move(ports)), queue_(p_.boot_
   if (p_.boot_id.empty() || before == p_.boot_id) return;
   if (before.empty()) {  // the first run of this agent: nothing was guarded before
     p_.state.set_boot_id(p_.boot_id);
-    return save();
+    save();
+    return;
   }
   for (const auto& s : p_.state.servers())
     if (s.wanted_running && s.crash.policy != crash_policy::engine) after_boot_.insert(s.id);

@@ -129,16 +129,19 @@ TEST_CASE_METHOD(boot_world, "boot: without its data in sight a server is not st
 
 TEST_CASE_METHOD(boot_world, "boot: a start that fails is tried again by the crash policy, or told and left",
                  "[sim][agent]") {
-  const auto crash = crash_policy::on_failure;
-  const auto policy = GENERATE_COPY(crash, crash_policy::leave);
+  auto policy = crash_policy::on_failure;
+  SECTION("tried again") {}
+  SECTION("told and left") { policy = crash_policy::leave; }
   const auto box = add("s1", policy);
   guards();
   docker.start_fails = true;
   host_reboots();
   docker.start_fails = false;
   advance(10s);
-  CHECK(runs(box) == (policy == crash));
-  CHECK(told().front().kind == incident_kind::boot_failed);
+  CHECK(runs(box) == (policy == crash_policy::on_failure));
+  const auto list = told();
+  REQUIRE_FALSE(list.empty());
+  CHECK(list.front().kind == incident_kind::boot_failed);
 }
 
 TEST_CASE_METHOD(boot_world, "boot: containers that ended with their Engine are started again when it is back",
