@@ -72,7 +72,7 @@ class CrashWorld(world.World):
         self.listener = Listener(f"ipc://{self.run}/events.ipc")
         self.acknowledged = {}  # operation id -> how it ended, None: not yet
         self.history = History(self.ask)
-        self.pool = {}          # status -> servers that rest in it
+        self.pool = {}  # status -> servers that rest in it
 
     def close(self):
         self.listener.close()
