@@ -27,6 +27,8 @@ struct merged_range {
   RowIt row, row_end;
   ChangeIt change, change_end;
 };
+template <class RowIt, class ChangeIt>  // clang 14 does not deduce the arguments of an aggregate
+merged_range(RowIt, RowIt, ChangeIt, ChangeIt)->merged_range<RowIt, ChangeIt>;
 
 // Visits in the order of the iterators; `before` is the order of keys in that direction.
 template <class Range, class Before>

@@ -39,6 +39,16 @@ class Raw:
         except OSError:
             return False
 
+    def was_cut_off(self):
+        try:
+            while self.socket.recv(65536):
+                pass
+            return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
     def close(self):
         self.socket.close()
 

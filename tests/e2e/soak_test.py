@@ -83,6 +83,7 @@ class Soak(unittest.TestCase):
         for batch in range(0, TOPICS, 100):
             greedy.send(b"".join(frame(b"\x01" + f"{number}.{i}.".encode().ljust(120, b"t"))
                                  for i in range(batch, batch + 100)))
+        self.assertTrue(greedy.was_cut_off(), "a watcher has so many topics and no more")
         # The same topic, on and off.
         restless = Raw(f"{w.run}/events.ipc", b"SUB")
         lasting.append(restless)

@@ -59,3 +59,12 @@ TEST_CASE("rcon: hostile bytes give packets or an error, never anything else", "
     }
   }));
 }
+
+TEST_CASE("rcon: zeros at the end of a text are closing ones, however many", "[unit][rcon]") {
+  packet_reader reader;
+  reader.feed(encode(7, packet_type::command, "say hi\0\0"s));
+  const auto next = reader.next();
+  REQUIRE(next);
+  REQUIRE(*next);
+  CHECK((*next)->body == "say hi");
+}
