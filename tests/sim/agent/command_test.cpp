@@ -259,7 +259,8 @@ TEST_CASE_METHOD(agent_world, "agent: a report tells every call to the Engine, h
 TEST_CASE_METHOD(agent_world, "agent: of very many calls to the Engine the newest are told", "[sim][agent]") {
   welcome();
   auto c = command("op1", "s1");
-  for (size_t i = 0; i < engine_calls_max + 10; ++i) docker.make("other" + std::to_string(i), labels_of("s1"));
+  for (size_t i = 0; i < engine_calls_max + 10; ++i)
+    docker.make("other" + std::to_string(i), labels_of("s1"), container_state::created);
   say(c);
   auto r = all<command_result>();
   REQUIRE(r.size() == 1);

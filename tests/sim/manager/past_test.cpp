@@ -136,7 +136,7 @@ TEST_CASE_METHOD(stage, "state at a time: before it was made, in the future, and
   const auto while_it_ran = wall.now();
   REQUIRE(ask<server_view>("server.get", get_server{"pz1", while_it_ran}).has_value());
   REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
-  manager->world().rules.change([](auto& rules) { rules.history_max = 3; });
+  manager->world().rules.change([](auto& p) { p.history_max = 3; });
   advance(70s);
   r = ask<server_view>("server.get", get_server{"pz1", while_it_ran});
   REQUIRE_FALSE(r.has_value());
@@ -163,7 +163,7 @@ TEST_CASE_METHOD(stage, "history: pages of any size meet, and what was trimmed i
   std::vector<uint64_t> expected;
   for (const auto& e : whole->events) expected.push_back(e.seq);
   CHECK(seen == expected);
-  manager->world().rules.change([](auto& rules) { rules.history_max = 5; });
+  manager->world().rules.change([](auto& p) { p.history_max = 5; });
   advance(70s);
   const auto rest = ask<event_page>("server.history", server_history{"pz1", 5'000, 0});
   REQUIRE(rest.has_value());
