@@ -6,6 +6,7 @@
 
 #include "config/detail/settings_table.hpp"
 #include "config/values.hpp"
+#include "messages/names.hpp"
 
 namespace zedops::config::detail {
 
@@ -16,10 +17,10 @@ msg::error unknown_flag(std::string_view got, const std::vector<flag_row>& rows)
   std::vector<std::string> names = {"--help", "--version", "--check-config"};
   for (const auto& row : rows) names.push_back(flag_name(row.key));
   std::vector<std::string_view> views(names.begin(), names.end());
-  auto near = nearest(got.substr(0, got.find('=')), views);
+  auto near = msg::closest(got.substr(0, got.find('=')), views);
   return {msg::ec::bad_request,
           fmt::format("{} is not a flag of this program", in_quotes(got)),
-          near.empty() ? "see --help" : fmt::format("did you mean {}? see --help", near),
+          !near ? "see --help" : fmt::format("did you mean {}? see --help", *near),
           {}};
 }
 }  // namespace

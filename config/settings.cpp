@@ -11,6 +11,7 @@
 #include "config/detail/settings_table.hpp"
 #include "config/detail/toml_reader.hpp"
 #include "config/values.hpp"
+#include "messages/names.hpp"
 
 extern char** environ;
 
@@ -61,12 +62,11 @@ msg::result<value_map> read_file(const program<S>& program, std::string_view tex
     auto row = std::find_if(program.settings.begin(), program.settings.end(),
                             [&](const auto& r) { return r.key == key.str() && in_file(r.key); });
     if (row == program.settings.end()) {
-      auto near = nearest(key.str(), known);
+      auto near = msg::closest(key.str(), known);
       return msg::fail(
           msg::ec::bad_request,
           fmt::format("{}: {} is not a setting of {}", place(file, key.source()), in_quotes(key.str()), program.name),
-          near.empty() ? fmt::format("remove it; settings are {}", listed(known))
-                       : fmt::format("did you mean {}?", near));
+          !near ? fmt::format("remove it; settings are {}", listed(known)) : fmt::format("did you mean {}?", *near));
     }
     auto where = place(file, node.source());
     auto value = right_type(*row, node) ? as_text(node) : std::nullopt;
@@ -153,9 +153,9 @@ std::vector<std::string> unread_variables(const surroundings& from) {
   std::vector<std::string> warnings;
   for (const auto& [name, value] : from.environment) {
     if (name.rfind("ZEDOPS_", 0) != 0 || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    auto near = nearest(name, known);
+    auto near = msg::closest(name, known);
     warnings.push_back(fmt::format("environment variable {} is not a setting{}", in_quotes(name),
-                                   near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+                                   !near ? "" : fmt::format("; did you mean {}?", *near)));
   }
   return warnings;
 }

@@ -7,6 +7,7 @@
 #include "config/detail/settings_table.hpp"
 #include "config/detail/template_rules.hpp"
 #include "config/values.hpp"
+#include "messages/names.hpp"
 #include "messages/template.hpp"
 
 namespace zedops::config::detail {
@@ -116,9 +117,8 @@ verdict set(const setting<S>&, E& out, std::string_view text) {
     return {};
   }
   const auto& words = msg::enum_names<E>::list;
-  auto near = nearest(text, words);
-  return near.empty() ? fmt::format("use {}", listed(words))
-                      : fmt::format("did you mean {}? use {}", near, listed(words));
+  auto near = msg::closest(text, words);
+  return !near ? fmt::format("use {}", listed(words)) : fmt::format("did you mean {}? use {}", *near, listed(words));
 }
 
 std::optional<std::string> environment(const surroundings& from, const std::string& name) {

@@ -6,7 +6,6 @@
 #include <array>
 #include <charconv>
 #include <limits>
-#include <numeric>
 
 namespace zedops::config {
 
@@ -18,22 +17,7 @@ struct size_unit {
 constexpr std::array size_units = {size_unit{"TiB", 40}, size_unit{"GiB", 30}, size_unit{"MiB", 20},
                                    size_unit{"KiB", 10}, size_unit{"B", 0}};
 constexpr size_t quoted_bytes_max = 80;
-constexpr size_t nearest_word_max = 64;
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      auto above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
 }  // namespace
 
 std::optional<uint64_t> parse_size(std::string_view text) {
@@ -65,20 +49,6 @@ std::string in_quotes(std::string_view text) {
     else out += static_cast<char>(c);
   }
   return out + (text.size() > quoted_bytes_max ? "…\"" : "\"");
-}
-
-std::string nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  if (word.empty() || word.size() > nearest_word_max) return {};
-  std::string_view best;
-  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
-  for (auto candidate : candidates) {
-    auto distance = edit_distance(word, candidate);
-    if (distance < best_distance && distance < word.size()) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return std::string{best};
 }
 
 std::string listed(std::span<const std::string_view> words) {

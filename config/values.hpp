@@ -1,4 +1,4 @@
-// Small pure helpers shared by settings and templates: sizes, quoting of what a user wrote, nearest-name suggestions.
+// Small pure helpers shared by settings and templates: sizes and quoting of what a user wrote.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -15,9 +15,6 @@ std::string format_size(uint64_t bytes);
 
 // What a user wrote, fit for one line of an error message: quoted, control bytes escaped, cut after 80 bytes.
 std::string in_quotes(std::string_view text);
-
-// The candidate nearest to a mistyped word, or empty when none is near.
-std::string nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 // "a, b or c"
 std::string listed(std::span<const std::string_view> words);

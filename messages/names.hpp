@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,7 @@ result<void> check_image_tag(std::string_view tag);
 
 // The candidate the user most likely meant, or nothing when none is near. Letter case is ignored; a candidate that
 // begins with the word is near; ties go to the earlier candidate.
+std::optional<std::string> closest(std::string_view word, std::span<const std::string_view> candidates);
 std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& candidates);
 // "did you mean 'status'?", or empty.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);

@@ -36,21 +36,24 @@ size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& candidates) {
+std::optional<std::string> closest(std::string_view word, std::span<const std::string_view> candidates) {
   if (word.empty() || word.size() > word_bytes_max) return std::nullopt;
   auto wanted = lowered(word);
   size_t best = std::max<size_t>(1, word.size() / 3) + 1;  // one edit per three letters is still a slip of the hand
-  const std::string* found = nullptr;
-  for (const auto& candidate : candidates) {
+  std::optional<std::string> found;
+  for (auto candidate : candidates) {
     if (candidate.empty() || candidate.size() > word_bytes_max) continue;
     auto text = lowered(candidate);
     auto d = distance(wanted, text);
     if (wanted.size() >= 2 && text.starts_with(wanted)) d = std::min<size_t>(d, 1);
     // Replacing all of a short word is no likeness.
-    if (d < best && d < std::max(wanted.size(), text.size())) best = d, found = &candidate;
+    if (d < best && d < std::max(wanted.size(), text.size())) best = d, found = candidate;
   }
-  if (!found) return std::nullopt;
-  return *found;
+  return found;
+}
+
+std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& candidates) {
+  return closest(word, std::vector<std::string_view>(candidates.begin(), candidates.end()));
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {

@@ -11,6 +11,7 @@
 
 #include "config/detail/key_depth.hpp"
 #include "config/values.hpp"
+#include "messages/names.hpp"
 
 namespace zedops::config::detail {
 
@@ -255,11 +256,11 @@ void table_reader::finish() {
   std::vector<std::string_view> known(known_.begin(), known_.end());
   for (auto&& [name, value] : table_) {
     if (std::find(known.begin(), known.end(), name.str()) != known.end()) continue;
-    auto near = nearest(name.str(), known);
+    auto near = msg::closest(name.str(), known);
     auto shown = in_quotes(name.str());
-    return complain_at(name.source(), shown, "is not a known key",
-                       near.empty() ? fmt::format("remove it; known keys are {}", listed(known))
-                                    : fmt::format("did you mean {}?", near));
+    return complain_at(
+        name.source(), shown, "is not a known key",
+        !near ? fmt::format("remove it; known keys are {}", listed(known)) : fmt::format("did you mean {}?", *near));
   }
 }
 

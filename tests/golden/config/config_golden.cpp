@@ -1,4 +1,4 @@
-// Files made from the tables of settings. With ZEDOPS_UPDATE_GOLDEN set, this program writes them instead.
+// Files made from the tables of settings. With ZEDOPS_GOLDEN=write, this program writes them instead.
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -11,10 +11,10 @@ using namespace zedops::config;
 namespace {
 void compare(const std::string& path, const std::string& made) {
   auto full = std::string{ZEDOPS_SOURCE_DIR} + "/" + path;
-  if (std::getenv("ZEDOPS_UPDATE_GOLDEN")) std::ofstream{full} << made;
+  if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{full} << made;
   std::stringstream committed;
   committed << std::ifstream{full}.rdbuf();
-  INFO(path << " is not what the table of settings says; run config_golden with ZEDOPS_UPDATE_GOLDEN=1");
+  INFO(path << " is not what the table of settings says; run config_golden with ZEDOPS_GOLDEN=write");
   REQUIRE(committed.str() == made);
 }
 }  // namespace

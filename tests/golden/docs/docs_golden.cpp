@@ -1,4 +1,4 @@
-// The tables of docs/protocol.md. With ZEDOPS_UPDATE_GOLDEN set, this program writes them instead.
+// The tables of docs/protocol.md. With ZEDOPS_GOLDEN=write, this program writes them instead.
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -15,9 +15,9 @@ TEST_CASE("docs: the protocol page lists verbs, bodies, events and errors as the
   committed << std::ifstream{path}.rdbuf();
   auto made = docs::with_tables(committed.str());
   REQUIRE_FALSE(made.empty());
-  if (std::getenv("ZEDOPS_UPDATE_GOLDEN")) std::ofstream{path} << made;
-  INFO("docs/protocol.md is not what messages/ says; run docs_golden with ZEDOPS_UPDATE_GOLDEN=1");
-  REQUIRE((std::getenv("ZEDOPS_UPDATE_GOLDEN") || committed.str() == made));
+  if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << made;
+  INFO("docs/protocol.md is not what messages/ says; run docs_golden with ZEDOPS_GOLDEN=write");
+  REQUIRE((std::getenv("ZEDOPS_GOLDEN") || committed.str() == made));
 }
 
 TEST_CASE("docs: every body that a verb or event names is described", "[golden][docs]") {

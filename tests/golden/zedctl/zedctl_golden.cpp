@@ -1,4 +1,4 @@
-// Files made from the table of verbs. With ZEDOPS_UPDATE_GOLDEN set, this program writes them instead.
+// Files made from the table of verbs. With ZEDOPS_GOLDEN=write, this program writes them instead.
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -9,9 +9,9 @@
 TEST_CASE("zedctl: the reference page is what the table of verbs says", "[golden][zedctl][acc-100]") {
   auto path = std::string{ZEDOPS_SOURCE_DIR} + "/docs/zedctl.md";
   auto made = zedops::ctl::reference_page();
-  if (std::getenv("ZEDOPS_UPDATE_GOLDEN")) std::ofstream{path} << made;
+  if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << made;
   std::stringstream committed;
   committed << std::ifstream{path}.rdbuf();
-  INFO("docs/zedctl.md is out of date; run zedctl_golden with ZEDOPS_UPDATE_GOLDEN=1");
+  INFO("docs/zedctl.md is out of date; run zedctl_golden with ZEDOPS_GOLDEN=write");
   REQUIRE(committed.str() == made);
 }

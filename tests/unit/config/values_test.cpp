@@ -1,7 +1,5 @@
 #include "config/values.hpp"
 
-#include <array>
-
 #include "tests/support/catch.hpp"
 
 using namespace zedops::config;
@@ -17,14 +15,6 @@ TEST_CASE("values: sizes need a unit and survive a round trip", "[unit][config]"
   REQUIRE(format_size(2ull << 30) == "2GiB");
   REQUIRE(format_size(1536ull << 20) == "1536MiB");
   REQUIRE(format_size(7) == "7B");
-}
-
-TEST_CASE("values: a mistyped word finds its nearest neighbour and nonsense finds none", "[unit][config]") {
-  constexpr std::array<std::string_view, 3> words = {"sync_interval", "retention", "clients"};
-  REQUIRE(nearest("sync_intervall", words) == "sync_interval");
-  REQUIRE(nearest("client", words) == "clients");
-  REQUIRE(nearest("zzzzzzzz", words).empty());
-  REQUIRE(nearest(std::string(100000, 'a'), words).empty());
 }
 
 TEST_CASE("values: quoting keeps an error on one line", "[unit][config]") {
