@@ -62,11 +62,6 @@ struct host_state {
     for (auto& p : sync.waiting) p.deliver(away());
     for (auto& p : sync.next) p.deliver(away());
   }
-  static host_answer away() {
-    host_answer a;
-    a.failure = error{ec::agent_unreachable, "the agent is not connected", "start zedops-agent on its host", {}};
-    return a;
-  }
 
   agent_ptr record() const { return world->records.agent(id); }
   time_point now() const { return world->clock.now(); }
