@@ -62,11 +62,6 @@ struct host_state {
     for (auto& p : sync.waiting) p.deliver(away());
     for (auto& p : sync.next) p.deliver(away());
   }
-  static host_answer away() {
-    host_answer a;
-    a.failure = error{ec::agent_unreachable, "the agent is not connected", "start zedops-agent on its host", {}};
-    return a;
-  }
 
   agent_ptr record() const { return world->records.agent(id); }
   time_point now() const { return world->clock.now(); }
@@ -339,19 +334,14 @@ struct host_state {
     if (taking.open > 0) return;  // it repeats what was not acknowledged
     auto plan = plan_intake(*world, id, std::move(list));
     taking = {plan.calls.size(), plan.upto};
-    if (taking.open == 0) incidents_kept();
+    if (taking.open == 0) send(incidents_taken{taking.upto});
     for (auto& [first, call] : plan.calls)
       self->request(to.registry, settle_time_max, std::move(call))
-          .then([this, first = first](rt::server_reply& r) { kept(first, !r.failure || gone(*r.failure)); },
+          .then([this, first = first](rt::server_reply& r) { kept(first, is_settled(r)); },
                 [this, first = first](caf::error&) { kept(first, false); });
   }
-  static bool gone(const error& why) { return why.code == ec::not_found; }  // purged meanwhile
-  void kept(uint64_t first, bool durable) {
-    if (!durable) taking.upto = std::min(taking.upto, first - 1);
-    if (--taking.open == 0) incidents_kept();
-  }
-  void incidents_kept() {
-    if (taking.upto > 0) send(incidents_taken{taking.upto});
+  void kept(uint64_t first, bool settled) {
+    if (taking.last(first, settled) && taking.upto > 0) send(incidents_taken{taking.upto});
   }
 
   // ---- queries ----

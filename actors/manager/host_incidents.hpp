@@ -1,5 +1,6 @@
 // What an agent did by itself, on its way into the histories of its servers: one decision for each of them.
 #pragma once
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,14 @@ intake_plan plan_intake(const shared& world, const msg::agent_id& agent, std::ve
 struct intake {
   size_t open = 0;    // servers that have not answered yet
   uint64_t upto = 0;  // durable up to here, once nothing is open
+
+  // One more has answered, for its incidents from `first` on. True: it was the last one.
+  bool last(uint64_t first, bool settled) {
+    if (!settled) upto = std::min(upto, first - 1);
+    return --open == 0;
+  }
 };
+// Recorded, or of a server that was purged meanwhile.
+inline bool is_settled(const rt::server_reply& r) { return !r.failure || r.failure->code == msg::ec::not_found; }
 
 }  // namespace zedops::manager

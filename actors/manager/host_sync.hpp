@@ -15,6 +15,14 @@ struct sync_plan {
 };
 sync_plan plan_sync(const shared& world, const msg::agent_id& agent, const msg::inventory& inv);
 
+// The answer to whoever asks an agent that is not there.
+inline rt::host_answer away() {
+  rt::host_answer a;
+  a.failure =
+      msg::error{msg::ec::agent_unreachable, "the agent is not connected", "start zedops-agent on its host", {}};
+  return a;
+}
+
 // The sync of one agent that is under way.
 struct sync_run {
   using promise = caf::typed_response_promise<rt::host_answer>;
