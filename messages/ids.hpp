@@ -1,6 +1,7 @@
 // Identities. An id is a letter for its kind and 14 base-32 digits (70 random bits): it fits a string's small buffer.
 #pragma once
 #include <compare>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
