@@ -341,6 +341,11 @@ bool memory_store::damage(table t, std::string_view key) {
   return true;
 }
 
+uint64_t memory_store::attempts() const {
+  const std::lock_guard lock(mutex_);
+  return attempts_;
+}
+
 uint64_t memory_store::commits() const {
   const std::lock_guard lock(mutex_);
   return commits_;

@@ -19,6 +19,7 @@ void core_state::on_command(run_command c) {
     return send_result(*known->result);
   if (stopping)
     return send_result(refused_result(c, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
+  supersede(c);
   // Its events must find the server, also before the manager's next welcome.
   eyes->view().watch({c.server, c.container_id, c.plan.container.name, c.plan.data});
   const auto server = c.server;
@@ -76,6 +77,14 @@ void core_state::send_result(command_result r) {
 
 void core_state::flush_results() {
   while (!unsent.empty() && send(unsent.front())) unsent.pop_front();
+}
+
+// One operation per server is open at the manager, so what was sent for an earlier one has ended there. Its withdrawal
+// may have been lost with a connection; this does not depend on it.
+void core_state::supersede(const run_command& by) {
+  while (auto earlier = book.withdraw_other(by.server, by.op))
+    send_result(refused_result(*earlier, {ec::cancelled, "another operation came before it began", {}, {}}));
+  if (auto a = active.find(by.server); a != active.end() && a->second->command.op != by.op) a->second->cancel.cancel();
 }
 
 void core_state::on_cancel(const cancel_command& c) {

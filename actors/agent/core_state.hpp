@@ -36,6 +36,7 @@ struct core_state {
   // core_commands.cpp
   void on_command(msg::run_command c);
   void on_cancel(const msg::cancel_command& c);
+  void supersede(const msg::run_command& by);
   void start_lanes();
   void on_finished(std::shared_ptr<active_command> a, msg::command_result r);
   void send_result(msg::command_result r);

@@ -54,7 +54,15 @@ void lane_book::finished(const server_id& server) {
 }
 
 std::optional<run_command> lane_book::withdraw(const operation_id& op) {
-  auto i = std::find_if(queue_.begin(), queue_.end(), [&](const auto& c) { return c.op == op; });
+  return take(std::find_if(queue_.begin(), queue_.end(), [&](const auto& c) { return c.op == op; }));
+}
+
+std::optional<run_command> lane_book::withdraw_other(const server_id& server, const operation_id& than) {
+  return take(
+      std::find_if(queue_.begin(), queue_.end(), [&](const auto& c) { return c.server == server && c.op != than; }));
+}
+
+std::optional<run_command> lane_book::take(std::deque<run_command>::iterator i) {
   if (i == queue_.end()) return std::nullopt;
   auto out = std::move(*i);
   queue_.erase(i);

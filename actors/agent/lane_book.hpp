@@ -46,6 +46,8 @@ class lane_book {
   void finished(const msg::server_id& server);
   // Takes a waiting command out; nothing when it runs or is unknown.
   std::optional<msg::run_command> withdraw(const msg::operation_id& op);
+  // Takes out a waiting command for this server that serves another operation.
+  std::optional<msg::run_command> withdraw_other(const msg::server_id& server, const msg::operation_id& than);
 
   // While held, none of its commands is started; what runs already goes on.
   void hold(const msg::server_id& server) { held_.insert(server); }
@@ -62,6 +64,7 @@ class lane_book {
     uint32_t attempt = 0;
     lane_class kind = lane_class::slow;
   };
+  std::optional<msg::run_command> take(std::deque<msg::run_command>::iterator i);
   size_t& busy(lane_class k) { return k == lane_class::slow ? slow_ : quick_; }
   size_t limit(lane_class k) const { return k == lane_class::slow ? limits_.slow_max : limits_.quick_max; }
 

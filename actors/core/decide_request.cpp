@@ -273,14 +273,16 @@ decision decide_cancel(const server& s, const cancel_requested& in, const contex
     return d;
   }
   const auto& op = *s.op;
-  const bool can_go_back = op.kind == op_kind::stop || op.kind == op_kind::remove ||
+  const bool can_go_back = op.kind == op_kind::stop || op.kind == op_kind::remove || op.kind == op_kind::restore ||
                            (op.kind == op_kind::purge && op.prior != server_status::deleting);
-  if (op.step != step_waiting || !can_go_back) {
+  if (!never_sent(op) || !can_go_back) {
     d.refusal = error{ec::wrong_state, "the agent is already at work on it",
                       "it ends by itself, at the latest at its deadline: zedctl op wait " + op.id.value, op.id.value};
     return d;
   }
   if (op.kind == op_kind::remove) d.facts.emplace_back(server_restored{cx.now});
+  // Its retention begins anew: a wish taken back may not cost a server its time.
+  if (op.kind == op_kind::restore) d.facts.emplace_back(server_deleted{cx.now, cx.now + cx.retention});
   if (op.prior_desired != s.desired) {
     d.facts.emplace_back(desired_changed{op.prior_desired});
     d.effects.emplace_back(watch{});  // its agent may have come back with the wish that is withdrawn

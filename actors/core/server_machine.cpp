@@ -223,6 +223,8 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
   const auto& r = in.report;
   decision d;
   if (!s.op || s.op->id != r.op) {  // late: what it saw still counts
+    const bool blind = r.after.container == presence::unknown && r.after.data == data_state::unknown;
+    if (r.failure && blind) return d;  // refused or withdrawn without a look
     d = decide_seen(s, seen{r.after, cause_kind::report, "late report of " + r.op.value}, cx);
     return d;
   }
@@ -273,6 +275,17 @@ decision decide_ready(const server& s, const context& cx) {
   return d;
 }
 
+// Its agent was lost after the command was sent. What an agent that is away is asked to do waits for it, whenever it
+// went; the same attempt is sent again then, and the agent knows whether it has done it already.
+bool back_to_waiting(decision& d, const operation& op, const context& cx) {
+  const bool kept = row_of(op.kind).offline == offline_rule::keep;
+  if (cx.agent_online || !kept || op.step == step_waiting) return false;
+  d.facts.emplace_back(operation_progressed{op.id, op_status::running, std::string(step_waiting), op.progress,
+                                            "its agent was lost; it goes on when the agent is back", op.attempt,
+                                            cx.now + waiting_max});
+  return true;
+}
+
 decision decide_tick(const server& s, const context& cx) {
   decision d;
   d.why = {cause_kind::timer, {}, {}};
@@ -280,7 +293,9 @@ decision decide_tick(const server& s, const context& cx) {
   if (due == never || due > cx.now) return d;
   if (s.op) {
     d.why.ref = s.op->id.value;
+    if (back_to_waiting(d, *s.op, cx)) return d;
     const bool waited = s.op->step == step_waiting;
+    if (!never_sent(*s.op)) d.effects.emplace_back(withdraw_command{s.op->id});
     error e = waited ? error{ec::agent_unreachable,
                              "its agent did not come back in time",
                              "start zedops-agent on its host and repeat the request",

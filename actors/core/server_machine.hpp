@@ -111,10 +111,13 @@ struct send_command {  // the shell adds term and plan
   msg::duration time_max{};
   friend bool operator==(const send_command&, const send_command&) = default;
 };
+struct withdraw_command {  // its operation has ended here: the agent drops it, or ends it before its next step
+  msg::operation_id op;
+};
 struct request_sync {};  // the truth is not known any more: have the agent look
 struct watch {};         // the agent must know of this server
 struct forget {};        // and no longer
-using effect = std::variant<send_command, request_sync, watch, forget>;
+using effect = std::variant<send_command, request_sync, watch, forget, withdraw_command>;
 
 struct decision {
   std::vector<msg::fact> facts;
@@ -132,6 +135,11 @@ void evolve(msg::server& s, const msg::fact& f, msg::time_point at);
 void apply(msg::server& s, const msg::log_entry& entry);
 // Gives each fact its subject and number, continuing from the record's counters.
 std::vector<msg::numbered_fact> number(const msg::server& s, std::vector<msg::fact> facts);
+
+// Waits for its agent and was never sent: nobody can be at work on it.
+inline bool never_sent(const msg::operation& op) {
+  return op.step == msg::step_waiting && op.status == msg::op_status::accepted;
+}
 
 // When this server next needs a tick; `never` when it waits for nothing.
 msg::time_point next_due(const msg::server& s);

@@ -85,8 +85,29 @@ struct registry_state {
     const auto rest = wait.value_or(world->rules().restarts.window);
     config::log_event(log_level::error, wait ? "actor.restart" : "actor.restart-given-up",
                       {{"server", id}, {"reason", self->system().render(dm.reason)}, {"again_in", rest}});
+    if (!wait) give_up(id, self->system().render(dm.reason));
     resting_until[id] = now() + rest;
     self->delayed_send(self, rest, rt::warm_atom::value, id);
+  }
+
+  // It rests now. Its owner is told by the record and an event: nobody should have to read the log for that. What its
+  // server does meanwhile is not known to have changed, so its status stays.
+  void give_up(const std::string& id, const std::string& reason) {
+    const auto s = world->records.server({id});
+    if (!s || s->status == server_status::purged) return;
+    const error why{ec::internal,
+                    "its actor crashed too often (" + reason + ") and rests for " +
+                        msg::format_duration(world->rules().restarts.window),
+                    "it is started again by itself; report it with the manager's log",
+                    {}};
+    rt::commit c{rt::entity_kind::server,
+                 id,
+                 s->log_head,
+                 core::number(*s, {error_changed{why}}),
+                 {cause_kind::timer, "supervision", {}},
+                 world->clock.now()};
+    // Failing is no worse than the silence before; the log has it.
+    self->request(journal, caf::infinite, std::move(c)).then([](rt::committed&) {}, [](caf::error&) {});
   }
 
   // Starts one that crashed, or (empty `from`: all) the next batch in the order of ids.

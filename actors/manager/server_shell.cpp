@@ -188,6 +188,9 @@ struct server_shell {
   void run(const core::effect& e) {
     std::visit(core::overload{
                    [&](const core::send_command& c) { send_command(c); },
+                   [&](const core::withdraw_command& c) {
+                     self->send(hosts, rt::to_host{model().agent, cancel_command{c.op}});
+                   },
                    [&](const core::request_sync&) {
                      self->send(hosts, rt::sync_wanted{model().agent, id});
                    },

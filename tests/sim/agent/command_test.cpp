@@ -106,11 +106,14 @@ TEST_CASE_METHOD(agent_world, "agent: a pull on one server holds up no stop and 
   CHECK(all<command_result>(from).size() == 2);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the other", "[sim][agent][fc-13]") {
+TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the other; a new one ends those before it",
+                 "[sim][agent][fc-13]") {
   welcome();
-  lanes.hold = true;
   say(command("a", "s1"));
-  say(command("b", "s1", command_kind::stop));
+  lanes.hold = true;
+  say(command("b", "s1", command_kind::restart));
+  say(command("c", "s1", command_kind::restart));  // never begins
+  say(command("d", "s1", command_kind::stop));
   CHECK(lanes.held.size() == 1);
   lanes.release();
   settle();
@@ -118,9 +121,47 @@ TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the 
   lanes.release();
   settle();
   auto r = all<command_result>();
-  REQUIRE(r.size() == 2);
-  CHECK(r[0].op.value == "a");
-  CHECK(r[1].after.view.state == container_state::exited);
+  REQUIRE(r.size() == 4);
+  CHECK(r[1].op.value == "c");
+  CHECK(r[1].failure->code == ec::cancelled);
+  CHECK(r[2].op.value == "b");  // had begun: ended before its first step
+  CHECK(r[2].failure->code == ec::cancelled);
+  CHECK(r[3].op.value == "d");
+  CHECK(r[3].after.view.state == container_state::exited);
+  CHECK(docker.count("stop") == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a purge that is withdrawn before it came to the data leaves the data",
+                 "[sim][agent][acc-64]") {
+  welcome();
+  say(command("a", "s1"));
+  host.data["s1"] = data_state::present;
+  auto purge = command("p", "s1", command_kind::purge);
+  purge.remove_data = true;
+  // While it removes the container the manager gives it up; a restore may follow.
+  std::vector<to_agent> news;
+  SECTION("with its withdrawal") { news = {cancel_command{{"p"}}}; }
+  SECTION("whose withdrawal was lost: the next operation says as much") {
+    auto restore = command("r", "s1");
+    restore.demand = data_demand::present;
+    news = {restore};
+  }
+  env->crash_point = [&](std::string_view at) {
+    if (at == "removed")
+      for (const auto& m : std::exchange(news, {})) say(m);
+  };
+  lanes.hold = true;
+  say(purge);
+  lanes.hold = false;
+  lanes.release();
+  settle();
+  auto r = all<command_result>();
+  REQUIRE(r.size() >= 2);
+  CHECK(r[1].op.value == "p");
+  REQUIRE(r[1].failure);
+  CHECK(r[1].failure->code == ec::cancelled);
+  CHECK(host.data.at("s1") == data_state::present);
+  if (r.size() > 2) CHECK_FALSE(r[2].failure);
 }
 
 TEST_CASE_METHOD(agent_world, "agent: a stop saves over RCON first, on the container's address in its network",

@@ -107,11 +107,17 @@ TEST_CASE_METHOD(stage, "an actor that throws too often rests; the others work o
     advance(5s);
   }
   CHECK(manager->world().actor_restarts.load() == 4);
+  // Given up: a fact says so, as an event and on the record.
+  const auto why = server("pz1").last_error;
+  REQUIRE(why.has_value());
+  CHECK(why->message.find("crashed too often") != std::string::npos);
+  CHECK(status("pz1") == server_status::running);
   auto r = operate("stop", stop_server{"pz1"});
   CHECK(code(r) == "internal");
   CHECK(finish("stop", stop_server{"pz2"}).has_value());
   advance(70s);
   CHECK(finish("stop", stop_server{"pz1"}).has_value());
+  CHECK_FALSE(server("pz1").last_error.has_value());
 }
 
 TEST_CASE_METHOD(stage, "an operation survives the crash of its server's actor", "[sim][manager]") {

@@ -27,7 +27,7 @@ void agent::start() {
   life_ = ++lives_;
   instance_ = options_.name + "-" + std::to_string(chance_.bits());
   if (host_.agent.empty()) host_.agent.value = id_text('a', chance_.bits(), chance_.bits());
-  host_.on_event = [this](const std::string& server, const char* hint) { notice(server, hint); };
+  host_.on_event = [this](const container& c, const char* hint) { notice(c.server(), hint); };
   dial();
   beat();
 }
@@ -91,7 +91,7 @@ void agent::hung_up(const std::string& wire) {
   later(chance_.between(duration{50}, duration{400}), [this] { dial(); });
 }
 
-void agent::receive(const std::string& wire, const to_agent& what) {
+void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
   if (!running() || wire != wire_) return;
   last_heard_ = time_.now();
   std::visit(core::overload{
@@ -112,7 +112,8 @@ void agent::receive(const std::string& wire, const to_agent& what) {
                  [&](const ping& m) {
                    if (session_ != 0) say(heartbeat{m.nonce, host_.engine_answers, {}});
                  },
-                 [&](const run_command& m) { on_command(m); }, [&](const cancel_command&) {},
+                 [&](const run_command& m) { on_command(m); },
+                 [&](const cancel_command& m) { withdraw([&](const run_command& c) { return c.op == m.op; }); },
                  [&](const watch_servers& m) {
                    for (const auto& k : m.servers) known_[k.id] = k;
                    for (const auto& id : m.forget) known_.erase(id);
@@ -152,7 +153,7 @@ void agent::receive(const std::string& wire, const to_agent& what) {
 observation agent::look(const known_server& k) const {
   observation o;
   o.server = k.id;
-  o.observed_at = sim_start + time_.now();
+  o.observed_at = sim_start + time_.now() + host_.clock_skew;
   o.data = host_.data_of(k.data.name);
   if (o.data == data_state::present) o.data_bytes = 1'000;
   if (!host_.engine_answers) return o;
@@ -233,12 +234,20 @@ void agent::on_command(const run_command& c) {
     say(entry.result);
     return;
   }
+  withdraw([&](const run_command& other) { return other.server == c.server && other.op != c.op; });
   known_[c.server] = {c.server, c.container_id, c.plan.container.name, c.plan.data};
   job j;
   j.cmd = c;
   j.steps = steps_of(c.kind);
   lane.push_back(std::move(j));
   if (lane.size() == 1) pump(c.server);
+}
+
+// What waits never begins; what runs ends before its next step.
+void agent::withdraw(const std::function<bool(const run_command&)>& which) {
+  for (auto& [server, lane] : lanes_)
+    for (auto& j : lane)
+      if (which(j.cmd)) j.withdrawn = true;
 }
 
 void agent::pump(const server_id& server) {
@@ -264,12 +273,18 @@ void agent::advance(const server_id& server) {
     finish(server, std::nullopt);
     return;
   }
+  if (j.withdrawn) {
+    if (j.cmd.kind == command_kind::replace) put_back(j);
+    finish(server, error{ec::cancelled, "withdrawn before " + j.steps[j.next], "", {}});
+    return;
+  }
   const auto step = j.steps[j.next];
   if (crash_before && *crash_before == step) {
     crash_before.reset();
     crash();
     return;
   }
+  if (dies_here()) return;
   command_progress p;
   p.op = j.cmd.op;
   p.attempt = j.cmd.attempt;
@@ -285,6 +300,7 @@ void agent::advance(const server_id& server) {
   } else {
     done = perform(j, step);
   }
+  if (dies_here()) return;
   if (!done) {
     if (j.cmd.kind == command_kind::replace) put_back(j);
     finish(server, done.error());
@@ -292,6 +308,13 @@ void agent::advance(const server_id& server) {
   }
   ++j.next;
   later(chance_.between(options_.step_min, options_.step_max), [this, server] { advance(server); });
+}
+
+bool agent::dies_here() {
+  if (effects_left_ == 0 || --effects_left_ > 0) return false;
+  crash();
+  time_.in(duration{500}, [this] { start(); });  // by its supervisor
+  return true;
 }
 
 container* agent::current(const job& j) {

@@ -1,5 +1,5 @@
-// An agent process as the manager knows one: says hello, sees, executes commands step by step, reports truthfully.
-// What it keeps across a crash lies in its host; everything else is gone.
+// A simulated agent process as the manager knows one (real_agent.hpp has the real shells): says hello, sees, executes
+// commands step by step, reports truthfully. What it keeps across a crash lies in its host; everything else is gone.
 #pragma once
 #include <deque>
 #include <map>
@@ -8,8 +8,7 @@
 #include <set>
 #include <string>
 
-#include "tests/sim/support/host.hpp"
-#include "tests/sim/support/network.hpp"
+#include "tests/sim/support/agent_process.hpp"
 
 namespace zedops::sim {
 
@@ -19,31 +18,31 @@ struct agent_options {
   duration look_min{5}, look_max{50};
 };
 
-class agent final : public agent_end {
+class agent final : public agent_process {
  public:
   agent(agenda& time, dice& chance, network& net, host& on, agent_options options);
 
-  void start();  // a new process
-  void crash();  // at once; whatever it was doing stops between two steps
-  bool running() const { return life_ != 0; }
-  bool in_session() const { return session_ != 0; }
-  void disconnect();  // its connection ends
+  void start() override;
+  void crash() override;
+  bool running() const override { return life_ != 0; }
+  bool in_session() const override { return session_ != 0; }
+  void disconnect() override;
+  void die_at_effect(uint64_t nth) override { effects_left_ = nth; }
+  void fair_weather() override { effects_left_ = 0; }
 
   const std::string& wire() const { return wire_; }
-  host& on() { return host_; }
-  const std::string& name() const { return options_.name; }
-  bool final_refusal() const { return refused_; }
+  host& on() override { return host_; }
+  const std::string& name() const override { return options_.name; }
+  bool final_refusal() const override { return refused_; }
   size_t commands_received() const { return commands_received_; }
 
-  bool events_cut = false;                  // the Engine's events do not come through
-  uint64_t fail_per_mille = 0;              // steps that fail
   std::optional<std::string> fail_step;     // the next step of this name fails, once
   std::optional<std::string> crash_before;  // the process dies before the next step of this name, once
-  bool gives_up = true;          // false: it does not keep to the time a command is given
+  bool gives_up = true;                     // false: it does not keep to the time a command is given
   uint64_t syncs_answered = 0;
   uint64_t incidents_taken_upto = 0;
 
-  void receive(const std::string& wire, const msg::to_agent& what) override;
+  void receive(const std::string& wire, uint64_t session, const msg::to_agent& what) override;
   void hung_up(const std::string& wire) override;
 
   msg::observation look(const msg::known_server& k) const;
@@ -58,6 +57,7 @@ class agent final : public agent_end {
     std::string made_id;
     bool was_alive = false;
     bool fresh_start = false;
+    bool withdrawn = false;
     std::optional<uint64_t> bytes_removed;
   };
   void later(duration wait, std::function<void()> what);  // only if this process still lives then
@@ -66,8 +66,10 @@ class agent final : public agent_end {
   void beat();
   void say(msg::from_agent what);
   void on_command(const msg::run_command& c);
+  void withdraw(const std::function<bool(const msg::run_command&)>& which);
   void pump(const msg::server_id& server);
   void advance(const msg::server_id& server);
+  bool dies_here();  // between two effects
   msg::result<void> perform(job& j, const std::string& step);
   msg::result<void> prepare(job& j);
   msg::result<void> create(job& j);
@@ -84,7 +86,7 @@ class agent final : public agent_end {
   network& net_;
   host& host_;
   const agent_options options_;
-  uint64_t life_ = 0, lives_ = 0;
+  uint64_t life_ = 0, lives_ = 0, effects_left_ = 0;
   std::string instance_;
   std::string wire_;
   uint64_t session_ = 0;

@@ -1,5 +1,8 @@
 #include "tests/sim/support/auditor.hpp"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "actors/core/agent_machine.hpp"
 #include "actors/core/claims.hpp"
 #include "messages/codec.hpp"
@@ -106,14 +109,25 @@ void auditor::judge_server(const store::reader& r, const std::string& id, const 
   auto stored = r.get(store::table::servers, id);
   if (!stored || !*stored) return say("server " + id + " has facts and no snapshot");
   if (**stored != pack(s)) say("the snapshot of server " + id + " is not the sum of its facts");
-  if (records)
+  if (records) {
     if (auto now = records->server({id}); !now || !(*now == s))
       say("the catalog does not know server " + id + " as it is");
+    else judge_timer(s, *records);
+  }
   if (s.op && core::next_due(s) == never) say("operation " + s.op->id.value + " has no deadline");
   if (s.status == server_status::creating && !s.op) say("server " + id + " is creating without an operation");
   if (s.status == server_status::purged && s.op) say("purged server " + id + " has an open operation");
   if (s.status == server_status::deleted && core::next_due(s) == never)
     say("deleted server " + id + " will never be purged");
+}
+
+// The sweeper looks at the index, not at the records.
+void auditor::judge_timer(const server& s, const manager::catalog& records) {
+  const auto due = core::next_due(s);
+  if (due == never) return;
+  const auto all = records.due(due, SIZE_MAX);
+  if (std::find(all.begin(), all.end(), s.id) == all.end())
+    say("the deadline of server " + s.id.value + " is not armed");
 }
 
 void auditor::judge_agent(const store::reader& r, const std::string& id) {
@@ -149,7 +163,34 @@ void auditor::look_at(host& h, const std::string& manager_id) {
     if (n > 1) say("server " + server + " has " + std::to_string(n) + " running containers");
 }
 
+// Whoever was told of an operation may count on it: it was durable before the answer.
+void auditor::judge_answers() {
+  for (; answers_seen_ < clients_.answers.size(); ++answers_seen_) {
+    const auto& [request, body] = clients_.answers[answers_seen_];
+    const auto& r = clients_.requests.at(request);
+    if (!r.verb.starts_with("server.") || r.dry_run) continue;
+    const auto told = unpack_map<operation_reply>(body);
+    if (!told || told->operation.id.empty()) continue;  // the answer to a read
+    if (!accepted_.contains(told->operation.id))
+      say("request " + request + " was told of " + told->operation.id.value + ", which is not in the log");
+    else acknowledged_.insert(told->operation.id);
+  }
+}
+
+uint64_t auditor::lost() const {
+  return static_cast<uint64_t>(
+      std::count_if(acknowledged_.begin(), acknowledged_.end(), [&](const auto& id) { return !ended_.contains(id); }));
+}
+
+void auditor::look_at_promises() {
+  read_log(nullptr);
+  judge_answers();
+  for (const auto& id : acknowledged_)
+    if (!ended_.contains(id)) say("operation " + id.value + " was acknowledged and never ended");
+}
+
 void auditor::look_at_doors() {
+  judge_answers();
   for (; doubles_seen_ < clients_.doubles.size(); ++doubles_seen_)
     say("request " + clients_.doubles[doubles_seen_] + " was answered again after its end");
   for (; events_seen_ < events_.items.size(); ++events_seen_) {

@@ -22,6 +22,8 @@ class auditor {
   void read_log(const manager::catalog* records);
   void look_at(host& h, const std::string& manager_id);
   void look_at_doors();
+  // At the end of a life, at rest: what was acknowledged has come to an end.
+  void look_at_promises();
   void on_command(const msg::run_command& c);
   void on_data_removed(const host& h, const std::string& server_name);
   void manager_started() { next_event_ = 0; }
@@ -40,6 +42,8 @@ class auditor {
   }
   bool has_ended(const msg::operation_id& id) const { return ended_.contains(id); }
   const std::vector<msg::log_entry>& log() const { return log_; }
+  uint64_t acknowledged() const { return acknowledged_.size(); }
+  uint64_t lost() const;  // acknowledged, and without an end
 
  private:
   bool is_audit(const msg::log_entry& e) const;
@@ -47,6 +51,8 @@ class auditor {
   void judge_server(const store::reader& r, const std::string& id, const manager::catalog* records);
   void judge_agent(const store::reader& r, const std::string& id);
   void judge_claims(const msg::server& s);
+  void judge_timer(const msg::server& s, const manager::catalog& records);
+  void judge_answers();
 
   const store::store& db_;
   const client_desk& clients_;
@@ -57,6 +63,7 @@ class auditor {
   std::map<msg::agent_id, msg::agent> agents_;
   std::map<msg::operation_id, msg::operation> accepted_;
   std::set<msg::operation_id> ended_;
+  std::set<msg::operation_id> acknowledged_;  // that a client was told of
   std::map<std::string, uint64_t> subjects_;
   std::map<std::string, msg::server_id> claims_;
   uint64_t last_seq_ = 0;
@@ -64,6 +71,7 @@ class auditor {
   uint64_t next_event_ = 0;
   size_t events_seen_ = 0;
   size_t doubles_seen_ = 0;
+  size_t answers_seen_ = 0;
 };
 
 }  // namespace zedops::sim

@@ -23,6 +23,7 @@ class client_desk final : public rt::client_port {
     if (routing_id.starts_with("gone")) return false;
     auto& r = requests[request_id];
     if (r.final) doubles.push_back(request_id);
+    if (kind == rt::answer::accepted || kind == rt::answer::result) answers.emplace_back(request_id, body);
     r.replies.push_back({kind, std::move(body)});
     if (is_final(kind)) r.final = r.replies.size() - 1;
     return true;
@@ -34,11 +35,13 @@ class client_desk final : public rt::client_port {
     std::vector<sim::reply> replies;
     std::optional<size_t> final;
     bool waits = false;  // for the end of an operation
+    bool dry_run = false;
   };
 
   bool up = false;
   std::map<std::string, request> requests;
-  std::vector<std::string> doubles;  // answered again after the final answer
+  std::vector<std::pair<std::string, std::string>> answers;  // good ones: request and body
+  std::vector<std::string> doubles;                          // answered again after the final answer
 };
 
 class event_board final : public rt::event_port {

@@ -1,5 +1,7 @@
 #include "tests/sim/support/host.hpp"
 
+#include <utility>
+
 #include "actors/core/blueprint.hpp"
 
 namespace zedops::sim {
@@ -9,8 +11,8 @@ using namespace msg;
 std::string container::server() const { return label(core::label_server); }
 std::string container::manager() const { return label(core::label_manager); }
 
-void host::event(const container& c, const char* hint) const {
-  if (on_event && !c.server().empty()) on_event(c.server(), hint);
+void host::event(const container& c, const char* action) const {
+  if (on_event && engine_answers && !c.server().empty()) on_event(c, action);
 }
 
 std::string host::create(const container_spec& spec) {
@@ -21,6 +23,8 @@ std::string host::create(const container_spec& spec) {
   c.view.image = spec.image;
   c.view.labels = spec.labels;
   c.ports = spec.ports;
+  c.networks = spec.networks;
+  c.restart = spec.restart;
   containers[c.view.id] = c;
   event(c, "create");
   return c.view.id;
@@ -41,6 +45,28 @@ void host::stop(const std::string& id, int64_t exit_code) {
   c.view.state = container_state::exited;
   c.view.exit_code = exit_code;
   event(c, "die");
+}
+
+void host::rename(const std::string& id, const std::string& to) {
+  auto& c = containers.at(id);
+  c.view.name = to;
+  event(c, "rename");
+}
+
+void host::engine_goes() {
+  engine_answers = false;
+  for (auto& [id, c] : containers)
+    if (c.alive()) {
+      taken_along_.insert(id);
+      c.view.state = container_state::exited;
+      c.view.exit_code = 137;
+    }
+}
+
+void host::engine_comes() {
+  engine_answers = true;
+  for (const auto& id : std::exchange(taken_along_, {}))
+    if (auto* c = find(id); c && c->restart != restart_rule::no && !start_problem(id)) start(id);
 }
 
 void host::remove(const std::string& id) {

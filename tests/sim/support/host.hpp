@@ -15,6 +15,8 @@ namespace zedops::sim {
 struct container {
   msg::container_view view;
   std::vector<msg::port_binding> ports;
+  std::vector<std::string> networks;
+  msg::restart_rule restart = msg::restart_rule::no;
   std::string label(std::string_view key) const {
     auto i = view.labels.find(std::string(key));
     return i == view.labels.end() ? std::string{} : i->second;
@@ -36,14 +38,18 @@ class host {
   bool engine_hangs = false;  // calls never come back
   bool registry_answers = true;
   bool disk_mounted = true;
+  msg::duration clock_skew{0};
+  // An Engine that goes takes its containers along, and starts again what it is to keep running.
+  void engine_goes();
+  void engine_comes();
 
   // ---- what is there ----
   const std::string name;
   std::map<std::string, container> containers;                // by id
   std::map<std::string, msg::data_state, std::less<>> trees;  // by server name
   std::set<std::string> images;
-  std::function<void(const std::string& server, const char* hint)> on_event;  // what the Engine tells a listener
-  std::function<void(const std::string& server_name)> on_data_removed;        // for the auditor
+  std::function<void(const container& c, const char* action)> on_event;  // what the Engine tells a listener
+  std::function<void(const std::string& server_name)> on_data_removed;   // for the auditor
 
   // ---- the agent's state folder ----
   struct journal_entry {
@@ -60,7 +66,7 @@ class host {
   void start(const std::string& id);
   void stop(const std::string& id, int64_t exit_code = 0);
   void remove(const std::string& id);
-  void rename(const std::string& id, const std::string& to) { containers.at(id).view.name = to; }
+  void rename(const std::string& id, const std::string& to);
   container* find(const std::string& id);
   container* by_name(const std::string& name);
   std::vector<container*> of_server(const std::string& server_id, const std::string& manager);
@@ -70,8 +76,9 @@ class host {
   std::optional<msg::error> start_problem(const std::string& id) const;
 
  private:
-  void event(const container& c, const char* hint) const;
+  void event(const container& c, const char* action) const;
   uint64_t made_ = 0;
+  std::set<std::string> taken_along_;
 };
 
 }  // namespace zedops::sim

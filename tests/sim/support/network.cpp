@@ -9,10 +9,10 @@ duration network::arrival(connection& c, direction d) {
   return last = std::max(last, time_.now() + chance_.between(delay_min, delay_max));
 }
 
-void network::carry(const std::string& wire, connection& c, const to_agent& what) {
-  time_.at(arrival(c, direction::to_agent), [this, wire, what] {
+void network::carry(const std::string& wire, connection& c, uint64_t session, const to_agent& what) {
+  time_.at(arrival(c, direction::to_agent), [this, wire, session, what] {
     auto i = wires_.find(wire);
-    if (i != wires_.end()) i->second.who->receive(wire, what);
+    if (i != wires_.end()) i->second.who->receive(wire, session, what);
   });
 }
 
@@ -22,13 +22,13 @@ void network::carry(const std::string& wire, connection& c, from_agent what) {
   });
 }
 
-bool network::send(const std::string& wire, uint64_t, const to_agent& what) {
+bool network::send(const std::string& wire, uint64_t session, const to_agent& what) {
   if (!up_) return false;
   if (on_send) on_send(wire, what);
   auto i = wires_.find(wire);
   if (i == wires_.end()) return false;
-  if (held(i->second.who, direction::to_agent)) i->second.held_to_agent.push_back(what);
-  else carry(wire, i->second, what);
+  if (held(i->second.who, direction::to_agent)) i->second.held_to_agent.emplace_back(session, what);
+  else carry(wire, i->second, session, what);
   return true;
 }
 
@@ -82,7 +82,7 @@ void network::release(agent_end& who, direction d) {
   for (auto& [wire, c] : wires_) {
     if (c.who != &who) continue;
     if (d == direction::to_agent)
-      for (auto& m : std::exchange(c.held_to_agent, {})) carry(wire, c, m);
+      for (auto& [session, m] : std::exchange(c.held_to_agent, {})) carry(wire, c, session, m);
     else
       for (auto& m : std::exchange(c.held_to_manager, {})) carry(wire, c, std::move(m));
   }

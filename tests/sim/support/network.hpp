@@ -17,7 +17,7 @@ namespace zedops::sim {
 class agent_end {
  public:
   virtual ~agent_end() = default;
-  virtual void receive(const std::string& wire, const msg::to_agent& what) = 0;
+  virtual void receive(const std::string& wire, uint64_t session, const msg::to_agent& what) = 0;
   virtual void hung_up(const std::string& wire) = 0;
 };
 
@@ -51,8 +51,8 @@ class network final : public rt::agent_port {
  private:
   struct connection {
     agent_end* who = nullptr;
-    duration last[2] = {duration{0}, duration{0}};  // arrival of the newest message, per direction
-    std::deque<msg::to_agent> held_to_agent;
+    duration last[2] = {duration{0}, duration{0}};                 // arrival of the newest message, per direction
+    std::deque<std::pair<uint64_t, msg::to_agent>> held_to_agent;  // with their sessions
     std::deque<msg::from_agent> held_to_manager;
   };
   bool held(const agent_end* who, direction d) const {
@@ -60,7 +60,7 @@ class network final : public rt::agent_port {
     return i != held_.end();
   }
   duration arrival(connection& c, direction d);
-  void carry(const std::string& wire, connection& c, const msg::to_agent& what);
+  void carry(const std::string& wire, connection& c, uint64_t session, const msg::to_agent& what);
   void carry(const std::string& wire, connection& c, msg::from_agent what);
 
   agenda& time_;

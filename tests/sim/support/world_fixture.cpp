@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "config/logging.hpp"
+#include "tests/sim/support/real_agent.hpp"
 
 namespace zedops::sim {
 
@@ -97,21 +98,32 @@ void world::crash_manager() {
   crash_after_jobs = 0;
 }
 
+void world::equip(const std::string& name) {
+  if (hosts.contains(name)) return;
+  hosts[name] = std::make_unique<host>(name);
+  hosts[name]->images = {"registry.example/pz:41"};
+  hosts[name]->on_data_removed = [this, h = hosts[name].get()](const std::string& server_name) {
+    audit.on_data_removed(*h, server_name);
+  };
+}
+
 agent& world::add_host(const std::string& name, agent_options options) {
   if (options.name.empty()) options.name = name;
-  if (!hosts.contains(name)) {
-    hosts[name] = std::make_unique<host>(name);
-    hosts[name]->images = {"registry.example/pz:41"};
-    hosts[name]->on_data_removed = [this, h = hosts[name].get()](const std::string& server_name) {
-      audit.on_data_removed(*h, server_name);
-    };
-  }
+  equip(name);
   agents[name] = std::make_unique<agent>(time, chance, net, *hosts[name], std::move(options));
+  agents[name]->start();
+  return at(name);
+}
+
+agent_process& world::add_real_host(const std::string& name) {
+  equip(name);
+  agents[name] = std::make_unique<real_agent>(time, chance, net, *hosts[name]);
   agents[name]->start();
   return *agents[name];
 }
 
 void world::job_done() {
+  ++steps;
   if (crash_after_jobs > 0 && --crash_after_jobs == 0) return crash_manager();
   if (store_may_crash && !db.begin_read()) return crash_manager();
   if (!manager->core_lost().empty()) {
@@ -120,14 +132,29 @@ void world::job_done() {
   }
 }
 
+bool world::work() {
+  auto* order = any_order ? &chance : nullptr;
+  bool worked = false;
+  if (manager && manager->run_one(order)) {
+    worked = true;
+    job_done();
+  }
+  for (auto& [name, a] : agents)
+    if (a->work(order)) {
+      worked = true;
+      ++steps;
+    }
+  return worked;
+}
+
 void world::settle() {
   for (bool worked = true; worked;) {
     worked = false;
-    while (manager && manager->run_one(any_order ? &chance : nullptr)) {
+    while (work()) worked = true;
+    if (time.do_one()) {
       worked = true;
-      job_done();
+      ++steps;
     }
-    if (time.do_one()) worked = true;
   }
 }
 
@@ -146,6 +173,8 @@ void world::advance(duration d) {
     const auto step = t - time.now();
     time.move_to(t);
     if (manager && step > 0ms) manager->advance(step);
+    if (step > 0ms)
+      for (auto& [name, a] : agents) a->pass(step);
     settle();
     look();
   }
@@ -172,10 +201,11 @@ std::string world::send_bytes(const std::string& verb, std::string body, const c
   r.verb = verb;
   r.incarnation = incarnation;
   r.asked = time.now();
+  r.dry_run = o.dry_run;
   r.waits = o.wait || verb == "op.wait";
   if (!manager) return request;
   rt::client_call call;
-  call.who = {"c-" + o.actor, request};
+  call.who = {"c-" + o.actor + std::to_string(requests_ % 3), request};
   call.verb = verb;
   call.idempotency_key = o.key;
   call.options = pack_map(options);

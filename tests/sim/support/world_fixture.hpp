@@ -44,7 +44,7 @@ class world {
   network net{time, chance};
   store::memory_store db;
   std::map<std::string, std::unique_ptr<host>> hosts;
-  std::map<std::string, std::unique_ptr<agent>> agents;
+  std::map<std::string, std::unique_ptr<agent_process>> agents;
   auditor audit{db, clients, events};
   std::unique_ptr<manager_process> manager;
 
@@ -55,12 +55,14 @@ class world {
   bool core_loss_is_a_crash = false;  // else it is a broken rule
   uint64_t incarnation = 0;
   uint64_t crashes = 0;
+  uint64_t steps = 0;  // jobs of actors and events of the world
 
   void boot();
   void stop_manager();   // in order
   void crash_manager();  // nothing more leaves it, nothing more is written
   agent& add_host(const std::string& name, agent_options options = {});
-  agent& at(const std::string& name) { return *agents.at(name); }
+  agent_process& add_real_host(const std::string& name);  // its agent is made of the real shells
+  agent& at(const std::string& name) { return dynamic_cast<agent&>(*agents.at(name)); }
   host& on(const std::string& name) { return *hosts.at(name); }
 
   // ---- time ----
@@ -112,6 +114,8 @@ class world {
  private:
   void job_done();
   void look();
+  void equip(const std::string& host_name);
+  bool work();  // one job of one actor, anywhere
   uint64_t requests_ = 0;
   std::unique_ptr<seeded_randomness> random_;
 };

@@ -12,7 +12,8 @@ struct storm_options {
   uint64_t seed = 1;
   int turns = 40;
   int hosts = 3;
-  int names = 4;  // server names per host
+  int names = 4;        // server names per host
+  int real_hosts = -1;  // with the real agent; fewer than none: the seed says
 };
 
 class storm {
@@ -24,18 +25,26 @@ class storm {
   // Of the whole event log: equal lives have equal ones.
   uint64_t fingerprint() const;
 
+  struct figures {
+    std::map<std::string, uint64_t> faults;  // by kind
+    uint64_t steps = 0, acknowledged = 0, lost = 0, ended = 0, starts = 0;
+  };
+  figures count() const;
+
  private:
   void request();
   void misfortune();
   void hand_of_man();  // somebody works with docker on a host
   void fault_of_manager(uint64_t which);
   void fault_of_host(uint64_t which, const std::string& host_name);
+  void fault_of_agent(uint64_t which, agent_process& a);
   void fair_weather();
   std::string unrest();  // why the world is not at rest yet; empty: it is
   std::string unrest_of(const msg::server& s);
   std::string some_host();
   std::string some_server();
   void tell(std::string what);
+  void fault(const std::string& kind, std::string what);
   std::string story(const std::string& why) const;
   template <class Body>
   void ask(const std::string& verb, const Body& body);
@@ -44,7 +53,7 @@ class storm {
   dice luck_;
   world w_;
   std::vector<std::string> story_;
-  std::vector<std::string> open_requests_;
+  std::map<std::string, uint64_t> faults_;
 };
 
 }  // namespace zedops::sim

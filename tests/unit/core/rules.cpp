@@ -61,6 +61,13 @@ bool commands_serve_the_open_operation(const step& x) {
 
 bool open_operations_have_a_deadline(const step& x) { return !x.after.op || next_due(x.after) != never; }
 
+bool what_time_ended_is_withdrawn(const step& x) {
+  const bool given_up = is<tick>(x.in) && x.before.op && !x.after.op;
+  const auto* w = effect_in<withdraw_command>(x.d);
+  if (!given_up || never_sent(*x.before.op)) return w == nullptr;
+  return w && w->op == x.before.op->id;
+}
+
 bool status_facts_lead_on_from_each_other(const step& x) {
   auto at = x.before.status;
   for (const auto& f : x.d.facts) {
@@ -184,6 +191,7 @@ constexpr std::array rules = {
     rule{"one operation is open at most", one_operation_at_a_time},
     rule{"commands serve the open operation and an agent that is there", commands_serve_the_open_operation},
     rule{"an open operation has a deadline", open_operations_have_a_deadline},
+    rule{"a command is withdrawn when the time of its operation is over, and only then", what_time_ended_is_withdrawn},
     rule{"each status fact begins where the last one ended", status_facts_lead_on_from_each_other},
     rule{"looking never changes the desired state", looking_never_changes_the_wish},
     rule{"a report changes the desired state only when a purge failed", nothing_but_purge_gives_back_a_wish_on_report},

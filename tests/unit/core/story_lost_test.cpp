@@ -1,0 +1,117 @@
+// Short stories of commands that nobody reports on: their agent is lost, or their time is over.
+#include "tests/support/catch.hpp"
+#include "tests/unit/core/desk.hpp"
+
+using namespace zedops::core;
+using namespace zedops::core::testing;
+
+namespace {
+
+const purge_server purge_all{"", true, false, true};
+
+std::string withdrawn(const decision& d) {
+  const auto* w = effect_in<withdraw_command>(d);
+  return w ? w->op.value : "";
+}
+
+desk for_request(const server_request& r) {
+  desk x(record(std::holds_alternative<restore_server>(r) ? server_status::deleted : server_status::running));
+  REQUIRE(!x.ask(r).refusal);
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("lost agent: what waits for an agent that is away also waits for one that goes while it is at work",
+          "[unit][core][acc-51][acc-55][acc-60]") {
+  struct row {
+    server_request what;
+    command_kind sent_again;
+  };
+  for (const auto& r : {row{stop_server{}, command_kind::stop}, row{remove_server{}, command_kind::remove},
+                        row{restore_server{}, command_kind::run}, row{purge_all, command_kind::purge}}) {
+    auto x = for_request(r.what);
+    INFO(name_of(x.s.op->kind));
+    const auto id = x.s.op->id;
+    x.progress("stopping", 30);
+    x.cx.agent_online = false;
+    const auto d = x.wait(1h);
+    REQUIRE(x.s.op);
+    CHECK(x.s.op->id == id);
+    CHECK(x.s.op->step == step_waiting);
+    CHECK(x.s.op->deadline == x.cx.now + waiting_max);
+    CHECK(d.effects.empty());
+    const auto back = x.agent_back();
+    const auto* c = effect_in<send_command>(back);
+    REQUIRE(c);
+    CHECK(c->kind == r.sent_again);
+    CHECK(c->op == id);
+    CHECK(c->attempt == 1);  // the agent repeats its report if it is done already
+    CHECK(x.s.op->deadline < x.cx.now + waiting_max);
+  }
+}
+
+TEST_CASE("lost agent: what is refused while it is away fails at its deadline when it goes", "[unit][core][fc-10]") {
+  for (const server_request& r : {server_request{restart_server{}}, server_request{rebuild_server{}}}) {
+    auto x = for_request(r);
+    const auto id = x.s.op->id.value;
+    x.cx.agent_online = false;
+    CHECK(withdrawn(x.wait(1h)) == id);
+    CHECK(!x.s.op);
+  }
+}
+
+TEST_CASE("lost agent: one that never comes back is given up in the end", "[unit][core][fc-10]") {
+  auto x = for_request(purge_all);
+  const auto id = x.s.op->id.value;
+  x.cx.agent_online = false;
+  x.wait(1h);
+  const auto d = x.wait(waiting_max);
+  CHECK(!x.s.op);
+  CHECK(fact_in<operation_ended>(d)->failure->code == ec::agent_unreachable);
+  CHECK(withdrawn(d) == id);  // it was sent once
+}
+
+TEST_CASE("deadline: the agent is told to drop what has no operation any more", "[unit][core][acc-64]") {
+  auto x = for_request(purge_all);
+  const auto id = x.s.op->id.value;
+  const auto d = x.wait(1h);
+  CHECK(fact_in<operation_ended>(d)->failure->code == ec::timeout);
+  CHECK(withdrawn(d) == id);
+  CHECK(effect_in<request_sync>(d));
+
+  desk never(record(), false);  // nobody was asked, so nobody is told
+  never.ask(remove_server{});
+  CHECK(withdrawn(never.wait(waiting_max)) == "");
+}
+
+TEST_CASE("late report: one of a command that was withdrawn or refused without a look says nothing",
+          "[unit][core][acc-30]") {
+  desk x(record());
+  auto withdrawn_unseen = result_of({"o-past"}, could_not_look(), trouble(ec::cancelled));
+  CHECK(x.give(reported{withdrawn_unseen}).facts.empty());
+  CHECK(!x.s.stale);
+}
+
+TEST_CASE("cancel: a restore that still waits goes back to deleted, with its whole retention before it",
+          "[unit][core][fc-21]") {
+  desk x(record(server_status::deleted), false);
+  x.ask(restore_server{});
+  REQUIRE(x.s.status == server_status::missing);
+  x.wait(48h);
+  const auto d = x.give(cancel_requested{x.s.op->id, "ann"});
+  CHECK(!d.refusal);
+  CHECK(x.s.status == server_status::deleted);
+  CHECK(x.s.desired == desired_state::deleted);
+  CHECK(x.s.deleted_at == x.cx.now);
+  CHECK(x.s.purge_at == x.cx.now + x.cx.retention);
+}
+
+TEST_CASE("cancel: an agent that was lost may be at work on it still", "[unit][core][fc-21]") {
+  auto x = for_request(purge_all);
+  x.cx.agent_online = false;
+  x.wait(1h);
+  REQUIRE(x.s.op->step == step_waiting);
+  CHECK(code_of(x.give(cancel_requested{x.s.op->id, "ann"})) == "wrong_state");
+  CHECK(x.s.op);
+}
