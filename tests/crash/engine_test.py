@@ -108,7 +108,12 @@ class InFlight:
         if s["status"] in ("deleted", "deleting"):
             w.do("server.restore", {"server": self.name})
         elif s["status"] != "running":
-            w.do("server.start", {"server": self.name, "fresh": not w.data(self.name).exists()})
+            fresh = not w.data(self.name).exists()
+            o = w.end_of(w.send("server.start", {"server": self.name, "fresh": fresh}, uuid.uuid4().hex))
+            if o["status"] != "succeeded":  # the Engine has spoilt its own container ("task already exists"): another one
+                promise(o["error"]["code"] == "engine_error", "only the Engine's word is a reason", o)
+                print(f"  {self.name} is made again: {o['error']['message']}", flush=True)
+                w.do("server.recreate", {"server": self.name, "fresh": fresh})
         names = [c["Name"] for c in w.engine.containers_of(s["id"])]
         promise(len(names) == 1 and "old" not in names[0], "one container under its name", names)
         w.do("server.purge", {"server": self.name, "confirm": True, "remove_data": True})
