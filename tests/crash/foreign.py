@@ -111,6 +111,9 @@ class Engine:
         listed = self._call("GET", f"/containers/json?all=1&filters={filters}")
         return [c for c in (self._call("GET", f"/containers/{x['Id']}/json") for x in listed) if c]
 
+    def running(self):
+        return self._call("GET", "/containers/json")
+
     def take_away(self, container):
         """By hand, gently: it saves first."""
         self._call("POST", f"/containers/{container}/stop?t=5")
