@@ -18,6 +18,15 @@ uint64_t whole_pages(uint64_t bytes) { return (bytes + 65535) / 65536 * 65536; }
 
 bool is_disk_full(int rc) { return rc == ENOSPC || rc == EDQUOT; }
 
+// LMDB says EIO when the disk took only a part of what was written: that is how a disk that fills up is first met.
+int cause_of(int rc, const std::filesystem::path& dir) {
+  if (rc != EIO) return rc;
+  constexpr uint64_t nearly_nothing = 64 * 1024;
+  std::error_code error;
+  const auto space = std::filesystem::space(dir, error);
+  return !error && space.available < nearly_nothing ? ENOSPC : rc;
+}
+
 }  // namespace
 
 environment::environment(const lmdb_options& o)
@@ -106,7 +115,7 @@ void environment::end(txn_ptr txn) {
 
 result<void> environment::commit(txn_ptr txn) {
   const size_t id = mdb_txn_id(txn.get());
-  const int rc = mdb_txn_commit(txn.release());
+  const int rc = cause_of(mdb_txn_commit(txn.release()), dir_);
   gate_.leave();
   if (rc == 0) return {};
   if (is_disk_full(rc)) disk_full_ = true;

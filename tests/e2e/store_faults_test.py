@@ -80,7 +80,6 @@ def occurrences(data, key, page_bytes=4096):
 
 class Damage(StoreCase):
     def test_a_damaged_record_is_one_failed_server_and_all_others_work(self):
-        """[fc-25]"""
         self.start()
         self.fill()
         w, broken, other = self.w, *list(self.servers())[:2]
@@ -129,7 +128,7 @@ class Damage(StoreCase):
 
 class Drill(StoreCase):
     def test_a_backup_made_under_load_brings_back_all_that_was_acknowledged_before_it(self):
-        """[acc-78]"""
+        """[fc-61]"""
         self.start()
         self.fill()
         w, acknowledged, stop = self.w, {}, threading.Event()
@@ -172,7 +171,7 @@ class Drill(StoreCase):
         restored = self.servers()
         self.assertEqual(set(restored), set(ids))
         for server, value in known.items():
-            self.assertGreaterEqual(int(restored[server]["config"]["VALUE"]), value, "[acc-78]")
+            self.assertGreaterEqual(int(restored[server]["config"]["VALUE"]), value)
         # Cursors from before mean nothing now, and that is said.
         after = w.ctl("status")
         self.assertNotEqual(after["epoch"], status["epoch"])
@@ -245,7 +244,6 @@ class FullDisk(StoreCase):
         self.start()
         self.assertEqual(w.server(ids[1])["status"], "stopped")
         w.ctl("server", "stop", ids[3])
-        self.assertEqual(self.code_of("server", "edit", ids[0], "--env", "A=1"), "store_full")
         pid = w.manager.pid
         os.remove(w.db / "other-data")
         self.edit(ids[0], "room")
@@ -262,7 +260,6 @@ class FailingDisk(StoreCase):
         self.w.env.update(LD_PRELOAD=str(FAULTY_DISK), ZEDOPS_FAULT=str(self.fault))
 
     def test_one_failed_flush_is_told_and_loses_nothing(self):
-        """[acc-48]"""
         self.start()
         self.fill()
         ids = list(self.servers())
@@ -277,7 +274,6 @@ class FailingDisk(StoreCase):
         self.assertEqual([self.w.server(i)["config"].get("VALUE") for i in ids[:2]], ["kept", "after"])
 
     def test_a_disk_that_keeps_failing_ends_the_manager_in_order(self):
-        """[acc-48]"""
         self.start()
         self.fill()
         ids = list(self.servers())
