@@ -60,7 +60,7 @@ msg::result<value_map> read_file(const program<S>& program, std::string_view tex
   value_map values;
   for (auto&& [key, node] : *table) {
     auto row = std::find_if(program.settings.begin(), program.settings.end(),
-                            [&](const auto& r) { return r.key == key.str() && in_file(r.key); });
+                            [&name = key](const auto& r) { return r.key == name.str() && in_file(r.key); });
     if (row == program.settings.end()) {
       auto near = msg::closest(key.str(), known);
       return msg::fail(
