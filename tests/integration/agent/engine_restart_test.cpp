@@ -43,9 +43,10 @@ TEST_CASE("agent: an Engine that shuts down stops nobody's server, and its retur
   CHECK(again.servers[0].view.id == id);
 }
 
-TEST_CASE("agent: containers without a restart rule of their own are started again when the Engine is back, also after "
-          "it was killed",
-          "[integration][agent][fc-61]") {
+TEST_CASE(
+    "agent: containers without a restart rule of their own are started again when the Engine is back, also after "
+    "it was killed",
+    "[integration][agent][fc-61]") {
   private_engine own{"agent-guard"};
   rig r{own.host()};
   auto plan = r.busybox("guarded", {"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"});
