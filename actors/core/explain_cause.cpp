@@ -29,7 +29,7 @@ std::string to_do(op_kind kind) {
 const operation* operation_of(const explain_input& in, const operation_id& id) {
   for (const auto& e : in.entries)
     for (const auto& n : e.facts)
-      if (const auto* a = std::get_if<operation_accepted>(&n.what); a && a->op.id == id) return &a->op;
+      if (const auto* a = std::get_if<operation_accepted>(&n.what); a && a->op->id == id) return &*a->op;
   return nullptr;
 }
 

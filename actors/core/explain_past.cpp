@@ -110,7 +110,7 @@ class story {
   };
 
   void gather(const fact& f) {
-    if (const auto* a = std::get_if<operation_accepted>(&f)) work_[a->op.id] = {a->op, {}, 1};
+    if (const auto* a = std::get_if<operation_accepted>(&f)) work_[a->op->id] = {a->op, {}, 1};
     const auto* p = std::get_if<operation_progressed>(&f);
     if (!p) return;
     auto i = work_.find(p->id);
@@ -138,21 +138,21 @@ class story {
     const auto* wanted = fact_in<desired_changed>(e);
     if (const auto* r = fact_in<operation_refused>(e))
       say(e.time, explain_kind::desire,
-          asked_for(r->op) + "; refused" + (r->op.failure ? ": " + r->op.failure->message : ""), r->op.id.value);
+          asked_for(*r->op) + "; refused" + (r->op->failure ? ": " + r->op->failure->message : ""), r->op->id.value);
     if (!accepted) {
       if (wanted)
         say(e.time, explain_kind::desire, "wanted from now on: " + std::string(name_of(wanted->to)), e.why.ref);
       return;
     }
-    auto text = asked_for(accepted->op);
+    auto text = asked_for(*accepted->op);
     if (made)
-      text += " from template " + made->record.template_name + " with image " + made->record.image + ":" +
-              made->record.image_tag;
+      text += " from template " + made->record->template_name + " with image " + made->record->image + ":" +
+              made->record->image_tag;
     if (const auto* x = fact_in<server_edited>(e); x && x->pending_rebuild)
       text += "; applied by the next rebuild or recreate";
     if (wanted) text += "; wanted from now on: " + std::string(name_of(wanted->to));
-    say(e.time, explain_kind::desire, std::move(text), accepted->op.id.value);
-    command(e, accepted->op);
+    say(e.time, explain_kind::desire, std::move(text), accepted->op->id.value);
+    command(e, *accepted->op);
   }
 
   void command(const log_entry& e, const operation& op) {
