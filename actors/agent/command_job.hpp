@@ -22,9 +22,11 @@
 
 namespace zedops::agent {
 
-inline constexpr msg::duration proof_time{1'500};         // a replaced container has to live that long
-inline constexpr msg::duration proof_look{100};           // between two looks at it
-inline constexpr msg::duration clean_up_time{60'000};     // for putting things back after a failure
+inline constexpr msg::duration proof_time{1'500};      // a replaced container has to live that long
+inline constexpr msg::duration proof_look{100};        // between two looks at it
+inline constexpr msg::duration clean_up_time{60'000};  // for putting things back after a failure
+inline constexpr unsigned put_back_tries_max = 4;
+inline constexpr msg::duration put_back_pause{500};       // between two of them
 inline constexpr msg::duration look_after_time{15'000};   // for the final look
 inline constexpr msg::duration removal_wait_max{10'000};  // for a removal that somebody else began
 inline constexpr unsigned create_tries_max = 3;           // a name may be freed meanwhile
@@ -85,6 +87,7 @@ class command_job {
   msg::result<void> swap(const docker::container_details* old, const docker::container_details* fresh);
   msg::result<void> prove(const std::string& id);
   std::string put_back(const std::string& old_id, bool was_running);
+  msg::result<std::string> try_put_back(const std::string& old_id, bool was_running);
   bool remember_running(const docker::container_details* old);
 
   // job_remove.cpp

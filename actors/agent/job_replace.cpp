@@ -107,24 +107,36 @@ result<void> command_job::prove(const std::string& id) {
   }
 }
 
-// Never gives up half way: what fails is told, and the same command given again goes on from there.
+// An Engine that failed once often answers a moment later; what still fails then is told, and shown as drift.
 std::string command_job::put_back(const std::string& old_id, bool was_running) {
   calls_.extend(clean_up_time);
+  for (unsigned tries = 1;; ++tries) {
+    auto done = try_put_back(old_id, was_running);
+    if (done) return *done;
+    if (tries == put_back_tries_max) return done.error().message;
+    env_.clock.pause(put_back_pause);
+  }
+}
+
+result<std::string> command_job::try_put_back(const std::string& old_id, bool was_running) {
+  const auto failed = [](const std::string& what, const error& e) {
+    return fail(e.code, what + ": " + e.message, e.hint);
+  };
   auto s = look();
-  if (!s) return "the old container could not be put back: " + s.error().message;
+  if (!s) return failed("the old container could not be put back", s.error());
   const docker::container_details* old = s->find(old_id);
   for (const auto& c : s->ours)
     if (c.view.id != old_id && value_of(c.view.labels, label::operation) == cmd_.op.value)
       if (auto gone = remove_one(c, docker::anonymous_volumes::remove); !gone)
-        return "the new container could not be removed: " + gone.error().message;
+        return failed("the new container could not be removed", gone.error());
   if (!old) return "the old container is gone";
   if (old->view.name != cmd_.plan.container.name) {
     if (auto r = calls_.rename(old_id, cmd_.plan.container.name); !r)
-      return "the old container could not get its name back: " + r.error().message;
+      return failed("the old container could not get its name back", r.error());
     effect("renamed_back");
   }
   if (!was_running) return "the old container is back";
-  if (auto r = calls_.start(old_id); !r) return "the old container is back, but did not start: " + r.error().message;
+  if (auto r = calls_.start(old_id); !r) return failed("the old container is back, but did not start", r.error());
   effect("started_again");
   return "the old container is back and runs";
 }

@@ -307,3 +307,25 @@ TEST_CASE_METHOD(agent_world, "agent: of very many calls to the Engine the newes
   REQUIRE(r.size() == 1);
   CHECK(r[0].calls.size() == engine_calls_max);
 }
+
+TEST_CASE_METHOD(agent_world, "agent: an old container is put back although the Engine fails at that, too",
+                 "[sim][agent][fc-14]") {
+  welcome();
+  say(command("op1", "s1"));
+  REQUIRE(docker.containers.size() == 1);
+  const auto old = docker.containers.begin()->second.view;
+  docker.dies_at_start = true;
+  docker.rename_fails = {false, true, true};
+  auto c = command("op2", "s1");
+  c.kind = command_kind::replace;
+  c.container_id = old.id;
+  say(c);
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 2);
+  REQUIRE(r[1].failure);
+  CHECK(docker.rename_fails.empty());
+  REQUIRE(docker.containers.size() == 1);
+  CHECK(docker.containers.begin()->second.view.id == old.id);
+  CHECK(docker.containers.begin()->second.view.name == old.name);
+  CHECK(r[1].failure->message.find("the old container is back") != std::string::npos);
+}

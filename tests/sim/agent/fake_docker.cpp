@@ -201,7 +201,12 @@ void fake_docker::unpause_container(std::string id, request_options, handler<eff
 
 void fake_docker::rename_container(std::string id, std::string name, request_options, handler<effect> h) {
   lock guard(mutex_);
-  if (refuse(h)) return;
+  bool fails = false;
+  if (!rename_fails.empty()) {
+    fails = rename_fails.front();
+    rename_fails.pop_front();
+  }
+  if (refuse(h, fails)) return;
   auto c = find(id);
   if (!c) return h(absent("container: " + id));
   calls.push_back("rename " + c->view.name + " " + name);

@@ -1,5 +1,6 @@
 // A Docker Engine in memory that answers at once, in the caller's thread. Faults are switches.
 #pragma once
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -19,6 +20,7 @@ class fake_docker final : public docker::engine {
   bool inspect_fails = false;
   bool start_fails = false;
   bool dies_at_start = false;
+  std::deque<bool> rename_fails;  // of the next renames, in order
   bool holds_starts = false;  // starts begin only when let_starts_go() is called
   bool holds_pulls = false;   // pulls end only when let_pulls_go() is called
   std::set<std::string> images{"game:1"};
