@@ -231,7 +231,7 @@ class Lifecycle(WorldCase):
         self.assertTrue(pathlib.Path(rows[0]["data_path"]).is_absolute())
 
     def test_every_write_leaves_one_audit_record(self):
-        """[acc-9]"""
+        """[acc-9][fc-27]"""
         w = self.world
         name = w.create()
         sid = w.server(name)["id"]

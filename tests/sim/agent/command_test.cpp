@@ -41,7 +41,7 @@ TEST_CASE_METHOD(agent_world, "agent: while it runs, the same command again atta
 }
 
 TEST_CASE_METHOD(agent_world, "agent: a command begun by a process that died is executed again and converges",
-                 "[sim][agent][acc-48][fc-10]") {
+                 "[sim][agent][acc-48][fc-10][fc-20]") {
   welcome();
   auto c = command("op1", "s1");
   struct crash {};

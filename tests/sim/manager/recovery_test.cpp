@@ -88,7 +88,7 @@ void in_every_commit(const std::string& verb, const Body& body, std::initializer
 
 }  // namespace
 
-TEST_CASE("a create survives the manager's death at every job", "[sim][manager][acc-48][fc-10]") {
+TEST_CASE("a create survives the manager's death at every job", "[sim][manager][acc-48][fc-10][fc-19]") {
   at_every_job("create", a_server("pz1", "alpha"), {server_status::running, server_status::failed});
 }
 TEST_CASE("a create survives the manager's death in every commit", "[sim][manager][acc-48][fc-10]") {

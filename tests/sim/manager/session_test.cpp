@@ -101,7 +101,7 @@ TEST_CASE_METHOD(stage, "agents of the last run that stay away become unreachabl
   CHECK(until([&] { return agent_status("alpha") == agent_status::unreachable; }, 10s));
 }
 
-TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and may come again", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and may come again", "[sim][manager][fc-36]") {
   running("pz1");
   CHECK(code(ask<agent_view>("agent.rm", remove_agent{"alpha", true})) == "wrong_state");
   REQUIRE(finish("purge", purge_server{"pz1", true, false, true}).has_value());
