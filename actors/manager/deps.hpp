@@ -62,7 +62,7 @@ struct shared {
   rt::client_port& clients;
   rt::agent_port& agents;
   rt::event_port& events;
-  server_book actors;
+  server_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
 

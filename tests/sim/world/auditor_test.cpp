@@ -247,10 +247,10 @@ const std::vector<lie> lies = {
      }},
     {"was next",
      [](ledger& x) {
-       x.events.publish("t", 1, {});
-       x.events.publish("t", 3, {});
+       x.events.publish({"t", 1, {}});
+       x.events.publish({"t", 3, {}});
      }},
-    {"was published before it was durable", [](ledger& x) { x.events.publish("t", x.last + 1, {}); }},
+    {"was published before it was durable", [](ledger& x) { x.events.publish({"t", x.last + 1, {}}); }},
 };
 
 }  // namespace
@@ -266,7 +266,7 @@ TEST_CASE("the auditor finds nothing in a truthful world", "[sim][auditor]") {
   x.runs("s1");
   x.look();
   x.audit.look_at_promises();
-  for (uint64_t seq = 1; seq <= x.last; ++seq) x.events.publish("t", seq, {});
+  for (uint64_t seq = 1; seq <= x.last; ++seq) x.events.publish({"t", seq, {}});
   auto purge = ledger::op("p-s1", op_kind::purge);
   purge.remove_data = true;
   x.happens("s1", {operation_accepted{purge}});

@@ -71,8 +71,8 @@ void town::give(const std::string& id, const input& in) {
   if (auto rule = broken_rule({before, in, cx, d, after})) broken(*rule + ": " + text_of(before, in));
   if (auto rule = broken_life_rule(after)) broken(*rule + ": " + text_of(before, in));
   for (const auto& f : d.facts) {
-    if (const auto* a = std::get_if<operation_accepted>(&f); a && ++accepted_[a->op.id.value] > 1)
-      broken("accepted twice: " + a->op.id.value);
+    if (const auto* a = std::get_if<operation_accepted>(&f); a && ++accepted_[a->op->id.value] > 1)
+      broken("accepted twice: " + a->op->id.value);
     if (const auto* e = std::get_if<operation_ended>(&f);
         e && (++ended_[e->id.value] > 1 || !accepted_.contains(e->id.value)))
       broken("ended twice, or never accepted: " + e->id.value);
