@@ -112,7 +112,7 @@ TEST_CASE_METHOD(real_stage, "what was at work when its agent was lost is comple
                           row{"restore", server_status::deleted, server_status::running},
                           row{"purge", server_status::running, server_status::purged});
   INFO(r.verb);
-  manager->world().rules.change([](auto& rules) { rules.retention = 24h; });  // else it is over before its agent is back
+  manager->world().rules.change([](auto& p) { p.retention = 24h; });  // else it is over before its agent is back
   create("pz1");
   if (r.before == server_status::deleted) REQUIRE(finish("rm", remove_server{"pz1"}).has_value());
   const std::string verb = r.verb;
