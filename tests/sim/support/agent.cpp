@@ -158,15 +158,17 @@ observation agent::look(const known_server& k) const {
   if (o.data == data_state::present) o.data_bytes = 1'000;
   if (!host_.engine_answers) return o;
   auto& engine = host_;
+  const auto lane = lanes_.find(k.id);
+  const bool replacing =
+      lane != lanes_.end() && !lane->second.empty() && lane->second.front().cmd.kind == command_kind::replace;
+  const auto set_aside = [](const container& x) { return x.view.name.find(".old-") != std::string::npos; };
   container* c = k.container_id.empty() ? nullptr : engine.find(k.container_id);
   for (auto* other : engine.of_server(k.id.value, host_.manager_id)) {
     if (!c) c = other;
-    else if (other->view.id != c->view.id) {
-      // An old one that is being replaced is no rival.
-      if (other->view.name.find(".old-") != std::string::npos) continue;
-      if (c->view.name.find(".old-") != std::string::npos) c = other;
-      else o.rivals.push_back(other->view.id);
-    }
+    if (other->view.id == c->view.id) continue;
+    if (set_aside(*c) && !set_aside(*other)) std::swap(c, other);
+    if (set_aside(*other) && replacing) continue;  // an old one that is being replaced is no rival
+    o.rivals.push_back(other->view.id);
   }
   o.container = c ? presence::present : presence::absent;
   if (c) o.view = c->view;

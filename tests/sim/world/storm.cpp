@@ -98,7 +98,12 @@ std::string storm::unrest_of(const server& s) {
     // A replacement that could not be put back, because the Engine failed at that too, or one that somebody renamed
     // under the agent's hands. It is told as drift. What was set aside the next command settles; a rival only its owner
     // may remove.
-    if (s.drift.empty()) return who + "has " + std::to_string(ours.size()) + " containers, and nobody is told";
+    if (s.drift.empty()) {
+      std::string names;
+      for (auto* c : ours) names += " " + c->view.id + "/" + c->view.name + "/" + std::string(name_of(c->view.state));
+      return who + "has " + std::to_string(ours.size()) + " containers, and nobody is told:" + names + " on " +
+             h->name + ", recorded " + s.container_id;
+    }
     for (auto* rival : ours)
       if (rival->view.id != s.container_id && rival->view.name.find(".old-") == std::string::npos) {
         tell("its owner removes the rival " + rival->view.name);
