@@ -1,11 +1,13 @@
 """With the manager away an agent keeps its servers alive by their crash policies, and tells what it did afterwards."""
 import datetime
+import os
+import subprocess
 import unittest
 import uuid
 
 import msgpack
 import zmq
-from world import KEEPER, WorldCase, wait_for
+from world import ENGINE_DIR, KEEPER, ROOT, WorldCase, wait_for
 
 # Ends with status 7 when it finds the file `crash` in its data.
 FRAGILE = KEEPER.replace("keeper", "fragile").replace("21000", "24000").replace("21999", "24999").replace(
@@ -151,6 +153,21 @@ class AgentAlone(WorldCase):
         policy = w.inspect(w.server(name)["container_id"])["HostConfig"]["RestartPolicy"]["Name"]
         self.assertEqual(policy, "unless-stopped")
         self.assertNotEqual(w.server(name)["container_id"], container)
+
+    def test_what_died_with_a_killed_engine_runs_again_when_it_is_back(self):
+        """[fc-61]"""
+        if os.environ.get("ZEDOPS_TEST_DOCKER_HOST"):
+            self.skipTest("the Engine is not ours to kill")
+        w = self.world
+        name, container = self.fragile()
+        tool = [ROOT / "tools/engine"]
+        subprocess.run([*tool, "kill", "--dir", ENGINE_DIR], check=True, capture_output=True)
+        wait_for("the loss of the Engine is told", lambda: not w.agent()["engine_ok"], 15)
+        subprocess.run([*tool, "up", "--dir", ENGINE_DIR], check=True, capture_output=True)
+        acts = wait_for("its agent has acted", lambda: self.acted(name), 30)
+        self.assertEqual([e["data"]["what"]["kind"] for e in acts], ["boot_started"])
+        w.status(name, "running", container_id=container)
+        self.assertEqual(self.starts(name), 2)
 
 
 if __name__ == "__main__":
