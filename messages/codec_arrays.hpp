@@ -1,28 +1,115 @@
-// Reads the array form of MessagePack straight into a value, without a tree in between: a start-up decodes every record
-// there is. Private to the codec sources.
+// Reads the array form of MessagePack into a value, without a tree of objects in between: a start-up decodes every
+// record there is. The library parses the bytes into a flat list of tokens; the value takes them one after the other.
+// Private to the codec sources.
 //
-// Nothing is trusted: each step looks at what is left, room is made item by item, and nesting is bounded.
+// Nothing is trusted: items are counted against the bytes there are, nesting is bounded, room is made item by item.
 #pragma once
-#include <cstring>
 #include <limits>
+#include <msgpack.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "messages/codec.hpp"
 #include "messages/codec_traits.hpp"
 
 namespace zedops::msg::detail {
 
+enum class token_kind : uint8_t { nil, boolean, positive, negative, text, array, map, other };
+struct token {
+  token_kind kind = token_kind::nil;
+  uint32_t size = 0;  // bytes of a text, items of an array, pairs of a map
+  union {
+    uint64_t number = 0;  // of a boolean and an integer; a negative one as its two's complement
+    const char* text;
+  };
+};
+
+// What the library calls while it parses. Every item takes a byte at least: whoever claims more items than there are
+// bytes is refused.
+struct tokenizer : msgpack::null_visitor {
+  explicit tokenizer(std::vector<token>& into, size_t bytes) : out(into), left(bytes) {}
+
+  bool add(token_kind kind, uint64_t number, uint32_t size = 0) {
+    token t;
+    t.kind = kind;
+    t.size = size;
+    t.number = number;
+    out.push_back(t);
+    return true;
+  }
+  bool add_text(const char* text, uint32_t size) {
+    token t;
+    t.kind = token_kind::text;
+    t.size = size;
+    t.text = text;
+    out.push_back(t);
+    return true;
+  }
+  bool enter(token_kind kind, uint32_t count, size_t items) {
+    if (items > left) return refuse("the message claims more items than it has bytes");
+    if (count > decode_items_max) return refuse("a list is too long");
+    if (++depth > decode_depth_max) return refuse("it is nested too deeply");
+    left -= items;
+    return add(kind, 0, count);
+  }
+  bool leave() {
+    --depth;
+    return true;
+  }
+  bool refuse(std::string_view why) {
+    problem = why;
+    return false;
+  }
+
+  bool visit_nil() { return add(token_kind::nil, 0); }
+  bool visit_boolean(bool v) { return add(token_kind::boolean, v ? 1 : 0); }
+  bool visit_positive_integer(uint64_t v) { return add(token_kind::positive, v); }
+  bool visit_negative_integer(int64_t v) { return add(token_kind::negative, static_cast<uint64_t>(v)); }
+  bool visit_float32(float) { return add(token_kind::other, 0); }
+  bool visit_float64(double) { return add(token_kind::other, 0); }
+  bool visit_str(const char* v, uint32_t size) { return add_text(v, size); }
+  bool visit_bin(const char* v, uint32_t size) { return add_text(v, size); }
+  bool visit_ext(const char*, uint32_t) { return add(token_kind::other, 0); }
+  bool start_array(uint32_t items) { return enter(token_kind::array, items, items); }
+  bool end_array() { return leave(); }
+  bool start_map(uint32_t pairs) { return enter(token_kind::map, pairs, size_t{pairs} * 2); }
+  bool end_map() { return leave(); }
+  void parse_error(size_t, size_t) { problem = "a byte that MessagePack does not use"; }
+  void insufficient_bytes(size_t, size_t) { problem = "it ends too early"; }
+
+  std::vector<token>& out;
+  size_t left;
+  size_t depth = 0;
+  std::string_view problem;
+};
+
+inline constexpr size_t tokens_kept_max = 64 * 1024;  // room that a thread keeps between messages
+
 class array_reader {
  public:
-  explicit array_reader(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  // Parses all of it; what is wrong is told by the first read.
+  explicit array_reader(std::string_view bytes) : tokens_(kept()) {
+    tokens_.clear();
+    tokenizer t(tokens_, bytes.size());
+    size_t offset = 0;
+    if (!msgpack::parse(bytes.data(), bytes.size(), offset, t)) {
+      bad(t.problem.empty() ? "it ends too early" : t.problem);
+      tokens_.clear();
+    }
+  }
+  ~array_reader() {
+    if (tokens_.capacity() > tokens_kept_max) std::vector<token>().swap(tokens_);
+  }
+  array_reader(const array_reader&) = delete;
+  array_reader& operator=(const array_reader&) = delete;
 
   template <class T>
   bool read(T& x) {
     if constexpr (std::is_same_v<T, bool>) {
-      const uint8_t b = next();
-      if (b != 0xc2 && b != 0xc3) return bad("true or false was expected");
-      x = b == 0xc3;
+      const auto& t = next();
+      if (t.kind != token_kind::boolean) return bad("true or false was expected");
+      x = t.number != 0;
       return true;
     } else if constexpr (std::is_same_v<T, std::string>) {
       std::string_view text;
@@ -56,14 +143,14 @@ class array_reader {
       return true;
     } else if constexpr (is_vector<T>) {
       size_t items = 0;
-      if (!read_array(items, "a list was expected")) return false;
+      if (!read_head(token_kind::array, items, "a list was expected")) return false;
       x.clear();
       for (; items > 0; --items)
         if (!read(x.emplace_back())) return false;
       return true;
     } else if constexpr (is_map<T>) {
       size_t pairs = 0;
-      if (!read_map(pairs)) return false;
+      if (!read_head(token_kind::map, pairs, "a map was expected")) return false;
       x.clear();
       for (; pairs > 0; --pairs) {
         std::string key;
@@ -83,64 +170,43 @@ class array_reader {
   const std::string& problem() const { return problem_; }
 
  private:
+  static std::vector<token>& kept() {
+    thread_local std::vector<token> tokens;
+    return tokens;
+  }
   bool bad(std::string_view what) {
     if (problem_.empty()) problem_ = what;
     return false;
   }
-  size_t left() const { return static_cast<size_t>(end_ - at_); }
-  // Past the end stands a byte that MessagePack never uses: whoever reads it finds it wrong.
-  uint8_t next() { return at_ < end_ ? static_cast<uint8_t>(*at_++) : 0xc1; }
-  uint8_t peek() const { return at_ < end_ ? static_cast<uint8_t>(*at_) : 0xc1; }
+  // Past the end stands a token that no value takes.
+  const token& peek() const {
+    static const token end{token_kind::other, 0, {0}};
+    return at_ < tokens_.size() ? tokens_[at_] : end;
+  }
+  const token& next() {
+    const auto& t = peek();
+    ++at_;
+    return t;
+  }
   bool take_nil() {
-    if (peek() != 0xc0) return false;
+    if (peek().kind != token_kind::nil) return false;
     ++at_;
     return true;
-  }
-  bool big_endian(size_t bytes, uint64_t& n) {
-    if (left() < bytes) return bad("it ends too early");
-    n = 0;
-    for (; bytes > 0; --bytes) n = n << 8 | static_cast<uint8_t>(*at_++);
-    return true;
-  }
-  bool pass(uint64_t bytes) {
-    if (left() < bytes) return bad("it ends too early");
-    at_ += bytes;
-    return true;
-  }
-  // Every item takes a byte at least.
-  bool claim(uint64_t items, uint64_t each) {
-    if (items * each > left()) return bad("the message claims more items than it has bytes");
-    return items <= decode_items_max || bad("a list is too long");
   }
 
   template <class T>
   bool read_integer(T& x) {
-    const uint8_t b = next();
-    uint64_t n = 0;
-    if (b < 0x80) {
-      n = b;
-    } else if (b >= 0xe0) {
-      return negative(static_cast<int8_t>(b), x);
-    } else if (b >= 0xcc && b <= 0xcf) {
-      if (!big_endian(size_t{1} << (b - 0xcc), n)) return false;
-    } else if (b >= 0xd0 && b <= 0xd3) {
-      const size_t bytes = size_t{1} << (b - 0xd0);
-      if (!big_endian(bytes, n)) return false;
-      const auto shift = 64 - 8 * bytes;
-      const auto value = static_cast<int64_t>(n << shift) >> shift;
-      if (value < 0) return negative(value, x);
-    } else {
-      return bad("an integer was expected");
+    const auto& t = next();
+    if (t.kind == token_kind::negative) {
+      const auto value = static_cast<int64_t>(t.number);
+      if (std::is_unsigned_v<T> || value < static_cast<int64_t>(std::numeric_limits<T>::min()))
+        return bad("an integer is too small");
+      x = static_cast<T>(value);
+      return true;
     }
-    if (n > static_cast<uint64_t>(std::numeric_limits<T>::max())) return bad("an integer is too large");
-    x = static_cast<T>(n);
-    return true;
-  }
-  template <class T>
-  bool negative(int64_t value, T& x) {
-    if (std::is_unsigned_v<T> || value < static_cast<int64_t>(std::numeric_limits<T>::min()))
-      return bad("an integer is too small");
-    x = static_cast<T>(value);
+    if (t.kind != token_kind::positive) return bad("an integer was expected");
+    if (t.number > static_cast<uint64_t>(std::numeric_limits<T>::max())) return bad("an integer is too large");
+    x = static_cast<T>(t.number);
     return true;
   }
 
@@ -157,45 +223,23 @@ class array_reader {
   }
 
   bool read_text(std::string_view& text) {
-    const uint8_t b = next();
-    uint64_t size = 0;
-    if (b >= 0xa0 && b < 0xc0) {
-      size = b & 0x1f;
-    } else if (b >= 0xd9 && b <= 0xdb) {
-      if (!big_endian(size_t{1} << (b - 0xd9), size)) return false;
-    } else if (b >= 0xc4 && b <= 0xc6) {
-      if (!big_endian(size_t{1} << (b - 0xc4), size)) return false;
-    } else {
-      return bad("a string was expected");
-    }
-    text = {at_, static_cast<size_t>(size)};
-    return pass(size);
+    const auto& t = next();
+    if (t.kind != token_kind::text) return bad("a string was expected");
+    text = {t.text, t.size};
+    return true;
   }
-
-  bool read_array(size_t& items, std::string_view expected) {
-    const uint8_t b = next();
-    uint64_t n = 0;
-    if (b >= 0x90 && b < 0xa0) n = b & 0x0f;
-    else if (b != 0xdc && b != 0xdd) return bad(expected);
-    else if (!big_endian(b == 0xdc ? 2 : 4, n)) return false;
-    items = static_cast<size_t>(n);
-    return claim(n, 1);
-  }
-  bool read_map(size_t& pairs) {
-    const uint8_t b = next();
-    uint64_t n = 0;
-    if (b >= 0x80 && b < 0x90) n = b & 0x0f;
-    else if (b != 0xde && b != 0xdf) return bad("a map was expected");
-    else if (!big_endian(b == 0xde ? 2 : 4, n)) return false;
-    pairs = static_cast<size_t>(n);
-    return claim(n, 2);
+  bool read_head(token_kind kind, size_t& count, std::string_view expected) {
+    const auto& t = next();
+    if (t.kind != kind) return bad(expected);
+    count = t.size;
+    return true;
   }
 
   // Missing trailing fields keep their defaults, unknown ones are skipped.
   template <class T>
   bool read_fields(T& x) {
     size_t items = 0;
-    if (!read_array(items, "an array of fields was expected")) return false;
+    if (!read_head(token_kind::array, items, "an array of fields was expected")) return false;
     bool ok = true;
     T::each_field(x, [&](const char*, auto& value) {
       if (!ok || items == 0) return;
@@ -209,7 +253,7 @@ class array_reader {
   bool read_variant(T& x) {
     size_t items = 0;
     uint64_t tag = 0;
-    if (!read_array(items, "a tagged pair was expected")) return false;
+    if (!read_head(token_kind::array, items, "a tagged pair was expected")) return false;
     if (items < 2) return bad("a tagged pair was expected");
     if (!read_integer(tag)) return false;
     if (tag >= std::variant_size_v<T>) return bad("unknown tag " + std::to_string(tag));
@@ -218,43 +262,16 @@ class array_reader {
   }
 
   bool skip(size_t items) {
-    for (; items > 0; --items)
-      if (!skip_one(0)) return false;
-    return true;
-  }
-  bool skip_one(size_t depth) {
-    if (depth > decode_depth_max) return bad("it is nested too deeply");
-    const uint8_t b = peek();
-    size_t items = 0;
-    if (b < 0x80 || b >= 0xe0 || b == 0xc0 || b == 0xc2 || b == 0xc3) return pass(1);
-    if ((b >= 0x90 && b < 0xa0) || b == 0xdc || b == 0xdd) {
-      if (!read_array(items, {})) return false;
-    } else if (b < 0x90 || b == 0xde || b == 0xdf) {
-      if (!read_map(items)) return false;
-      items *= 2;
-    } else if (b < 0xc0 || (b >= 0xc4 && b <= 0xc6) || (b >= 0xd9 && b <= 0xdb)) {
-      std::string_view text;
-      return read_text(text);
-    } else if (b == 0xca || b == 0xcb) {
-      return pass(b == 0xca ? 5 : 9);
-    } else if (b >= 0xcc && b <= 0xd3) {
-      return pass(1 + (uint64_t{1} << ((b - 0xcc) & 3)));
-    } else if (b >= 0xd4 && b <= 0xd8) {
-      return pass(2 + (uint64_t{1} << (b - 0xd4)));
-    } else if (b >= 0xc7 && b <= 0xc9) {
-      ++at_;
-      uint64_t size = 0;
-      return big_endian(size_t{1} << (b - 0xc7), size) && pass(size + 1);
-    } else {
-      return bad("a byte that MessagePack does not use");
+    for (; items > 0 && at_ < tokens_.size(); --items) {
+      const auto& t = next();
+      if (t.kind == token_kind::array) items += t.size;
+      if (t.kind == token_kind::map) items += size_t{t.size} * 2;
     }
-    for (; items > 0; --items)
-      if (!skip_one(depth + 1)) return false;
-    return true;
+    return items == 0;
   }
 
-  const char* at_;
-  const char* end_;
+  std::vector<token>& tokens_;
+  size_t at_ = 0;
   std::string problem_;
 };
 
