@@ -1,7 +1,6 @@
 #include <msgpack.hpp>
 
 #include "messages/codec.hpp"
-#include "messages/codec_arrays.hpp"
 #include "messages/codec_traits.hpp"
 
 namespace zedops::msg {
@@ -82,7 +81,7 @@ void write(packer& p, const T& x) {
   }
 }
 
-// Reading the map form: false means malformed; the first problem found is remembered.
+// Reading: false means malformed; the first problem found is remembered.
 struct reader {
   std::string problem;
   bool bad(std::string_view what) {
@@ -122,24 +121,40 @@ bool read_integer(reader& r, const msgpack::object& o, T& x) {
   return r.bad("an integer was expected");
 }
 
-template <class T>
+template <form F, class T>
 bool read(reader& r, const msgpack::object& o, T& x);
 
-template <class T>
+template <form F, class T>
 bool read_enum(reader& r, const msgpack::object& o, T& x) {
   std::optional<T> value;
-  if (!is_text(o)) return r.bad("a name was expected");
-  if constexpr (std::is_same_v<T, ec>) value = ec_from_name(text_of(o));
-  else value = enum_from_name<T>(text_of(o));
-  if (!value) return r.bad("unknown name '" + std::string(text_of(o).substr(0, 40)) + "'");
+  if (F == form::map) {
+    if (!is_text(o)) return r.bad("a name was expected");
+    if constexpr (std::is_same_v<T, ec>) value = ec_from_name(text_of(o));
+    else value = enum_from_name<T>(text_of(o));
+    if (!value) return r.bad("unknown name '" + std::string(text_of(o).substr(0, 40)) + "'");
+  } else {
+    uint64_t n = 0;
+    if (!read_integer(r, o, n)) return false;
+    if constexpr (std::is_same_v<T, ec>) value = ec_from_number(n);
+    else value = enum_from_number<T>(n);
+    if (!value) return r.bad("an enumeration is out of range");
+  }
   x = *value;
   return true;
 }
 
-template <class T>
+template <form F, class T>
 bool read_fields(reader& r, const msgpack::object& o, T& x) {
   bool ok = true;
   size_t i = 0;
+  if (F == form::array) {
+    if (o.type != msgpack::type::ARRAY) return r.bad("an array of fields was expected");
+    T::each_field(x, [&](const char*, auto& value) {
+      if (ok && i < o.via.array.size) ok = read<F>(r, o.via.array.ptr[i], value);
+      ++i;
+    });
+    return ok;
+  }
   if (o.type != msgpack::type::MAP) return r.bad("a map of fields was expected");
   T::each_field(x, [&](const char* field, auto& value) {
     if (!ok) return;
@@ -154,14 +169,14 @@ bool read_fields(reader& r, const msgpack::object& o, T& x) {
     }
     const auto name = public_name(field);
     if (const auto* item = find(o, name, i++)) {
-      ok = read(r, *item, value);
+      ok = read<F>(r, *item, value);
       if (!ok && r.problem.find(':') == std::string::npos) r.problem = std::string(name) + ": " + r.problem;
     }
   });
   return ok;
 }
 
-template <class T>
+template <form F, class T>
 bool read(reader& r, const msgpack::object& o, T& x) {
   if constexpr (std::is_same_v<T, bool>) {
     if (o.type != msgpack::type::BOOLEAN) return r.bad("true or false was expected");
@@ -172,7 +187,7 @@ bool read(reader& r, const msgpack::object& o, T& x) {
     x.assign(text_of(o));
     return true;
   } else if constexpr (is_id<T>) {
-    return read(r, o, x.value);
+    return read<F>(r, o, x.value);
   } else if constexpr (std::is_same_v<T, time_point>) {
     int64_t ms = 0;
     if (o.type != msgpack::type::NIL && !read_integer(r, o, ms)) return false;
@@ -184,7 +199,7 @@ bool read(reader& r, const msgpack::object& o, T& x) {
     x = duration{ms};
     return true;
   } else if constexpr (std::is_same_v<T, ec> || named_enum<T>) {
-    return read_enum(r, o, x);
+    return read_enum<F>(r, o, x);
   } else if constexpr (std::is_integral_v<T>) {
     return read_integer(r, o, x);
   } else if constexpr (is_optional<T>) {
@@ -192,17 +207,17 @@ bool read(reader& r, const msgpack::object& o, T& x) {
       x.reset();
       return true;
     }
-    return read(r, o, x.emplace());
+    return read<F>(r, o, x.emplace());
   } else if constexpr (is_boxed<T>) {
     typename T::value_type value{};
-    if (!read(r, o, value)) return false;
+    if (!read<F>(r, o, value)) return false;
     x = std::move(value);
     return true;
   } else if constexpr (is_vector<T>) {
     if (o.type != msgpack::type::ARRAY) return r.bad("a list was expected");
     x.clear();  // item by item: a long list of rubbish costs no more than its first item
     for (uint32_t i = 0; i < o.via.array.size; ++i)
-      if (!read(r, o.via.array.ptr[i], x.emplace_back())) return false;
+      if (!read<F>(r, o.via.array.ptr[i], x.emplace_back())) return false;
     return true;
   } else if constexpr (is_map<T>) {
     if (o.type != msgpack::type::MAP) return r.bad("a map was expected");
@@ -210,14 +225,23 @@ bool read(reader& r, const msgpack::object& o, T& x) {
     for (uint32_t i = 0; i < o.via.map.size; ++i) {
       std::string key;
       typename T::mapped_type value{};
-      if (!read(r, o.via.map.ptr[i].key, key) || !read(r, o.via.map.ptr[i].val, value)) return false;
+      if (!read<F>(r, o.via.map.ptr[i].key, key) || !read<F>(r, o.via.map.ptr[i].val, value)) return false;
       x.insert_or_assign(std::move(key), std::move(value));
     }
     return true;
   } else if constexpr (is_variant<T>) {
-    return std::visit([&](auto& alternative) { return read_fields(r, o, alternative); }, x);
+    if constexpr (F == form::map) {
+      return std::visit([&](auto& alternative) { return read_fields<F>(r, o, alternative); }, x);
+    } else {
+      if (o.type != msgpack::type::ARRAY || o.via.array.size < 2) return r.bad("a tagged pair was expected");
+      uint64_t tag = 0;
+      if (!read_integer(r, o.via.array.ptr[0], tag)) return false;
+      if (tag >= std::variant_size_v<T>) return r.bad("unknown tag " + std::to_string(tag));
+      x = variant_at<T>(static_cast<size_t>(tag));
+      return std::visit([&](auto& alternative) { return read_fields<F>(r, o.via.array.ptr[1], alternative); }, x);
+    }
   } else {
-    return read_fields(r, o, x);
+    return read_fields<F>(r, o, x);
   }
 }
 
@@ -255,33 +279,17 @@ msgpack::object parsed(std::string_view bytes) {
       zone, bytes.data(), bytes.size(), [](msgpack::type::object_type, size_t, void*) { return true; }, nullptr, limit);
 }
 
-std::optional<error> too_large(std::string_view bytes) {
-  if (bytes.size() <= decode_bytes_max) return std::nullopt;
-  return error{ec::too_large, "a message of " + std::to_string(bytes.size()) + " bytes is larger than allowed", {}, {}};
-}
-error malformed(const std::string& problem) {
-  return {ec::bad_request, "the message does not have the expected form: " + problem, {}, {}};
-}
-
-template <class T>
-result<T> decode_array(std::string_view bytes) {
-  if (auto e = too_large(bytes)) return fail(std::move(*e));
-  array_reader r(bytes);
-  result<T> value{T{}};
-  if (r.read(*value)) return value;
-  return fail(malformed(r.problem()));
-}
-
-template <class T>
-result<T> decode_map(std::string_view bytes) {
-  if (auto e = too_large(bytes)) return fail(std::move(*e));
+template <form F, class T>
+result<T> decode(std::string_view bytes) {
+  if (bytes.size() > decode_bytes_max)
+    return fail(ec::too_large, "a message of " + std::to_string(bytes.size()) + " bytes is larger than allowed");
   try {
     if (claims_too_much(bytes)) return fail(ec::bad_request, "the message claims more items than it has bytes");
     const auto tree = parsed(bytes);
     reader r;
     T value{};
-    if (read(r, tree, value)) return value;
-    return fail(malformed(r.problem));
+    if (read<F>(r, tree, value)) return value;
+    return fail(ec::bad_request, "the message does not have the expected form: " + r.problem);
   } catch (const std::exception& e) {
     return fail(ec::bad_request, std::string("the message is not valid MessagePack: ") + e.what());
   }
@@ -307,7 +315,7 @@ std::string pack(const T& value) {
 }
 template <class T>
 result<T> unpack(std::string_view bytes) {
-  return decode_array<T>(bytes);
+  return decode<form::array, T>(bytes);
 }
 template <class T>
 std::string pack_map(const T& value) {
@@ -315,7 +323,7 @@ std::string pack_map(const T& value) {
 }
 template <class T>
 result<T> unpack_map(std::string_view bytes) {
-  return decode_map<T>(bytes);
+  return decode<form::map, T>(bytes);
 }
 
 #define X(type)                           \
