@@ -28,8 +28,9 @@ void guardian::told(const server_id& server, incident_kind kind, const std::stri
 
 // To the disk first. When it refuses, what is owed is done all the same: a server that runs is worth more than a note.
 void guardian::save(std::function<void()> then) {
-  p_.keeper.run([this, post = p_.post, then = std::move(then)] {
-    auto ok = p_.state.flush();
+  // The worker may be at it when this guardian is gone already: it touches the notes alone.
+  p_.keeper.run([this, &notes = p_.state, post = p_.post, then = std::move(then)] {
+    auto ok = notes.flush();
     post([this, then, ok = std::move(ok)] {
       if (!ok && !std::exchange(saving_failed_, true))
         log_event(log_level::error, "state.not-written", {{"error", ok.error().message}, {"hint", ok.error().hint}});

@@ -172,6 +172,19 @@ TEST_CASE_METHOD(away, "a late result is accepted", "[sim][manager][fc-11]") {
   CHECK(until([&] { return status("pz1") == server_status::stopped && !server("pz1").op; }, 30s));
 }
 
+TEST_CASE_METHOD(away, "a server that failed is purged like any other: its data goes, then its name is free",
+                 "[sim][manager][fc-32]") {
+  at("alpha").fail_step = "starting";
+  auto r = finish("create", a_server("pz1", "alpha"));
+  REQUIRE(status("pz1") == server_status::failed);
+  REQUIRE(on("alpha").data_of("pz1") != data_state::absent);
+  at("alpha").fail_step.reset();
+  REQUIRE(finish("purge", purge_server{"pz1", true, false, true}).has_value());
+  CHECK(on("alpha").data_of("pz1") == data_state::absent);
+  CHECK(on("alpha").containers.empty());
+  CHECK(finish("create", a_server("pz1", "alpha")).has_value());
+}
+
 TEST_CASE_METHOD(away, "an operation without an end fails at its deadline, and the truth is looked for",
                  "[sim][manager]") {
   running("pz1");

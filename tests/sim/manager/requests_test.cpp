@@ -4,7 +4,8 @@
 using namespace zedops;
 using namespace zedops::sim;
 
-TEST_CASE_METHOD(stage, "the same idempotency key in flight gives one operation and two answers", "[sim][manager][fc-22]") {
+TEST_CASE_METHOD(stage, "the same idempotency key in flight gives one operation and two answers",
+                 "[sim][manager][fc-22]") {
   auto first = send("server.create", a_server("pz1", "alpha"), {.key = "k1"});
   auto second = send("server.create", a_server("pz1", "alpha"), {.key = "k1"});
   advance(10s);

@@ -1,4 +1,5 @@
 // Comparing records with what is there: when, how often, and what may not be concluded.
+#include "actors/manager/host_sync.hpp"
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -100,6 +101,44 @@ TEST_CASE_METHOD(stage, "a hundred changes are written in one transaction", "[si
   CHECK(r->agents[0].changed.size() == 100);
   CHECK(db.commits() - commits <= 2);  // the hundred, and the event that says so
   CHECK(status("pz0") == server_status::stopped);
+}
+
+TEST_CASE_METHOD(stage, "a comparison looks at every server, however many pages a list of them has",
+                 "[sim][manager][fc-4][fc-5]") {
+  auto& w = manager->world();
+  manager::shared big{.records = {},
+                      .store = w.store,
+                      .past = manager::history(w.store, w.epoch),
+                      .rules = w.rules(),
+                      .templates = w.templates,
+                      .manager_id = w.manager_id,
+                      .epoch = w.epoch,
+                      .clock = w.clock,
+                      .random = w.random,
+                      .clients = w.clients,
+                      .agents = w.agents,
+                      .events = w.events,
+                      .actors = {}};
+  const size_t many = 2 * list_servers{}.where.limit + 50;
+  inventory seen;
+  for (size_t i = 0; i < many; ++i) {
+    msg::server s;
+    s.id.value = "s" + std::to_string(i);
+    s.name = s.id.value;
+    s.agent.value = "a1";
+    s.status = server_status::running;
+    s.container_id = "c" + std::to_string(i);
+    big.records.put(std::make_shared<const msg::server>(s));
+    observation o;
+    o.server = s.id;
+    o.container = presence::absent;
+    o.data = data_state::present;
+    seen.servers.push_back(std::move(o));
+  }
+  const auto plan = manager::plan_sync(big, {"a1"}, seen);
+  CHECK(plan.row.servers == many);
+  CHECK(plan.calls.size() == many);
+  CHECK(plan.commits == many);
 }
 
 TEST_CASE_METHOD(stage, "notices for one server within ten seconds cause one sync, for two servers two",
