@@ -100,7 +100,7 @@ struct crash_rules {
 // crashes within the window. boot_started, boot_failed: the host came up and the server was to run.
 ZEDOPS_ENUM(incident_kind, exited, restarted, restart_failed, gave_up, boot_started, boot_failed)
 struct incident {
-  uint64_t seq = 0;  // consecutive per agent, from 1
+  uint64_t seq = 0;  // consecutive per agent
   server_id server;
   incident_kind kind = incident_kind::exited;
   std::string container_id;

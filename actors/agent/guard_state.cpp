@@ -188,6 +188,11 @@ void guard_state::add(incident what) {
   incidents_[what.seq] = std::move(what);
 }
 
+void guard_state::begin_after(uint64_t seq) {
+  std::lock_guard guard(memory_);
+  if (last_seq_ == 0) last_seq_ = seq;
+}
+
 void guard_state::make_room() {
   if (incidents_.size() < incidents_max) return;
   auto oldest = std::find_if(incidents_.begin(), incidents_.end(),

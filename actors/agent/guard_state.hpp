@@ -52,6 +52,9 @@ class guard_state {
 
   // ---- incidents ----
   void add(msg::incident what);  // gives it its number
+  // Where numbers begin if none was ever given here. A state that was lost may have given some: whoever begins at the
+  // time in milliseconds does not give them again, and the manager takes none of them for one that it knows.
+  void begin_after(uint64_t seq);
   // The oldest ones that are on the disk: none is told that a crash could make us forget, or number again.
   std::vector<msg::incident> to_tell(size_t max) const;
   void taken(uint64_t upto);

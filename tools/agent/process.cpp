@@ -112,6 +112,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   auto state = agent_state::open(**store, random_bits(), random_bits());
   if (!state) return fail(std::move(state.error()));
   if (auto ok = take_identity(**state, settings); !ok) return fail(std::move(ok.error()));
+  (*state)->guards().begin_after(static_cast<uint64_t>(real_clocks().wall().time_since_epoch().count()));
   auto engine = open_engine(settings.docker_host);
   if (!engine) return fail(std::move(engine.error()));
   std::unique_ptr<process> self(new process(std::make_unique<parts>()));

@@ -71,6 +71,20 @@ TEST_CASE("guard state: servers, what was done about them, incidents and the boo
   CHECK(g.to_tell(1).size() == 1);
 }
 
+TEST_CASE("guard state: numbers that a lost state may have given are not given again", "[unit][agent][fc-38]") {
+  store::memory_store s;
+  auto state = reopen(s);
+  state->guards().begin_after(1'000);
+  state->guards().add(of("s1"));
+  REQUIRE(state->guards().flush());
+  CHECK(state->guards().to_tell(10)[0].seq == 1'001);
+  state = reopen(s);
+  state->guards().begin_after(2'000);  // it is not lost: they go on
+  state->guards().add(of("s1"));
+  REQUIRE(state->guards().flush());
+  CHECK(state->guards().to_tell(10)[1].seq == 1'002);
+}
+
 TEST_CASE("guard state: an incident is told once it is on the disk, and its number is never used again",
           "[unit][agent][fc-38]") {
   store::memory_store s;
