@@ -19,7 +19,6 @@ using store::table;
 
 constexpr msg::duration group_patience{50};  // how long announced commits are waited for
 constexpr uint64_t trim_batch_max = 2'000;
-constexpr size_t commits_together_min = 64;
 
 // Operations that end in this entry, complete: the record as it is kept after its server has let go of it.
 std::vector<operation> ended_in(const server* before, const log_entry& e) {
@@ -192,20 +191,9 @@ struct journal_state {
     return true;
   }
 
-  // Not all that waits, if it is much: while one part is on its way to the disk, those who were answered with the part
-  // before are already at work on their next request.
-  std::vector<waiting> take_some() {
-    const size_t some = std::max(batch.size() / 2, commits_together_min);
-    if (batch.size() <= some) return std::exchange(batch, {});
-    const auto cut = batch.begin() + static_cast<std::ptrdiff_t>(some);
-    std::vector<waiting> work(std::make_move_iterator(batch.begin()), std::make_move_iterator(cut));
-    batch.erase(batch.begin(), cut);
-    send_flush();
-    return work;
-  }
-
   void flush() {
-    auto work = take_some();
+    auto work = std::move(batch);
+    batch.clear();
     expected = 0;
     std::vector<waiting> ordinary, vital;
     for (auto& w : work) (essential(w) ? vital : ordinary).push_back(std::move(w));
