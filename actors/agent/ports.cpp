@@ -18,7 +18,9 @@ class real_host final : public host_port {
   host::data_report check(const host::check_request& request) override { return host::check(request); }
   msg::result<host::root_made> prepare_root(const host::data_root& root) override { return host::prepare_root(root); }
   msg::result<unsigned> make_dirs(const host::dirs_request& request) override { return host::make_dirs(request); }
-  msg::result<uint64_t> remove_tree(const host::remove_request& request) override { return host::remove_tree(request); }
+  msg::result<host::removed_tree> remove_tree(const host::remove_request& request) override {
+    return host::remove_tree(request);
+  }
   host::view view_of_ports() override { return host::view_of_host(socket_); }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) override {
     return host::check_ports(queries, host::view_of_host(socket_));

@@ -28,7 +28,7 @@ class host_port {
   virtual host::data_report check(const host::check_request& request) = 0;
   virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
   virtual msg::result<unsigned> make_dirs(const host::dirs_request& request) = 0;
-  virtual msg::result<uint64_t> remove_tree(const host::remove_request& request) = 0;
+  virtual msg::result<host::removed_tree> remove_tree(const host::remove_request& request) = 0;
   virtual host::view view_of_ports() = 0;
   virtual std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) = 0;
 };

@@ -38,14 +38,14 @@ struct sim_disk final : agent::host_port {
     boundary();
     return 1U;
   }
-  msg::result<uint64_t> remove_tree(const disk::remove_request& r) override {
+  msg::result<disk::removed_tree> remove_tree(const disk::remove_request& r) override {
     boundary();
     if (errand::current()) time.wait(time.luck().between(msg::duration{1}, msg::duration{200}));
     if (!on.disk_mounted) return unmounted();
     const uint64_t bytes = on.data_of(r.name) == msg::data_state::present ? 1'000 : 0;
     on.remove_data(r.name);
     boundary();
-    return bytes;
+    return disk::removed_tree{bytes, {}};
   }
   disk::view view_of_ports() override { return {disk::host_view::visible, {}}; }
   std::vector<disk::port_report> check_ports(const std::vector<disk::port_query>& all) override {
