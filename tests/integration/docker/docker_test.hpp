@@ -60,6 +60,13 @@ struct docker_fixture {
   msg::result<container_details> inspect(const std::string& id) {
     return wait_for<container_details>([&](auto h) { engine.inspect_container(id, {}, std::move(h)); });
   }
+  // Asks again and again: one that never ends fails the test at its deadline.
+  bool has_ended(const std::string& id) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (std::chrono::steady_clock::now() < deadline)
+      if (auto seen = inspect(id); seen && seen->view.state == msg::container_state::exited) return true;
+    return false;
+  }
   msg::result<std::vector<container_summary>> list(labels which) {
     return wait_for<std::vector<container_summary>>(
         [&](auto h) { engine.list_containers(std::move(which), {}, std::move(h)); });
