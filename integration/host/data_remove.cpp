@@ -144,6 +144,10 @@ std::string obstacle(int tree) {
 
 }  // namespace
 
+msg::result<uint64_t> remove_dir(int root, const std::string& root_path, const std::string& name) {
+  return remover().run(root, root_path, name);
+}
+
 msg::result<uint64_t> empty_trash(const data_root& root) {
   auto dir = open_root(root);
   if (!dir) return msg::fail(dir.error());
