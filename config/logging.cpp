@@ -87,6 +87,19 @@ void log_event(msg::log_level level, std::string_view id, log_fields fields) {
 
 void log_event(std::string_view id, log_fields fields) { log_event(msg::log_level::info, id, fields); }
 
+void log_batch::add(std::string_view id, log_fields fields) {
+  if (!would_log(msg::log_level::info)) return;
+  auto& j = the_journal();
+  if (!lines_.empty()) lines_ += '\n';
+  lines_ += format_log_line(j.format, j.prefix, now(), msg::log_level::info, id, fields);
+  if (lines_.size() >= bytes_max) write();
+}
+
+void log_batch::write() {
+  if (!lines_.empty()) config::write(the_journal(), msg::log_level::info, lines_);
+  lines_.clear();
+}
+
 void log_limited(msg::log_level level, std::string_view id, log_fields fields) {
   auto& j = the_journal();
   if (!j.logger->should_log(to_spdlog(level))) return;

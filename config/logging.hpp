@@ -65,6 +65,21 @@ bool would_log(msg::log_level level);
 void log_event(msg::log_level level, std::string_view id, log_fields fields = {});
 void log_event(std::string_view id, log_fields fields = {});  // level info
 
+// Lines of level info that belong together and are written at once: a write for each costs more than all the rest of it.
+class log_batch {
+ public:
+  log_batch() = default;
+  log_batch(const log_batch&) = delete;
+  log_batch& operator=(const log_batch&) = delete;
+  ~log_batch() { write(); }
+  void add(std::string_view id, log_fields fields);
+
+ private:
+  static constexpr size_t bytes_max = 32 * 1024;  // of one write
+  void write();
+  std::string lines_;
+};
+
 // For lines that hostile or broken input can cause: at most limited_burst_max per id in limited_window; the next line
 // after that says how many were left out.
 inline constexpr uint32_t limited_burst_max = 5;

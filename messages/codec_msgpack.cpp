@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <msgpack.hpp>
 
 #include "messages/codec.hpp"
@@ -246,7 +247,9 @@ bool read(reader& r, const msgpack::object& o, T& x) {
 }
 
 // Every item takes a byte at least. Whatever claims more items than there are bytes is refused before the parser makes
-// room for them: a few nested array heads would otherwise ask for gigabytes.
+// room for them: a few nested array heads would otherwise ask for gigabytes. In a small message each head is refused by
+// itself, and as many as may be open at once ask for a few megabytes at most; in a larger one they are added up.
+constexpr size_t small_bytes_max = 8 * 1024;
 struct item_budget : msgpack::null_visitor {
   size_t left = 0;
   bool over = false;
@@ -273,7 +276,8 @@ constexpr size_t zone_bytes = 16 * 1024;  // the first chunk, kept between messa
 msgpack::object parsed(std::string_view bytes) {
   thread_local msgpack::zone zone(zone_bytes);
   zone.clear();
-  const msgpack::unpack_limit limit(decode_items_max, decode_items_max, decode_bytes_max, decode_bytes_max, 0,
+  const auto items_max = std::min(decode_items_max, bytes.size());
+  const msgpack::unpack_limit limit(items_max, items_max, decode_bytes_max, decode_bytes_max, 0,
                                     decode_depth_max);
   return msgpack::unpack(
       zone, bytes.data(), bytes.size(), [](msgpack::type::object_type, size_t, void*) { return true; }, nullptr, limit);
@@ -283,13 +287,18 @@ template <form F, class T>
 result<T> decode(std::string_view bytes) {
   if (bytes.size() > decode_bytes_max)
     return fail(ec::too_large, "a message of " + std::to_string(bytes.size()) + " bytes is larger than allowed");
+  const auto claiming = [] { return fail(ec::bad_request, "the message claims more items than it has bytes"); };
   try {
-    if (claims_too_much(bytes)) return fail(ec::bad_request, "the message claims more items than it has bytes");
+    if (bytes.size() > small_bytes_max && claims_too_much(bytes)) return claiming();
     const auto tree = parsed(bytes);
     reader r;
     T value{};
     if (read<F>(r, tree, value)) return value;
     return fail(ec::bad_request, "the message does not have the expected form: " + r.problem);
+  } catch (const msgpack::array_size_overflow&) {
+    return claiming();
+  } catch (const msgpack::map_size_overflow&) {
+    return claiming();
   } catch (const std::exception& e) {
     return fail(ec::bad_request, std::string("the message is not valid MessagePack: ") + e.what());
   }

@@ -91,9 +91,9 @@ result<void> agent_state::load() {
         roots_.emplace(key.substr(key_root.size()));
         return true;
       },
-      [](const store::corrupt_record&) {});
+      [&](const store::corrupt_record& bad) { damaged_.push_back(bad); });
   if (!ok) return ok;
-  if (ok = guards_.load(**r); !ok) return ok;
+  if (ok = guards_.load(**r, damaged_); !ok) return ok;
   return load_journal(**r);
 }
 
@@ -107,7 +107,7 @@ result<void> agent_state::load_journal(const store::reader& r) {
         }
         return true;
       },
-      [](const store::corrupt_record&) {});
+      [&](const store::corrupt_record& bad) { damaged_.push_back(bad); });
 }
 
 result<void> agent_state::write(write_kind kind, guard_state::changes what) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "actors/agent/guard_state.hpp"
 #include "messages/link.hpp"
@@ -54,6 +55,9 @@ class agent_state {
   // Kept in memory even if the disk refuses it: then a repetition after a crash executes again.
   msg::result<void> finish(const msg::command_result& result);
 
+  // What could not be read at the start and was left out, each with its place.
+  const std::vector<store::corrupt_record>& damaged() const { return damaged_; }
+
   // What it needs to look after servers while the manager is away.
   guard_state& guards() { return guards_; }
 
@@ -74,6 +78,7 @@ class agent_state {
   uint64_t term_ = 0, order_ = 0;
   std::set<std::string> roots_;
   std::map<msg::operation_id, journal_entry> journal_;
+  std::vector<store::corrupt_record> damaged_;
   guard_state guards_;
 };
 

@@ -79,7 +79,8 @@ bool is_a_wish(command_kind k) { return k != command_kind::move && k != command_
 
 }  // namespace
 
-result<void> guard_state::load(const store::reader& r) {
+result<void> guard_state::load(const store::reader& r, std::vector<store::corrupt_record>& damaged) {
+  const auto note_damage = [&](const store::corrupt_record& bad) { damaged.push_back(bad); };
   auto text = [&](const char* key) -> result<std::string> {
     auto v = r.get(table::meta, key);
     if (!v) return fail(std::move(v.error()));
@@ -96,7 +97,7 @@ result<void> guard_state::load(const store::reader& r) {
         if (auto g = decode(value)) servers_[server_id{std::string(key)}] = std::move(*g);
         return true;
       },
-      [](const store::corrupt_record&) {});
+      note_damage);
   if (!ok) return ok;
   return r.scan(
       table::log, {}, store::direction::forward,
@@ -105,7 +106,7 @@ result<void> guard_state::load(const store::reader& r) {
         if (auto i = decode_incident(value)) incidents_[i->seq] = std::move(*i);
         return true;
       },
-      [](const store::corrupt_record&) {});
+      note_damage);
 }
 
 void guard_state::replace(std::vector<known_server> servers) {

@@ -33,8 +33,8 @@ class guard_state {
   using changes = store::function_ref<msg::result<void>(store::writer&)>;
   using transaction = std::function<msg::result<void>(store::write_kind, changes)>;
   explicit guard_state(transaction write) : write_(std::move(write)) {}
-  // Damaged entries are dropped: the manager tells of the servers again.
-  msg::result<void> load(const store::reader& r);
+  // Damaged entries are left out, and named: the manager tells of the servers again.
+  msg::result<void> load(const store::reader& r, std::vector<store::corrupt_record>& damaged);
 
   // ---- servers ----
   void replace(std::vector<msg::known_server> servers);  // all of them; what was done about their exits stays known

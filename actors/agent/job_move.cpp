@@ -167,7 +167,11 @@ result<void> command_job::use_copy(const generations& g, bool was_running) {
 result<void> command_job::switch_over(const docker::container_details* old) {
   result_.data_root = cmd_.plan.data.root;
   // Only what this operation set aside: a server that was missing had nothing to replace.
-  if (!old || old->view.name != set_aside_name(cmd_.plan.container.name, cmd_.op)) return {};
+  if (!old) return {};
+  auto now = calls_.inspect(old->view.id);  // it was seen before it was renamed
+  if (!now && now.error().code == ec::not_found) return {};
+  if (!now) return fail(std::move(now.error()));
+  if (now->view.name != set_aside_name(cmd_.plan.container.name, cmd_.op)) return {};
   report_->step("removing", 94);
   if (auto gone = remove_one(*old, docker::anonymous_volumes::keep); !gone)
     note("the old container " + old->view.name + " could not be removed: " + gone.error().message);
@@ -202,11 +206,12 @@ result<void> command_job::drop_source() {
     return fail(ec::data_unknown, "the data in " + cmd_.plan.data.root + " cannot be seen: " + copy.error,
                 "the old tree was left: check the disk first");
   ZEDOPS_TRY(env_.host.finish_copy(request));
-  auto bytes = env_.host.remove_tree({request.from, request.name, cmd_.op.value});
+  // Its backups are in the copy, proved like the rest.
+  auto removed = env_.host.remove_tree({request.from, request.name, cmd_.op.value, host::backups_fate::remove});
   effect("source_removed");
-  if (!bytes) return fail(std::move(bytes.error()));
-  result_.bytes_removed = *bytes;
-  note(fmt::format("the data is in {}/{}; {} removed from {}", request.to.data_path, request.name, format_bytes(*bytes),
+  if (!removed) return fail(std::move(removed.error()));
+  result_.bytes_removed = removed->bytes;
+  note(fmt::format("the data is in {}/{}; {} removed from {}", request.to.data_path, request.name, format_bytes(removed->bytes),
                    request.from.data_path));
   return {};
 }

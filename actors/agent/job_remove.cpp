@@ -58,10 +58,11 @@ result<void> command_job::purge() {
     result_.bytes_removed = 0;
     return {};
   }
-  auto bytes = env_.host.remove_tree({root, layout.name, cmd_.op.value});
+  auto removed = env_.host.remove_tree({root, layout.name, cmd_.op.value});
   effect("data_removed");
-  if (!bytes) return fail(std::move(bytes.error()));
-  result_.bytes_removed = *bytes;
+  if (!removed) return fail(std::move(removed.error()));
+  result_.bytes_removed = removed->bytes;
+  if (!removed->kept.empty()) note("its backups are kept in " + removed->kept);
   ZEDOPS_TRY(step("verifying", 95));
   auto request = check_request_of(layout, env_.state.id(), host::sizing::skip);
   if (!request) return fail(std::move(request.error()));

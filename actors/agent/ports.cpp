@@ -18,7 +18,9 @@ class real_host final : public host_port {
   host::data_report check(const host::check_request& request) override { return host::check(request); }
   msg::result<host::root_made> prepare_root(const host::data_root& root) override { return host::prepare_root(root); }
   msg::result<unsigned> make_dirs(const host::dirs_request& request) override { return host::make_dirs(request); }
-  msg::result<uint64_t> remove_tree(const host::remove_request& request) override { return host::remove_tree(request); }
+  msg::result<host::removed_tree> remove_tree(const host::remove_request& request) override {
+    return host::remove_tree(request);
+  }
   msg::result<uint64_t> free_space_at(const std::string& path) override { return host::free_space_at(path); }
   msg::result<void> check_new_root(const std::string& path) override { return host::check_new_root(path); }
   msg::result<host::copy_stage> look_at_copy(const host::move_request& r) override { return host::look_at_copy(r); }

@@ -29,7 +29,7 @@ class host_port {
   virtual host::data_report check(const host::check_request& request) = 0;
   virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
   virtual msg::result<unsigned> make_dirs(const host::dirs_request& request) = 0;
-  virtual msg::result<uint64_t> remove_tree(const host::remove_request& request) = 0;
+  virtual msg::result<host::removed_tree> remove_tree(const host::remove_request& request) = 0;
   // A move; see integration/host/data_move.hpp.
   virtual msg::result<uint64_t> free_space_at(const std::string& path) = 0;
   virtual msg::result<void> check_new_root(const std::string& path) = 0;

@@ -387,7 +387,7 @@ std::vector<std::string> plan_text(const server& s, const decision& d) {
     if (const auto* c = std::get_if<send_command>(&e)) {
       std::string line = "agent: " + std::string(name_of(c->kind));
       if (!c->container_id.empty()) line += " container " + c->container_id.substr(0, 12);
-      if (c->remove_data) line += ", then remove all data of " + s.name;
+      if (c->remove_data) line += ", then remove all data of " + s.name + " except a folder backups in it";
       if (c->demand == data_demand::any && s.data != data_state::present) line += ", beginning with empty directories";
       out.push_back(line);
     }

@@ -45,7 +45,42 @@ struct hub_state {
   }
   static void outbox_full(uint64_t seq) { config::log_limited(log_level::warn, "events.outbox-full", {{"seq", seq}}); }
 
+  // Each transition is logged once, with old state, new state and cause; those of one commit in one write.
+  void log(const rt::published& news) const {
+    if (!config::would_log(log_level::info)) return;
+    config::log_batch lines;
+    for (const auto& e : news.entries)
+      for (const auto& n : e->facts) log(lines, *e, n.what);
+  }
+  void log(config::log_batch& lines, const log_entry& e, const fact& f) const {
+    const auto name_now = [&] {
+      auto s = world->records.server({e.entity});
+      return s ? s->name : e.entity;
+    };
+    if (const auto* x = std::get_if<status_changed>(&f))
+      lines.add("server.status-changed", {{"server", e.entity},
+                                          {"name", name_now()},
+                                          {"from", x->from},
+                                          {"to", x->to},
+                                          {"reason", x->reason},
+                                          {"cause", e.why.kind},
+                                          {"ref", e.why.ref}});
+    if (const auto* x = std::get_if<operation_accepted>(&f))
+      lines.add("operation.accepted", {{"operation", x->op->id},
+                                       {"kind", x->op->kind},
+                                       {"server", e.entity},
+                                       {"name", x->op->target_name},
+                                       {"actor", x->op->actor}});
+    if (const auto* x = std::get_if<operation_ended>(&f))
+      lines.add("operation.ended", {{"operation", x->id},
+                                    {"server", e.entity},
+                                    {"name", name_now()},
+                                    {"status", x->status},
+                                    {"error", x->failure ? x->failure->message : std::string{}}});
+  }
+
   void publish(const rt::published& news) {
+    log(news);
     if (world->events.watched()) {
       for (auto& e : events_of(*world, news)) {
         const auto seq = e.seq;

@@ -6,7 +6,6 @@
 #include "actors/core/blueprint.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
 
 namespace zedops::manager {
 namespace {
@@ -122,7 +121,6 @@ struct server_shell {
       pump();
       return;
     }
-    log(*done.entry);
     if (done.server) record = std::move(done.server);
     settle(std::move(was.made), done.entry.get());
     pump();
@@ -154,35 +152,6 @@ struct server_shell {
       }
     }
     return op;
-  }
-
-  // Each transition is logged once, with old state, new state and cause.
-  void log(const log_entry& entry) const {
-    if (!config::would_log(log_level::info)) return;
-    for (const auto& n : entry.facts) {
-      const auto& f = n.what;
-      const auto& who = record ? record->name : id.value;
-      if (const auto* x = std::get_if<status_changed>(&f))
-        config::log_event("server.status-changed", {{"server", id},
-                                                    {"name", who},
-                                                    {"from", x->from},
-                                                    {"to", x->to},
-                                                    {"reason", x->reason},
-                                                    {"cause", entry.why.kind},
-                                                    {"ref", entry.why.ref}});
-      if (const auto* x = std::get_if<operation_accepted>(&f))
-        config::log_event("operation.accepted", {{"operation", x->op->id},
-                                                 {"kind", x->op->kind},
-                                                 {"server", id},
-                                                 {"name", x->op->target_name},
-                                                 {"actor", x->op->actor}});
-      if (const auto* x = std::get_if<operation_ended>(&f))
-        config::log_event("operation.ended", {{"operation", x->id},
-                                              {"server", id},
-                                              {"name", who},
-                                              {"status", x->status},
-                                              {"error", x->failure ? x->failure->message : std::string{}}});
-    }
   }
 
   void run(const core::effect& e) {

@@ -35,7 +35,8 @@ constexpr msg::duration forever{};
 
 // Each connection negotiates for itself, so a daemon that was replaced is never spoken to in the old version.
 struct connection {
-  explicit connection(asio::io_context& io) : socket{io} {}
+  // Beast reads as much at once as there is room for, and 512 bytes when there is none: a dozen reads for one container.
+  explicit connection(asio::io_context& io) : socket{io} { buffer.reserve(chunk_bytes); }
   socket_type socket;
   boost::beast::flat_buffer buffer;
   api_version version;

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
+
 #include "integration/host/files.hpp"
 #include "messages/names.hpp"
 
@@ -46,13 +48,19 @@ dir_report check_dir(int server, const std::string& server_path, const dir_rule&
   return report;
 }
 
+// A template may mount them; they are not what the server lives on.
+bool below_backups(const dir_rule& rule) {
+  const auto parts = relative_parts(rule.path);
+  return !parts.empty() && parts.front() == backups_name;
+}
+
 // One entry proves presence; without one, a single blind spot leaves the whole unknown.
 void conclude(const check_request& request, data_report& report) {
   bool unknown = false, empty = false, present = false;
   for (size_t i = 0; i < report.dirs.size(); ++i) {
     const auto& dir = report.dirs[i];
     if (report.error.empty() && !dir.error.empty()) report.error = dir.path + ": " + dir.error;
-    if (!request.dirs[i].counts_as_data) continue;
+    if (!request.dirs[i].counts_as_data || below_backups(request.dirs[i])) continue;
     present |= dir.state == data_state::present;
     unknown |= dir.state == data_state::unknown;
     empty |= dir.state == data_state::empty;
@@ -61,6 +69,17 @@ void conclude(const check_request& request, data_report& report) {
                  : unknown ? data_state::unknown
                  : empty   ? data_state::empty
                            : data_state::absent;
+}
+
+tree_size without_backups(int server) {
+  auto size = measure(server, nullptr);
+  auto backups = open_dir_at(server, backups_name);
+  if (!backups) return size;
+  const auto kept = measure(backups.get(), nullptr);
+  size.bytes -= std::min(size.bytes, kept.bytes);
+  size.entries -= std::min(size.entries, kept.entries + 1);
+  size.complete &= kept.complete;
+  return size;
 }
 
 }  // namespace
@@ -85,7 +104,7 @@ data_report check(const check_request& request) {
   }
   for (const auto& rule : request.dirs) report.dirs.push_back(check_dir(server.get(), path, rule, request.sizes));
   conclude(request, report);
-  if (request.sizes == sizing::measure) report.size = measure(server.get(), nullptr);
+  if (request.sizes == sizing::measure) report.size = without_backups(server.get());
   return report;
 }
 

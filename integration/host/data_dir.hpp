@@ -3,6 +3,7 @@
 //   {data_path}/                    the data root, one per disk
 //     .zedops-data-root             marker: first line is the owner (the agent's id)
 //     {name}/{bin,data,...}         one tree per server
+//     {name}/backups/               somebody's copies of its data: no data of the server, and kept when its data goes
 //     .trash-{name}-{id}            a tree whose removal is not finished
 //
 // A root without our marker is most likely the mount point of a disk that is not mounted: everything below it is
@@ -21,6 +22,7 @@
 namespace zedops::host {
 
 inline constexpr char marker_name[] = ".zedops-data-root";
+inline constexpr char backups_name[] = "backups";
 inline constexpr uint64_t look_entries_max = 100'000;    // of a search for any content in a tree of empty directories
 inline constexpr uint64_t size_entries_max = 2'000'000;  // of a sizing; beyond it sizes are lower bounds
 inline constexpr unsigned tree_depth_max = 64;           // directories held open at once
@@ -61,12 +63,13 @@ struct dir_report {
 struct data_report {
   msg::data_state state = msg::data_state::unknown;
   std::vector<dir_report> dirs;   // in the order of the request
-  std::optional<tree_size> size;  // of the server's whole tree, with what else lies in it: what a purge would free
+  std::optional<tree_size> size;  // of the server's whole tree but its backups: what a purge would free
   std::string error;
 };
 
 // present: some directory that counts holds anything but directories; one such entry is proof whatever else failed.
-// empty: only directories. absent: ENOENT below a root with the right marker. unknown: any other error.
+// empty: only directories. absent: ENOENT below a root with the right marker. unknown: any other error. What lies below
+// {name}/backups never counts.
 data_report check(const check_request& request);
 
 enum class root_made { existed, created };
@@ -90,16 +93,25 @@ struct dirs_request {
 // Makes {data_path}/{name} and the named directories, mode 0755; those that exist are kept. Returns how many were made.
 msg::result<unsigned> make_dirs(const dirs_request& request);
 
+enum class backups_fate { keep, remove };  // remove: they are elsewhere too
+
 struct remove_request {
   data_root root;
   std::string name;
   std::string id;  // of the operation: letters, digits, underscores
+  backups_fate backups = backups_fate::keep;
 };
 
-// Removes the server's whole tree, crash-safe: renamed to .trash-{name}-{id} first; a later call for that name finishes
-// what is left under any id. A tree that is absent is success. Refused before anything changes: a bad name, a link,
-// a mount point in the tree, another data root in the tree. Returns the bytes freed, as tree_size counts them.
-msg::result<uint64_t> remove_tree(const remove_request& request);
+struct removed_tree {
+  uint64_t bytes = 0;  // freed, as tree_size counts them
+  std::string kept;    // the backups that stay: their path; empty: there are none, and the whole tree is gone
+};
+
+// Removes the server's tree, crash-safe: renamed to .trash-{name}-{id} first; a later call for that name finishes what
+// is left under any id. A tree that is absent is success. Unless asked, a directory {name}/backups that is not empty stays
+// where it is, untouched, and everything beside it goes. Refused before anything changes: a bad name, a link, a mount point or
+// another data root in what would go.
+msg::result<removed_tree> remove_tree(const remove_request& request);
 
 // Finishes every removal that a crash left in the root. Returns the bytes freed.
 msg::result<uint64_t> empty_trash(const data_root& root);

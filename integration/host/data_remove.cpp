@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view trash_prefix = ".trash-";
 constexpr unsigned passes_max = 4096;          // over one directory: late writers, and parked deep directories
 constexpr unsigned trash_per_call_max = 1024;  // unfinished removals taken up by one call
+constexpr const char* again = "look at it on the host, then purge again: it goes on where it stopped";
 
 class remover {
  public:
@@ -127,10 +128,10 @@ msg::result<uint64_t> finish(int root, const data_root& where, const std::string
   return freed;
 }
 
-// What must not be removed with the tree: mounts, and another data root of this agent.
-std::string obstacle(int tree) {
+// What must not be removed with the tree: mounts, and another data root of this agent. Backups that stay are none of it.
+std::string obstacle(int tree, backups_fate backups) {
   std::string found;
-  auto outcome = walk(tree, size_entries_max, [&](int at, const char* name, bool is_dir) {
+  const auto harmless = [&](int at, const char* name, bool is_dir) {
     if (!is_dir) {
       if (std::strcmp(name, marker_name) == 0) found = "it holds another data root";
       return found.empty();
@@ -138,8 +139,63 @@ std::string obstacle(int tree) {
     auto child = open_dir_at(at, name);
     if (child && is_mount_root(child.get(), at)) found = fmt::format("{} in it is a mount point", name);
     return found.empty();
+  };
+  (void)list_dir(tree, [&](const char* name, bool is_dir) {
+    if (backups == backups_fate::keep && is_dir && std::strcmp(name, backups_name) == 0) return true;
+    if (!harmless(tree, name, is_dir)) return false;
+    if (auto child = open_dir_at(tree, name)) (void)walk(child.get(), size_entries_max, harmless);
+    return found.empty();
   });
   return found;
+}
+
+// Everything in the tree but its backups.
+msg::result<std::vector<std::string>> beside_backups(int tree, const std::string& path) {
+  std::vector<std::string> names;
+  int error = list_dir(tree, [&](const char* name, bool is_dir) {
+    if (!is_dir || std::strcmp(name, backups_name) != 0) names.emplace_back(name);
+    return true;
+  });
+  if (error) return msg::fail(msg::ec::internal, fmt::format("removing {}: {}", path, errno_text(error)), again);
+  return names;
+}
+
+// The tree's content goes into the trash around the backups: those never leave their place, so that no crash and no
+// removal that is finished later can take them along.
+msg::result<void> take_out(int root, int tree, const std::string& path, const std::string& trash) {
+  auto names = beside_backups(tree, path);
+  if (!names) return msg::fail(std::move(names.error()));
+  if (names->empty()) return {};
+  auto failed = [&](const std::string& what) {
+    return msg::fail(msg::ec::internal, fmt::format("removing {}: {}: {}", path, what, errno_text(errno)), again);
+  };
+  if (::mkdirat(root, trash.c_str(), 0700) != 0) return failed(trash);
+  auto into = open_dir_at(root, trash.c_str());
+  if (!into) return failed(trash);
+  for (const auto& name : *names)
+    if (::renameat2(tree, name.c_str(), into.get(), name.c_str(), RENAME_NOREPLACE) != 0 && errno != ENOENT)
+      return failed(name);
+  ::fsync(tree);
+  return {};
+}
+
+// Removes the directory when nothing is in it; whatever keeps it there is a reason to leave it.
+bool has_backups(int tree) {
+  return open_dir_at(tree, backups_name) && ::unlinkat(tree, backups_name, AT_REMOVEDIR) != 0 && errno != ENOENT;
+}
+
+msg::result<removed_tree> remove_around_backups(int root, int tree, const remove_request& request,
+                                                const std::string& trash) {
+  const auto path = request.root.data_path + "/" + request.name;
+  if (auto taken = take_out(root, tree, path, trash); !taken) return msg::fail(std::move(taken.error()));
+  auto removed = remover().run(root, request.root.data_path, trash);
+  if (!removed) return msg::fail(std::move(removed.error()));
+  auto left = beside_backups(tree, path);
+  if (!left) return msg::fail(std::move(left.error()));
+  if (!left->empty())
+    return msg::fail(msg::ec::internal, fmt::format("{}/{} is there again after its removal", path, left->front()),
+                     "stop the container that uses it, then purge again");
+  return removed_tree{*removed, path + "/" + backups_name};
 }
 
 }  // namespace
@@ -154,7 +210,7 @@ msg::result<uint64_t> empty_trash(const data_root& root) {
   return finish(dir->get(), root, nullptr);
 }
 
-msg::result<uint64_t> remove_tree(const remove_request& request) {
+msg::result<removed_tree> remove_tree(const remove_request& request) {
   if (auto ok = msg::check_server_name(request.name); !ok) return msg::fail(ok.error());
   auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -165,7 +221,7 @@ msg::result<uint64_t> remove_tree(const remove_request& request) {
   auto root = open_root(request.root);
   if (!root) return msg::fail(root.error());
   auto freed = finish(root->get(), request.root, &request.name);
-  if (!freed) return freed;
+  if (!freed) return msg::fail(std::move(freed.error()));
 
   const auto path = request.root.data_path + "/" + request.name;
   const char* name = request.name.c_str();
@@ -175,7 +231,7 @@ msg::result<uint64_t> remove_tree(const remove_request& request) {
   };
   struct stat info {};
   if (::fstatat(root->get(), name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == ENOENT) return freed;
+    if (errno == ENOENT) return removed_tree{*freed, {}};
     return refuse(errno_text(errno));
   }
   if (S_ISLNK(info.st_mode)) return refuse("it is a link");
@@ -183,18 +239,23 @@ msg::result<uint64_t> remove_tree(const remove_request& request) {
   auto tree = open_dir_at(root->get(), name);
   if (!tree) return refuse(errno_text(errno));
   if (is_mount_root(tree.get(), root->get())) return refuse("it is a mount point");
-  if (auto what = obstacle(tree.get()); !what.empty()) return refuse(what);
+  if (auto what = obstacle(tree.get(), request.backups); !what.empty()) return refuse(what);
 
   auto trash = fmt::format("{}{}-{}", trash_prefix, request.name, request.id);
+  if (request.backups == backups_fate::keep && has_backups(tree.get())) {
+    auto rest = remove_around_backups(root->get(), tree.get(), request, trash);
+    if (rest) rest->bytes += *freed;
+    return rest;
+  }
   if (::renameat2(root->get(), name, root->get(), trash.c_str(), RENAME_NOREPLACE) != 0)
     return refuse(errno_text(errno));
   ::fsync(root->get());  // only makes a resumption likelier to find it renamed; either name is handled
   auto removed = remover().run(root->get(), request.root.data_path, trash);
-  if (!removed) return removed;
+  if (!removed) return msg::fail(std::move(removed.error()));
   if (::fstatat(root->get(), name, &info, AT_SYMLINK_NOFOLLOW) == 0)
     return msg::fail(msg::ec::internal, path + " is there again after its removal",
                      "stop the container that uses it, then purge again");
-  return *freed + *removed;
+  return removed_tree{*freed + *removed, {}};
 }
 
 }  // namespace zedops::host

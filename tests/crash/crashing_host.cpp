@@ -16,7 +16,7 @@ class whole_host final : public agent::host_port {
   msg::result<unsigned> make_dirs(const host::dirs_request& r) override {
     return around("make_dirs", [&] { return real_->make_dirs(r); });
   }
-  msg::result<uint64_t> remove_tree(const host::remove_request& r) override {
+  msg::result<host::removed_tree> remove_tree(const host::remove_request& r) override {
     return around("remove_tree", [&] { return real_->remove_tree(r); });
   }
   msg::result<uint64_t> free_space_at(const std::string& path) override { return real_->free_space_at(path); }

@@ -210,6 +210,28 @@ class Lifecycle(WorldCase):
         w.create(keep, "--use-existing-data")
         w.status(keep, "running")
 
+    def test_a_purge_with_data_keeps_the_backups_says_where_and_frees_the_name(self):
+        """[fc-31] [acc-57]"""
+        w = self.world
+        name = w.create()
+        backup = w.tree(name) / "backups" / "2026-01-01.tar.gz"
+        backup.parent.mkdir()
+        backup.write_text("precious")
+        said = w.ctl_raw("server", "purge", name, "--remove-data", "--yes")
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertEqual([p.name for p in w.tree(name).iterdir()], ["backups"])
+        self.assertEqual(backup.read_text(), "precious")
+        note = next(o["note"] for o in w.ctl("op", "ls")["operations"] if o["kind"] == "purge")
+        self.assertIn(f"its backups are kept in {backup.parent}", note)
+        self.assertIn(str(backup.parent), said.stdout + said.stderr)
+        # What is left is no data: the name is free, and a new server finds the backups beside its own.
+        w.create(name)
+        w.status(name, "running", data_state="present")
+        self.assertEqual(backup.read_text(), "precious")
+        w.ctl("server", "rm", name, "--yes")
+        w.ctl("server", "purge", name, "--keep-data", "--yes")
+        self.refused("already_exists", 4, "server", "create", name, "--agent", "host1", "--template", "keeper")
+
     def test_purge_preview_names_what_goes(self):
         """[acc-59]"""
         w = self.world
@@ -242,6 +264,26 @@ class Lifecycle(WorldCase):
         self.assertEqual([(o["kind"], o["status"]) for o in sorted(ops, key=lambda o: (o["started_at"], o["kind"]))],
                          [("create", "succeeded"), ("stop", "succeeded"), ("stop", "failed"), ("edit", "succeeded")])
         self.assertTrue(all(o["actor"] for o in ops))
+
+
+class Retention(WorldCase):
+    settings = {"retention": "1s"}
+
+    def test_the_purge_at_the_end_of_the_retention_keeps_the_backups_too(self):
+        """[fc-31] [acc-62]"""
+        w = self.world
+        name = w.create()
+        backup = w.tree(name) / "backups" / "2026-01-01.tar.gz"
+        backup.parent.mkdir()
+        backup.write_text("precious")
+        sid = w.server(name)["id"]
+        w.ctl("server", "rm", name, "--yes")
+        wait_for("it is purged with its data", lambda: not w.data(name).exists())
+        ended = wait_for("the operation ended", lambda: [o for o in w.ctl("op", "ls")["operations"] if o["kind"] == "purge"
+                                                         and o["target"] == sid and o["status"] == "succeeded"])
+        self.assertIn(f"its backups are kept in {backup.parent}", ended[0]["note"])
+        self.assertEqual(backup.read_text(), "precious")
+        w.create(name)
 
 
 if __name__ == "__main__":

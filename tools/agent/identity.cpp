@@ -38,4 +38,13 @@ result<void> take_identity(agent_state& state, const config::agent_settings& set
   return {};
 }
 
+error with_way_back(error problem, const config::agent_settings& settings) {
+  if (problem.hint.find("zedctl store restore") == std::string::npos) return problem;
+  const auto owner = host::owner_of_root(settings.data_path);
+  problem.hint = fmt::format(
+      "the agent's store is of no use any more, its servers run on: move {} away and start it once with --identity {}",
+      settings.state_dir, owner.empty() ? "ID (zedctl agent describe " + settings.name + " shows it)" : owner);
+  return problem;
+}
+
 }  // namespace zedops::agent

@@ -1,4 +1,4 @@
-// The way back of an agent that lost its state folder: it is given its id again, deliberately.
+// The way back of an agent that lost its state folder, or cannot read it: it is given its id again, deliberately.
 #pragma once
 #include "actors/agent/agent_state.hpp"
 #include "config/settings.hpp"
@@ -9,5 +9,9 @@ namespace zedops::agent {
 // wrong_state) unless the marker of the data path says that its data is that agent's, and while any data root carries
 // the id that would be given up.
 msg::result<void> take_identity(agent_state& state, const config::agent_settings& settings);
+
+// Of a state that cannot be read: the remedy of the store is a backup of it, which is rarely there and tells of wishes
+// that are over. An agent's is to begin anew with its old id.
+msg::error with_way_back(msg::error problem, const config::agent_settings& settings);
 
 }  // namespace zedops::agent

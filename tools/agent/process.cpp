@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <fstream>
 #include <mutex>
@@ -76,6 +77,18 @@ void prepare_data_path(const std::string& path, agent_state& state, host_port& h
   }
 }
 
+constexpr size_t damage_told_max = 20;
+
+void report_damage(const agent_state& state) {
+  const auto& all = state.damaged();
+  for (size_t i = 0; i < std::min(all.size(), damage_told_max); ++i)
+    log_event(log_level::error, "state.record-damaged",
+              {{"record", std::string(store::name_of(all[i].where)) + "/" + all[i].key},
+               {"error", all[i].reason},
+               {"damaged", all.size()},
+               {"hint", "it is left out; what it said of a server comes again from the manager"}});
+}
+
 }  // namespace
 
 // In order of construction; destroyed in reverse, and the actors are gone before anything they refer to.
@@ -108,9 +121,10 @@ std::optional<error> process::refusal() const {
 result<std::unique_ptr<process>> process::start(const config::agent_settings& settings,
                                                 std::function<void()> on_refusal) {
   auto store = open_state(settings.state_dir);
-  if (!store) return fail(std::move(store.error()));
+  if (!store) return fail(with_way_back(std::move(store.error()), settings));
   auto state = agent_state::open(**store, random_bits(), random_bits());
-  if (!state) return fail(std::move(state.error()));
+  if (!state) return fail(with_way_back(std::move(state.error()), settings));
+  report_damage(**state);
   if (auto ok = take_identity(**state, settings); !ok) return fail(std::move(ok.error()));
   (*state)->guards().begin_after(static_cast<uint64_t>(real_clocks().wall().time_since_epoch().count()));
   auto engine = open_engine(settings.docker_host);

@@ -104,8 +104,9 @@ msg::result<std::string> purge_consequence(session& s, const std::string& name, 
   }
   if (s.was_interrupted()) return msg::fail(msg::ec::cancelled, "interrupted");
   if (!path.empty()) path.insert(0, " in ");
-  return fmt::format("Purge {}: container, DB record, {}{}, ports {}. This cannot be undone.", v->name,
-                     remove_data ? size : fmt::format("but not the {}", size), path, ports_text(*v));
+  return fmt::format("Purge {}: container, DB record, {}{}, ports {}.{} This cannot be undone.", v->name,
+                     remove_data ? size : fmt::format("but not the {}", size), path, ports_text(*v),
+                     remove_data ? " Backups, in a folder backups beside its data, stay." : "");
 }
 
 msg::result<void> confirm_each(session& s, const msg::operation_row& row, const std::vector<std::string>& names,
@@ -304,7 +305,7 @@ std::vector<parameter> parameters_of(op_kind kind) {
     case op_kind::purge:
       return {names,
               {"--keep-data", none, "", "Leave its data on the host"},
-              {"--remove-data", none, "", "Remove its data for good"}};
+              {"--remove-data", none, "", "Remove its data for good; a folder backups beside it stays"}};
     case op_kind::stop:
     case op_kind::restart:
     case op_kind::rebuild:

@@ -90,3 +90,18 @@ TEST_CASE("identity: a mark that was set before the disk was mounted is no obsta
   REQUIRE(take_identity(*h.state, h.settings));
   CHECK(h.state->id().value == lost);
 }
+
+TEST_CASE("identity: a state that cannot be read leads back by the id that the data is marked with",
+          "[integration][agent][fc-25]") {
+  host_with_lost_state h;
+  h.settings.state_dir = "/var/lib/zedops/agent";
+  const error damaged{ec::internal, "the store file is damaged", "bring back a backup with zedctl store restore", {}};
+  CHECK(agent::with_way_back(damaged, h.settings).hint ==
+        std::string("the agent's store is of no use any more, its servers run on: move /var/lib/zedops/agent away and "
+                    "start it once with --identity ") +
+            lost);
+  h.settings.data_path += "/not-mounted";
+  CHECK(agent::with_way_back(damaged, h.settings).hint.find("zedctl agent describe host1") != std::string::npos);
+  const error full{ec::store_full, "no space", "free some", {}};
+  CHECK(agent::with_way_back(full, h.settings).hint == "free some");
+}

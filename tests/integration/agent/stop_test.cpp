@@ -104,7 +104,7 @@ TEST_CASE_METHOD(rig, "agent: remove takes every container of the server and lea
 }
 
 TEST_CASE_METHOD(rig, "agent: purge with data removes the server's tree and nothing else",
-                 "[integration][agent][acc-57][acc-61]") {
+                 "[integration][agent][acc-57][acc-61][fc-31]") {
   auto plan = busybox("old", obedient);
   auto other = busybox("older", obedient);
   welcome();
@@ -122,6 +122,19 @@ TEST_CASE_METHOD(rig, "agent: purge with data removes the server's tree and noth
   CHECK(r.after.data == data_state::absent);
   CHECK_FALSE(std::filesystem::exists(data_root() + "/old"));
   CHECK(std::filesystem::exists(data_root() + "/older/data/world"));
+
+  // Backups in a tree stay, and do not hold up a new server of that name.
+  std::filesystem::create_directories(data_root() + "/older/backups");
+  std::ofstream(data_root() + "/older/backups/one.tar.gz") << "1234567";
+  purge = command(command_kind::purge, "older", other);
+  purge.remove_data = true;
+  auto kept = run(purge);
+  CHECK_FALSE(kept.failure);
+  CHECK(kept.bytes_removed == 5u);
+  CHECK(kept.after.data == data_state::absent);
+  CHECK(kept.note.find("its backups are kept in " + data_root() + "/older/backups") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(data_root() + "/older/data"));
+  CHECK(std::filesystem::exists(data_root() + "/older/backups/one.tar.gz"));
 
   std::filesystem::create_directory_symlink("/etc", data_root() + "/old");
   auto trap = command(command_kind::purge, "old", plan);

@@ -158,7 +158,7 @@ TEST_CASE("data: sizes are those of the files, of each directory and of the whol
   d.write("alpha/bin/game", std::string(1000, 'x'));
   d.write("alpha/data/a/map", std::string(5000, 'x'));
   d.write("alpha/data/b", std::string(500, 'x'));
-  d.write("alpha/backups/old.tar.gz", std::string(70, 'x'));
+  d.write("alpha/logs/old.tar.gz", std::string(70, 'x'));
   d.write("bravo/data/big", std::string(100'000, 'x'));
   fs::create_symlink("/etc", d.servers() / "alpha/data/etc");
   fs::create_symlink("../../bravo", d.servers() / "alpha/data/other");

@@ -31,6 +31,93 @@ TEST_CASE("purge: a tree goes with all its content and says how much", "[integra
   CHECK(entries_in(d.servers()) == 2);  // bravo and the marker
 }
 
+TEST_CASE("purge: backups in a server's tree stay where they are, and count neither as data nor as freed",
+          "[integration][host][fc-31]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map", std::string(5000, 'x'));
+  d.write("alpha/bin/game", std::string(300, 'x'));
+  d.write("alpha/data/backups/of-the-game", std::string(40, 'x'));  // only directly in the tree is it a backup of ours
+  d.write("alpha/backups/2026-01-01.tar.gz", std::string(700, 'x'));
+  CHECK(d.check("alpha", host::sizing::measure).size->bytes == 5340);
+  auto removed = host::remove_tree({d.root, "alpha", "o1"});
+  REQUIRE(removed);
+  CHECK(removed->bytes == 5340);
+  CHECK(removed->kept == d.root.data_path + "/alpha/backups");
+  CHECK(entries_in(d.servers() / "alpha") == 1);
+  CHECK(fs::file_size(d.servers() / "alpha/backups/2026-01-01.tar.gz") == 700);
+  CHECK(entries_in(d.servers()) == 2);  // the tree and the marker: no trash
+
+  const auto left = d.check("alpha", host::sizing::measure);
+  CHECK(left.state == msg::data_state::absent);
+  CHECK(left.size->bytes == 0);
+  removed = host::remove_tree({d.root, "alpha", "o2"});  // again: there is nothing more to do
+  REQUIRE(removed);
+  CHECK(removed->bytes == 0);
+  CHECK(removed->kept == d.root.data_path + "/alpha/backups");
+  CHECK(fs::exists(d.servers() / "alpha/backups/2026-01-01.tar.gz"));
+}
+
+TEST_CASE("purge: an empty folder, a file or a link that is called backups goes with the tree",
+          "[integration][host][fc-31]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map");
+  fs::create_directories(d.path / "outside");
+  std::ofstream(d.path / "outside/precious") << "x";
+  SECTION("empty") { fs::create_directories(d.servers() / "alpha/backups"); }
+  SECTION("a file") { d.write("alpha/backups"); }
+  SECTION("a link") { fs::create_directory_symlink(d.path / "outside", d.servers() / "alpha/backups"); }
+  auto removed = host::remove_tree({d.root, "alpha", "o1"});
+  REQUIRE(removed);
+  CHECK(removed->kept.empty());
+  CHECK_FALSE(fs::exists(d.servers() / "alpha"));
+  CHECK(fs::exists(d.path / "outside/precious"));
+}
+
+TEST_CASE("purge: one that was cut off beside backups is finished by the next", "[integration][host][fc-31]") {
+  disk d;
+  d.prepare();
+  d.write(".trash-alpha-o1/data/rest", std::string(100, 'x'));  // taken out of the tree, half deleted, then a crash
+  d.write("alpha/bin/game", std::string(20, 'x'));              // not taken out yet
+  d.write("alpha/backups/one.tar.gz", std::string(700, 'x'));
+  auto removed = host::remove_tree({d.root, "alpha", "o1"});  // the same operation, given again
+  REQUIRE(removed);
+  CHECK(removed->bytes == 120);
+  CHECK(fs::file_size(d.servers() / "alpha/backups/one.tar.gz") == 700);
+  CHECK(entries_in(d.servers() / "alpha") == 1);
+  CHECK(entries_in(d.servers()) == 2);
+}
+
+TEST_CASE("purge: a disk mounted as a server's backups is left alone", "[integration][host][fc-31]") {
+  if (!test::is_root()) return;
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map");
+  fs::create_directories(d.servers() / "alpha/backups");
+  fs::create_directories(d.path / "outside");
+  std::ofstream(d.path / "outside/precious") << "x";
+  CHECK(in_child([&]() -> std::string {
+          if (!test::own_mounts()) return "no mount namespace";
+          if (::mount((d.path / "outside").c_str(), (d.servers() / "alpha/backups").c_str(), nullptr, MS_BIND, nullptr))
+            return "mount failed";
+          auto removed = host::remove_tree({d.root, "alpha", "o1"});
+          if (!removed) return removed.error().message;
+          return removed->kept.empty() ? "the mount was not seen" : "";
+        }) == "");
+  CHECK_FALSE(fs::exists(d.servers() / "alpha/data"));
+  CHECK(fs::exists(d.path / "outside/precious"));
+}
+
+TEST_CASE("data: what a template mounts from the backups is not what a server lives on", "[integration][host][fc-31]") {
+  disk d;
+  d.prepare();
+  d.write("alpha/backups/one.tar.gz");
+  const auto report = host::check({d.root, "alpha", {{"data", true}, {"backups", true}}, host::sizing::skip});
+  CHECK(report.state == msg::data_state::absent);
+  CHECK(report.dirs[1].state == msg::data_state::present);
+}
+
 TEST_CASE("purge: a tree that is absent is removed already", "[integration][host]") {
   disk d;
   d.prepare();
@@ -181,10 +268,10 @@ TEST_CASE("purge: a tree with a mount in it is refused before anything goes", "[
   disk d;
   d.prepare();
   d.write("alpha/data/map");
-  fs::create_directories(d.servers() / "alpha/backups");
+  fs::create_directories(d.servers() / "alpha/saves");
   fs::create_directories(d.path / "outside");
   std::ofstream(d.path / "outside/precious") << "x";
-  auto at = (d.servers() / "alpha/backups").string();
+  auto at = (d.servers() / "alpha/saves").string();
   auto bind_is_refused = [&](const char* source, const std::string& target) {
     return in_child([&]() -> std::string {
       if (!test::own_mounts()) return "no mount namespace";

@@ -46,7 +46,7 @@ struct disk {
     return host::check({root, name, {{"bin", false}, {"data", true}}, sizes});
   }
   msg::result<uint64_t> remove(const std::string& name, const std::string& id = "o1") const {
-    return host::remove_tree({root, name, id});
+    return host::remove_tree({root, name, id}).map([](const host::removed_tree& gone) { return gone.bytes; });
   }
 };
 

@@ -164,6 +164,21 @@ TEST_CASE_METHOD(agent_world, "agent: a purge that is withdrawn before it came t
   if (r.size() > 2) CHECK_FALSE(r[2].failure);
 }
 
+TEST_CASE_METHOD(agent_world, "agent: a purge with data says which backups it has left", "[sim][agent][fc-31]") {
+  welcome();
+  say(command("a", "s1"));
+  host.data["s1"] = data_state::present;
+  host.kept_backups = "/srv/s1/backups";
+  auto purge = command("p", "s1", command_kind::purge);
+  purge.remove_data = true;
+  say(purge);
+  auto r = all<command_result>();
+  REQUIRE(r.size() == 2);
+  CHECK_FALSE(r[1].failure);
+  CHECK(r[1].after.data == data_state::absent);
+  CHECK(r[1].note.ends_with("; its backups are kept in /srv/s1/backups"));
+}
+
 TEST_CASE_METHOD(agent_world, "agent: a stop saves over RCON first, on the container's address in its network",
                  "[sim][agent][acc-16]") {
   welcome();

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 struct fake_host final : agent::host_port {
   std::map<std::string, msg::data_state> data;  // by server name; else absent
   bool mounted = true;
+  std::string kept_backups;  // what a removal says it has left
   host::data_report check(const host::check_request& r) override {
     host::data_report out;
     auto i = data.find(r.name);
@@ -32,9 +33,9 @@ struct fake_host final : agent::host_port {
     data.emplace(r.name, msg::data_state::empty);
     return 1u;
   }
-  msg::result<uint64_t> remove_tree(const host::remove_request& r) override {
+  msg::result<host::removed_tree> remove_tree(const host::remove_request& r) override {
     data.erase(r.name);
-    return uint64_t{42};
+    return host::removed_tree{42, kept_backups};
   }
   // A move: `copy` is what stands at the target, data is what counts by name.
   host::copy_stage copy = host::copy_stage::none;

@@ -38,15 +38,15 @@ struct sim_disk final : agent::host_port {
     boundary();
     return 1U;
   }
-  msg::result<uint64_t> remove_tree(const disk::remove_request& r) override {
+  msg::result<disk::removed_tree> remove_tree(const disk::remove_request& r) override {
     boundary();
     if (errand::current()) time.wait(time.luck().between(msg::duration{1}, msg::duration{200}));
     if (!on.disk_mounted) return unmounted();
-    if (on.moved_away.erase(r.name) > 0) return uint64_t{1'000};
+    if (on.moved_away.erase(r.name) > 0) return disk::removed_tree{1'000, {}};
     const uint64_t bytes = on.data_of(r.name) == msg::data_state::present ? 1'000 : 0;
     on.remove_data(r.name);
     boundary();
-    return bytes;
+    return disk::removed_tree{bytes, {}};
   }
   // A host here has one tree per server, whatever the root; a copy is a name beside it that says how far it came.
   static std::string key(const disk::move_request& r) { return "copy/" + r.name + "/" + r.id; }

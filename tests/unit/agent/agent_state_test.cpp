@@ -130,3 +130,33 @@ TEST_CASE("agent state: a damaged journal entry is forgotten, so its command is 
   CHECK_FALSE(state->find({"op1"}));
   CHECK(state->find({"op2"}));
 }
+
+TEST_CASE("agent state: whatever was damaged is named, for the log", "[unit][agent][fc-25]") {
+  store::memory_store s;
+  incident fell;
+  fell.server = {"s1"};
+  {
+    auto state = reopen(s);
+    REQUIRE(state->remember_root("/srv"));
+    REQUIRE(state->begin(command("op1")));
+    state->guards().watch({{"s1"}, {}, "zedops-s1", {}, {}, true, 0});
+    state->guards().add(fell);
+    REQUIRE(state->guards().flush());
+    CHECK(state->damaged().empty());
+  }
+  std::string note;
+  auto keep_key = [&](std::string_view key, std::string_view) { return note = key, false; };
+  REQUIRE(s.begin_read().value()->scan(store::table::log, {}, store::direction::forward, keep_key,
+                                       [](const store::corrupt_record&) {}));
+  REQUIRE(s.damage(store::table::log, note));
+  REQUIRE(s.damage(store::table::servers, "s1"));
+  REQUIRE(s.damage(store::table::operations, "op1"));
+  REQUIRE(s.damage(store::table::meta, "agent.root./srv"));
+  auto state = reopen(s);
+  std::vector<store::table> where;
+  for (const auto& r : state->damaged()) where.push_back(r.where);
+  CHECK(where == std::vector{store::table::meta, store::table::servers, store::table::log, store::table::operations});
+  CHECK(state->damaged()[1].key == "s1");
+  CHECK(state->guards().servers().empty());
+  CHECK_FALSE(state->used_root("/srv"));
+}

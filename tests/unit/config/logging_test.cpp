@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -53,6 +54,36 @@ TEST_CASE("logging: long values are cut and secrets are never written", "[unit][
   for (auto key : {"password", "RCON_PASSWORD", "token", "client_secret"})
     REQUIRE(text_line({{key, "hunter2"}}).find("hunter2") == std::string::npos);
   REQUIRE_FALSE(is_secret_name("server"));
+}
+
+TEST_CASE("logging: the lines of a batch are written at once, each whole", "[unit][config]") {
+  captured out{{}};
+  {
+    log_batch batch;
+    batch.add("a.b", {{"n", 1}});
+    batch.add("c.d", {{"x", "two\nlines"}});
+    CHECK(out.lines.empty());
+  }
+  REQUIRE(out.lines.size() == 1);
+  const auto& text = out.lines.front();
+  REQUIRE(std::count(text.begin(), text.end(), '\n') == 1);
+  CHECK(text.substr(0, text.find('\n')).ends_with("info  a.b n=1"));
+  CHECK(text.ends_with("info  c.d x=\"two\\nlines\""));
+}
+
+TEST_CASE("logging: a batch says nothing below its level, and does not grow without bound", "[unit][config]") {
+  {
+    captured out{{.level = msg::log_level::warn}};
+    log_batch{}.add("a.b", {});
+    CHECK(out.lines.empty());
+  }
+  captured out{{}};
+  {
+    log_batch batch;
+    for (int i = 0; i < 1'000; ++i) batch.add("a.b", {{"x", std::string(100, 'x')}});
+  }
+  CHECK(out.lines.size() > 1);
+  for (const auto& text : out.lines) CHECK(text.size() < 64 * 1024);
 }
 
 TEST_CASE("logging: under the journal a line has its priority and no time", "[unit][config]") {

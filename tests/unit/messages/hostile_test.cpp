@@ -91,6 +91,12 @@ TEST_CASE("hostile bytes: lengths that are not there are refused before memory i
     CHECK(r.error().message.find("more items than it has bytes") != std::string::npos);
   }
   CHECK(!unpack<server>(map_of_a_million));
+  // What a small message may claim in each head is no more than its bytes, however deep the heads are nested.
+  CHECK(!unpack<server>(repeated(std::string("\xdc\x00\x60", 3), 32) + std::string(4, '\0')));
+  const auto large = repeated("\xc0", 9'000);  // larger ones are added up: thirty heads, each within the bytes
+  const auto r = unpack<server>(repeated(std::string("\xdc\x20\x00", 3), 30) + large);
+  REQUIRE(!r);
+  CHECK(r.error().message.find("more items than it has bytes") != std::string::npos);
   CHECK(!unpack<server>(std::string("\xdb\xff\xff\xff\xff", 5) + "abc"));
   CHECK(!unpack<server>(std::string("\xc6\xff\xff\xff\xff", 5) + "abc"));
   CHECK(!unpack<server>(std::string("\xdd\xff\xff\xff\xff", 5)));

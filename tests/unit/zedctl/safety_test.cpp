@@ -37,6 +37,18 @@ TEST_CASE("purge: asks with real numbers and wants the name typed", "[unit][zedc
   CHECK(b.body<msg::check_data>("server.check-data").sizes);
 }
 
+TEST_CASE("purge: says that backups stay, where the data would go", "[unit][zedctl][fc-31]") {
+  for (std::string choice : {"--remove-data", "--keep-data"}) {
+    bench b;
+    script_purge(b);
+    b.w.in_tty = true;
+    b.in.str("pz1\n");
+    CHECK(b.run({"server", "purge", "pz1", choice}) == 0);
+    const bool said = b.err.str().find("Backups, in a folder backups beside its data, stay.") != std::string::npos;
+    CHECK(said == (choice == "--remove-data"));
+  }
+}
+
 TEST_CASE("purge: another word changes nothing and exits 2", "[unit][zedctl][acc-59]") {
   for (std::string answer : {"", "\n", "y\n", "pz\n", "pz2\n"}) {
     bench b;
