@@ -16,6 +16,7 @@ msg::duration timeout_of(const manager_settings& s, msg::op_kind kind) {
     case msg::op_kind::edit: return s.timeout_edit;
     case msg::op_kind::remove: return s.timeout_remove;
     case msg::op_kind::restore: return s.timeout_restore;
+    case msg::op_kind::move: return s.timeout_move;
     case msg::op_kind::purge: break;
   }
   return s.timeout_purge;
@@ -75,6 +76,7 @@ const std::array manager_rows = {
     timeout("timeout_remove", &manager::timeout_remove, "5m", "the same for the container's removal at a soft delete"),
     timeout("timeout_restore", &manager::timeout_restore, "30m", "the same for restore"),
     timeout("timeout_purge", &manager::timeout_purge, "1h", "the same for purge, which may remove much data"),
+    timeout("timeout_move", &manager::timeout_move, "6h", "the same for move; its copy has to be done within it"),
     setting<manager>{"templates_dir", &manager::templates_dir, "",
                      "directory of server templates (*.toml), added to the built-in ones; the same name replaces one",
                      at_restart, text_rule::optional_directory},

@@ -70,8 +70,10 @@ struct server_plan {
 // ---- commands ----
 // run: make it run; start the container there is, else make one (if the data permits). replace: rename old, make new,
 // prove it, drop old; any failure renames back. remove: container away, data stays. purge: container and, with
-// remove_data, the whole tree away; each verified absent.
-ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge)
+// remove_data, the whole tree away; each verified absent. move: copy the tree of `source` to the plan's data root,
+// verify it, replace the container by one that uses the copy; any failure puts the old one back. drop_source: the
+// manager has it in its record that the copy is what counts: remove the tree of `source`.
+ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source)
 
 // Which data state permits making a container; `unknown` never does.
 ZEDOPS_ENUM(data_demand, present, any)
@@ -87,7 +89,8 @@ struct run_command {
   bool remove_data = false;
   duration time_max{};  // the agent gives up after this long
   server_plan plan;
-  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan)
+  data_layout source;  // move, drop_source: where the data was before
+  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source)
 };
 struct cancel_command {
   operation_id op;
@@ -164,7 +167,8 @@ struct command_result {
   bool fresh_start = false;
   std::optional<uint64_t> bytes_removed;
   std::vector<engine_call> calls{};  // engine_calls_max at most
-  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls)
+  std::string data_root;             // of a move that switched: where the data counts from now on
+  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root)
 };
 
 // ---- welcome and queries ----
@@ -173,7 +177,7 @@ struct known_server {  // what the agent needs to look at a server
   std::string container_id;
   std::string container_name;
   data_layout data;
-  crash_rules crash{};            // with the server's own policy
+  crash_rules crash{};          // with the server's own policy
   bool wanted_running = false;  // its owner's wish; the commands that follow change it
   int32_t priority = 0;
   ZEDOPS_FIELDS(id, container_id, container_name, data, crash, wanted_running, priority)
@@ -208,7 +212,8 @@ struct data_query {
   uint64_t request = 0;
   std::vector<known_server> servers;
   bool sizes = false;
-  ZEDOPS_FIELDS(request, servers, sizes)
+  std::string space_at;  // empty: not asked
+  ZEDOPS_FIELDS(request, servers, sizes, space_at)
 };
 struct port_query {
   uint64_t request = 0;
@@ -225,7 +230,8 @@ struct data_answer {
   uint64_t request = 0;
   std::vector<data_row> rows;  // in the order asked
   std::optional<error> failure;
-  ZEDOPS_FIELDS(request, rows, failure)
+  std::optional<uint64_t> space_free;
+  ZEDOPS_FIELDS(request, rows, failure, space_free)
 };
 struct port_answer {
   uint64_t request = 0;

@@ -12,8 +12,11 @@
 namespace zedops::msg {
 
 ZEDOPS_ENUM(danger, none, interrupts, destroys)
-// What becomes of a request whose agent is not there: refused, or accepted and kept until it is back.
-ZEDOPS_ENUM(offline_rule, refuse, keep, irrelevant)
+// What becomes of a request whose agent is not there: refused, or accepted and kept until it is back. resume: refused,
+// but one that was at work when its agent went goes on when it is back.
+ZEDOPS_ENUM(offline_rule, refuse, keep, irrelevant, resume)
+
+constexpr bool needs_agent(offline_rule r) { return r == offline_rule::refuse || r == offline_rule::resume; }
 
 using status_set = uint16_t;
 constexpr status_set in(std::initializer_list<server_status> list) {
@@ -60,6 +63,8 @@ inline constexpr std::array operation_table = [] {
       operation_row{op_kind::purge, "purge", in({running, stopped, missing, failed, deleted, deleting}),
                     danger::destroys, offline_rule::keep, 600s, "Purged",
                     "Forget the server for good; ports and name become free"},
+      operation_row{op_kind::move, "move", settled, danger::interrupts, offline_rule::resume, 6h, "Moved",
+                    "Move its data to another folder on its host; a failure puts everything back"},
   };
 }();
 

@@ -91,9 +91,16 @@ struct purge_server {
   static constexpr op_kind kind = op_kind::purge;
   ZEDOPS_FIELDS(server, confirm, keep_data, remove_data)
 };
+struct move_server {
+  std::string server;
+  std::string data_path;  // the data root on the same host; its tree becomes data_path/NAME
+  static constexpr op_kind kind = op_kind::move;
+  ZEDOPS_FIELDS(server, data_path)
+};
 
-using server_request = std::variant<create_server, start_server, stop_server, restart_server, rebuild_server,
-                                    recreate_server, edit_server, remove_server, restore_server, purge_server>;
+using server_request =
+    std::variant<create_server, start_server, stop_server, restart_server, rebuild_server, recreate_server, edit_server,
+                 remove_server, restore_server, purge_server, move_server>;
 
 // ---- reads and agent requests ----
 struct page {
@@ -138,7 +145,8 @@ struct sync_agents {
 struct check_data {
   std::vector<std::string> servers;  // empty: every server of every online agent
   bool sizes = false;
-  ZEDOPS_FIELDS(servers, sizes)
+  std::string space_at;  // also how much room there is here, on the host of the first server
+  ZEDOPS_FIELDS(servers, sizes, space_at)
 };
 struct port_ref {
   uint16_t number = 0;

@@ -23,6 +23,8 @@ operation_view view_of(const operation& op) {
   v.failure = op.failure;
   v.idempotency_key = op.idempotency_key;
   v.calls = op.calls;
+  v.data_from = op.data_from;
+  v.data_to = op.data_to;
   return v;
 }
 

@@ -30,8 +30,10 @@ struct operation_view {
   std::optional<error> failure;  // named "error" in public: see codec
   std::string idempotency_key;
   std::vector<engine_call> calls;
+  std::string data_from;  // of a move
+  std::string data_to;
   ZEDOPS_FIELDS(id, kind, target, target_name, actor, status, step, progress, note, started_at, deadline, ended_at,
-                failure, idempotency_key, calls)
+                failure, idempotency_key, calls, data_from, data_to)
 };
 
 struct server_view {
@@ -192,7 +194,8 @@ struct data_row {
 };
 struct data_reply {
   std::vector<data_row> servers;
-  ZEDOPS_FIELDS(servers)
+  std::optional<uint64_t> space_free;  // at `space_at`, if asked for and known
+  ZEDOPS_FIELDS(servers, space_free)
 };
 
 ZEDOPS_ENUM(port_owner, free, server, container, process, unknown)

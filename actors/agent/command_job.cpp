@@ -58,6 +58,8 @@ result<void> command_job::dispatch() {
     case command_kind::replace: return replace();
     case command_kind::remove: return remove();
     case command_kind::purge: return purge();
+    case command_kind::move: return move();
+    case command_kind::drop_source: return drop_source();
   }
   return fail(ec::bad_request, "an unknown kind of command", "update the agent");
 }

@@ -86,9 +86,25 @@ class command_job {
   msg::result<void> replace();
   msg::result<void> swap(const docker::container_details* old, const docker::container_details* fresh);
   msg::result<void> prove(const std::string& id);
-  std::string put_back(const std::string& old_id, bool was_running);
+  msg::result<std::string> put_back(const std::string& old_id, bool was_running);
   msg::result<std::string> try_put_back(const std::string& old_id, bool was_running);
   bool remember_running(const docker::container_details* old);
+  struct generations {  // of this server's container, around this operation
+    const docker::container_details* old = nullptr;
+    const docker::container_details* fresh = nullptr;  // made by it
+  };
+  generations tell_apart(const sighting& s) const;
+
+  // job_move.cpp
+  msg::result<void> move();
+  msg::result<void> begin_move(const docker::container_details* old);
+  msg::result<void> check_placed();
+  msg::result<void> stop_and_copy(const docker::container_details* old);
+  msg::result<void> use_copy(const generations& g, bool was_running);
+  msg::result<void> switch_over(const docker::container_details* old);
+  std::string undo_move(const docker::container_details* old, bool was_running, host::copy_fate fate);
+  msg::result<void> drop_source();
+  host::move_request move_request() const;
 
   // job_remove.cpp
   msg::result<void> remove();

@@ -7,6 +7,13 @@ namespace zedops::agent {
 using namespace msg;
 using config::log_event;
 
+namespace {
+// Until the manager has it in its record, the data is where it was.
+const data_layout& data_that_counts(const run_command& c) {
+  return c.kind == command_kind::move ? c.source : c.plan.data;
+}
+}  // namespace
+
 void core_state::on_command(run_command c) {
   auto& state = deps->env.state;
   if (c.term < state.term())
@@ -21,7 +28,7 @@ void core_state::on_command(run_command c) {
     return send_result(refused_result(c, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
   supersede(c);
   // Its events must find the server, also before the manager's next welcome.
-  eyes->view().watch({c.server, c.container_id, c.plan.container.name, c.plan.data});
+  eyes->view().watch({c.server, c.container_id, c.plan.container.name, data_that_counts(c)});
   const auto server = c.server;
   switch (book.offer(c)) {
     case lane_book::entry::accepted: return start_lanes();

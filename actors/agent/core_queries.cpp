@@ -46,6 +46,8 @@ void core_state::on_data_query(const data_query& q) {
       else report.error = request.error().message;
       out.rows.push_back(row_of(s, report));
     }
+    if (!q.space_at.empty())
+      if (auto space = host.free_space_at(q.space_at)) out.space_free = *space;
     post([this, out = std::move(out)] {
       if (where == phase::live) send(out);
     });

@@ -74,6 +74,8 @@ result<void> erase(store::writer& from, table t, const std::string& key) {
 bool wants_running(command_kind k) {
   return k == command_kind::run || k == command_kind::restart || k == command_kind::replace;
 }
+// A server that is moved is afterwards what it was before.
+bool is_a_wish(command_kind k) { return k != command_kind::move && k != command_kind::drop_source; }
 
 }  // namespace
 
@@ -148,8 +150,9 @@ void guard_state::change(const server_id& id, const std::function<void(guarded&)
 
 void guard_state::obey(const server_id& id, command_kind command) {
   change(id, [&](guarded& g) {
-    g.known.wanted_running = wants_running(command);
     g.owed_at = never;
+    if (!is_a_wish(command)) return;
+    g.known.wanted_running = wants_running(command);
     if (g.known.wanted_running) g.starts.clear();
   });
 }

@@ -80,7 +80,8 @@ observation command_job::look_after(host::sizing sizes) {
   observation out;
   if (auto s = look()) out = std::move(s->seen);
   out.server = cmd_.server;
-  if (auto request = check_request_of(cmd_.plan.data, env_.state.id(), sizes)) {
+  const bool moved = cmd_.kind != command_kind::move || !result_.data_root.empty();
+  if (auto request = check_request_of(moved ? cmd_.plan.data : cmd_.source, env_.state.id(), sizes)) {
     auto report = env_.host.check(*request);
     out.data = report.state;
     if (report.size) out.data_bytes = report.size->bytes;

@@ -24,19 +24,24 @@ bool command_job::remember_running(const docker::container_details* old) {
   return alive;
 }
 
+command_job::generations command_job::tell_apart(const sighting& s) const {
+  generations g;
+  for (const auto& c : s.ours)
+    if (value_of(c.view.labels, label::operation) == cmd_.op.value) g.fresh = &c;
+  for (const auto& c : s.ours) {
+    if (&c == g.fresh) continue;
+    // The one we set aside before; else the one that counts.
+    if (c.view.name == set_aside_name(cmd_.plan.container.name, cmd_.op) || (!g.old && &c == s.current())) g.old = &c;
+  }
+  return g;
+}
+
 result<void> command_job::replace() {
   ZEDOPS_TRY(step("preparing", 1));
   auto s = look_and_settle();
   if (!s) return fail(std::move(s.error()));
   ZEDOPS_TRY(permit(*s));
-  const docker::container_details *old = nullptr, *fresh = nullptr;
-  for (const auto& c : s->ours)
-    if (value_of(c.view.labels, label::operation) == cmd_.op.value) fresh = &c;
-  for (const auto& c : s->ours) {
-    if (&c == fresh) continue;
-    // The one we set aside before; else the one that counts.
-    if (c.view.name == set_aside_name(cmd_.plan.container.name, cmd_.op) || (!old && &c == s->current())) old = &c;
-  }
+  const auto [old, fresh] = tell_apart(*s);
   if (!old && !fresh) return create_and_start();
   if (!fresh) {
     ZEDOPS_TRY(check_data());
@@ -50,7 +55,8 @@ result<void> command_job::replace() {
   if (done) return {};
   if (!old) return done;  // nothing to go back to: the new one was proved before and stays
   auto failure = std::move(done.error());
-  failure.message += "; " + put_back(old->view.id, was_running);
+  auto back = put_back(old->view.id, was_running);
+  failure.message += "; " + (back ? *back : back.error().message);
   result_.fresh_start = false;
   return fail(std::move(failure));
 }
@@ -108,12 +114,11 @@ result<void> command_job::prove(const std::string& id) {
 }
 
 // An Engine that failed once often answers a moment later; what still fails then is told, and shown as drift.
-std::string command_job::put_back(const std::string& old_id, bool was_running) {
+result<std::string> command_job::put_back(const std::string& old_id, bool was_running) {
   calls_.extend(clean_up_time);
   for (unsigned tries = 1;; ++tries) {
     auto done = try_put_back(old_id, was_running);
-    if (done) return *done;
-    if (tries == put_back_tries_max) return done.error().message;
+    if (done || tries == put_back_tries_max) return done;
     env_.clock.pause(put_back_pause);
   }
 }

@@ -1,6 +1,8 @@
 // Who may work when: one command per server at a time, in order of arrival, and a bounded number of servers at once.
-// Slow commands (those that may pull) have slots of their own, so that a stop never waits for somebody's pull. Pure.
+// Slow commands (those that may pull) have slots of their own, so that a stop never waits for somebody's pull, and
+// copying has others, so that neither waits for that. Pure.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -18,15 +20,18 @@ inline constexpr size_t lanes_waiting_max = 1024;  // commands waiting in all
 
 struct lane_limits {
   size_t slow_max = 4;   // run, restart, replace
-  size_t quick_max = 4;  // stop, remove, purge
+  size_t quick_max = 4;  // stop, remove, purge, drop_source
+  size_t bulk_max = 2;   // move: hours of copying, and more at once would only compete for the disks
 };
 
-enum class lane_class { slow, quick };
+enum class lane_class { slow, quick, bulk };
 constexpr lane_class class_of(msg::command_kind k) {
   switch (k) {
     case msg::command_kind::stop:
     case msg::command_kind::remove:
+    case msg::command_kind::drop_source:
     case msg::command_kind::purge: return lane_class::quick;
+    case msg::command_kind::move: return lane_class::bulk;
     case msg::command_kind::run:
     case msg::command_kind::restart:
     case msg::command_kind::replace: return lane_class::slow;
@@ -65,14 +70,17 @@ class lane_book {
     lane_class kind = lane_class::slow;
   };
   std::optional<msg::run_command> take(std::deque<msg::run_command>::iterator i);
-  size_t& busy(lane_class k) { return k == lane_class::slow ? slow_ : quick_; }
-  size_t limit(lane_class k) const { return k == lane_class::slow ? limits_.slow_max : limits_.quick_max; }
+  size_t& busy(lane_class k) { return busy_[static_cast<size_t>(k)]; }
+  size_t limit(lane_class k) const {
+    return std::array{limits_.slow_max, limits_.quick_max, limits_.bulk_max}[static_cast<size_t>(k)];
+  }
 
   lane_limits limits_;
   std::map<msg::server_id, active> running_;
   std::set<msg::server_id> held_;
   std::deque<msg::run_command> queue_;  // in order of arrival over all servers
-  size_t waiting_ = 0, slow_ = 0, quick_ = 0;
+  size_t waiting_ = 0;
+  std::array<size_t, 3> busy_{};  // by class
 };
 
 }  // namespace zedops::agent

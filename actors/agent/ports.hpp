@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "integration/host/data_dir.hpp"
+#include "integration/host/data_move.hpp"
 #include "integration/host/host_ports.hpp"
 #include "integration/rcon/rcon_client.hpp"
 #include "messages/link.hpp"
@@ -29,6 +30,16 @@ class host_port {
   virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
   virtual msg::result<unsigned> make_dirs(const host::dirs_request& request) = 0;
   virtual msg::result<host::removed_tree> remove_tree(const host::remove_request& request) = 0;
+  // A move; see integration/host/data_move.hpp.
+  virtual msg::result<uint64_t> free_space_at(const std::string& path) = 0;
+  virtual msg::result<void> check_new_root(const std::string& path) = 0;
+  virtual msg::result<host::copy_stage> look_at_copy(const host::move_request& request) = 0;
+  virtual msg::result<host::copy_size> check_copy(const host::move_request& request) = 0;
+  virtual msg::result<host::copy_size> copy_tree(const host::move_request& request,
+                                                 const host::copy_progress& progress) = 0;
+  virtual msg::result<void> place_copy(const host::move_request& request) = 0;
+  virtual msg::result<std::string> drop_copy(const host::move_request& request, host::copy_fate fate) = 0;
+  virtual msg::result<void> finish_copy(const host::move_request& request) = 0;
   virtual host::view view_of_ports() = 0;
   virtual std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) = 0;
 };

@@ -62,14 +62,7 @@ stop_procedure stop_for(const server& s, const server_template& t, const std::ma
   return out;
 }
 
-data_layout layout_for(const server& s, const server_template& t) {
-  data_layout out;
-  out.root = s.data_path;
-  out.name = s.name;
-  for (const auto& d : t.dirs)
-    out.dirs.push_back({d.name, s.data_path + "/" + s.name + (d.path.empty() ? "" : "/" + d.path), d.counts_as_data});
-  return out;
-}
+data_layout layout_for(const server& s, const server_template& t) { return layout_at(s, t, s.data_path); }
 
 std::optional<uint16_t> number_of(const std::string& text) {
   uint16_t n = 0;
@@ -79,6 +72,15 @@ std::optional<uint16_t> number_of(const std::string& text) {
 }
 
 }  // namespace
+
+data_layout layout_at(const server& s, const server_template& t, const std::string& root) {
+  data_layout out;
+  out.root = root;
+  out.name = s.name;
+  for (const auto& d : t.dirs)
+    out.dirs.push_back({d.name, root + "/" + s.name + (d.path.empty() ? "" : "/" + d.path), d.counts_as_data});
+  return out;
+}
 
 result<server_plan> plan_for(const server& s, const server_template& t, const plan_context& cx) {
   const expander x{s, cx};
@@ -147,8 +149,8 @@ duration stop_time(const server_template& t) {
 }
 
 void allow_for_stop(std::array<duration, operation_table.size()>& time_max, const server_template& t) {
-  for (auto kind :
-       {op_kind::stop, op_kind::restart, op_kind::rebuild, op_kind::recreate, op_kind::remove, op_kind::purge}) {
+  for (auto kind : {op_kind::stop, op_kind::restart, op_kind::rebuild, op_kind::recreate, op_kind::remove,
+                    op_kind::purge, op_kind::move}) {
     auto& time = time_max[static_cast<size_t>(kind)];
     time = std::max(time, 2 * stop_time(t));
   }

@@ -26,6 +26,9 @@ struct plan_context {
 msg::result<msg::server_plan> plan_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
 msg::known_server known_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
 
+// Where the server's data is, or would be, in a data root.
+msg::data_layout layout_at(const msg::server& s, const msg::server_template& t, const std::string& root);
+
 // How long a template's stop plan may take at most: all its steps, then the grace.
 msg::duration stop_time(const msg::server_template& t);
 // Raises the times of the operations that may stop a container, so that none is given up while its plan is carried out.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/core/decide_move.hpp"
 #include "actors/core/overload.hpp"
 
 namespace zedops::core::detail {
@@ -78,7 +79,7 @@ std::optional<error> guard(const server& s, op_kind kind, const context& cx) {
                      states_text(row.allowed),
                  "permitted now: " + verbs_text(verbs_allowed(s.status)),
                  {}};
-  if (row.offline == offline_rule::refuse && !cx.agent_online)
+  if (needs_agent(row.offline) && !cx.agent_online)
     return error{ec::agent_unreachable,
                  "the agent of " + s.name + " is not connected",
                  "start zedops-agent on its host; nothing was changed",
@@ -225,6 +226,16 @@ struct request_machine {
     open(d, s, std::move(op), cx);
     return d;
   }
+  decision operator()(const move_server& r) const {
+    const auto to = tidy_path(r.data_path);
+    if (auto e = check_move(s, to)) return refuse(s, op_kind::move, who, cx, *e);
+    auto d = begin(op_kind::move);
+    auto op = make(op_kind::move);
+    op.data_from = s.data_path;
+    op.data_to = to;
+    open(d, s, std::move(op), cx);
+    return d;
+  }
 };
 
 }  // namespace
@@ -273,6 +284,7 @@ decision decide_cancel(const server& s, const cancel_requested& in, const contex
     return d;
   }
   const auto& op = *s.op;
+  if (op.kind == op_kind::move) return cancel_move(s, op, in.actor, cx);
   const bool can_go_back = op.kind == op_kind::stop || op.kind == op_kind::remove || op.kind == op_kind::restore ||
                            (op.kind == op_kind::purge && op.prior != server_status::deleting);
   if (!never_sent(op) || !can_go_back) {

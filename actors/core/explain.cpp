@@ -167,7 +167,7 @@ void choices(const explain_input& in, std::vector<explain_line>& out) {
   }
   for (const auto& row : operation_table) {
     if (!contains(row.allowed, s.status)) continue;
-    if (row.offline == offline_rule::refuse && agent_away(in)) continue;
+    if (needs_agent(row.offline) && agent_away(in)) continue;
     std::string command = row.kind == op_kind::start
                               ? start_command(s)
                               : std::string("zedctl server ").append(row.verb).append(" ").append(s.name);

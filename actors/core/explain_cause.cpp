@@ -22,6 +22,7 @@ std::string to_do(op_kind kind) {
     case op_kind::edit:
     case op_kind::restore:
     case op_kind::purge: break;
+    case op_kind::move: return "move its data";
   }
   return std::string(name_of(kind)) + " it";
 }

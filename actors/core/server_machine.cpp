@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/core/decide_move.hpp"
 #include "actors/core/decide_request.hpp"
 #include "actors/core/observe.hpp"
 #include "actors/core/overload.hpp"
@@ -40,6 +41,12 @@ send_command command_for(const server& s, const operation& op, const context& cx
       c.kind = command_kind::purge;
       c.remove_data = op.remove_data;
       break;
+    case op_kind::move:
+      c.kind = detail::switched(s, op) ? command_kind::drop_source : command_kind::move;
+      c.pull = pull_policy::if_missing;
+      c.data_from = op.data_from;
+      c.data_to = op.data_to;
+      break;
     case op_kind::edit: break;  // ends in the decision that opens it
   }
   return c;
@@ -49,7 +56,7 @@ namespace {
 
 constexpr bool makes_container(op_kind k) {
   return k == op_kind::create || k == op_kind::start || k == op_kind::restart || k == op_kind::recreate ||
-         k == op_kind::rebuild || k == op_kind::restore;
+         k == op_kind::rebuild || k == op_kind::restore || k == op_kind::move;
 }
 
 // Where a server stands after an operation that did not succeed, if nothing was seen since.
@@ -64,6 +71,7 @@ server_status after_failure(const server& s, const operation& op) {
     case op_kind::restart:
     case op_kind::rebuild:
     case op_kind::recreate:
+    case op_kind::move:
     case op_kind::edit: return op.prior;
   }
   return op.prior;
@@ -219,6 +227,17 @@ void settle_failure(decision& d, const server& s, const operation& op, error fai
   end_operation(d, op, op_status::failed, failure, {}, cx.now, told);
 }
 
+// What is not simply a failure of it.
+void settle_move(decision& d, const server& s, const operation& op, command_result r, const context& cx) {
+  if (!detail::switched(s, op) && !r.failure) return detail::settle_switch(d, s, op, r, cx);
+  if (!detail::switched(s, op)) {  // it was cancelled, and the agent has put everything back
+    for (auto& f : facts_of(s, r.after, "move cancelled")) d.facts.push_back(std::move(f));
+    return end_operation(d, op, op_status::cancelled, {}, r.failure->message, cx.now, &r);
+  }
+  if (r.failure) r.note = detail::leftover_note(s, op, *r.failure);
+  settle_success(d, s, op, r, cx);
+}
+
 decision decide_reported(const server& s, const reported& in, const context& cx) {
   const auto& r = in.report;
   decision d;
@@ -226,9 +245,11 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
     const bool blind = r.after.container == presence::unknown && r.after.data == data_state::unknown;
     if (r.failure && blind) return d;  // refused or withdrawn without a look
     d = decide_seen(s, seen{r.after, cause_kind::report, "late report of " + r.op.value}, cx);
+    detail::follow_late_switch(d, s, r);
     return d;
   }
   const auto op = *s.op;
+  if (op.kind == op_kind::move && r.attempt != op.attempt) return d;  // of its first command, repeated
   d.why = {cause_kind::report, op.id.value, op.actor};
   d.fresh_start = r.fresh_start;
   // What was to be removed must not be there: the agent's word alone is not enough.
@@ -250,6 +271,8 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
                   r.failure->code == ec::no_data ? std::string(restored_without_data)
                                                  : "restored, but not running: " + r.failure->message,
                   cx.now, &r);
+  } else if (op.kind == op_kind::move && (detail::switched(s, op) || !r.failure || r.failure->code == ec::cancelled)) {
+    settle_move(d, s, op, r, cx);
   } else if (r.failure) {
     settle_failure(d, s, op, *r.failure, &r, cx);
   } else {
@@ -278,7 +301,8 @@ decision decide_ready(const server& s, const context& cx) {
 // Its agent was lost after the command was sent. What an agent that is away is asked to do waits for it, whenever it
 // went; the same attempt is sent again then, and the agent knows whether it has done it already.
 bool back_to_waiting(decision& d, const operation& op, const context& cx) {
-  const bool kept = row_of(op.kind).offline == offline_rule::keep;
+  const auto rule = row_of(op.kind).offline;
+  const bool kept = rule == offline_rule::keep || rule == offline_rule::resume;
   if (cx.agent_online || !kept || op.step == step_waiting) return false;
   d.facts.emplace_back(operation_progressed{op.id, op_status::running, std::string(step_waiting), op.progress,
                                             "its agent was lost; it goes on when the agent is back", op.attempt,
@@ -305,7 +329,9 @@ decision decide_tick(const server& s, const context& cx) {
                                  " did not end in time (last step: " + (s.op->step.empty() ? "sent" : s.op->step) + ")",
                              "zedctl server history " + s.name,
                              {}};
-    settle_failure(d, s, *s.op, std::move(e), nullptr, cx);
+    if (detail::switched(s, *s.op))
+      end_operation(d, *s.op, op_status::succeeded, {}, detail::leftover_note(s, *s.op, e), cx.now, nullptr);
+    else settle_failure(d, s, *s.op, std::move(e), nullptr, cx);
     d.effects.emplace_back(request_sync{});
     return d;
   }
@@ -350,6 +376,9 @@ std::vector<std::string> plan_text(const server& s, const decision& d) {
             [&](const server_created& x) { out.push_back("record " + x.record->name + " with its ports reserved"); },
             [&](const server_deleted& x) { out.push_back("restorable until " + to_rfc3339(x.purge_at)); },
             [&](const server_edited&) { out.push_back("record changed; rebuild or recreate applies it"); },
+            [&](const operation_accepted& x) {
+              if (x.op->kind == op_kind::move) detail::describe_move(out, s, *x.op);
+            },
             [](const auto&) {},
         },
         f);

@@ -109,6 +109,8 @@ struct send_command {  // the shell adds term and plan
   bool remove_data = false;
   std::optional<msg::pull_policy> pull;  // empty: the template's
   msg::duration time_max{};
+  std::string data_from{};  // of a move: the two data roots
+  std::string data_to{};
   friend bool operator==(const send_command&, const send_command&) = default;
 };
 struct withdraw_command {  // its operation has ended here: the agent drops it, or ends it before its next step

@@ -106,9 +106,12 @@ struct asker {
       auto a = world.records.agent(s->agent);
       if (!t || !a) continue;
       auto& list = questions[s->agent];
-      if (list.empty() || list.back().servers.size() >= data_servers_max) list.push_back({0, {}, q->sizes});
+      if (list.empty() || list.back().servers.size() >= data_servers_max) list.push_back({0, {}, q->sizes, {}});
       list.back().servers.push_back(core::known_for(*s, *t, plan_context(*a)));
     }
+    if (!q->space_at.empty() && !servers.empty())
+      if (auto first = questions.find(servers.front()->agent); first != questions.end())
+        first->second.front().space_at = q->space_at;
     auto reply = std::make_shared<data_reply>();
     size_t count = 0;
     for (const auto& [id, list] : questions) count += list.size();
@@ -121,6 +124,7 @@ struct asker {
           if (got.failure) *failed = got.failure;
           if (auto* d = got.what ? std::get_if<data_answer>(&*got.what) : nullptr) {
             if (d->failure) *failed = d->failure;
+            if (d->space_free) reply->space_free = d->space_free;
             for (auto& row : d->rows) reply->servers.push_back(name_row(*w, std::move(row)));
           }
           if (--*left > 0) return;

@@ -183,6 +183,14 @@ struct server_shell {
     return core::known_for(model(), *t, plan_context({}));
   }
 
+  // A move is planned for where it leads; the record follows when it has succeeded.
+  result<server_plan> plan_of(const core::send_command& c, const server_template& t) const {
+    if (c.data_to.empty()) return core::plan_for(model(), t, plan_context(c.op));
+    auto moved = model();
+    moved.data_path = c.data_to;
+    return core::plan_for(moved, t, plan_context(c.op));
+  }
+
   void send_command(const core::send_command& c) {
     run_command out;
     out.term = world->term;
@@ -195,7 +203,7 @@ struct server_shell {
     out.remove_data = c.remove_data;
     out.time_max = c.time_max;
     const auto* t = world->find_template(model().template_name);
-    auto plan = t ? core::plan_for(model(), *t, plan_context(c.op))
+    auto plan = t ? plan_of(c, *t)
                   : result<server_plan>(fail(ec::bad_request, "template " + model().template_name + " is not there",
                                              "put it back into the templates folder and restart the manager"));
     if (!plan) {  // the operation fails as if the agent had said so
@@ -210,6 +218,7 @@ struct server_shell {
     }
     out.plan = std::move(*plan);
     if (c.pull) out.plan.pull = *c.pull;
+    if (!c.data_from.empty()) out.source = core::layout_at(model(), *t, c.data_from);
     world->commands.fetch_add(1);
     self->send(hosts, rt::to_host{model().agent, std::move(out)});
   }

@@ -93,10 +93,13 @@ struct dirs_request {
 // Makes {data_path}/{name} and the named directories, mode 0755; those that exist are kept. Returns how many were made.
 msg::result<unsigned> make_dirs(const dirs_request& request);
 
+enum class backups_fate { keep, remove };  // remove: they are elsewhere too
+
 struct remove_request {
   data_root root;
   std::string name;
   std::string id;  // of the operation: letters, digits, underscores
+  backups_fate backups = backups_fate::keep;
 };
 
 struct removed_tree {
@@ -105,8 +108,8 @@ struct removed_tree {
 };
 
 // Removes the server's tree, crash-safe: renamed to .trash-{name}-{id} first; a later call for that name finishes what
-// is left under any id. A tree that is absent is success. A directory {name}/backups that is not empty stays where it
-// is, untouched, and everything beside it goes. Refused before anything changes: a bad name, a link, a mount point or
+// is left under any id. A tree that is absent is success. Unless asked, a directory {name}/backups that is not empty stays
+// where it is, untouched, and everything beside it goes. Refused before anything changes: a bad name, a link, a mount point or
 // another data root in what would go.
 msg::result<removed_tree> remove_tree(const remove_request& request);
 

@@ -128,8 +128,8 @@ msg::result<uint64_t> finish(int root, const data_root& where, const std::string
   return freed;
 }
 
-// What must not be removed with the tree: mounts, and another data root of this agent. The backups are not removed.
-std::string obstacle(int tree) {
+// What must not be removed with the tree: mounts, and another data root of this agent. Backups that stay are none of it.
+std::string obstacle(int tree, backups_fate backups) {
   std::string found;
   const auto harmless = [&](int at, const char* name, bool is_dir) {
     if (!is_dir) {
@@ -141,7 +141,7 @@ std::string obstacle(int tree) {
     return found.empty();
   };
   (void)list_dir(tree, [&](const char* name, bool is_dir) {
-    if (is_dir && std::strcmp(name, backups_name) == 0) return true;
+    if (backups == backups_fate::keep && is_dir && std::strcmp(name, backups_name) == 0) return true;
     if (!harmless(tree, name, is_dir)) return false;
     if (auto child = open_dir_at(tree, name)) (void)walk(child.get(), size_entries_max, harmless);
     return found.empty();
@@ -200,6 +200,10 @@ msg::result<removed_tree> remove_around_backups(int root, int tree, const remove
 
 }  // namespace
 
+msg::result<uint64_t> remove_dir(int root, const std::string& root_path, const std::string& name) {
+  return remover().run(root, root_path, name);
+}
+
 msg::result<uint64_t> empty_trash(const data_root& root) {
   auto dir = open_root(root);
   if (!dir) return msg::fail(dir.error());
@@ -235,10 +239,10 @@ msg::result<removed_tree> remove_tree(const remove_request& request) {
   auto tree = open_dir_at(root->get(), name);
   if (!tree) return refuse(errno_text(errno));
   if (is_mount_root(tree.get(), root->get())) return refuse("it is a mount point");
-  if (auto what = obstacle(tree.get()); !what.empty()) return refuse(what);
+  if (auto what = obstacle(tree.get(), request.backups); !what.empty()) return refuse(what);
 
   auto trash = fmt::format("{}{}-{}", trash_prefix, request.name, request.id);
-  if (has_backups(tree.get())) {
+  if (request.backups == backups_fate::keep && has_backups(tree.get())) {
     auto rest = remove_around_backups(root->get(), tree.get(), request, trash);
     if (rest) rest->bytes += *freed;
     return rest;

@@ -66,6 +66,10 @@ struct walk_outcome {
 walk_outcome walk(int dir, uint64_t entries_max,
                   const std::function<bool(int dir, const char* name, bool is_dir)>& visit);
 
+// Removes the directory `name` in `root` with all its content, through no link; absent is success. Returns the bytes
+// freed.
+msg::result<uint64_t> remove_dir(int root, const std::string& root_path, const std::string& name);
+
 tree_size measure(int dir, std::string* error);
 
 }  // namespace zedops::host

@@ -141,7 +141,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   prepare_data_path(settings.data_path, *p.state, *p.host);
 
   const lane_limits limits{settings.lanes, settings.lanes};
-  p.lanes.emplace("lane", limits.slow_max + limits.quick_max);
+  p.lanes.emplace("lane", limits.slow_max + limits.quick_max + limits.bulk_max);
   p.quick.emplace("data", 1);
   p.bulk.emplace("data-all", 1);
   p.slow.emplace("sizes", 1);

@@ -125,6 +125,15 @@ command_result sim_agent::execute(const run_command& c) {
       e.view.exit_code = 0;
       e.view.started_at = now();
       break;
+    case command_kind::move:  // its state stays; a body is made anew
+      if (e.exists) {
+        const auto state = e.view.state;
+        make(e, c);
+        e.view.state = state;
+      }
+      r.data_root = c.plan.data.root;
+      break;
+    case command_kind::drop_source: r.bytes_removed = 0; break;
     case command_kind::stop:
       e.view.state = container_state::exited;
       e.view.finished_at = now();

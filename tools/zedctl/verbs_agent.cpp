@@ -96,7 +96,7 @@ std::string data_trouble(session& s, const msg::agent_view& a) {
   auto list = s.ask<msg::server_list>("server.ls", wish, knock_max);
   if (!list || list->servers.empty()) return {};
   auto look =
-      s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false}, knock_max);
+      s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false, {}}, knock_max);
   if (!look) return "cannot be looked at: " + look.error().message;
   if (look->servers.empty() || look->servers.front().state != msg::data_state::unknown) return {};
   return "unknown: " + look->servers.front().problem;

@@ -81,6 +81,7 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a) {
     case op_kind::edit: return edit_body(name, a);
     case op_kind::remove: return msg::pack_map(msg::remove_server{name});
     case op_kind::restore: return msg::pack_map(msg::restore_server{name, a.has("fresh")});
+    case op_kind::move: return msg::pack_map(msg::move_server{name, a.one("data-path")});
     case op_kind::purge: break;
   }
   return msg::pack_map(msg::purge_server{name, true, a.has("keep-data"), a.has("remove-data")});
@@ -90,7 +91,7 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a) {
 msg::result<std::string> purge_consequence(session& s, const std::string& name, bool remove_data) {
   auto v = s.ask<msg::server_view>("server.get", msg::get_server{name});
   if (!v) return msg::fail(with_guess(s, v.error(), name));
-  auto data = s.ask<msg::data_reply>("server.check-data", msg::check_data{{name}, true}, patient_read_max);
+  auto data = s.ask<msg::data_reply>("server.check-data", msg::check_data{{name}, true, {}}, patient_read_max);
   std::string size = "data of unknown size";
   auto path = v->server_data_path;
   if (data && data->servers.size() == 1) {
@@ -140,12 +141,22 @@ std::string duration_text(const msg::operation_view& op) {
   return op.started_at && op.ended_at ? " after " + msg::format_age(*op.ended_at - *op.started_at) : "";
 }
 
+// How much a move copies and how much room there is, as its agent sees it now.
+std::string move_numbers(session& s, const std::string& name, const std::string& to) {
+  auto v = s.ask<msg::data_reply>("server.check-data", msg::check_data{{name}, true, to}, patient_read_max);
+  if (!v || v->servers.empty()) return "  size and room cannot be told: the agent did not answer\n";
+  const auto& bytes = v->servers.front().bytes;
+  return fmt::format("  {} to copy, {} free at {}\n", bytes ? msg::format_bytes(*bytes) : "an unknown amount",
+                     v->space_free ? msg::format_bytes(*v->space_free) : "an unknown amount", to);
+}
+
 // The line that a success leaves on stdout, and what goes with it on stderr.
 std::string done_line(session& s, const msg::operation_row& row, const msg::operation_reply& r,
                       const std::string& name) {
   if (s.flags().dry_run) {
     std::string out = fmt::format("{} {} would:\n", row.verb, name);
     for (const auto& step : r.plan) out += "  " + step + '\n';
+    if (row.kind == op_kind::move) out += move_numbers(s, name, r.operation.data_to);
     return r.plan.empty() ? fmt::format("{} {} would change nothing\n", row.verb, name) : out;
   }
   bool ended = msg::ended(r.operation.status);
@@ -285,6 +296,9 @@ std::vector<parameter> parameters_of(op_kind kind) {
       return {name,  env,      {"--unset", text, "K", "Remove a variable; may be repeated", arity::any},
               image, tag,      recovery,
               crash, priority, {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
+    case op_kind::move:
+      return {name,
+              {"--data-path", path, "DIR", "Folder on its agent's host; the data will be in DIR/NAME", arity::one}};
     case op_kind::start:
     case op_kind::recreate: return {names, fresh};
     case op_kind::restore: return {names, fresh};
@@ -307,6 +321,9 @@ std::vector<std::string> examples_of(op_kind kind) {
               "zedctl server create web --agent host1 --image nginx --tag 1.25 --no-wait"};
     case op_kind::start: return {"zedctl start pz1", "zedctl server start --fresh pz1"};
     case op_kind::edit: return {"zedctl server edit pz1 --env MAX_PLAYERS=32 --unset MOTD"};
+    case op_kind::move:
+      return {"zedctl server move pz1 --data-path /mnt/fast/zedops",
+              "zedctl server move pz1 --data-path /mnt/fast/zedops --dry-run"};
     case op_kind::remove: return {"zedctl rm pz1", "zedctl server rm pz1 pz2"};
     case op_kind::purge: return {"zedctl server purge pz1 --keep-data", "zedctl server purge pz1 --remove-data --yes"};
     case op_kind::stop:
@@ -325,6 +342,9 @@ std::string more_of(const msg::operation_row& row) {
     case msg::offline_rule::refuse: out += " Its agent must be online."; break;
     case msg::offline_rule::keep:
       out += " With its agent offline it is accepted and done once the agent is back.";
+      break;
+    case msg::offline_rule::resume:
+      out += " Its agent must be online; should it go away meanwhile, it goes on when it is back.";
       break;
     case msg::offline_rule::irrelevant: break;
   }

@@ -146,7 +146,7 @@ int sync(session& s, const arguments& a) {
 
 int check_data(session& s, const arguments& a) {
   auto reply =
-      s.ask<msg::data_reply>("server.check-data", msg::check_data{a.all("NAME"), a.has("sizes")}, patient_read_max);
+      s.ask<msg::data_reply>("server.check-data", msg::check_data{a.all("NAME"), a.has("sizes"), {}}, patient_read_max);
   if (!reply) return s.report(reply.error());
   return s.show(*reply, [&] {
     table t({"NAME", "AGENT", "STATE", "SIZE", "BIN", "DATA", "DATA PATH", "PROBLEM"});

@@ -86,7 +86,7 @@ TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
   welcome();
   auto id = run(command(command_kind::run, "ask", plan)).after.view.id;
   shell("echo 123 > " + data_root() + "/ask/data/world");
-  say(data_query{11, {known("ask", plan), known("nobody", busybox("nobody", {}))}, true});
+  say(data_query{11, {known("ask", plan), known("nobody", busybox("nobody", {}))}, true, {}});
   auto data = heard<data_answer>([](auto& a) { return a.request == 11; });
   REQUIRE(data.rows.size() == 2);
   CHECK(data.rows[0].state == data_state::present);

@@ -37,6 +37,37 @@ struct fake_host final : agent::host_port {
     data.erase(r.name);
     return host::removed_tree{42, kept_backups};
   }
+  // A move: `copy` is what stands at the target, data is what counts by name.
+  host::copy_stage copy = host::copy_stage::none;
+  std::optional<msg::error> copy_fails;
+  std::vector<std::string> copying;  // what was done, in order
+  msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
+  msg::result<void> check_new_root(const std::string&) override { return {}; }
+  msg::result<host::copy_stage> look_at_copy(const host::move_request&) override { return copy; }
+  msg::result<host::copy_size> check_copy(const host::move_request&) override { return host::copy_size{1000, 3}; }
+  msg::result<host::copy_size> copy_tree(const host::move_request&, const host::copy_progress& progress) override {
+    copying.push_back("copy");
+    copy = host::copy_stage::partial;
+    if (copy_fails) return msg::fail(*copy_fails);
+    for (auto phase : {host::copy_phase::copying, host::copy_phase::verifying})
+      if (!progress(phase, 500)) return msg::fail(msg::ec::cancelled, "the copy was ended");
+    return host::copy_size{1000, 3};
+  }
+  msg::result<void> place_copy(const host::move_request&) override {
+    copying.push_back("place");
+    copy = host::copy_stage::placed;
+    return {};
+  }
+  msg::result<std::string> drop_copy(const host::move_request&, host::copy_fate fate) override {
+    copying.push_back(fate == host::copy_fate::keep ? "keep" : "drop");
+    copy = host::copy_stage::none;
+    return fate == host::copy_fate::keep ? std::string("/aside/tree") : std::string{};
+  }
+  msg::result<void> finish_copy(const host::move_request&) override {
+    copying.push_back("finish");
+    copy = host::copy_stage::none;
+    return {};
+  }
   host::view view_of_ports() override { return {host::host_view::visible, {}}; }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& all) override {
     std::vector<host::port_report> out;

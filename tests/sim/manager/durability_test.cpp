@@ -150,7 +150,7 @@ TEST_CASE_METHOD(stage, "an orderly stop answers everyone", "[sim][manager]") {
   running("pz1");
   auto waiting = send("server.stop", stop_server{"pz1"}, {.wait = true});
   net.hold(at("alpha"), network::direction::to_manager);
-  auto data = send("server.check-data", check_data{{"pz1"}, false});
+  auto data = send("server.check-data", check_data{{"pz1"}, false, {}});
   settle();
   auto late = send("server.restart", restart_server{"pz1"});
   auto watch = send("op.wait", wait_operation{server("pz1").op ? server("pz1").op->id.value : ""});

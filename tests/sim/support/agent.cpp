@@ -150,6 +150,10 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
 }
 
 // ---- what it sees ----
+namespace {
+bool replaces(command_kind k) { return k == command_kind::replace || k == command_kind::move; }
+}  // namespace
+
 observation agent::look(const known_server& k) const {
   observation o;
   o.server = k.id;
@@ -159,8 +163,7 @@ observation agent::look(const known_server& k) const {
   if (!host_.engine_answers) return o;
   auto& engine = host_;
   const auto lane = lanes_.find(k.id);
-  const bool replacing =
-      lane != lanes_.end() && !lane->second.empty() && lane->second.front().cmd.kind == command_kind::replace;
+  const bool replacing = lane != lanes_.end() && !lane->second.empty() && replaces(lane->second.front().cmd.kind);
   const auto set_aside = [](const container& x) { return x.view.name.find(".old-") != std::string::npos; };
   container* c = k.container_id.empty() ? nullptr : engine.find(k.container_id);
   for (auto* other : engine.of_server(k.id.value, host_.manager_id)) {
@@ -208,6 +211,9 @@ std::vector<std::string> steps_of(command_kind k) {
     case command_kind::restart: return {"saving", "stopping", "starting", "verifying"};
     case command_kind::replace:
       return {"pulling", "stopping", "renaming", "creating", "starting", "proving", "removing_old"};
+    case command_kind::move:
+      return {"preparing", "stopping", "copying", "renaming", "creating", "starting", "proving", "removing_old"};
+    case command_kind::drop_source: return {"cleaning"};
     case command_kind::remove: return {"stopping", "removing", "verifying_gone"};
     case command_kind::purge: return {"stopping", "removing", "removing_data", "verifying_gone"};
   }
@@ -276,7 +282,7 @@ void agent::advance(const server_id& server) {
     return;
   }
   if (j.withdrawn) {
-    if (j.cmd.kind == command_kind::replace) put_back(j);
+    if (replaces(j.cmd.kind)) put_back(j);
     finish(server, error{ec::cancelled, "withdrawn before " + j.steps[j.next], "", {}});
     return;
   }
@@ -304,7 +310,7 @@ void agent::advance(const server_id& server) {
   }
   if (dies_here()) return;
   if (!done) {
-    if (j.cmd.kind == command_kind::replace) put_back(j);
+    if (replaces(j.cmd.kind)) put_back(j);
     finish(server, done.error());
     return;
   }

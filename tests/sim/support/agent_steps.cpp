@@ -18,6 +18,12 @@ container* agent::current(const job& j) {
 }
 
 result<void> agent::perform(job& j, const std::string& step) {
+  if (j.cmd.kind == command_kind::move) {
+    const bool embodied = !host_.of_server(j.cmd.server.value, host_.manager_id).empty();
+    const bool body_only = step == "renaming" || step == "creating" || step == "starting" || step == "proving";
+    if (body_only && !embodied) return {};  // a missing server has its data moved and nothing else
+    if ((step == "starting" || step == "proving") && !j.was_alive) return {};
+  }
   if (step == "preparing") return prepare(j);
   if (step == "pulling") {
     const auto& image = j.cmd.plan.container.image;
@@ -144,6 +150,7 @@ void agent::finish(const server_id& server, std::optional<error> failure) {
   r.after = look(k);
   r.fresh_start = j.fresh_start;
   r.bytes_removed = j.bytes_removed;
+  if (j.cmd.kind == command_kind::move && !r.failure) r.data_root = j.cmd.plan.data.root;
   r.note = r.failure ? "" : "done";
   host_.journal[{j.cmd.op.value, j.cmd.attempt}] = {true, r};
   say(std::move(r));

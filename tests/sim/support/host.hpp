@@ -47,6 +47,7 @@ class host {
   const std::string name;
   std::map<std::string, container> containers;                // by id
   std::map<std::string, msg::data_state, std::less<>> trees;  // by server name
+  std::set<std::string> moved_away;                           // servers whose original tree is still to be removed
   std::set<std::string> images;
   std::function<void(const container& c, const char* action)> on_event;  // what the Engine tells a listener
   std::function<void(const std::string& server_name)> on_data_removed;   // for the auditor

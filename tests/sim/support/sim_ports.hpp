@@ -42,10 +42,56 @@ struct sim_disk final : agent::host_port {
     boundary();
     if (errand::current()) time.wait(time.luck().between(msg::duration{1}, msg::duration{200}));
     if (!on.disk_mounted) return unmounted();
+    if (on.moved_away.erase(r.name) > 0) return disk::removed_tree{1'000, {}};
     const uint64_t bytes = on.data_of(r.name) == msg::data_state::present ? 1'000 : 0;
     on.remove_data(r.name);
     boundary();
     return disk::removed_tree{bytes, {}};
+  }
+  // A host here has one tree per server, whatever the root; a copy is a name beside it that says how far it came.
+  static std::string key(const disk::move_request& r) { return "copy/" + r.name + "/" + r.id; }
+  msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
+  msg::result<void> check_new_root(const std::string&) override { return {}; }
+  msg::result<disk::copy_stage> look_at_copy(const disk::move_request& r) override {
+    if (!on.disk_mounted) return unmounted();
+    auto i = on.trees.find(key(r));
+    if (i == on.trees.end()) return disk::copy_stage::none;
+    return i->second == msg::data_state::present ? disk::copy_stage::placed : disk::copy_stage::partial;
+  }
+  msg::result<disk::copy_size> check_copy(const disk::move_request&) override {
+    if (!on.disk_mounted) return unmounted();
+    return disk::copy_size{1'000, 1};
+  }
+  msg::result<disk::copy_size> copy_tree(const disk::move_request& r, const disk::copy_progress& progress) override {
+    boundary();
+    if (!on.disk_mounted) return unmounted();
+    on.trees[key(r)] = msg::data_state::empty;
+    boundary();
+    if (!progress(disk::copy_phase::copying, 500)) return msg::fail(msg::ec::cancelled, "the copy was ended");
+    if (errand::current()) time.wait(time.luck().between(msg::duration{1}, msg::duration{5'000}));
+    if (!on.disk_mounted) return unmounted();
+    return disk::copy_size{1'000, 1};
+  }
+  msg::result<void> place_copy(const disk::move_request& r) override {
+    boundary();
+    if (!on.disk_mounted) return unmounted();
+    on.trees[key(r)] = msg::data_state::present;
+    boundary();
+    return {};
+  }
+  msg::result<std::string> drop_copy(const disk::move_request& r, disk::copy_fate) override {
+    boundary();
+    if (!on.disk_mounted) return unmounted();
+    on.trees.erase(key(r));
+    boundary();
+    return std::string{};
+  }
+  msg::result<void> finish_copy(const disk::move_request& r) override {
+    boundary();
+    if (!on.disk_mounted) return unmounted();
+    on.trees.erase(key(r));
+    on.moved_away.insert(r.name);  // the tree of that name is the copy now; the next removal is the original's
+    return {};
   }
   disk::view view_of_ports() override { return {disk::host_view::visible, {}}; }
   std::vector<disk::port_report> check_ports(const std::vector<disk::port_query>& all) override {

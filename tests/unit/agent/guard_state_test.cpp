@@ -149,6 +149,15 @@ TEST_CASE("guard state: a command's wish holds, and only an explicit start forge
     CHECK(g.find({"s1"})->owed_at == never);
     CHECK(g.find({"s1"})->starts.empty());
   }
+  for (auto kind : {command_kind::move, command_kind::drop_source}) {  // no wish: it is afterwards what it was before
+    g.obey({"s1"}, command_kind::stop);
+    g.obey({"s1"}, kind);
+    CHECK_FALSE(g.find({"s1"})->known.wanted_running);
+    crashed();
+    g.obey({"s1"}, kind);
+    CHECK(g.find({"s1"})->known.wanted_running);
+    CHECK(g.find({"s1"})->owed_at == never);
+  }
   g.obey({"unknown"}, command_kind::run);
   CHECK_FALSE(g.find({"unknown"}));
 }

@@ -62,6 +62,21 @@ TEST_CASE("lanes: nothing begins on a server that is held, others go on", "[unit
   CHECK_FALSE(book.has({"s1"}));
 }
 
+TEST_CASE("lanes: copies have slots of their own, and keep nobody waiting", "[unit][agent][fc-23]") {
+  lane_book book({1, 1, 1});
+  book.offer(command("a", "s1", command_kind::move));
+  book.offer(command("b", "s2", command_kind::move));
+  book.offer(command("c", "s3", command_kind::run));
+  book.offer(command("d", "s4", command_kind::stop));
+  const auto now = book.startable();
+  REQUIRE(now.size() == 3);
+  CHECK(now[0].op.value == "a");
+  CHECK(now[1].op.value == "c");
+  CHECK(now[2].op.value == "d");
+  book.finished({"s1"});
+  REQUIRE(book.startable().size() == 1);
+}
+
 TEST_CASE("lanes: the same attempt twice is one, and queues are bounded", "[unit][agent]") {
   lane_book book({1, 1});
   book.offer(command("a", "s1"));

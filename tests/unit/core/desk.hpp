@@ -66,6 +66,10 @@ inline operation open_operation(const server& s, op_kind kind, bool waiting = fa
   op.prior = s.status;
   op.prior_desired = s.desired;
   op.seq = 1;
+  if (kind == op_kind::move) {
+    op.data_from = s.data_path;
+    op.data_to = "/mnt/new";
+  }
   return op;
 }
 
@@ -165,7 +169,9 @@ class desk {
   }
   decision see(observation o) { return give(seen{std::move(o), cause_kind::sync, {}}); }
   decision finish(observation after, std::optional<error> failure = {}) {
-    return give(reported{result_of(s.op.value().id, std::move(after), std::move(failure))});
+    auto r = result_of(s.op.value().id, std::move(after), std::move(failure));
+    r.attempt = s.op->attempt;
+    return give(reported{std::move(r)});
   }
   decision progress(std::string step, uint32_t percent) {
     command_progress p;

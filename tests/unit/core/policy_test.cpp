@@ -53,9 +53,9 @@ TEST_CASE("operations: the table's texts are complete and its words are those th
     CHECK(row.time_max > 0ms);
   }
   CHECK(verbs_allowed(server_status::running) ==
-        std::vector<std::string>{"stop", "restart", "rebuild", "recreate", "edit", "rm", "purge"});
+        std::vector<std::string>{"stop", "restart", "rebuild", "recreate", "edit", "rm", "purge", "move"});
   CHECK(verbs_allowed(server_status::missing) ==
-        std::vector<std::string>{"start", "rebuild", "recreate", "edit", "rm", "purge"});
+        std::vector<std::string>{"start", "rebuild", "recreate", "edit", "rm", "purge", "move"});
   CHECK(verbs_allowed(server_status::deleted) == std::vector<std::string>{"restore", "purge"});
   CHECK(verbs_allowed(server_status::creating).empty());
   CHECK(states_text(in({server_status::stopped, server_status::missing, server_status::failed})) ==

@@ -64,6 +64,8 @@ bool open_operations_have_a_deadline(const step& x) { return !x.after.op || next
 bool what_time_ended_is_withdrawn(const step& x) {
   const bool given_up = is<tick>(x.in) && x.before.op && !x.after.op;
   const auto* w = effect_in<withdraw_command>(x.d);
+  const bool called_off = is<cancel_requested>(x.in) && x.before.op && x.before.op->kind == op_kind::move;
+  if (called_off) return !w || (x.after.op && w->op == x.after.op->id);  // its agent puts everything back
   if (!given_up || never_sent(*x.before.op)) return w == nullptr;
   return w && w->op == x.before.op->id;
 }
@@ -167,8 +169,13 @@ bool what_its_owner_set_stays(const step& x) {
   if (is<created>(x.in)) return true;
   const auto& a = x.before;
   const auto& b = x.after;
+  // The data is moved only by a report that says so.
+  const auto* told = std::get_if<reported>(&x.in);
+  const bool moved = told && !told->report.failure && x.before.op && x.before.op->kind == op_kind::move &&
+                     b.data_path == x.before.op->data_to;
+  const bool late = told && !told->report.failure && b.data_path == told->report.data_root;
   const bool fixed = a.id == b.id && a.name == b.name && a.agent == b.agent && a.ports == b.ports &&
-                     a.template_name == b.template_name && a.data_path == b.data_path;
+                     a.template_name == b.template_name && (a.data_path == b.data_path || moved || late);
   const auto* r = std::get_if<requested>(&x.in);
   if (r && std::holds_alternative<edit_server>(r->what)) return fixed;
   return fixed && a.env == b.env && a.image == b.image && a.image_tag == b.image_tag && a.recovery == b.recovery;

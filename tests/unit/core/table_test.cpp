@@ -43,7 +43,9 @@ std::vector<server_request> every_request() {
           keep,
           remove,
           unconfirmed,
-          both};
+          both,
+          move_server{"pz-one", "/mnt/new"},
+          move_server{"pz-one", "/etc"}};
 }
 
 std::vector<observation> every_observation() {
@@ -138,6 +140,7 @@ bool occurs(const server& s) {
     case op_kind::stop:
     case op_kind::restart:
     case op_kind::rebuild:
+    case op_kind::move:
     case op_kind::recreate: break;
   }
   return contains(row_of(s.op->kind).allowed, s.status);
@@ -213,6 +216,7 @@ server_request request_named(const std::string& name) {
   if (name == "restore") return restore_server{};
   if (name == "restore-fresh") return restore_server{"", true};
   if (name == "purge") return purge_server{"", true, true, false};
+  if (name == "move") return move_server{"", "/mnt/new"};
   REQUIRE(name == "create");
   return create_server{};
 }
@@ -261,6 +265,7 @@ TEST_CASE("server machine: what each request leads to in each state",
     rebuild    wrong_state     running+        stopped+        missing+        failed+         failed+         wrong_state     wrong_state     not_found
     recreate   wrong_state     running+        stopped+        missing+        failed+         failed+         wrong_state     wrong_state     not_found
     edit       wrong_state     running         stopped         missing         failed          failed          wrong_state     wrong_state     not_found
+    move       wrong_state     running+        stopped+        missing+        failed+         data_unknown    wrong_state     wrong_state     not_found
     rm         wrong_state     deleting+       deleting+       deleting+       deleting+       deleting+       wrong_state     wrong_state     not_found
     restore    wrong_state     wrong_state     wrong_state     wrong_state     wrong_state     wrong_state     wrong_state     missing+        not_found
     purge      wrong_state     deleting+       deleting+       deleting+       deleting+       deleting+       deleting+       deleting+       not_found
@@ -278,6 +283,7 @@ TEST_CASE("server machine: what each request leads to while the agent is away",
     rebuild    agent_unreachable  agent_unreachable  agent_unreachable  agent_unreachable  wrong_state  wrong_state
     recreate   agent_unreachable  agent_unreachable  agent_unreachable  agent_unreachable  wrong_state  wrong_state
     edit       running            stopped            missing            failed             wrong_state  wrong_state
+    move       agent_unreachable  agent_unreachable  agent_unreachable  agent_unreachable  wrong_state  wrong_state
     rm         deleting~          deleting~          deleting~          deleting~          wrong_state  wrong_state
     restore    wrong_state        wrong_state        wrong_state        wrong_state        wrong_state  missing~
     purge      deleting~          deleting~          deleting~          deleting~          deleting~    deleting~

@@ -136,7 +136,7 @@ void town::request(server& s) {
   const request_info who{{"o" + std::to_string(++ids_)}, "ann", {}, ids_};
   const bool keep = one_in(2);
   server_request what;
-  switch (roll(9)) {
+  switch (roll(10)) {
     case 0: what = start_server{"", one_in(3)}; break;
     case 1: what = stop_server{}; break;
     case 2: what = restart_server{}; break;
@@ -145,6 +145,7 @@ void town::request(server& s) {
     case 5: what = remove_server{}; break;
     case 6: what = restore_server{"", one_in(3)}; break;
     case 7: what = purge_server{"", true, keep, !keep}; break;
+    case 8: what = move_server{"", s.data_path == "/mnt/one" ? "/mnt/two" : "/mnt/one"}; break;
     default:
       if (s.op) return give(s.id.value, cancel_requested{s.op->id, "ann"});
       what = edit_server{};

@@ -69,6 +69,11 @@ command_result town::perform(host& h, const order& o, bool cut_short) {
       case command_kind::stop:
         if (auto b = h.bodies.find(o.server.value); b != h.bodies.end()) b->second.alive = false;
         break;
+      case command_kind::move:
+        if (!h.mounted) return fail_with(ec::data_unknown), r;
+        r.data_root = o.what.data_to;
+        break;
+      case command_kind::drop_source: break;
       case command_kind::remove: h.bodies.erase(o.server.value); break;
       case command_kind::purge:
         h.bodies.erase(o.server.value);

@@ -17,7 +17,7 @@ void script_purge(bench& b) {
   row.state = msg::data_state::present;
   row.bytes = 4'509'715'661;
   row.data_path = "/var/lib/zedops/servers/pz1/data";
-  b.says("server.check-data", msg::data_reply{{row}});
+  b.says("server.check-data", msg::data_reply{{row}, {}});
   b.says("server.purge", succeeded(op_kind::purge));
 }
 

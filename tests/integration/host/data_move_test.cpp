@@ -1,0 +1,252 @@
+#include "integration/host/data_move.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "tests/integration/host/disk.hpp"
+
+using namespace zedops;
+using test::disk;
+using test::in_child;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct two_roots : disk {
+  host::data_root target;
+  two_roots() {
+    prepare();
+    target = {(path / "new").string(), root.owner};
+    REQUIRE(host::prepare_root(target));
+    write("alpha/data/world/map", std::string(3'000'000, 'm'));
+    write("alpha/data/empty", "");
+    write("alpha/bin/game", "#!/bin/sh\n");
+    fs::permissions(servers() / "alpha/bin/game", fs::perms(0751));
+    fs::create_directories(servers() / "alpha/data/nothing");
+    fs::create_symlink("world/map", servers() / "alpha/data/link");
+    fs::create_hard_link(servers() / "alpha/data/world/map", servers() / "alpha/data/twin");
+  }
+  host::move_request request(const std::string& id = "o1") const { return {root, target, "alpha", id}; }
+  fs::path moved() const { return fs::path(target.data_path) / "alpha"; }
+  fs::path folder(const std::string& id = "o1") const {
+    return fs::path(target.data_path) / (".zedops-moving-alpha-" + id);
+  }
+};
+
+bool on_and_on(host::copy_phase, uint64_t) { return true; }
+
+struct stat look(const fs::path& p) {
+  struct stat info {};
+  REQUIRE(::lstat(p.c_str(), &info) == 0);
+  return info;
+}
+
+std::string text_of(const fs::path& p) {
+  std::ifstream in(p);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("move: the copy has content, modes, owners, times, links and hard links of the original",
+          "[integration][host][fc-23]") {
+  two_roots d;
+  const timespec times[2] = {{1'000'000'000, 0}, {1'234'567'890, 123'456'789}};
+  REQUIRE(::utimensat(AT_FDCWD, (d.servers() / "alpha/bin/game").c_str(), times, 0) == 0);
+  if (test::is_root()) REQUIRE(::chown((d.servers() / "alpha/data/world/map").c_str(), 1234, 4321) == 0);
+  auto size = host::check_copy(d.request());
+  REQUIRE(size);
+  CHECK(size->bytes == 6'000'010u);
+  auto copied = host::copy_tree(d.request(), on_and_on);
+  INFO((copied ? "" : copied.error().message));
+  REQUIRE(copied);
+  CHECK_FALSE(fs::exists(d.moved()));  // not before it is put into place
+  CHECK(host::look_at_copy(d.request()) == host::copy_stage::partial);
+  REQUIRE(host::place_copy(d.request()));
+  CHECK(host::look_at_copy(d.request()) == host::copy_stage::placed);
+  for (const char* file :
+       {"data/world/map", "data/empty", "bin/game", "data/twin", "data/link", "data/nothing", "data"}) {
+    CAPTURE(file);
+    const auto a = look(d.servers() / "alpha" / file), b = look(d.moved() / file);
+    CHECK(a.st_mode == b.st_mode);
+    CHECK(a.st_uid == b.st_uid);
+    CHECK(a.st_gid == b.st_gid);
+    CHECK(a.st_mtim.tv_sec == b.st_mtim.tv_sec);
+    CHECK(a.st_mtim.tv_nsec == b.st_mtim.tv_nsec);
+    if (S_ISREG(a.st_mode)) CHECK(text_of(d.servers() / "alpha" / file) == text_of(d.moved() / file));
+  }
+  CHECK(fs::read_symlink(d.moved() / "data/link") == "world/map");
+  CHECK(look(d.moved() / "data/twin").st_ino == look(d.moved() / "data/world/map").st_ino);
+  REQUIRE(host::finish_copy(d.request()));
+  CHECK_FALSE(fs::exists(d.folder()));
+  CHECK(fs::exists(d.moved() / "data/world/map"));
+  CHECK(d.check("alpha").state == msg::data_state::present);  // the original is removed by others
+}
+
+TEST_CASE("move: what is damaged while it is copied is noticed, and the original stays", "[integration][host][fc-23]") {
+  two_roots d;
+  const auto copy = d.folder() / "tree";
+  std::function<void()> damage;
+  SECTION("other bytes of the same length, at the same time") {
+    damage = [&] {
+      const auto before = look(copy / "bin/game");
+      std::ofstream(copy / "bin/game", std::ios::in) << "X";
+      const timespec times[2] = {before.st_atim, before.st_mtim};
+      REQUIRE(::utimensat(AT_FDCWD, (copy / "bin/game").c_str(), times, 0) == 0);
+    };
+  }
+  SECTION("a file that is cut short") {
+    damage = [&] { fs::resize_file(copy / "bin/game", 3); };
+  }
+  SECTION("a file that is lost") {
+    damage = [&] { fs::remove(copy / "bin/game"); };
+  }
+  SECTION("a file that was not there") {
+    damage = [&] { std::ofstream(copy / "bin/more") << "x"; };
+  }
+  SECTION("another mode") {
+    damage = [&] { fs::permissions(copy / "bin/game", fs::perms(0644)); };
+  }
+  SECTION("an original that is written to") {
+    damage = [&] { d.write("alpha/bin/game", "#!/bin/sh\n"); };
+  }
+  bool done = false;
+  auto copied = host::copy_tree(d.request(), [&](host::copy_phase, uint64_t bytes) {
+    if (bytes > 2'000'000 && !std::exchange(done, true)) damage();  // bin is copied by then: names come in order
+    return true;
+  });
+  REQUIRE_FALSE(copied);
+  INFO(copied.error().message);
+  CHECK(copied.error().message.find("bin") != std::string::npos);
+  CHECK_FALSE(fs::exists(d.moved()));
+  CHECK(d.check("alpha").state == msg::data_state::present);
+}
+
+TEST_CASE("move: a copy that was cut short anywhere is made anew", "[integration][host][fc-23]") {
+  two_roots d;
+  auto cut = host::copy_tree(d.request(), [](host::copy_phase, uint64_t bytes) { return bytes < 2'000'000; });
+  REQUIRE_FALSE(cut);
+  CHECK(cut.error().code == msg::ec::cancelled);
+  CHECK(host::look_at_copy(d.request()) == host::copy_stage::partial);
+  SECTION("after a part of it") {}
+  SECTION("after it was put into place") {
+    REQUIRE(host::copy_tree(d.request(), on_and_on));
+    REQUIRE(host::place_copy(d.request()));
+  }
+  REQUIRE(host::copy_tree(d.request(), on_and_on));
+  REQUIRE(host::place_copy(d.request()));
+  CHECK(text_of(d.moved() / "data/world/map") == std::string(3'000'000, 'm'));
+}
+
+TEST_CASE("move: taking it back leaves nothing at the target, or a copy aside that is named",
+          "[integration][host][fc-23]") {
+  two_roots d;
+  REQUIRE(host::copy_tree(d.request(), on_and_on));
+  REQUIRE(host::place_copy(d.request()));
+  SECTION("removed") {
+    REQUIRE(host::drop_copy(d.request(), host::copy_fate::remove) == std::string{});
+    CHECK_FALSE(fs::exists(d.folder()));
+  }
+  SECTION("kept, because it may hold what the original has not") {
+    auto kept = host::drop_copy(d.request(), host::copy_fate::keep);
+    REQUIRE(kept);
+    CHECK(fs::exists(fs::path(*kept) / "data/world/map"));
+  }
+  CHECK_FALSE(fs::exists(d.moved()));
+  CHECK(d.check("alpha").state == msg::data_state::present);
+}
+
+TEST_CASE("move: what stands at the target already is refused and not touched", "[integration][host][fc-23]") {
+  two_roots d;
+  fs::create_directories(d.moved() / "data");
+  std::ofstream(d.moved() / "data/theirs") << "theirs";
+  CHECK(host::look_at_copy(d.request()).error().code == msg::ec::already_exists);
+  CHECK(host::copy_tree(d.request(), on_and_on).error().code == msg::ec::already_exists);
+  // Also when it comes while the copy is made, and for another operation's copy.
+  fs::remove_all(d.moved());
+  REQUIRE(host::copy_tree(d.request(), on_and_on));
+  fs::create_directories(d.moved());
+  CHECK_FALSE(host::place_copy(d.request()));
+  fs::remove_all(d.moved());
+  REQUIRE(host::place_copy(d.request()));
+  CHECK(host::look_at_copy(d.request("o2")).error().code == msg::ec::already_exists);
+  REQUIRE(host::drop_copy(d.request("o2"), host::copy_fate::remove));
+  CHECK(fs::exists(d.moved() / "data/world/map"));
+}
+
+TEST_CASE("move: a tree that cannot be copied faithfully is refused before anything is made",
+          "[integration][host][fc-23]") {
+  two_roots d;
+  const char* word = "";
+  auto request = d.request();
+  SECTION("a pipe in it") {
+    REQUIRE(::mkfifo((d.servers() / "alpha/data/pipe").c_str(), 0600) == 0);
+    word = "special file";
+  }
+  SECTION("another data root in it") {
+    REQUIRE(host::prepare_root({(d.servers() / "alpha/data/root").string(), d.root.owner}));
+    word = "another data root";
+  }
+  SECTION("a target within it") {
+    fs::create_directories(d.servers() / "alpha/data/world");
+    request.to = {(d.servers() / "alpha/data/target").string(), d.root.owner};
+    REQUIRE(host::prepare_root(request.to));
+    word = "would be moved";
+  }
+  SECTION("the same folder by another name") {
+    fs::create_directory_symlink(d.servers(), d.path / "alias");
+    request.to.data_path = (d.path / "alias").string();
+    word = "by another name";
+  }
+  SECTION("nothing is there") {
+    fs::remove_all(d.servers() / "alpha");
+    word = "no data";
+  }
+  auto checked = host::check_copy(request);
+  REQUIRE_FALSE(checked);
+  INFO(checked.error().message);
+  CHECK(checked.error().message.find(word) != std::string::npos);
+  CHECK_FALSE(fs::exists(d.folder()));
+}
+
+TEST_CASE("move: a new root is no folder of the system, also through links, and not within another root",
+          "[integration][host][fc-23]") {
+  two_roots d;
+  fs::create_directory_symlink("/usr", d.path / "innocent");
+  CHECK(host::check_new_root((d.path / "innocent/data").string()).error().message.find("/usr") != std::string::npos);
+  CHECK(host::check_new_root((d.servers() / "alpha/data").string()).error().message.find("within") !=
+        std::string::npos);
+  CHECK(host::check_new_root((d.servers() / "beside").string()).error().code == msg::ec::bad_request);
+  CHECK(host::check_new_root("relative").error().code == msg::ec::bad_request);
+  CHECK(host::check_new_root((d.path / "yet/to/be/made").string()).has_value());
+  CHECK(host::check_new_root(d.target.data_path).has_value());
+}
+
+TEST_CASE("move: a disk without room is refused before, and one that fills up while copying is survived",
+          "[integration][host][fc-23]") {
+  if (!test::is_root()) return;
+  CHECK(in_child([] {
+          if (!test::own_mounts()) return std::string("no mounts");
+          disk d;
+          d.prepare();
+          d.write("alpha/data/map", std::string(3'000'000, 'm'));
+          const auto small = (d.path / "small").string();
+          fs::create_directories(small);
+          if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=2m") != 0) return std::string("no tmpfs");
+          const host::data_root target{small + "/root", d.root.owner};
+          if (!host::prepare_root(target)) return std::string("no root");
+          const host::move_request r{d.root, target, "alpha", "o1"};
+          const auto early = host::check_copy(r);
+          const auto late = host::copy_tree(r, on_and_on);
+          std::string said;
+          if (early || early.error().code != msg::ec::store_full) said += "not refused; ";
+          if (late || late.error().code != msg::ec::store_full) said += "not noticed; ";
+          if (!host::drop_copy(r, host::copy_fate::remove)) said += "not taken back; ";
+          if (fs::exists(small + "/root/.zedops-moving-alpha-o1")) said += "left over; ";
+          if (d.check("alpha").state != msg::data_state::present) said += "lost; ";
+          ::umount2(small.c_str(), MNT_DETACH);
+          return said;
+        }).empty());
+}

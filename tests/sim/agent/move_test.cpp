@@ -1,0 +1,101 @@
+#include "tests/sim/agent/world.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::test;
+
+namespace {
+
+struct moving : agent_world {
+  std::string old;
+
+  run_command move(const std::string& op) {
+    auto c = command(op, "s1", command_kind::move);
+    c.source = c.plan.data;
+    c.plan.data.root = "/mnt/new";
+    c.plan.data.dirs.clear();
+    c.container_id = old;
+    return c;
+  }
+  void run_one() {
+    welcome();
+    say(command("op1", "s1"));
+    REQUIRE(docker.containers.size() == 1);
+    old = docker.containers.begin()->first;
+    host.copying.clear();
+  }
+  command_result last() {
+    const auto r = all<command_result>();
+    REQUIRE_FALSE(r.empty());
+    return r.back();
+  }
+  // Just as before: one container, the old one, under its name, running, and no copy.
+  void check_put_back() {
+    REQUIRE(docker.containers.size() == 1);
+    CHECK(docker.containers.begin()->first == old);
+    CHECK(docker.containers.begin()->second.view.name == "box-s1");
+    CHECK(docker.containers.begin()->second.view.state == container_state::running);
+    CHECK(host.copy == host::copy_stage::none);
+    REQUIRE(last().failure);
+    CHECK(last().data_root.empty());
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(moving, "agent: a copy that fails starts the old container again", "[sim][agent][fc-23]") {
+  run_one();
+  host.copy_fails = error{ec::store_full, "no room is left", "free some", {}};
+  say(move("op2"));
+  check_put_back();
+  CHECK(last().failure->code == ec::store_full);
+  CHECK(host.copying == std::vector<std::string>{"copy", "drop"});
+}
+
+TEST_CASE_METHOD(moving, "agent: a move whose new container dies, on an Engine that fails at putting back, too",
+                 "[sim][agent][fc-23]") {
+  run_one();
+  docker.dies_at_start = true;
+  docker.rename_fails = {false, true, true};
+  say(move("op2"));
+  CHECK(docker.rename_fails.empty());
+  REQUIRE(docker.containers.size() == 1);
+  CHECK(docker.containers.begin()->first == old);
+  CHECK(docker.containers.begin()->second.view.name == "box-s1");
+  CHECK(host.copying == std::vector<std::string>{"copy", "place", "drop"});
+}
+
+TEST_CASE_METHOD(moving, "agent: a move is told where it stands, and where the data is afterwards",
+                 "[sim][agent][fc-23]") {
+  run_one();
+  const auto since = mark();
+  say(move("op2"));
+  CHECK_FALSE(last().failure);
+  CHECK(last().data_root == "/mnt/new");
+  CHECK(host.copying == std::vector<std::string>{"copy", "place"});
+  std::vector<std::string> steps;
+  for (const auto& p : all<command_progress>(since)) steps.push_back(p.step);
+  for (const char* step : {"copying", "verifying", "switching", "proving"}) {
+    CAPTURE(step);
+    CHECK(std::find(steps.begin(), steps.end(), step) != steps.end());
+  }
+  auto clean = move("op2");
+  clean.kind = command_kind::drop_source;
+  clean.attempt = 2;
+  host.data["s1"] = data_state::present;
+  say(clean);
+  CHECK_FALSE(last().failure);
+  CHECK(host.copying.back() == "finish");
+}
+
+TEST_CASE_METHOD(moving, "agent: copying takes no lane from other servers", "[sim][agent][fc-23]") {
+  run_one();
+  lanes.hold = true;
+  say(move("op2"));
+  say(command("op3", "s2"));
+  say(command("op4", "s3"));
+  CHECK(lanes.held.size() == 3);  // all of them have begun
+  lanes.release();
+  settle();
+  CHECK(docker.count("create") == 4);
+}
