@@ -153,10 +153,12 @@ TEST_CASE("guard state: a command's wish holds, and only an explicit start forge
     g.obey({"s1"}, command_kind::stop);
     g.obey({"s1"}, kind);
     CHECK_FALSE(g.find({"s1"})->known.wanted_running);
+    g.obey({"s1"}, command_kind::run);
     crashed();
     g.obey({"s1"}, kind);
     CHECK(g.find({"s1"})->known.wanted_running);
     CHECK(g.find({"s1"})->owed_at == never);
+    CHECK(g.find({"s1"})->starts.size() == 1);
   }
   g.obey({"unknown"}, command_kind::run);
   CHECK_FALSE(g.find({"unknown"}));

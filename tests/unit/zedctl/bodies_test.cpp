@@ -137,6 +137,7 @@ TEST_CASE("every verb of the operation table is a verb of the tool", "[unit][zed
     std::vector<std::string> line{"server", std::string(row.verb), "pz1", "--yes"};
     if (row.kind == op_kind::create) line.insert(line.end(), {"--agent", "host1"});
     if (row.kind == op_kind::purge) line.push_back("--keep-data");
+    if (row.kind == op_kind::move) line.insert(line.end(), {"--data-path", "/mnt/fast/zedops"});
     INFO(row.verb);
     CHECK(b.run(line) == 0);
     CHECK(b.asked("server." + std::string(row.verb)).size() == 1);
