@@ -169,8 +169,11 @@ result<void> command_job::switch_over(const docker::container_details* old) {
   // Only what this operation set aside: a server that was missing had nothing to replace.
   if (!old) return {};
   auto now = calls_.inspect(old->view.id);  // it was seen before it was renamed
-  if (!now && now.error().code == ec::not_found) return {};
-  if (!now) return fail(std::move(now.error()));
+  if (!now) {
+    if (now.error().code != ec::not_found)
+      note("the old container " + old->view.name + " could not be looked at: " + now.error().message);
+    return {};
+  }
   if (now->view.name != set_aside_name(cmd_.plan.container.name, cmd_.op)) return {};
   report_->step("removing", 94);
   if (auto gone = remove_one(*old, docker::anonymous_volumes::keep); !gone)
