@@ -39,6 +39,7 @@ struct manager_settings {
   msg::duration timeout_restore{};
   msg::duration timeout_purge{};
   msg::duration timeout_move{};
+  msg::duration timeout_adopt{};
   std::string templates_dir;  // empty: built-in templates only
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;

@@ -17,6 +17,7 @@ msg::duration timeout_of(const manager_settings& s, msg::op_kind kind) {
     case msg::op_kind::remove: return s.timeout_remove;
     case msg::op_kind::restore: return s.timeout_restore;
     case msg::op_kind::move: return s.timeout_move;
+    case msg::op_kind::adopt: return s.timeout_adopt;
     case msg::op_kind::purge: break;
   }
   return s.timeout_purge;
@@ -77,6 +78,7 @@ const std::array manager_rows = {
     timeout("timeout_restore", &manager::timeout_restore, "30m", "the same for restore"),
     timeout("timeout_purge", &manager::timeout_purge, "1h", "the same for purge, which may remove much data"),
     timeout("timeout_move", &manager::timeout_move, "6h", "the same for move; its copy has to be done within it"),
+    timeout("timeout_adopt", &manager::timeout_adopt, "6h", "the same for adopt"),
     setting<manager>{"templates_dir", &manager::templates_dir, "",
                      "directory of server templates (*.toml), added to the built-in ones; the same name replaces one",
                      at_restart, text_rule::optional_directory},

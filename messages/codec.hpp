@@ -31,7 +31,7 @@ inline constexpr size_t decode_bytes_max = 64 << 20;  // per message and per str
   X(start_server)                                                                                                      \
   X(stop_server)                                                                                                       \
   X(restart_server) X(rebuild_server) X(recreate_server) X(edit_server) X(remove_server) X(restore_server)             \
-      X(purge_server) X(move_server) X(list_servers) X(get_server) X(server_history) X(list_agents) X(get_agent)       \
+      X(purge_server) X(move_server) X(adopt_server) X(list_servers) X(get_server) X(server_history) X(list_agents) X(get_agent)       \
           X(remove_agent) X(sync_agents) X(check_data) X(check_ports) X(suggest_ports) X(server_logs)                  \
               X(list_operations) X(get_operation) X(wait_operation) X(cancel_operation) X(replay_events) X(get_status) \
                   X(request_options) X(server_view) X(agent_view) X(operation_view) X(server_list) X(agent_list)       \

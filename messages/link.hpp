@@ -72,8 +72,9 @@ struct server_plan {
 // prove it, drop old; any failure renames back. remove: container away, data stays. purge: container and, with
 // remove_data, the whole tree away; each verified absent. move: copy the tree of `source` to the plan's data root,
 // verify it, replace the container by one that uses the copy; any failure puts the old one back. drop_source: the
-// manager has it in its record that the copy is what counts: remove the tree of `source`.
-ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source)
+// manager has it in its record that the copy is what counts: remove the tree of `source`. adopt: copy what the container
+// `original` has mounted, verify it, make ours on the copy, drop the original container; any failure puts it back.
+ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source, adopt)
 
 // Which data state permits making a container; `unknown` never does.
 ZEDOPS_ENUM(data_demand, present, any)
@@ -90,7 +91,8 @@ struct run_command {
   duration time_max{};  // the agent gives up after this long
   server_plan plan;
   data_layout source;  // move, drop_source: where the data was before
-  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source)
+  std::string original;  // adopt: the id of a container that is not ours yet
+  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original)
 };
 struct cancel_command {
   operation_id op;
@@ -168,7 +170,8 @@ struct command_result {
   std::optional<uint64_t> bytes_removed;
   std::vector<engine_call> calls{};  // engine_calls_max at most
   std::string data_root;             // of a move that switched: where the data counts from now on
-  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root)
+  bool untouched = false;            // of an adoption that failed: nothing of this server is on the host
+  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root, untouched)
 };
 
 // ---- welcome and queries ----
@@ -226,6 +229,26 @@ struct logs_query {
   uint32_t tail = 100;
   ZEDOPS_FIELDS(request, container_id, tail)
 };
+// What of a container on this host counts when it is to be adopted, whosever it is.
+struct container_query {
+  uint64_t request = 0;
+  std::string container;  // name or id
+  ZEDOPS_FIELDS(request, container)
+};
+struct container_answer {
+  uint64_t request = 0;
+  container_view view;
+  std::map<std::string, std::string> env;  // without what its image sets to the same
+  std::vector<port_binding> ports;         // as asked for when it was made
+  std::vector<mount> mounts;               // binds and volumes, by their place on the host
+  std::vector<std::string> networks;       // without the Engine's own bridge
+  std::vector<std::string> entrypoint;     // this and the next two: empty when they are its image's
+  std::vector<std::string> command;
+  std::string user;
+  std::vector<std::string> unusual;  // "privileged", "devices" ...: what no template can give
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, view, env, ports, mounts, networks, entrypoint, command, user, unusual, failure)
+};
 struct data_answer {
   uint64_t request = 0;
   std::vector<data_row> rows;  // in the order asked
@@ -260,8 +283,8 @@ struct goodbye {  // an orderly stop
 };
 
 using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
-                                port_answer, logs_answer, goodbye, incidents>;
+                                port_answer, logs_answer, goodbye, incidents, container_answer>;
 using to_agent = std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query,
-                              data_query, port_query, logs_query, goodbye, incidents_taken>;
+                              data_query, port_query, logs_query, goodbye, incidents_taken, container_query>;
 
 }  // namespace zedops::msg

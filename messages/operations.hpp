@@ -65,6 +65,8 @@ inline constexpr std::array operation_table = [] {
                     "Forget the server for good; ports and name become free"},
       operation_row{op_kind::move, "move", settled, danger::interrupts, offline_rule::resume, 6h, "Moved",
                     "Move its data to another folder on its host; a failure puts everything back"},
+      operation_row{op_kind::adopt, "adopt", 0, danger::interrupts, offline_rule::resume, 6h, "Adopted",
+                    "Take over a container that was made by hand; a failure puts everything back"},
   };
 }();
 

@@ -98,9 +98,30 @@ struct move_server {
   ZEDOPS_FIELDS(server, data_path)
 };
 
+struct adopt_server {  // a container that somebody else made becomes a server
+  std::string name;
+  std::string agent;
+  std::string container;  // its name or id
+  std::string template_name = "generic";
+  std::string image;  // empty: the container's, like its tag
+  std::string image_tag;
+  std::map<std::string, std::string> config;  // over the container's own environment
+  uint16_t game_port = 0;                     // zero: as the container publishes it
+  uint16_t udp_port = 0;
+  uint16_t rcon_port = 0;
+  std::string server_data_path;
+  recovery_policy recovery = recovery_policy::manual;
+  std::optional<crash_policy> crash;
+  int32_t priority = 0;
+  bool leave_behind = false;  // go on although the template has not all that the container has
+  static constexpr op_kind kind = op_kind::adopt;
+  ZEDOPS_FIELDS(name, agent, container, template_name, image, image_tag, config, game_port, udp_port, rcon_port,
+                server_data_path, recovery, crash, priority, leave_behind)
+};
+
 using server_request =
     std::variant<create_server, start_server, stop_server, restart_server, rebuild_server, recreate_server, edit_server,
-                 remove_server, restore_server, purge_server, move_server>;
+                 remove_server, restore_server, purge_server, move_server, adopt_server>;
 
 // ---- reads and agent requests ----
 struct page {

@@ -35,7 +35,8 @@ struct enum_names<crash_policy> {  // `never` is a time here, and the words are 
 };
 ZEDOPS_ENUM(port_role, game, udp, rcon)
 
-ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move)
+ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move,
+            adopt)
 ZEDOPS_ENUM(op_status, accepted, running, succeeded, failed, cancelled)
 
 constexpr bool ended(op_status s) {
@@ -80,9 +81,10 @@ struct operation {
   // Of a move: the data roots. Both hold all data from the switch until the old tree is removed, one of them always.
   std::string data_from;
   std::string data_to;
+  std::string original;  // of an adoption: id of the container that is taken over
   ZEDOPS_FIELDS(id, kind, target, target_name, actor, status, step, progress, note, started_at, deadline, ended_at,
                 failure, idempotency_key, request_hash, attempt, seq, fresh, remove_data, prior, prior_desired, calls,
-                data_from, data_to)
+                data_from, data_to, original)
   friend bool operator==(const operation&, const operation&) = default;
 };
 

@@ -25,6 +25,7 @@ operation_view view_of(const operation& op) {
   v.calls = op.calls;
   v.data_from = op.data_from;
   v.data_to = op.data_to;
+  v.original = op.original;
   return v;
 }
 

@@ -32,8 +32,9 @@ struct operation_view {
   std::vector<engine_call> calls;
   std::string data_from;  // of a move
   std::string data_to;
+  std::string original;  // of an adoption: the container that was taken over
   ZEDOPS_FIELDS(id, kind, target, target_name, actor, status, step, progress, note, started_at, deadline, ended_at,
-                failure, idempotency_key, calls, data_from, data_to)
+                failure, idempotency_key, calls, data_from, data_to, original)
 };
 
 struct server_view {

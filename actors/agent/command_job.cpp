@@ -60,6 +60,7 @@ result<void> command_job::dispatch() {
     case command_kind::purge: return purge();
     case command_kind::move: return move();
     case command_kind::drop_source: return drop_source();
+    case command_kind::adopt: return adopt();
   }
   return fail(ec::bad_request, "an unknown kind of command", "update the agent");
 }

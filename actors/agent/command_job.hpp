@@ -98,13 +98,24 @@ class command_job {
   // job_move.cpp
   msg::result<void> move();
   msg::result<void> begin_move(const docker::container_details* old);
+  msg::result<void> prepare_copy(const docker::container_details* old);
   msg::result<void> check_placed();
   msg::result<void> stop_and_copy(const docker::container_details* old);
   msg::result<void> use_copy(const generations& g, bool was_running);
   msg::result<void> switch_over(const docker::container_details* old);
   std::string undo_move(const docker::container_details* old, bool was_running, host::copy_fate fate);
   msg::result<void> drop_source();
-  host::move_request move_request() const;
+  host::copy_request copy_request() const;
+
+  // job_adopt.cpp
+  msg::result<void> adopt();
+  msg::result<void> permit_adoption(const docker::container_details& original) const;
+  msg::result<std::vector<host::copy_part>> parts_of(const docker::container_details& original) const;
+  msg::result<void> begin_adoption(const docker::container_details& original);
+  msg::result<void> drop_original();
+  msg::result<void> without_original(const docker::container_details* fresh);
+  std::string undo_adoption(bool was_running, host::copy_fate fate);
+  msg::result<std::string> give_back(bool was_running);
 
   // job_remove.cpp
   msg::result<void> remove();
@@ -125,6 +136,7 @@ class command_job {
   cancel_token& cancel_;
   engine_calls calls_;
   const std::string manager_;
+  std::vector<host::copy_part> parts_;  // adopt: what of the original makes up the data
   msg::command_result result_;
 };
 

@@ -31,6 +31,21 @@ port_row judge(const port_ref& asked, const std::vector<docker::container_summar
   return row;
 }
 
+void describe(container_answer& out, docker::container_details c, const docker::image_info& image) {
+  for (auto& [key, value] : c.env)
+    if (auto i = image.env.find(key); i == image.env.end() || i->second != value) out.env[key] = value;
+  out.ports = std::move(c.ports);
+  out.mounts = std::move(c.mounts);
+  out.mounts.insert(out.mounts.end(), c.volumes.begin(), c.volumes.end());
+  for (auto& n : c.networks)
+    if (n != "bridge" && n != "host" && n != "none") out.networks.push_back(std::move(n));
+  if (c.entrypoint != image.entrypoint) out.entrypoint = std::move(c.entrypoint);
+  if (c.command != image.command) out.command = std::move(c.command);
+  if (c.user != image.user) out.user = std::move(c.user);
+  out.unusual = std::move(c.unusual);
+  out.view = std::move(c.view);
+}
+
 }  // namespace
 
 void core_state::on_data_query(const data_query& q) {
@@ -80,6 +95,31 @@ void core_state::on_port_query(const port_query& q) {
                                  });
                                });
                              });
+}
+
+// What a new container would get from the image anyway is left out.
+void core_state::on_container_query(const container_query& q) {
+  auto tell = [this, post = post()](container_answer out) {
+    post([this, out = std::move(out)] {
+      if (where == phase::live) send(out);
+    });
+  };
+  auto& engine = deps->env.engine;
+  engine.inspect_container(
+      q.container, {list_deadline}, [tell, &engine, id = q.request](result<docker::container_details> c) {
+        container_answer out;
+        out.request = id;
+        if (!c) {
+          out.failure = c.error();
+          return tell(std::move(out));
+        }
+        engine.inspect_image(c->image_id, {list_deadline},
+                             [tell, out = std::move(out), c = std::move(*c)](result<docker::image_info> image) mutable {
+                               if (!image && image.error().code != ec::not_found) out.failure = image.error();
+                               describe(out, std::move(c), image ? *image : docker::image_info{});
+                               tell(std::move(out));
+                             });
+      });
 }
 
 void core_state::on_logs_query(const logs_query& q) {

@@ -52,6 +52,7 @@ struct core_state {
   void on_data_query(const msg::data_query& q);
   void on_port_query(const msg::port_query& q);
   void on_logs_query(const msg::logs_query& q);
+  void on_container_query(const msg::container_query& q);
 
   std::function<void(std::function<void()>)> post() const;
   // For what this actor owns: it must not keep its owner alive.

@@ -74,8 +74,10 @@ result<void> erase(store::writer& from, table t, const std::string& key) {
 bool wants_running(command_kind k) {
   return k == command_kind::run || k == command_kind::restart || k == command_kind::replace;
 }
-// A server that is moved is afterwards what it was before.
-bool is_a_wish(command_kind k) { return k != command_kind::move && k != command_kind::drop_source; }
+// A server that is moved or adopted is afterwards what it was before.
+bool is_a_wish(command_kind k) {
+  return k != command_kind::move && k != command_kind::drop_source && k != command_kind::adopt;
+}
 
 }  // namespace
 

@@ -23,9 +23,9 @@ constexpr const char* note_switched = "switched";
 
 }  // namespace
 
-host::move_request command_job::move_request() const {
+host::copy_request command_job::copy_request() const {
   const auto owner = env_.state.id().value;
-  return {{cmd_.source.root, owner}, {cmd_.plan.data.root, owner}, cmd_.plan.data.name, cmd_.op.value};
+  return {{cmd_.source.root, owner}, {cmd_.plan.data.root, owner}, cmd_.plan.data.name, cmd_.op.value, parts_};
 }
 
 result<void> command_job::move() {
@@ -61,7 +61,7 @@ result<void> command_job::move() {
 
 // Its container was made by this operation already, so the copy must be in place.
 result<void> command_job::check_placed() {
-  auto stage = env_.host.look_at_copy(move_request());
+  auto stage = env_.host.look_at_copy(copy_request());
   if (!stage) return fail(std::move(stage.error()));
   if (*stage == host::copy_stage::placed) return {};
   return fail(ec::data_unknown, "the copy in " + cmd_.plan.data.root + " is not there any more",
@@ -76,8 +76,12 @@ result<void> command_job::begin_move(const docker::container_details* old) {
   if (there.state == data_state::unknown)
     return fail(ec::data_unknown, "the data of this server cannot be seen: " + there.error,
                 "check that the disk is mounted and readable; nothing is moved until the data is known");
-  const auto request = move_request();
-  ZEDOPS_TRY(env_.host.check_new_root(request.to.data_path));
+  ZEDOPS_TRY(env_.host.check_new_root(cmd_.plan.data.root));
+  return prepare_copy(old);
+}
+
+result<void> command_job::prepare_copy(const docker::container_details* old) {
+  const auto request = copy_request();
   if (!env_.state.used_root(request.to.data_path)) {
     ZEDOPS_TRY(env_.host.prepare_root(request.to));
     ZEDOPS_TRY(env_.state.remember_root(request.to.data_path));
@@ -99,7 +103,7 @@ result<void> command_job::stop_and_copy(const docker::container_details* old) {
     effect("stopped");
   }
   ZEDOPS_TRY(step("copying", 15));
-  const auto request = move_request();
+  const auto request = copy_request();
   auto size = env_.host.check_copy(request);  // now that nothing writes any more
   if (!size) return fail(std::move(size.error()));
   const auto all = std::max<uint64_t>(size->bytes, 1);
@@ -139,7 +143,9 @@ result<void> command_job::use_copy(const generations& g, bool was_running) {
                   "find out who started it, then repeat");
   }
   const auto aside = set_aside_name(cmd_.plan.container.name, cmd_.op);
-  if (g.old && g.old->view.name != aside) {
+  // One that is adopted keeps its own name, unless ours needs it.
+  const bool in_the_way = cmd_.kind != command_kind::adopt || (g.old && g.old->view.name == cmd_.plan.container.name);
+  if (g.old && g.old->view.name != aside && in_the_way) {
     ZEDOPS_TRY(step("renaming", 82));
     ZEDOPS_TRY(calls_.rename(g.old->view.id, aside));
     effect("renamed");
@@ -188,7 +194,7 @@ std::string command_job::undo_move(const docker::container_details* old, bool wa
     if (!back) return back.error().message + "; the data is where it was, its copy is left in " + cmd_.plan.data.root;
     said = *back + "; ";
   }
-  auto kept = env_.host.drop_copy(move_request(), fate);
+  auto kept = env_.host.drop_copy(copy_request(), fate);
   effect("copy_dropped");
   if (!kept) return said + "the data is where it was, but its copy could not be removed: " + kept.error().message;
   if (!kept->empty()) return said + "the data is where it was; what the new container wrote is kept in " + *kept;
@@ -197,7 +203,7 @@ std::string command_job::undo_move(const docker::container_details* old, bool wa
 
 result<void> command_job::drop_source() {
   ZEDOPS_TRY(step("cleaning", 95));
-  const auto request = move_request();
+  const auto request = copy_request();
   auto check = check_request_of(cmd_.plan.data, env_.state.id(), host::sizing::skip);
   if (!check) return fail(std::move(check.error()));
   auto original = check_request_of(cmd_.source, env_.state.id(), host::sizing::skip);

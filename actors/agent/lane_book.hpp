@@ -21,7 +21,7 @@ inline constexpr size_t lanes_waiting_max = 1024;  // commands waiting in all
 struct lane_limits {
   size_t slow_max = 4;   // run, restart, replace
   size_t quick_max = 4;  // stop, remove, purge, drop_source
-  size_t bulk_max = 2;   // move: hours of copying, and more at once would only compete for the disks
+  size_t bulk_max = 2;   // move, adopt: hours of copying, and more at once would only compete for the disks
 };
 
 enum class lane_class { slow, quick, bulk };
@@ -31,7 +31,8 @@ constexpr lane_class class_of(msg::command_kind k) {
     case msg::command_kind::remove:
     case msg::command_kind::drop_source:
     case msg::command_kind::purge: return lane_class::quick;
-    case msg::command_kind::move: return lane_class::bulk;
+    case msg::command_kind::move:
+    case msg::command_kind::adopt: return lane_class::bulk;
     case msg::command_kind::run:
     case msg::command_kind::restart:
     case msg::command_kind::replace: return lane_class::slow;

@@ -23,16 +23,16 @@ class real_host final : public host_port {
   }
   msg::result<uint64_t> free_space_at(const std::string& path) override { return host::free_space_at(path); }
   msg::result<void> check_new_root(const std::string& path) override { return host::check_new_root(path); }
-  msg::result<host::copy_stage> look_at_copy(const host::move_request& r) override { return host::look_at_copy(r); }
-  msg::result<host::copy_size> check_copy(const host::move_request& r) override { return host::check_copy(r); }
-  msg::result<host::copy_size> copy_tree(const host::move_request& r, const host::copy_progress& progress) override {
+  msg::result<host::copy_stage> look_at_copy(const host::copy_request& r) override { return host::look_at_copy(r); }
+  msg::result<host::copy_size> check_copy(const host::copy_request& r) override { return host::check_copy(r); }
+  msg::result<host::copy_size> copy_tree(const host::copy_request& r, const host::copy_progress& progress) override {
     return host::copy_tree(r, progress);
   }
-  msg::result<void> place_copy(const host::move_request& r) override { return host::place_copy(r); }
-  msg::result<std::string> drop_copy(const host::move_request& r, host::copy_fate fate) override {
+  msg::result<void> place_copy(const host::copy_request& r) override { return host::place_copy(r); }
+  msg::result<std::string> drop_copy(const host::copy_request& r, host::copy_fate fate) override {
     return host::drop_copy(r, fate);
   }
-  msg::result<void> finish_copy(const host::move_request& r) override { return host::finish_copy(r); }
+  msg::result<void> finish_copy(const host::copy_request& r) override { return host::finish_copy(r); }
   host::view view_of_ports() override { return host::view_of_host(socket_); }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) override {
     return host::check_ports(queries, host::view_of_host(socket_));

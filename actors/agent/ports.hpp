@@ -33,13 +33,13 @@ class host_port {
   // A move; see integration/host/data_move.hpp.
   virtual msg::result<uint64_t> free_space_at(const std::string& path) = 0;
   virtual msg::result<void> check_new_root(const std::string& path) = 0;
-  virtual msg::result<host::copy_stage> look_at_copy(const host::move_request& request) = 0;
-  virtual msg::result<host::copy_size> check_copy(const host::move_request& request) = 0;
-  virtual msg::result<host::copy_size> copy_tree(const host::move_request& request,
+  virtual msg::result<host::copy_stage> look_at_copy(const host::copy_request& request) = 0;
+  virtual msg::result<host::copy_size> check_copy(const host::copy_request& request) = 0;
+  virtual msg::result<host::copy_size> copy_tree(const host::copy_request& request,
                                                  const host::copy_progress& progress) = 0;
-  virtual msg::result<void> place_copy(const host::move_request& request) = 0;
-  virtual msg::result<std::string> drop_copy(const host::move_request& request, host::copy_fate fate) = 0;
-  virtual msg::result<void> finish_copy(const host::move_request& request) = 0;
+  virtual msg::result<void> place_copy(const host::copy_request& request) = 0;
+  virtual msg::result<std::string> drop_copy(const host::copy_request& request, host::copy_fate fate) = 0;
+  virtual msg::result<void> finish_copy(const host::copy_request& request) = 0;
   virtual host::view view_of_ports() = 0;
   virtual std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) = 0;
 };

@@ -150,7 +150,7 @@ duration stop_time(const server_template& t) {
 
 void allow_for_stop(std::array<duration, operation_table.size()>& time_max, const server_template& t) {
   for (auto kind : {op_kind::stop, op_kind::restart, op_kind::rebuild, op_kind::recreate, op_kind::remove,
-                    op_kind::purge, op_kind::move}) {
+                    op_kind::purge, op_kind::move, op_kind::adopt}) {
     auto& time = time_max[static_cast<size_t>(kind)];
     time = std::max(time, 2 * stop_time(t));
   }

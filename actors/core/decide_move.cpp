@@ -86,7 +86,7 @@ void describe_move(std::vector<std::string>& out, const server& s, const operati
   out.push_back("then remove " + op.data_from + "/" + s.name);
 }
 
-decision cancel_move(const server& s, const operation& op, const std::string& actor, const context& cx) {
+decision cancel_at_work(const server& s, const operation& op, const std::string& actor, const context& cx) {
   decision d;
   d.why = {cause_kind::request, op.id.value, actor};
   if (switched(s, op)) {

@@ -31,7 +31,7 @@ std::string leftover_note(const msg::server& s, const msg::operation& op, const 
 void follow_late_switch(decision& d, const msg::server& s, const msg::command_result& r);
 // What a move would do, for a dry run.
 void describe_move(std::vector<std::string>& out, const msg::server& s, const msg::operation& op);
-// While nothing is switched a move can be taken back: its agent puts everything back.
-decision cancel_move(const msg::server& s, const msg::operation& op, const std::string& actor, const context& cx);
+// While nothing is switched a move, like an adoption, can be taken back: its agent puts everything back.
+decision cancel_at_work(const msg::server& s, const msg::operation& op, const std::string& actor, const context& cx);
 
 }  // namespace zedops::core::detail

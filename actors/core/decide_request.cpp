@@ -72,7 +72,7 @@ std::optional<error> guard(const server& s, op_kind kind, const context& cx) {
                  s.name + " is busy: " + std::string(name_of(s.op->kind)) + " " + s.op->id.value + " is " +
                      (s.op->step.empty() ? "accepted" : s.op->step),
                  "wait for it: zedctl op wait " + s.op->id.value, s.op->id.value};
-  if (kind == op_kind::create) return std::nullopt;  // its own overload says why not
+  if (kind == op_kind::create || kind == op_kind::adopt) return std::nullopt;  // their own overloads say why not
   if (!contains(row.allowed, s.status))
     return error{ec::wrong_state,
                  s.name + " is " + std::string(name_of(s.status)) + "; " + std::string(row.verb) + " needs it to be " +
@@ -132,10 +132,12 @@ struct request_machine {
     return d;
   }
 
-  decision operator()(const create_server&) const {
-    return refuse(s, op_kind::create, who, cx,
+  decision exists(op_kind kind) const {
+    return refuse(s, kind, who, cx,
                   error{ec::already_exists, "a server " + s.name + " exists already", "choose another name", {}});
   }
+  decision operator()(const create_server&) const { return exists(op_kind::create); }
+  decision operator()(const adopt_server&) const { return exists(op_kind::adopt); }
   decision operator()(const start_server& r) const { return run_again(op_kind::start, r.fresh); }
   decision operator()(const recreate_server& r) const { return run_again(op_kind::recreate, r.fresh); }
   decision operator()(const rebuild_server&) const { return run_again(op_kind::rebuild, false); }
@@ -241,11 +243,12 @@ struct request_machine {
 }  // namespace
 
 decision decide_created(const server& s, const created& in, const context& cx) {
+  const auto kind = in.original.empty() ? op_kind::create : op_kind::adopt;
   if (!s.id.empty())
-    return refuse(s, op_kind::create, in.who, cx,
+    return refuse(s, kind, in.who, cx,
                   error{ec::already_exists, "a server " + s.name + " exists already", "choose another name", {}});
   if (!cx.agent_online)
-    return refuse(in.record, op_kind::create, in.who, cx,
+    return refuse(in.record, kind, in.who, cx,
                   error{ec::agent_unreachable,
                         "the agent of " + in.record.name + " is not connected",
                         "start zedops-agent on its host; nothing was changed",
@@ -255,8 +258,9 @@ decision decide_created(const server& s, const created& in, const context& cx) {
   auto record = in.record;
   record.status = server_status::creating;
   record.created_at = record.updated_at = cx.now;
-  auto op = new_operation(record, op_kind::create, in.who, cx);
-  op.fresh = true;
+  auto op = new_operation(record, kind, in.who, cx);
+  op.fresh = kind == op_kind::create;
+  op.original = in.original;
   d.facts.emplace_back(server_created{record});
   open(d, record, std::move(op), cx);
   d.effects.insert(d.effects.begin(), watch{});
@@ -284,7 +288,7 @@ decision decide_cancel(const server& s, const cancel_requested& in, const contex
     return d;
   }
   const auto& op = *s.op;
-  if (op.kind == op_kind::move) return cancel_move(s, op, in.actor, cx);
+  if (op.kind == op_kind::move || op.kind == op_kind::adopt) return cancel_at_work(s, op, in.actor, cx);
   const bool can_go_back = op.kind == op_kind::stop || op.kind == op_kind::remove || op.kind == op_kind::restore ||
                            (op.kind == op_kind::purge && op.prior != server_status::deleting);
   if (!never_sent(op) || !can_go_back) {

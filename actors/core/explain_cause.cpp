@@ -23,6 +23,7 @@ std::string to_do(op_kind kind) {
     case op_kind::restore:
     case op_kind::purge: break;
     case op_kind::move: return "move its data";
+    case op_kind::adopt: return "take over a container as it";
   }
   return std::string(name_of(kind)) + " it";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/core/decide_adopt.hpp"
 #include "actors/core/decide_move.hpp"
 #include "actors/core/decide_request.hpp"
 #include "actors/core/observe.hpp"
@@ -21,6 +22,11 @@ send_command command_for(const server& s, const operation& op, const context& cx
   const bool embodied = !s.container_id.empty();
   switch (op.kind) {
     case op_kind::create: c.kind = command_kind::run; break;
+    case op_kind::adopt:
+      c.kind = command_kind::adopt;
+      c.pull = pull_policy::if_missing;  // what ran is to run on, not something newer
+      c.original = op.original;
+      break;
     case op_kind::start:
     case op_kind::restore:
       c.kind = command_kind::run;
@@ -56,7 +62,8 @@ namespace {
 
 constexpr bool makes_container(op_kind k) {
   return k == op_kind::create || k == op_kind::start || k == op_kind::restart || k == op_kind::recreate ||
-         k == op_kind::rebuild || k == op_kind::restore || k == op_kind::move;
+         k == op_kind::rebuild || k == op_kind::restore || k == op_kind::move ||
+         k == op_kind::adopt;
 }
 
 // Where a server stands after an operation that did not succeed, if nothing was seen since.
@@ -64,6 +71,7 @@ server_status after_failure(const server& s, const operation& op) {
   switch (op.kind) {
     case op_kind::create: return server_status::failed;
     case op_kind::remove: return server_status::deleting;  // the wish stays; every sync tries again
+    case op_kind::adopt:  // unlike a failed create it may not begin with empty directories
     case op_kind::restore: return server_status::missing;
     case op_kind::purge: return s.deleted_at != never ? server_status::deleted : op.prior;
     case op_kind::start:
@@ -191,14 +199,16 @@ void settle_success(decision& d, const server& s, const operation& op, const com
   for (auto& f : facts_of(s, r.after, std::string(name_of(op.kind)))) d.facts.push_back(std::move(f));
   if (op.kind == op_kind::remove && s.status != server_status::deleted)
     d.facts.emplace_back(status_changed{s.status, server_status::deleted, "its container is gone"});
-  if (op.kind == op_kind::create) {
+  const bool born_now = op.kind == op_kind::create || op.kind == op_kind::adopt;
+  if (born_now) {
     auto born = s;
     born.status = server_status::missing;  // from where every observation leads on
     const auto to = status_seen(born, r.after);
     d.facts.emplace_back(
-        status_changed{s.status, to == server_status::missing ? server_status::failed : to, "created"});
+        status_changed{s.status, to == server_status::missing ? server_status::failed : to,
+                       op.kind == op_kind::create ? "created" : "adopted"});
   }
-  const bool remade = op.kind == op_kind::create || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
+  const bool remade = born_now || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
                       (makes_container(op.kind) && r.after.view.id != s.container_id);
   if (remade && s.pending_rebuild)
     d.facts.emplace_back(
@@ -219,6 +229,7 @@ void settle_failure(decision& d, const server& s, const operation& op, error fai
     d.facts.emplace_back(desired_changed{s.deleted_at != never ? desired_state::deleted : op.prior_desired});
     d.effects.emplace_back(watch{});  // its agent guards it again
   }
+  if (op.kind == op_kind::adopt) detail::leave_to_its_owner(d, s);
   if (told)
     for (auto& f : facts_of(base, told->after, std::string(name_of(op.kind)) + " failed"))
       d.facts.push_back(std::move(f));
@@ -271,6 +282,8 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
                   r.failure->code == ec::no_data ? std::string(restored_without_data)
                                                  : "restored, but not running: " + r.failure->message,
                   cx.now, &r);
+  } else if (detail::never_was(op, r)) {
+    detail::forget_adoption(d, op, r, cx);
   } else if (op.kind == op_kind::move && (detail::switched(s, op) || !r.failure || r.failure->code == ec::cancelled)) {
     settle_move(d, s, op, r, cx);
   } else if (r.failure) {

@@ -1,6 +1,6 @@
 // The life of one server as a pure function: no CAF, no clock, no I/O, no logging.
 //
-//                        create                               (names are states; every arrow is a fact)
+//                    create, adopt                            (names are states; every arrow is a fact)
 //                          |
 //                      [creating] --failure/timeout--> [failed] <---------.
 //                          | result: running              | start, rebuild |
@@ -42,6 +42,7 @@ struct request_info {
 struct created {  // a new record, complete and validated; only a blank machine takes it
   msg::server record;
   request_info who;
+  std::string original{};  // an adoption: the container that is taken over
 };
 struct requested {
   msg::server_request what;
@@ -111,6 +112,7 @@ struct send_command {  // the shell adds term and plan
   msg::duration time_max{};
   std::string data_from{};  // of a move: the two data roots
   std::string data_to{};
+  std::string original{};  // of an adoption: the container that is taken over
   friend bool operator==(const send_command&, const send_command&) = default;
 };
 struct withdraw_command {  // its operation has ended here: the agent drops it, or ends it before its next step

@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "actors/core/adoption.hpp"
 #include "actors/core/blueprint.hpp"
 #include "actors/core/claims.hpp"
 #include "actors/core/overload.hpp"
@@ -20,6 +21,8 @@ using rt::client_call;
 using rt::server_call;
 using rt::server_reply;
 
+constexpr size_t container_name_max = 255;
+
 // One operation on its way to its server's actor.
 struct open_request {
   client_call call;
@@ -29,6 +32,8 @@ struct open_request {
   server_id target;
   std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
   int port_choices = 0;
+  std::string original;             // of an adoption: the container's id
+  std::vector<std::string> steps;   // and what will be done with it
   bool by_registry = false;
   caf::actor_clock::time_point deadline{};
 };
@@ -107,6 +112,7 @@ struct gateway_state {
     if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
     r->call = std::move(call);
     if (auto* c = std::get_if<create_server>(&r->what)) create(r, *c);
+    else if (auto* a = std::get_if<adopt_server>(&r->what)) adopt(r, *a);
     else target(r);
   }
 
@@ -186,7 +192,8 @@ struct gateway_state {
 
   void target(const std::shared_ptr<open_request>& r) {
     const auto wanted = std::visit(
-        core::overload{[](const create_server&) { return std::string{}; }, [](const auto& x) { return x.server; }},
+        core::overload{[](const create_server&) { return std::string{}; },
+                       [](const adopt_server&) { return std::string{}; }, [](const auto& x) { return x.server; }},
         r->what);
     auto s = world->records.resolve(wanted);
     if (!s) return refuse(*r, {}, wanted.substr(0, 80), s.error());
@@ -198,6 +205,63 @@ struct gateway_state {
     }
     r->target = (*s)->id;
     submit(r, core::requested{std::move(r->what), r->who});  // only a create may have to be sent again
+  }
+
+  // An adoption begins with a look at the container: it decides image, ports and variables of the record. While its
+  // agent looks, the same key again has to wait.
+  void adopt(const std::shared_ptr<open_request>& r, const adopt_server& a) {
+    auto agent = world->records.resolve_agent(a.agent);
+    if (!agent)
+      return refuse(*r, {}, a.name.substr(0, 80),
+                    a.agent.empty() ? error{ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls", {}}
+                                    : agent.error());
+    if (a.container.empty() || a.container.size() > container_name_max)
+      return refuse(*r, {}, a.name.substr(0, 80),
+                    {ec::bad_request, "no container was named", "--container NAME; docker ps -a on that host", {}});
+    const std::pair key{r->call.who.routing_id, r->call.who.request_id};
+    asking[key] = 1;
+    if (!r->options.dry_run) by_operation[r->who.op.value] = 0;
+    auto looked = [this, r, key](rt::host_answer& got) {
+      asking.erase(key);
+      by_operation.erase(r->who.op.value);
+      adopt_seen(r, got);
+      handle_repeats(r->who.op.value);
+    };
+    self->request(to.hosts, agent_time_max, rt::host_query{(*agent)->id, container_query{0, a.container}})
+        .then(looked, [looked](caf::error&) {
+          rt::host_answer late;
+          late.failure = error{ec::timeout, "the agent did not answer in time", "repeat the request", {}};
+          looked(late);
+        });
+  }
+  void adopt_seen(const std::shared_ptr<open_request>& r, rt::host_answer& got) {
+    const auto& a = std::get<adopt_server>(r->what);
+    const auto called = a.name.substr(0, 80);
+    auto* seen = got.what ? std::get_if<container_answer>(&*got.what) : nullptr;
+    if (got.failure) return refuse(*r, {}, called, *got.failure);
+    if (!seen) return refuse(*r, {}, called, {ec::internal, "the agent gave another answer", "", {}});
+    if (seen->failure) return refuse(*r, {}, called, *seen->failure);
+    const auto* t = world->find_template(a.template_name);
+    if (!t) return refuse(*r, {}, called, no_template(a.template_name));
+    auto as = core::adoption_of(a, *seen, *t, world->manager_id);
+    if (!as) return refuse(*r, {}, called, as.error());
+    auto record = prepare(*r, as->as);
+    if (!record) return refuse(*r, {}, called, record.error());
+    record->desired = as->runs ? desired_state::running : desired_state::stopped;
+    r->target = record->id;
+    r->original = seen->view.id;
+    r->steps = std::move(as->steps);
+    submit(r, core::created{std::move(*record), r->who, r->original});
+  }
+
+  error no_template(const std::string& wanted) const {
+    std::vector<std::string> names;
+    for (const auto& [key, x] : world->templates) names.push_back(key);
+    auto hint = did_you_mean(wanted, names);
+    return {ec::bad_request,
+            "there is no template '" + wanted.substr(0, 64) + "'",
+            hint.empty() ? "zedctl status lists the templates" : hint,
+            {}};
   }
 
   void create(const std::shared_ptr<open_request>& r, const create_server& c) {
@@ -213,13 +277,7 @@ struct gateway_state {
       return fail(c.agent.empty() ? error{ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls", {}}
                                   : a.error());
     const auto* t = world->find_template(c.template_name);
-    if (!t) {
-      std::vector<std::string> names;
-      for (const auto& [key, x] : world->templates) names.push_back(key);
-      auto hint = did_you_mean(c.template_name, names);
-      return fail(ec::bad_request, "there is no template '" + c.template_name.substr(0, 64) + "'",
-                  hint.empty() ? "zedctl status lists the templates" : hint);
-    }
+    if (!t) return fail(no_template(c.template_name));
     const auto taken = [&](protocol proto, uint16_t number) {
       const auto key = core::port_claim((*a)->id, proto, number);
       return choosing.contains(key) || world->records.claim_owner(key) != nullptr;
@@ -297,7 +355,10 @@ struct gateway_state {
     const bool chosen = c && c->game_port == 0 && c->udp_port == 0 && c->rcon_port == 0;
     if (reply.failure && reply.failure->code == ec::port_conflict && chosen && ++r->port_choices < port_choices_max)
       return create(r, *c);
-    if (r->options.dry_run) answer_plan(r->call, reply);
+    if (r->options.dry_run) {
+      reply.plan.insert(reply.plan.end(), r->steps.begin(), r->steps.end());
+      answer_plan(r->call, reply);
+    }
     else accepted(r->call, r->options, reply);
     handle_repeats(r->who.op.value);
   }

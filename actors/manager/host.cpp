@@ -118,6 +118,7 @@ struct host_state {
                    [&](data_answer& m) { on_data(m); },
                    [&](port_answer& m) { answer(m.request, std::move(m)); },
                    [&](logs_answer& m) { answer(m.request, std::move(m)); },
+                   [&](container_answer& m) { answer(m.request, std::move(m)); },
                    [&](goodbye&) { lose("agent.goodbye"); },
                    [&](incidents& m) { on_incidents(std::move(m.list)); },
                },
@@ -372,6 +373,7 @@ struct host_state {
                    [&](data_query& x) { x.request = n; },
                    [&](port_query& x) { x.request = n; },
                    [&](logs_query& x) { x.request = n; },
+                   [&](container_query& x) { x.request = n; },
                    [](auto&) {},
                },
                q.what);

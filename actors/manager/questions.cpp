@@ -13,7 +13,6 @@ using namespace msg;
 using rt::host_answer;
 using rt::host_query;
 
-constexpr auto agent_time_max = std::chrono::seconds(70);  // beyond the host's own limit
 
 struct asker {
   rt::gateway_actor::pointer self;

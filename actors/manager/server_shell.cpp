@@ -201,6 +201,7 @@ struct server_shell {
     out.container_id = c.container_id;
     out.demand = c.demand;
     out.remove_data = c.remove_data;
+    out.original = c.original;
     out.time_max = c.time_max;
     const auto* t = world->find_template(model().template_name);
     auto plan = t ? plan_of(c, *t)

@@ -70,6 +70,11 @@ struct container_details {
   std::map<std::string, std::string> env;  // the image's included
   std::vector<msg::port_binding> ports;    // as asked for at create
   std::vector<msg::mount> mounts;          // bind mounts
+  std::vector<msg::mount> volumes;         // named and anonymous ones, by their place on the host
+  std::vector<std::string> entrypoint;     // in force, maybe the image's; so are the next two
+  std::vector<std::string> command;
+  std::string user;
+  std::vector<std::string> unusual;  // "privileged", "devices", "host network": what our own containers never have
   std::vector<std::string> networks;
   std::map<std::string, std::string> addresses;  // network -> the container's IPv4 address there, while it runs
 };
@@ -80,6 +85,9 @@ struct image_info {
   std::vector<std::string> digests;  // repository@sha256:…; empty for an image that never met a registry
   docker::labels labels;
   std::map<std::string, std::string> env;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> command;
+  std::string user;
   uint64_t bytes = 0;
 };
 

@@ -44,6 +44,22 @@ std::optional<uint16_t> port_number(std::string_view text) {
   return n;
 }
 
+bool has_some(const json& object, const char* key) {
+  auto list = child(object, key);
+  return list && list->is_array() && !list->empty();
+}
+
+std::vector<std::string> unusual_in(const json& host) {
+  std::vector<std::string> out;
+  if (flag(host, "Privileged")) out.emplace_back("privileged");
+  if (text(host, "NetworkMode") == "host") out.emplace_back("the host's network");
+  if (has_some(host, "Devices") || has_some(host, "DeviceRequests")) out.emplace_back("devices");
+  if (has_some(host, "CapAdd")) out.emplace_back("added capabilities");
+  if (auto tmpfs = child(host, "Tmpfs"); tmpfs && !tmpfs->empty()) out.emplace_back("a tmpfs");
+  if (flag(host, "PublishAllPorts")) out.emplace_back("ports of the Engine's choice");
+  return out;
+}
+
 // {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}
 std::vector<msg::port_binding> bindings(const json* object) {
   std::vector<msg::port_binding> out;
@@ -220,8 +236,16 @@ msg::result<container_details> parse_details(std::string_view body) {
   out.env = env_map(child(*config, "Env"));
   if (auto host = child(*doc, "HostConfig")) out.ports = bindings(child(*host, "PortBindings"));
   if (auto mounts = child(*doc, "Mounts"); mounts && mounts->is_array())
-    for (const auto& m : *mounts)
-      if (text(m, "Type") == "bind") out.mounts.push_back({text(m, "Source"), text(m, "Destination"), !flag(m, "RW")});
+    for (const auto& m : *mounts) {
+      const auto type = text(m, "Type");
+      const msg::mount here{text(m, "Source"), text(m, "Destination"), !flag(m, "RW")};
+      if (type == "bind") out.mounts.push_back(here);
+      else if (type == "volume") out.volumes.push_back(here);
+    }
+  out.entrypoint = text_list(child(*config, "Entrypoint"));
+  out.command = text_list(child(*config, "Cmd"));
+  out.user = text(*config, "User");
+  if (auto host = child(*doc, "HostConfig")) out.unusual = unusual_in(*host);
   if (auto net = child(*doc, "NetworkSettings"))
     if (auto networks = child(*net, "Networks"); networks && networks->is_object())
       for (const auto& [name, card] : networks->items()) {
@@ -254,6 +278,9 @@ msg::result<image_info> parse_image(std::string_view body) {
   if (auto config = child(*doc, "Config")) {
     out.labels = text_map(child(*config, "Labels"));
     out.env = env_map(child(*config, "Env"));
+    out.entrypoint = text_list(child(*config, "Entrypoint"));
+    out.command = text_list(child(*config, "Cmd"));
+    out.user = text(*config, "User");
   }
   return out;
 }

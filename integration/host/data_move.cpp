@@ -17,31 +17,35 @@ namespace {
 
 constexpr const char* copy_name = "tree";  // within the operation's folder
 
-msg::result<void> check_names(const move_request& r) {
+msg::result<void> check_names(const copy_request& r) {
   if (auto ok = msg::check_server_name(r.name); !ok) return ok;
   auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };
   if (r.id.empty() || r.id.size() > 64 || !std::all_of(r.id.begin(), r.id.end(), plain))
-    return msg::fail(msg::ec::bad_request, "a move needs an id of letters, digits and underscores",
+    return msg::fail(msg::ec::bad_request, "a copy needs an id of letters, digits and underscores",
                      "give the operation's id");
   return {};
 }
 
-std::string folder_of(const move_request& r) { return fmt::format(".zedops-moving-{}-{}", r.name, r.id); }
+std::string folder_of(const copy_request& r) { return fmt::format(".zedops-moving-{}-{}", r.name, r.id); }
 
 // Both roots, and at the target the operation's folder if there is one.
 struct places {
   unique_fd from, to, folder;
 };
 
-msg::result<places> open_places(const move_request& r) {
+msg::result<places> open_places(const copy_request& r) {
   if (auto ok = check_names(r); !ok) return msg::fail(ok.error());
-  auto from = open_root(r.from);
-  if (!from) return msg::fail(std::move(from.error()));
+  places p;
+  if (r.parts.empty()) {
+    auto from = open_root(r.from);
+    if (!from) return msg::fail(std::move(from.error()));
+    p.from = std::move(*from);
+  }
   auto to = open_root(r.to);
   if (!to) return msg::fail(std::move(to.error()));
-  places p{std::move(*from), std::move(*to), {}};
+  p.to = std::move(*to);
   p.folder = open_dir_at(p.to.get(), folder_of(r).c_str());
   if (!p.folder && errno != ENOENT)
     return msg::fail(msg::ec::data_unknown, fmt::format("{}/{}: {}", r.to.data_path, folder_of(r), errno_text(errno)),
@@ -117,7 +121,7 @@ survey look_through(int tree) {
   return s;
 }
 
-msg::result<unique_fd> open_tree(const move_request& r, int root) {
+msg::result<unique_fd> open_tree(const copy_request& r, int root) {
   auto tree = open_dir_at(root, r.name.c_str());
   const auto path = r.from.data_path + "/" + r.name;
   if (!tree && errno == ENOENT)
@@ -126,6 +130,52 @@ msg::result<unique_fd> open_tree(const move_request& r, int root) {
   if (is_mount_root(tree.get(), root))
     return msg::fail(msg::ec::forbidden, path + " is a mount point", "mount that disk elsewhere instead of moving");
   return tree;
+}
+
+// One tree that is copied, and where it goes within the copy; empty: it is the copy.
+struct source {
+  unique_fd tree;
+  std::string path;
+  std::string to;
+};
+
+msg::result<source> open_part(const copy_part& part) {
+  // Through links, as the Engine has it; a mount point may well be what a container has mounted.
+  source s{unique_fd(::open(part.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), part.path, part.to};
+  if (s.tree) return s;
+  if (errno == ENOENT)
+    return msg::fail(msg::ec::no_data, "there is no directory " + part.path, "put it back there, or check the disk");
+  return msg::fail(errno == ENOTDIR ? msg::ec::bad_request : msg::ec::data_unknown,
+                   part.path + ": " + errno_text(errno), "only a directory of this host can be taken over");
+}
+
+msg::result<std::vector<source>> open_sources(const copy_request& r, const places& p) {
+  std::vector<source> out;
+  if (r.parts.empty()) {
+    auto tree = open_tree(r, p.from.get());
+    if (!tree) return msg::fail(std::move(tree.error()));
+    out.push_back({std::move(*tree), r.from.data_path + "/" + r.name, {}});
+  }
+  for (const auto& part : r.parts) {
+    if (relative_parts(part.to).empty())
+      return msg::fail(msg::ec::bad_request, fmt::format("'{}' is not a path below the server's tree", part.to),
+                       "correct the template's directories");
+    auto s = open_part(part);
+    if (!s) return msg::fail(std::move(s.error()));
+    out.push_back(std::move(*s));
+  }
+  return out;
+}
+
+// The directory of the copy that this source becomes, made if need be.
+msg::result<unique_fd> place_in(int copy, const source& s) {
+  auto at = open_dir_at(copy, ".");
+  for (const auto& part : relative_parts(s.to)) {
+    if (::mkdirat(at.get(), part.c_str(), 0755) != 0 && errno != EEXIST) return failed("making " + s.to, errno);
+    at = open_dir_at(at.get(), part.c_str());
+    if (!at) return failed("opening " + s.to, errno);
+  }
+  return at;
 }
 
 copy_stage stage_of(const places& p) {
@@ -161,7 +211,7 @@ msg::result<uint64_t> free_space_at(const std::string& path) {
   return disk->free;
 }
 
-msg::result<copy_stage> look_at_copy(const move_request& r) {
+msg::result<copy_stage> look_at_copy(const copy_request& r) {
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
   const auto stage = stage_of(*p);
@@ -172,64 +222,102 @@ msg::result<copy_stage> look_at_copy(const move_request& r) {
     case there::yes: break;
   }
   if (stage == copy_stage::placed) return stage;
-  return msg::fail(msg::ec::already_exists, path + " is there already, and is not this move's copy",
+  return msg::fail(msg::ec::already_exists, path + " is there already, and is not the copy of this operation",
                    "nothing of it is touched: look whose it is, move it away by hand, or name another folder");
 }
 
-msg::result<copy_size> check_copy(const move_request& r) {
+msg::result<copy_size> check_copy(const copy_request& r) {
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
-  auto tree = open_tree(r, p->from.get());
-  if (!tree) return msg::fail(std::move(tree.error()));
-  const auto path = r.from.data_path + "/" + r.name;
-  if (within(p->to.get(), tree->get()))
-    return msg::fail(msg::ec::bad_request, r.to.data_path + " lies in the data that would be moved",
-                     "name a folder outside of " + path);
+  auto sources = open_sources(r, *p);
+  if (!sources) return msg::fail(std::move(sources.error()));
+  copy_size size;
+  uint64_t room = copy_spare_bytes;
+  for (const auto& s : *sources) {
+    if (within(p->to.get(), s.tree.get()))
+      return msg::fail(msg::ec::bad_request, r.to.data_path + " lies in the data that would be copied",
+                       "name a folder outside of " + s.path);
+    const auto found = look_through(s.tree.get());
+    if (!found.obstacle.empty())
+      return msg::fail(msg::ec::forbidden, fmt::format("{} cannot be copied: {}", s.path, found.obstacle),
+                       "nothing was changed; remove what is in the way, then repeat");
+    size.bytes += found.size.bytes;
+    size.entries += found.size.entries;
+    room += found.room;
+  }
   struct stat a {
   }, b{};
-  if (::fstat(p->from.get(), &a) != 0 || ::fstat(p->to.get(), &b) != 0) return failed("looking at the roots", errno);
-  if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+  if (r.parts.empty() && (::fstat(p->from.get(), &a) != 0 || ::fstat(p->to.get(), &b) != 0))
+    return failed("looking at the roots", errno);
+  if (r.parts.empty() && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
     return msg::fail(msg::ec::bad_request, r.to.data_path + " is the folder where the data is, by another name",
                      "name another folder");
-  const auto found = look_through(tree->get());
-  if (!found.obstacle.empty())
-    return msg::fail(msg::ec::forbidden, fmt::format("{} cannot be moved: {}", path, found.obstacle),
-                     "nothing was changed; remove what is in the way, then repeat");
   struct statvfs disk {};
   if (::fstatvfs(p->to.get(), &disk) != 0) return failed("disk of " + r.to.data_path, errno);
   const uint64_t free = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
-  if (free < found.room + copy_spare_bytes)
+  if (free < room)
     return msg::fail(msg::ec::store_full,
                      fmt::format("{} has {} free, the copy of {} needs {}", r.to.data_path, msg::format_bytes(free),
-                                 path, msg::format_bytes(found.room + copy_spare_bytes)),
+                                 sources->front().path, msg::format_bytes(room)),
                      "nothing was changed; free space there, or name a folder on another disk");
-  return found.size;
+  return size;
 }
 
-msg::result<copy_size> copy_tree(const move_request& r, const copy_progress& progress) {
+namespace {
+
+// Progress is told over all sources.
+msg::result<copied_tree> copy_one(int copy, const source& s, const copy_size& before, const copy_progress& progress) {
+  auto place = place_in(copy, s);
+  if (!place) return msg::fail(std::move(place.error()));
+  return copy_content(s.tree.get(), place->get(),
+                      [&](copy_phase phase, uint64_t bytes) { return progress(phase, before.bytes + bytes); });
+}
+
+msg::result<void> compare_one(int copy, const source& s, const copied_tree& copied, uint64_t before,
+                              const copy_progress& progress) {
+  auto place = place_in(copy, s);
+  if (!place) return msg::fail(std::move(place.error()));
+  return compare_content(s.tree.get(), place->get(), copied,
+                         [&](copy_phase phase, uint64_t bytes) { return progress(phase, before + bytes); });
+}
+
+}  // namespace
+
+msg::result<copy_size> copy_tree(const copy_request& r, const copy_progress& progress) {
   if (auto stage = look_at_copy(r); !stage) return msg::fail(std::move(stage.error()));
   if (auto gone = drop_copy(r, copy_fate::remove); !gone) return msg::fail(std::move(gone.error()));
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
-  auto tree = open_tree(r, p->from.get());
-  if (!tree) return msg::fail(std::move(tree.error()));
+  auto sources = open_sources(r, *p);
+  if (!sources) return msg::fail(std::move(sources.error()));
   const auto folder = folder_of(r);
   const auto path = r.to.data_path + "/" + folder;
   // For its owner only: what is in it has its own modes already.
   if (::mkdirat(p->to.get(), folder.c_str(), 0700) != 0) return failed("making " + path, errno);
   p->folder = open_dir_at(p->to.get(), folder.c_str());
-  if (!p->folder || ::mkdirat(p->folder.get(), copy_name, 0700) != 0) return failed("making " + path, errno);
+  if (!p->folder || ::mkdirat(p->folder.get(), copy_name, 0755) != 0) return failed("making " + path, errno);
   auto copy = open_dir_at(p->folder.get(), copy_name);
   if (!copy) return failed("opening " + path, errno);
-  auto copied = copy_content(tree->get(), copy.get(), progress);
-  if (!copied) return msg::fail(std::move(copied.error()));
+  copy_size all;
+  std::vector<copied_tree> trees;
+  for (const auto& s : *sources) {
+    auto copied = copy_one(copy.get(), s, all, progress);
+    if (!copied) return msg::fail(std::move(copied.error()));
+    all.bytes += copied->size.bytes;
+    all.entries += copied->size.entries;
+    trees.push_back(std::move(*copied));
+  }
   if (::syncfs(copy.get()) != 0) return failed("writing out " + path, errno);
-  if (auto same = compare_content(tree->get(), copy.get(), *copied, progress); !same)
-    return msg::fail(std::move(same.error()));
-  return copied->size;
+  uint64_t compared = 0;
+  for (size_t i = 0; i < trees.size(); ++i) {
+    if (auto same = compare_one(copy.get(), (*sources)[i], trees[i], compared, progress); !same)
+      return msg::fail(std::move(same.error()));
+    compared += trees[i].size.bytes;
+  }
+  return all;
 }
 
-msg::result<void> place_copy(const move_request& r) {
+msg::result<void> place_copy(const copy_request& r) {
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
   const auto path = r.to.data_path + "/" + r.name;
@@ -240,7 +328,7 @@ msg::result<void> place_copy(const move_request& r) {
   return {};
 }
 
-msg::result<std::string> drop_copy(const move_request& r, copy_fate fate) {
+msg::result<std::string> drop_copy(const copy_request& r, copy_fate fate) {
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
   if (!p->folder) return std::string{};
@@ -257,7 +345,7 @@ msg::result<std::string> drop_copy(const move_request& r, copy_fate fate) {
   return std::string{};
 }
 
-msg::result<void> finish_copy(const move_request& r) {
+msg::result<void> finish_copy(const copy_request& r) {
   if (auto ok = check_names(r); !ok) return ok;
   auto to = open_root(r.to);
   if (!to) return msg::fail(std::move(to.error()));

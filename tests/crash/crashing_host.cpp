@@ -21,18 +21,18 @@ class whole_host final : public agent::host_port {
   }
   msg::result<uint64_t> free_space_at(const std::string& path) override { return real_->free_space_at(path); }
   msg::result<void> check_new_root(const std::string& path) override { return real_->check_new_root(path); }
-  msg::result<host::copy_stage> look_at_copy(const host::move_request& r) override { return real_->look_at_copy(r); }
-  msg::result<host::copy_size> check_copy(const host::move_request& r) override { return real_->check_copy(r); }
-  msg::result<host::copy_size> copy_tree(const host::move_request& r, const host::copy_progress& progress) override {
+  msg::result<host::copy_stage> look_at_copy(const host::copy_request& r) override { return real_->look_at_copy(r); }
+  msg::result<host::copy_size> check_copy(const host::copy_request& r) override { return real_->check_copy(r); }
+  msg::result<host::copy_size> copy_tree(const host::copy_request& r, const host::copy_progress& progress) override {
     return around("copy_tree", [&] { return real_->copy_tree(r, progress); });
   }
-  msg::result<void> place_copy(const host::move_request& r) override {
+  msg::result<void> place_copy(const host::copy_request& r) override {
     return around("place_copy", [&] { return real_->place_copy(r); });
   }
-  msg::result<std::string> drop_copy(const host::move_request& r, host::copy_fate fate) override {
+  msg::result<std::string> drop_copy(const host::copy_request& r, host::copy_fate fate) override {
     return around("drop_copy", [&] { return real_->drop_copy(r, fate); });
   }
-  msg::result<void> finish_copy(const host::move_request& r) override {
+  msg::result<void> finish_copy(const host::copy_request& r) override {
     return around("finish_copy", [&] { return real_->finish_copy(r); });
   }
   host::view view_of_ports() override { return real_->view_of_ports(); }

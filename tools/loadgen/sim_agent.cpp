@@ -134,6 +134,10 @@ command_result sim_agent::execute(const run_command& c) {
       r.data_root = c.plan.data.root;
       break;
     case command_kind::drop_source: r.bytes_removed = 0; break;
+    case command_kind::adopt:
+      r.failure = error{ec::not_found, "a simulated host has no containers of others", {}, {}};
+      r.untouched = true;
+      break;
     case command_kind::stop:
       e.view.state = container_state::exited;
       e.view.finished_at = now();
@@ -202,6 +206,12 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                    port_answer a;
                    a.request = q.request;
                    for (const auto& p : q.ports) a.rows.push_back({p.number, p.proto, port_owner::free, {}});
+                   say(std::move(a));
+                 },
+                 [&](const container_query& q) {
+                   container_answer a;
+                   a.request = q.request;
+                   a.failure = error{ec::not_found, "a simulated host has no containers of others", {}, {}};
                    say(std::move(a));
                  },
                  [&](const logs_query& q) {

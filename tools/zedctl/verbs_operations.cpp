@@ -56,6 +56,26 @@ std::string create_body(const std::string& name, const arguments& a) {
   return msg::pack_map(r);
 }
 
+std::string adopt_body(const std::string& name, const arguments& a) {
+  msg::adopt_server r;
+  r.name = name;
+  r.agent = a.one("agent");
+  r.container = a.one("container");
+  r.template_name = a.one("template", r.template_name);
+  r.image = a.one("image");
+  r.image_tag = a.one("tag");
+  r.config = pairs(a.all("env"));
+  r.game_port = static_cast<uint16_t>(a.number("game-port", 0));
+  r.udp_port = static_cast<uint16_t>(a.number("udp-port", 0));
+  r.rcon_port = static_cast<uint16_t>(a.number("rcon-port", 0));
+  r.server_data_path = a.one("data-path");
+  r.recovery = recovery_of(a);
+  r.crash = crash_of(a);
+  r.priority = a.integer("priority", 0);
+  r.leave_behind = a.has("leave-behind");
+  return msg::pack_map(r);
+}
+
 std::string edit_body(const std::string& name, const arguments& a) {
   msg::edit_server r;
   r.server = name;
@@ -73,6 +93,7 @@ std::string edit_body(const std::string& name, const arguments& a) {
 std::string body_of(op_kind kind, const std::string& name, const arguments& a) {
   switch (kind) {
     case op_kind::create: return create_body(name, a);
+    case op_kind::adopt: return adopt_body(name, a);
     case op_kind::start: return msg::pack_map(msg::start_server{name, a.has("fresh")});
     case op_kind::stop: return msg::pack_map(msg::stop_server{name});
     case op_kind::restart: return msg::pack_map(msg::restart_server{name});
@@ -134,7 +155,8 @@ msg::error refined(session& s, op_kind kind, msg::error e, const std::string& na
   bool may_be_fresh = kind == op_kind::start || kind == op_kind::recreate || kind == op_kind::restore;
   if (e.code == msg::ec::no_data && may_be_fresh && e.hint.find("--fresh") == std::string::npos)
     e.hint = fmt::format("zedctl server {} --fresh {} begins with empty directories", msg::row_of(kind).verb, name);
-  return kind == op_kind::create ? e : with_guess(s, std::move(e), name);
+  const bool makes_the_name = kind == op_kind::create || kind == op_kind::adopt;
+  return makes_the_name ? e : with_guess(s, std::move(e), name);
 }
 
 std::string duration_text(const msg::operation_view& op) {
@@ -276,11 +298,29 @@ std::vector<parameter> parameters_of(op_kind kind) {
   const parameter name{"NAME", server, "", names.help, arity::one};
   const parameter image{"--image", text, "REPO", "Repository of the image, without tag"};
   const parameter tag{"--tag", text, "TAG", "Tag of the image"};
+  const parameter new_name{"NAME", text, "", "3-32 lower-case letters, digits and hyphens", arity::one};
+  const parameter kind_of_server{"--template", template_name, "T", "Kind of server; default generic"};
   switch (kind) {
+    case op_kind::adopt:
+      return {new_name,
+              {"--container", text, "C", "Name or id of the container that is taken over", arity::one},
+              {"--agent", agent, "A", "The agent on whose host it is", arity::one},
+              kind_of_server,
+              {"--image", text, "REPO", "Repository of the image, without tag; default: the container's"},
+              {"--tag", text, "TAG", "Tag of the image; default: the container's"},
+              env,
+              {"--game-port", port, "N", "Default, as for the two below: as the container publishes it"},
+              {"--udp-port", port, "N", "Second port of the game"},
+              {"--rcon-port", port, "N", "Port of the remote console"},
+              {"--data-path", path, "DIR", "Folder on the agent's host for the copy of its data; default: the agent's"},
+              recovery,
+              crash,
+              priority,
+              {"--leave-behind", none, "", "Go on although the template has not all that the container has"}};
     case op_kind::create:
-      return {{"NAME", text, "", "3-32 lower-case letters, digits and hyphens", arity::one},
+      return {new_name,
               {"--agent", agent, "A", "Where it is to run", arity::one},
-              {"--template", template_name, "T", "Kind of server; default generic"},
+              kind_of_server,
               image,
               tag,
               env,
@@ -321,6 +361,9 @@ std::vector<std::string> examples_of(op_kind kind) {
               "zedctl server create web --agent host1 --image nginx --tag 1.25 --no-wait"};
     case op_kind::start: return {"zedctl start pz1", "zedctl server start --fresh pz1"};
     case op_kind::edit: return {"zedctl server edit pz1 --env MAX_PLAYERS=32 --unset MOTD"};
+    case op_kind::adopt:
+      return {"zedctl server adopt pz1 --container my-zomboid --agent host1 --template project-zomboid --dry-run",
+              "zedctl server adopt pz1 --container my-zomboid --agent host1 --template project-zomboid"};
     case op_kind::move:
       return {"zedctl server move pz1 --data-path /mnt/fast/zedops",
               "zedctl server move pz1 --data-path /mnt/fast/zedops --dry-run"};

@@ -28,7 +28,7 @@ struct two_roots : disk {
     fs::create_symlink("world/map", servers() / "alpha/data/link");
     fs::create_hard_link(servers() / "alpha/data/world/map", servers() / "alpha/data/twin");
   }
-  host::move_request request(const std::string& id = "o1") const { return {root, target, "alpha", id}; }
+  host::copy_request request(const std::string& id = "o1") const { return {root, target, "alpha", id}; }
   fs::path moved() const { return fs::path(target.data_path) / "alpha"; }
   fs::path folder(const std::string& id = "o1") const {
     return fs::path(target.data_path) / (".zedops-moving-alpha-" + id);
@@ -237,7 +237,7 @@ TEST_CASE("move: a disk without room is refused before, and one that fills up wh
           if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=2m") != 0) return std::string("no tmpfs");
           const host::data_root target{small + "/root", d.root.owner};
           if (!host::prepare_root(target)) return std::string("no root");
-          const host::move_request r{d.root, target, "alpha", "o1"};
+          const host::copy_request r{d.root, target, "alpha", "o1"};
           const auto early = host::check_copy(r);
           const auto late = host::copy_tree(r, on_and_on);
           std::string said;

@@ -43,9 +43,9 @@ struct fake_host final : agent::host_port {
   std::vector<std::string> copying;  // what was done, in order
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }
-  msg::result<host::copy_stage> look_at_copy(const host::move_request&) override { return copy; }
-  msg::result<host::copy_size> check_copy(const host::move_request&) override { return host::copy_size{1000, 3}; }
-  msg::result<host::copy_size> copy_tree(const host::move_request&, const host::copy_progress& progress) override {
+  msg::result<host::copy_stage> look_at_copy(const host::copy_request&) override { return copy; }
+  msg::result<host::copy_size> check_copy(const host::copy_request&) override { return host::copy_size{1000, 3}; }
+  msg::result<host::copy_size> copy_tree(const host::copy_request&, const host::copy_progress& progress) override {
     copying.push_back("copy");
     copy = host::copy_stage::partial;
     if (copy_fails) return msg::fail(*copy_fails);
@@ -53,17 +53,17 @@ struct fake_host final : agent::host_port {
       if (!progress(phase, 500)) return msg::fail(msg::ec::cancelled, "the copy was ended");
     return host::copy_size{1000, 3};
   }
-  msg::result<void> place_copy(const host::move_request&) override {
+  msg::result<void> place_copy(const host::copy_request&) override {
     copying.push_back("place");
     copy = host::copy_stage::placed;
     return {};
   }
-  msg::result<std::string> drop_copy(const host::move_request&, host::copy_fate fate) override {
+  msg::result<std::string> drop_copy(const host::copy_request&, host::copy_fate fate) override {
     copying.push_back(fate == host::copy_fate::keep ? "keep" : "drop");
     copy = host::copy_stage::none;
     return fate == host::copy_fate::keep ? std::string("/aside/tree") : std::string{};
   }
-  msg::result<void> finish_copy(const host::move_request&) override {
+  msg::result<void> finish_copy(const host::copy_request&) override {
     copying.push_back("finish");
     copy = host::copy_stage::none;
     return {};

@@ -140,6 +140,7 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
                    for (const auto& p : m.ports) a.rows.push_back({p.number, p.proto, port_owner::free, {}});
                    say(std::move(a));
                  },
+                 [&](const container_query& m) { say(describe(m)); },
                  [&](const logs_query& m) {
                    say(logs_answer{m.request, {{"stdout", "hello"}}, {}});
                  },
@@ -214,6 +215,8 @@ std::vector<std::string> steps_of(command_kind k) {
     case command_kind::move:
       return {"preparing", "stopping", "copying", "renaming", "creating", "starting", "proving", "removing_old"};
     case command_kind::drop_source: return {"cleaning"};
+    case command_kind::adopt:
+      return {"preparing", "pulling", "stopping", "copying", "renaming", "creating", "starting", "proving", "switching", "removing_old"};
     case command_kind::remove: return {"stopping", "removing", "verifying_gone"};
     case command_kind::purge: return {"stopping", "removing", "removing_data", "verifying_gone"};
   }
@@ -282,7 +285,7 @@ void agent::advance(const server_id& server) {
     return;
   }
   if (j.withdrawn) {
-    if (replaces(j.cmd.kind)) put_back(j);
+    undo(j);
     finish(server, error{ec::cancelled, "withdrawn before " + j.steps[j.next], "", {}});
     return;
   }
@@ -310,12 +313,17 @@ void agent::advance(const server_id& server) {
   }
   if (dies_here()) return;
   if (!done) {
-    if (replaces(j.cmd.kind)) put_back(j);
+    undo(j);
     finish(server, done.error());
     return;
   }
   ++j.next;
   later(chance_.between(options_.step_min, options_.step_max), [this, server] { advance(server); });
+}
+
+void agent::undo(job& j) {
+  if (j.cmd.kind == command_kind::adopt) give_back(j);
+  else if (replaces(j.cmd.kind)) put_back(j);
 }
 
 bool agent::dies_here() {

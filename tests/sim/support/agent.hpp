@@ -58,6 +58,7 @@ class agent final : public agent_process {
     bool was_alive = false;
     bool fresh_start = false;
     bool withdrawn = false;
+    bool untouched = false;  // of an adoption that failed: all is as it was
     std::optional<uint64_t> bytes_removed;
   };
   void later(duration wait, std::function<void()> what);  // only if this process still lives then
@@ -75,7 +76,11 @@ class agent final : public agent_process {
   msg::result<void> create(job& j);
   msg::result<void> start_it(job& j);
   msg::result<void> prove(job& j);
+  void undo(job& j);
   void put_back(job& j);
+  msg::result<void> perform_adoption(job& j, const std::string& step);  // agent_adopt.cpp
+  void give_back(job& j);
+  msg::container_answer describe(const msg::container_query& q);
   void finish(const msg::server_id& server, std::optional<msg::error> failure);
   container* current(const job& j);
   void notice(const std::string& server, const char* hint);

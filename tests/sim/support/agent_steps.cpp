@@ -24,6 +24,7 @@ result<void> agent::perform(job& j, const std::string& step) {
     if (body_only && !embodied) return {};  // a missing server has its data moved and nothing else
     if ((step == "starting" || step == "proving") && !j.was_alive) return {};
   }
+  if (j.cmd.kind == command_kind::adopt) return perform_adoption(j, step);
   if (step == "preparing") return prepare(j);
   if (step == "pulling") {
     const auto& image = j.cmd.plan.container.image;
@@ -150,6 +151,7 @@ void agent::finish(const server_id& server, std::optional<error> failure) {
   r.after = look(k);
   r.fresh_start = j.fresh_start;
   r.bytes_removed = j.bytes_removed;
+  r.untouched = j.untouched;
   if (j.cmd.kind == command_kind::move && !r.failure) r.data_root = j.cmd.plan.data.root;
   r.note = r.failure ? "" : "done";
   host_.journal[{j.cmd.op.value, j.cmd.attempt}] = {true, r};

@@ -23,6 +23,8 @@ std::string host::create(const container_spec& spec) {
   c.view.image = spec.image;
   c.view.labels = spec.labels;
   c.ports = spec.ports;
+  c.mounts = spec.mounts;
+  c.env = spec.env;
   c.networks = spec.networks;
   c.restart = spec.restart;
   containers[c.view.id] = c;

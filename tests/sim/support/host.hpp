@@ -15,6 +15,8 @@ namespace zedops::sim {
 struct container {
   msg::container_view view;
   std::vector<msg::port_binding> ports;
+  std::vector<msg::mount> mounts;
+  std::map<std::string, std::string> env;
   std::vector<std::string> networks;
   msg::restart_rule restart = msg::restart_rule::no;
   std::string label(std::string_view key) const {
@@ -61,6 +63,7 @@ class host {
   std::string manager_id;
   uint64_t term = 0;
   std::map<std::pair<std::string, uint32_t>, journal_entry> journal;  // by (operation, attempt)
+  std::map<std::string, bool> adopting;  // by operation: did the original run when it began?
 
   // ---- by hand, as `docker` on the host does it ----
   std::string create(const msg::container_spec& spec);

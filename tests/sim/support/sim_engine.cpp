@@ -105,6 +105,8 @@ void sim_engine::inspect_container(std::string key, request_options o, handler<c
         container_details d;
         d.view = c->view;
         d.ports = c->ports;
+        d.mounts = c->mounts;
+        d.env = c->env;
         d.networks = c->networks;
         if (c->alive())
           for (const auto& n : c->networks) d.addresses[n] = "10.0.0.2";

@@ -49,20 +49,24 @@ struct sim_disk final : agent::host_port {
     return disk::removed_tree{bytes, {}};
   }
   // A host here has one tree per server, whatever the root; a copy is a name beside it that says how far it came.
-  static std::string key(const disk::move_request& r) { return "copy/" + r.name + "/" + r.id; }
+  static std::string key(const disk::copy_request& r) { return "copy/" + r.name + "/" + r.id; }
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }
-  msg::result<disk::copy_stage> look_at_copy(const disk::move_request& r) override {
+  msg::result<disk::copy_stage> look_at_copy(const disk::copy_request& r) override {
     if (!on.disk_mounted) return unmounted();
     auto i = on.trees.find(key(r));
-    if (i == on.trees.end()) return disk::copy_stage::none;
+    if (i == on.trees.end()) {
+      if (!r.parts.empty() && on.data_of(r.name) != msg::data_state::absent)
+        return msg::fail(msg::ec::already_exists, r.name + " is there already");
+      return disk::copy_stage::none;
+    }
     return i->second == msg::data_state::present ? disk::copy_stage::placed : disk::copy_stage::partial;
   }
-  msg::result<disk::copy_size> check_copy(const disk::move_request&) override {
+  msg::result<disk::copy_size> check_copy(const disk::copy_request&) override {
     if (!on.disk_mounted) return unmounted();
     return disk::copy_size{1'000, 1};
   }
-  msg::result<disk::copy_size> copy_tree(const disk::move_request& r, const disk::copy_progress& progress) override {
+  msg::result<disk::copy_size> copy_tree(const disk::copy_request& r, const disk::copy_progress& progress) override {
     boundary();
     if (!on.disk_mounted) return unmounted();
     on.trees[key(r)] = msg::data_state::empty;
@@ -72,25 +76,28 @@ struct sim_disk final : agent::host_port {
     if (!on.disk_mounted) return unmounted();
     return disk::copy_size{1'000, 1};
   }
-  msg::result<void> place_copy(const disk::move_request& r) override {
+  msg::result<void> place_copy(const disk::copy_request& r) override {
     boundary();
     if (!on.disk_mounted) return unmounted();
     on.trees[key(r)] = msg::data_state::present;
+    if (!r.parts.empty()) on.trees[r.name] = msg::data_state::present;
     boundary();
     return {};
   }
-  msg::result<std::string> drop_copy(const disk::move_request& r, disk::copy_fate) override {
+  msg::result<std::string> drop_copy(const disk::copy_request& r, disk::copy_fate) override {
     boundary();
     if (!on.disk_mounted) return unmounted();
+    auto i = on.trees.find(key(r));
+    if (i != on.trees.end() && i->second == msg::data_state::present && !r.parts.empty()) on.trees.erase(r.name);
     on.trees.erase(key(r));
     boundary();
     return std::string{};
   }
-  msg::result<void> finish_copy(const disk::move_request& r) override {
+  msg::result<void> finish_copy(const disk::copy_request& r) override {
     boundary();
     if (!on.disk_mounted) return unmounted();
     on.trees.erase(key(r));
-    on.moved_away.insert(r.name);  // the tree of that name is the copy now; the next removal is the original's
+    if (r.parts.empty()) on.moved_away.insert(r.name);  // the tree of that name is the copy now; the next removal is the original's
     return {};
   }
   disk::view view_of_ports() override { return {disk::host_view::visible, {}}; }

@@ -43,6 +43,27 @@ create_server a_server(const std::string& name, const std::string& on) {
   return c;
 }
 
+container_spec a_stranger(const std::string& name, uint16_t port) {
+  const auto next = static_cast<uint16_t>(port + 1);
+  container_spec c;
+  c.name = name;
+  c.image = "registry.example/pz:41";
+  c.env = {{"SERVER_DEFAULT_PORT", std::to_string(port)}, {"SERVER_UDP_PORT", std::to_string(next)}, {"MOTD", "hello"}};
+  c.ports = {{port, port, protocol::udp, {}}, {next, next, protocol::udp, {}}};
+  c.mounts = {{"/srv/old/bin", "/home/steam/zomboid-dedicated", false}, {"/srv/old/data", "/home/steam/Zomboid", false}};
+  c.networks = {"zomboid-servers", "zomboid-backend"};
+  return c;
+}
+
+adopt_server an_adoption(const std::string& container, const std::string& name, const std::string& on) {
+  adopt_server r;
+  r.name = name;
+  r.agent = on;
+  r.container = container;
+  r.template_name = "project-zomboid";
+  return r;
+}
+
 world::world(uint64_t s, manager::policy p) : seed(s), chance(s), rules(std::move(p)) {
   hush();
   random_ = std::make_unique<seeded_randomness>(s ^ 0x5eed);

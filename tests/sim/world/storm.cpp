@@ -49,7 +49,7 @@ void storm::ask(const std::string& verb, const Body& body) {
 void storm::request() {
   const auto server = some_server();
   const auto slash = server.find('/');
-  switch (luck_.below(16)) {
+  switch (luck_.below(18)) {
     case 0:
     case 1:
     case 2:
@@ -81,8 +81,51 @@ void storm::request() {
       return ask("server.purge", purge_server{server, luck_.percent(95), keep, !keep});
     }
     case 14: return ask("server.sync", sync_agents{});
+    case 15:
+      tell("move " + server);
+      return ask("server.move", move_server{server, luck_.percent(50) ? "/mnt/one" : "/mnt/two"});
+    case 16: return adopt(server.substr(0, slash), server.substr(slash + 1));
     default: return ask("server.ls", list_servers{});
   }
+}
+
+// Somebody made a container by hand; now it is to be a server.
+void storm::adopt(const std::string& on, const std::string& as) {
+  auto& h = w_.on(on);
+  const auto n = stranger_names_++;
+  const auto c = a_stranger(luck_.percent(20) ? "steam-zomboid-" + as : "by-hand-" + std::to_string(n),
+                            static_cast<uint16_t>(16500 + 2 * n));
+  if (h.by_name(c.name)) return;
+  h.images.insert(c.image);
+  const auto id = h.create(c);
+  strangers_.push_back({on, id, c.name});
+  if (luck_.percent(70)) h.start(id);
+  tell("adopt " + c.name + " as " + on + "/" + as);
+  ask("server.adopt", an_adoption(luck_.percent(50) ? id : c.name, as, on));
+}
+
+// A container that was not ours may be gone only when its adoption succeeded, or by hand.
+std::string storm::lost_stranger() const {
+  std::set<std::string> adopted;
+  std::map<operation_id, std::string> open;
+  std::map<std::string, std::string> ends;  // how its adoptions ended
+  for (const auto& e : w_.audit.log())
+    for (const auto& n : e.facts) {
+      if (const auto* a = std::get_if<operation_accepted>(&n.what)) open[a->op->id] = a->op->original;
+      const auto* end = std::get_if<operation_ended>(&n.what);
+      if (!end || !open.contains(end->id)) continue;
+      // One that was given up for its time may still have come to its end on the host.
+      const bool given_up = end->failure && (end->failure->code == ec::timeout || end->failure->code == ec::agent_unreachable);
+      if (end->status == op_status::succeeded || given_up) adopted.insert(open[end->id]);
+      ends[open[end->id]] += "; " + std::string(name_of(end->status)) + (end->failure ? ": " + end->failure->message : "");
+    }
+  for (const auto& s : strangers_) {
+    const auto& there = w_.hosts.at(s.host)->containers;
+    if (!there.contains(s.id) && !adopted.contains(s.id) && !removed_by_hand_.contains(s.id))
+      return "container " + s.name + " on " + s.host + " is gone, and no server has it" +
+             (ends.contains(s.id) ? ends.at(s.id) : "; it was never begun");
+  }
+  return {};
 }
 
 std::string storm::unrest_of(const server& s) {
@@ -160,9 +203,16 @@ uint64_t storm::fingerprint() const {
 }
 
 storm::figures storm::count() const {
-  figures out{faults_, w_.steps, w_.audit.acknowledged(), w_.audit.lost(), 0, w_.incarnation};
+  figures out{faults_, w_.steps, w_.audit.acknowledged(), w_.audit.lost(), 0, w_.incarnation, {}};
+  std::map<operation_id, op_kind> kinds;
   for (const auto& e : w_.audit.log())
-    for (const auto& n : e.facts) out.ended += std::holds_alternative<operation_ended>(n.what) ? 1 : 0;
+    for (const auto& n : e.facts) {
+      if (const auto* a = std::get_if<operation_accepted>(&n.what)) kinds[a->op->id] = a->op->kind;
+      const auto* end = std::get_if<operation_ended>(&n.what);
+      if (!end) continue;
+      ++out.ended;
+      if (end->status == op_status::succeeded) ++out.succeeded[std::string(name_of(kinds[end->id]))];
+    }
   return out;
 }
 
@@ -195,6 +245,7 @@ std::string storm::run() {
   const bool rest = w_.until(at_rest, 20min);
   if (broken()) return story(w_.report());
   if (!rest) return story("no rest: " + why);
+  if (auto lost = lost_stranger(); !lost.empty()) return story(lost);
   w_.audit.look_at_promises();
   w_.stop_manager();
   if (broken()) return story(w_.report());

@@ -1,6 +1,7 @@
 // One random life of a whole installation, drawn from one seed: clients that want things, and everything that can go
 // wrong. Afterwards the weather is fine, and the world has to come to rest with records that are true.
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,14 @@ class storm {
   struct figures {
     std::map<std::string, uint64_t> faults;  // by kind
     uint64_t steps = 0, acknowledged = 0, lost = 0, ended = 0, starts = 0;
+    std::map<std::string, uint64_t> succeeded;  // operations by kind
   };
   figures count() const;
 
  private:
   void request();
+  void adopt(const std::string& on, const std::string& as);
+  std::string lost_stranger() const;
   void misfortune();
   void hand_of_man();  // somebody works with docker on a host
   void fault_of_manager(uint64_t which);
@@ -52,6 +56,12 @@ class storm {
   const storm_options options_;
   dice luck_;
   world w_;
+  struct stranger {  // a container that somebody made by hand
+    std::string host, id, name;
+  };
+  std::vector<stranger> strangers_;
+  unsigned stranger_names_ = 0;
+  std::set<std::string> removed_by_hand_;
   std::vector<std::string> story_;
   std::map<std::string, uint64_t> faults_;
 };

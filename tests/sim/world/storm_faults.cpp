@@ -15,7 +15,10 @@ void storm::hand_of_man() {
   if (name.find(".old-") != std::string::npos) return;
   // One does not work by hand on what the agent is working on: it would find a half-made thing and be right to fail.
   switch (luck_.below(4)) {
-    case 0: fault("container removed by hand", "by hand: docker rm -f " + name); return h.remove(id);
+    case 0:
+      fault("container removed by hand", "by hand: docker rm -f " + name);
+      removed_by_hand_.insert(id);
+      return h.remove(id);
     case 1:
       fault("container stopped by hand", "by hand: docker stop " + name);
       return h.stop(id, static_cast<int64_t>(luck_.below(2)));

@@ -36,6 +36,7 @@ TEST_CASE("the world comes to rest with true records, whatever has happened", "[
     sum.acknowledged += told.acknowledged;
     sum.lost += told.lost;
     sum.ended += told.ended;
+    for (const auto& [kind, n] : told.succeeded) sum.succeeded[kind] += n;
     sum.starts += told.starts;
     if (story.empty()) continue;
     ++failures;
@@ -49,6 +50,9 @@ TEST_CASE("the world comes to rest with true records, whatever has happened", "[
             << static_cast<uint64_t>(static_cast<double>(sum.steps) / seconds)
             << " steps per second of CPU; manager started " << sum.starts << " times; operations acknowledged "
             << sum.acknowledged << ", ended " << sum.ended << ", lost " << sum.lost << "; faults " << faults << "\n";
+  std::cout << "  succeeded:";
+  for (const auto& [kind, n] : sum.succeeded) std::cout << " " << kind << " " << n;
+  std::cout << "\n";
   for (const auto& [kind, n] : sum.faults) std::cout << "  " << kind << ": " << n << "\n";
 }
 

@@ -70,6 +70,7 @@ inline operation open_operation(const server& s, op_kind kind, bool waiting = fa
     op.data_from = s.data_path;
     op.data_to = "/mnt/new";
   }
+  if (kind == op_kind::adopt) op.original = "f0re1gn";
   return op;
 }
 
@@ -166,6 +167,9 @@ class desk {
   }
   decision create(server rec) {
     return give(created{std::move(rec), {{"o" + std::to_string(++asked_)}, "ann", {}, 1}});
+  }
+  decision adopt(server rec, std::string original = "f0re1gn") {
+    return give(created{std::move(rec), {{"o" + std::to_string(++asked_)}, "ann", {}, 1}, std::move(original)});
   }
   decision see(observation o) { return give(seen{std::move(o), cause_kind::sync, {}}); }
   decision finish(observation after, std::optional<error> failure = {}) {

@@ -35,7 +35,7 @@ observation any_observation(dice& x) {
 }
 
 server_request any_request(dice& x) {
-  switch (static_cast<op_kind>(x.roll(11))) {
+  switch (static_cast<op_kind>(x.roll(12))) {
     case op_kind::create: return create_server{};
     case op_kind::start: return start_server{"", x.roll(2) == 1};
     case op_kind::stop: return stop_server{};
@@ -52,6 +52,7 @@ server_request any_request(dice& x) {
     case op_kind::remove: return remove_server{};
     case op_kind::restore: return restore_server{"", x.roll(2) == 1};
     case op_kind::move: return move_server{"", x.roll(2) ? "/mnt/one" : "/mnt/two"};
+    case op_kind::adopt: return adopt_server{};
     case op_kind::purge: break;
   }
   return purge_server{"", x.roll(4) != 0, x.roll(2) == 0, x.roll(2) == 0};

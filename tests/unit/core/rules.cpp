@@ -64,7 +64,8 @@ bool open_operations_have_a_deadline(const step& x) { return !x.after.op || next
 bool what_time_ended_is_withdrawn(const step& x) {
   const bool given_up = is<tick>(x.in) && x.before.op && !x.after.op;
   const auto* w = effect_in<withdraw_command>(x.d);
-  const bool called_off = is<cancel_requested>(x.in) && x.before.op && x.before.op->kind == op_kind::move;
+  const bool called_off = is<cancel_requested>(x.in) && x.before.op &&
+                          (x.before.op->kind == op_kind::move || x.before.op->kind == op_kind::adopt);
   if (called_off) return !w || (x.after.op && w->op == x.after.op->id);  // its agent puts everything back
   if (!given_up || never_sent(*x.before.op)) return w == nullptr;
   return w && w->op == x.before.op->id;
@@ -91,6 +92,9 @@ bool nothing_but_purge_gives_back_a_wish_on_report(const step& x) {
   // Failed is also what claims success while a container is still there.
   const auto& report = std::get<reported>(x.in).report;
   const bool failed = report.failure || report.after.container == presence::present;
+  // An adoption that failed and left something: nothing is to start that by itself.
+  if (x.before.op && x.before.op->kind == op_kind::adopt && report.failure)
+    return x.after.desired == desired_state::stopped;
   return x.before.op && x.before.op->kind == op_kind::purge && failed;
 }
 
@@ -162,7 +166,12 @@ bool fresh_is_asked_for(const step& x) {
 
 bool record_is_forgotten_only_after_a_purge(const step& x) {
   if (!fact_in<server_purged>(x.d)) return true;
-  return is<reported>(x.in) && x.before.op && x.before.op->kind == op_kind::purge && effect_in<forget>(x.d);
+  const auto* told = std::get_if<reported>(&x.in);
+  if (!told || !x.before.op || !effect_in<forget>(x.d)) return false;
+  const auto& r = told->report;
+  const bool never_was = x.before.op->kind == op_kind::adopt && r.failure && r.untouched &&
+                         r.after.container != presence::present;
+  return never_was || x.before.op->kind == op_kind::purge;
 }
 
 bool what_its_owner_set_stays(const step& x) {

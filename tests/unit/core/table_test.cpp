@@ -45,7 +45,8 @@ std::vector<server_request> every_request() {
           unconfirmed,
           both,
           move_server{"pz-one", "/mnt/new"},
-          move_server{"pz-one", "/etc"}};
+          move_server{"pz-one", "/etc"},
+          adopt_server{}};
 }
 
 std::vector<observation> every_observation() {
@@ -131,7 +132,8 @@ bool occurs(const server& s) {
   if (s.id.empty()) return true;
   if (!s.op) return s.status != server_status::creating;
   switch (s.op->kind) {
-    case op_kind::create: return s.status == server_status::creating;
+    case op_kind::create:
+    case op_kind::adopt: return s.status == server_status::creating;
     case op_kind::remove:
     case op_kind::purge: return s.status == server_status::deleting;
     case op_kind::restore: return s.status == server_status::missing;
@@ -217,6 +219,7 @@ server_request request_named(const std::string& name) {
   if (name == "restore-fresh") return restore_server{"", true};
   if (name == "purge") return purge_server{"", true, true, false};
   if (name == "move") return move_server{"", "/mnt/new"};
+  if (name == "adopt") return adopt_server{};
   REQUIRE(name == "create");
   return create_server{};
 }

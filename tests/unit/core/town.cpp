@@ -129,7 +129,7 @@ void town::create() {
   for (const auto& claim : claims_of(s))
     if (claims_.contains(claim)) return;  // the journal refuses
   if (!h.online) return;
-  give(s.id.value, created{s, {{"o" + std::to_string(++ids_)}, "ann", {}, 1}});
+  give(s.id.value, created{s, {{"o" + std::to_string(++ids_)}, "ann", {}, 1}, one_in(4) ? "f0re1gn" : ""});
 }
 
 void town::request(server& s) {

@@ -74,6 +74,14 @@ command_result town::perform(host& h, const order& o, bool cut_short) {
         r.data_root = o.what.data_to;
         break;
       case command_kind::drop_source: break;
+      case command_kind::adopt:
+        if (!h.mounted) {
+          fail_with(ec::data_unknown);
+          r.untouched = true;
+          break;
+        }
+        run();
+        break;
       case command_kind::remove: h.bodies.erase(o.server.value); break;
       case command_kind::purge:
         h.bodies.erase(o.server.value);

@@ -1,0 +1,24 @@
+// What a container that somebody else made is as a server of ours: which image, ports and variables its record gets, and
+// what a template cannot give it. Pure.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "messages/link.hpp"
+#include "messages/requests.hpp"
+#include "messages/template.hpp"
+
+namespace zedops::core {
+
+struct adoption {
+  msg::create_server as;           // everything named that the container decides
+  bool runs = false;               // it is running now
+  std::vector<std::string> steps;  // what will happen, for a dry run
+};
+
+// Refused: a container of this or another manager, one without a mount for a directory of the template, mounts within
+// such a directory, a port that cannot be told, and, unless `leave_behind`, whatever the template does not have.
+msg::result<adoption> adoption_of(const msg::adopt_server& r, const msg::container_answer& c,
+                                  const msg::server_template& t, const std::string& manager_id);
+
+}  // namespace zedops::core

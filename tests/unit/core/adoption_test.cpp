@@ -1,0 +1,206 @@
+// What a container that somebody else made is as a server of ours.
+#include "actors/core/adoption.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/unit/core/desk.hpp"
+
+using namespace zedops::core;
+using namespace zedops::core::testing;
+
+namespace {
+
+server_template zomboid() {
+  server_template t;
+  t.name = "project-zomboid";
+  t.image_tag = "latest";
+  t.networks = {"zomboid"};
+  t.inject_env = {{"GAME", "{game_port}"}, {"UDP", "{udp_port}"}, {"RCON", "{rcon_port}"}};
+  t.env = {{"TZ", "UTC"}};
+  t.game_port = {port_rule::assigned, 16261, 16400, 2, 0};
+  t.udp_port = {port_rule::assigned, 0, 0, 1, 1};
+  t.rcon_port = {port_rule::assigned, 27015, 27100, 1, 0};
+  t.ports = {{"game", protocol::udp, "{game_port}", 0, true},
+             {"udp", protocol::udp, "{udp_port}", 0, true},
+             {"rcon", protocol::tcp, "{rcon_port}", 0, false}};
+  t.dirs = {{"bin", "/opt/game", "bin", true, false}, {"data", "/home/steam/Zomboid", "data", true, false}};
+  return t;
+}
+
+server_template plain() {
+  server_template t;
+  t.name = "generic";
+  t.image_tag = "latest";
+  t.game_port.rule = port_rule::optional;
+  t.ports = {{"game", protocol::tcp, "{game_port}", 0, true}, {"game", protocol::udp, "{game_port}", 0, true}};
+  t.dirs = {{"data", "/data", "data", true, false}};
+  return t;
+}
+
+container_answer by_hand() {
+  container_answer c;
+  c.view.id = "f0re1gn";
+  c.view.name = "my-zomboid";
+  c.view.image = "registry.example:5000/pz:41";
+  c.view.state = container_state::running;
+  c.env = {{"GAME", "16300"}, {"UDP", "16301"}, {"RCON", "27020"}, {"TZ", "UTC"}, {"MOTD", "hello"}};
+  c.ports = {{16300, 16300, protocol::udp, {}}, {16301, 16301, protocol::udp, {}}};
+  c.mounts = {{"/srv/pz/bin", "/opt/game", false}, {"/srv/pz/home", "/home/steam", false}};
+  c.networks = {"zomboid"};
+  return c;
+}
+
+adopt_server wish(std::string name = "pz1") {
+  adopt_server r;
+  r.name = std::move(name);
+  r.agent = "h1";
+  r.container = "my-zomboid";
+  return r;
+}
+
+std::string refusal_of(const adopt_server& r, const container_answer& c, const server_template& t) {
+  auto a = adoption_of(r, c, t, "m1");
+  return a ? "" : std::string(name_of(a.error().code)) + ": " + a.error().message + " -- " + a.error().hint;
+}
+
+std::string all(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const auto& l : lines) out += l + "\n";
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("adoption: image, variables and ports are the container's", "[unit][core][fc-24]") {
+  const auto a = adoption_of(wish(), by_hand(), zomboid(), "m1");
+  REQUIRE(a);
+  CHECK(a->runs);
+  CHECK(a->as.name == "pz1");
+  CHECK(a->as.agent == "h1");
+  CHECK(a->as.template_name == "project-zomboid");
+  CHECK(a->as.image == "registry.example:5000/pz");
+  CHECK(a->as.image_tag == "41");
+  // What the template sets by itself is not kept as the server's own.
+  CHECK(a->as.config == std::map<std::string, std::string>{{"MOTD", "hello"}});
+  CHECK(a->as.game_port == 16300);
+  CHECK(a->as.udp_port == 16301);
+  CHECK(a->as.rcon_port == 27020);
+  const auto steps = all(a->steps);
+  INFO(steps);
+  CHECK(mentions(steps, {"/srv/pz/bin to pz1/bin", "/srv/pz/home/Zomboid to pz1/data", "my-zomboid", "stays where"}));
+}
+
+TEST_CASE("adoption: what is said counts more than what is there", "[unit][core][fc-24]") {
+  auto r = wish();
+  r.image = "elsewhere/pz";
+  r.image_tag = "42";
+  r.config = {{"MOTD", "new"}};
+  r.game_port = 16400;
+  r.leave_behind = true;
+  auto c = by_hand();
+  c.view.state = container_state::exited;
+  const auto a = adoption_of(r, c, zomboid(), "m1");
+  REQUIRE(a);
+  CHECK(!a->runs);
+  CHECK(a->as.image == "elsewhere/pz");
+  CHECK(a->as.image_tag == "42");
+  CHECK(a->as.config.at("MOTD") == "new");
+  CHECK(a->as.game_port == 16400);
+}
+
+TEST_CASE("adoption: an image by digest, and one without a name", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  const auto digest = "sha256:" + std::string(64, 'a');
+  c.view.image = "pz@" + digest;
+  auto a = adoption_of(wish(), c, zomboid(), "m1");
+  REQUIRE(a);
+  CHECK(a->as.image == "pz");
+  CHECK(a->as.image_tag == digest);
+  c.view.image = digest;
+  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "without a name", "--image"}));
+  auto t = zomboid();
+  t.image = "registry.example/pz";
+  a = adoption_of(wish(), c, t, "m1");
+  REQUIRE(a);
+  CHECK(a->as.image.empty());  // the template's
+}
+
+TEST_CASE("adoption: containers of managers are nobody else's", "[unit][core][fc-24][acc-21]") {
+  auto c = by_hand();
+  c.view.labels = {{"zedops.manager", "m1"}, {"zedops.server.name", "other"}};
+  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"already_exists", "server other"}));
+  c.view.labels["zedops.manager"] = "m2";
+  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"forbidden", "another manager (m2)"}));
+}
+
+TEST_CASE("adoption: each directory has to be a mount, whole", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  c.mounts.pop_back();
+  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"no_data", "/home/steam/Zomboid", "own layer", "docker cp"}));
+  c = by_hand();
+  c.mounts.push_back({"/srv/saves", "/home/steam/Zomboid/Saves", false});
+  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "/home/steam/Zomboid/Saves", "not one tree"}));
+  c = by_hand();  // the nearest mount counts
+  c.mounts.push_back({"/mnt/zomboid", "/home/steam/Zomboid", false});
+  auto r = wish();
+  r.leave_behind = true;  // then nothing of /home/steam is taken
+  const auto a = adoption_of(r, c, zomboid(), "m1");
+  REQUIRE(a);
+  CHECK(mentions(all(a->steps), {"/mnt/zomboid to pz1/data", "left behind: mount /home/steam"}));
+}
+
+TEST_CASE("adoption: what its template cannot give is named, and left behind only when that is said",
+          "[unit][core][fc-24]") {
+  struct row {
+    const char* says;
+    void (*change)(container_answer&);
+  };
+  for (const auto& x :
+       {row{"port 8080->80/tcp", [](container_answer& c) { c.ports.push_back({8080, 80, protocol::tcp, {}}); }},
+        row{"mount /etc/game", [](container_answer& c) { c.mounts.push_back({"/etc/g", "/etc/game", true}); }},
+        row{"network backend", [](container_answer& c) { c.networks.emplace_back("backend"); }},
+        row{"command './run -x'", [](container_answer& c) { c.command = {"./run", "-x"}; }},
+        row{"entrypoint 'sh'", [](container_answer& c) { c.entrypoint = {"sh"}; }},
+        row{"user 1000", [](container_answer& c) { c.user = "1000"; }},
+        row{"privileged", [](container_answer& c) { c.unusual.emplace_back("privileged"); }}}) {
+    auto c = by_hand();
+    x.change(c);
+    CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", x.says, "--leave-behind"}));
+    auto r = wish();
+    r.leave_behind = true;
+    const auto a = adoption_of(r, c, zomboid(), "m1");
+    REQUIRE(a);
+    CHECK(mentions(all(a->steps), {"left behind", x.says}));
+  }
+}
+
+TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  c.env.erase("GAME");  // two are published now, and neither is said to be it
+  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "game port", "16300/udp, 16301/udp", "--game-port"}));
+  auto r = wish();
+  r.game_port = 16300;
+  auto a = adoption_of(r, c, zomboid(), "m1");
+  REQUIRE(a);
+  CHECK(a->as.udp_port == 16301);
+  // One that is published under another number on the host keeps that number.
+  c = by_hand();
+  c.ports[0].host_port = 20000;
+  a = adoption_of(wish(), c, zomboid(), "m1");
+  REQUIRE(a);
+  CHECK(a->as.game_port == 20000);
+}
+
+TEST_CASE("adoption: a template with an optional port", "[unit][core][fc-24]") {
+  container_answer c;
+  c.view.name = "web";
+  c.view.image = "nginx";
+  c.mounts = {{"/srv/web", "/data", false}};
+  auto a = adoption_of(wish("web"), c, plain(), "m1");
+  REQUIRE(a);
+  CHECK(a->as.game_port == 0);
+  CHECK(a->as.image == "nginx");
+  c.ports = {{9000, 9000, protocol::tcp, {}}};
+  a = adoption_of(wish("web"), c, plain(), "m1");
+  REQUIRE(a);
+  CHECK(a->as.game_port == 9000);
+}
