@@ -113,7 +113,8 @@ void core_state::on_container_query(const container_query& q) {
           out.failure = c.error();
           return tell(std::move(out));
         }
-        engine.inspect_image(c->image_id, {list_deadline},
+        auto image_id = std::move(c->image_id);  // before the rest goes into the handler
+        engine.inspect_image(std::move(image_id), {list_deadline},
                              [tell, out = std::move(out), c = std::move(*c)](result<docker::image_info> image) mutable {
                                if (!image && image.error().code != ec::not_found) out.failure = image.error();
                                describe(out, std::move(c), image ? *image : docker::image_info{});

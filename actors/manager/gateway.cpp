@@ -413,6 +413,9 @@ struct gateway_state {
             [this, id, key, who = call.who](server_reply& r) {
               asking.erase(key);
               if (r.failure) return answer_error(*world, who, *r.failure);
+              // One that its agent is putting back is still open.
+              auto owner = world->records.operation_owner(id);
+              if (owner && owner->op && owner->op->id == id) return answer_result(*world, who, view_of(*owner->op));
               auto op = world->past.operation(id);
               if (op && *op) answer_result(*world, who, view_of(**op));
               else answer_error(*world, who, {ec::internal, "the operation's record is not there", "", id.value});

@@ -30,22 +30,16 @@ msg::result<void> check_names(const copy_request& r) {
 
 std::string folder_of(const copy_request& r) { return fmt::format(".zedops-moving-{}-{}", r.name, r.id); }
 
-// Both roots, and at the target the operation's folder if there is one.
+// The target's root, and in it the operation's folder if there is one.
 struct places {
-  unique_fd from, to, folder;
+  unique_fd to, folder;
 };
 
 msg::result<places> open_places(const copy_request& r) {
   if (auto ok = check_names(r); !ok) return msg::fail(ok.error());
-  places p;
-  if (r.parts.empty()) {
-    auto from = open_root(r.from);
-    if (!from) return msg::fail(std::move(from.error()));
-    p.from = std::move(*from);
-  }
   auto to = open_root(r.to);
   if (!to) return msg::fail(std::move(to.error()));
-  p.to = std::move(*to);
+  places p{std::move(*to), {}};
   p.folder = open_dir_at(p.to.get(), folder_of(r).c_str());
   if (!p.folder && errno != ENOENT)
     return msg::fail(msg::ec::data_unknown, fmt::format("{}/{}: {}", r.to.data_path, folder_of(r), errno_text(errno)),
@@ -121,7 +115,10 @@ survey look_through(int tree) {
   return s;
 }
 
-msg::result<unique_fd> open_tree(const copy_request& r, int root) {
+msg::result<unique_fd> open_tree(const copy_request& r) {
+  auto from = open_root(r.from);
+  if (!from) return msg::fail(std::move(from.error()));
+  const int root = from->get();
   auto tree = open_dir_at(root, r.name.c_str());
   const auto path = r.from.data_path + "/" + r.name;
   if (!tree && errno == ENOENT)
@@ -149,10 +146,10 @@ msg::result<source> open_part(const copy_part& part) {
                    part.path + ": " + errno_text(errno), "only a directory of this host can be taken over");
 }
 
-msg::result<std::vector<source>> open_sources(const copy_request& r, const places& p) {
+msg::result<std::vector<source>> open_sources(const copy_request& r) {
   std::vector<source> out;
   if (r.parts.empty()) {
-    auto tree = open_tree(r, p.from.get());
+    auto tree = open_tree(r);
     if (!tree) return msg::fail(std::move(tree.error()));
     out.push_back({std::move(*tree), r.from.data_path + "/" + r.name, {}});
   }
@@ -181,6 +178,19 @@ msg::result<unique_fd> place_in(int copy, const source& s) {
 copy_stage stage_of(const places& p) {
   if (!p.folder) return copy_stage::none;
   return is_there(p.folder.get(), copy_name) == there::no ? copy_stage::placed : copy_stage::partial;
+}
+
+// A move within one folder, known by two names, would end with the removal of what it has copied.
+msg::result<void> check_other_root(const copy_request& r, int to) {
+  auto from = open_root(r.from);
+  if (!from) return msg::fail(std::move(from.error()));
+  struct stat a {
+  }, b{};
+  if (::fstat(from->get(), &a) != 0 || ::fstat(to, &b) != 0) return failed("looking at the roots", errno);
+  if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+    return msg::fail(msg::ec::bad_request, r.to.data_path + " is the folder where the data is, by another name",
+                     "name another folder");
+  return {};
 }
 
 }  // namespace
@@ -229,7 +239,7 @@ msg::result<copy_stage> look_at_copy(const copy_request& r) {
 msg::result<copy_size> check_copy(const copy_request& r) {
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
-  auto sources = open_sources(r, *p);
+  auto sources = open_sources(r);
   if (!sources) return msg::fail(std::move(sources.error()));
   copy_size size;
   uint64_t room = copy_spare_bytes;
@@ -245,13 +255,8 @@ msg::result<copy_size> check_copy(const copy_request& r) {
     size.entries += found.size.entries;
     room += found.room;
   }
-  struct stat a {
-  }, b{};
-  if (r.parts.empty() && (::fstat(p->from.get(), &a) != 0 || ::fstat(p->to.get(), &b) != 0))
-    return failed("looking at the roots", errno);
-  if (r.parts.empty() && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-    return msg::fail(msg::ec::bad_request, r.to.data_path + " is the folder where the data is, by another name",
-                     "name another folder");
+  if (r.parts.empty())
+    if (auto ok = check_other_root(r, p->to.get()); !ok) return msg::fail(std::move(ok.error()));
   struct statvfs disk {};
   if (::fstatvfs(p->to.get(), &disk) != 0) return failed("disk of " + r.to.data_path, errno);
   const uint64_t free = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
@@ -288,7 +293,7 @@ msg::result<copy_size> copy_tree(const copy_request& r, const copy_progress& pro
   if (auto gone = drop_copy(r, copy_fate::remove); !gone) return msg::fail(std::move(gone.error()));
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
-  auto sources = open_sources(r, *p);
+  auto sources = open_sources(r);
   if (!sources) return msg::fail(std::move(sources.error()));
   const auto folder = folder_of(r);
   const auto path = r.to.data_path + "/" + folder;

@@ -2,8 +2,8 @@
 
 #include <fstream>
 
-#include "actors/agent/lane_run.hpp"
 #include "tests/integration/agent/rig.hpp"
+#include "tests/integration/agent/trees.hpp"
 
 using namespace zedops;
 using namespace zedops::msg;
@@ -12,11 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Adds a line to the world at each start, so that one can tell which tree it ran on.
-const std::vector<std::string> living{
-    "sh", "-c", "echo born >> /data/births; trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
-
-struct crash {};  // deliberately no std::exception: nothing on the way may catch it
+const std::vector<std::string> nothing;
 
 struct mover : rig {
   fs::path from = fs::path(data_root());
@@ -48,40 +44,7 @@ struct mover : rig {
     std::ofstream(from / name / "data/world") << std::string(100'000, 'w');
     return id;
   }
-  // Runs the command without the core, as its lane would, and dies at the n-th effect. The name of that effect, or
-  // nothing when the command came to its end before.
-  std::optional<std::string> run_until(const run_command& c, int n, std::optional<command_result>& result) {
-    agent::active_command active;
-    active.command = c;
-    active.report = std::make_shared<agent::reporter>(c, nullptr, env().clock.steady);
-    std::string where;
-    env().crash_point = [&](std::string_view name) {
-      if (n-- > 0) return;
-      where = name;
-      throw crash{};
-    };
-    try {
-      result = agent::run_lane(env(), active);
-    } catch (const crash&) {
-    }
-    env().crash_point = {};
-    return where.empty() ? std::nullopt : std::optional(where);
-  }
 };
-
-std::string text_of(const fs::path& p) {
-  std::ifstream in(p);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// Whatever an operation makes beside the servers' trees: `.zedops-moving-...`, `.trash-...`.
-size_t left_overs(const fs::path& root) {
-  size_t n = 0;
-  if (fs::exists(root))
-    for (const auto& e : fs::directory_iterator(root))
-      n += e.path().filename().string().starts_with(".") && e.path().filename() != ".zedops-data-root" ? 1 : 0;
-  return n;
-}
 
 }  // namespace
 
@@ -110,8 +73,8 @@ TEST_CASE_METHOD(mover, "agent: a running server moves with its data, and the or
   REQUIRE_FALSE(cleaned.failure);
   CHECK(cleaned.bytes_removed == 100'005u);
   CHECK_FALSE(fs::exists(from / "goes"));
-  CHECK(left_overs(from) == 0);
-  CHECK(left_overs(to) == 0);
+  CHECK(left_overs(from) == nothing);
+  CHECK(left_overs(to) == nothing);
   CHECK(cleaned.after.view.state == container_state::running);
   CHECK(text_of(to / "goes/data/world").size() == 100'000);
 }
@@ -168,7 +131,7 @@ TEST_CASE_METHOD(mover, "agent: a move that fails leaves the old container runni
   CHECK(containers("fails").size() == 1);
   CHECK(text_of(from / "fails/data/births") == (touched ? "born\nborn\n" : "born\n"));
   CHECK(text_of(from / "fails/data/world").size() == 100'000);
-  CHECK(left_overs(to) == 0);
+  CHECK(left_overs(to) == nothing);
   CHECK_FALSE(fs::exists(to / "fails/data"));
 }
 

@@ -1,6 +1,5 @@
 #include <fstream>
 
-#include "actors/agent/lane_run.hpp"
 #include "tests/integration/agent/rig.hpp"
 
 using namespace zedops;
@@ -10,28 +9,6 @@ using namespace zedops::test;
 namespace {
 
 const std::vector<std::string> obedient{"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
-
-struct crash {};  // deliberately no std::exception: nothing on the way may catch it
-
-// Runs the command without the core, as its lane would, and dies at the n-th effect. The name of that effect, or
-// nothing when the command came to its end before.
-std::optional<std::string> run_until(rig& r, const run_command& c, int n, std::optional<command_result>& result) {
-  agent::active_command active;
-  active.command = c;
-  active.report = std::make_shared<agent::reporter>(c, nullptr, r.env().clock.steady);
-  std::string where;
-  r.env().crash_point = [&](std::string_view name) {
-    if (n-- > 0) return;
-    where = name;
-    throw crash{};
-  };
-  try {
-    result = agent::run_lane(r.env(), active);
-  } catch (const crash&) {
-  }
-  r.env().crash_point = {};
-  return where.empty() ? std::nullopt : std::optional(where);
-}
 
 }  // namespace
 
@@ -103,11 +80,11 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same replacement agai
     auto c = command(command_kind::replace, "crash", bad);
     c.container_id = old;
     std::optional<command_result> result;
-    auto where = run_until(*this, c, n, result);
+    auto where = run_until(c, n, result);
     if (where) {
       seen.push_back(*where);
       INFO("cut short after " << *where);
-      run_until(*this, c, 1000, result);
+      run_until(c, 1000, result);
       REQUIRE(result);
       INFO((result->failure ? result->failure->message : result->note));
       CHECK(result->failure.has_value() == fails);
@@ -133,8 +110,8 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same run again makes 
   for (int n = 0;; ++n) {
     auto c = command(command_kind::run, "once", plan);
     std::optional<command_result> result;
-    auto where = run_until(*this, c, n, result);
-    if (where) run_until(*this, c, 1000, result);
+    auto where = run_until(c, n, result);
+    if (where) run_until(c, 1000, result);
     REQUIRE(result);
     INFO((where ? *where : "not cut short"));
     CHECK_FALSE(result->failure);
@@ -154,7 +131,7 @@ TEST_CASE_METHOD(rig, "agent: what an interrupted replacement of another operati
     auto c = command(command_kind::replace, "left", plan);
     c.container_id = old;
     std::optional<command_result> ignored;
-    auto where = run_until(*this, c, n, ignored);
+    auto where = run_until(c, n, ignored);
     INFO((where ? *where : "?"));
     auto start = command(command_kind::run, "left", plan);
     start.container_id = old;

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "actors/agent/labels.hpp"
+#include "actors/agent/lane_run.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "integration/docker/beast_engine.hpp"
 
@@ -85,6 +86,43 @@ command_result rig::run(const run_command& c) {
   auto from = mark();
   say(c);
   return heard<command_result>([&](auto& r) { return r.op == c.op && r.attempt == c.attempt; }, from);
+}
+
+namespace {
+struct crash {};  // deliberately no std::exception: nothing on the way may catch it
+}  // namespace
+
+std::optional<command_result> rig::run_as_lane(const run_command& c, std::function<bool(std::string_view)> dies_at) {
+  agent::active_command active;
+  active.command = c;
+  active.report = std::make_shared<agent::reporter>(c, nullptr, env().clock.steady);
+  env().crash_point = [&](std::string_view name) {
+    if (dies_at(name)) throw crash{};
+  };
+  std::optional<command_result> result;
+  try {
+    result = agent::run_lane(env(), active);
+  } catch (const crash&) {
+  }
+  env().crash_point = {};
+  return result;
+}
+
+std::optional<std::string> rig::run_until(const run_command& c, int n, std::optional<command_result>& result) {
+  std::string where;
+  auto r = run_as_lane(c, [&](std::string_view name) {
+    if (n-- > 0) return false;
+    where = name;
+    return true;
+  });
+  if (r) result = std::move(r);
+  return where.empty() ? std::nullopt : std::optional(where);
+}
+
+void rig::run_until(const run_command& c, std::string_view effect) {
+  auto r = run_as_lane(c, [&](std::string_view name) { return name == effect; });
+  INFO(effect);
+  REQUIRE_FALSE(r);
 }
 
 server_plan rig::zomboid(const std::string& name) {

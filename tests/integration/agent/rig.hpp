@@ -44,6 +44,11 @@ class rig {
   size_t mark();
   std::vector<msg::from_agent> all() { return said_.value(); }
   msg::command_result run(const msg::run_command& c);
+  // Runs the command without the core, as its lane would, and dies at the n-th effect. The name of that effect, or
+  // nothing when the command came to its end before.
+  std::optional<std::string> run_until(const msg::run_command& c, int n, std::optional<msg::command_result>& result);
+  // The same, at the first effect of this name; it has to come.
+  void run_until(const msg::run_command& c, std::string_view effect);
   std::chrono::steady_clock::time_point observed_at(size_t since);  // when the first observation after it was sent
 
   // ---- a server as a template would make it ----
@@ -59,6 +64,8 @@ class rig {
   bool gone(const std::string& id);
 
  private:
+  std::optional<msg::command_result> run_as_lane(const msg::run_command& c,
+                                                 std::function<bool(std::string_view)> dies_at);
   struct to_test final : agent::link_port {
     rig* owner = nullptr;
     bool send(const msg::from_agent& m, uint64_t session) override;

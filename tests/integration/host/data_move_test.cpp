@@ -193,7 +193,7 @@ TEST_CASE("move: a tree that cannot be copied faithfully is refused before anyth
     fs::create_directories(d.servers() / "alpha/data/world");
     request.to = {(d.servers() / "alpha/data/target").string(), d.root.owner};
     REQUIRE(host::prepare_root(request.to));
-    word = "would be moved";
+    word = "would be copied";
   }
   SECTION("the same folder by another name") {
     fs::create_directory_symlink(d.servers(), d.path / "alias");
@@ -249,4 +249,87 @@ TEST_CASE("move: a disk without room is refused before, and one that fills up wh
           ::umount2(small.c_str(), MNT_DETACH);
           return said;
         }).empty());
+}
+
+namespace {
+
+// Two directories anywhere that are to make up a tree.
+struct scattered : two_roots {
+  fs::path game = path / "somewhere/game", saves = path / "elsewhere/saves";
+  scattered() {
+    fs::create_directories(game / "lib");
+    fs::create_directories(saves);
+    std::ofstream(game / "lib/engine") << std::string(2'000'000, 'e');
+    std::ofstream(saves / "world") << std::string(1'000'000, 'w');
+    fs::permissions(saves, fs::perms(0711));
+  }
+  host::copy_request parts(std::vector<host::copy_part> of = {}) const {
+    if (of.empty()) of = {{game, "bin"}, {saves, "deep/data"}};
+    return {{}, target, "beta", "o1", std::move(of)};
+  }
+  fs::path made() const { return fs::path(target.data_path) / "beta"; }
+};
+
+}  // namespace
+
+TEST_CASE("adopt: directories from anywhere make up one tree, verified like any other", "[integration][host][fc-24]") {
+  scattered d;
+  auto size = host::check_copy(d.parts());
+  REQUIRE(size);
+  CHECK(size->bytes == 3'000'000);
+  std::vector<uint64_t> copied, verified;
+  auto done = host::copy_tree(d.parts(), [&](host::copy_phase phase, uint64_t bytes) {
+    (phase == host::copy_phase::copying ? copied : verified).push_back(bytes);
+    return true;
+  });
+  INFO((done ? "" : done.error().message));
+  REQUIRE(done);
+  CHECK(done->bytes == 3'000'000);
+  for (const auto* seen : {&copied, &verified}) {  // one measure over all of them
+    CHECK(std::is_sorted(seen->begin(), seen->end()));
+    CHECK(seen->back() == 3'000'000);
+  }
+  REQUIRE(host::place_copy(d.parts()));
+  REQUIRE(host::finish_copy(d.parts()));
+  CHECK(text_of(d.made() / "bin/lib/engine").size() == 2'000'000);
+  CHECK(text_of(d.made() / "deep/data/world").size() == 1'000'000);
+  CHECK((look(d.made() / "deep/data").st_mode & 07777) == 0711);
+  CHECK((look(d.made()).st_mode & 07777) == 0755);
+  CHECK(text_of(d.saves / "world").size() == 1'000'000);
+}
+
+TEST_CASE("adopt: what cannot be copied is refused with its cause", "[integration][host][fc-24]") {
+  scattered d;
+  struct row {
+    const char* what;
+    std::vector<host::copy_part> of;
+    msg::ec code;
+  };
+  std::ofstream(d.path / "a-file") << "x";
+  for (const auto& r : {row{"it is not there", {{d.path / "nowhere", "bin"}}, msg::ec::no_data},
+                        row{"it is a file", {{d.path / "a-file", "bin"}}, msg::ec::bad_request},
+                        row{"the target lies in it", {{d.path, "bin"}}, msg::ec::bad_request},
+                        row{"it holds a data root", {{d.servers(), "bin"}}, msg::ec::forbidden},
+                        row{"it would leave the tree", {{d.game, "../bin"}}, msg::ec::bad_request}}) {
+    INFO(r.what);
+    auto size = host::check_copy(d.parts(r.of));
+    REQUIRE_FALSE(size);
+    CHECK(size.error().code == r.code);
+    CHECK_FALSE(size.error().hint.empty());
+    if (r.code != msg::ec::forbidden) CHECK_FALSE(host::copy_tree(d.parts(r.of), on_and_on));
+    REQUIRE(host::drop_copy(d.parts(r.of), host::copy_fate::remove));
+  }
+  CHECK_FALSE(fs::exists(d.made()));
+}
+
+TEST_CASE("adopt: the copy can be looked at and taken back when its originals are gone", "[integration][host][fc-24]") {
+  scattered d;
+  REQUIRE(host::copy_tree(d.parts(), on_and_on));
+  REQUIRE(host::place_copy(d.parts()));
+  fs::remove_all(d.game);
+  CHECK(host::look_at_copy(d.parts()).value() == host::copy_stage::placed);
+  auto kept = host::drop_copy(d.parts(), host::copy_fate::keep);
+  REQUIRE(kept);
+  CHECK(text_of(fs::path(*kept) / "bin/lib/engine").size() == 2'000'000);
+  CHECK_FALSE(fs::exists(d.made()));
 }

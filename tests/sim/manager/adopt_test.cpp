@@ -137,6 +137,21 @@ TEST_CASE("adopt: its agent dies at any step and goes on", "[sim][manager][fc-24
   }
 }
 
+TEST_CASE_METHOD(by_hand, "adopt: called off at work it answers with the operation, and all is put back",
+                 "[sim][manager][fc-24]") {
+  auto op = operate("adopt", an_adoption("my-zomboid", "pz1", "alpha"));
+  REQUIRE(op.has_value());
+  REQUIRE(until([&] { return server("pz1").op && server("pz1").op->step == "creating"; }));
+  auto cancelled = ask<operation_view>("op.cancel", cancel_operation{op->operation.id.value});
+  INFO((cancelled ? "" : cancelled.error().message));
+  REQUIRE(cancelled.has_value());
+  CHECK(cancelled->step == "cancelling");
+  REQUIRE(until([&] { return original()->alive() && !body_of("pz1"); }));
+  auto end = ask<operation_view>("op.get", get_operation{op->operation.id.value});
+  REQUIRE(end.has_value());
+  CHECK(end->status == op_status::cancelled);
+}
+
 TEST_CASE_METHOD(by_hand, "adopt: the manager dies and it goes on", "[sim][manager][fc-24][acc-48]") {
   REQUIRE(operate("adopt", an_adoption("my-zomboid", "pz1", "alpha")).has_value());
   crash_manager();
