@@ -185,6 +185,13 @@ server_ptr catalog::operation_owner(const operation_id& op) const {
   return i == operations_.end() ? nullptr : servers_.find(i->second)->second;
 }
 
+server_ptr catalog::adopter_of(const std::string& container) const {
+  read_lock lock(mutex_);
+  for (const auto& [op, id] : operations_)
+    if (const auto& s = servers_.find(id)->second; s->op && s->op->original == container) return s;
+  return nullptr;
+}
+
 std::vector<server_ptr> catalog::servers_of(const agent_id& id) const {
   read_lock lock(mutex_);
   std::vector<server_ptr> out;

@@ -243,6 +243,10 @@ struct gateway_state {
     if (seen->failure) return refuse(*r, {}, called, *seen->failure);
     const auto* t = world->find_template(a.template_name);
     if (!t) return refuse(*r, {}, called, no_template(a.template_name));
+    const auto claim = "container/" + seen->view.id;
+    if (choosing.contains(claim) || world->records.adopter_of(seen->view.id))
+      return refuse(*r, {}, called,
+                    {ec::busy, "container " + seen->view.name + " is being adopted already", "zedctl op ls", {}});
     auto as = core::adoption_of(a, *seen, *t, world->manager_id);
     if (!as) return refuse(*r, {}, called, as.error());
     auto record = prepare(*r, as->as);
@@ -250,6 +254,8 @@ struct gateway_state {
     record->desired = as->runs ? desired_state::running : desired_state::stopped;
     r->target = record->id;
     r->original = seen->view.id;
+    ++choosing[claim];
+    r->reserved.push_back(claim);
     r->steps = std::move(as->steps);
     submit(r, core::created{std::move(*record), r->who, r->original});
   }

@@ -31,6 +31,7 @@ OPERATIONS = [
     Operation("start stopped", "server.start", "stopped", "running"),
     Operation("restart", "server.restart", "running", "running"),
     Operation("rebuild", "server.rebuild", "running", "running"),
+    Operation("move", "server.move", "running", "running"),
     Operation("start missing", "server.start", "missing", "running"),
     Operation("recreate missing", "server.recreate", "missing", "running"),
     Operation("recreate stopped", "server.recreate", "stopped", "running"),
@@ -39,6 +40,7 @@ OPERATIONS = [
     Operation("delete missing", "server.rm", "missing", "deleted"),
     Operation("purge, keep data", "server.purge", "deleted", "purged", {"confirm": True, "keep_data": True}),
     Operation("purge with data", "server.purge", "running", "purged", {"confirm": True, "remove_data": True}, False),
+    Operation("adopt", "server.adopt", "", "running"),
 ]
 
 

@@ -16,10 +16,15 @@ class NotReached(Exception):
 
 def begin(w, operation):
     """(name, record before, body) of a server that is ready for the operation."""
+    if operation.title == "adopt":
+        name = w.new_name()
+        return name, None, w.adopt_body(name)
     if not operation.start:
         name = w.new_name()
         return name, None, w.create_body(name)
     name = w.at_rest(operation.start)
+    if operation.title == "move":
+        return name, w.server(name), {"server": name, "data_path": w.other_root(name)}
     return name, w.server(name), {"server": name, **operation.body}
 
 

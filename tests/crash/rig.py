@@ -18,13 +18,15 @@ END_SECONDS = 45.0    # within which an operation has ended, whoever died
 DEATH_SECONDS = 30.0  # within which an armed program has reached its point
 
 # It is heard at once, and it leaves a line for every start and every orderly end.
+WITNESS = ("trap 'echo saved >> /data/saved; exit 0' TERM; echo started >> /data/started; "
+           "while :; do sleep 1000 & wait $!; done")
 TEMPLATE = """
 name = "witness"
 description = "Writes down each start and each orderly end"
 image = "zedops/busybox"
 image_tag = "test"
 pull = "if-missing"
-command = ["sh", "-c", "trap 'echo saved >> /data/saved; exit 0' TERM; echo started >> /data/started; while :; do sleep 1000 & wait $!; done"]
+command = ["sh", "-c", "{witness}"]
 networks = ["{network}"]
 
 [game_port]
@@ -63,7 +65,8 @@ class CrashWorld(world.World):
         templates.mkdir()
         self.network = f"crash-{uuid.uuid4().hex[:8]}"  # one that no Engine remembers from an earlier run
         text = TEMPLATE
-        for key, value in {"first": ports[0], "last": ports[-1], "network": self.network}.items():
+        for key, value in {"first": ports[0], "last": ports[-1], "network": self.network,
+                           "witness": WITNESS}.items():
             text = text.replace(f"{{{key}}}", str(value))
         (templates / "witness.toml").write_text(text)
         self.settings["templates-dir"] = templates
@@ -73,9 +76,14 @@ class CrashWorld(world.World):
         self.acknowledged = {}  # operation id -> how it ended, None: not yet
         self.history = History(self.ask)
         self.pool = {}  # status -> servers that rest in it
+        self.roots = {}  # server -> where a move was to lead it, if it was moved
+        self.strangers = {}  # server -> (container, its folder) that it is made of, if it was adopted
+        self.next_port = ports[-1] + 1
 
     def close(self):
         self.listener.close()
+        for container, _ in self.strangers.values():
+            self.docker("rm", "-f", container, check=False)
         super().close()
         self.docker("network", "rm", self.network, check=False)
 
@@ -172,6 +180,28 @@ class CrashWorld(world.World):
     def create_body(self, name):
         return {"name": name, "agent": "host1", "template": "witness"}
 
+    def adopt_body(self, name):
+        """Of a container that somebody made by hand, with its data in a folder of their own."""
+        container, folder, game = f"hand-{name}", self.dir / "by-hand" / name, self.next_port
+        self.next_port += 2
+        folder.mkdir(parents=True)
+        self.docker("network", "create", self.network, check=False)  # there already, mostly
+        self.docker("run", "-d", "--name", container, "--network", self.network, "-p", f"{game}:{game}/udp", "-p",
+                    f"{game + 1}:{game + 1}/udp", "-v", f"{folder}:/data", "zedops/busybox:test", "sh", "-c", WITNESS)
+        self.strangers[name] = container, folder
+        wait_for(f"{container} runs", (folder / "started").exists)
+        return {"name": name, "agent": "host1", "template": "witness", "container": container, "game_port": game}
+
+    def tree(self, name, agent="host1"):
+        root = self.roots.get(name)
+        return pathlib.Path(root) / name if root else super().tree(name, agent)
+
+    def other_root(self, name):
+        """Where a move is to lead it; from now on that is where its tree is looked for."""
+        here, other = super().tree(name).parent, self.dir / "fast"
+        self.roots[name] = str(here if self.roots.get(name) == str(other) else other)
+        return self.roots[name]
+
     def at_rest(self, status):
         """A server in this status: one from the pool, or one that is led there."""
         if self.pool.get(status):
@@ -226,10 +256,26 @@ class CrashWorld(world.World):
         ports = (s["game_port"], s["udp_port"])
         promise(before is None or ports == (before["game_port"], before["udp_port"]), "its ports stay its own", ports)
         promise(self.tree(name).exists(), "its data is there")
+        if operation.title == "move":
+            roots = {super().tree(name).parent, self.dir / "fast"}
+            where = [r for r in roots if (r / name).exists()]
+            promise([str(r) for r in where] == [s["server_data_path"]], "its tree is where the record says, and only there",
+                    where)
+        if operation.title == "adopt":
+            self.check_adopted(name)
+        roots = [r for r in (self.tree(name).parent, self.dir / "fast") if r.exists()]
+        aside = [p.name for r in roots for p in r.iterdir() if name in p.name and p.name != name]
+        promise(not aside, "no copy is left half made", aside)
         if containers:
             self.check_container(containers[0], s, operation)
             promise(not operation.same_container or s["container_id"] == before["container_id"], "it is the same container")
         self.check_witness(name, operation)
+
+    def check_adopted(self, name):
+        container, folder = self.strangers[name]
+        promise(self.docker("ps", "-aq", "--filter", f"name=^{container}$").split() == [], "the original is gone")
+        promise((folder / "started").read_text() == "started\n" and (folder / "saved").read_text() == "saved\n",
+                "it was ended in order, once, and its data is where it was")
 
     def check_container(self, c, s, operation):
         promise(c["Id"] == s["container_id"], "the record names the container", c["Id"], s["container_id"])

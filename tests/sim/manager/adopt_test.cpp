@@ -137,6 +137,23 @@ TEST_CASE("adopt: its agent dies at any step and goes on", "[sim][manager][fc-24
   }
 }
 
+TEST_CASE_METHOD(by_hand, "adopt: a container is adopted once", "[sim][manager][fc-24]") {
+  on("alpha").find(id)->ports.clear();  // no claim but the container itself
+  on("alpha").find(id)->env.clear();
+  auto wish = an_adoption(id, "pz1", "alpha");
+  wish.game_port = 16290;
+  auto other = an_adoption("my-zomboid", "pz2", "alpha");
+  other.game_port = 16294;
+  auto one = send("server.adopt", wish);
+  auto two = send("server.adopt", other);
+  REQUIRE(until([&] { return answered(one) && answered(two); }));
+  CHECK(code(answer<operation_reply>(one)) == "ok");
+  CHECK(code(answer<operation_reply>(two)) == "busy");
+  CHECK(code(operate("adopt", other)) == "busy");
+  REQUIRE(until([&] { return status("pz1") == server_status::running && !server("pz1").op; }));
+  CHECK(code(operate("adopt", other)) == "not_found");
+}
+
 TEST_CASE_METHOD(by_hand, "adopt: called off at work it answers with the operation, and all is put back",
                  "[sim][manager][fc-24]") {
   auto op = operate("adopt", an_adoption("my-zomboid", "pz1", "alpha"));
