@@ -72,8 +72,9 @@ struct server_plan {
 // prove it, drop old; any failure renames back. remove: container away, data stays. purge: container and, with
 // remove_data, the whole tree away; each verified absent. move: copy the tree of `source` to the plan's data root,
 // verify it, replace the container by one that uses the copy; any failure puts the old one back. drop_source: the
-// manager has it in its record that the copy is what counts: remove the tree of `source`. adopt: copy what the container
-// `original` has mounted, verify it, make ours on the copy, drop the original container; any failure puts it back.
+// manager has it in its record that the copy is what counts: remove the tree of `source`. adopt: copy what the
+// container `original` has mounted, verify it, make ours on the copy, drop the original container; any failure puts it
+// back.
 ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source, adopt)
 
 // Which data state permits making a container; `unknown` never does.
@@ -90,7 +91,7 @@ struct run_command {
   bool remove_data = false;
   duration time_max{};  // the agent gives up after this long
   server_plan plan;
-  data_layout source;  // move, drop_source: where the data was before
+  data_layout source;    // move, drop_source: where the data was before
   std::string original;  // adopt: the id of a container that is not ours yet
   ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original)
 };

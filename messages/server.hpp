@@ -35,8 +35,7 @@ struct enum_names<crash_policy> {  // `never` is a time here, and the words are 
 };
 ZEDOPS_ENUM(port_role, game, udp, rcon)
 
-ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move,
-            adopt)
+ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move, adopt)
 ZEDOPS_ENUM(op_status, accepted, running, succeeded, failed, cancelled)
 
 constexpr bool ended(op_status s) {

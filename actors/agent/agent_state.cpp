@@ -53,8 +53,8 @@ std::optional<journal_entry> decode(std::string_view bytes) {
 
 // Losing sight of a stop or a removal would be worse than using the reserve.
 write_kind kind_for(command_kind k) {
-  const bool makes = k == command_kind::run || k == command_kind::replace || k == command_kind::move ||
-                     k == command_kind::adopt;
+  const bool makes =
+      k == command_kind::run || k == command_kind::replace || k == command_kind::move || k == command_kind::adopt;
   return makes ? write_kind::ordinary : write_kind::essential;
 }
 

@@ -51,7 +51,8 @@ void command_job::save(const docker::container_details& c, const rcon_stop& how)
   if (how.port == 0 || c.view.state != container_state::running) return;
   std::string address;
   if (auto a = c.addresses.find(network); a != c.addresses.end()) address = a->second;
-  else if ((network.empty() || cmd_.kind == command_kind::adopt) && !c.addresses.empty()) address = c.addresses.begin()->second;
+  else if ((network.empty() || cmd_.kind == command_kind::adopt) && !c.addresses.empty())
+    address = c.addresses.begin()->second;
   if (address.empty()) {
     note("not saved: the container has no address" + (network.empty() ? "" : " in network " + network));
     return;

@@ -78,10 +78,11 @@ class reader {
     auto ref = parse_image_ref(c_.view.image);
     if (!ref || c_.view.image.starts_with("sha256:")) {
       if (!t_.image.empty()) return std::nullopt;  // the template's
-      return error{ec::bad_request,
-                   "container " + c_.view.name + " was made from an image without a name (" + c_.view.image.substr(0, 80) + ")",
-                   "name the image: --image REPOSITORY --tag TAG",
-                   {}};
+      return error{
+          ec::bad_request,
+          "container " + c_.view.name + " was made from an image without a name (" + c_.view.image.substr(0, 80) + ")",
+          "name the image: --image REPOSITORY --tag TAG",
+          {}};
     }
     as.image = ref->repository;
     if (as.image_tag.empty()) as.image_tag = ref->digest.empty() ? ref->tag : ref->digest;
@@ -140,8 +141,8 @@ class reader {
     const auto& plan = plan_of(t_, role);
     if (plan.rule == port_rule::none && wish(role) == 0) return std::nullopt;
     const auto said = told(role);
-    const bool published = std::any_of(t_.ports.begin(), t_.ports.end(),
-                                       [&](const auto& p) { return p.published && role_of(p) == role; });
+    const bool published =
+        std::any_of(t_.ports.begin(), t_.ports.end(), [&](const auto& p) { return p.published && role_of(p) == role; });
     uint16_t number = wish(role);
     if (number == 0 && !published) number = said;
     if (number == 0 && published) {
@@ -199,7 +200,7 @@ class reader {
       const bool kept = std::any_of(t_.ports.begin(), t_.ports.end(), [&](const template_port& p) {
         if (!p.published || p.proto != b.proto) return false;
         const auto role = role_of(p);
-        const auto number = !role                     ? port_number(p.host)
+        const auto number = !role                      ? port_number(p.host)
                             : *role == port_role::game ? out_.as.game_port
                             : *role == port_role::udp  ? out_.as.udp_port
                                                        : out_.as.rcon_port;

@@ -1,5 +1,5 @@
-// What a container that somebody else made is as a server of ours: which image, ports and variables its record gets, and
-// what a template cannot give it. Pure.
+// What a container that somebody else made is as a server of ours: which image, ports and variables its record gets,
+// and what a template cannot give it. Pure.
 #pragma once
 #include <string>
 #include <vector>

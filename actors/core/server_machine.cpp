@@ -62,8 +62,7 @@ namespace {
 
 constexpr bool makes_container(op_kind k) {
   return k == op_kind::create || k == op_kind::start || k == op_kind::restart || k == op_kind::recreate ||
-         k == op_kind::rebuild || k == op_kind::restore || k == op_kind::move ||
-         k == op_kind::adopt;
+         k == op_kind::rebuild || k == op_kind::restore || k == op_kind::move || k == op_kind::adopt;
 }
 
 // Where a server stands after an operation that did not succeed, if nothing was seen since.
@@ -204,9 +203,8 @@ void settle_success(decision& d, const server& s, const operation& op, const com
     auto born = s;
     born.status = server_status::missing;  // from where every observation leads on
     const auto to = status_seen(born, r.after);
-    d.facts.emplace_back(
-        status_changed{s.status, to == server_status::missing ? server_status::failed : to,
-                       op.kind == op_kind::create ? "created" : "adopted"});
+    d.facts.emplace_back(status_changed{s.status, to == server_status::missing ? server_status::failed : to,
+                                        op.kind == op_kind::create ? "created" : "adopted"});
   }
   const bool remade = born_now || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
                       (makes_container(op.kind) && r.after.view.id != s.container_id);

@@ -37,7 +37,7 @@ class catalog {
   bool agent_online(const msg::agent_id& id) const;
   server_ptr claim_owner(const std::string& claim) const;
   server_ptr operation_owner(const msg::operation_id& op) const;  // of an open operation
-  server_ptr adopter_of(const std::string& container) const;  // whose open operation takes that container over
+  server_ptr adopter_of(const std::string& container) const;      // whose open operation takes that container over
 
   std::vector<server_ptr> servers_of(const msg::agent_id& id) const;  // not purged
   std::vector<agent_ptr> agents() const;

@@ -32,8 +32,8 @@ struct open_request {
   server_id target;
   std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
   int port_choices = 0;
-  std::string original;             // of an adoption: the container's id
-  std::vector<std::string> steps;   // and what will be done with it
+  std::string original;            // of an adoption: the container's id
+  std::vector<std::string> steps;  // and what will be done with it
   bool by_registry = false;
   caf::actor_clock::time_point deadline{};
 };
@@ -364,8 +364,7 @@ struct gateway_state {
     if (r->options.dry_run) {
       reply.plan.insert(reply.plan.end(), r->steps.begin(), r->steps.end());
       answer_plan(r->call, reply);
-    }
-    else accepted(r->call, r->options, reply);
+    } else accepted(r->call, r->options, reply);
     handle_repeats(r->who.op.value);
   }
   void handle_repeats(const std::string& op) {

@@ -369,14 +369,10 @@ struct host_state {
       return p;
     }
     const auto n = ++requests;
-    std::visit(core::overload{
-                   [&](data_query& x) { x.request = n; },
-                   [&](port_query& x) { x.request = n; },
-                   [&](logs_query& x) { x.request = n; },
-                   [&](container_query& x) { x.request = n; },
-                   [](auto&) {},
-               },
-               q.what);
+    const auto give_number = [n](auto& x) {
+      if constexpr (requires { x.request; }) x.request = n;
+    };
+    std::visit(give_number, q.what);
     queries[n] = {p, now() + query_time_max};
     send(q.what);
     return p;

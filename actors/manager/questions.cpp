@@ -13,7 +13,6 @@ using namespace msg;
 using rt::host_answer;
 using rt::host_query;
 
-
 struct asker {
   rt::gateway_actor::pointer self;
   shared& world;

@@ -5,7 +5,7 @@
 namespace zedops::manager {
 
 inline constexpr auto agent_time_max = std::chrono::seconds(70);  // for one answer; beyond the host's own limit
-inline constexpr size_t data_servers_max = 1'000;  // per question to one agent
+inline constexpr size_t data_servers_max = 1'000;                 // per question to one agent
 inline constexpr size_t ports_asked_max = 256;
 
 // Clients that wait for the answer of an agent, by (routing id, request id), with the number of questions still open.

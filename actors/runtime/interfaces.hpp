@@ -100,7 +100,8 @@ struct sync_wanted {  // have that agent look, soon; repeated notices within ten
   msg::agent_id agent;
   msg::server_id server;
 };
-struct host_query {  // sync_query, data_query, port_query or logs_query; its `request` is filled in here
+struct host_query {  // sync_query, data_query, port_query, logs_query or container_query; its `request` is filled in
+                     // here
   msg::agent_id agent;
   msg::to_agent what;
 };

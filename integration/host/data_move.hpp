@@ -24,7 +24,7 @@ struct copy_request {
   data_root from;
   data_root to;
   std::string name;
-  std::string id;                 // of the operation: letters, digits, underscores
+  std::string id;                  // of the operation: letters, digits, underscores
   std::vector<copy_part> parts{};  // not empty: these make up the tree, and `from` means nothing
 };
 

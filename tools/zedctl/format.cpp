@@ -87,8 +87,8 @@ phrase status_phrase(const msg::server_view& s, const look& l) {
   for (size_t i = 0; i < remarks.size(); ++i) text += (i == 0 ? " (" : ", ") + remarks[i];
   if (!remarks.empty()) text += ')';
   if (s.operation) {
-    bool making = s.status == msg::server_status::creating && (s.operation->kind == msg::op_kind::create ||
-                                                                 s.operation->kind == msg::op_kind::adopt);
+    bool making = s.status == msg::server_status::creating &&
+                  (s.operation->kind == msg::op_kind::create || s.operation->kind == msg::op_kind::adopt);
     text += making ? ": " : fmt::format(", {}: ", name_of(s.operation->kind));
     text += step_text(*s.operation);
     mark = {"◐", style::busy};

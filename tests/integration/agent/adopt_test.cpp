@@ -91,8 +91,10 @@ TEST_CASE_METHOD(adopter, "agent: what rests in a volume, under the very name of
   welcome();
   auto c = adopt("rests", {});
   const auto volume = "vol-" + manager_id();
-  docker("run -d --name " + c.plan.container.name + " -v " + volume + ":/data zedops/busybox:test sh -c 'echo kept > /data/world'");
-  auto at = wait_for<docker::container_details>([&](auto h) { engine().inspect_container(c.plan.container.name, {}, h); });
+  docker("run -d --name " + c.plan.container.name + " -v " + volume +
+         ":/data zedops/busybox:test sh -c 'echo kept > /data/world'");
+  auto at =
+      wait_for<docker::container_details>([&](auto h) { engine().inspect_container(c.plan.container.name, {}, h); });
   REQUIRE(at);
   c.original = at->view.id;
   made.push_back(at->view.id);
@@ -126,9 +128,7 @@ TEST_CASE_METHOD(adopter, "agent: an adoption that fails leaves the original as 
   SECTION("because its image cannot be had: that is known before anything is stopped") {
     c.plan.container.image = "127.0.0.1:1/nothing:here";
   }
-  SECTION("because nothing is mounted where the data should be") {
-    c.plan.container.mounts[0].target = "/elsewhere";
-  }
+  SECTION("because nothing is mounted where the data should be") { c.plan.container.mounts[0].target = "/elsewhere"; }
   SECTION("because there is a pipe in the data") { REQUIRE(::mkfifo((old / "fails/pipe").c_str(), 0600) == 0); }
   SECTION("because the wanted name belongs to somebody else") {
     auto other = by_hand("other");
@@ -152,7 +152,8 @@ TEST_CASE_METHOD(adopter, "agent: an adoption that fails leaves the original as 
   CHECK(text_of(old / "fails/world").size() == 100'000);
 }
 
-TEST_CASE_METHOD(adopter, "agent: what stands where the copy would be is never touched", "[integration][agent][fc-24]") {
+TEST_CASE_METHOD(adopter, "agent: what stands where the copy would be is never touched",
+                 "[integration][agent][fc-24]") {
   welcome();
   const auto original = born("taken");
   fs::create_directories(root / "taken/data");
@@ -166,7 +167,8 @@ TEST_CASE_METHOD(adopter, "agent: what stands where the copy would be is never t
   CHECK(inspect(original).view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(adopter, "agent: a container that a manager has is not adopted", "[integration][agent][fc-24][acc-21]") {
+TEST_CASE_METHOD(adopter, "agent: a container that a manager has is not adopted",
+                 "[integration][agent][fc-24][acc-21]") {
   welcome();
   for (const auto& manager : {std::string("another"), manager_id()}) {
     auto spec = by_hand("owned-" + manager);
@@ -179,7 +181,8 @@ TEST_CASE_METHOD(adopter, "agent: a container that a manager has is not adopted"
   }
 }
 
-TEST_CASE_METHOD(adopter, "agent: an adoption cut short at any effect is finished by the same command, or put back by it",
+TEST_CASE_METHOD(adopter,
+                 "agent: an adoption cut short at any effect is finished by the same command, or put back by it",
                  "[integration][agent][fc-24]") {
   const bool fails = GENERATE(false, true);
   const bool same_name = GENERATE(false, true);
@@ -228,7 +231,8 @@ TEST_CASE_METHOD(adopter, "agent: an adoption cut short at any effect is finishe
     if (!where) break;
   }
   std::vector<std::string> expected =
-      fails ? std::vector<std::string>{"stopped", "copied", "placed", "created", "started", "started_again", "copy_dropped"}
+      fails ? std::vector<std::string>{"stopped", "copied",        "placed",      "created",
+                                       "started", "started_again", "copy_dropped"}
             : std::vector<std::string>{"stopped", "copied", "placed",   "created",
                                        "started", "proved", "switched", "original_removed"};
   if (same_name) expected.emplace_back("renamed");
@@ -239,7 +243,8 @@ TEST_CASE_METHOD(adopter, "agent: an adoption cut short at any effect is finishe
   }
 }
 
-TEST_CASE_METHOD(adopter, "agent: an original that somebody removes meanwhile costs no data", "[integration][agent][fc-24]") {
+TEST_CASE_METHOD(adopter, "agent: an original that somebody removes meanwhile costs no data",
+                 "[integration][agent][fc-24]") {
   welcome();
   auto c = adopt("lost", born("lost"));
   c.plan.stop.grace = 1s;

@@ -93,14 +93,14 @@ TEST_CASE_METHOD(by_hand, "adopt: refusals name cause and remedy and are kept", 
   running("taken");
   const auto before = facts<operation_refused>();
   size_t refused = 0;
-  for (const auto& x : {row{"no such container", an_adoption("other", "pz1", "alpha"), "not_found"},
-                        row{"no container", an_adoption("", "pz1", "alpha"), "bad_request"},
-                        row{"no agent", no_agent, "bad_request"},
-                        row{"no such agent", an_adoption("my-zomboid", "pz1", "beta"), "not_found"},
-                        row{"no such template", no_template, "bad_request"},
-                        row{"a name that is taken", an_adoption("my-zomboid", "taken", "alpha"), "already_exists"},
-                        row{"a bad name", an_adoption("my-zomboid", "P!", "alpha"), "invalid_name"},
-                        row{"one of ours", an_adoption("steam-zomboid-taken", "pz1", "alpha"), "already_exists"}}) {
+  for (const auto& x :
+       {row{"no such container", an_adoption("other", "pz1", "alpha"), "not_found"},
+        row{"no container", an_adoption("", "pz1", "alpha"), "bad_request"}, row{"no agent", no_agent, "bad_request"},
+        row{"no such agent", an_adoption("my-zomboid", "pz1", "beta"), "not_found"},
+        row{"no such template", no_template, "bad_request"},
+        row{"a name that is taken", an_adoption("my-zomboid", "taken", "alpha"), "already_exists"},
+        row{"a bad name", an_adoption("my-zomboid", "P!", "alpha"), "invalid_name"},
+        row{"one of ours", an_adoption("steam-zomboid-taken", "pz1", "alpha"), "already_exists"}}) {
     INFO(x.what);
     auto r = operate("adopt", x.r);
     CHECK(code(r) == x.code);

@@ -216,7 +216,8 @@ std::vector<std::string> steps_of(command_kind k) {
       return {"preparing", "stopping", "copying", "renaming", "creating", "starting", "proving", "removing_old"};
     case command_kind::drop_source: return {"cleaning"};
     case command_kind::adopt:
-      return {"preparing", "pulling", "stopping", "copying", "renaming", "creating", "starting", "proving", "switching", "removing_old"};
+      return {"preparing", "pulling",  "stopping", "copying",   "renaming",
+              "creating",  "starting", "proving",  "switching", "removing_old"};
     case command_kind::remove: return {"stopping", "removing", "verifying_gone"};
     case command_kind::purge: return {"stopping", "removing", "removing_data", "verifying_gone"};
   }

@@ -50,7 +50,8 @@ result<void> agent::perform_adoption(job& j, const std::string& step) {
     return {};
   }
   if (step == "renaming") {
-    if (original->view.name == j.cmd.plan.container.name) host_.rename(j.cmd.original, original->view.name + ".old-" + op);
+    if (original->view.name == j.cmd.plan.container.name)
+      host_.rename(j.cmd.original, original->view.name + ".old-" + op);
     return {};
   }
   if (step == "pulling") return {};  // it runs from that image
@@ -73,7 +74,8 @@ void agent::give_back(job& j) {
   if (!host_.engine_answers || !host_.disk_mounted) return;
   host_.trees.erase(j.cmd.plan.data.name);
   if (auto* c = host_.find(j.cmd.original)) {
-    if (c->view.name == j.cmd.plan.container.name + ".old-" + op) host_.rename(j.cmd.original, j.cmd.plan.container.name);
+    if (c->view.name == j.cmd.plan.container.name + ".old-" + op)
+      host_.rename(j.cmd.original, j.cmd.plan.container.name);
     if (was->second && !c->alive() && !host_.start_problem(j.cmd.original)) host_.start(j.cmd.original);
   }
   host_.adopting.erase(was);

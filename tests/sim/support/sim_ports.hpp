@@ -97,7 +97,8 @@ struct sim_disk final : agent::host_port {
     boundary();
     if (!on.disk_mounted) return unmounted();
     on.trees.erase(key(r));
-    if (r.parts.empty()) on.moved_away.insert(r.name);  // the tree of that name is the copy now; the next removal is the original's
+    if (r.parts.empty())
+      on.moved_away.insert(r.name);  // the tree of that name is the copy now; the next removal is the original's
     return {};
   }
   disk::view view_of_ports() override { return {disk::host_view::visible, {}}; }

@@ -50,7 +50,8 @@ container_spec a_stranger(const std::string& name, uint16_t port) {
   c.image = "registry.example/pz:41";
   c.env = {{"SERVER_DEFAULT_PORT", std::to_string(port)}, {"SERVER_UDP_PORT", std::to_string(next)}, {"MOTD", "hello"}};
   c.ports = {{port, port, protocol::udp, {}}, {next, next, protocol::udp, {}}};
-  c.mounts = {{"/srv/old/bin", "/home/steam/zomboid-dedicated", false}, {"/srv/old/data", "/home/steam/Zomboid", false}};
+  c.mounts = {{"/srv/old/bin", "/home/steam/zomboid-dedicated", false},
+              {"/srv/old/data", "/home/steam/Zomboid", false}};
   c.networks = {"zomboid-servers", "zomboid-backend"};
   return c;
 }

@@ -115,9 +115,11 @@ std::string storm::lost_stranger() const {
       const auto* end = std::get_if<operation_ended>(&n.what);
       if (!end || !open.contains(end->id)) continue;
       // One that was given up for its time may still have come to its end on the host.
-      const bool given_up = end->failure && (end->failure->code == ec::timeout || end->failure->code == ec::agent_unreachable);
+      const bool given_up =
+          end->failure && (end->failure->code == ec::timeout || end->failure->code == ec::agent_unreachable);
       if (end->status == op_status::succeeded || given_up) adopted.insert(open[end->id]);
-      ends[open[end->id]] += "; " + std::string(name_of(end->status)) + (end->failure ? ": " + end->failure->message : "");
+      ends[open[end->id]] +=
+          "; " + std::string(name_of(end->status)) + (end->failure ? ": " + end->failure->message : "");
     }
   for (const auto& s : strangers_) {
     const auto& there = w_.hosts.at(s.host)->containers;

@@ -154,14 +154,22 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
     const char* says;
     void (*change)(container_answer&);
   };
-  for (const auto& x :
-       {row{"port 8080->80/tcp", [](container_answer& c) { c.ports.push_back({8080, 80, protocol::tcp, {}}); }},
-        row{"mount /etc/game", [](container_answer& c) { c.mounts.push_back({"/etc/g", "/etc/game", true}); }},
-        row{"network backend", [](container_answer& c) { c.networks.emplace_back("backend"); }},
-        row{"command './run -x'", [](container_answer& c) { c.command = {"./run", "-x"}; }},
-        row{"entrypoint 'sh'", [](container_answer& c) { c.entrypoint = {"sh"}; }},
-        row{"user 1000", [](container_answer& c) { c.user = "1000"; }},
-        row{"privileged", [](container_answer& c) { c.unusual.emplace_back("privileged"); }}}) {
+  for (const auto& x : {row{"port 8080->80/tcp",
+                            [](container_answer& c) {
+                              c.ports.push_back({8080, 80, protocol::tcp, {}});
+                            }},
+                        row{"mount /etc/game",
+                            [](container_answer& c) {
+                              c.mounts.push_back({"/etc/g", "/etc/game", true});
+                            }},
+                        row{"network backend", [](container_answer& c) { c.networks.emplace_back("backend"); }},
+                        row{"command './run -x'",
+                            [](container_answer& c) {
+                              c.command = {"./run", "-x"};
+                            }},
+                        row{"entrypoint 'sh'", [](container_answer& c) { c.entrypoint = {"sh"}; }},
+                        row{"user 1000", [](container_answer& c) { c.user = "1000"; }},
+                        row{"privileged", [](container_answer& c) { c.unusual.emplace_back("privileged"); }}}) {
     auto c = by_hand();
     x.change(c);
     CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", x.says, "--leave-behind"}));
@@ -176,7 +184,8 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
 TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.env.erase("GAME");  // two are published now, and neither is said to be it
-  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "game port", "16300/udp, 16301/udp", "--game-port"}));
+  CHECK(
+      mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "game port", "16300/udp, 16301/udp", "--game-port"}));
   auto r = wish();
   r.game_port = 16300;
   auto a = adoption_of(r, c, zomboid(), "m1");

@@ -169,8 +169,8 @@ bool record_is_forgotten_only_after_a_purge(const step& x) {
   const auto* told = std::get_if<reported>(&x.in);
   if (!told || !x.before.op || !effect_in<forget>(x.d)) return false;
   const auto& r = told->report;
-  const bool never_was = x.before.op->kind == op_kind::adopt && r.failure && r.untouched &&
-                         r.after.container != presence::present;
+  const bool never_was =
+      x.before.op->kind == op_kind::adopt && r.failure && r.untouched && r.after.container != presence::present;
   return never_was || x.before.op->kind == op_kind::purge;
 }
 

@@ -136,12 +136,32 @@ TEST_CASE("every verb of the operation table is a verb of the tool", "[unit][zed
     accepting(b, row.kind);
     std::vector<std::string> line{"server", std::string(row.verb), "pz1", "--yes"};
     if (row.kind == op_kind::create) line.insert(line.end(), {"--agent", "host1"});
+    if (row.kind == op_kind::adopt) line.insert(line.end(), {"--agent", "host1", "--container", "hand-made"});
     if (row.kind == op_kind::purge) line.push_back("--keep-data");
     if (row.kind == op_kind::move) line.insert(line.end(), {"--data-path", "/mnt/fast/zedops"});
     INFO(row.verb);
     CHECK(b.run(line) == 0);
     CHECK(b.asked("server." + std::string(row.verb)).size() == 1);
   }
+}
+
+TEST_CASE("adopt: the body names the container, and what is wished besides", "[unit][zedctl][fc-24]") {
+  bench b;
+  accepting(b, op_kind::adopt);
+  REQUIRE(b.run({"server", "adopt", "pz1", "--container", "my-zomboid", "--agent", "host1", "--template", "keeper",
+                 "--game-port", "16300", "--env", "MOTD=hi", "--tag", "42", "--data-path", "/mnt/d",
+                 "--leave-behind"}) == 0);
+  const auto r = b.body<msg::adopt_server>("server.adopt");
+  CHECK(r.name == "pz1");
+  CHECK(r.container == "my-zomboid");
+  CHECK(r.agent == "host1");
+  CHECK(r.template_name == "keeper");
+  CHECK(r.game_port == 16300);
+  CHECK(r.config == std::map<std::string, std::string>{{"MOTD", "hi"}});
+  CHECK(r.image.empty());
+  CHECK(r.image_tag == "42");
+  CHECK(r.server_data_path == "/mnt/d");
+  CHECK(r.leave_behind);
 }
 
 TEST_CASE("purge: the body says what becomes of the data", "[unit][zedctl][acc-59]") {
