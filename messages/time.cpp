@@ -36,9 +36,10 @@ constexpr int64_t year_10000_ms = 253'402'300'800'000;
 std::string to_rfc3339(time_point t) {
   auto ms = t.time_since_epoch().count();
   if (ms >= 0 && ms < year_10000_ms) return rfc3339_within(ms);
-  auto seconds = ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(static_cast<std::time_t>(seconds)),
-                     ms - seconds * 1000);
+  // Not what is left after the second rounded down: of the oldest times that second has no milliseconds.
+  auto seconds = ms / 1000, rest = ms % 1000;
+  if (rest < 0) --seconds, rest += 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), rest);
 }
 
 std::optional<time_point> from_rfc3339(std::string_view text) {

@@ -21,7 +21,8 @@ void link_adapter::stop(std::chrono::milliseconds deadline) {
 }
 
 bool link_adapter::send(const from_agent& message, uint64_t session) {
-  return link_ && link_->send({std::to_string(message.index()), session, pack(message)});
+  auto* link = open_.load();
+  return link && link->send({std::to_string(message.index()), session, pack(message)});
 }
 
 void link_adapter::on_connected() noexcept { caf::anon_send(core_, link_input{link_up{}}); }

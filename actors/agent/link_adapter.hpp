@@ -1,7 +1,7 @@
 // Between the bus and the core: bytes in, messages out, and back.
 #pragma once
+#include <atomic>
 #include <memory>
-#include <mutex>
 
 #include "actors/agent/interfaces.hpp"
 #include "actors/agent/ports.hpp"
@@ -18,6 +18,7 @@ class link_adapter final : public link_port, public bus::agent_link_listener {
 
   bool send(const msg::from_agent& message, uint64_t session) override;
 
+  void on_start(bus::agent_link& link) noexcept override { open_.store(&link); }
   void on_connected() noexcept override;
   void on_disconnected() noexcept override;
   void on_message(bus::link_inbound&& message) noexcept override;
@@ -26,6 +27,8 @@ class link_adapter final : public link_port, public bus::agent_link_listener {
  private:
   core_actor core_;
   std::unique_ptr<bus::agent_link> link_;
+  // For the core, which may answer a connection before dial() has its link: the link's own thread sets it first.
+  std::atomic<bus::agent_link*> open_{nullptr};
 };
 
 }  // namespace zedops::agent

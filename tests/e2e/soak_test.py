@@ -23,6 +23,7 @@ GARBAGE = 3_000                 # messages per door and round
 CONNECTIONS = 600               # that come to nothing, per door and round
 TOPICS = 20_000                 # of one watcher: more than a watcher may have
 SERVERS = 40
+SANITIZED = bool(os.environ.get("ZEDOPS_SANITIZE"))  # how the programs were built
 
 
 class Soak(unittest.TestCase):
@@ -126,9 +127,10 @@ class Soak(unittest.TestCase):
         self.assertGreater(len(waits), len(after), "it was asked in between")
         self.assertEqual({kind for _, kind in waits}, {b"result"})
         self.assertLess(max(waits)[0], ANSWER_SECONDS_MAX)
-        self.assertLess(max(during), ANONYMOUS_KIB_MAX)
-        half = len(after) // 2
-        self.assertLess(max(after[half:]) - max(after[:half]), GROWTH_KIB_MAX)
+        if not SANITIZED:  # it keeps what was freed, to notice its use
+            self.assertLess(max(during), ANONYMOUS_KIB_MAX)
+            half = len(after) // 2
+            self.assertLess(max(after[half:]) - max(after[:half]), GROWTH_KIB_MAX)
         self.assertLess(len(w.log()), LOG_BYTES_MAX)
         self.assertEqual(w.ctl("status")["agents_online"], 3, "no agent was lost over it")
 

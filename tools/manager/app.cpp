@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <cstdio>
@@ -129,7 +130,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   world.last_seq.store(found->last_seq);
   world.started_at = clock.now();
 
-  int status = 0;
+  std::atomic<int> status = 0;  // several actors may end at once, each on its own thread
   {
     caf::actor_system_config caf_config;
     rt::configure(caf_config);

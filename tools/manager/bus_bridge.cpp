@@ -17,7 +17,6 @@ msg::result<void> bus_bridge::open(bus::server_bus_options options, manager::nod
   auto started = bus::server_bus::start(std::move(options), *this);
   if (!started) return msg::fail(started.error());
   bus_ = std::move(*started);
-  open_.store(bus_.get());
   return {};
 }
 

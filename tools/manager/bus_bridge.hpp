@@ -28,6 +28,7 @@ class bus_bridge final : public bus::server_bus_listener,
   bool publish_if_watched(uint64_t last_seq, size_t count,
                           std::function<std::vector<rt::public_event>()> make) override;
 
+  void on_start(bus::server_bus& bus) noexcept override { open_.store(&bus); }
   void on_request(bus::client_request&& request) noexcept override;
   void on_agent_message(bus::agent_inbound&& message) noexcept override;
   void on_bad_message(const bus::bad_message& bad) noexcept override;
@@ -38,7 +39,7 @@ class bus_bridge final : public bus::server_bus_listener,
   const uint64_t epoch_;
   std::atomic<manager::node*> node_{nullptr};
   std::unique_ptr<bus::server_bus> bus_;
-  std::atomic<bus::server_bus*> open_{nullptr};
+  std::atomic<bus::server_bus*> open_{nullptr};  // set before the first message is read: each finds a way back
 };
 
 }  // namespace zedops::app

@@ -276,10 +276,11 @@ TEST_CASE("docker faults: more requests than allowed are refused as busy, and th
   watched<std::pair<int, int>> count;
   constexpr int extra = 3;
   for (std::size_t i = 0; i < requests_max + extra; ++i)
-    f.client->ping({500ms}, [&](auto r) {
+    f.client->ping({60s}, [&](auto r) {
       count.change([&](auto& c) { ++(r.error().code == msg::ec::busy ? c.first : c.second); });
     });
-  CHECK(count.wait([](auto& c) { return c.first + c.second == static_cast<int>(requests_max) + extra; }));
-  CHECK(count.value().first == extra);
+  // None ends by itself meanwhile and makes room, however long it takes to ask so often.
+  CHECK(count.wait([](auto& c) { return c.first == extra; }));
   f.client.reset();
+  CHECK(count.value() == std::pair{extra, static_cast<int>(requests_max)});
 }

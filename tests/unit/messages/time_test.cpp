@@ -13,6 +13,9 @@ TEST_CASE("time: what was written is read again", "[unit][messages]") {
     RC_ASSERT(from_rfc3339(to_rfc3339(t)) == t);
   }));
   CHECK(to_rfc3339(time_point{1714564800123ms}) == "2024-05-01T12:00:00.123Z");
+  CHECK(to_rfc3339(time_point{-1ms}) == "1969-12-31T23:59:59.999Z");
+  CHECK(to_rfc3339(time_point{-1000ms}) == "1969-12-31T23:59:59.000Z");
+  CHECK(to_rfc3339(time_point::min()) == "-292275055-05-16T16:47:04.192Z");
   CHECK(from_rfc3339("2024-05-01T12:00:00Z") == time_point{1714564800000ms});
   CHECK(from_rfc3339("2024-05-01T12:00:00.5Z") == time_point{1714564800500ms});
   CHECK(from_rfc3339("2024-02-29T00:00:00Z"));
