@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "actors/agent/cancel_token.hpp"
@@ -116,6 +117,9 @@ class command_job {
   msg::result<void> without_original(const docker::container_details* fresh);
   std::string undo_adoption(bool was_running, host::copy_fate fate);
   msg::result<std::string> give_back(bool was_running);
+  template <class Try>
+  std::invoke_result_t<Try> patiently(msg::duration at_most, Try attempt);
+  msg::error left_down(msg::error e) const;
 
   // job_remove.cpp
   msg::result<void> remove();

@@ -25,6 +25,17 @@ bool lies_in(std::string_view path, std::string_view dir) {
 
 }  // namespace
 
+// Again and again until it succeeds, as long as another look may help.
+template <class Try>
+std::invoke_result_t<Try> command_job::patiently(duration at_most, Try attempt) {
+  const auto until = env_.clock.steady() + at_most;
+  for (;;) {
+    auto r = attempt();
+    if (r || r.error().code == ec::not_found || env_.clock.steady() >= until) return r;
+    env_.clock.pause(put_back_pause);
+  }
+}
+
 result<void> command_job::adopt() {
   const auto known = env_.state.find(cmd_.op);
   const bool begun = known && !known->note.empty();
@@ -32,14 +43,16 @@ result<void> command_job::adopt() {
   result_.untouched = !begun;  // until something is
   if (!done && !begun) return done;
   if (!done) calls_.extend(clean_up_time);  // cancelled, but it was at work before: that is put back
-  auto s = look();
-  if (!s) return fail(std::move(s.error()));
+  // Cut short before, the original may be stopped: an Engine that is on its way back is worth waiting for.
+  const auto patience = begun ? clean_up_time : duration{0};
+  auto s = patiently(patience, [this] { return look(); });
+  if (!s) return fail(begun ? left_down(std::move(s.error())) : std::move(s.error()));
   const auto* fresh = s->current();
   if (fresh) result_.untouched = false;
   if (begun && known->note == note_switched) return drop_original();
-  auto original = calls_.inspect(cmd_.original);
+  auto original = patiently(patience, [this] { return calls_.inspect(cmd_.original); });
   if (!original && original.error().code == ec::not_found) return without_original(fresh);
-  if (!original) return fail(std::move(original.error()));
+  if (!original) return fail(begun ? left_down(std::move(original.error())) : std::move(original.error()));
   if (!begun) ZEDOPS_TRY(permit_adoption(*original));
   auto parts = parts_of(*original);
   if (!parts) return fail(std::move(parts.error()));
@@ -61,6 +74,14 @@ result<void> command_job::adopt() {
   auto failure = std::move(done.error());
   failure.message += "; " + undo_adoption(was_running, has_lived ? host::copy_fate::keep : host::copy_fate::remove);
   return fail(std::move(failure));
+}
+
+// Nobody can be asked any more what became of it, so its owner is told what to look at.
+error command_job::left_down(error e) const {
+  e.message += "; container " + short_id(cmd_.original) + " may be stopped, and renamed to " +
+               set_aside_name(cmd_.plan.container.name, cmd_.op);
+  e.hint = "look at it on its host, give it its name back and start it";
+  return e;
 }
 
 // The manager has asked the same; meanwhile it may have become somebody's.
@@ -91,6 +112,8 @@ result<std::vector<host::copy_part>> command_job::parts_of(const docker::contain
     if (!below) return fail(std::move(below.error()));
     out.push_back({at->source + target.substr(at->target == "/" ? 0 : at->target.size()), std::move(*below)});
   }
+  if (out.empty())
+    return fail(ec::bad_request, "a server without directories has no data to take over", "choose another template");
   return out;
 }
 
@@ -145,11 +168,7 @@ result<void> command_job::without_original(const docker::container_details* fres
 
 std::string command_job::undo_adoption(bool was_running, host::copy_fate fate) {
   calls_.extend(clean_up_time);
-  auto back = give_back(was_running);
-  for (unsigned tries = 1; !back && tries < put_back_tries_max; ++tries) {
-    env_.clock.pause(put_back_pause);
-    back = give_back(was_running);
-  }
+  auto back = patiently(clean_up_time, [&] { return give_back(was_running); });
   if (!back) return back.error().message + "; its data is where it was, the copy is left in " + cmd_.plan.data.root;
   auto kept = env_.host.drop_copy(copy_request(), fate);
   effect("copy_dropped");

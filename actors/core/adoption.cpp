@@ -168,6 +168,11 @@ class reader {
 
   // Each directory of the template must be a mount, whole: what lies in the container's own layer is not seen here.
   std::optional<error> mounts() {
+    if (t_.dirs.empty())
+      return error{ec::bad_request,
+                   "template " + t_.name + " has no directories: there is no data to take over",
+                   "choose another template, or create a server of this one and remove the container",
+                   {}};
     for (const auto& d : t_.dirs) {
       const mount* at = nullptr;
       for (const auto& m : c_.mounts) {

@@ -16,7 +16,7 @@ struct adoption {
   std::vector<std::string> steps;  // what will happen, for a dry run
 };
 
-// Refused: a container of this or another manager, one without a mount for a directory of the template, mounts within
+// Refused: a container of this or another manager, a template without directories, a container without a mount for a directory of the template, mounts within
 // such a directory, a port that cannot be told, and, unless `leave_behind`, whatever the template does not have.
 msg::result<adoption> adoption_of(const msg::adopt_server& r, const msg::container_answer& c,
                                   const msg::server_template& t, const std::string& manager_id);

@@ -72,6 +72,7 @@ class World:
         self.run, self.db = self.dir / "run", self.dir / "db"
         self.settings = {"sync-interval": "2s", **settings}
         self.programs = {}  # program -> what is run in its place: (file in BIN, its own environment)
+        self.within = {}    # program -> the command that runs it, such as ("unshare", "-m")
         self.manager, self.agents = None, {}
         self.endpoint = f"ipc://{self.run}/clients.ipc"
         self.engine = docker_host() if engine else None
@@ -85,7 +86,7 @@ class World:
     def _spawn(self, program, *flags):
         file, env = self.programs.get(program, (program, {}))
         with open(self.dir / f"{program}.log", "ab") as log:
-            return subprocess.Popen([BIN / file, *map(str, flags)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            return subprocess.Popen([*self.within.get(program, ()), BIN / file, *map(str, flags)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                     env={**self.env, **env})
 
     def start_manager(self):

@@ -148,6 +148,12 @@ TEST_CASE("adoption: each directory has to be a mount, whole", "[unit][core][fc-
   CHECK(mentions(all(a->steps), {"/mnt/zomboid to pz1/data", "left behind: mount /home/steam"}));
 }
 
+TEST_CASE("adoption: a template without directories takes nothing over", "[unit][core][fc-24]") {
+  auto t = plain();
+  t.dirs.clear();
+  CHECK(mentions(refusal_of(wish(), by_hand(), t), {"bad_request", "no directories"}));
+}
+
 TEST_CASE("adoption: what its template cannot give is named, and left behind only when that is said",
           "[unit][core][fc-24]") {
   struct row {
