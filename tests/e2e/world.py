@@ -239,6 +239,7 @@ class WorldCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         w = cls.world = World(**cls.settings)
+        cls.addClassCleanup(w.close)  # also when a setUpClass that goes on from here fails
         templates = w.dir / "templates"
         templates.mkdir()
         for name, text in cls.templates.items():
@@ -248,13 +249,7 @@ class WorldCase(unittest.TestCase):
             w.start_manager().start_agent()
         except BaseException:
             print(w.log(), w.log("zedops-agent") if (w.dir / "zedops-agent.log").exists() else "")
-            w.close()
             raise
-
-    @classmethod
-    def tearDownClass(cls):
-        if cls.world:
-            cls.world.close()
 
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0

@@ -41,7 +41,7 @@ std::vector<rule> parse_rules(const std::string& text);
 // Without a rule: /_ping answers with `api_version`, anything else 404.
 class engine {
  public:
-  static constexpr std::size_t connections_max = 64;
+  static constexpr std::size_t connections_max = 512;  // more than a client of the Engine has requests
   engine(std::string socket_path, std::vector<rule> rules, std::string api_version = "1.41");
   ~engine();
   engine(const engine&) = delete;

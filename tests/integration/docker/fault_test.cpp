@@ -271,7 +271,7 @@ TEST_CASE("docker faults: an answer without end is cut off at its limit", "[inte
 
 TEST_CASE("docker faults: more requests than allowed are refused as busy, and the rest still end",
           "[integration][docker]") {
-  // Hanging at the handshake, so that the fake's own limit of connections does not matter.
+  static_assert(fake::engine::connections_max > requests_max, "a connection that the fake closes makes room");
   faulty f{"* * hang"};
   watched<std::pair<int, int>> count;
   constexpr int extra = 3;
