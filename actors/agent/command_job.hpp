@@ -23,11 +23,11 @@
 
 namespace zedops::agent {
 
-inline constexpr msg::duration proof_time{1'500};      // a replaced container has to live that long
-inline constexpr msg::duration proof_look{100};        // between two looks at it
-inline constexpr msg::duration clean_up_time{60'000};  // for putting things back after a failure
-inline constexpr unsigned put_back_tries_max = 4;
-inline constexpr msg::duration put_back_pause{500};       // between two of them
+inline constexpr msg::duration proof_time{1'500};         // a replaced container has to live that long
+inline constexpr msg::duration proof_look{100};           // between two looks at it
+inline constexpr msg::duration clean_up_time{60'000};     // for putting things back after a failure
+inline constexpr unsigned tries_max = 4;                  // of what may fail for a moment, such as putting things back
+inline constexpr msg::duration tries_pause{500};          // between two of them
 inline constexpr msg::duration look_after_time{15'000};   // for the final look
 inline constexpr msg::duration removal_wait_max{10'000};  // for a removal that somebody else began
 inline constexpr unsigned create_tries_max = 3;           // a name may be freed meanwhile
@@ -117,8 +117,6 @@ class command_job {
   msg::result<void> without_original(const docker::container_details* fresh);
   std::string undo_adoption(bool was_running, host::copy_fate fate);
   msg::result<std::string> give_back(bool was_running);
-  template <class Try>
-  std::invoke_result_t<Try> patiently(msg::duration at_most, Try attempt);
   msg::error left_down(msg::error e) const;
 
   // job_remove.cpp
@@ -126,6 +124,18 @@ class command_job {
   msg::result<void> purge();
   msg::result<void> remove_one(const docker::container_details& c, docker::anonymous_volumes volumes);
 
+  // An Engine that failed once often answers a moment later, and one that went away is mostly on its way back: only one
+  // that answers, and refuses again and again, is believed before the time is over.
+  template <class Try>
+  std::invoke_result_t<Try> patiently(msg::duration at_most, Try attempt) {
+    const auto until = env_.clock.steady() + at_most;
+    for (unsigned tries = 1;; ++tries) {
+      auto r = attempt();
+      if (r || r.error().code == msg::ec::not_found || env_.clock.steady() >= until) return r;
+      if (tries >= tries_max && calls_.list({{label::server, cmd_.server.value}})) return r;
+      env_.clock.pause(tries_pause);
+    }
+  }
   // Says where we are; cancelled or timeout when this is the place to end.
   msg::result<void> step(std::string name, uint32_t progress, std::string note = {});
   msg::result<void> dispatch();

@@ -25,17 +25,6 @@ bool lies_in(std::string_view path, std::string_view dir) {
 
 }  // namespace
 
-// Again and again until it succeeds, as long as another look may help.
-template <class Try>
-std::invoke_result_t<Try> command_job::patiently(duration at_most, Try attempt) {
-  const auto until = env_.clock.steady() + at_most;
-  for (;;) {
-    auto r = attempt();
-    if (r || r.error().code == ec::not_found || env_.clock.steady() >= until) return r;
-    env_.clock.pause(put_back_pause);
-  }
-}
-
 result<void> command_job::adopt() {
   const auto known = env_.state.find(cmd_.op);
   const bool begun = known && !known->note.empty();

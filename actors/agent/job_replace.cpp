@@ -113,14 +113,10 @@ result<void> command_job::prove(const std::string& id) {
   }
 }
 
-// An Engine that failed once often answers a moment later; what still fails then is told, and shown as drift.
+// What still fails in the end is told, and shown as drift.
 result<std::string> command_job::put_back(const std::string& old_id, bool was_running) {
   calls_.extend(clean_up_time);
-  for (unsigned tries = 1;; ++tries) {
-    auto done = try_put_back(old_id, was_running);
-    if (done || tries == put_back_tries_max) return done;
-    env_.clock.pause(put_back_pause);
-  }
+  return patiently(clean_up_time, [&] { return try_put_back(old_id, was_running); });
 }
 
 result<std::string> command_job::try_put_back(const std::string& old_id, bool was_running) {

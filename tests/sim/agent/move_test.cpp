@@ -65,6 +65,28 @@ TEST_CASE_METHOD(moving, "agent: a move whose new container dies, on an Engine t
   CHECK(host.copying == std::vector<std::string>{"copy", "place", "drop"});
 }
 
+TEST_CASE_METHOD(moving, "agent: a move and a replacement whose Engine goes away are put back when it is there again",
+                 "[sim][agent][fc-14][fc-23]") {
+  run_one();
+  const bool moves = GENERATE(true, false);
+  const std::string gone_at = GENERATE("stopped", "renamed", "created");
+  INFO((moves ? "move, " : "replace, ") << gone_at);
+  env->crash_point = [&](std::string_view effect) { docker.down = docker.down || effect == gone_at; };
+  size_t pauses = 0;
+  env->clock.pause = [&, pause = env->clock.pause](auto d) {
+    pause(d);
+    if (++pauses == 20) docker.down = false;  // after some ten seconds
+  };
+  auto c = move("op2");
+  if (!moves) {
+    c = command("op2", "s1", command_kind::replace);
+    c.container_id = old;
+  }
+  say(c);
+  check_put_back();
+  CHECK(pauses >= 20);
+}
+
 TEST_CASE_METHOD(moving, "agent: a move is told where it stands, and where the data is afterwards",
                  "[sim][agent][fc-23]") {
   run_one();
