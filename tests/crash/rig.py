@@ -78,7 +78,7 @@ class CrashWorld(world.World):
         self.pool = {}  # status -> servers that rest in it
         self.roots = {}  # server -> where a move was to lead it, if it was moved
         self.strangers = {}  # server -> (container, its folder) that it is made of, if it was adopted
-        self.next_port = ports[-1] + 1
+        self.next_port = 28_000  # of strangers: beyond what any template gives
 
     def close(self):
         self.listener.close()
