@@ -3,6 +3,7 @@
 ZEDOPS_CRASH_ROUNDS   rounds of each test (default 2)
 ZEDOPS_CRASH_SEED     the seed of the first round; each round has its own
 """
+import json
 import os
 import pathlib
 import random
@@ -87,6 +88,13 @@ class InFlight:
             w.check_gone(self.name, end["target"])
             return False
 
+        if self.operation.title == "adopt" and end["status"] == "failed" and w.server(end["target"])["status"] == "purged":
+            container, _ = w.strangers[self.name]
+            found = json.loads(w.docker("inspect", container))[0]
+            promise(found["State"]["Running"] and found["Name"] == f"/{container}", "the original runs, under its name", found)
+            promise(not w.engine.containers_of(end["target"]) and not w.tree(self.name).exists(), "nothing of ours is left")
+            return False
+
         def agree():
             s = w.server(end["target"])
             found = w.engine.containers_of(end["target"])
@@ -96,6 +104,7 @@ class InFlight:
 
         s = wait_for(f"{self.name}: record and host agree after {self.operation.title} {end['status']}", agree,
                      SETTLE_SECONDS)
+        w.roots[self.name] = s["server_data_path"]  # a move that failed led it nowhere
         ports = (s["game_port"], s["udp_port"])
         promise(self.before is None or ports == (self.before["game_port"], self.before["udp_port"]), "ports stay", ports)
         promise(self.before is None or w.tree(self.name).exists(), "data stays")
@@ -105,6 +114,8 @@ class InFlight:
         """Whatever it has gone through: it can be brought to run, in one container under its name, and be purged."""
         w = self.w
         s = w.server(self.name)
+        if self.name in w.strangers:  # one that could not be put back may still have the ports
+            w.docker("rm", "-f", w.strangers[self.name][0], check=False)
         if s["status"] in ("deleted", "deleting"):
             w.do("server.restore", {"server": self.name})
         elif s["status"] != "running":
