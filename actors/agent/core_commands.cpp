@@ -17,15 +17,14 @@ const data_layout& data_that_counts(const run_command& c) {
 void core_state::on_command(run_command c) {
   auto& state = deps->env.state;
   if (c.term < state.term())
-    return send_result(refused_result(
+    return send_result(refusal(
         c, {ec::not_leader,
             "command of term " + std::to_string(c.term) + ", but term " + std::to_string(state.term()) + " was seen",
             "another manager leads now: ask that one",
             {}}));
   if (auto known = state.find(c.op); known && known->result && known->attempt >= c.attempt)
     return send_result(*known->result);
-  if (stopping)
-    return send_result(refused_result(c, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
+  if (stopping) return send_result(refusal(c, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
   supersede(c);
   // Its events must find the server, also before the manager's next welcome.
   eyes->view().watch({c.server, c.container_id, c.plan.container.name, data_that_counts(c)});
@@ -37,7 +36,7 @@ void core_state::on_command(run_command c) {
         send(a->second->report->last());  // attach: the rest is reported as it comes
       return;
     case lane_book::entry::full:
-      return send_result(refused_result(c, {ec::busy, "too many commands wait on this host", "repeat later", {}}));
+      return send_result(refusal(c, {ec::busy, "too many commands wait on this host", "repeat later", {}}));
   }
 }
 
@@ -53,6 +52,7 @@ void core_state::start_lanes() {
           });
         },
         deps->env.clock.steady);
+    if (called_off.erase(a->command.op) > 0) a->cancel.cancel();
     active[a->command.server] = a;
     guard->on_command_begins(a->command.server);
     deps->workers.lanes.run([this, a, &env = deps->env, post = post()] {
@@ -89,15 +89,34 @@ void core_state::flush_results() {
 // One operation per server is open at the manager, so what was sent for an earlier one has ended there. Its withdrawal
 // may have been lost with a connection; this does not depend on it.
 void core_state::supersede(const run_command& by) {
-  while (auto earlier = book.withdraw_other(by.server, by.op))
-    send_result(refused_result(*earlier, {ec::cancelled, "another operation came before it began", {}, {}}));
+  std::vector<run_command> waiting;
+  while (auto earlier = book.withdraw_other(by.server, by.op)) waiting.push_back(std::move(*earlier));
+  for (auto& c : waiting) call_off(std::move(c), "another operation came before it began");
   if (auto a = active.find(by.server); a != active.end() && a->second->command.op != by.op) a->second->cancel.cancel();
+}
+
+// One that was at work in an earlier life of this process still has its turn, and puts back what it had done.
+void core_state::call_off(run_command c, std::string why) {
+  if (!has_begun(c)) return send_result(refusal(c, {ec::cancelled, std::move(why), {}, {}}));
+  called_off.insert(c.op);
+  book.offer(std::move(c));
+}
+
+bool core_state::has_begun(const run_command& c) const {
+  const auto known = deps->env.state.find(c.op);
+  return known && !known->note.empty();
+}
+
+command_result core_state::refusal(const run_command& c, error why) const {
+  auto r = refused_result(c, std::move(why));
+  r.untouched = c.kind == command_kind::adopt && !has_begun(c);
+  return r;
 }
 
 void core_state::on_cancel(const cancel_command& c) {
   if (auto waiting = book.withdraw(c.op)) {
-    send_result(refused_result(*waiting, {ec::cancelled, "cancelled before it began", {}, {}}));
-    return;
+    call_off(std::move(*waiting), "cancelled before it began");
+    return start_lanes();
   }
   for (auto& [server, a] : active)
     if (a->command.op == c.op) a->cancel.cancel();

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "actors/agent/agent_core.hpp"
 #include "actors/agent/guardian.hpp"
@@ -37,6 +38,9 @@ struct core_state {
   void on_command(msg::run_command c);
   void on_cancel(const msg::cancel_command& c);
   void supersede(const msg::run_command& by);
+  void call_off(msg::run_command c, std::string why);
+  bool has_begun(const msg::run_command& c) const;
+  msg::command_result refusal(const msg::run_command& c, msg::error why) const;
   void start_lanes();
   void on_finished(std::shared_ptr<active_command> a, msg::command_result r);
   void send_result(msg::command_result r);
@@ -77,6 +81,7 @@ struct core_state {
   lane_book book;
   std::map<msg::server_id, std::shared_ptr<active_command>> active;
   std::deque<msg::command_result> unsent;
+  std::set<msg::operation_id> called_off;  // of those that wait: they have something to put back
   // Incidents on their way to the manager: not before it knows what is there now.
   bool inventory_told = false;
   std::optional<std::chrono::steady_clock::time_point> handed_at;

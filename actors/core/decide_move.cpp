@@ -100,7 +100,7 @@ decision cancel_at_work(const server& s, const operation& op, const std::string&
                       "start zedops-agent on its host, then cancel again", op.id.value};
     return d;
   }
-  d.facts.emplace_back(operation_progressed{op.id, op_status::running, "cancelling", op.progress,
+  d.facts.emplace_back(operation_progressed{op.id, op_status::running, std::string(step_cancelling), op.progress,
                                             "cancelled by " + actor + "; everything is put back", op.attempt,
                                             std::max(op.deadline, cx.now + stall_max)});
   d.effects.emplace_back(withdraw_command{op.id});

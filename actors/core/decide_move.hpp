@@ -31,7 +31,9 @@ std::string leftover_note(const msg::server& s, const msg::operation& op, const 
 void follow_late_switch(decision& d, const msg::server& s, const msg::command_result& r);
 // What a move would do, for a dry run.
 void describe_move(std::vector<std::string>& out, const msg::server& s, const msg::operation& op);
-// While nothing is switched a move, like an adoption, can be taken back: its agent puts everything back.
+// While nothing is switched a move, like an adoption, can be taken back: its agent puts everything back. Until it has,
+// this is the operation's step, whatever the agent is just doing: an agent that comes back is told so again.
+inline constexpr std::string_view step_cancelling = "cancelling";
 decision cancel_at_work(const msg::server& s, const msg::operation& op, const std::string& actor, const context& cx);
 
 }  // namespace zedops::core::detail

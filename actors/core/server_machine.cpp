@@ -178,6 +178,7 @@ decision decide_progressed(const server& s, const progressed& in, const context&
   decision d;
   d.why = {cause_kind::report, r.op.value, {}};
   if (!s.op || s.op->id != r.op || s.op->attempt != r.attempt) return d;
+  if (s.op->step == detail::step_cancelling) return d;
   if (s.op->step == r.step && s.op->progress == r.progress && s.op->note == r.note) return d;
   const auto deadline = std::max(s.op->deadline, cx.now + stall_max);
   d.facts.emplace_back(operation_progressed{r.op, op_status::running, r.step, std::min<uint32_t>(r.progress, 100),
@@ -306,6 +307,7 @@ decision decide_ready(const server& s, const context& cx) {
     d.facts.emplace_back(operation_progressed{s.op->id, op_status::accepted, "sent", 0, "its agent is back",
                                               s.op->attempt, cx.now + cx.time_max[static_cast<size_t>(s.op->kind)]});
   d.effects.emplace_back(command_for(s, *s.op, cx));
+  if (s.op->step == detail::step_cancelling) d.effects.emplace_back(withdraw_command{s.op->id});
   return d;
 }
 

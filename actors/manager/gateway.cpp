@@ -32,8 +32,7 @@ struct open_request {
   server_id target;
   std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
   int port_choices = 0;
-  std::string original;            // of an adoption: the container's id
-  std::vector<std::string> steps;  // and what will be done with it
+  std::vector<std::string> steps;  // of an adoption: what will be done
   bool by_registry = false;
   caf::actor_clock::time_point deadline{};
 };
@@ -253,11 +252,10 @@ struct gateway_state {
     if (!record) return refuse(*r, {}, called, record.error());
     record->desired = as->runs ? desired_state::running : desired_state::stopped;
     r->target = record->id;
-    r->original = seen->view.id;
     ++choosing[claim];
     r->reserved.push_back(claim);
     r->steps = std::move(as->steps);
-    submit(r, core::created{std::move(*record), r->who, r->original});
+    submit(r, core::created{std::move(*record), r->who, seen->view.id});
   }
 
   error no_template(const std::string& wanted) const {

@@ -118,3 +118,40 @@ TEST_CASE_METHOD(adopting, "agent: an original that runs again while it is copie
   CHECK(state_of_original() == container_state::running);
   CHECK(docker.containers.size() == 1);
 }
+
+TEST_CASE_METHOD(adopting, "agent: called off while it waits for its turn, it puts back what it did before its death",
+                 "[sim][agent][fc-24]") {
+  welcome();
+  const bool begun = GENERATE(true, false);
+  INFO((begun ? "begun" : "new"));
+  if (begun) {
+    dies_at = "copied";
+    say(adopt());
+    REQUIRE(state_of_original() == container_state::exited);
+    kill();
+    spawn();
+    watch_over();
+    dies_at.clear();
+    link_is(true);
+    say(msg::welcome{state->id(), "m1", 1, 7, {}});
+  }
+  lanes.hold = true;
+  for (const auto* other : {"s2", "s3"}) {  // as many as copy at once
+    auto c = command(std::string("op-") + other, other, command_kind::adopt);
+    c.original = "nowhere";
+    say(c);
+  }
+  say(adopt());
+  say(cancel_command{{"op1"}});
+  lanes.hold = false;
+  lanes.release();
+  settle();
+  const auto results = all<command_result>();
+  const auto mine = std::find_if(results.rbegin(), results.rend(), [](auto& r) { return r.op.value == "op1"; });
+  REQUIRE(mine != results.rend());
+  REQUIRE(mine->failure);
+  CHECK(mine->failure->code == ec::cancelled);
+  CHECK(mine->untouched);
+  CHECK(state_of_original() == container_state::running);
+  CHECK(host.copy == host::copy_stage::none);
+}

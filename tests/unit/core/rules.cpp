@@ -66,6 +66,8 @@ bool what_time_ended_is_withdrawn(const step& x) {
   const auto* w = effect_in<withdraw_command>(x.d);
   const bool called_off = is<cancel_requested>(x.in) && x.before.op &&
                           (x.before.op->kind == op_kind::move || x.before.op->kind == op_kind::adopt);
+  const bool told_again = is<agent_ready>(x.in) && x.before.op && x.before.op->step == "cancelling";
+  if (told_again) return !x.cx.agent_online || (w && w->op == x.before.op->id);
   if (called_off) return !w || (x.after.op && w->op == x.after.op->id);  // its agent puts everything back
   if (!given_up || never_sent(*x.before.op)) return w == nullptr;
   return w && w->op == x.before.op->id;

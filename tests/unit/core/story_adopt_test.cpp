@@ -125,6 +125,23 @@ TEST_CASE("adopt: it can be called off while its agent is there", "[unit][core][
   CHECK(code_of(x.give(cancel_requested{x.s.op->id, "ann"})) == "agent_unreachable");
 }
 
+TEST_CASE("adopt, move: an agent that dies while it puts back is told again that it is called off",
+          "[unit][core][fc-23][fc-24]") {
+  for (const bool adopts : {true, false}) {
+    auto x = adopts ? adopting() : desk(record());
+    if (!adopts) x.ask(move_server{"", "/mnt/new"});
+    x.give(cancel_requested{x.s.op->id, "ann"});
+    x.progress("copying", 60);  // a report that was on its way
+    CHECK(x.s.op->step == "cancelling");
+    x.cx.agent_online = false;
+    const auto back = x.agent_back();
+    REQUIRE(back.effects.size() == 2);  // in this order
+    CHECK(std::holds_alternative<send_command>(back.effects[0]));
+    CHECK(std::holds_alternative<withdraw_command>(back.effects[1]));
+    CHECK(x.s.op->step == "cancelling");
+  }
+}
+
 TEST_CASE("adopt: without its agent nothing is begun", "[unit][core][fc-24]") {
   desk x(blank(), false);
   CHECK(code_of(x.adopt(new_record())) == "agent_unreachable");
