@@ -49,7 +49,7 @@ void storm::ask(const std::string& verb, const Body& body) {
 void storm::request() {
   const auto server = some_server();
   const auto slash = server.find('/');
-  switch (luck_.below(18)) {
+  switch (luck_.below(20)) {
     case 0:
     case 1:
     case 2:
@@ -85,6 +85,14 @@ void storm::request() {
       tell("move " + server);
       return ask("server.move", move_server{server, luck_.percent(50) ? "/mnt/one" : "/mnt/two"});
     case 16: return adopt(server.substr(0, slash), server.substr(slash + 1));
+    case 17:
+    case 18:
+      for (const auto& [id, s] : w_.audit.servers())
+        if (s.op && luck_.percent(50)) {
+          tell("cancel " + std::string(name_of(s.op->kind)) + " of " + s.name);
+          return ask("op.cancel", cancel_operation{s.op->id.value});
+        }
+      return;
     default: return ask("server.ls", list_servers{});
   }
 }
