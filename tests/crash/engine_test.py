@@ -91,7 +91,10 @@ class InFlight:
         if self.operation.title == "adopt" and end["status"] == "failed" and w.server(end["target"])["status"] == "purged":
             container, _ = w.strangers[self.name]
             found = json.loads(w.docker("inspect", container))[0]
-            promise(found["State"]["Running"] and found["Name"] == f"/{container}", "the original runs, under its name", found)
+            promise(found["Name"] == f"/{container}", "the original has its name", found["Name"])
+            # One that had not been touched yet died with its Engine: starting it is not our business.
+            touched = "the original container runs" in end["error"]["message"]
+            promise(found["State"]["Running"] or not touched, "what was stopped for it runs again", found["State"])
             promise(not w.engine.containers_of(end["target"]) and not w.tree(self.name).exists(), "nothing of ours is left")
             return False
 
