@@ -37,8 +37,10 @@ std::optional<msg::crash_policy> crash_of(const arguments& a) {
   return msg::enum_from_name<msg::crash_policy>(a.one("crash-policy"));
 }
 
-std::string create_body(const std::string& name, const arguments& a) {
-  msg::create_server r;
+// What a request has that makes a server, whatever it is made of.
+template <class Request>
+Request new_server(const std::string& name, const arguments& a) {
+  Request r;
   r.name = name;
   r.agent = a.one("agent");
   r.template_name = a.one("template", r.template_name);
@@ -50,28 +52,20 @@ std::string create_body(const std::string& name, const arguments& a) {
   r.rcon_port = static_cast<uint16_t>(a.number("rcon-port", 0));
   r.server_data_path = a.one("data-path");
   r.recovery = recovery_of(a);
-  r.use_existing_data = a.has("use-existing-data");
   r.crash = crash_of(a);
   r.priority = a.integer("priority", 0);
+  return r;
+}
+
+std::string create_body(const std::string& name, const arguments& a) {
+  auto r = new_server<msg::create_server>(name, a);
+  r.use_existing_data = a.has("use-existing-data");
   return msg::pack_map(r);
 }
 
 std::string adopt_body(const std::string& name, const arguments& a) {
-  msg::adopt_server r;
-  r.name = name;
-  r.agent = a.one("agent");
+  auto r = new_server<msg::adopt_server>(name, a);
   r.container = a.one("container");
-  r.template_name = a.one("template", r.template_name);
-  r.image = a.one("image");
-  r.image_tag = a.one("tag");
-  r.config = pairs(a.all("env"));
-  r.game_port = static_cast<uint16_t>(a.number("game-port", 0));
-  r.udp_port = static_cast<uint16_t>(a.number("udp-port", 0));
-  r.rcon_port = static_cast<uint16_t>(a.number("rcon-port", 0));
-  r.server_data_path = a.one("data-path");
-  r.recovery = recovery_of(a);
-  r.crash = crash_of(a);
-  r.priority = a.integer("priority", 0);
   r.leave_behind = a.has("leave-behind");
   return msg::pack_map(r);
 }
