@@ -10,6 +10,7 @@
 
 #include "actors/agent/command_job.hpp"
 #include "actors/agent/data_layouts.hpp"
+#include "actors/core/adoption.hpp"
 
 namespace zedops::agent {
 
@@ -18,10 +19,6 @@ using namespace msg;
 namespace {
 
 constexpr const char* note_switched = "switched";
-
-bool lies_in(std::string_view path, std::string_view dir) {
-  return path == dir || (path.starts_with(dir) && (dir == "/" || path[dir.size()] == '/'));
-}
 
 }  // namespace
 
@@ -91,15 +88,13 @@ result<std::vector<host::copy_part>> command_job::parts_of(const docker::contain
   const auto& spec = cmd_.plan.container;
   for (size_t i = 0; i < cmd_.plan.data.dirs.size() && i < spec.mounts.size(); ++i) {
     const auto& target = spec.mounts[i].target;
-    const mount* at = nullptr;
-    for (const auto& m : all)
-      if (lies_in(target, m.target) && (!at || m.target.size() > at->target.size())) at = &m;
-    if (!at)
+    auto place = core::placement_of(all, target);
+    if (!place)
       return fail(ec::no_data, "container " + original.view.name + " has nothing mounted at " + target,
                   "make it with that directory mounted, then repeat");
     auto below = path_below(cmd_.plan.data, cmd_.plan.data.dirs[i]);
     if (!below) return fail(std::move(below.error()));
-    out.push_back({at->source + target.substr(at->target == "/" ? 0 : at->target.size()), std::move(*below)});
+    out.push_back({std::move(place->path), std::move(*below)});
   }
   if (out.empty())
     return fail(ec::bad_request, "a server without directories has no data to take over", "choose another template");

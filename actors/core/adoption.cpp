@@ -174,7 +174,6 @@ class reader {
                    "choose another template, or create a server of this one and remove the container",
                    {}};
     for (const auto& d : t_.dirs) {
-      const mount* at = nullptr;
       for (const auto& m : c_.mounts) {
         if (lies_in(m.target, d.target))
           return error{ec::bad_request,
@@ -182,17 +181,16 @@ class reader {
                            ": that directory is not one tree",
                        "put all of it under one directory of the host first, then repeat",
                        {}};
-        if ((m.target == d.target || lies_in(d.target, m.target)) && (!at || m.target.size() > at->target.size()))
-          at = &m;
       }
-      if (!at)
+      auto place = placement_of(c_.mounts, d.target);
+      if (!place)
         return error{ec::no_data,
                      "container " + c_.view.name + " has nothing mounted at " + d.target +
                          ": what it wrote there is in its own layer",
                      "copy it out (docker cp), make the container again with that directory mounted, then repeat",
                      {}};
-      taken_.push_back(at);
-      sources_.push_back(at->source + d.target.substr(at->target == "/" ? 0 : at->target.size()));
+      taken_.push_back(place->in);
+      sources_.push_back(std::move(place->path));
     }
     return std::nullopt;
   }
@@ -266,6 +264,15 @@ class reader {
 };
 
 }  // namespace
+
+std::optional<placement> placement_of(const std::vector<mount>& mounts, const std::string& directory) {
+  const mount* at = nullptr;
+  for (const auto& m : mounts)
+    if ((m.target == directory || lies_in(directory, m.target)) && (!at || m.target.size() > at->target.size()))
+      at = &m;
+  if (!at) return std::nullopt;
+  return placement{at, at->source + directory.substr(at->target == "/" ? 0 : at->target.size())};
+}
 
 result<adoption> adoption_of(const adopt_server& r, const container_answer& c, const server_template& t,
                              const std::string& manager_id) {

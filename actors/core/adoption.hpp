@@ -1,6 +1,7 @@
 // What a container that somebody else made is as a server of ours: which image, ports and variables its record gets,
 // and what a template cannot give it. Pure.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,16 @@ struct adoption {
   std::vector<std::string> steps;  // what will happen, for a dry run
 };
 
-// Refused: a container of this or another manager, a template without directories, a container without a mount for a directory of the template, mounts within
-// such a directory, a port that cannot be told, and, unless `leave_behind`, whatever the template does not have.
+// Where a directory of a container lies on its host: in the nearest mount at or above it.
+struct placement {
+  const msg::mount* in = nullptr;  // one of those given
+  std::string path;
+};
+std::optional<placement> placement_of(const std::vector<msg::mount>& mounts, const std::string& directory);
+
+// Refused: a container of this or another manager, a template without directories, a container without a mount for a
+// directory of the template, mounts within such a directory, a port that cannot be told, and, unless `leave_behind`,
+// whatever the template does not have.
 msg::result<adoption> adoption_of(const msg::adopt_server& r, const msg::container_answer& c,
                                   const msg::server_template& t, const std::string& manager_id);
 
