@@ -28,7 +28,7 @@ result<void> agent::perform_adoption(job& j, const std::string& step) {
   auto& name = j.cmd.plan.data.name;
   const auto& op = j.cmd.op.value;
   const auto ours = host_.of_server(j.cmd.server.value, host_.manager_id);
-  const bool switched = host_.moved_away.contains("adopted/" + op);
+  const bool switched = host_.adopted.contains(op);
   if (!ours.empty()) j.made_id = ours.front()->view.id;
   if (step == "removing_old") {
     if (original && !original->alive()) host_.remove(j.cmd.original);
@@ -56,14 +56,14 @@ result<void> agent::perform_adoption(job& j, const std::string& step) {
   }
   if (step == "pulling") return {};  // it runs from that image
   if (step == "creating") return create(j);
-  if (step == "switching") return host_.moved_away.insert("adopted/" + op), result<void>{};
+  if (step == "switching") return host_.adopted.insert(op), result<void>{};
   if (!host_.adopting[op]) return {};  // it did not run, and will not
   return step == "starting" ? start_it(j) : prove(j);
 }
 
 void agent::give_back(job& j) {
   const auto& op = j.cmd.op.value;
-  if (host_.moved_away.contains("adopted/" + op)) return;
+  if (host_.adopted.contains(op)) return;
   for (auto* c : host_.of_server(j.cmd.server.value, host_.manager_id)) host_.remove(c->view.id);
   j.made_id.clear();
   const auto was = host_.adopting.find(op);

@@ -64,6 +64,7 @@ class host {
   uint64_t term = 0;
   std::map<std::pair<std::string, uint32_t>, journal_entry> journal;  // by (operation, attempt)
   std::map<std::string, bool> adopting;  // by operation: did the original run when it began?
+  std::set<std::string> adopted;         // operations past the point from which nothing is put back
 
   // ---- by hand, as `docker` on the host does it ----
   std::string create(const msg::container_spec& spec);
