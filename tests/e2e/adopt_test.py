@@ -118,6 +118,39 @@ class Adopt(WorldCase):
         self.assertEqual(len(w.docker("ps", "-aq", "--filter", f"label=zedops.server.id={s['id']}").split()), 1)
         self.assertEqual([p.name for p in w.tree(name).parent.iterdir() if p.name.startswith(".zedops-moving")], [])
 
+    def image(self, reference, version, *changes):
+        """An image with defaults of its own, made without a builder."""
+        w = self.world
+        blank = w.docker("create", "zedops/busybox:test")
+        said = [x for c in (f"ENV VERSION={version} MOTD=default", f"LABEL version={version}", *changes) for x in ("--change", c)]
+        w.docker("commit", *said, blank, reference)
+        w.docker("rm", blank)
+
+    def test_the_defaults_of_its_image_stay_the_images(self):
+        w = self.world
+        reference = f"defaults-{uuid.uuid4().hex[:8]}:t"
+        self.image(reference, 1)
+        self.addCleanup(w.docker, "rmi", "-f", reference, check=False)
+        folder = w.dir / "by-hand" / reference.split(":")[0]
+        folder.mkdir(parents=True)
+        (folder / "world").write_text("precious")
+        container = reference.split(":")[0]
+        Adopt.ports += 2
+        w.docker("run", "-d", "--name", container, "-e", "MOTD=mine", "-v", f"{folder}:/data", "-p",
+                 f"{Adopt.ports}:{Adopt.ports}/udp", reference, "sh", "-c", COMMAND)
+        self.addCleanup(w.docker, "rm", "-f", container, check=False)
+        name = f"srv-{uuid.uuid4().hex[:8]}"
+        w.ctl(*self.adopt(container, name, Adopt.ports, "--udp-port", Adopt.ports + 1, "--leave-behind"))
+        self.assertEqual(w.server(name)["config"], {"MOTD": "mine"})
+
+        self.image(reference, 2, "HEALTHCHECK CMD true")
+        w.ctl("server", "recreate", name)
+        made = w.inspect(w.status(name, "running")["container_id"])["Config"]
+        self.assertIn("VERSION=2", made["Env"])
+        self.assertIn("MOTD=mine", made["Env"])
+        self.assertEqual(made["Labels"]["version"], "2")
+        self.assertEqual(made["Healthcheck"]["Test"], ["CMD-SHELL", "true"])
+
 
 if __name__ == "__main__":
     unittest.main()
