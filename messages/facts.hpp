@@ -151,8 +151,9 @@ struct agent_lost {
 };
 struct agent_removed {
   std::string name;
+  bool lost = false;  // given up together with its servers
   static constexpr std::string_view type = "agent.removed";
-  ZEDOPS_FIELDS(name)
+  ZEDOPS_FIELDS(name, lost)
 };
 struct sync_completed {
   uint64_t servers = 0;

@@ -95,6 +95,10 @@ struct run_command {
   std::string original;  // adopt: the id of a container that is not ours yet
   ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original)
 };
+// Why an agent did not begin with a command: of the work itself this says nothing. outdated: it obeyed a higher term.
+// lanes_full, stopping: not now. withdrawn: called off before it began. not_kept: its disk does not keep that it began.
+ZEDOPS_ENUM(agent_refusal, none, outdated, lanes_full, stopping, withdrawn, not_kept)
+
 struct cancel_command {
   operation_id op;
   ZEDOPS_FIELDS(op)
@@ -127,9 +131,10 @@ struct hello {
   std::string api_version;
   bool engine_ok = false;
   std::string manager_id;  // the manager this agent belongs to; empty: none yet
-  uint64_t term = 0;       // highest seen
+  uint64_t term = 0;       // highest obeyed: the manager's own has to be higher
+  uint64_t greeting = 0;   // the same while it repeats itself; another one: the session before is over
   ZEDOPS_FIELDS(version, id, name, instance, hostname, data_path, software, engine_version, api_version, engine_ok,
-                manager_id, term)
+                manager_id, term, greeting)
 };
 struct heartbeat {  // answer to ping, and unasked once a second
   uint64_t nonce = 0;
@@ -158,7 +163,8 @@ struct command_progress {
   std::string step;  // pulling, preparing, creating, starting, saving, stopping, removing, verifying ...
   uint32_t progress = 0;
   std::string note;
-  ZEDOPS_FIELDS(op, attempt, server, step, progress, note)
+  uint64_t term = 0;  // of the command
+  ZEDOPS_FIELDS(op, attempt, server, step, progress, note, term)
 };
 struct command_result {
   operation_id op;
@@ -169,10 +175,13 @@ struct command_result {
   std::string note;   // e.g. "stopped cleanly after 8 s", "killed after 30 s"
   bool fresh_start = false;
   std::optional<uint64_t> bytes_removed;
-  std::vector<engine_call> calls{};  // engine_calls_max at most
-  std::string data_root;             // of a move that switched: where the data counts from now on
-  bool untouched = false;            // of an adoption that failed: nothing of this server is on the host
-  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root, untouched)
+  std::vector<engine_call> calls{};             // engine_calls_max at most
+  std::string data_root;                        // of a move that switched: where the data counts from now on
+  bool untouched = false;                       // of an adoption that failed: nothing of this server is on the host
+  uint64_t term = 0;                            // of the command
+  agent_refusal refusal = agent_refusal::none;  // otherwise not of the work: it was not begun, and `failure` says why
+  ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root, untouched,
+                term, refusal)
 };
 
 // ---- welcome and queries ----
@@ -184,7 +193,8 @@ struct known_server {  // what the agent needs to look at a server
   crash_rules crash{};          // with the server's own policy
   bool wanted_running = false;  // its owner's wish; the commands that follow change it
   int32_t priority = 0;
-  ZEDOPS_FIELDS(id, container_id, container_name, data, crash, wanted_running, priority)
+  bool partial = false;  // its template is not there: layout and crash rules that the agent has are to stay
+  ZEDOPS_FIELDS(id, container_id, container_name, data, crash, wanted_running, priority, partial)
 };
 struct welcome {
   agent_id id;
@@ -198,6 +208,12 @@ struct refused {
   error why;
   bool final = false;  // true: do not come back (exit 78)
   ZEDOPS_FIELDS(why, final)
+};
+struct welcome_refused {  // what an agent answers to a welcome that it may not follow; it says hello again later
+  uint64_t session = 0;
+  uint64_t term = 0;  // highest obeyed
+  error why;
+  ZEDOPS_FIELDS(session, term, why)
 };
 struct ping {
   uint64_t nonce = 0;
@@ -284,7 +300,7 @@ struct goodbye {  // an orderly stop
 };
 
 using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
-                                port_answer, logs_answer, goodbye, incidents, container_answer>;
+                                port_answer, logs_answer, goodbye, incidents, container_answer, welcome_refused>;
 using to_agent = std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query,
                               data_query, port_query, logs_query, goodbye, incidents_taken, container_query>;
 

@@ -223,6 +223,12 @@ struct remove_agent {
   bool confirm = false;
   ZEDOPS_FIELDS(agent, confirm)
 };
+struct forget_agent {  // its host is lost for good: its servers are given up with it
+  std::string agent;
+  bool lost = false;    // must be true
+  std::string confirm;  // the agent's name, typed again; not needed for a dry run
+  ZEDOPS_FIELDS(agent, lost, confirm)
+};
 
 // Options beside the body, the same for every verb; a map as well.
 struct request_options {

@@ -131,6 +131,14 @@ struct agent_list {
   std::vector<agent_view> agents;
   ZEDOPS_FIELDS(agents)
 };
+// What is given up with an agent whose host is lost; for a dry run, what would be.
+struct forget_reply {
+  agent_view agent;
+  uint64_t servers = 0;
+  uint64_t operations = 0;        // open ones, that end
+  std::vector<std::string> plan;  // one line a server
+  ZEDOPS_FIELDS(agent, servers, operations, plan)
+};
 struct operation_list {
   std::vector<operation_view> operations;
   std::string next;
@@ -250,8 +258,9 @@ struct manager_status {
   optional_time started_at;
   std::vector<std::string> templates;
   std::map<std::string, uint64_t> counters;
+  std::string data_dir;  // where its store is, on its host
   ZEDOPS_FIELDS(version, manager_id, epoch, last_seq, oldest_seq, term, agents, agents_online, servers, operations_open,
-                store_bytes, started_at, templates, counters)
+                store_bytes, started_at, templates, counters, data_dir)
 };
 
 server_view view_of(const server& s, const agent* a);

@@ -121,6 +121,7 @@ struct host_state {
                    [&](container_answer& m) { answer(m.request, std::move(m)); },
                    [&](goodbye&) { lose("agent.goodbye"); },
                    [&](incidents& m) { on_incidents(std::move(m.list)); },
+                   [&](welcome_refused&) {},
                },
                said.what);
   }

@@ -47,7 +47,7 @@ const char* const to_agent_names[] = {"welcome",        "refused",       "ping",
 const char* const from_agent_names[] = {
     "hello",          "heartbeat",   "inventory",   "observed",    "command_progress",
     "command_result", "data_answer", "port_answer", "logs_answer", "goodbye",     "incidents",
-    "container_answer"};
+    "container_answer", "welcome_refused"};
 static_assert(std::size(to_agent_names) == std::variant_size_v<to_agent>, "name the new message at the end");
 static_assert(std::size(from_agent_names) == std::variant_size_v<from_agent>, "name the new message at the end");
 
