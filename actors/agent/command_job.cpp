@@ -32,6 +32,7 @@ command_job::command_job(step_env& env, run_command command, std::shared_ptr<rep
   result_.op = cmd_.op;
   result_.attempt = cmd_.attempt;
   result_.server = cmd_.server;
+  result_.term = cmd_.term;
 }
 
 command_result command_job::execute() {

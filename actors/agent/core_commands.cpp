@@ -18,13 +18,17 @@ void core_state::on_command(run_command c) {
   auto& state = deps->env.state;
   if (c.term < state.term())
     return send_result(refusal(
-        c, {ec::not_leader,
-            "command of term " + std::to_string(c.term) + ", but term " + std::to_string(state.term()) + " was seen",
-            "another manager leads now: ask that one",
-            {}}));
-  if (auto known = state.find(c.op); known && known->result && known->attempt >= c.attempt)
+        c, agent_refusal::outdated,
+        {ec::not_leader,
+         "command of term " + std::to_string(c.term) + ", but term " + std::to_string(state.term()) + " was seen",
+         "another manager leads now: ask that one",
+         {}}));
+  if (auto known = state.find(c.op);
+      known && known->result && known->attempt >= c.attempt && known->result->server == c.server)
     return send_result(*known->result);
-  if (stopping) return send_result(refusal(c, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
+  if (stopping)
+    return send_result(
+        refusal(c, agent_refusal::stopping, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
   supersede(c);
   // Its events must find the server, also before the manager's next welcome.
   eyes->view().watch({c.server, c.container_id, c.plan.container.name, data_that_counts(c)});
@@ -36,7 +40,8 @@ void core_state::on_command(run_command c) {
         send(a->second->report->last());  // attach: the rest is reported as it comes
       return;
     case lane_book::entry::full:
-      return send_result(refusal(c, {ec::busy, "too many commands wait on this host", "repeat later", {}}));
+      return send_result(
+          refusal(c, agent_refusal::lanes_full, {ec::busy, "too many commands wait on this host", "repeat later", {}}));
   }
 }
 
@@ -97,7 +102,7 @@ void core_state::supersede(const run_command& by) {
 
 // One that was at work in an earlier life of this process still has its turn, and puts back what it had done.
 void core_state::call_off(run_command c, std::string why) {
-  if (!has_begun(c)) return send_result(refusal(c, {ec::cancelled, std::move(why), {}, {}}));
+  if (!has_begun(c)) return send_result(refusal(c, agent_refusal::withdrawn, {ec::cancelled, std::move(why), {}, {}}));
   called_off.insert(c.op);
   book.offer(std::move(c));
 }
@@ -107,8 +112,8 @@ bool core_state::has_begun(const run_command& c) const {
   return known && !known->note.empty();
 }
 
-command_result core_state::refusal(const run_command& c, error why) const {
-  auto r = refused_result(c, std::move(why));
+command_result core_state::refusal(const run_command& c, agent_refusal kind, error why) const {
+  auto r = refused_result(c, kind, std::move(why));
   r.untouched = c.kind == command_kind::adopt && !has_begun(c);
   return r;
 }

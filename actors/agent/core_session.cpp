@@ -63,6 +63,7 @@ void core_state::enter(phase p) {
   handed_at.reset();
   inventory_told = false;
   if (p != phase::live) session = 0;
+  if (p == phase::greeting) ++greeting;
 }
 
 bool core_state::send(const from_agent& m) { return deps->link.send(m, session); }
@@ -73,7 +74,7 @@ void core_state::hello() {
   const auto& s = deps->env.state;
   deps->link.send(
       msg::hello{link_version, s.id(), o.name, o.instance, o.hostname, o.data_path, o.software,
-                 engine_info.engine_version, engine_info.spoken_version, engine_ok, s.manager_id(), s.term()},
+                 engine_info.engine_version, engine_info.spoken_version, engine_ok, s.manager_id(), s.term(), greeting},
       0);
 }
 
@@ -122,16 +123,21 @@ void core_state::on_welcome(const welcome& w) {
   if (where == phase::live && w.session == session) return;  // an answer to a repeated hello
   auto& state = deps->env.state;
   const auto& wanted = deps->options.manager_id;
-  if (!wanted.empty() && w.manager_id != wanted)
-    return on_refused({{ec::forbidden,
-                        "the manager is " + w.manager_id + ", but only " + wanted + " is accepted",
-                        "mend manager_id or the manager's address in the agent's configuration",
-                        {}},
-                       true});
-  if (w.term < state.term()) {
+  if (!wanted.empty() && w.manager_id != wanted) {
+    const error why{ec::forbidden,
+                    "the manager is " + w.manager_id + ", but only " + wanted + " is accepted",
+                    "mend manager_id or the manager's address in the agent's configuration",
+                    {}};
+    decline(w, why);
+    return on_refused({why, true});
+  }
+  if (w.term < state.term()) {  // a manager whose store was put back learns it here, and raises its own
     log_event(log_level::warn, "manager.outdated", {{"term", w.term}, {"seen", state.term()}});
-    quiet_until = now() + refused_pause;
-    return;
+    return decline(w, {ec::not_leader,
+                       "this agent has obeyed term " + std::to_string(state.term()) + ", the manager has only " +
+                           std::to_string(w.term),
+                       "another manager leads now, or this one's store was put back: it then raises its term by itself",
+                       {}});
   }
   const auto serial = ++welcome_serial;
   deps->workers.keeper.run([this, &state, w, serial, post = post()] {
@@ -139,16 +145,23 @@ void core_state::on_welcome(const welcome& w) {
     auto obeyed = ok ? state.obey(w.term) : result<void>{};
     post([this, w, serial, ok = std::move(ok), obeyed = std::move(obeyed)] {
       if (serial != welcome_serial) return;
-      if (!ok && ok.error().code == ec::wrong_state) return on_refused({ok.error(), true});
       if (!ok || !obeyed) {
         const auto& why = ok ? obeyed.error() : ok.error();
+        decline(w, why);
+        if (!ok && why.code == ec::wrong_state) return on_refused({why, true});
         log_event(log_level::error, "state.not-written", {{"error", why.message}, {"hint", why.hint}});
-        quiet_until = now() + refused_pause;
         return;
       }
       settle_in(w);
     });
   });
+}
+
+// The manager is told: its operators look there, not into the logs of a thousand hosts.
+void core_state::decline(const welcome& w, const error& why) {
+  deps->link.send(welcome_refused{w.session, deps->env.state.term(), why}, w.session);
+  ++greeting;  // the session that was offered is void
+  quiet_until = now() + refused_pause;
 }
 
 void core_state::settle_in(const welcome& w) {

@@ -23,6 +23,7 @@ struct core_state {
   void on_stop();
   void on_message(manager_said& m);
   void on_welcome(const msg::welcome& w);
+  void decline(const msg::welcome& w, const msg::error& why);
   void settle_in(const msg::welcome& w);
   void on_refused(const msg::refused& r);
   void hello();
@@ -40,7 +41,7 @@ struct core_state {
   void supersede(const msg::run_command& by);
   void call_off(msg::run_command c, std::string why);
   bool has_begun(const msg::run_command& c) const;
-  msg::command_result refusal(const msg::run_command& c, msg::error why) const;
+  msg::command_result refusal(const msg::run_command& c, msg::agent_refusal kind, msg::error why) const;
   void start_lanes();
   void on_finished(std::shared_ptr<active_command> a, msg::command_result r);
   void send_result(msg::command_result r);
@@ -69,6 +70,7 @@ struct core_state {
   std::unique_ptr<guardian> guard;
   phase where = phase::offline;
   uint64_t session = 0;
+  uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted
   uint64_t welcome_serial = 0;  // a welcome whose bookkeeping was overtaken by another is void
   bool stopping = false, refused_for_good = false;
   std::chrono::steady_clock::time_point heard{}, quiet_until{};

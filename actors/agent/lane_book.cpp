@@ -11,8 +11,11 @@ lane_book::entry lane_book::offer(run_command command) {
       r != running_.end() && r->second.op == command.op && r->second.attempt == command.attempt)
     return entry::duplicate;
   size_t same = 0;
-  for (const auto& c : queue_) {
-    if (c.op == command.op && c.attempt == command.attempt) return entry::duplicate;
+  for (auto& c : queue_) {
+    if (c.op == command.op && c.attempt == command.attempt) {
+      c.term = std::max(c.term, command.term);  // asked for again by a manager's next life, which alone is obeyed now
+      return entry::duplicate;
+    }
     same += c.server == command.server ? 1 : 0;
   }
   if (same >= lane_queue_max || queue_.size() >= lanes_waiting_max) return entry::full;

@@ -45,7 +45,7 @@ class lane_book {
   explicit lane_book(lane_limits limits = {}) : limits_(limits) {}
 
   enum class entry { accepted, duplicate, full };
-  // A duplicate (same operation and attempt, waiting or running) changes nothing: its report will come.
+  // A duplicate (same operation and attempt, waiting or running) does nothing but raise the term: its report will come.
   entry offer(msg::run_command command);
   // Commands to start now; each stays `running` until finished() is called for its server.
   std::vector<msg::run_command> startable();

@@ -18,6 +18,6 @@ struct active_command {
 msg::command_result run_lane(step_env& env, active_command& active);
 
 // The answer to a command that is not executed at all.
-msg::command_result refused_result(const msg::run_command& command, msg::error why);
+msg::command_result refused_result(const msg::run_command& command, msg::agent_refusal kind, msg::error why);
 
 }  // namespace zedops::agent

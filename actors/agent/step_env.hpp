@@ -31,6 +31,7 @@ class reporter {
     last_.op = c.op;
     last_.attempt = c.attempt;
     last_.server = c.server;
+    last_.term = c.term;
   }
 
   void step(std::string name, uint32_t progress, std::string note = {}) {

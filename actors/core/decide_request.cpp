@@ -26,7 +26,9 @@ operation new_operation(const server& s, op_kind kind, const request_info& who, 
 }
 
 operation system_operation(const server& s, op_kind kind, std::string actor, const context& cx) {
-  request_info who{system_operation_id(s.id, name_of(kind), s.revision), std::move(actor), {}, 0};
+  // The term keeps a store that was put back to an earlier revision from giving an id again that agents remember.
+  const auto what = std::string(name_of(kind)) + " " + std::to_string(cx.term);
+  request_info who{system_operation_id(s.id, what, s.revision), std::move(actor), {}, 0};
   return new_operation(s, kind, who, cx);
 }
 

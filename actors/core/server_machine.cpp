@@ -248,6 +248,21 @@ void settle_move(decision& d, const server& s, const operation& op, command_resu
   settle_success(d, s, op, r, cx);
 }
 
+// Not of the work, which was not begun. Only what this life asked for is answered by it, and only where asking again
+// gives the same: what its agent's disk does not keep, and what was called off. The rest is sent again after a sync,
+// until the deadline.
+bool decides_nothing(const operation& op, const command_result& r, const context& cx) {
+  switch (r.refusal) {
+    case agent_refusal::none: return r.failure && r.failure->code == ec::not_leader;  // an agent that knows no refusals
+    case agent_refusal::outdated:
+    case agent_refusal::lanes_full:
+    case agent_refusal::stopping: return true;
+    case agent_refusal::withdrawn: return r.term != cx.term || op.step != detail::step_cancelling;
+    case agent_refusal::not_kept: return r.term != cx.term;
+  }
+  return true;
+}
+
 decision decide_reported(const server& s, const reported& in, const context& cx) {
   const auto& r = in.report;
   decision d;
@@ -259,7 +274,11 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
     return d;
   }
   const auto op = *s.op;
-  if (op.kind == op_kind::move && r.attempt != op.attempt) return d;  // of its first command, repeated
+  if (r.attempt != op.attempt) return d;  // of an earlier command for it, repeated
+  if (decides_nothing(op, r, cx)) {
+    d.effects.emplace_back(request_sync{});
+    return d;
+  }
   d.why = {cause_kind::report, op.id.value, op.actor};
   d.fresh_start = r.fresh_start;
   // What was to be removed must not be there: the agent's word alone is not enough.

@@ -55,7 +55,7 @@ struct shared {
   template_set templates;
   std::string manager_id;
   std::string epoch;
-  uint64_t term = 0;
+  std::atomic<uint64_t> term{0};  // raised when an agent has obeyed a higher one
   msg::time_point started_at{};
   rt::wall_clock& clock;
   rt::randomness& random;

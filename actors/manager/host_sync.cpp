@@ -12,6 +12,7 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
   core::context cx;
   cx.now = world.clock.now();
   cx.agent_online = true;
+  cx.term = world.term;
   cx.retention = world.rules().retention;
   cx.time_max = world.rules().time_max;
   const auto consider = [&](const server& s, core::input what) {

@@ -66,6 +66,7 @@ struct server_shell {
     const auto rules = world->rules();
     core::context cx;
     cx.now = world->clock.now();
+    cx.term = world->term;
     cx.retention = rules.retention;
     cx.time_max = rules.time_max;
     if (const auto* tpl = world->find_template(model().template_name)) core::allow_for_stop(cx.time_max, *tpl);

@@ -40,6 +40,87 @@ TEST_CASE_METHOD(agent_world, "agent: while it runs, the same command again atta
   CHECK(docker.count("create") == 1);
 }
 
+TEST_CASE_METHOD(agent_world, "agent: what waited under a former life of the manager is done for the next one",
+                 "[sim][agent][fc-54]") {
+  welcome({}, 6);
+  lanes.hold = true;
+  auto c = command("op1", "s1");
+  c.term = 6;
+  SECTION("in its lane") { say(c); }
+  SECTION("behind another command") {
+    auto first = command("op0", "s1", command_kind::stop);
+    first.term = 6;
+    say(first);
+    say(c);
+  }
+  link_is(false);
+  welcome({known("s1")}, 8);
+  auto from = mark();
+  c.term = 8;
+  say(c);  // asked for again, as after every sync
+  lanes.hold = false;
+  for (int i = 0; i < 3; ++i) {
+    lanes.release();
+    settle();
+    say(c);
+  }
+  const auto results = all<command_result>(from);
+  REQUIRE_FALSE(results.empty());
+  for (const auto& r : results) {
+    if (r.op.value != "op1") continue;
+    INFO((r.failure ? r.failure->message : "done"));
+    CHECK((r.refusal == agent_refusal::outdated || !r.failure));
+    CHECK(r.term == (r.refusal == agent_refusal::outdated ? 6 : 8));
+  }
+  CHECK(results.back().op.value == "op1");
+  CHECK_FALSE(results.back().failure);
+  CHECK(docker.count("create") == 1);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: every refusal says that it is one, and to which term it answers",
+                 "[sim][agent][fc-54]") {
+  welcome({}, 5);
+  const auto refused_with = [&](const run_command& c) {
+    const auto from = mark();
+    say(c);
+    REQUIRE(all<command_result>(from).size() == 1);
+    const auto r = all<command_result>(from)[0];
+    CHECK(r.failure);
+    CHECK(r.term == c.term);
+    return r.refusal;
+  };
+  auto c = command("old", "s1");
+  c.term = 4;
+  CHECK(refused_with(c) == agent_refusal::outdated);
+  lanes.hold = true;
+  for (int i = 0; i < 20; ++i) {
+    c = command("op" + std::to_string(i), "s" + std::to_string(i));
+    c.term = 5;
+    say(c);
+  }
+  const auto from = mark();
+  say(cancel_command{{"op19"}});
+  REQUIRE(all<command_result>(from).size() == 1);
+  CHECK(all<command_result>(from)[0].refusal == agent_refusal::withdrawn);
+  CHECK(all<command_result>(from)[0].term == 5);
+  caf::anon_send(core, agent::stop_atom::value);
+  settle();
+  c = command("late", "s99");
+  c.term = 5;
+  CHECK(refused_with(c) == agent_refusal::stopping);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a result is not repeated for another server under the same operation",
+                 "[sim][agent]") {
+  welcome();
+  say(command("op1", "s1"));
+  const auto from = mark();
+  say(command("op1", "s2"));  // the store was put back, and its client asked once more
+  REQUIRE(all<command_result>(from).size() == 1);
+  CHECK(all<command_result>(from)[0].server.value == "s2");
+  CHECK(docker.count("create") == 2);
+}
+
 TEST_CASE_METHOD(agent_world, "agent: a command begun by a process that died is executed again and converges",
                  "[sim][agent][acc-48][fc-10][fc-20]") {
   welcome();

@@ -75,8 +75,11 @@ TEST_CASE_METHOD(agent_world, "agent: it stays with its manager, and an outdated
   welcome({}, 5);
   link_is(false);
   link_is(true);
-  say(msg::welcome{state->id(), "m1", 4, 8, {}});
   auto from = mark();
+  say(msg::welcome{state->id(), "m1", 4, 8, {}});
+  REQUIRE(all<welcome_refused>(from).size() == 1);  // so that it can raise its own
+  CHECK(all<welcome_refused>(from)[0].session == 8);
+  CHECK(all<welcome_refused>(from)[0].term == 5);
   say(ping{1}, 8);
   CHECK(all<heartbeat>(from).empty());
   say(msg::welcome{state->id(), "m2", 9, 9, {}});

@@ -232,8 +232,10 @@ void agent::on_command(const run_command& c) {
   r.attempt = c.attempt;
   r.server = c.server;
   r.after.server = c.server;
+  r.term = c.term;
   if (c.term < host_.term) {
-    r.failure = error{ec::forbidden, "an older manager has no say", "", {}};
+    r.refusal = agent_refusal::outdated;
+    r.failure = error{ec::not_leader, "an older manager has no say", "", {}};
     say(std::move(r));
     return;
   }

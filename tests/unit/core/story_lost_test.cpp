@@ -115,3 +115,75 @@ TEST_CASE("cancel: an agent that was lost may be at work on it still", "[unit][c
   CHECK(code_of(x.give(cancel_requested{x.s.op->id, "ann"})) == "wrong_state");
   CHECK(x.s.op);
 }
+
+TEST_CASE("refusal: what an agent did not begin with ends nothing that can be sent again", "[unit][core][acc-24]") {
+  for (const auto kind : {agent_refusal::outdated, agent_refusal::lanes_full, agent_refusal::stopping,
+                          agent_refusal::withdrawn}) {
+    INFO(name_of(kind));
+    auto x = for_request(stop_server{});
+    x.cx.term = 8;
+    const auto id = x.s.op->id;
+    auto r = result_of(id, could_not_look(), trouble(ec::not_leader));
+    r.refusal = kind;
+    for (const uint64_t term : {6, 8}) {
+      r.term = term;
+      const auto d = x.give(reported{r});
+      CHECK(d.facts.empty());
+      CHECK(effect_in<request_sync>(d));
+      REQUIRE(x.s.op);
+    }
+    CHECK(effect_in<send_command>(x.agent_back())->op == id);
+    x.finish(saw(container_state::exited));
+    CHECK(x.s.status == server_status::stopped);
+  }
+}
+
+TEST_CASE("refusal: an agent whose disk keeps nothing ends what this life asked for, and nothing of another life",
+          "[unit][core][acc-24]") {
+  auto x = for_request(stop_server{});
+  x.cx.term = 8;
+  auto r = result_of(x.s.op->id, could_not_look(), trouble(ec::store_full));
+  r.refusal = agent_refusal::not_kept;
+  r.term = 6;
+  CHECK(x.give(reported{r}).facts.empty());
+  REQUIRE(x.s.op);
+  r.term = 8;
+  CHECK(fact_in<operation_ended>(x.give(reported{r}))->failure->code == ec::store_full);
+}
+
+TEST_CASE("refusal: what was called off before it began ends as cancelled, in the life that called it off",
+          "[unit][core][move]") {
+  desk x(record(server_status::stopped));
+  x.cx.term = 8;
+  REQUIRE(!x.ask(move_server{"", "/mnt/new"}).refusal);
+  const auto id = x.s.op->id;
+  x.give(cancel_requested{id, "ann"});
+  auto r = result_of(id, could_not_look(), trouble(ec::cancelled));
+  r.refusal = agent_refusal::withdrawn;
+  r.term = 6;
+  CHECK(x.give(reported{r}).facts.empty());
+  r.term = 8;
+  CHECK(fact_in<operation_ended>(x.give(reported{r}))->status == op_status::cancelled);
+}
+
+TEST_CASE("report: the work itself counts, whichever life of the manager asked for it", "[unit][core][acc-24]") {
+  auto x = for_request(stop_server{});
+  x.cx.term = 8;
+  auto r = result_of(x.s.op->id, saw(container_state::exited));
+  r.term = 6;
+  CHECK(fact_in<operation_ended>(x.give(reported{r}))->status == op_status::succeeded);
+}
+
+TEST_CASE("own operations: an id is not given again after the store was put back to an earlier revision",
+          "[unit][core]") {
+  const auto recovery = [](uint64_t term) {
+    auto s = record(server_status::missing);
+    s.recovery = recovery_policy::automatic;
+    desk x(s);
+    x.cx.term = term;
+    x.agent_back();
+    return x.s.op.value().id;
+  };
+  CHECK(recovery(6) == recovery(6));
+  CHECK(recovery(6) != recovery(8));
+}
