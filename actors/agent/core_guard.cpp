@@ -25,7 +25,21 @@ void core_state::make_guardian() {
   guard = std::make_unique<guardian>(std::move(p));
 }
 
+// What the manager cannot tell, because the template of a server is not there, is known from before.
+void core_state::complete(known_server& s) const {
+  if (!s.partial) return;
+  const auto before = deps->env.state.guards().find(s.id);
+  if (!before || before->known.data.root != s.data.root || before->known.data.name != s.data.name) return;
+  s.container_name = before->known.container_name;
+  s.data = before->known.data;
+  const auto policy = s.crash.policy;
+  s.crash = before->known.crash;
+  s.crash.policy = policy;
+  s.partial = before->known.partial;
+}
+
 void core_state::on_watch(watch_servers w) {
+  for (auto& s : w.servers) complete(s);
   for (auto& s : w.servers) eyes->view().watch(s);
   for (const auto& id : w.forget) eyes->view().forget(id);
   guard->watch(std::move(w.servers), w.forget);

@@ -50,14 +50,17 @@ void describe(container_answer& out, docker::container_details c, const docker::
 
 void core_state::on_data_query(const data_query& q) {
   auto& worker = q.sizes ? deps->workers.slow : deps->workers.bulk;
-  worker.run([this, q, &host = deps->env.host, owner = deps->env.state.id(), post = post()] {
+  auto asked = q;
+  for (auto& s : asked.servers) complete(s);
+  worker.run([this, q = std::move(asked), &host = deps->env.host, owner = deps->env.state.id(), post = post()] {
     data_answer out;
     out.request = q.request;
     const auto sizes = q.sizes ? host::sizing::measure : host::sizing::skip;
     for (const auto& s : q.servers) {
       auto request = check_request_of(s.data, owner, sizes);
       host::data_report report;
-      if (request) report = host.check(*request);
+      if (s.partial) report.error = "its template is not there: where its data lies is not known";
+      else if (request) report = host.check(*request);
       else report.error = request.error().message;
       out.rows.push_back(row_of(s, report));
     }

@@ -169,8 +169,10 @@ void core_state::settle_in(const welcome& w) {
   session = w.session;
   auto& view = eyes->view();
   view.set_manager(w.manager_id);
-  view.replace_servers(w.servers);
-  guard->on_welcome(w.servers);
+  auto servers = w.servers;
+  for (auto& s : servers) complete(s);
+  view.replace_servers(servers);
+  guard->on_welcome(servers);
   log_event("manager.welcomed",
             {{"manager", w.manager_id}, {"term", w.term}, {"session", w.session}, {"servers", w.servers.size()}});
   // Without its state folder an agent is let in by its name, but its data knows it by its id.

@@ -50,6 +50,7 @@ struct core_state {
   // core_guard.cpp
   void make_guardian();
   void on_watch(msg::watch_servers w);
+  void complete(msg::known_server& s) const;
   void hand_over();
   void look_alone();
 

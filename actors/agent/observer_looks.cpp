@@ -118,7 +118,8 @@ void observer::check_data(const server_id& server, std::function<void(data_state
   const auto* known = view_.server(server);
   auto request = known ? check_request_of(known->data, p_.owner, host::sizing::skip)
                        : result<host::check_request>(fail(ec::not_found, "unknown server"));
-  if (!request || known->data.name.empty()) return p_.post([then = std::move(then)] { then(data_state::unknown); });
+  const bool blind = !request || known->data.name.empty() || known->partial;
+  if (blind) return p_.post([then = std::move(then)] { then(data_state::unknown); });
   p_.quick.run([&host = p_.host, post = p_.post, request = std::move(*request), then = std::move(then)] {
     auto state = host.check(request).state;
     post([then, state] { then(state); });

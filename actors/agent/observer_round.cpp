@@ -87,7 +87,7 @@ void observer::begin_round_data() {
   std::map<server_id, data_state> found;
   for (const auto& [id, s] : view_.servers()) {
     auto request = check_request_of(s.data, p_.owner, host::sizing::skip);
-    if (request && !s.data.name.empty()) all.emplace_back(id, std::move(*request));
+    if (request && !s.data.name.empty() && !s.partial) all.emplace_back(id, std::move(*request));
     else found[id] = data_state::unknown;
   }
   p_.bulk.run([this, &host = p_.host, post = p_.post, serial = round_->serial, all = std::move(all),
@@ -103,8 +103,10 @@ void observer::begin_round_data() {
 
 void observer::finish_round() {
   if (p_.engine_listens && !p_.engine_listens())
-    return fail_round({ec::engine_error, "the Docker Engine is shutting down",
-                       "what became of its containers is seen when it is back", {}});
+    return fail_round({ec::engine_error,
+                       "the Docker Engine is shutting down",
+                       "what became of its containers is seen when it is back",
+                       {}});
   inventory out;
   for (const auto& [id, data] : *round_->data) {
     if (!view_.server(id)) continue;  // forgotten meanwhile

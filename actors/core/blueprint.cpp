@@ -129,13 +129,19 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
   return plan;
 }
 
-known_server known_for(const server& s, const server_template& t, const plan_context& cx) {
+known_server known_for(const server& s, const server_template* t, const plan_context& cx) {
   known_server k;
   k.id = s.id;
   k.container_id = s.container_id;
-  k.container_name = expander{s, cx}.fill(t.container_name).value_or(s.name);
-  k.data = layout_for(s, t);
-  k.crash = t.crash;
+  if (t) {
+    k.container_name = expander{s, cx}.fill(t->container_name).value_or(s.name);
+    k.data = layout_for(s, *t);
+    k.crash = t->crash;
+  } else {
+    k.partial = true;
+    k.data.root = s.data_path;
+    k.data.name = s.name;
+  }
   k.crash.policy = s.crash;
   k.wanted_running = s.desired == desired_state::running;
   k.priority = s.priority;

@@ -85,6 +85,8 @@ void catalog::put_locked(server_ptr s) {
 void catalog::put(agent_ptr a) {
   write_lock lock(mutex_);
   const bool gone = a->status == agent_status::revoked;
+  if (!gone) agent_names_[a->name] = a->id;
+  else if (auto i = agent_names_.find(a->name); i != agent_names_.end() && i->second == a->id) agent_names_.erase(i);
   (gone ? agents_ : former_).erase(a->id);
   auto& place = (gone ? former_ : agents_)[a->id];
   place = std::move(a);
@@ -114,6 +116,12 @@ agent_ptr catalog::agent(const agent_id& id) const {
   return i == agents_.end() ? nullptr : i->second;
 }
 
+agent_ptr catalog::agent_named(const std::string& name) const {
+  read_lock lock(mutex_);
+  auto i = agent_names_.find(name);
+  return i == agent_names_.end() ? nullptr : agents_.at(i->second);
+}
+
 agent_ptr catalog::agent_ever(const agent_id& id) const {
   if (auto a = agent(id)) return a;
   read_lock lock(mutex_);
@@ -129,11 +137,9 @@ bool catalog::agent_online(const agent_id& id) const {
 result<agent_ptr> catalog::resolve_agent(std::string_view text) const {
   read_lock lock(mutex_);
   if (auto i = agents_.find(agent_id{std::string(text)}); i != agents_.end()) return i->second;
+  if (auto i = agent_names_.find(std::string(text)); i != agent_names_.end()) return agents_.at(i->second);
   std::vector<std::string> names;
-  for (const auto& [id, a] : agents_) {
-    if (a->name == text) return a;
-    names.push_back(a->name);
-  }
+  for (const auto& [id, a] : agents_) names.push_back(a->name);
   auto hint = did_you_mean(text, names);
   return fail(ec::not_found, "there is no agent '" + std::string(text.substr(0, 64)) + "'",
               hint.empty() ? "zedctl agent ls" : hint);

@@ -30,6 +30,7 @@ class catalog {
   // ---- reading ----
   server_ptr server(const msg::server_id& id) const;  // also a purged one; null: never heard of
   agent_ptr agent(const msg::agent_id& id) const;
+  agent_ptr agent_named(const std::string& name) const;
   agent_ptr agent_ever(const msg::agent_id& id) const;  // also a removed one: its numbers go on if it comes again
   // By name, agent/name, id or unique id prefix. Errors: not_found, bad_request (ambiguous).
   msg::result<server_ptr> resolve(std::string_view text) const;
@@ -80,6 +81,7 @@ class catalog {
   table servers_;
   std::map<msg::agent_id, agent_ptr> agents_;
   std::map<msg::agent_id, agent_ptr> former_;
+  std::unordered_map<std::string, msg::agent_id> agent_names_;  // of those in agents_
   std::map<msg::agent_id, liveliness> touched_;
   std::map<msg::agent_id, std::vector<const row*>> by_agent_;  // in the order of ids
   claim_index<row> claims_;

@@ -1,13 +1,22 @@
 #include "actors/manager/host_sync.hpp"
 
+#include <set>
+
 #include "actors/core/observe.hpp"
-#include "actors/core/overload.hpp"
+#include "actors/manager/host_state.hpp"
 
 namespace zedops::manager {
 
 using namespace msg;
 
-sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory& inv) {
+namespace {
+const error not_looked_after{ec::data_unknown,
+                             "its agent was not told to look after it, or does not know it any more",
+                             "restart zedops-agent on its host",
+                             {}};
+}  // namespace
+
+sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory& inv, time_point asked_at) {
   sync_plan plan;
   core::context cx;
   cx.now = world.clock.now();
@@ -20,10 +29,13 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
     if (!d.facts.empty()) ++plan.commits;
     if (!d.facts.empty() || !d.effects.empty()) plan.calls.push_back({s.id, std::move(what), false});
   };
+  std::set<server_id> named;
+  for (const auto& o : inv.servers) named.insert(o.server);
   for (const auto& s : world.records.servers_of(agent)) {
     ++plan.row.servers;
     if (s->op || s->status == server_status::deleting) plan.ready.push_back(s->id);
     if (inv.failure) consider(*s, core::unseen{*inv.failure});
+    else if (!named.contains(s->id) && s->updated_at < asked_at) consider(*s, core::unseen{not_looked_after});
   }
   if (inv.failure) return plan;
   for (const auto& o : inv.servers) {
@@ -40,6 +52,82 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
     plan.row.unclaimed.push_back(c.name);
   }
   return plan;
+}
+
+// ---- the sync of one agent, from the question to the last answer ----
+void host_state::sync_if_due() {
+  if (!session.online()) return;
+  if (now() - sync.started >= (sync.gate.running() ? query_time_max : world->rules().sync_interval)) start_sync();
+}
+
+void host_state::start_sync() {
+  if (!session.online()) return;
+  if (sync.gate.running() && now() - sync.started >= query_time_max) sync.gate.reset();  // its answer never came
+  if (sync.gate.begin()) ask_for_inventory();
+}
+void host_state::ask_for_inventory() {
+  sync.begun(now(), wall());
+  sync.request = ++requests;
+  send(sync_query{sync.request});
+}
+
+void host_state::on_inventory(inventory& inv) {
+  if (!sync.gate.running()) {  // unasked: the agent has reconnected to its Engine
+    sync.gate.begin();
+    sync.begun(now(), wall());
+  }
+  if (inv.request != 0 && inv.request != sync.request) return;
+  auto todo = plan_sync(*world, id, inv, sync.asked_at);
+  sync.row = std::move(todo.row);
+  sync.failure = inv.failure;
+  sync.took = inv.took;
+  sync.open = todo.calls.size();
+  sync.ready = std::move(todo.ready);
+  if (sync.open == 0) {
+    finish_sync();
+    return;
+  }
+  if (todo.calls.size() > 1) self->send(to.journal, rt::expect_commits{static_cast<uint32_t>(todo.commits)});
+  const auto run = ++sync.runs;
+  for (auto& call : todo.calls) {
+    auto server = call.id.value;
+    self->request(to.registry, settle_time_max, std::move(call))
+        .then([this, run, server](rt::server_reply& r) { settled(run, server, r.changed); },
+              [this, run, server](caf::error&) { settled(run, server, false); });
+  }
+}
+void host_state::settled(uint64_t run, const std::string& server, bool changed) {
+  if (run != sync.runs || sync.open == 0) return;
+  if (changed) sync.row.changed.push_back(server);
+  if (--sync.open == 0) finish_sync();
+}
+
+void host_state::finish_sync() {
+  if (!sync.failure) sync.last = wall();
+  world->records.touch(id, {wall() - session.silent(now()), sync.last});
+  // What was asked of the agent before is asked again: it knows what it has done already.
+  for (auto& server : sync.ready) caf::anon_send(to.registry, rt::server_call{server, core::agent_ready{}, false});
+  sync.ready.clear();
+  const bool news = !sync.waiting.empty() || !sync.row.changed.empty() || !sync.reported;
+  if (sync.failure) {
+    if (sync.failed_with != sync.failure->message) note(sync_failed{*sync.failure}, cause_kind::sync);
+    sync.failed_with = sync.failure->message;
+  } else {
+    sync.failed_with.clear();
+    if (news)
+      note(sync_completed{sync.row.servers, sync.row.containers, sync.row.changed, sync.row.unclaimed, sync.took},
+           cause_kind::sync);
+    sync.reported = true;
+  }
+  rt::host_answer done;
+  if (auto a = record()) sync.row.agent = a->name;
+  sync.row.failure = sync.failure;
+  done.sync = sync.row;
+  for (auto& p : std::exchange(sync.waiting, {})) p.deliver(done);
+  if (sync.gate.done()) {
+    sync.waiting = std::exchange(sync.next, {});
+    ask_for_inventory();
+  }
 }
 
 }  // namespace zedops::manager

@@ -3,6 +3,7 @@
 #include <caf/typed_response_promise.hpp>
 
 #include "actors/core/agent_machine.hpp"
+#include "actors/core/agent_session.hpp"
 #include "actors/manager/deps.hpp"
 
 namespace zedops::manager {
@@ -13,7 +14,9 @@ struct sync_plan {
   std::vector<msg::server_id> ready;   // servers with something still to be done by the agent
   msg::sync_row row;
 };
-sync_plan plan_sync(const shared& world, const msg::agent_id& agent, const msg::inventory& inv);
+// `asked_at`: what was changed since then the agent need not know yet.
+sync_plan plan_sync(const shared& world, const msg::agent_id& agent, const msg::inventory& inv,
+                    msg::time_point asked_at);
 
 // The answer to whoever asks an agent that is not there.
 inline rt::host_answer away() {
@@ -27,9 +30,10 @@ inline rt::host_answer away() {
 struct sync_run {
   using promise = caf::typed_response_promise<rt::host_answer>;
   core::sync_gate gate;
-  msg::time_point started{};
-  msg::time_point last{};
-  uint64_t request = 0;  // the question that the expected inventory answers
+  core::steady_time started{};  // the running one, or the last
+  msg::time_point asked_at{};   // the running one
+  msg::time_point last{};       // the last one that saw something: never a failed listing
+  uint64_t request = 0;         // the question that the expected inventory answers
   uint64_t runs = 0;
   size_t open = 0;        // servers that have not answered yet
   bool reported = false;  // the first sync of a session is always an event
@@ -40,9 +44,13 @@ struct sync_run {
   std::vector<msg::server_id> ready;
   std::vector<promise> waiting;  // who asked for the running sync
   std::vector<promise> next;     // who asked while it ran
-  std::map<msg::server_id, msg::time_point> noticed;
+  std::map<msg::server_id, core::steady_time> noticed;
 
-  bool may_notice(const msg::server_id& server, msg::time_point now) {
+  void begun(core::steady_time now, msg::time_point wall) {
+    started = now;
+    asked_at = wall;
+  }
+  bool may_notice(const msg::server_id& server, core::steady_time now) {
     std::erase_if(noticed, [&](const auto& n) { return now - n.second >= core::sync_gate::quiet; });
     return noticed.size() < core::sync_gate::noticed_max && noticed.emplace(server, now).second;
   }
@@ -55,7 +63,6 @@ struct sync_run {
     open = 0;
     ++runs;
     reported = false;
-    last = {};
   }
 };
 

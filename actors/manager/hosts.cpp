@@ -1,4 +1,7 @@
+#include <array>
 #include <caf/all.hpp>
+#include <deque>
+#include <set>
 
 #include "actors/core/overload.hpp"
 #include "actors/manager/host.hpp"
@@ -12,6 +15,15 @@ namespace {
 using namespace msg;
 using rt::host_answer;
 
+// What an agent calls its id becomes part of subjects, topics and keys.
+bool is_agent_id(std::string_view text) {
+  return text.size() == id_length && text.front() == 'a' &&
+         text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz") == std::string_view::npos;
+}
+
+constexpr uint32_t beat_slices = 10;        // hosts tick in ten groups, spread over the ping interval
+constexpr size_t routes_per_agent_max = 8;  // connections of one agent whose end nobody has told
+
 struct hosts_state {
   static inline constexpr const char* name = "hosts";
 
@@ -20,8 +32,10 @@ struct hosts_state {
   std::shared_ptr<host_handles> to;
   std::map<agent_id, rt::host_actor> hosts;
   std::map<caf::actor_addr, agent_id> ids;
-  std::map<std::string, agent_id> routes;  // by connection
-  std::map<std::string, agent_id> names;   // of agents that are being registered
+  std::map<std::string, agent_id> routes;              // by connection
+  std::map<agent_id, std::deque<std::string>> routed;  // the same by agent, the oldest first
+  std::map<std::string, agent_id> names;               // of agents that are being registered
+  std::array<std::set<agent_id>, beat_slices> beats;   // who is due in which part of a ping interval
 
   ~hosts_state() {
     for (auto& [id, h] : hosts) caf::anon_send_exit(h, caf::exit_reason::user_shutdown);
@@ -34,7 +48,37 @@ struct hosts_state {
     self->monitor(h);
     ids[h.address()] = id;
     hosts[id] = h;
+    beats[slice_of(id)].insert(id);
     return h;
+  }
+  static size_t slice_of(const agent_id& id) { return std::hash<std::string>{}(id.value) % beat_slices; }
+
+  // All ticks come by this way, behind what was said before them: a backlog here is not the agents' silence.
+  void beat(uint32_t slice) {
+    const auto interval = world->rules().liveness.ping_interval;
+    self->delayed_send(self, interval, rt::tick_atom::value, slice);
+    for (const auto& id : beats[slice]) self->send(hosts.at(id), rt::tick_atom::value);
+  }
+  void begin_beats() {
+    const auto interval = world->rules().liveness.ping_interval;
+    for (uint32_t i = 0; i < beat_slices; ++i)
+      self->delayed_send(self, interval * (i + 1) / beat_slices, rt::tick_atom::value, i);
+  }
+
+  void route(const std::string& routing_id, const agent_id& id) {
+    auto [i, fresh] = routes.insert_or_assign(routing_id, id);
+    if (!fresh) return;
+    auto& list = routed[id];
+    list.push_back(routing_id);
+    if (list.size() <= routes_per_agent_max) return;
+    routes.erase(list.front());
+    list.pop_front();
+  }
+  void unroute(const std::string& routing_id) {
+    auto i = routes.find(routing_id);
+    if (i == routes.end()) return;
+    if (auto r = routed.find(i->second); r != routed.end()) std::erase(r->second, routing_id);
+    routes.erase(i);
   }
 
   // Agents of the last run: those that do not come back are lost from now on.
@@ -53,14 +97,15 @@ struct hosts_state {
     if (!h.manager_id.empty() && h.manager_id != world->manager_id)
       return fail(ec::forbidden, "this agent belongs to another manager (" + h.manager_id + ")",
                   "to move it for good, remove its state folder");
-    for (const auto& a : world->records.agents()) {
-      if (a->name == h.name) return a->id;
-      if (a->id == h.id)
-        return fail(ec::already_exists, "this agent's id is that of " + a->name,
-                    "keep its name, or remove its state folder to begin anew");
+    if (auto a = world->records.agent_named(h.name)) {
+      names.erase(h.name);
+      return a->id;
     }
+    if (auto a = world->records.agent(h.id))
+      return fail(ec::already_exists, "this agent's id is that of " + a->name,
+                  "keep its name, or remove its state folder to begin anew");
     if (auto i = names.find(h.name); i != names.end()) return i->second;
-    return names[h.name] = h.id.value.size() == id_length ? h.id : agent_id{world->random.id('a')};
+    return names[h.name] = is_agent_id(h.id.value) ? h.id : agent_id{world->random.id('a')};
   }
 
   void on_said(rt::agent_said& said) {
@@ -77,7 +122,7 @@ struct hosts_state {
       world->agents.send(said.routing_id, 0, refused{id.error(), true});
       return;
     }
-    routes[said.routing_id] = *id;
+    route(said.routing_id, *id);
     self->send(host(*id), std::move(said));
   }
 
@@ -85,7 +130,7 @@ struct hosts_state {
     auto i = routes.find(m.routing_id);
     if (i == routes.end()) return;
     self->send(host(i->second), m);
-    routes.erase(i);
+    unroute(m.routing_id);
   }
 
   void on_down(const caf::down_msg& dm) {
@@ -94,7 +139,10 @@ struct hosts_state {
     config::log_event(dm.reason ? log_level::error : log_level::info, "host.ended",
                       {{"agent", i->second}, {"reason", self->system().render(dm.reason)}});
     hosts.erase(i->second);  // the next message starts it again; the agent then says hello
-    std::erase_if(routes, [&](const auto& r) { return r.second == i->second; });
+    beats[slice_of(i->second)].erase(i->second);
+    for (const auto& r : routed[i->second]) routes.erase(r);
+    routed.erase(i->second);
+    std::erase_if(names, [&](const auto& n) { return n.second == i->second; });
     ids.erase(i);
   }
 
@@ -118,6 +166,7 @@ rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_p
     self->state.self = self;
     self->state.world = w;
     self->state.to = std::move(to);
+    self->state.begin_beats();
     self->set_down_handler([self](caf::down_msg& dm) { self->state.on_down(dm); });
     return {
         [self](rt::agent_said& m) { self->state.on_said(m); },
@@ -127,6 +176,7 @@ rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_p
         [self](const rt::sync_wanted& m) { self->send(self->state.host(m.agent), m); },
         [self](rt::host_query& q) { return self->state.ask(q.agent, q); },
         [self](rt::forget_agent& f) { return self->state.ask(f.agent, f); },
+        [self](rt::tick_atom, uint32_t slice) { self->state.beat(slice); },
     };
   });
 }

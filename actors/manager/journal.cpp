@@ -291,6 +291,17 @@ struct journal_state {
     return ok && newest <= world->last_seq.load();
   }
 
+  // Durable before anybody is told: an agent that obeys it obeys nothing lower any more.
+  committed raise_term(uint64_t above) {
+    if (world->term > above) return {};
+    auto w = world->store.begin_write(store::write_kind::essential);
+    if (!w) return refusal(w.error());
+    if (auto ok = (*w)->put(table::meta, meta_term, std::to_string(above + 1)); !ok) return refusal(ok.error());
+    if (auto ok = (*w)->commit(); !ok) return refusal(ok.error());
+    world->term = above + 1;
+    return {};
+  }
+
   // Drops the oldest history, and with it the records of operations and purged servers that only it speaks of.
   void trim() {
     const auto keep = world->rules().history_max;
@@ -345,6 +356,7 @@ rt::journal_actor::behavior_type journal(rt::journal_actor::stateful_pointer<jou
         self->state.park(std::move(c), p);
         return p;
       },
+      [self](const rt::raise_term& r) { return self->state.raise_term(r.above); },
       [self](const rt::expect_commits& e) { self->state.expect(e.count); },
       [self](rt::trim_atom) { self->state.trim(); },
       [self](rt::flush_atom, uint64_t epoch) { self->state.on_flush(epoch); },

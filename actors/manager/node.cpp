@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <caf/all.hpp>
+#include <map>
 
 #include "actors/manager/gateway.hpp"
 #include "actors/manager/host.hpp"
@@ -36,6 +37,18 @@ void watch(const Handle& h, const char* name, std::shared_ptr<std::atomic<bool>>
   });
 }
 
+// Its servers are looked after as far as their records go, but nothing that makes a container can be done for them.
+void tell_missing_templates(const shared& world) {
+  std::map<std::string, size_t> missing;
+  for (const auto& id : world.records.all_ids())
+    if (auto s = world.records.server(id); s && !world.find_template(s->template_name)) ++missing[s->template_name];
+  for (const auto& [name, servers] : missing)
+    config::log_event(msg::log_level::error, "template.missing",
+                      {{"template", name},
+                       {"servers", servers},
+                       {"hint", "put " + name + ".toml back into the templates folder and start the manager again"}});
+}
+
 template <class... Handles>
 void end(caf::actor_system& sys, const std::function<void()>& drive, const Handles&... handles) {
   caf::scoped_actor self{sys, true};
@@ -55,6 +68,7 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
            std::function<void(std::string)> on_core_lost, std::function<void()> drive)
     : sys_(sys), drive_(std::move(drive)), to_(std::make_unique<handles>()) {
   auto& h = *to_;
+  tell_missing_templates(world);
   auto host_peers = std::make_shared<host_handles>();
   h.hub = spawn_hub(sys, world);
   h.journal = spawn_journal(sys, world, h.hub, journal_mode);

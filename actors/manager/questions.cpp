@@ -100,12 +100,11 @@ struct asker {
     }
     std::map<agent_id, std::vector<data_query>> questions;
     for (const auto& s : servers) {
-      const auto* t = world.find_template(s->template_name);
       auto a = world.records.agent(s->agent);
-      if (!t || !a) continue;
+      if (!a) continue;
       auto& list = questions[s->agent];
       if (list.empty() || list.back().servers.size() >= data_servers_max) list.push_back({0, {}, q->sizes, {}});
-      list.back().servers.push_back(core::known_for(*s, *t, plan_context(*a)));
+      list.back().servers.push_back(core::known_for(*s, world.find_template(s->template_name), plan_context(*a)));
     }
     if (!q->space_at.empty() && !servers.empty())
       if (auto first = questions.find(servers.front()->agent); first != questions.end())

@@ -165,7 +165,7 @@ struct server_shell {
                      self->send(hosts, rt::sync_wanted{model().agent, id});
                    },
                    [&](const core::watch&) {
-                     if (auto k = known()) self->send(hosts, rt::to_host{model().agent, watch_servers{{*k}, {}}});
+                     self->send(hosts, rt::to_host{model().agent, watch_servers{{known()}, {}}});
                    },
                    [&](const core::forget&) {
                      self->send(hosts, rt::to_host{model().agent, watch_servers{{}, {id}}});
@@ -178,10 +178,8 @@ struct server_shell {
     auto a = world->records.agent(model().agent);
     return {world->manager_id, a ? a->name : std::string{}, op};
   }
-  std::optional<known_server> known() const {
-    const auto* t = world->find_template(model().template_name);
-    if (!t) return std::nullopt;
-    return core::known_for(model(), *t, plan_context({}));
+  known_server known() const {
+    return core::known_for(model(), world->find_template(model().template_name), plan_context({}));
   }
 
   // A move is planned for where it leads; the record follows when it has succeeded.

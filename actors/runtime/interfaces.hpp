@@ -37,10 +37,13 @@ struct committed {
 struct expect_commits {  // that many are on their way: put them into one transaction
   uint32_t count = 0;
 };
+struct raise_term {  // the manager's own is higher than this one from now on
+  uint64_t above = 0;
+};
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 using trim_atom = caf::atom_constant<caf::atom("trim")>;
 using journal_actor = caf::typed_actor<caf::replies_to<commit>::with<committed>,  // durable when answered
-                                       caf::reacts_to<expect_commits>,
+                                       caf::replies_to<raise_term>::with<committed>, caf::reacts_to<expect_commits>,
                                        caf::reacts_to<trim_atom>,            // drop history beyond its limit
                                        caf::reacts_to<flush_atom, uint64_t>  // INTERNAL
                                        >;
@@ -122,7 +125,9 @@ using host_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<p
 using hosts_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<peer_lost>, caf::reacts_to<to_host>,
                                      caf::reacts_to<warm_atom>,  // INTERNAL: start the hosts of the last run
                                      caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,
-                                     caf::replies_to<forget_agent>::with<host_answer>>;
+                                     caf::replies_to<forget_agent>::with<host_answer>,
+                                     caf::reacts_to<tick_atom, uint32_t>  // INTERNAL: it is this slice's turn
+                                     >;
 
 // ---- gateway: requests of clients ----
 struct client_call {
@@ -144,6 +149,7 @@ using sweeper_actor = caf::typed_actor<caf::reacts_to<tick_atom>>;
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::commit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::committed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::expect_commits)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::raise_term)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::watch_operation)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_call)

@@ -51,6 +51,7 @@ hello sim_agent::greeting() const {
   h.engine_ok = true;
   h.manager_id = manager_id_;
   h.term = term_;
+  h.greeting = greetings_;
   return h;
 }
 
@@ -160,6 +161,10 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
   const auto say = [&](from_agent m, duration after = {}) { out.push_back({after, std::move(m)}); };
   std::visit(overload{
                  [&](const welcome& w) {
+                   if (w.term < term_) {
+                     say(welcome_refused{w.session, term_, {ec::not_leader, "a higher term was obeyed", {}, {}}});
+                     return;
+                   }
                    manager_id_ = w.manager_id;
                    term_ = w.term;
                    session_ = w.session;
@@ -217,7 +222,7 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                  [&](const logs_query& q) {
                    say(logs_answer{q.request, {{"stdout", "simulated"}}, std::nullopt});
                  },
-                 [&](const goodbye&) { session_ = 0; },
+                 [&](const goodbye&) { disconnected(); },
                  [&](const incidents_taken&) {},
              },
              message);

@@ -39,7 +39,10 @@ class sim_agent {
   const std::string& name() const { return options_.name; }
   std::vector<msg::server_id> servers() const;  // those with a container
   uint64_t commands() const { return commands_; }
-  void disconnected() { session_ = 0; }
+  void disconnected() {
+    session_ = 0;
+    ++greetings_;
+  }
 
  private:
   struct embodied {
@@ -56,7 +59,7 @@ class sim_agent {
 
   sim_agent_options options_;
   std::string manager_id_;
-  uint64_t term_ = 0, session_ = 0, containers_made_ = 0, commands_ = 0;
+  uint64_t term_ = 0, session_ = 0, greetings_ = 0, containers_made_ = 0, commands_ = 0;
   bool turned_away_ = false;
   std::map<msg::server_id, embodied> servers_;
   std::map<std::string, msg::command_result> done_;  // by operation and attempt, to repeat the report

@@ -125,3 +125,35 @@ TEST_CASE_METHOD(agent_world, "agent: a stopping agent says goodbye", "[sim][age
   settle();
   CHECK(all<goodbye>().size() == 1);
 }
+
+TEST_CASE_METHOD(agent_world, "agent: a server whose template its manager has lost is looked after as before",
+                 "[sim][agent]") {
+  auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  auto whole = guarded("s1", c);
+  host.data[whole.data.name] = data_state::present;
+  welcome({whole});
+  link_is(false);
+  known_server partial;
+  partial.id = whole.id;
+  partial.container_id = c;
+  partial.data.root = whole.data.root;
+  partial.data.name = whole.data.name;
+  partial.crash.policy = whole.crash.policy;
+  partial.wanted_running = true;
+  partial.partial = true;
+  auto from = mark();
+  SECTION("it knows how") {
+    welcome({partial});
+    REQUIRE(all<inventory>(from).size() == 1);
+    CHECK(all<inventory>(from)[0].servers[0].data == data_state::present);
+    CHECK(state->guards().find({"s1"})->known.data == whole.data);
+    CHECK(state->guards().find({"s1"})->known.crash == whole.crash);
+  }
+  SECTION("it was never told") {
+    state->guards().forget({"s1"});
+    welcome({partial});
+    REQUIRE(all<inventory>(from).size() == 1);
+    CHECK(all<inventory>(from)[0].servers[0].container == presence::present);
+    CHECK(all<inventory>(from)[0].servers[0].data == data_state::unknown);  // an error is never an observation
+  }
+}

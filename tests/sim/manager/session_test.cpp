@@ -101,7 +101,8 @@ TEST_CASE_METHOD(stage, "agents of the last run that stay away become unreachabl
   CHECK(until([&] { return agent_status("alpha") == agent_status::unreachable; }, 10s));
 }
 
-TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and may come again", "[sim][manager][fc-36]") {
+TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and may come again",
+                 "[sim][manager][fc-36]") {
   running("pz1");
   CHECK(code(ask<agent_view>("agent.rm", remove_agent{"alpha", true})) == "wrong_state");
   REQUIRE(finish("purge", purge_server{"pz1", true, false, true}).has_value());
@@ -125,4 +126,63 @@ TEST_CASE_METHOD(stage, "the same forgotten agent may come again after a restart
   at("alpha").start();
   REQUIRE(until([&] { return at("alpha").in_session(); }));
   running("pz1");
+}
+
+TEST_CASE_METHOD(stage, "hello again of an agent that is live makes no second session", "[sim][manager]") {
+  const auto arrivals = facts<agent_connected>();
+  for (int i = 0; i < 20; ++i) at("alpha").hello();
+  advance(3s);
+  CHECK(facts<agent_connected>() == arrivals);
+  CHECK(at("alpha").in_session());
+}
+
+TEST_CASE_METHOD(stage, "a clock that steps does not make agents silent", "[sim][manager][acc-34]") {
+  const auto entries = audit.log().size();
+  for (const auto step : {duration(6h), duration(-3h), duration(5s)}) {
+    wall.set_by(step);
+    advance(5s);
+    CHECK(agent_status("alpha") == agent_status::online);
+  }
+  CHECK(facts<agent_lost>() + facts<agent_suspected>() == 0);
+  CHECK(audit.log().size() <= entries + 1);
+}
+
+TEST_CASE_METHOD(stage, "agents obey a manager whose store was put back, and it tells that it raised its term",
+                 "[sim][manager][fc-54]") {
+  running("pz1");
+  const auto obeyed = on("alpha").term;
+  at("alpha").crash();
+  on("alpha").term = obeyed + 20;  // of the lives that are forgotten
+  at("alpha").start();
+  REQUIRE(until([&] { return at("alpha").in_session(); }, 5s));
+  CHECK(manager->world().term > obeyed + 20);
+  CHECK(on("alpha").term == manager->world().term);
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+  crash_manager();
+  boot();
+  CHECK(manager->world().term > obeyed + 21);  // durable
+  REQUIRE(until([&] { return at("alpha").in_session(); }, 5s));
+}
+
+TEST_CASE_METHOD(stage, "an agent that obeyed this very term in a life that is forgotten gets a higher one",
+                 "[sim][manager][fc-54]") {
+  const auto term = manager->world().term.load();
+  sim::host& beta = (add_host("beta"), on("beta"));
+  REQUIRE(until([&] { return at("beta").in_session(); }));
+  CHECK(manager->world().term == term);
+  at("beta").crash();
+  crash_manager();
+  boot();
+  beta.term = manager->world().term;
+  at("beta").start();
+  REQUIRE(until([&] { return at("beta").in_session(); }, 5s));
+  CHECK(manager->world().term == term + 2);
+}
+
+TEST_CASE_METHOD(stage, "words of a session that is over are answered, so that the agent comes back at once",
+                 "[sim][manager][fc-35]") {
+  net.hold(at("alpha"), network::direction::to_manager);
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }, 10s));
+  net.release(at("alpha"), network::direction::to_manager);
+  CHECK(until([&] { return agent_status("alpha") == agent_status::online; }, 1500ms));
 }

@@ -135,7 +135,7 @@ TEST_CASE_METHOD(stage, "a comparison looks at every server, however many pages 
     o.data = data_state::present;
     seen.servers.push_back(std::move(o));
   }
-  const auto plan = manager::plan_sync(big, {"a1"}, seen);
+  const auto plan = manager::plan_sync(big, {"a1"}, seen, {});
   CHECK(plan.row.servers == many);
   CHECK(plan.calls.size() == many);
   CHECK(plan.commits == many);
@@ -239,4 +239,45 @@ TEST_CASE_METHOD(stage, "a server whose recovery is automatic is made again afte
   at("alpha").start();
   CHECK(until([&] { return body_of("pz1") && status("pz1") == server_status::running && !server("pz1").op; }, 30s));
   CHECK(status("pz2") == server_status::missing);
+}
+
+TEST_CASE_METHOD(stage, "servers whose template is not there stay watched", "[sim][manager]") {
+  running("pz1");
+  crash_manager();
+  templates.erase("project-zomboid");
+  boot();
+  REQUIRE(until([&] { return in_sync("alpha") && at("alpha").in_session(); }, 10s));
+  advance(2s);
+  on("alpha").remove(body_of("pz1")->view.id);
+  CHECK(until([&] { return status("pz1") == server_status::missing; }, 15s));
+  const auto refused = finish("start", start_server{"pz1"});
+  REQUIRE((refused && refused->operation.failure));
+  CHECK(refused->operation.failure->code == ec::bad_request);
+  crash_manager();
+  templates = sim_templates();
+  boot();
+  REQUIRE(until([&] { return at("alpha").in_session(); }, 10s));
+  advance(2s);
+  CHECK(finish("start", start_server{"pz1"}).has_value());
+}
+
+TEST_CASE_METHOD(stage, "a server that its agent's inventory does not name is stale, and not shown as confirmed",
+                 "[sim][manager]") {
+  running("pz1");
+  advance(12s);
+  at("alpha").forget(server("pz1").id);
+  const auto seen = ask<server_view>("server.get", get_server{"pz1"})->observed_at;
+  REQUIRE(until([&] { return server("pz1").stale; }, 25s));
+  advance(30s);
+  CHECK(*ask<server_view>("server.get", get_server{"pz1"})->observed_at <= *seen + 11s);
+}
+
+TEST_CASE_METHOD(stage, "a listing that failed is no sync", "[sim][manager]") {
+  running("pz1");
+  advance(12s);
+  on("alpha").engine_answers = false;
+  advance(1s);
+  const auto before = ask<agent_view>("agent.get", get_agent{"alpha"})->last_sync;
+  advance(30s);
+  CHECK(ask<agent_view>("agent.get", get_agent{"alpha"})->last_sync == before);
 }

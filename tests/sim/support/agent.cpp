@@ -46,8 +46,13 @@ void agent::disconnect() {
   if (!wire_.empty()) net_.hang_up(wire_);
 }
 
-void agent::dial() {
+void agent::out_of_session() {
   session_ = 0;
+  ++greetings_;
+}
+
+void agent::dial() {
+  out_of_session();
   last_heard_ = time_.now();
   wire_ = net_.dial(*this);
   if (wire_.empty()) later(chance_.between(duration{100}, duration{500}), [this] { dial(); });
@@ -66,6 +71,7 @@ void agent::hello() {
   h.engine_ok = host_.engine_answers;
   h.manager_id = host_.manager_id;
   h.term = host_.term;
+  h.greeting = greetings_;
   say(std::move(h));
 }
 
@@ -87,7 +93,7 @@ void agent::say(from_agent what) {
 void agent::hung_up(const std::string& wire) {
   if (!running() || wire != wire_) return;
   wire_.clear();
-  session_ = 0;
+  out_of_session();
   later(chance_.between(duration{50}, duration{400}), [this] { dial(); });
 }
 
@@ -96,9 +102,13 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
   last_heard_ = time_.now();
   std::visit(core::overload{
                  [&](const welcome& m) {
+                   if (m.term < host_.term) {
+                     say(welcome_refused{m.session, host_.term, {ec::not_leader, "a higher term was obeyed", {}, {}}});
+                     return;
+                   }
                    host_.manager_id = m.manager_id;
                    host_.agent = m.id;
-                   host_.term = std::max(host_.term, m.term);
+                   host_.term = m.term;
                    session_ = m.session;
                    known_.clear();
                    for (const auto& k : m.servers) known_[k.id] = k;
@@ -144,7 +154,7 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
                  [&](const logs_query& m) {
                    say(logs_answer{m.request, {{"stdout", "hello"}}, {}});
                  },
-                 [&](const goodbye&) { session_ = 0; },  // it says hello again
+                 [&](const goodbye&) { out_of_session(); },  // it says hello again
                  [&](const incidents_taken& m) { incidents_taken_upto = m.upto; },
              },
              what);

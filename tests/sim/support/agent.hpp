@@ -44,8 +44,10 @@ class agent final : public agent_process {
 
   void receive(const std::string& wire, uint64_t session, const msg::to_agent& what) override;
   void hung_up(const std::string& wire) override;
+  void hello();
 
   msg::observation look(const msg::known_server& k) const;
+  void forget(const msg::server_id& id) { known_.erase(id); }
 
  private:
   struct job {
@@ -63,7 +65,7 @@ class agent final : public agent_process {
   };
   void later(duration wait, std::function<void()> what);  // only if this process still lives then
   void dial();
-  void hello();
+  void out_of_session();
   void beat();
   void say(msg::from_agent what);
   void on_command(const msg::run_command& c);
@@ -95,6 +97,7 @@ class agent final : public agent_process {
   std::string instance_;
   std::string wire_;
   uint64_t session_ = 0;
+  uint64_t greetings_ = 0;
   duration last_heard_{};
   bool refused_ = false;
   size_t commands_received_ = 0;

@@ -33,7 +33,7 @@ struct manager_process::parts {
               .store = m.db,
               .past = manager::history(m.db, std::to_string(m.db.epoch())),
               .rules = m.rules,
-              .templates = sim_templates(),
+              .templates = m.templates,
               .manager_id = {},
               .epoch = std::to_string(m.db.epoch()),
               .clock = m.wall,

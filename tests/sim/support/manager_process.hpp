@@ -19,6 +19,7 @@ struct manager_parts {
   network& agents;
   event_board& events;
   const manager::policy& rules;
+  const manager::template_set& templates;
 };
 
 class manager_process {

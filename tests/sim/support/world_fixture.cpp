@@ -89,7 +89,8 @@ void world::boot() {
   crash_after_jobs = 0;
   for (int i = 0; i < starts_max && !manager; ++i) try {
       db.restart();
-      manager = std::make_unique<manager_process>(manager_parts{db, wall, *random_, clients, net, events, rules});
+      manager =
+          std::make_unique<manager_process>(manager_parts{db, wall, *random_, clients, net, events, rules, templates});
     } catch (const std::runtime_error&) {
     }
   if (!manager) return audit.say("the manager cannot start");

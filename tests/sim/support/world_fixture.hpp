@@ -38,6 +38,7 @@ class world {
   agenda time;
   dice chance;
   manager::policy rules;
+  manager::template_set templates = sim_templates();  // what the next life of the manager finds
   virtual_wall wall{time};
   client_desk clients;
   event_board events;
