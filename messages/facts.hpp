@@ -56,8 +56,10 @@ struct server_observed {
   std::optional<uint64_t> data_bytes;
   bool stale = false;
   time_point observed_at{};
+  std::string image{};      // of the container, as it was made
+  time_point started_at{};  // of the container, by the host's clock
   static constexpr std::string_view type = "server.observed";
-  ZEDOPS_FIELDS(container, health, exit_code, restarts, data, data_bytes, stale, observed_at)
+  ZEDOPS_FIELDS(container, health, exit_code, restarts, data, data_bytes, stale, observed_at, image, started_at)
 };
 struct drift_changed {
   std::string drift;  // empty: no longer
@@ -177,11 +179,20 @@ struct agent_acted {
   ZEDOPS_FIELDS(what)
 };
 
-using fact =
-    std::variant<server_created, server_edited, status_changed, desired_changed, container_bound, server_observed,
-                 drift_changed, error_changed, server_deleted, server_restored, server_purged, operation_accepted,
-                 operation_progressed, operation_ended, operation_refused, agent_registered, agent_connected,
-                 agent_suspected, agent_lost, agent_removed, sync_completed, sync_failed, agent_acted>;
+// Appended to the list of server.<id>: how well it is has changed.
+struct condition_changed {
+  std::vector<msg::condition> condition;  // worst first; never empty
+  uint32_t restarts = 0;                  // while it is restarting: how often in a row, and since when
+  time_point restarting_since{};
+  static constexpr std::string_view type = "server.condition_changed";
+  ZEDOPS_FIELDS(condition, restarts, restarting_since)
+};
+
+using fact = std::variant<server_created, server_edited, status_changed, desired_changed, container_bound,
+                          server_observed, drift_changed, error_changed, server_deleted, server_restored, server_purged,
+                          operation_accepted, operation_progressed, operation_ended, operation_refused,
+                          agent_registered, agent_connected, agent_suspected, agent_lost, agent_removed, sync_completed,
+                          sync_failed, agent_acted, condition_changed>;
 
 // Facts are moved and kept in great number: what is large in one of them is boxed.
 static_assert(sizeof(fact) <= 256);

@@ -134,7 +134,8 @@ struct list_servers {
   std::string agent;
   std::string status;
   page where;
-  ZEDOPS_FIELDS(all, agent, status, where)
+  std::string condition;  // one of those that hold
+  ZEDOPS_FIELDS(all, agent, status, where, condition)
 };
 struct get_server {
   std::string server;  // with `at`, also the id of a purged one

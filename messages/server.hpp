@@ -34,6 +34,8 @@ struct enum_names<crash_policy> {  // `never` is a time here, and the words are 
                                       std::string_view{"on-failure"}, std::string_view{"always"}};
 };
 ZEDOPS_ENUM(port_role, game, udp, rcon)
+// How well a server is, beside where it stands. Several may hold at once; see conditions_of in condition.hpp.
+ZEDOPS_ENUM(condition, ok, starting, unhealthy, paused, restarting, drift, pending_rebuild, stale, data_missing)
 
 ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move, adopt)
 ZEDOPS_ENUM(op_status, accepted, running, succeeded, failed, cancelled)
@@ -129,6 +131,15 @@ struct reserved_port {
   friend bool operator==(const reserved_port&, const reserved_port&) = default;
 };
 
+// Restarts that nobody asked for, whoever did them, with less than restart_quiet between one and the next.
+struct restart_series {
+  uint32_t count = 0;
+  time_point since{};  // the first
+  time_point last{};
+  ZEDOPS_FIELDS(count, since, last)
+  friend bool operator==(const restart_series&, const restart_series&) = default;
+};
+
 struct server {
   server_id id;
   std::string name;
@@ -166,10 +177,13 @@ struct server {
   crash_policy crash = crash_policy::engine;
   int32_t priority = 0;       // higher ones are started first after their host came up
   uint64_t incident_seq = 0;  // number of the last incident of its agent that is recorded here
+  sparse<restart_series> restart_run;
+  std::string container_image;  // what its container was made from, as the Engine says
+  time_point started_at{};      // of its container, by the host's clock, as last seen
   ZEDOPS_FIELDS(id, name, agent, template_name, image, image_tag, env, ports, data_path, recovery, status, desired,
                 data, data_bytes, container_id, container, health, exit_code, restarts, has_run, pending_rebuild, stale,
                 drift, last_error, created_at, updated_at, observed_at, deleted_at, purge_at, revision, seq, log_head,
-                op, crash, priority, incident_seq)
+                op, crash, priority, incident_seq, restart_run, container_image, started_at)
   friend bool operator==(const server&, const server&) = default;
 };
 

@@ -1,7 +1,9 @@
 #include "messages/views.hpp"
 
+#include <algorithm>
 #include <charconv>
 
+#include "messages/condition.hpp"
 #include "messages/operations.hpp"
 
 namespace zedops::msg {
@@ -74,6 +76,13 @@ server_view view_of(const server& s, const agent* a) {
   if (!s.op) v.actions = verbs_allowed(s.status);
   v.crash_policy = s.crash;
   v.priority = s.priority;
+  v.condition = conditions_of(s, v.agent_status);
+  if (holds(v.condition, condition::restarting) && s.restart_run) {
+    v.restarts = std::max<uint64_t>(v.restarts, s.restart_run->count);
+    v.restarting_since = shown(s.restart_run->since);
+  }
+  v.container_image = s.container_image;
+  v.started_at = shown(s.started_at);
   return v;
 }
 

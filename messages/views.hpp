@@ -77,11 +77,15 @@ struct server_view {
   std::vector<std::string> actions;  // verbs that its state permits now
   msg::crash_policy crash_policy = msg::crash_policy::engine;
   int32_t priority = 0;
+  std::vector<msg::condition> condition;  // worst first; stale also while its agent is not online
+  optional_time restarting_since;         // while it is restarting; `restarts` are counted from then
+  std::string container_image;            // what its container was made from; empty: not known
+  optional_time started_at;               // of its container
   ZEDOPS_FIELDS(id, name, agent, agent_id, agent_status, status, desired_state, data_state, data_exists, data_bytes,
                 container_id, container_state, exit_code, template_name, image, image_tag, config, game_port, udp_port,
                 rcon_port, ports, server_data_path, health, restarts, recovery, pending_rebuild, stale, drift,
                 deleted_at, purge_at, created_at, updated_at, observed_at, revision, last_error, operation, actions,
-                crash_policy, priority)
+                crash_policy, priority, condition, restarting_since, container_image, started_at)
 };
 
 // Why a server is where it is: what led here, oldest first, and what comes next.

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "actors/core/secrets.hpp"
+#include "messages/condition.hpp"
 #include "messages/names.hpp"
 
 namespace zedops::core {
@@ -90,7 +91,7 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
   if (!name)
     return fail(ec::bad_request, "template " + t.name + ": container_name cannot be filled", "mend the template");
   c.name = *name;
-  c.image = s.image + (s.image_tag.find(':') != std::string::npos ? "@" : ":") + s.image_tag;
+  c.image = image_reference(s);
   c.env = t.env;
   for (const auto& [key, value] : s.env) c.env[key] = value;
   for (const auto& [key, pattern] : t.inject_env)

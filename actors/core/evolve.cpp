@@ -3,10 +3,25 @@
 
 #include "actors/core/overload.hpp"
 #include "actors/core/server_machine.hpp"
+#include "messages/condition.hpp"
 
 namespace zedops::core {
 
 using namespace msg;
+
+namespace {
+
+// The Engine counts what its own restart rule did. A container that has been up for long is in no series, however
+// much the count has risen since the last look.
+void note_engine_restarts(server& s, const server_observed& x, time_point at) {
+  if (x.restarts > s.restarts && x.observed_at - x.started_at < restart_quiet)
+    note_restarts(s, static_cast<uint32_t>(x.restarts - s.restarts), at);
+}
+
+// What somebody asked for is a new beginning.
+constexpr bool begins_anew(op_kind k) { return k != op_kind::edit; }
+
+}  // namespace
 
 void evolve(server& s, const fact& f, time_point at) {
   std::visit(overload{
@@ -31,6 +46,7 @@ void evolve(server& s, const fact& f, time_point at) {
                  [&](const desired_changed& x) { s.desired = x.to; },
                  [&](const container_bound& x) { s.container_id = x.container_id; },
                  [&](const server_observed& x) {
+                   note_engine_restarts(s, x, at);
                    s.container = x.container;
                    s.health = x.health;
                    s.exit_code = x.exit_code;
@@ -39,6 +55,8 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.data_bytes = x.data_bytes;
                    s.stale = x.stale;
                    s.observed_at = x.observed_at;
+                   s.container_image = x.image;
+                   s.started_at = x.started_at;
                  },
                  [&](const drift_changed& x) { s.drift = x.drift; },
                  [&](const error_changed& x) { s.last_error = x.failure; },
@@ -51,7 +69,10 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.purge_at = never;
                  },
                  [&](const server_purged&) { s.status = server_status::purged; },
-                 [&](const operation_accepted& x) { s.op = *x.op; },
+                 [&](const operation_accepted& x) {
+                   s.op = *x.op;
+                   if (begins_anew(x.op->kind)) s.restart_run.reset();
+                 },
                  [&](const operation_progressed& x) {
                    if (!s.op || s.op->id != x.id) return;
                    s.op->status = x.status;
@@ -65,7 +86,14 @@ void evolve(server& s, const fact& f, time_point at) {
                    if (s.op && s.op->id == x.id) s.op.reset();
                  },
                  [&](const operation_refused&) {},
-                 [&](const agent_acted& x) { s.incident_seq = x.what.seq; },
+                 [&](const agent_acted& x) {
+                   s.incident_seq = x.what.seq;
+                   if (x.what.kind == incident_kind::restarted) note_restarts(s, 1, std::min(x.what.at, at));
+                   if (x.what.kind == incident_kind::gave_up) s.restart_run.reset();
+                 },
+                 [&](const condition_changed& x) {
+                   if (!holds(x.condition, condition::restarting) && in_restart_series(s)) s.restart_run.reset();
+                 },
                  // facts of agents
                  [&](const agent_registered&) {},
                  [&](const agent_connected&) {},
@@ -138,6 +166,7 @@ void apply(server& s, const log_entry& entry) {
 time_point next_due(const server& s) {
   if (s.status == server_status::purged) return never;
   if (s.op) return s.op->deadline;
+  if (in_restart_series(s)) return s.restart_run->last + restart_quiet;
   if (s.status == server_status::deleted)  // after a purge that failed not at once again
     return s.last_error ? std::max(s.purge_at, s.updated_at + recovery_retry) : s.purge_at;
   return never;

@@ -46,15 +46,21 @@ server_observed observed_now(const server& s, const observation& o) {
   f.health = s.health;
   f.exit_code = s.exit_code;
   f.restarts = s.restarts;
+  f.image = s.container_image;
+  f.started_at = s.started_at;
   if (o.container == presence::present) {
     f.container = o.view.state;
     f.health = o.view.health;
     f.exit_code = o.view.exit_code;
     f.restarts = o.view.restarts;
+    f.image = o.view.image;
+    f.started_at = o.view.started_at;
   } else if (o.container == presence::absent) {
     f.container.reset();
     f.health = health_state::none;
     f.restarts = 0;
+    f.image.clear();
+    f.started_at = never;
   }
   // What could not be looked at keeps its last known state and is marked stale: an error is never an observation.
   f.data = o.data == data_state::unknown ? s.data : o.data;
@@ -64,9 +70,10 @@ server_observed observed_now(const server& s, const observation& o) {
   return f;
 }
 
+// Another start of the same container is no news by itself: what it changed is.
 bool same(const server& s, const server_observed& f) {
   return s.container == f.container && s.health == f.health && s.exit_code == f.exit_code && s.restarts == f.restarts &&
-         s.data == f.data && s.data_bytes == f.data_bytes && s.stale == f.stale;
+         s.data == f.data && s.data_bytes == f.data_bytes && s.stale == f.stale && s.container_image == f.image;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "actors/core/decide_request.hpp"
 #include "actors/core/observe.hpp"
 #include "actors/core/overload.hpp"
+#include "messages/condition.hpp"
 
 namespace zedops::core {
 
@@ -342,6 +343,25 @@ bool back_to_waiting(decision& d, const operation& op, const context& cx) {
   return true;
 }
 
+condition_changed condition_fact(const server& s, std::vector<condition> list) {
+  condition_changed f;
+  if (holds(list, condition::restarting) && s.restart_run) {
+    f.restarts = s.restart_run->count;
+    f.restarting_since = s.restart_run->since;
+  }
+  f.condition = std::move(list);
+  return f;
+}
+
+// It has run long enough without a restart.
+decision end_of_series(const server& s, decision d) {
+  d.why.ref = "quiet";
+  auto calm = s;
+  calm.restart_run.reset();
+  d.facts.emplace_back(condition_fact(calm, conditions_of(calm)));
+  return d;
+}
+
 decision decide_tick(const server& s, const context& cx) {
   decision d;
   d.why = {cause_kind::timer, {}, {}};
@@ -367,6 +387,7 @@ decision decide_tick(const server& s, const context& cx) {
     d.effects.emplace_back(request_sync{});
     return d;
   }
+  if (in_restart_series(s)) return end_of_series(s, std::move(d));
   if (!cx.agent_online) return d;  // retried until its agent is back
   d.why.ref = "retention";
   auto op = detail::system_operation(s, op_kind::purge, "system:retention", cx);
@@ -377,23 +398,34 @@ decision decide_tick(const server& s, const context& cx) {
   return d;
 }
 
+// Whatever a decision changes, people hear of it when it changes how well the server is.
+void note_condition(decision& d, const server& s, const context& cx) {
+  if (d.facts.empty() || s.id.empty()) return;
+  if (d.refusal || std::holds_alternative<condition_changed>(d.facts.back())) return;
+  const auto next = preview(s, d, cx.now);
+  if (next.status == server_status::purged) return;
+  if (auto now = conditions_of(next); now != conditions_of(s)) d.facts.push_back(condition_fact(next, std::move(now)));
+}
+
 }  // namespace
 
 decision decide(const server& s, const input& in, const context& cx) {
-  return std::visit(overload{
-                        [&](const created& x) { return detail::decide_created(s, x, cx); },
-                        [&](const requested& x) { return detail::decide_request(s, x, cx); },
-                        [&](const cancel_requested& x) { return detail::decide_cancel(s, x, cx); },
-                        [&](const progressed& x) { return decide_progressed(s, x, cx); },
-                        [&](const reported& x) { return decide_reported(s, x, cx); },
-                        [&](const seen& x) { return decide_seen(s, x, cx); },
-                        [&](const unseen& x) { return decide_unseen(s, x, cx); },
-                        [&](const agent_ready&) { return decide_ready(s, cx); },
-                        [&](const tick&) { return decide_tick(s, cx); },
-                        [&](const data_seen& x) { return decide_data_seen(s, x, cx); },
-                        [&](const acted& x) { return detail::decide_acted(s, x, cx); },
-                    },
-                    in);
+  auto d = std::visit(overload{
+                          [&](const created& x) { return detail::decide_created(s, x, cx); },
+                          [&](const requested& x) { return detail::decide_request(s, x, cx); },
+                          [&](const cancel_requested& x) { return detail::decide_cancel(s, x, cx); },
+                          [&](const progressed& x) { return decide_progressed(s, x, cx); },
+                          [&](const reported& x) { return decide_reported(s, x, cx); },
+                          [&](const seen& x) { return decide_seen(s, x, cx); },
+                          [&](const unseen& x) { return decide_unseen(s, x, cx); },
+                          [&](const agent_ready&) { return decide_ready(s, cx); },
+                          [&](const tick&) { return decide_tick(s, cx); },
+                          [&](const data_seen& x) { return decide_data_seen(s, x, cx); },
+                          [&](const acted& x) { return detail::decide_acted(s, x, cx); },
+                      },
+                      in);
+  note_condition(d, s, cx);
+  return d;
 }
 
 std::vector<std::string> plan_text(const server& s, const decision& d) {

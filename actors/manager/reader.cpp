@@ -5,6 +5,7 @@
 #include "actors/manager/gateway.hpp"
 #include "actors/manager/past.hpp"
 #include "actors/runtime/caf_setup.hpp"
+#include "messages/condition.hpp"
 
 namespace zedops::manager {
 namespace {
@@ -12,6 +13,13 @@ namespace {
 using namespace msg;
 
 constexpr uint32_t rows_max = 10'000;
+
+template <named_enum E>
+std::string names_text() {
+  std::string out;
+  for (auto name : enum_names<E>::list) (out += out.empty() ? "" : ", ") += name;
+  return out;
+}
 
 result<server_list> list(const shared& w, const list_servers& q) {
   agent_id agent;
@@ -27,10 +35,24 @@ result<server_list> list(const shared& w, const list_servers& q) {
       return fail(ec::bad_request, "there is no status '" + q.status + "'",
                   "one of " + states_text(static_cast<status_set>(0x7f)));
   }
+  std::optional<condition> wanted;
+  if (!q.condition.empty()) {
+    wanted = enum_from_name<condition>(q.condition);
+    if (!wanted)
+      return fail(ec::bad_request, "there is no condition '" + q.condition + "'", "one of " + names_text<condition>());
+  }
+  std::map<agent_id, agent_status> status_of;
+  if (wanted)
+    for (const auto& a : w.records.agents()) status_of[a->id] = a->status;
   server_list out;
   const uint32_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
   auto rows = w.records.page(q.where.after, limit, [&](const server& s) {
     if (!agent.empty() && s.agent != agent) return false;
+    if (wanted) {
+      const auto a = status_of.find(s.agent);
+      const auto list = conditions_of(s, a == status_of.end() ? agent_status::pending : a->second);
+      if (!holds(list, *wanted)) return false;
+    }
     if (status) return s.status == *status;
     if (s.status == server_status::deleted && !q.all) {
       ++out.hidden;

@@ -3,10 +3,17 @@ import subprocess
 import time
 import unittest
 
-from world import ROOT, WorldCase, docker_host, wait_for
+from world import KEEPER, ROOT, WorldCase, docker_host, wait_for
+
+
+# The Engine starts it again whenever it ends.
+CRASHER = KEEPER.replace('name = "keeper"', 'name = "crasher"').replace('pull =', 'restart = "unless-stopped"\npull =').replace(
+    "while :; do sleep 0.1; done", "while [ ! -e /data/crash ]; do sleep 0.1; done; exit 3")
 
 
 class Detection(WorldCase):
+    templates = {"keeper": KEEPER, "crasher": CRASHER}
+
     def test_a_removed_container_is_missing_within_a_second(self):
         """[acc-23] [acc-25]"""
         w = self.world
@@ -31,6 +38,42 @@ class Detection(WorldCase):
         s = w.status(name, "stopped", 5)
         self.assertEqual(s["exit_code"], 137)
         self.assertIn("137", s["last_error"]["message"])
+
+    def condition(self, name, wanted, seconds=20):
+        def reached():
+            s = self.world.server(name)
+            return s if wanted in s["condition"] else None
+
+        return wait_for(f"{name} is {wanted}", reached, seconds)
+
+    def test_a_container_that_crashes_in_a_loop_is_not_shown_as_running_well(self):
+        """[fc-9]"""
+        w = self.world
+        name = w.create(None, "--template", "crasher")
+        self.assertEqual(w.server(name)["condition"], ["ok"])
+        (w.data(name) / "crash").touch()
+        s = self.condition(name, "restarting")
+        wait_for("they are counted", lambda: w.server(name)["restarts"] >= 3)
+        s = w.server(name)
+        self.assertEqual(s["status"], "running")
+        self.assertIsNotNone(s["restarting_since"])
+        self.assertRegex(w.ctl_raw("server", "ls").stdout, rf"{name} .*restarting: \d+ times in \d+s")
+        self.assertIn(name, [x["name"] for x in w.ctl("server", "ls", "--condition", "restarting")["servers"]])
+        self.assertNotIn(name, [x["name"] for x in w.ctl("server", "ls", "--condition", "ok")["servers"]])
+        told = [e["data"] for e in w.history(name) if e["type"] == "server.condition_changed"]
+        self.assertIn(["restarting"], [t["condition"] for t in told])
+        w.ctl("server", "stop", name)
+        self.assertEqual(w.server(name)["condition"], ["ok"], "what its owner asks for is a new beginning")
+
+    def test_a_paused_container_is_running_but_paused(self):
+        w = self.world
+        name = w.create()
+        w.docker("pause", w.server(name)["container_id"])
+        self.condition(name, "paused", 5)
+        self.assertIn("running (paused)", w.ctl_raw("server", "ls").stdout)
+        w.docker("unpause", w.server(name)["container_id"])
+        self.condition(name, "ok", 5)
+        self.refused("bad_request", 2, "server", "ls", "--condition", "odd")
 
     def test_a_renamed_container_is_still_ours_and_reported(self):
         """[acc-32] [fc-6]"""

@@ -106,6 +106,7 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   if (change) page.add("Because", sentence(change->data) + "; " + who(change->why));
   page.add("Problem", v.last_error ? error_text(*v.last_error) : "", style::bad);
   page.add("Operation", v.operation ? operation_text(*v.operation, l) : "", style::busy);
+  page.add("Condition", joined(condition_words(v, l)), style::warn);
   page.add("Drift", v.drift, style::warn);
   if (v.stale) page.add("Stale", "the last look failed: this is what was known before", style::warn);
   if (v.pending_rebuild) page.add("Pending", "edited; rebuild or recreate applies it", style::warn);

@@ -6,6 +6,7 @@
 
 #include "messages/incident_text.hpp"
 #include "messages/names.hpp"
+#include "tools/zedctl/format.hpp"
 
 namespace zedops::ctl {
 namespace {
@@ -97,6 +98,15 @@ std::string say(const sync_completed& f) {
 }
 std::string say(const sync_failed& f) { return "sync failed: " + f.failure.message; }
 std::string say(const agent_acted& f) { return incident_text(f.what); }
+std::string say(const condition_changed& f) {
+  std::vector<std::string> list;
+  for (auto c : f.condition) {
+    list.push_back(words(name_of(c)));
+    if (c == condition::restarting && f.restarts > 0)
+      list.back() += fmt::format(", {} since {}", counted(f.restarts, "time"), to_rfc3339(f.restarting_since));
+  }
+  return "condition: " + joined(list);
+}
 
 }  // namespace
 

@@ -33,10 +33,17 @@ struct sign {
   style how;
 };
 
+// An edit that waits for a rebuild and a mark that somebody changed do not make it run worse.
+bool running_well(const msg::server_view& s) {
+  return std::ranges::none_of(s.condition, [](msg::condition c) {
+    return c != msg::condition::ok && c != msg::condition::pending_rebuild && c != msg::condition::drift;
+  });
+}
+
 sign sign_of(const msg::server_view& s) {
   using enum msg::server_status;
   switch (s.status) {
-    case running: return s.health == msg::health_state::unhealthy ? sign{"●", style::warn} : sign{"●", style::good};
+    case running: return running_well(s) ? sign{"●", style::good} : sign{"●", style::warn};
     case stopped: return {"○", style::faint};
     case creating:
     case deleting: return {"◐", style::busy};
@@ -73,13 +80,27 @@ phrase with_glyph(std::string text, sign s, const look& l) {
 
 }  // namespace
 
+std::vector<std::string> condition_words(const msg::server_view& s, const look& l) {
+  std::vector<std::string> out;
+  for (auto c : s.condition) {
+    if (c == msg::condition::ok) continue;
+    if (c == msg::condition::stale && s.agent_status != msg::agent_status::online)
+      continue;  // the agent's state says it
+    std::string text(name_of(c));
+    std::ranges::replace(text, '_', ' ');
+    if (c == msg::condition::restarting && s.restarting_since)
+      text += fmt::format(": {} in {}", counted(s.restarts, "time"), msg::format_age(l.now - *s.restarting_since));
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
 phrase status_phrase(const msg::server_view& s, const look& l) {
   std::string text(name_of(s.status));
   sign mark = sign_of(s);
   std::vector<std::string> remarks;
   if (s.status == msg::server_status::missing) remarks.emplace_back(missing_word(s.data_state));
-  if (s.status == msg::server_status::running && s.health == msg::health_state::unhealthy)
-    remarks.emplace_back("unhealthy");
+  for (auto& word : condition_words(s, l)) remarks.push_back(std::move(word));
   if (s.agent_status != msg::agent_status::online) {
     remarks.push_back(fmt::format("agent {}", name_of(s.agent_status)));
     if (mark.how == style::good) mark.how = style::warn;
@@ -154,7 +175,12 @@ std::string ports_text(const msg::server_view& s) {
 }
 
 std::string image_text(const msg::server_view& s) {
-  return s.image_tag.empty() ? s.image : s.image + ':' + s.image_tag;
+  const bool digest = s.image_tag.find(':') != std::string::npos;
+  auto wanted = s.image_tag.empty() ? s.image : s.image + (digest ? '@' : ':') + s.image_tag;
+  // An id in place of a name: the Engine has lost the name that it was made from.
+  const bool other = !s.container_id.empty() && !s.container_image.empty() && s.container_image != wanted &&
+                     !s.container_image.starts_with("sha256:");
+  return other ? fmt::format("{} (runs {})", wanted, s.container_image) : wanted;
 }
 
 std::string age_text(msg::optional_time t, const look& l) {

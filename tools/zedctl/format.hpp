@@ -28,6 +28,9 @@ phrase status_phrase(const msg::server_view& s, const look& l);
 phrase agent_phrase(const msg::agent_view& a, const look& l);
 phrase operation_phrase(const msg::operation_view& op, const look& l);
 
+// "restarting: 7 times in 3m", "unhealthy", "pending rebuild"; nothing for what the rest of a row says.
+std::vector<std::string> condition_words(const msg::server_view& s, const look& l);
+
 // "present 4.2 GiB", "empty", "absent", "unknown"
 std::string data_text(const msg::server_view& s);
 // "16261-16262/udp 27015/tcp"

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <tuple>
 
 #include "messages/names.hpp"
 #include "tools/zedctl/json_text.hpp"
@@ -38,6 +40,61 @@ msg::error with_guess(session& s, msg::error e, const std::string& name) {
   if (auto guess = msg::did_you_mean(name, names); !guess.empty()) e.hint = guess;
   else if (e.hint.empty()) e.hint = "zedctl server ls --all shows every server";
   return e;
+}
+
+namespace {
+
+using view_order = bool (*)(const msg::server_view&, const msg::server_view&);
+struct sort_column {
+  std::string_view name;
+  view_order less;
+};
+
+// The columns of the wide table; what a column counts is compared as a number.
+constexpr std::array sort_table = {
+    sort_column{"name", [](const auto& a, const auto& b) { return a.name < b.name; }},
+    sort_column{"id", [](const auto& a, const auto& b) { return a.id.value < b.id.value; }},
+    sort_column{"agent", [](const auto& a, const auto& b) { return a.agent < b.agent; }},
+    sort_column{"status", [](const auto& a, const auto& b) { return name_of(a.status) < name_of(b.status); }},
+    sort_column{"condition", [](const auto& a, const auto& b) { return a.condition > b.condition; }},
+    sort_column{"desired",
+                [](const auto& a, const auto& b) { return name_of(a.desired_state) < name_of(b.desired_state); }},
+    sort_column{"crash",
+                [](const auto& a, const auto& b) { return name_of(a.crash_policy) < name_of(b.crash_policy); }},
+    sort_column{"priority", [](const auto& a, const auto& b) { return a.priority > b.priority; }},
+    sort_column{"data",
+                [](const auto& a, const auto& b) { return a.data_bytes.value_or(0) > b.data_bytes.value_or(0); }},
+    sort_column{"health", [](const auto& a, const auto& b) { return name_of(a.health) < name_of(b.health); }},
+    sort_column{"image", [](const auto& a, const auto& b) { return image_text(a) < image_text(b); }},
+    sort_column{"ports",
+                [](const auto& a, const auto& b) {
+                  const auto first = [](const auto& v) { return v.ports.empty() ? 0 : v.ports.front().number; };
+                  return first(a) < first(b);
+                }},
+    sort_column{"container", [](const auto& a, const auto& b) { return a.container_id < b.container_id; }},
+    sort_column{"path", [](const auto& a, const auto& b) { return a.server_data_path < b.server_data_path; }},
+    sort_column{"age", [](const auto& a, const auto& b) { return a.created_at > b.created_at; }},
+};
+
+}  // namespace
+
+std::vector<std::string> sort_columns() {
+  std::vector<std::string> out;
+  for (const auto& c : sort_table) out.emplace_back(c.name);
+  return out;
+}
+
+msg::result<void> sort_servers(std::vector<msg::server_view>& list, std::string_view column) {
+  std::ranges::stable_sort(list, [](const auto& a, const auto& b) {
+    return std::tie(a.agent, a.name, a.id.value) < std::tie(b.agent, b.name, b.id.value);
+  });
+  if (column.empty()) return {};
+  auto c = std::ranges::find(sort_table, column, &sort_column::name);
+  if (c == sort_table.end())
+    return msg::fail(msg::ec::bad_request, fmt::format("there is no column '{}' to sort by", column),
+                     "--sort takes " + joined(sort_columns(), "or"));
+  std::ranges::stable_sort(list, c->less);
+  return {};
 }
 
 table server_table(const session& s) {

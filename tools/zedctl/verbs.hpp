@@ -12,6 +12,9 @@ inline constexpr uint32_t rows_max = 1'000'000;  // of one list; beyond it somet
 
 // Every server that matches, over all pages.
 msg::result<msg::server_list> all_servers(session& s, msg::list_servers wish);
+// By agent and name, or by the named column of the wide table. Errors: bad_request when there is no such column.
+msg::result<void> sort_servers(std::vector<msg::server_view>& list, std::string_view column);
+std::vector<std::string> sort_columns();
 // "did you mean 'pz1'?" into the hint of a not_found error.
 msg::error with_guess(session& s, msg::error e, const std::string& name);
 

@@ -166,7 +166,9 @@ void note(stale_rows& stale, const event_item& item) {
 
 bool matches(const msg::list_servers& wish, const msg::server_view& v) {
   return (wish.agent.empty() || wish.agent == v.agent || wish.agent == v.agent_id.value) &&
-         (wish.status.empty() || wish.status == name_of(v.status));
+         (wish.status.empty() || wish.status == name_of(v.status)) &&
+         (wish.condition.empty() ||
+          std::ranges::any_of(v.condition, [&](msg::condition c) { return wish.condition == name_of(c); }));
 }
 
 // The rows that may have changed, as they are now.
@@ -207,6 +209,7 @@ int watch_servers(session& s, const msg::list_servers& wish) {
   if (!source) return s.report(source.error());
   auto list = all_servers(s, wish);
   if (!list) return s.report(list.error());
+  if (auto ok = sort_servers(list->servers, {}); !ok) return s.report(ok.error());
   auto rows = server_table(s);
   auto show = [&](const std::vector<msg::server_view>& views) {
     std::string out;

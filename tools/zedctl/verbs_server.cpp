@@ -31,12 +31,14 @@ int ls(session& s, const arguments& a) {
   wish.all = a.has("all");
   wish.agent = a.one("agent");
   wish.status = a.one("status");
+  wish.condition = a.one("condition");
   if (!wish.status.empty() && wish.status.starts_with("del")) wish.all = true;
   if (a.has("watch")) return watch_servers(s, wish);
   auto list = all_servers(s, wish);
   if (!list) return s.report(list.error());
+  if (auto ok = sort_servers(list->servers, a.one("sort")); !ok) return s.report(ok.error());
   if (list->servers.empty() && !s.machine())
-    s.say(wish.agent.empty() && wish.status.empty()
+    s.say(wish.agent.empty() && wish.status.empty() && wish.condition.empty()
               ? "No servers. Create one with: zedctl server create NAME --agent A --image REPO --tag TAG"
               : "No servers match.");
   if (list->hidden > 0) s.say(fmt::format("{} not shown; --all shows them", counted(list->hidden, "deleted server")));
@@ -217,15 +219,22 @@ std::vector<command> server_commands() {
   const std::string moment = "a time, so long ago (10m), or the cursor of an event; also of a purged server, by its id";
   std::vector<std::string> states(msg::enum_names<msg::server_status>::list.begin(),
                                   msg::enum_names<msg::server_status>::list.end() - 1);
+  std::vector<std::string> conditions(msg::enum_names<msg::condition>::list.begin(),
+                                      msg::enum_names<msg::condition>::list.end());
   return {
       {"server ls",
        "List servers",
        {{"-a,--all", none, "", "Deleted ones, too"},
         {"--agent", agent, "A", "Only those of this agent"},
         {"--status", choice, "S", "Only those in this state: " + joined(states, "or"), arity::optional, states},
+        {"--condition", choice, "C", "Only those of which this holds: " + joined(conditions, "or"), arity::optional,
+         conditions},
+        {"--sort", choice, "COLUMN", "By " + joined(sort_columns(), "or") + "; default agent and name", arity::optional,
+         sort_columns()},
         {"-w,--watch", none, "", "Go on with a line for each change, until Ctrl-C"}},
        ls,
-       {"zedctl ps", "zedctl server ls --status missing -o json", "zedctl server ls -w"},
+       {"zedctl ps", "zedctl server ls --status missing -o json", "zedctl server ls --condition restarting",
+        "zedctl server ls --sort age", "zedctl server ls -w"},
        "ps"},
       {"server get",
        "Show servers, one line each; all fields with -o json",

@@ -5,6 +5,7 @@
 #include "tools/zedctl/format.hpp"
 #include "tools/zedctl/progress.hpp"
 #include "tools/zedctl/table.hpp"
+#include "tools/zedctl/verbs.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;
@@ -72,6 +73,61 @@ TEST_CASE("status: an open operation shows beside the last status", "[unit][zedc
   CHECK(status_phrase(v, plain).text == "running, stop: waiting for agent");
 }
 
+TEST_CASE("status: a server that does not run well says so first", "[unit][zedctl][fc-9]") {
+  using msg::condition;
+  auto v = in_state(server_status::running);
+  v.condition = {condition::ok};
+  CHECK(status_phrase(v, plain).text == "running");
+  v.condition = {condition::restarting};
+  CHECK(status_phrase(v, plain).text == "running (restarting)");
+  v.restarts = 7;
+  v.restarting_since = noon - std::chrono::minutes(3);
+  CHECK(status_phrase(v, plain).text == "running (restarting: 7 times in 3m)");
+  CHECK(status_phrase(v, plain).how == style::warn);
+  v.condition = {condition::unhealthy, condition::pending_rebuild};
+  CHECK(status_phrase(v, plain).text == "running (unhealthy, pending rebuild)");
+  v.condition = {condition::pending_rebuild};
+  CHECK(status_phrase(v, plain).how == style::good);
+}
+
+TEST_CASE("image: a container that was made from another one says which", "[unit][zedctl]") {
+  auto v = pz1();
+  v.container_id = "c0ffee";
+  v.container_image = "steam-zomboid:41.78";
+  CHECK(image_text(v) == "steam-zomboid:41.78");
+  v.container_image = "steam-zomboid:41.70";
+  CHECK(image_text(v) == "steam-zomboid:41.78 (runs steam-zomboid:41.70)");
+  v.container_image = "sha256:0123";
+  CHECK(image_text(v) == "steam-zomboid:41.78");
+  v.image_tag = "sha256:abc";
+  CHECK(image_text(v) == "steam-zomboid@sha256:abc");
+}
+
+TEST_CASE("ls: by agent and name, or by any column; equals stay in that order", "[unit][zedctl]") {
+  std::vector<msg::server_view> list{pz1(), pz1(), pz1(), pz1()};
+  const std::array<std::pair<const char*, const char*>, 4> who{{{"b", "y"}, {"a", "z"}, {"b", "x"}, {"a", "y"}}};
+  for (size_t i = 0; i < list.size(); ++i) {
+    list[i].agent = who[i].first;
+    list[i].name = who[i].second;
+    list[i].priority = i == 2 ? 5 : 0;
+  }
+  const auto order = [&] {
+    std::string out;
+    for (const auto& v : list) out += v.agent + v.name + ' ';
+    return out;
+  };
+  REQUIRE(sort_servers(list, {}));
+  CHECK(order() == "ay az bx by ");
+  REQUIRE(sort_servers(list, "priority"));
+  CHECK(order() == "bx ay az by ");
+  REQUIRE(sort_servers(list, "name"));
+  CHECK(order() == "bx ay by az ");
+  for (const auto& column : sort_columns()) CHECK(sort_servers(list, column));
+  const auto wrong = sort_servers(list, "colour");
+  REQUIRE_FALSE(wrong);
+  CHECK_THAT(wrong.error().hint, Contains("--sort") && Contains("priority"));
+}
+
 TEST_CASE("ports: neighbours are one range, udp first", "[unit][zedctl]") {
   CHECK(ports_text(pz1()) == "16261-16262/udp 27015/tcp");
   auto v = pz1();
@@ -93,8 +149,8 @@ TEST_CASE("ls: a table with capitals and no borders", "[unit][zedctl][acc-3]") {
   CHECK(
       b.out.str() ==
       "NAME           AGENT  STATUS             DATA             IMAGE                PORTS                      AGE\n"
-      "pz1            host1  running            present 4.2 GiB  steam-zomboid:41.78  16261-16262/udp 27015/tcp  3d4h\n"
-      "a-longer-name  host1  missing (no data)  absent           steam-zomboid:41.78  16261-16262/udp 27015/tcp  "
+      "a-longer-name  host1  missing (no data)  absent           steam-zomboid:41.78  16261-16262/udp 27015/tcp  3d4h\n"
+      "pz1            host1  running            present 4.2 GiB  steam-zomboid:41.78  16261-16262/udp 27015/tcp  "
       "3d4h\n");
   CHECK(b.err.str() == "2 deleted servers not shown; --all shows them\n");
 }
