@@ -153,7 +153,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                                 {"servers", found->servers},
                                 {"agents", found->agents},
                                 {"damaged", found->damaged},
-                                {"term", world.term},
+                                {"term", world.term.load()},
                                 {"last_seq", found->last_seq}});
     sd_notify(0, "READY=1");
     node.warm_up();
