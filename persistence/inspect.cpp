@@ -1,6 +1,11 @@
 #include "persistence/inspect.hpp"
 
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 #include "persistence/detail/data_dir.hpp"
@@ -31,12 +36,26 @@ result<std::unique_ptr<store>> open_for_tool(const fs::path& dir) {
   return open_lmdb(std::move(options));
 }
 
-// A copy of the backup in DIR under a temporary name, with a new epoch, on disk.
+// Readable by its owner alone from its first byte on: secrets are in it, whatever mode the backup has.
+result<void> copy_bytes(const fs::path& from, const fs::path& to) {
+  const fd_owner in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!in) return fail(io_error(errno, from.string()));
+  std::error_code error;
+  fs::remove(to, error);
+  const fd_owner out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!out) return fail(io_error(errno, to.string()));
+  for (;;) {
+    const auto n = ::sendfile(out.get(), in.get(), nullptr, size_t{1} << 24);
+    if (n < 0) return fail(io_error(errno, to.string()));
+    if (n == 0) return {};
+  }
+}
+
+// A copy of the backup in DIR under a temporary name, with a new epoch, on disk, the directory's owner's.
 result<void> place_copy(const fs::path& from, const fs::path& part) {
   std::error_code error;
-  fs::copy_file(from, part, fs::copy_options::overwrite_existing, error);
-  if (error) return fail(io_error(error.value(), part.string()));
-  fs::permissions(part, fs::perms::owner_read | fs::perms::owner_write, error);
+  if (auto ok = copy_bytes(from, part); !ok) return ok;
+  give_to_dir_owner(part);
   auto env = open_env(part, MDB_NOSUBDIR | MDB_NOLOCK, fs::file_size(part, error) + (uint64_t{64} << 20));
   if (!env) return fail(std::move(env).error());
   auto txn = begin_txn(env->get(), 0);
@@ -100,8 +119,10 @@ result<restore_report> restore(const restore_options& o) {
   if (present != file_look::absent && o.present == existing::refuse)
     return fail(ec::already_exists, o.dir.string() + " already has a store",
                 "restore with setting it aside, or elsewhere");
-  if (look_at(o.file).look == file_look::absent)
+  const auto backup = look_at(o.file);
+  if (backup.look == file_look::absent)
     return fail(ec::not_found, "there is no backup " + o.file.string(), "check the name");
+  if (backup.look == file_look::unreadable) return fail(io_error(backup.number, o.file.string()));
   auto report = verify_in_child(o.file, file_kind::single_file, tool_deadline);
   if (!report) return fail(std::move(report).error());
   if (!report->structure.empty())
@@ -124,7 +145,8 @@ result<restore_report> restore(const restore_options& o) {
   fs::rename(part, o.dir / data_file, error);
   if (error) return fail(io_error(error.value(), (o.dir / data_file).string()));
   if (auto ok = sync_path(o.dir); !ok) return fail(std::move(ok).error());
-  auto restored = verify_in_child(o.dir, file_kind::directory, tool_deadline);
+  // Nobody writes yet, so no table of readers is needed; it would be made by whoever runs this.
+  auto restored = verify_in_child(o.dir / data_file, file_kind::single_file, tool_deadline);
   if (!restored) return fail(std::move(restored).error());
   lock->say_clean();
   done.restored = std::move(*restored);

@@ -20,9 +20,28 @@ msg::error io_error(int number, const std::string& what) {
   if (number == ENOSPC || number == EDQUOT)
     return {ec::store_full, cause, "free space on the file system of the data directory", {}};
   if (number == EACCES || number == EPERM || number == EROFS)
-    return {ec::forbidden, cause, "run it as the user that owns the data directory", {}};
+    return {ec::forbidden,
+            cause,
+            "give it to the user that runs the manager (chown), or run this as the owner of the data directory",
+            {}};
+  if (number == EIO)
+    return {ec::internal,
+            cause,
+            "the disk does not give it: look into the system log; a backup of it may be needed, elsewhere",
+            {}};
   if (number == ENOENT || number == ENOTDIR) return {ec::not_found, cause, "check the path", {}};
   return {ec::internal, cause, "look into the system log", {}};
+}
+
+void give_to_dir_owner(const std::filesystem::path& file) {
+  if (::geteuid() != 0) return;
+  struct stat dir {
+  }, s{};
+  const auto parent = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (::stat(parent.c_str(), &dir) || ::lstat(file.c_str(), &s) || !S_ISREG(s.st_mode) || s.st_uid == dir.st_uid)
+    return;
+  // What fails here is told by the start that may not open it.
+  if (::lchown(file.c_str(), dir.st_uid, dir.st_gid)) return;
 }
 
 fd_owner::~fd_owner() {
@@ -94,6 +113,7 @@ result<dir_lock> dir_lock::take(const std::filesystem::path& dir) {
     return fail(ec::busy, "another manager (pid " + pid + ") uses " + dir.string(),
                 "stop it, or give this one another --data-dir");
   }
+  give_to_dir_owner(lock.path_);
   lock.found_ = parse_last_run(read_start(lock.fd_.get()), std::filesystem::exists(dir / data_file, error));
   return lock;
 }

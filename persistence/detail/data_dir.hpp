@@ -83,6 +83,9 @@ class reserve_space {
   uint64_t bytes_ = 0;
 };
 
+// What root makes here belongs to whom the directory belongs to: a manager of its own user must be able to open it.
+void give_to_dir_owner(const std::filesystem::path& file);
+
 msg::error io_error(int number, const std::string& what);
 
 }  // namespace zedops::store::detail

@@ -56,7 +56,12 @@ std::string meta_fault(const meta_page& m) {
 }
 
 bool read_meta(int fd, uint64_t at, meta_page& m) {
+  errno = 0;
   return ::pread(fd, &m, sizeof m, static_cast<off_t>(at)) == static_cast<ssize_t>(sizeof m);
+}
+
+file_facts unreadable(int number, uint64_t bytes = 0) {
+  return {file_look::unreadable, bytes, 0, 0, std::strerror(number), number};
 }
 
 }  // namespace
@@ -67,17 +72,22 @@ file_facts look_at(const std::filesystem::path& file) {
   struct stat s {};
   if (!fd || ::fstat(fd.get(), &s)) {
     if (errno == ENOENT) return facts;
-    return {file_look::damaged, 0, 0, 0, std::strerror(errno)};
+    return unreadable(errno);
   }
   facts.file_bytes = static_cast<uint64_t>(s.st_size);
   facts.look = file_look::damaged;
-  if (s.st_size == 0) return {file_look::empty, 0, 0, 0, "it is empty"};
+  if (s.st_size == 0) return {file_look::empty, 0, 0, 0, "it is empty", 0};
+  const auto cut_off = [&] {
+    if (errno != 0) return unreadable(errno, facts.file_bytes);
+    facts.reason = "it ends inside its header";
+    return facts;
+  };
   meta_page metas[2];
-  if (!read_meta(fd.get(), 0, metas[0])) return facts.reason = "it ends inside its header", facts;
+  if (!read_meta(fd.get(), 0, metas[0])) return cut_off();
   facts.reason = meta_fault(metas[0]);
   if (!facts.reason.empty()) return facts;
   facts.page_bytes = metas[0].free_list.pad;
-  if (!read_meta(fd.get(), facts.page_bytes, metas[1])) return facts.reason = "it ends inside its header", facts;
+  if (!read_meta(fd.get(), facts.page_bytes, metas[1])) return cut_off();
   facts.reason = meta_fault(metas[1]);
   if (!facts.reason.empty()) return facts;
   const auto& newest = metas[metas[1].transaction > metas[0].transaction];
@@ -137,7 +147,8 @@ std::string walk_into(const std::filesystem::path& path, file_kind kind, verify_
   const auto facts = look_at(directory ? path / data_file : path);
   report.file_bytes = facts.file_bytes;
   if (facts.look == file_look::absent) return "there is no store";
-  if (facts.look == file_look::empty || facts.look == file_look::damaged) return facts.reason;
+  if (facts.look == file_look::empty || facts.look == file_look::damaged || facts.look == file_look::unreadable)
+    return facts.reason;
   auto env = open_env(path, MDB_RDONLY | (directory ? 0U : MDB_NOSUBDIR | MDB_NOLOCK), 0);
   if (!env) return env.error().message;
   auto txn = begin_txn(env->get(), MDB_RDONLY);

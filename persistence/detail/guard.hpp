@@ -15,13 +15,15 @@ enum class file_look : uint8_t {
   sound,
   short_file,  // shorter than its meta page says: cut off, or its last pages were never needed
   damaged,
+  unreadable,  // the system refuses to read it: nothing is known of its content
 };
 struct file_facts {
   file_look look = file_look::absent;
   uint64_t file_bytes = 0;
   uint64_t needed_bytes = 0;
   uint64_t page_bytes = 0;
-  std::string reason;  // of damaged
+  std::string reason;  // of damaged and unreadable
+  int number = 0;      // errno, of unreadable
 };
 // Reads LMDB's two meta pages with pread, never by mapping. O(1).
 file_facts look_at(const std::filesystem::path& file);

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "persistence/detail/checks.hpp"
+#include "persistence/detail/data_dir.hpp"
 #include "persistence/envelope.hpp"
 
 namespace zedops::store::detail {
@@ -42,7 +43,12 @@ result<env_ptr> open_env(const std::filesystem::path& path, unsigned flags, uint
   if (map_bytes)
     if (int rc = mdb_env_set_mapsize(raw, map_bytes)) return fail(lmdb_error(rc, "set the map size"));
   if (int rc = mdb_env_open(raw, path.c_str(), flags | MDB_NOTLS, 0600))
-    return fail(lmdb_error(rc, "open " + path.string()));
+    return fail(rc == EACCES || rc == EIO ? io_error(rc, "open " + path.string() + " (its files may be another user's)")
+                                          : lmdb_error(rc, "open " + path.string()));
+  if (!(flags & (MDB_NOSUBDIR | MDB_NOLOCK))) {
+    give_to_dir_owner(path / data_file);
+    give_to_dir_owner(path / "lock.mdb");
+  }
   return env;
 }
 

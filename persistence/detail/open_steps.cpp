@@ -17,7 +17,8 @@ namespace {
 
 // A start that never completed its first store has left nothing worth keeping.
 result<file_facts> clear_unfinished(const std::filesystem::path& file, file_facts facts) {
-  if (facts.look == file_look::sound || facts.look == file_look::absent) return facts;
+  if (facts.look == file_look::sound || facts.look == file_look::absent || facts.look == file_look::unreadable)
+    return facts;
   std::error_code error;
   std::filesystem::remove(file, error);
   if (error) return fail(io_error(error.value(), file.string()));
@@ -63,6 +64,7 @@ result<opening> check_before_open(const lmdb_options& options, dir_lock& lock) {
                           "bring back a backup with zedctl store restore, or remove " +
                               (options.dir / lock_file).string() + " to begin with an empty store")
                    : fail(ec::not_found, "there is no store in " + options.dir.string(), "check the data directory");
+  if (facts.look == file_look::unreadable) return fail(io_error(facts.number, file.string()));
   if (facts.look == file_look::empty || facts.look == file_look::damaged)
     return fail(damaged_file_error(file, facts.reason));
   const bool crashed = before == last_run::crashed;

@@ -1,6 +1,7 @@
 // Copies: made while the store is written, brought back elsewhere.
 #include "persistence/inspect.hpp"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +74,63 @@ TEST_CASE("store: restore refuses a directory with a store, or sets it aside and
   for (const auto& entry : fs::directory_iterator(dir / "live"))
     aside += entry.path().filename().string().starts_with("data.mdb.aside-");
   CHECK(aside == set_aside_max);
+}
+
+namespace {
+
+constexpr uid_t service = 65534;  // nobody
+
+// What a process of that user gets to see.
+template <class F>
+bool as_service(F check) {
+  const auto child = fork();
+  if (child == 0) _exit(setgid(service) == 0 && setuid(service) == 0 && check() ? 0 : 1);
+  int status = 0;
+  return waitpid(child, &status, 0) == child && status == 0;
+}
+
+}  // namespace
+
+TEST_CASE("store: what root restores belongs to whom the directory belongs to, who can go on with it",
+          "[integration][store]") {
+  if (geteuid() != 0) return;  // only root can give files away
+  scratch_dir dir;
+  {
+    auto s = must(open_lmdb(options_for(dir / "live")));
+    put_one(*s, table::servers, "from", "the backup");
+    must(s->backup(dir / "copy"));
+  }
+  REQUIRE(chown(dir.path().c_str(), service, service) == 0);
+  fs::create_directory(dir / "new");
+  REQUIRE(chown((dir / "new").c_str(), service, service) == 0);
+  for (auto present : {existing::refuse, existing::set_aside}) {
+    must(restore({dir / "copy", dir / "new", present}));
+    for (const auto& entry : fs::directory_iterator(dir / "new")) {
+      struct stat s {};
+      REQUIRE(::lstat(entry.path().c_str(), &s) == 0);
+      INFO(entry.path());
+      CHECK(s.st_uid == service);
+      CHECK((s.st_mode & 077) == 0);
+    }
+    CHECK(as_service([&] {
+      auto s = open_lmdb(options_for(dir / "new"));
+      return s && get_one(**s, table::servers, "from") == "the backup";
+    }));
+  }
+}
+
+TEST_CASE("store: a file that may not be read is not called damaged", "[integration][store]") {
+  if (geteuid() != 0) return;  // nothing is closed to root, and nobody else can leave a file of root's
+  scratch_dir dir;
+  { must(open_lmdb(options_for(dir / "live"))); }
+  REQUIRE(chown(dir.path().c_str(), service, service) == 0);
+  for (const auto* owned : {"live", "live/lock"})
+    if (fs::exists(dir / owned)) REQUIRE(chown((dir / owned).c_str(), service, service) == 0);
+  CHECK(as_service([&] {
+    const auto s = open_lmdb(options_for(dir / "live"));
+    return !s && s.error().code == ec::forbidden && s.error().message.find("damaged") == std::string::npos &&
+           s.error().hint.find("chown") != std::string::npos;
+  }));
 }
 
 TEST_CASE("store: restore touches nothing when the backup is damaged, absent, or the store in use",
