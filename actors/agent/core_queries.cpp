@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "actors/agent/adoptable.hpp"
 #include "actors/agent/core_state.hpp"
 #include "actors/agent/data_layouts.hpp"
 
@@ -32,6 +33,7 @@ port_row judge(const port_ref& asked, const std::vector<docker::container_summar
 }
 
 void describe(container_answer& out, docker::container_details c, const docker::image_info& image) {
+  if (auto ok = check_adoptable(c); !ok) out.failure = std::move(ok.error());
   for (auto& [key, value] : c.env)
     if (auto i = image.env.find(key); i == image.env.end() || i->second != value) out.env[key] = value;
   out.ports = std::move(c.ports);

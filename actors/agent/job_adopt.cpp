@@ -8,6 +8,7 @@
 // In the journal: whether it ran, then that ours counts. From there on nothing is put back.
 #include <algorithm>
 
+#include "actors/agent/adoptable.hpp"
 #include "actors/agent/command_job.hpp"
 #include "actors/agent/data_layouts.hpp"
 #include "actors/core/adoption.hpp"
@@ -73,7 +74,7 @@ error command_job::left_down(error e) const {
 // The manager has asked the same; meanwhile it may have become somebody's.
 result<void> command_job::permit_adoption(const docker::container_details& original) const {
   const auto owner = value_of(original.view.labels, label::manager);
-  if (owner.empty()) return {};
+  if (owner.empty()) return check_adoptable(original);
   return fail(ec::forbidden,
               "container " + original.view.name + " belongs to " +
                   (owner == manager_ ? "a server of this manager" : "another manager"),

@@ -210,6 +210,10 @@ class reader {
         return number == b.host_port;
       });
       if (!kept) left_.push_back("port " + binding_text(b));
+      const bool everywhere = b.host_ip.empty() || b.host_ip == "0.0.0.0" || b.host_ip == "::";
+      if (kept && !everywhere)
+        left_.push_back("address " + b.host_ip + " of port " + binding_text(b) +
+                        ", which would be open on all addresses");
     }
     for (const auto& n : c_.networks)
       if (std::find(t_.networks.begin(), t_.networks.end(), n) == t_.networks.end()) left_.push_back("network " + n);

@@ -74,6 +74,8 @@ struct container_details {
   std::vector<std::string> entrypoint;     // in force, maybe the image's; so are the next two
   std::vector<std::string> command;
   std::string user;
+  bool auto_remove = false;                 // the Engine removes it, with its anonymous volumes, once it has ended
+  std::vector<std::string> plugin_volumes;  // volumes whose data another driver than the Engine's own holds
   std::vector<std::string> unusual;  // "privileged", "devices", "host network": what our own containers never have
   std::vector<std::string> networks;
   std::map<std::string, std::string> addresses;  // network -> the container's IPv4 address there, while it runs

@@ -241,11 +241,16 @@ msg::result<container_details> parse_details(std::string_view body) {
       const msg::mount here{text(m, "Source"), text(m, "Destination"), !flag(m, "RW")};
       if (type == "bind") out.mounts.push_back(here);
       else if (type == "volume") out.volumes.push_back(here);
+      if (const auto driver = text(m, "Driver"); type == "volume" && !driver.empty() && driver != "local")
+        out.plugin_volumes.push_back(text(m, "Name"));
     }
   out.entrypoint = text_list(child(*config, "Entrypoint"));
   out.command = text_list(child(*config, "Cmd"));
   out.user = text(*config, "User");
-  if (auto host = child(*doc, "HostConfig")) out.unusual = unusual_in(*host);
+  if (auto host = child(*doc, "HostConfig")) {
+    out.unusual = unusual_in(*host);
+    out.auto_remove = flag(*host, "AutoRemove");
+  }
   if (auto net = child(*doc, "NetworkSettings"))
     if (auto networks = child(*net, "Networks"); networks && networks->is_object())
       for (const auto& [name, card] : networks->items()) {

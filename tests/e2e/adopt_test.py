@@ -77,6 +77,17 @@ class Adopt(WorldCase):
         self.world.ctl(*self.adopt(container, name, game, "--leave-behind"))
         self.world.status(name, "running")
 
+    def test_what_would_lose_data_is_refused_whatever_is_left_behind(self):
+        """[fc-24]"""
+        w = self.world
+        container, folder, game = self.by_hand("--rm")
+        name = f"srv-{uuid.uuid4().hex[:8]}"
+        said = self.refused("bad_request", 2, *self.adopt(container, name, game, "--leave-behind"))
+        self.assertIn("--rm", said["message"])
+        self.assertTrue(self.is_as_it_was(container))
+        self.assertTrue((folder / "world.bin").exists())
+        self.refused("not_found", 3, "server", "get", name)
+
     def test_a_failure_leaves_all_as_it_was_and_the_name_free(self):
         """[fc-24]"""
         w = self.world

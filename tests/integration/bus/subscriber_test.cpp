@@ -189,7 +189,10 @@ TEST_CASE("stream: replay, live and healing make one complete story", "[integrat
     raw_event e{"server.a", {1, i}, ""};
     store.add(e);
     if (random() % 3) f.bus->publish(e);  // one of three is lost
-    if (random() % 200 == 0) std::lock_guard(store.mutex), store.fail_next = 2;
+    if (random() % 200 == 0) {
+      std::lock_guard held(store.mutex);
+      store.fail_next = 2;
+    }
   }
   f.bus->publish({"server.a", {1, 3'000}, ""});
   for (; expected <= 3'000; ++expected) REQUIRE(next_seq(s) == expected);

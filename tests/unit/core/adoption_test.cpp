@@ -187,6 +187,17 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
   }
 }
 
+TEST_CASE("adoption: a port of one address is not opened on all of them without a word", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  c.ports[0].host_ip = "127.0.0.1";
+  CHECK(mentions(refusal_of(wish(), c, zomboid()),
+                 {"bad_request", "127.0.0.1", "16300/udp", "all addresses", "--leave-behind"}));
+  for (const auto* everywhere : {"", "0.0.0.0", "::"}) {
+    c.ports[0].host_ip = everywhere;
+    CHECK(refusal_of(wish(), c, zomboid()).empty());
+  }
+}
+
 TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.env.erase("GAME");  // two are published now, and neither is said to be it
