@@ -21,8 +21,8 @@ class Restore(WorldCase):
         for _ in range(3):
             w.kill_manager()
             w.start_manager()
-            w.agent_is("online")
-        before = w.ctl("status")["term"]
+            before = w.ctl("status")["term"]
+            wait_for("its agent obeys this life", lambda: f" term={before} " in w.log("zedops-agent"))
         w.kill_manager(signal.SIGTERM)
         w.docker("stop", "-t", "1", w.docker("ps", "-q", "--filter", f"label=zedops.server.name={kept}"))
 
