@@ -242,6 +242,7 @@ void read_limits(table_reader& r, msg::server_template& t) {
   if (auto cores = r.real("cpus", {0.01, 1024})) t.cpu_millis = static_cast<uint32_t>(*cores * 1000 + 0.5);
   r.word("restart", t.restart);
   r.number("restart_max", t.restart_max, {1, 1000});
+  r.time("settle", t.settle, {0s, 1h});
   require(r, "restart_max", t.restart_max == 0 || t.restart == msg::restart_rule::on_failure,
           "is only for restart = \"on-failure\"", "remove it or change restart");
 }

@@ -8,6 +8,12 @@ bool holds(const std::vector<condition>& list, condition c) {
   return std::find(list.begin(), list.end(), c) != list.end();
 }
 
+bool nothing_to_lose(const server& s) {
+  if (s.stale || s.data == data_state::unknown || s.data == data_state::present) return false;
+  const bool embodied = s.status == server_status::running || s.status == server_status::stopped;
+  return s.past == data_past::none || (s.past == data_past::unknown && embodied && s.data == data_state::empty);
+}
+
 bool in_restart_series(const server& s) { return s.restart_run && s.restart_run->count >= restart_series_min; }
 
 std::vector<condition> conditions_of(const server& s) {
@@ -19,7 +25,7 @@ std::vector<condition> conditions_of(const server& s) {
   const bool should_have_data =
       running || s.status == server_status::stopped || (s.status == server_status::failed && s.has_run);
   std::vector<condition> out;
-  if (should_have_data && s.data == data_state::absent) out.push_back(data_missing);
+  if (should_have_data && s.data == data_state::absent && s.past != data_past::none) out.push_back(data_missing);
   if ((running && s.container == container_state::restarting) ||
       ((running || between_restarts) && in_restart_series(s)))
     out.push_back(restarting);

@@ -17,6 +17,9 @@ inline constexpr uint32_t restart_series_min = 3;
 std::vector<condition> conditions_of(const server& s);
 // The same as clients see it: what an agent that is not online has told is stale, too.
 std::vector<condition> conditions_of(const server& s, agent_status of_agent);
+// Nothing of it is on disk, as it was all along: to begin with empty directories takes nothing from it.
+bool nothing_to_lose(const server& s);
+
 bool holds(const std::vector<condition>& list, condition c);
 
 // Counts `n` restarts at `t`.

@@ -63,7 +63,8 @@ struct server_plan {
   data_layout data;
   stop_procedure stop;
   pull_policy pull = pull_policy::if_missing;
-  ZEDOPS_FIELDS(container, data, stop, pull)
+  duration settle{};  // a container that was started has to stay up this long, or to say before that it is healthy
+  ZEDOPS_FIELDS(container, data, stop, pull, settle)
   friend bool operator==(const server_plan&, const server_plan&) = default;
 };
 
@@ -163,8 +164,9 @@ struct command_progress {
   std::string step;  // pulling, preparing, creating, starting, saving, stopping, removing, verifying ...
   uint32_t progress = 0;
   std::string note;
-  uint64_t term = 0;  // of the command
-  ZEDOPS_FIELDS(op, attempt, server, step, progress, note, term)
+  uint64_t term = 0;                // of the command
+  std::optional<observation> seen;  // of its container, once it runs; the end of the command may be a while away
+  ZEDOPS_FIELDS(op, attempt, server, step, progress, note, term, seen)
 };
 struct command_result {
   operation_id op;

@@ -50,8 +50,9 @@ struct restart_server {
 };
 struct rebuild_server {
   std::string server;
+  bool fresh = false;
   static constexpr op_kind kind = op_kind::rebuild;
-  ZEDOPS_FIELDS(server)
+  ZEDOPS_FIELDS(server, fresh)
 };
 struct recreate_server {
   std::string server;

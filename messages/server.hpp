@@ -19,6 +19,8 @@ ZEDOPS_ENUM(server_status, creating, running, stopped, missing, failed, deleting
 ZEDOPS_ENUM(desired_state, running, stopped, deleted, purged)
 // What is on disk. `unknown` is an error while looking and permits nothing; `empty` means directories without content.
 ZEDOPS_ENUM(data_state, unknown, absent, empty, present)
+// Whether a server ever had data. Unknown for one recorded before this was kept.
+ZEDOPS_ENUM(data_past, unknown, none, some)
 enum class recovery_policy : uint8_t { manual, automatic };
 template <>
 struct enum_names<recovery_policy> {  // `auto` is a keyword of C++, so the list is spelled out
@@ -121,6 +123,7 @@ struct incident {
 };
 
 inline constexpr std::string_view step_waiting = "waiting_for_agent";
+inline constexpr std::string_view step_proving = "proving";  // its container runs and has to stay up
 
 // A port that this server holds on its agent until it is purged.
 struct reserved_port {
@@ -180,10 +183,11 @@ struct server {
   sparse<restart_series> restart_run;
   std::string container_image;  // what its container was made from, as the Engine says
   time_point started_at{};      // of its container, by the host's clock, as last seen
+  data_past past = data_past::unknown;
   ZEDOPS_FIELDS(id, name, agent, template_name, image, image_tag, env, ports, data_path, recovery, status, desired,
                 data, data_bytes, container_id, container, health, exit_code, restarts, has_run, pending_rebuild, stale,
                 drift, last_error, created_at, updated_at, observed_at, deleted_at, purge_at, revision, seq, log_head,
-                op, crash, priority, incident_seq, restart_run, container_image, started_at)
+                op, crash, priority, incident_seq, restart_run, container_image, started_at, past)
   friend bool operator==(const server&, const server&) = default;
 };
 

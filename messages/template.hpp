@@ -104,9 +104,10 @@ struct server_template {
   uint32_t cpu_millis = 0;  // thousandths of a core; zero: no limit
   stop_plan stop;
   crash_rules crash{};
+  duration settle{2'000};  // a container that was started has to stay up this long, or to be healthy before
   ZEDOPS_FIELDS(name, description, image, image_tag, pull, container_name, labels, env, inject_env, env_required,
                 env_immutable, env_secret, game_port, udp_port, rcon_port, ports, dirs, networks, rcon_network, restart,
-                restart_max, health, entrypoint, command, memory_max, cpu_millis, stop, crash)
+                restart_max, health, entrypoint, command, memory_max, cpu_millis, stop, crash, settle)
   friend bool operator==(const server_template&, const server_template&) = default;
 };
 

@@ -19,4 +19,13 @@ inline msg::result<void> check_adoptable(const docker::container_details& c) {
   return {};
 }
 
+// The Engine mounts what the options name while a container uses the volume, and shows an empty folder afterwards.
+inline msg::result<void> check_adoptable(const docker::volume_info& v, const std::string& container) {
+  if (v.driver == "local" && v.options.empty()) return {};
+  return msg::fail(msg::ec::bad_request,
+                   "volume " + v.name + " of container " + container +
+                       " is mounted by the Engine while the container runs: its data is not there once it has stopped",
+                   "make the container again with what the volume mounts as a bind mount, then repeat");
+}
+
 }  // namespace zedops::agent

@@ -28,7 +28,8 @@ command_job::command_job(step_env& env, run_command command, std::shared_ptr<rep
       report_(std::move(report)),
       cancel_(cancel),
       calls_(env.engine, env.clock, end_of(env.clock, cmd_), cancel),
-      manager_(env.state.manager_id()) {
+      manager_(env.state.manager_id()),
+      counts_(cmd_.container_id) {
   result_.op = cmd_.op;
   result_.attempt = cmd_.attempt;
   result_.server = cmd_.server;

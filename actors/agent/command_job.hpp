@@ -23,8 +23,7 @@
 
 namespace zedops::agent {
 
-inline constexpr msg::duration proof_time{1'500};         // a replaced container has to live that long
-inline constexpr msg::duration proof_look{100};           // between two looks at it
+inline constexpr msg::duration proof_look{100};           // between two looks at a container that was started
 inline constexpr msg::duration clean_up_time{60'000};     // for putting things back after a failure
 inline constexpr unsigned tries_max = 4;                  // of what may fail for a moment, such as putting things back
 inline constexpr msg::duration tries_pause{500};          // between two of them
@@ -55,12 +54,15 @@ class command_job {
   msg::result<sighting> look();
   msg::result<sighting> look_and_settle();  // and clear what an interrupted replacement of another operation left
   msg::result<void> settle(const sighting& s, bool& changed);
+  bool mounts_of_plan(const docker::container_details& c) const;
   msg::result<void> permit(const sighting& s) const;  // the container that was recognised may be touched
-  msg::observation look_after(host::sizing sizes);
+  msg::observation look_after(host::sizing sizes);    // when the command is over
+  msg::observation observe_now(host::sizing sizes);
   msg::known_server as_known() const;
 
   // job_prepare.cpp
   msg::result<void> check_data();
+  std::string fresh_start() const;
   msg::result<void> check_ports(const std::vector<msg::port_binding>& wanted, const std::vector<std::string>& ignored,
                                 const std::vector<msg::port_binding>& given_up = {});
   msg::result<void> make_dirs();
@@ -69,11 +71,12 @@ class command_job {
 
   // job_run.cpp
   msg::result<void> run();
+  msg::result<void> check_start(const docker::container_details& c);
   msg::result<void> start_existing(const docker::container_details& c);
   msg::result<void> create_and_start();
   msg::result<made> create();
   msg::result<void> start(const std::string& id);
-  msg::result<void> verify_running(const std::string& id);
+  msg::result<void> prove(const std::string& id);
   msg::container_spec final_spec() const;
   msg::error with_last_words(msg::error e, const std::string& id);
 
@@ -86,7 +89,6 @@ class command_job {
   // job_replace.cpp
   msg::result<void> replace();
   msg::result<void> swap(const docker::container_details* old, const docker::container_details* fresh);
-  msg::result<void> prove(const std::string& id);
   msg::result<std::string> put_back(const std::string& old_id, bool was_running);
   msg::result<std::string> try_put_back(const std::string& old_id, bool was_running);
   bool remember_running(const docker::container_details* old);
@@ -103,14 +105,15 @@ class command_job {
   msg::result<void> check_placed();
   msg::result<void> stop_and_copy(const docker::container_details* old);
   msg::result<void> use_copy(const generations& g, bool was_running);
-  msg::result<void> switch_over(const docker::container_details* old);
+  msg::result<void> switch_over(const generations& g);
+  msg::result<void> check_untouched(const docker::container_details& old);
   std::string undo_move(const docker::container_details* old, bool was_running, host::copy_fate fate);
   msg::result<void> drop_source();
   host::copy_request copy_request() const;
 
   // job_adopt.cpp
   msg::result<void> adopt();
-  msg::result<void> permit_adoption(const docker::container_details& original) const;
+  msg::result<void> permit_adoption(const docker::container_details& original);
   msg::result<std::vector<host::copy_part>> parts_of(const docker::container_details& original) const;
   msg::result<void> begin_adoption(const docker::container_details& original);
   msg::result<void> drop_original();
@@ -150,7 +153,9 @@ class command_job {
   cancel_token& cancel_;
   engine_calls calls_;
   const std::string manager_;
-  std::vector<host::copy_part> parts_;  // adopt: what of the original makes up the data
+  std::string counts_;  // id of the container that counts: the recorded one, then the one that replaced it
+  std::vector<host::copy_part> parts_;               // adopt: what of the original makes up the data
+  std::optional<host::copy_size> size_before_stop_;  // move, adopt: of what is to be copied
   msg::command_result result_;
 };
 

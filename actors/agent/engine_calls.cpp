@@ -211,6 +211,13 @@ std::string engine_calls::last_words(const std::string& id) {
   return w->text;
 }
 
+result<docker::volume_info> engine_calls::volume(const std::string& name) {
+  auto o = options();
+  auto c = open("look at volume " + shown(name));
+  return closed(std::move(c), status_ok, wait_for<docker::volume_info>(o.deadline, [&](auto h) {
+                  engine_.inspect_volume(name, o, std::move(h));
+                }));
+}
 result<docker::network_info> engine_calls::network(const std::string& name) {
   auto o = options();
   auto c = open("look at network " + name);

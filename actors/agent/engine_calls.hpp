@@ -44,6 +44,7 @@ class engine_calls {
   msg::result<std::string> pull(const std::string& reference, docker::progress_handler progress);
   // The last lines that a container wrote, one per line; empty when they cannot be had.
   std::string last_words(const std::string& id);
+  msg::result<docker::volume_info> volume(const std::string& name);
   msg::result<docker::network_info> network(const std::string& name);
   msg::result<std::string> create_network(const std::string& name, docker::labels labels);
 

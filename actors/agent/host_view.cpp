@@ -135,13 +135,17 @@ std::vector<const container_view*> host_view::claimants(const known_server& s) c
   return out;
 }
 
-// Lower is better.
+// Lower is better. A recorded one that a replacement has set aside counts less than a successor that lives.
 int host_view::rank(const container_view& c, const known_server& s) const {
-  if (c.id == s.container_id) return 0;
+  const bool recorded = c.id == s.container_id;
+  const bool aside = is_set_aside(c.name);
+  if (recorded && !aside) return 0;
   const bool named = c.name == s.container_name;
   const bool alive = c.state == container_state::running || c.state == container_state::paused ||
                      c.state == container_state::restarting;
-  return 1 + (named ? 0 : 4) + (is_set_aside(c.name) ? 2 : 0) + (alive ? 0 : 1);
+  if (named && alive) return 1;
+  if (recorded) return 2;
+  return 3 + (named ? 0 : 4) + (aside ? 2 : 0) + (alive ? 0 : 1);
 }
 
 std::string host_view::drift_of(const container_view& c, const known_server& s) const {

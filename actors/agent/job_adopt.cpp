@@ -51,6 +51,7 @@ result<void> command_job::adopt() {
   if (done && !fresh) done = stop_and_copy(&*original);
   if (done) done = use_copy({&*original, fresh}, was_running);
   if (done) done = step("switching", 92);  // the last moment at which this can be taken back
+  if (done) done = check_untouched(*original);
   if (done) done = env_.state.note(cmd_.op, note_switched);
   if (done) {
     effect("switched");
@@ -72,9 +73,17 @@ error command_job::left_down(error e) const {
 }
 
 // The manager has asked the same; meanwhile it may have become somebody's.
-result<void> command_job::permit_adoption(const docker::container_details& original) const {
+result<void> command_job::permit_adoption(const docker::container_details& original) {
   const auto owner = value_of(original.view.labels, label::manager);
-  if (owner.empty()) return check_adoptable(original);
+  if (owner.empty()) {
+    ZEDOPS_TRY(check_adoptable(original));
+    for (const auto& name : original.volume_names) {
+      auto volume = calls_.volume(name);
+      if (!volume) return fail(std::move(volume.error()));
+      ZEDOPS_TRY(check_adoptable(*volume, original.view.name));
+    }
+    return {};
+  }
   return fail(ec::forbidden,
               "container " + original.view.name + " belongs to " +
                   (owner == manager_ ? "a server of this manager" : "another manager"),

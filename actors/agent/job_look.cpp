@@ -14,9 +14,7 @@ const docker::container_details* command_job::sighting::find(const std::string& 
   return i == ours.end() ? nullptr : &*i;
 }
 
-known_server command_job::as_known() const {
-  return {cmd_.server, cmd_.container_id, cmd_.plan.container.name, cmd_.plan.data};
-}
+known_server command_job::as_known() const { return {cmd_.server, counts_, cmd_.plan.container.name, cmd_.plan.data}; }
 
 result<command_job::sighting> command_job::look() {
   auto listed = calls_.list({{label::managed, "true"}, {label::manager, manager_}, {label::server, cmd_.server.value}});
@@ -26,8 +24,8 @@ result<command_job::sighting> command_job::look() {
   view.watch(as_known());
   std::vector<std::string> ids;
   for (const auto& c : *listed) ids.push_back(c.id);
-  if (!cmd_.container_id.empty() && std::find(ids.begin(), ids.end(), cmd_.container_id) == ids.end())
-    ids.push_back(cmd_.container_id);  // recognised by its id even when it lost its labels
+  if (!counts_.empty() && std::find(ids.begin(), ids.end(), counts_) == ids.end())
+    ids.push_back(counts_);  // recognised by its id even when it lost its labels
   sighting out;
   for (const auto& id : ids) {
     auto c = calls_.inspect(id);
@@ -56,8 +54,8 @@ result<command_job::sighting> command_job::look_and_settle() {
   return changed ? look() : std::move(s);
 }
 
-// An interrupted replacement of another operation left a container that was set aside, and maybe its unproven
-// successor. The record says which one counts; what it does not name goes, unless it is alive and nothing else is.
+// An interrupted replacement of another operation left a container that was set aside, and maybe its successor. One
+// that is alive on this server's data counts, whatever the record says: people may be on it. Else the record says it.
 result<void> command_job::settle(const sighting& s, bool& changed) {
   const docker::container_details* aside = nullptr;
   for (const auto& c : s.ours)
@@ -67,7 +65,18 @@ result<void> command_job::settle(const sighting& s, bool& changed) {
   for (const auto& c : s.ours)
     if (c.view.name == cmd_.plan.container.name) successor = &c;
   changed = true;
-  if (successor && aside->view.id != cmd_.container_id) return remove_one(*aside, docker::anonymous_volumes::keep);
+  const bool lives = successor && is_alive(successor->view.state);
+  if (lives && !mounts_of_plan(*successor))
+    return fail(ec::wrong_state,
+                "container " + successor->view.name +
+                    ", which an interrupted replacement made, runs on other data than " + cmd_.plan.data.root + "/" +
+                    cmd_.plan.data.name,
+                "stop it first: zedctl server stop; what it wrote stays where it is");
+  if (lives || (successor && aside->view.id != cmd_.container_id)) {
+    if (is_alive(aside->view.state)) ZEDOPS_TRY(stop_gently(*aside, 2));
+    note("finished an interrupted replacement");
+    return remove_one(*aside, docker::anonymous_volumes::keep);
+  }
   if (successor) ZEDOPS_TRY(remove_one(*successor, docker::anonymous_volumes::keep));
   if (auto r = calls_.rename(aside->view.id, cmd_.plan.container.name); !r) return fail(std::move(r.error()));
   effect("settled");
@@ -75,8 +84,20 @@ result<void> command_job::settle(const sighting& s, bool& changed) {
   return {};
 }
 
+// Its bind mounts are those that a container made now would have.
+bool command_job::mounts_of_plan(const docker::container_details& c) const {
+  return std::all_of(cmd_.plan.container.mounts.begin(), cmd_.plan.container.mounts.end(), [&](const mount& wanted) {
+    return std::any_of(c.mounts.begin(), c.mounts.end(),
+                       [&](const mount& m) { return m.source == wanted.source && m.target == wanted.target; });
+  });
+}
+
 observation command_job::look_after(host::sizing sizes) {
   calls_.extend(look_after_time);
+  return observe_now(sizes);
+}
+
+observation command_job::observe_now(host::sizing sizes) {
   observation out;
   if (auto s = look()) out = std::move(s->seen);
   out.server = cmd_.server;

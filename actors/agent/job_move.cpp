@@ -21,6 +21,11 @@ namespace {
 
 constexpr const char* note_switched = "switched";
 
+// A game that stops may clear caches and logs. Losing most of everything means that a mount went with its container.
+bool shrank(const std::optional<host::copy_size>& before, const host::copy_size& now) {
+  return before && now.bytes < before->bytes / 2 && now.entries <= before->entries / 2;
+}
+
 }  // namespace
 
 host::copy_request command_job::copy_request() const {
@@ -40,17 +45,18 @@ result<void> command_job::move() {
   if (!s) return fail(std::move(s.error()));
   ZEDOPS_TRY(permit(*s));
   const auto g = tell_apart(*s);
-  if (begun && known->note == note_switched) return switch_over(g.old);
+  if (begun && known->note == note_switched) return switch_over(g);
   if (done) done = g.fresh ? check_placed() : begin_move(g.old);
   if (!done && !begun) return done;  // nothing was touched
   const bool was_running = remember_running(g.old);
   if (done && !g.fresh) done = stop_and_copy(g.old);
   if (done) done = use_copy(g, was_running);
   if (done) done = step("switching", 92);  // the last moment at which this can be taken back
+  if (done && g.old) done = check_untouched(*g.old);
   if (done) done = env_.state.note(cmd_.op, note_switched);
   if (done) {
     effect("switched");
-    return switch_over(g.old);
+    return switch_over(g);
   }
   // What ran on the copy before we were interrupted may have written what the original has not.
   const bool has_lived = g.fresh && g.fresh->view.state != container_state::created;
@@ -91,6 +97,7 @@ result<void> command_job::prepare_copy(const docker::container_details* old) {
   if (*stage != host::copy_stage::none) ZEDOPS_TRY(env_.host.drop_copy(request, host::copy_fate::remove));
   auto size = env_.host.check_copy(request);
   if (!size) return fail(std::move(size.error()));
+  if (old && is_alive(old->view.state)) size_before_stop_ = *size;
   if (!old) return {};
   ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
   ZEDOPS_TRY(make_networks());
@@ -106,6 +113,12 @@ result<void> command_job::stop_and_copy(const docker::container_details* old) {
   const auto request = copy_request();
   auto size = env_.host.check_copy(request);  // now that nothing writes any more
   if (!size) return fail(std::move(size.error()));
+  if (shrank(size_before_stop_, *size))
+    return fail(ec::data_unknown,
+                fmt::format("{} in {} files and folders were there before the server was stopped, {} in {} are now",
+                            format_bytes(size_before_stop_->bytes), size_before_stop_->entries,
+                            format_bytes(size->bytes), size->entries),
+                "something that was mounted there went with the container: make that a part of the host first");
   const auto all = std::max<uint64_t>(size->bytes, 1);
   auto phase = host::copy_phase::copying;
   auto copied = env_.host.copy_tree(request, [&](host::copy_phase p, uint64_t bytes) {
@@ -131,17 +144,21 @@ result<void> command_job::stop_and_copy(const docker::container_details* old) {
   return make_dirs();
 }
 
+// It was stopped before its data was copied: whatever has run in it since then is not in the copy.
+result<void> command_job::check_untouched(const docker::container_details& old) {
+  auto now = calls_.inspect(old.view.id);
+  if (!now && now.error().code == ec::not_found) return {};
+  if (!now) return fail(std::move(now.error()));
+  if (is_alive(now->view.state) || now->view.started_at != old.view.started_at)
+    return fail(ec::wrong_state, "the old container was started meanwhile: the copy is not all of its data any more",
+                "find out who started it, then repeat");
+  return {};
+}
+
 // The container anew, on the copy. A server without one has its data moved and nothing else.
 result<void> command_job::use_copy(const generations& g, bool was_running) {
   if (!g.old && !g.fresh) return {};
-  if (g.old && is_alive(g.old->view.state)) {
-    // It ran when this began and was stopped; when we come back to it, something may have started it again.
-    auto now = calls_.inspect(g.old->view.id);
-    if (!now) return fail(std::move(now.error()));
-    if (is_alive(now->view.state))
-      return fail(ec::wrong_state, "the old container runs again: the copy is not all of its data any more",
-                  "find out who started it, then repeat");
-  }
+  if (g.old) ZEDOPS_TRY(check_untouched(*g.old));
   const auto aside = set_aside_name(cmd_.plan.container.name, cmd_.op);
   // One that is adopted keeps its own name, unless ours needs it.
   const bool in_the_way = cmd_.kind != command_kind::adopt || (g.old && g.old->view.name == cmd_.plan.container.name);
@@ -163,15 +180,18 @@ result<void> command_job::use_copy(const generations& g, bool was_running) {
     ZEDOPS_TRY(calls_.start(id));
     effect("started");
   }
-  ZEDOPS_TRY(step("proving", 88));
   ZEDOPS_TRY(prove(id));
   effect("proved");
   return {};
 }
 
 // The copy is what counts from here on, and the journal says so: what fails now is told, not undone.
-result<void> command_job::switch_over(const docker::container_details* old) {
+result<void> command_job::switch_over(const generations& g) {
   result_.data_root = cmd_.plan.data.root;
+  const auto* old = g.old;
+  if (auto s = look())
+    for (const auto& c : s->ours)
+      if (value_of(c.view.labels, label::operation) == cmd_.op.value) counts_ = c.view.id;
   // Only what this operation set aside: a server that was missing had nothing to replace.
   if (!old) return {};
   auto now = calls_.inspect(old->view.id);  // it was seen before it was renamed
@@ -182,8 +202,10 @@ result<void> command_job::switch_over(const docker::container_details* old) {
   }
   if (now->view.name != set_aside_name(cmd_.plan.container.name, cmd_.op)) return {};
   report_->step("removing", 94);
-  if (auto gone = remove_one(*old, docker::anonymous_volumes::keep); !gone)
-    note("the old container " + old->view.name + " could not be removed: " + gone.error().message);
+  // Never one that runs: what it writes would go with the old tree.
+  auto gone = calls_.remove(old->view.id, docker::removal::stopped_only, docker::anonymous_volumes::keep);
+  effect("removed");
+  if (!gone) note("the old container " + now->view.name + " could not be removed: " + gone.error().message);
   return {};
 }
 
@@ -203,6 +225,12 @@ std::string command_job::undo_move(const docker::container_details* old, bool wa
 
 result<void> command_job::drop_source() {
   ZEDOPS_TRY(step("cleaning", 95));
+  auto s = look();
+  if (!s) return fail(std::move(s.error()));
+  for (const auto& c : s->ours)
+    if (is_set_aside(c.view.name) && is_alive(c.view.state))
+      return fail(ec::wrong_state, "container " + c.view.name + " runs on the data that was moved",
+                  "the old tree was left: look at what that container wrote, then remove the container and the tree");
   const auto request = copy_request();
   auto check = check_request_of(cmd_.plan.data, env_.state.id(), host::sizing::skip);
   if (!check) return fail(std::move(check.error()));
@@ -220,8 +248,8 @@ result<void> command_job::drop_source() {
   effect("source_removed");
   if (!removed) return fail(std::move(removed.error()));
   result_.bytes_removed = removed->bytes;
-  note(fmt::format("the data is in {}/{}; {} removed from {}", request.to.data_path, request.name, format_bytes(removed->bytes),
-                   request.from.data_path));
+  note(fmt::format("the data is in {}/{}; {} removed from {}", request.to.data_path, request.name,
+                   format_bytes(removed->bytes), request.from.data_path));
   return {};
 }
 

@@ -45,10 +45,20 @@ result<void> command_job::check_data() {
     case data_state::empty: break;
   }
   if (cmd_.demand == data_demand::present)
-    return fail(ec::no_data, "Cannot start server, no data found",
-                "restore the data below " + layout.root + "/" + layout.name + ", or start it with the fresh flag");
+    return fail(
+        ec::no_data, "Cannot start server, no data found",
+        "put it back to " + layout.root + "/" + layout.name + ", or begin with empty directories: " + fresh_start());
   result_.fresh_start = true;
   return {};
+}
+
+// The command that does the same and needs no data.
+std::string command_job::fresh_start() const {
+  const auto& name = cmd_.plan.data.name;
+  if (cmd_.kind == command_kind::restart)
+    return "zedctl server stop " + name + ", then zedctl server start --fresh " + name;
+  return std::string("zedctl server ") + (cmd_.kind == command_kind::replace ? "rebuild" : "start") + " --fresh " +
+         name;
 }
 
 result<void> command_job::check_ports(const std::vector<port_binding>& wanted, const std::vector<std::string>& ignored,

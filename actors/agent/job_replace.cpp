@@ -83,34 +83,15 @@ result<void> command_job::swap(const docker::container_details* old, const docke
     ZEDOPS_TRY(calls_.start(id));
     effect("started");
   }
-  ZEDOPS_TRY(step("proving", 84));
   ZEDOPS_TRY(prove(id));
   effect("proved");
+  counts_ = id;
   if (!old) return {};
   report_->step("removing", 95);
   // From here on the new one stands: an old one that cannot be removed is told, not undone.
   if (auto gone = remove_one(*old, docker::anonymous_volumes::keep); !gone)
     note("the old container " + old->view.name + " could not be removed: " + gone.error().message);
   return {};
-}
-
-result<void> command_job::prove(const std::string& id) {
-  const auto until = env_.clock.steady() + proof_time;
-  for (;;) {
-    auto c = calls_.inspect(id);
-    if (!c) return fail(std::move(c.error()));
-    const auto& v = c->view;
-    const error ended{ec::engine_error,
-                      "the new container did not stay up: " + std::string(name_of(v.state)) + ", exit code " +
-                          std::to_string(v.exit_code),
-                      "look at the image and the configuration",
-                      {}};
-    if (v.state != container_state::running || v.restarts > 0) return fail(with_last_words(ended, id));
-    if (v.health == health_state::unhealthy)
-      return fail(with_last_words({ec::engine_error, "the new container is unhealthy", ended.hint, {}}, id));
-    if (v.health == health_state::healthy || env_.clock.steady() >= until) return {};
-    env_.clock.pause(proof_look);
-  }
 }
 
 // What still fails in the end is told, and shown as drift.

@@ -1,4 +1,6 @@
 // Make it run: start the container there is, else make one.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "actors/agent/command_job.hpp"
@@ -20,7 +22,7 @@ result<void> command_job::run() {
     case container_state::paused:
       ZEDOPS_TRY(step("starting", 80));
       ZEDOPS_TRY(calls_.unpause(c->view.id));
-      return verify_running(c->view.id);
+      return prove(c->view.id);
     case container_state::exited: return start_existing(*c);
     case container_state::created:
       // Made by this operation, or taken over by the manager: ours to start. Else a creation that was given up.
@@ -34,8 +36,19 @@ result<void> command_job::run() {
   return create_and_start();
 }
 
-result<void> command_job::start_existing(const docker::container_details& c) {
+// All that can be known of it before it is started, and before what runs is stopped for it.
+result<void> command_job::check_start(const docker::container_details& c) {
+  ZEDOPS_TRY(check_data());
   ZEDOPS_TRY(check_ports(c.ports, {c.view.id}));
+  for (const auto& network : c.networks)
+    if (auto there = calls_.network(network); !there && there.error().code == ec::not_found)
+      return fail(ec::not_found, "network " + network + " of container " + c.view.name + " is not there any more",
+                  "make it again, or give the server another container: zedctl server recreate");
+  return {};
+}
+
+result<void> command_job::start_existing(const docker::container_details& c) {
+  ZEDOPS_TRY(check_start(c));
   ZEDOPS_TRY(step("starting", 80));
   return start(c.view.id);
 }
@@ -51,14 +64,20 @@ result<void> command_job::create_and_start() {
   if (!c) return fail(std::move(c.error()));
   ZEDOPS_TRY(step("starting", 80));
   if (auto r = calls_.start(c->id); !r) {
-    // Nothing ever ran in it, and its name and ports must be free for the next try.
+    // An Engine that did not answer may have started it all the same.
     calls_.extend(clean_up_time);
-    (void)calls_.remove(c->id, docker::removal::force, docker::anonymous_volumes::remove);
-    effect("unstartable_removed");
-    return fail(std::move(r.error()));
+    auto now = calls_.inspect(c->id);
+    if (!now) return fail(std::move(r.error()));
+    if (now->view.state == container_state::created) {
+      // Nothing ever ran in it, and its name and ports must be free for the next try.
+      (void)calls_.remove(c->id, docker::removal::stopped_only, docker::anonymous_volumes::remove);
+      effect("unstartable_removed");
+    }
+    if (!is_alive(now->view.state)) return fail(std::move(r.error()));
+    note("the Engine started it although it said: " + r.error().message);
   }
   effect("started");
-  return verify_running(c->id);
+  return prove(c->id);
 }
 
 container_spec command_job::final_spec() const {
@@ -98,19 +117,33 @@ result<command_job::made> command_job::create() {
 result<void> command_job::start(const std::string& id) {
   ZEDOPS_TRY(calls_.start(id));
   effect("started");
-  return verify_running(id);
+  return prove(id);
 }
 
-result<void> command_job::verify_running(const std::string& id) {
-  auto c = calls_.inspect(id);
-  if (!c) return fail(std::move(c.error()));
-  if (is_alive(c->view.state)) return {};
-  return fail(
-      with_last_words({ec::engine_error,
-                       "the container ended right after its start, with exit code " + std::to_string(c->view.exit_code),
-                       "look at the server's logs",
-                       {}},
-                      id));
+// It has to stay up for the settle time, unless it says before that it is healthy.
+result<void> command_job::prove(const std::string& id) {
+  constexpr const char* hint = "look at its logs, its image and its configuration";
+  const auto begun = env_.clock.steady();
+  // What a replacement made may be taken back, and is told with the result.
+  const bool shown =
+      cmd_.plan.settle > duration{0} && (cmd_.kind == command_kind::run || cmd_.kind == command_kind::restart);
+  if (shown) report_->step(std::string(step_proving), 88, observe_now(host::sizing::skip));
+  else report_->step(std::string(step_proving), 88);
+  for (;;) {
+    auto c = calls_.inspect(id);
+    if (!c) return fail(std::move(c.error()));
+    const auto& v = c->view;
+    if (!is_alive(v.state) || v.state == container_state::restarting || v.restarts > 0) {
+      auto how = "it ended with exit code " + std::to_string(v.exit_code);
+      if (v.restarts > 0) how = fmt::format("the Engine restarted it {} times already", v.restarts);
+      if (v.restarts == 1) how = "the Engine restarted it already";
+      return fail(with_last_words({ec::engine_error, "the container did not stay up: " + how, hint, {}}, id));
+    }
+    if (v.health == health_state::unhealthy)
+      return fail(with_last_words({ec::engine_error, "the container is unhealthy", hint, {}}, id));
+    if (v.health == health_state::healthy || env_.clock.steady() - begun >= cmd_.plan.settle) return {};
+    env_.clock.pause(proof_look);
+  }
 }
 
 error command_job::with_last_words(error e, const std::string& id) {

@@ -41,14 +41,18 @@ result<void> command_job::restart() {
   ZEDOPS_TRY(permit(*s));
   const auto* c = s->current();
   if (!c) return fail(ec::not_found, "there is no container to restart", "start the server: that makes it again");
-  if (is_alive(c->view.state)) ZEDOPS_TRY(stop_gently(*c, 10));
+  if (is_alive(c->view.state)) {
+    ZEDOPS_TRY(check_start(*c));
+    ZEDOPS_TRY(stop_gently(*c, 10));
+  }
   effect("stopped_for_restart");
   return start_existing(*c);
 }
 
 void command_job::save(const docker::container_details& c, const rcon_stop& how) {
   const auto& network = cmd_.plan.stop.network;
-  if (how.port == 0 || c.view.state != container_state::running) return;
+  if (how.port == 0) return;
+  if (c.view.state != container_state::running) return note("not saved: it was between two starts");
   std::string address;
   if (auto a = c.addresses.find(network); a != c.addresses.end()) address = a->second;
   else if ((network.empty() || cmd_.kind == command_kind::adopt) && !c.addresses.empty())
@@ -68,9 +72,15 @@ void command_job::save(const docker::container_details& c, const rcon_stop& how)
   note("saved");
 }
 
-result<void> command_job::stop_gently(const docker::container_details& c, uint32_t progress) {
-  const auto& id = c.view.id;
-  if (c.view.state == container_state::paused) ZEDOPS_TRY(calls_.unpause(id));  // a frozen process hears no signal
+result<void> command_job::stop_gently(const docker::container_details& seen, uint32_t progress) {
+  const auto id = seen.view.id;
+  auto c = seen;
+  if (c.view.state == container_state::paused) {  // a frozen process hears neither console nor signal
+    ZEDOPS_TRY(calls_.unpause(id));
+    auto woken = calls_.inspect(id);
+    if (!woken) return fail(std::move(woken.error()));
+    c = std::move(*woken);
+  }
   if (cmd_.plan.stop.rcon.port != 0) {
     ZEDOPS_TRY(step("saving", progress));
     save(c, cmd_.plan.stop.rcon);

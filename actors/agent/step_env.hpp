@@ -39,6 +39,13 @@ class reporter {
     last_.step = std::move(name);
     say(progress, std::move(note));
   }
+  // A step of which the manager can show already what became of the server.
+  void step(std::string name, uint32_t progress, msg::observation seen) {
+    std::lock_guard guard(mutex_);
+    last_.seen = std::move(seen);
+    last_.step = std::move(name);
+    say(progress, {});
+  }
   // Within a step; ignored when the command went on meanwhile.
   void within(std::string_view name, uint32_t progress, std::string note) {
     std::lock_guard guard(mutex_);

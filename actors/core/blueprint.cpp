@@ -127,6 +127,7 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
   c.stop_signal = t.stop.signal;
   plan.stop = stop_for(s, t, c.env);
   plan.pull = t.pull;
+  plan.settle = t.settle;
   return plan;
 }
 

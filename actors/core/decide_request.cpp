@@ -4,6 +4,7 @@
 
 #include "actors/core/decide_move.hpp"
 #include "actors/core/overload.hpp"
+#include "messages/condition.hpp"
 
 namespace zedops::core::detail {
 
@@ -98,10 +99,11 @@ std::optional<error> data_guard(const server& s, bool fresh) {
                  "the data of " + s.name + " could not be looked at",
                  "check that its disk is mounted, then: zedctl server check-data " + s.name,
                  {}};
-  if (s.data != data_state::present && !fresh)
+  if (s.data != data_state::present && !nothing_to_lose(s) && !fresh)
     return error{ec::no_data,
                  "Cannot start server, no data found",
-                 "begin with empty directories: zedctl server start --fresh " + s.name,
+                 "put it back to " + s.data_path + "/" + s.name +
+                     ", or begin with empty directories: zedctl server start --fresh " + s.name,
                  {}};
   return std::nullopt;
 }
@@ -142,7 +144,7 @@ struct request_machine {
   decision operator()(const adopt_server&) const { return exists(op_kind::adopt); }
   decision operator()(const start_server& r) const { return run_again(op_kind::start, r.fresh); }
   decision operator()(const recreate_server& r) const { return run_again(op_kind::recreate, r.fresh); }
-  decision operator()(const rebuild_server&) const { return run_again(op_kind::rebuild, false); }
+  decision operator()(const rebuild_server& r) const { return run_again(op_kind::rebuild, r.fresh); }
   decision operator()(const restart_server&) const {
     auto d = begin(op_kind::restart);
     want(d, desired_state::running);
@@ -200,7 +202,7 @@ struct request_machine {
     d.facts.emplace_back(server_restored{cx.now});
     d.facts.emplace_back(status_changed{s.status, server_status::missing, "restored by " + who.actor});
     const bool known_absent = !s.stale && (s.data == data_state::absent || s.data == data_state::empty);
-    if (known_absent && !r.fresh) {
+    if (known_absent && !nothing_to_lose(s) && !r.fresh) {
       d.facts.emplace_back(operation_accepted{op});
       d.facts.emplace_back(
           operation_ended{op.id, op_status::succeeded, std::nullopt, std::string(restored_without_data), cx.now});
@@ -260,6 +262,7 @@ decision decide_created(const server& s, const created& in, const context& cx) {
   auto record = in.record;
   record.status = server_status::creating;
   record.created_at = record.updated_at = cx.now;
+  record.past = kind == op_kind::create ? data_past::none : data_past::some;
   auto op = new_operation(record, kind, in.who, cx);
   op.fresh = kind == op_kind::create;
   op.original = in.original;

@@ -41,12 +41,13 @@ void evolve(server& s, const fact& f, time_point at) {
                  },
                  [&](const status_changed& x) {
                    s.status = x.to;
-                   if (x.to == server_status::running) s.has_run = true;
+                   if (x.to == server_status::running && !s.op) s.has_run = true;  // else once it has proved itself
                  },
                  [&](const desired_changed& x) { s.desired = x.to; },
                  [&](const container_bound& x) { s.container_id = x.container_id; },
                  [&](const server_observed& x) {
                    note_engine_restarts(s, x, at);
+                   if (s.data == data_state::present || x.data == data_state::present) s.past = data_past::some;
                    s.container = x.container;
                    s.health = x.health;
                    s.exit_code = x.exit_code;
@@ -83,7 +84,11 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.op->deadline = x.deadline;
                  },
                  [&](const operation_ended& x) {
-                   if (s.op && s.op->id == x.id) s.op.reset();
+                   if (!s.op || s.op->id != x.id) return;
+                   const bool began_anew = s.op->fresh && x.status == op_status::succeeded;
+                   if (began_anew && s.data != data_state::present) s.past = data_past::none;
+                   if (s.status == server_status::running) s.has_run = true;
+                   s.op.reset();
                  },
                  [&](const operation_refused&) {},
                  [&](const agent_acted& x) {

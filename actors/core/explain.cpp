@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "actors/core/server_machine.hpp"
+#include "messages/condition.hpp"
 #include "messages/incident_text.hpp"
 #include "messages/names.hpp"
 
@@ -23,7 +24,8 @@ std::string agent_name(const explain_input& in) { return in.agent ? in.agent->na
 
 std::string start_command(const server& s) {
   const bool continues = s.status == server_status::failed && !s.has_run;
-  const bool fresh = !continues && s.status != server_status::stopped && s.data != data_state::present;
+  const bool fresh =
+      !continues && s.status != server_status::stopped && s.data != data_state::present && !nothing_to_lose(s);
   return std::string("zedctl server start ") + (fresh ? "--fresh " : "") + s.name;
 }
 
@@ -38,7 +40,7 @@ std::string away_text(const explain_input& in) {
 // A failed recovery, or a failed purge at the end of retention, waits; see next_due and wants_recovery.
 std::optional<time_point> recovery_at(const server& s) {
   if (s.op || s.status != server_status::missing || s.desired != desired_state::running ||
-      s.recovery != recovery_policy::automatic || s.data != data_state::present || s.stale)
+      s.recovery != recovery_policy::automatic || s.stale || (s.data != data_state::present && !nothing_to_lose(s)))
     return std::nullopt;
   return s.last_error ? s.updated_at + recovery_retry : s.updated_at;
 }
@@ -60,10 +62,11 @@ std::string missing_outlook(const server& s, const explain_input& in) {
   if (s.stale || s.data == data_state::unknown)
     return "whether its data is there could not be found out, so nothing is created: zedctl server check-data " +
            s.name;
-  if (s.data != data_state::present)
+  const bool bare = nothing_to_lose(s);
+  if (s.data != data_state::present && !bare)
     return "its data is " + std::string(name_of(s.data)) +
            "; with empty directories it begins anew by: " + start_command(s);
-  std::string out = "data is present; ";
+  std::string out = bare ? "it never had data, so none is lost; " : "data is present; ";
   if (s.desired != desired_state::running)
     return out + "it is wanted " + std::string(name_of(s.desired)) + ", so nothing is done until: " + start_command(s);
   auto at = recovery_at(s);

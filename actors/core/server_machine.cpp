@@ -18,7 +18,7 @@ send_command command_for(const server& s, const operation& op, const context& cx
   c.op = op.id;
   c.attempt = op.attempt;
   c.container_id = s.container_id;
-  c.demand = op.fresh ? data_demand::any : data_demand::present;
+  c.demand = op.fresh || nothing_to_lose(s) ? data_demand::any : data_demand::present;
   c.time_max = cx.time_max[static_cast<size_t>(op.kind)];
   const bool embodied = !s.container_id.empty();
   switch (op.kind) {
@@ -102,7 +102,7 @@ server preview(const server& s, const decision& d, time_point now) {
 
 bool wants_recovery(const server& s, const context& cx) {
   if (s.op || !cx.agent_online || s.status != server_status::missing || s.desired != desired_state::running ||
-      s.recovery != recovery_policy::automatic || s.data != data_state::present || s.stale)
+      s.recovery != recovery_policy::automatic || s.stale || (s.data != data_state::present && !nothing_to_lose(s)))
     return false;
   return !s.last_error || cx.now - s.updated_at >= recovery_retry;
 }
@@ -182,6 +182,13 @@ decision decide_progressed(const server& s, const progressed& in, const context&
   if (s.op->step == detail::step_cancelling) return d;
   if (s.op->step == r.step && s.op->progress == r.progress && s.op->note == r.note) return d;
   const auto deadline = std::max(s.op->deadline, cx.now + stall_max);
+  // It runs, and has yet to prove that it stays up: people see that now.
+  const bool may_run = s.status != server_status::deleting && s.status != server_status::deleted;
+  if (r.seen && may_run && r.seen->container == presence::present) {
+    d.facts = facts_of(s, *r.seen, "started");
+    if (s.status == server_status::creating && status_seen(s, *r.seen) == server_status::running)
+      d.facts.emplace_back(status_changed{s.status, server_status::running, "started"});
+  }
   d.facts.emplace_back(operation_progressed{r.op, op_status::running, r.step, std::min<uint32_t>(r.progress, 100),
                                             r.note, r.attempt, deadline});
   return d;
@@ -281,7 +288,7 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
     return d;
   }
   d.why = {cause_kind::report, op.id.value, op.actor};
-  d.fresh_start = r.fresh_start;
+  d.fresh_start = r.fresh_start && op.fresh;
   // What was to be removed must not be there: the agent's word alone is not enough.
   const bool removes = op.kind == op_kind::remove || op.kind == op_kind::purge;
   if (removes && !r.failure && r.after.container == presence::present) {

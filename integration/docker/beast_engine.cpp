@@ -113,6 +113,11 @@ class beast_engine final : public engine {
   subscription pull_image(std::string reference, pull_options o, progress_handler on_progress,
                           handler<std::string> done) override;
 
+  void inspect_volume(std::string name, request_options o, handler<volume_info> done) override {
+    get(docker::target{"/volumes/"}.path(name).text(), o, inspect_body_max, "cannot inspect volume " + name,
+        json::parse_volume, std::move(done));
+  }
+
   void inspect_network(std::string id, request_options o, handler<network_info> done) override {
     get(docker::target{"/networks/"}.path(id).text(), o, inspect_body_max, "cannot inspect network " + id,
         json::parse_network, std::move(done));

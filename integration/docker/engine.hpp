@@ -71,6 +71,7 @@ struct container_details {
   std::vector<msg::port_binding> ports;    // as asked for at create
   std::vector<msg::mount> mounts;          // bind mounts
   std::vector<msg::mount> volumes;         // named and anonymous ones, by their place on the host
+  std::vector<std::string> volume_names;   // of `volumes`, in their order
   std::vector<std::string> entrypoint;     // in force, maybe the image's; so are the next two
   std::vector<std::string> command;
   std::string user;
@@ -91,6 +92,13 @@ struct image_info {
   std::vector<std::string> command;
   std::string user;
   uint64_t bytes = 0;
+};
+
+struct volume_info {
+  std::string name;
+  std::string driver;                          // "local"; else a plugin's
+  std::map<std::string, std::string> options;  // of the driver: what is mounted there while a container uses it
+  docker::labels labels;
 };
 
 struct network_info {
@@ -201,6 +209,7 @@ class engine {
   // Engine's closing status. Progress is told when the whole percentage or the status changes.
   virtual subscription pull_image(std::string reference, pull_options, progress_handler, handler<std::string>) = 0;
 
+  virtual void inspect_volume(std::string name, request_options, handler<volume_info>) = 0;
   virtual void inspect_network(std::string id_or_name, request_options, handler<network_info>) = 0;
   virtual void create_network(std::string name, labels, request_options, handler<std::string>) = 0;  // id
   virtual void connect_network(std::string network, std::string container, request_options, handler<effect>) = 0;

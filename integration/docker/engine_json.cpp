@@ -240,7 +240,10 @@ msg::result<container_details> parse_details(std::string_view body) {
       const auto type = text(m, "Type");
       const msg::mount here{text(m, "Source"), text(m, "Destination"), !flag(m, "RW")};
       if (type == "bind") out.mounts.push_back(here);
-      else if (type == "volume") out.volumes.push_back(here);
+      else if (type == "volume") {
+        out.volumes.push_back(here);
+        out.volume_names.push_back(text(m, "Name"));
+      }
       if (const auto driver = text(m, "Driver"); type == "volume" && !driver.empty() && driver != "local")
         out.plugin_volumes.push_back(text(m, "Name"));
     }
@@ -288,6 +291,13 @@ msg::result<image_info> parse_image(std::string_view body) {
     out.user = text(*config, "User");
   }
   return out;
+}
+
+msg::result<volume_info> parse_volume(std::string_view body) {
+  auto doc = parse_object(body);
+  if (!doc || text(*doc, "Name").empty()) return not_understood("volume");
+  return volume_info{text(*doc, "Name"), text(*doc, "Driver"), text_map(child(*doc, "Options")),
+                     text_map(child(*doc, "Labels"))};
 }
 
 msg::result<network_info> parse_network(std::string_view body) {

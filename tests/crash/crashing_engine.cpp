@@ -74,6 +74,9 @@ class whole_engine final : public engine {
     h = around("pull_image", std::move(h));
     return real_->pull_image(std::move(reference), o, std::move(p), std::move(h));
   }
+  void inspect_volume(std::string name, request_options o, handler<volume_info> h) override {
+    real_->inspect_volume(std::move(name), o, std::move(h));
+  }
   void inspect_network(std::string id, request_options o, handler<network_info> h) override {
     h = around("inspect_network", std::move(h));
     real_->inspect_network(std::move(id), o, std::move(h));

@@ -200,6 +200,7 @@ description = "A small server for tests: writes a file, ends at SIGTERM"
 image = "zedops/busybox"
 image_tag = "test"
 pull = "if-missing"
+settle = "200ms"
 command = ["sh", "-c", "date >> /data/started; trap 'echo saved >> /data/saved; exit 0' TERM; while :; do sleep 0.1; done"]
 
 env_secret = ["TOKEN"]

@@ -182,7 +182,7 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                    ++commands_;
                    const auto key = c.op.value + "/" + std::to_string(c.attempt);
                    if (auto i = done_.find(key); i != done_.end()) return say(i->second);
-                   say(command_progress{c.op, c.attempt, c.server, "preparing", 10, {}});
+                   say(command_progress{c.op, c.attempt, c.server, "preparing", 10, {}, c.term, {}});
                    auto r = execute(c);
                    if (done_.size() >= reports_kept_max) done_.clear();
                    done_.emplace(key, r);

@@ -91,7 +91,7 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a) {
     case op_kind::start: return msg::pack_map(msg::start_server{name, a.has("fresh")});
     case op_kind::stop: return msg::pack_map(msg::stop_server{name});
     case op_kind::restart: return msg::pack_map(msg::restart_server{name});
-    case op_kind::rebuild: return msg::pack_map(msg::rebuild_server{name});
+    case op_kind::rebuild: return msg::pack_map(msg::rebuild_server{name, a.has("fresh")});
     case op_kind::recreate: return msg::pack_map(msg::recreate_server{name, a.has("fresh")});
     case op_kind::edit: return edit_body(name, a);
     case op_kind::remove: return msg::pack_map(msg::remove_server{name});
@@ -146,7 +146,8 @@ msg::result<void> confirm_each(session& s, const msg::operation_row& row, const 
 }
 
 msg::error refined(session& s, op_kind kind, msg::error e, const std::string& name) {
-  bool may_be_fresh = kind == op_kind::start || kind == op_kind::recreate || kind == op_kind::restore;
+  bool may_be_fresh =
+      kind == op_kind::start || kind == op_kind::recreate || kind == op_kind::rebuild || kind == op_kind::restore;
   if (e.code == msg::ec::no_data && may_be_fresh && e.hint.find("--fresh") == std::string::npos)
     e.hint = fmt::format("zedctl server {} --fresh {} begins with empty directories", msg::row_of(kind).verb, name);
   const bool makes_the_name = kind == op_kind::create || kind == op_kind::adopt;
@@ -334,6 +335,7 @@ std::vector<parameter> parameters_of(op_kind kind) {
       return {name,
               {"--data-path", path, "DIR", "Folder on its agent's host; the data will be in DIR/NAME", arity::one}};
     case op_kind::start:
+    case op_kind::rebuild:
     case op_kind::recreate: return {names, fresh};
     case op_kind::restore: return {names, fresh};
     case op_kind::purge:
@@ -342,7 +344,6 @@ std::vector<parameter> parameters_of(op_kind kind) {
               {"--remove-data", none, "", "Remove its data for good; a folder backups beside it stays"}};
     case op_kind::stop:
     case op_kind::restart:
-    case op_kind::rebuild:
     case op_kind::remove: break;
   }
   return {names};

@@ -167,6 +167,8 @@ run_command rig::command(command_kind kind, const std::string& name, server_plan
   c.demand = data_demand::any;
   c.time_max = 60s;
   c.plan = std::move(plan);
+  if (kind == command_kind::replace || kind == command_kind::move || kind == command_kind::adopt)
+    c.plan.settle = 1500ms;
   return c;
 }
 

@@ -113,7 +113,7 @@ TEST_CASE_METHOD(adopting, "agent: an original that runs again while it is copie
   };
   say(adopt());
   REQUIRE(last().failure);
-  CHECK(last().failure->message.find("runs again") != std::string::npos);
+  CHECK(last().failure->message.find("was started meanwhile") != std::string::npos);
   CHECK(last().untouched);
   CHECK(state_of_original() == container_state::running);
   CHECK(docker.containers.size() == 1);
@@ -154,4 +154,35 @@ TEST_CASE_METHOD(adopting, "agent: called off while it waits for its turn, it pu
   CHECK(mine->untouched);
   CHECK(state_of_original() == container_state::running);
   CHECK(host.copy == host::copy_stage::none);
+}
+
+TEST_CASE_METHOD(adopting, "agent: a volume that the Engine mounts for its container is not adopted",
+                 "[sim][agent][fc-24]") {
+  welcome();
+  auto& c = docker.containers[original];
+  c.mounts.clear();
+  c.volumes = {{"/var/lib/docker/volumes/saves/_data", "/data", false}};
+  c.volume_names = {"saves"};
+  const bool plain = GENERATE(true, false);
+  if (!plain) docker.volume_options["saves"] = {{"type", "nfs"}, {"device", ":/exports/saves"}};
+  say(adopt());
+  CHECK(last().failure.has_value() != plain);
+  if (plain) return;
+  CHECK(last().untouched);
+  CHECK(last().failure->message.find("its data is not there once it has stopped") != std::string::npos);
+  CHECK(docker.count("stop") == 0);
+  CHECK(state_of_original() == container_state::running);
+}
+
+TEST_CASE_METHOD(adopting, "agent: data that went with its container is not taken for all there was",
+                 "[sim][agent][fc-24]") {
+  welcome();
+  host.size_after_stop = host::copy_size{0, 1};
+  env->crash_point = [this](std::string_view effect) { host.stopped = host.stopped || effect == "stopped"; };
+  say(adopt());
+  REQUIRE(last().failure);
+  CHECK(last().failure->code == ec::data_unknown);
+  CHECK(last().failure->message.find("1000 B in 3 files") != std::string::npos);
+  CHECK(last().untouched);
+  CHECK(state_of_original() == container_state::running);
 }

@@ -175,6 +175,7 @@ void fake_docker::start_container(std::string id, request_options, handler<effec
   for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
   set_state(id, container_state::running, "start");
   if (dies_at_start) die(c->view.id, 3);
+  if (loses_start_answers) return h(away());
   h(effect::done);
 }
 
@@ -184,7 +185,7 @@ void fake_docker::stop_container(std::string id, msg::duration, request_options,
   auto c = find(id);
   if (!c) return h(absent("container: " + id));
   calls.push_back("stop " + c->view.name);
-  if (c->view.state != container_state::running) return h(effect::already);
+  if (c->view.state != container_state::running && c->view.state != container_state::paused) return h(effect::already);
   kill(c->view.id);
   set_state(id, container_state::exited, "die");
   h(effect::done);
@@ -215,11 +216,14 @@ void fake_docker::rename_container(std::string id, std::string name, request_opt
   h(effect::done);
 }
 
-void fake_docker::remove_container(std::string id, removal, anonymous_volumes, request_options, handler<effect> h) {
+void fake_docker::remove_container(std::string id, removal how, anonymous_volumes, request_options, handler<effect> h) {
   lock guard(mutex_);
-  if (refuse(h)) return;
+  if (refuse(h, remove_fails)) return;
   auto c = find(id);
   if (!c) return h(effect::already);
+  const auto state = c->view.state;
+  if (how == removal::stopped_only && (state == container_state::running || state == container_state::paused))
+    return h(msg::fail(ec::wrong_state, "container " + c->view.name + " is running: stop it first"));
   calls.push_back("remove " + c->view.name);
   destroy(c->view.id);
   h(effect::done);
@@ -248,6 +252,9 @@ subscription fake_docker::pull_image(std::string ref, pull_options, progress_han
   return {};
 }
 
+void fake_docker::inspect_volume(std::string name, request_options, handler<volume_info> h) {
+  if (!refuse(h)) h(volume_info{name, "local", volume_options[name], {}});
+}
 void fake_docker::inspect_network(std::string name, request_options, handler<network_info> h) {
   if (!refuse(h)) h(network_info{"n", name, "bridge", {}});
 }

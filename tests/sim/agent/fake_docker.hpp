@@ -19,12 +19,15 @@ class fake_docker final : public docker::engine {
   bool list_fails = false;
   bool inspect_fails = false;
   bool start_fails = false;
+  bool remove_fails = false;
   bool dies_at_start = false;
-  std::deque<bool> rename_fails;  // of the next renames, in order
-  bool holds_starts = false;  // starts begin only when let_starts_go() is called
-  bool holds_pulls = false;   // pulls end only when let_pulls_go() is called
+  bool loses_start_answers = false;  // it starts, and says that it failed
+  std::deque<bool> rename_fails;     // of the next renames, in order
+  bool holds_starts = false;         // starts begin only when let_starts_go() is called
+  bool holds_pulls = false;          // pulls end only when let_pulls_go() is called
   std::set<std::string> images{"game:1"};
-  std::function<msg::time_point()> clock;  // of starts and exits; may be empty
+  std::map<std::string, std::map<std::string, std::string>> volume_options;  // by name; else it has none
+  std::function<msg::time_point()> clock;                                    // of starts and exits; may be empty
 
   // ---- what happened ----
   std::vector<std::string> calls;  // those that change something: "create box-a", "stop <id>"
@@ -61,6 +64,7 @@ class fake_docker final : public docker::engine {
   void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
+  void inspect_volume(std::string, docker::request_options, docker::handler<docker::volume_info>) override;
   void inspect_network(std::string, docker::request_options, docker::handler<docker::network_info>) override;
   void create_network(std::string, docker::labels, docker::request_options, docker::handler<std::string>) override;
   void connect_network(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;

@@ -121,3 +121,38 @@ TEST_CASE_METHOD(moving, "agent: copying takes no lane from other servers", "[si
   settle();
   CHECK(docker.count("create") == 4);
 }
+
+TEST_CASE_METHOD(moving, "agent: a stopped server that somebody starts while it is moved stays where it is",
+                 "[sim][agent][fc-23]") {
+  run_one();
+  say(command("op2", "s1", command_kind::stop));
+  const std::string when = GENERATE("copied", "placed", "renamed", "created");
+  INFO(when);
+  env->crash_point = [&](std::string_view effect) {
+    if (effect == when) docker.start_container(old, {}, [](auto) {});
+  };
+  say(move("op3"));
+  REQUIRE(last().failure);
+  CHECK(last().failure->message.find("was started meanwhile") != std::string::npos);
+  check_put_back();
+}
+
+TEST_CASE_METHOD(moving, "agent: what runs on the old tree after the switch is neither removed nor its tree dropped",
+                 "[sim][agent][fc-23]") {
+  run_one();
+  env->crash_point = [&](std::string_view effect) {
+    if (effect == "switched") docker.start_container(old, {}, [](auto) {});
+  };
+  const auto c = move("op2");
+  say(c);
+  CHECK_FALSE(last().failure);
+  CHECK(docker.containers.at(old).view.state == container_state::running);
+  auto clean = c;
+  clean.kind = command_kind::drop_source;
+  clean.attempt = 2;
+  host.data["s1"] = data_state::present;
+  say(clean);
+  REQUIRE(last().failure);
+  CHECK(last().failure->code == ec::wrong_state);
+  CHECK(host.data.contains("s1"));
+}

@@ -44,7 +44,11 @@ struct fake_host final : agent::host_port {
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }
   msg::result<host::copy_stage> look_at_copy(const host::copy_request&) override { return copy; }
-  msg::result<host::copy_size> check_copy(const host::copy_request&) override { return host::copy_size{1000, 3}; }
+  bool stopped = false;  // from then on there is that much left of what is to be copied
+  std::optional<host::copy_size> size_after_stop;
+  msg::result<host::copy_size> check_copy(const host::copy_request&) override {
+    return stopped && size_after_stop ? *size_after_stop : host::copy_size{1000, 3};
+  }
   msg::result<host::copy_size> copy_tree(const host::copy_request&, const host::copy_progress& progress) override {
     copying.push_back("copy");
     copy = host::copy_stage::partial;

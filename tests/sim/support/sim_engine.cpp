@@ -232,6 +232,14 @@ subscription sim_engine::pull_image(std::string ref, pull_options o, progress_ha
   return {};
 }
 
+void sim_engine::inspect_volume(std::string name, request_options o, handler<volume_info> h) {
+  call<volume_info>(
+      touch::looks, o,
+      [name] {
+        return volume_info{name, "local", {}, {}};
+      },
+      std::move(h));
+}
 void sim_engine::inspect_network(std::string name, request_options o, handler<network_info> h) {
   call<network_info>(
       touch::looks, o,

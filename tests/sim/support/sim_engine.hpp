@@ -54,6 +54,7 @@ class sim_engine final : public docker::engine {
   void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
+  void inspect_volume(std::string, docker::request_options, docker::handler<docker::volume_info>) override;
   void inspect_network(std::string, docker::request_options, docker::handler<docker::network_info>) override;
   void create_network(std::string, docker::labels, docker::request_options, docker::handler<std::string>) override;
   void connect_network(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;

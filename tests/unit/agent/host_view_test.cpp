@@ -93,6 +93,16 @@ TEST_CASE("host view: a container that was set aside ranks below its successor",
   CHECK(v.observe({"s1"}).view.id == "c2");
 }
 
+TEST_CASE("host view: a recorded container that was set aside counts until its successor lives",
+          "[unit][agent][fc-14]") {
+  auto v = view({{{"s1"}, "c1", "box-1", {}}});
+  v.put(container("c1", set_aside_name("box-1", {"op1"}), of("s1"), container_state::exited), v.next_ticket());
+  v.put(container("c2", "box-1", of("s1"), container_state::created), v.next_ticket());
+  CHECK(v.observe({"s1"}).view.id == "c1");
+  v.put(container("c2", "box-1", of("s1"), container_state::running), v.next_ticket());
+  CHECK(v.observe({"s1"}).view.id == "c2");
+}
+
 TEST_CASE("host view: every state is told as it is, and removing keeps the last one", "[unit][agent][fc-8]") {
   auto v = view();
   for (auto s : {container_state::created, container_state::running, container_state::paused,

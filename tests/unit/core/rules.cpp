@@ -4,6 +4,7 @@
 #include <array>
 
 #include "actors/core/overload.hpp"
+#include "messages/condition.hpp"
 
 namespace zedops::core::testing {
 namespace {
@@ -117,6 +118,7 @@ bool an_error_is_no_observation(const step& x) {
   if (!blind) return true;
   auto expected = x.before;
   if (!x.before.op && !x.before.id.empty() && x.before.status != server_status::purged) expected.stale = true;
+  if (expected.data == data_state::present) expected.past = x.after.past;  // what it had all along is noted
   expected.observed_at = x.after.observed_at;
   expected.updated_at = x.after.updated_at;
   expected.revision = x.after.revision;
@@ -151,7 +153,7 @@ bool missing_data_is_not_glossed_over(const step& x) {
   if (s.status != server_status::missing && !(s.status == server_status::failed && s.has_run)) return true;
   const auto& now = x.after;
   if (now.stale || now.data == data_state::unknown) return false;
-  return now.data == data_state::present || op.fresh;
+  return now.data == data_state::present || op.fresh || nothing_to_lose(now);
 }
 
 bool fresh_is_asked_for(const step& x) {
@@ -162,7 +164,8 @@ bool fresh_is_asked_for(const step& x) {
   if (x.before.status == server_status::failed && !x.before.has_run) return true;  // a create is resumed
   return std::visit(
       overload{[](const start_server& q) { return q.fresh; }, [](const recreate_server& q) { return q.fresh; },
-               [](const restore_server& q) { return q.fresh; }, [](const auto&) { return false; }},
+               [](const rebuild_server& q) { return q.fresh; }, [](const restore_server& q) { return q.fresh; },
+               [](const auto&) { return false; }},
       r->what);
 }
 

@@ -233,3 +233,97 @@ TEST_CASE("recovery: one that failed is tried again later, not at once", "[unit]
   x.see(saw_nothing());
   CHECK(x.s.op);
 }
+
+namespace {
+
+// Created, running, and its directories as they were made: empty.
+desk bare_server() {
+  auto x = created_server();
+  x.finish(saw(container_state::running, data_state::empty));
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("data: a server that never had any is replaced, started anew and recovered without being asked",
+          "[unit][core][acc-39][fc-3]") {
+  auto x = bare_server();
+  REQUIRE(x.s.past == data_past::none);
+  SECTION("rebuild") {
+    const auto d = x.ask(rebuild_server{});
+    REQUIRE(effect_in<send_command>(d));
+    CHECK(effect_in<send_command>(d)->demand == data_demand::any);
+  }
+  SECTION("start after docker rm") {
+    x.see(saw_nothing(data_state::empty));
+    REQUIRE(x.s.status == server_status::missing);
+    const auto d = x.ask(start_server{});
+    REQUIRE(effect_in<send_command>(d));
+    CHECK(effect_in<send_command>(d)->demand == data_demand::any);
+    CHECK_FALSE(d.fresh_start);
+  }
+  SECTION("recovery") {
+    x.s.recovery = recovery_policy::automatic;
+    const auto d = x.see(saw_nothing(GENERATE(data_state::empty, data_state::absent)));
+    REQUIRE(effect_in<send_command>(d));
+    CHECK(effect_in<send_command>(d)->demand == data_demand::any);
+  }
+  SECTION("restore") {
+    x.ask(remove_server{});
+    x.finish(saw_nothing(data_state::empty));
+    REQUIRE(x.s.status == server_status::deleted);
+    CHECK(effect_in<send_command>(x.ask(restore_server{})));
+  }
+}
+
+TEST_CASE("data: what was there once is demanded for ever, unless its owner begins anew", "[unit][core][fc-3]") {
+  auto x = bare_server();
+  x.see(saw(container_state::running, data_state::present));
+  x.see(saw(container_state::running, GENERATE(data_state::empty, data_state::absent)));
+  CHECK(x.s.past == data_past::some);
+  CHECK(effect_in<send_command>(x.ask(rebuild_server{}))->demand == data_demand::present);
+  x.finish(saw(container_state::running, data_state::empty), trouble(ec::no_data));
+  CHECK(effect_in<send_command>(x.ask(rebuild_server{"", true}))->demand == data_demand::any);
+  x.finish(saw(container_state::running, data_state::empty, "second"));
+  CHECK(x.s.past == data_past::none);
+  CHECK(effect_in<send_command>(x.ask(rebuild_server{}))->demand == data_demand::any);
+}
+
+TEST_CASE("data: a record from before this was kept goes by what was seen last", "[unit][core][fc-3]") {
+  auto s = record();
+  s.past = data_past::unknown;
+  s.data = data_state::empty;
+  desk x(s);
+  CHECK(effect_in<send_command>(x.ask(rebuild_server{}))->demand == data_demand::any);
+  s.data = GENERATE(data_state::present, data_state::absent, data_state::unknown);
+  desk y(s);
+  CHECK(effect_in<send_command>(y.ask(rebuild_server{}))->demand == data_demand::present);
+  s.data = data_state::empty;
+  s.stale = true;
+  desk z(s);
+  CHECK(effect_in<send_command>(z.ask(rebuild_server{}))->demand == data_demand::present);
+}
+
+TEST_CASE("start: that it runs is shown while it has yet to prove that it stays up", "[unit][core]") {
+  auto x = created_server();
+  command_progress p;
+  p.op = x.s.op->id;
+  p.step = std::string(step_proving);
+  p.seen = saw(container_state::running, data_state::empty);
+  x.give(progressed{p});
+  CHECK(x.s.status == server_status::running);
+  CHECK(x.s.container_id == "c0ffee");
+  CHECK_FALSE(x.s.has_run);
+  REQUIRE(x.s.op);
+  SECTION("it does") {
+    x.finish(saw(container_state::running, data_state::empty));
+    CHECK(x.s.status == server_status::running);
+    CHECK(x.s.has_run);
+  }
+  SECTION("it does not: the create has failed and is resumed in place") {
+    x.finish(saw(container_state::exited, data_state::empty), trouble());
+    CHECK(x.s.status == server_status::failed);
+    CHECK_FALSE(x.s.has_run);
+    CHECK(effect_in<send_command>(x.ask(start_server{})));
+  }
+}
