@@ -19,7 +19,8 @@ std::string deed(const incident& x) {
 
 std::string incident_text(const incident& x) {
   auto out = deed(x);
-  if (x.next_in > duration{}) out += ", next start in " + format_duration(x.next_in);
+  if (x.next_in > duration{1}) out += ", next start in " + format_duration(x.next_in);
+  else if (x.next_in > duration{}) out += ", next start at once";
   if (!x.detail.empty()) out += ": " + x.detail;
   return out;
 }

@@ -96,7 +96,7 @@ struct crash_rules {
   crash_policy policy = crash_policy::engine;
   uint32_t restarts_max = 5;    // starts within the window; after that the server is given up
   duration window{600'000};     // over which starts are counted
-  duration backoff_min{1'000};  // before the first start; doubles with each further one
+  duration backoff_min{1'000};  // before the second start within the window; doubles with each further one
   duration backoff_max{60'000};
   duration healthy_after{300'000};  // running this long forgets the crashes before
   bool exit_zero_is_crash = false;  // on_failure only: an orderly end is started again too
@@ -115,7 +115,7 @@ struct incident {
   std::string container_id;
   int64_t exit_code = 0;
   uint32_t crashes = 0;  // within the window
-  duration next_in{};    // until the next start; zero: none is planned
+  duration next_in{};    // until the next start, 1 ms: at once; zero: none is planned
   std::string detail;    // one line for people
   time_point at{};       // the host's clock
   ZEDOPS_FIELDS(seq, server, kind, container_id, exit_code, crashes, next_in, detail, at)

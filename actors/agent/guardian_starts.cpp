@@ -12,6 +12,10 @@ namespace zedops::agent {
 using namespace msg;
 using config::log_event;
 
+namespace {
+constexpr duration at_once{1};  // of an incident: planned, and without a pause
+}
+
 void guardian::told(const server_id& server, incident_kind kind, const std::string& container,
                     const std::function<void(incident&)>& more) {
   incident i;
@@ -68,7 +72,7 @@ void guardian::judge(const observation& o, const guarded& g, occasion why) {
   told(o.server, incident_kind::exited, v.id, [&](incident& i) {
     i.exit_code = v.exit_code;
     i.crashes = verdict.crashes;
-    i.next_in = verdict.delay;
+    if (again) i.next_in = std::max(verdict.delay, at_once);
     i.at = e.at;
     if (e.cause == core::exit_cause::asked_for) i.detail = "stopped by hand on its host: it is left so";
     else if (again) i.detail = fmt::format("crash {} of at most {}", verdict.crashes, g.known.crash.restarts_max);
@@ -188,7 +192,7 @@ void guardian::start_failed(const attempt& a, const guarded& g, const error& why
   });
   told(a.server, a.failed, a.container, [&](incident& i) {
     i.crashes = verdict.crashes;
-    i.next_in = verdict.delay;
+    if (again) i.next_in = std::max(verdict.delay, at_once);
     i.detail = (a.which.empty() ? "" : a.which + ": ") + why.message;
   });
   if (verdict.what == core::crash_answer::give_up)

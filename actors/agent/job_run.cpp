@@ -39,7 +39,7 @@ result<void> command_job::run() {
 // All that can be known of it before it is started, and before what runs is stopped for it.
 result<void> command_job::check_start(const docker::container_details& c) {
   ZEDOPS_TRY(check_data());
-  ZEDOPS_TRY(check_ports(c.ports, {c.view.id}));
+  if (!is_alive(c.view.state)) ZEDOPS_TRY(check_ports(c.ports, {c.view.id}));  // else it holds them itself
   for (const auto& network : c.networks)
     if (auto there = calls_.network(network); !there && there.error().code == ec::not_found)
       return fail(ec::not_found, "network " + network + " of container " + c.view.name + " is not there any more",

@@ -23,7 +23,8 @@ crash_verdict next_start(const crash_rules& rules, start_times& starts, time_poi
   restart_tracker::times before;
   for (auto t : starts)
     if (t <= at) before.push_back(t.time_since_epoch());  // later ones are of a clock that was set back since
-  restart_tracker tracker({rules.restarts_max, rules.window, rules.backoff_min, rules.backoff_max}, std::move(before));
+  restart_tracker tracker({rules.restarts_max, rules.window, rules.backoff_min, rules.backoff_max, true},
+                          std::move(before));
   const auto delay = tracker.on_crash(at.time_since_epoch());
   starts.clear();
   for (auto t : tracker.recent()) starts.emplace_back(t);

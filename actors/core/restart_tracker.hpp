@@ -12,6 +12,7 @@ struct restart_policy {
   std::chrono::milliseconds window{60'000};
   std::chrono::milliseconds backoff_min{200};
   std::chrono::milliseconds backoff_max{30'000};
+  bool first_at_once = false;  // the first start within a window waits for nothing, the second for backoff_min
 };
 
 class restart_tracker {
@@ -25,7 +26,9 @@ class restart_tracker {
     while (!starts_.empty() && now - starts_.front() > p_.window) starts_.pop_front();
     if (starts_.size() >= p_.restarts_max) return std::nullopt;
     auto wait = std::min(p_.backoff_min, p_.backoff_max);
-    for (size_t i = 0; i < starts_.size() && wait < p_.backoff_max; ++i) wait = std::min(wait * 2, p_.backoff_max);
+    const size_t first = p_.first_at_once ? 1 : 0;
+    for (size_t i = first; i < starts_.size() && wait < p_.backoff_max; ++i) wait = std::min(wait * 2, p_.backoff_max);
+    if (p_.first_at_once && starts_.empty()) wait = std::chrono::milliseconds{0};
     starts_.push_back(now + wait);  // the start, not the crash: it is starts that are bounded
     return wait;
   }

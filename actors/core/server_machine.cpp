@@ -208,7 +208,7 @@ void settle_success(decision& d, const server& s, const operation& op, const com
   if (op.kind == op_kind::remove && s.status != server_status::deleted)
     d.facts.emplace_back(status_changed{s.status, server_status::deleted, "its container is gone"});
   const bool born_now = op.kind == op_kind::create || op.kind == op_kind::adopt;
-  if (born_now) {
+  if (born_now && s.status == server_status::creating) {
     auto born = s;
     born.status = server_status::missing;  // from where every observation leads on
     const auto to = status_seen(born, r.after);

@@ -21,6 +21,15 @@ size_t fake_docker::count(const std::string& prefix) const {
   return static_cast<size_t>(std::count_if(calls.begin(), calls.end(), [&](auto& c) { return c.starts_with(prefix); }));
 }
 
+bool fake_docker::holds(uint16_t port) const {
+  lock guard(mutex_);
+  return std::any_of(containers.begin(), containers.end(), [&](const auto& kv) {
+    const auto& c = kv.second;
+    return c.view.state == container_state::running &&
+           std::any_of(c.ports.begin(), c.ports.end(), [&](const auto& p) { return p.host_port == port; });
+  });
+}
+
 container_details* fake_docker::find(const std::string& key) {
   if (auto i = containers.find(key); i != containers.end()) return &i->second;
   for (auto& [id, c] : containers)

@@ -32,6 +32,7 @@ class fake_docker final : public docker::engine {
   // ---- what happened ----
   std::vector<std::string> calls;  // those that change something: "create box-a", "stop <id>"
   size_t count(const std::string& prefix) const;
+  bool holds(uint16_t port) const;                              // published by a running container
   std::map<std::string, docker::container_details> containers;  // by id
   bool has_listener() const { return listener_ != nullptr; }
 

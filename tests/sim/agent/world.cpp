@@ -5,6 +5,7 @@ namespace zedops::test {
 using namespace msg;
 
 agent_world::agent_world() {
+  host.docker = &docker;
   docker.clock = [this] { return wall(); };
   spawn();
 }

@@ -18,6 +18,7 @@ namespace zedops::test {
 using namespace std::chrono_literals;
 
 struct fake_host final : agent::host_port {
+  const fake_docker* docker = nullptr;          // its running containers hold their ports
   std::map<std::string, msg::data_state> data;  // by server name; else absent
   bool mounted = true;
   std::string kept_backups;  // what a removal says it has left
@@ -75,7 +76,11 @@ struct fake_host final : agent::host_port {
   host::view view_of_ports() override { return {host::host_view::visible, {}}; }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& all) override {
     std::vector<host::port_report> out;
-    for (auto& q : all) out.push_back({q.port, q.proto, host::port_state::free, {}});
+    for (auto& q : all) {
+      auto row = host::port_report{q.port, q.proto, host::port_state::free, {}};
+      if (docker && docker->holds(q.port)) row.state = host::port_state::taken, row.by = "pid 1 (docker-proxy)";
+      out.push_back(row);
+    }
     return out;
   }
 };

@@ -316,9 +316,10 @@ TEST_CASE("start: that it runs is shown while it has yet to prove that it stays 
   CHECK_FALSE(x.s.has_run);
   REQUIRE(x.s.op);
   SECTION("it does") {
-    x.finish(saw(container_state::running, data_state::empty));
+    const auto d = x.finish(saw(container_state::running, data_state::empty));
     CHECK(x.s.status == server_status::running);
     CHECK(x.s.has_run);
+    CHECK_FALSE(fact_in<status_changed>(d));  // it is known already
   }
   SECTION("it does not: the create has failed and is resumed in place") {
     x.finish(saw(container_state::exited, data_state::empty), trouble());

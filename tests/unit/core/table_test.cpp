@@ -91,6 +91,11 @@ std::vector<input> every_input(const server& s) {
     p.step = "pulling";
     p.progress = 250;
     out.push_back(progressed{p});
+    for (const auto& o : every_observation()) {
+      p.step = std::string(step_proving);
+      p.seen = o;
+      out.push_back(progressed{p});
+    }
     p.attempt = 9;
     out.push_back(progressed{p});
   }
@@ -132,11 +137,12 @@ bool occurs(const server& s) {
   if (s.id.empty()) return true;
   if (!s.op) return s.status != server_status::creating;
   switch (s.op->kind) {
-    case op_kind::create:
+    case op_kind::create:  // shown as running while it proves itself
+      return s.status == server_status::creating || s.status == server_status::running;
     case op_kind::adopt: return s.status == server_status::creating;
     case op_kind::remove:
     case op_kind::purge: return s.status == server_status::deleting;
-    case op_kind::restore: return s.status == server_status::missing;
+    case op_kind::restore: return s.status == server_status::missing || s.status == server_status::running;
     case op_kind::edit: return false;
     case op_kind::start:
     case op_kind::stop:
