@@ -85,6 +85,12 @@ void write(packer& p, const T& x) {
 // Reading: false means malformed; the first problem found is remembered.
 struct reader {
   std::string problem;
+  size_t memory_left = 0;  // for the items of lists and maps: in array form an item of one byte may stand for a record
+  bool take(size_t bytes) {
+    if (bytes > memory_left) return bad("its lists would take more memory than a message of this size may");
+    memory_left -= bytes;
+    return true;
+  }
   bool bad(std::string_view what) {
     if (problem.empty()) problem = what;
     return false;
@@ -218,7 +224,7 @@ bool read(reader& r, const msgpack::object& o, T& x) {
     if (o.type != msgpack::type::ARRAY) return r.bad("a list was expected");
     x.clear();  // item by item: a long list of rubbish costs no more than its first item
     for (uint32_t i = 0; i < o.via.array.size; ++i)
-      if (!read<F>(r, o.via.array.ptr[i], x.emplace_back())) return false;
+      if (!r.take(sizeof(typename T::value_type)) || !read<F>(r, o.via.array.ptr[i], x.emplace_back())) return false;
     return true;
   } else if constexpr (is_map<T>) {
     if (o.type != msgpack::type::MAP) return r.bad("a map was expected");
@@ -226,7 +232,9 @@ bool read(reader& r, const msgpack::object& o, T& x) {
     for (uint32_t i = 0; i < o.via.map.size; ++i) {
       std::string key;
       typename T::mapped_type value{};
-      if (!read<F>(r, o.via.map.ptr[i].key, key) || !read<F>(r, o.via.map.ptr[i].val, value)) return false;
+      if (!r.take(sizeof(typename T::value_type)) || !read<F>(r, o.via.map.ptr[i].key, key) ||
+          !read<F>(r, o.via.map.ptr[i].val, value))
+        return false;
       x.insert_or_assign(std::move(key), std::move(value));
     }
     return true;
@@ -277,8 +285,7 @@ msgpack::object parsed(std::string_view bytes) {
   thread_local msgpack::zone zone(zone_bytes);
   zone.clear();
   const auto items_max = std::min(decode_items_max, bytes.size());
-  const msgpack::unpack_limit limit(items_max, items_max, decode_bytes_max, decode_bytes_max, 0,
-                                    decode_depth_max);
+  const msgpack::unpack_limit limit(items_max, items_max, decode_bytes_max, decode_bytes_max, 0, decode_depth_max);
   return msgpack::unpack(
       zone, bytes.data(), bytes.size(), [](msgpack::type::object_type, size_t, void*) { return true; }, nullptr, limit);
 }
@@ -292,6 +299,7 @@ result<T> decode(std::string_view bytes) {
     if (bytes.size() > small_bytes_max && claims_too_much(bytes)) return claiming();
     const auto tree = parsed(bytes);
     reader r;
+    r.memory_left = decode_memory_base + decode_memory_factor * bytes.size();
     T value{};
     if (read<F>(r, tree, value)) return value;
     return fail(ec::bad_request, "the message does not have the expected form: " + r.problem);

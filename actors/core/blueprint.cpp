@@ -164,14 +164,11 @@ void allow_for_stop(std::array<duration, operation_table.size()>& time_max, cons
   }
 }
 
-namespace {
-
-inline constexpr size_t env_keys_max = 512;
-
 result<void> check_env(const std::map<std::string, std::string>& env) {
   if (env.size() > env_keys_max)
     return fail(ec::too_large, "more than " + std::to_string(env_keys_max) + " environment keys",
                 "use a file in the data");
+  size_t bytes = 0;
   for (const auto& [key, value] : env) {
     if (auto ok = check_env_key(key); !ok) return ok;
     if (auto ok = check_env_value(key, value); !ok) return ok;
@@ -179,11 +176,13 @@ result<void> check_env(const std::map<std::string, std::string>& env) {
       return fail(ec::bad_request,
                   "the value of " + key + " is " + value + ": so a secret is shown, it is not its value",
                   "leave " + key + " out to keep its value, or give the value itself");
+    bytes += key.size() + value.size();
   }
+  if (bytes > env_bytes_max)
+    return fail(ec::too_large, "the environment has " + format_bytes(bytes),
+                "a process can be given " + format_bytes(env_bytes_max) + " at most: use a file in the data");
   return {};
 }
-
-}  // namespace
 
 result<server> record_for(const create_server& r, const agent& a, const server_template& t, server_id id,
                           std::vector<reserved_port> ports) {
@@ -234,8 +233,11 @@ result<void> check_edit(const server& s, const edit_server& r, const server_temp
       return fail(ec::bad_request, "template " + t.name + " needs a value for " + key, "set it instead of removing it");
   if (r.image)
     if (auto ok = check_image_repository(*r.image); !ok) return ok;
-  if (r.image_tag && !r.image_tag->starts_with("sha256:"))
+  if (r.image_tag && r.image_tag->starts_with("sha256:")) {
+    if (auto ok = parse_image_ref(r.image.value_or(s.image) + "@" + *r.image_tag); !ok) return fail(ok.error());
+  } else if (r.image_tag) {
     if (auto ok = check_image_tag(*r.image_tag); !ok) return ok;
+  }
   if (r.config.empty() && r.unset.empty() && !r.image && !r.image_tag && !r.recovery && !r.crash && !r.priority)
     return fail(ec::bad_request, "nothing to change was given", "zedctl server edit --help");
   return {};

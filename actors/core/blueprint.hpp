@@ -38,6 +38,11 @@ msg::duration stop_time(const msg::server_template& t);
 // Raises the times of the operations that may stop a container, so that none is given up while its plan is carried out.
 void allow_for_stop(std::array<msg::duration, msg::operation_table.size()>& time_max, const msg::server_template& t);
 
+inline constexpr size_t env_keys_max = 512;
+inline constexpr size_t env_bytes_max = 1 << 20;  // keys and values; the kernel gives a process about two
+// Keys, values, their number and what they have together. Errors: bad_request, too_large.
+msg::result<void> check_env(const std::map<std::string, std::string>& env);
+
 // A new record from a request, all rules checked but the claims. Errors: invalid_name, bad_request, port_conflict.
 msg::result<msg::server> record_for(const msg::create_server& r, const msg::agent& a, const msg::server_template& t,
                                     msg::server_id id, std::vector<msg::reserved_port> ports);

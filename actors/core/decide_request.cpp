@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/core/blueprint.hpp"
 #include "actors/core/decide_move.hpp"
 #include "actors/core/overload.hpp"
 #include "messages/condition.hpp"
@@ -168,6 +169,7 @@ struct request_machine {
     server_edited f{s.image, s.image_tag, s.env, s.data_path, s.recovery, s.pending_rebuild, s.crash, s.priority};
     for (const auto& key : r.unset) f.env.erase(key);
     for (const auto& [key, value] : r.config) f.env[key] = value;
+    if (auto ok = check_env(f.env); !ok && f.env != s.env) return refuse(s, op_kind::edit, who, cx, ok.error());
     if (r.image) f.image = *r.image;
     if (r.image_tag) f.image_tag = *r.image_tag;
     if (r.recovery) f.recovery = *r.recovery;

@@ -1,6 +1,7 @@
 // Folding facts into the record, numbering them, and the deadlines that follow from a record.
 #include <algorithm>
 
+#include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/core/server_machine.hpp"
 #include "messages/condition.hpp"
@@ -76,12 +77,7 @@ void evolve(server& s, const fact& f, time_point at) {
                  },
                  [&](const operation_progressed& x) {
                    if (!s.op || s.op->id != x.id) return;
-                   s.op->status = x.status;
-                   s.op->step = x.step;
-                   s.op->progress = x.progress;
-                   s.op->note = x.note;
-                   s.op->attempt = x.attempt;
-                   s.op->deadline = x.deadline;
+                   progress(*s.op, x);
                  },
                  [&](const operation_ended& x) {
                    if (!s.op || s.op->id != x.id) return;

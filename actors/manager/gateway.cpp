@@ -9,6 +9,7 @@
 #include "actors/core/claims.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/manager/answers.hpp"
+#include "actors/manager/entry_stage.hpp"
 #include "actors/manager/questions.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "messages/names.hpp"
@@ -293,23 +294,29 @@ struct gateway_state {
     // Said early and by name; the journal decides for good.
     for (const auto& key : core::claims_of(*record))
       if (auto owner = world->records.claim_owner(key)) return fail(core::claim_taken(key, owner->name, owner->status));
-    if (!c.use_existing_data)
-      if (auto orphan = orphan_of((*a)->id, c.name))
+    if (!c.use_existing_data) {
+      auto orphan = orphan_of((*a)->id, c.name);
+      if (!orphan) return fail(orphan.error());
+      if (*orphan == record->data_path + "/" + record->name)
         return fail(ec::already_exists, "the data of a purged server " + c.name + " is still at " + *orphan,
-                    "take it over: --use-existing-data; or remove that folder and choose again");
+                    "take it over, or say that you have removed it: --use-existing-data; or choose another name");
+    }
     for (const auto& key : core::claims_of(*record)) {
       ++choosing[key];
       r.reserved.push_back(key);
     }
     return record;
   }
-  std::optional<std::string> orphan_of(const agent_id& agent, const std::string& server_name) const {
+  // Where the data of a purged server of this name was left; empty: nowhere that is known.
+  result<std::string> orphan_of(const agent_id& agent, const std::string& server_name) const {
     auto read = world->store.begin_read();
-    if (!read) return std::nullopt;
-    auto value = (*read)->get(store::table::orphans, agent.value + "/" + server_name);
-    if (!value || !*value) return std::nullopt;
+    if (!read) return fail(read.error());
+    auto value = (*read)->get(store::table::orphans, orphan_key(agent, server_name));
+    if (!value) return fail(value.error());
+    if (!*value) return std::string{};
     auto o = unpack<orphan_data>(**value);
-    return o ? std::optional(o->path) : std::nullopt;
+    if (!o) return fail(o.error());
+    return o->path;
   }
 
   void submit(const std::shared_ptr<open_request>& r, core::input what) {

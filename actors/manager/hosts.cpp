@@ -23,6 +23,7 @@ bool is_agent_id(std::string_view text) {
 
 constexpr uint32_t beat_slices = 10;        // hosts tick in ten groups, spread over the ping interval
 constexpr size_t routes_per_agent_max = 8;  // connections of one agent whose end nobody has told
+constexpr size_t hello_text_max = 4'096;    // bytes of each text that an agent tells of itself
 
 struct hosts_state {
   static inline constexpr const char* name = "hosts";
@@ -94,6 +95,10 @@ struct hosts_state {
                       std::to_string(link_version),
                   "install the same version on both ends");
     if (auto ok = check_agent_name(h.name); !ok) return fail(ok.error());
+    for (const auto* text : {&h.instance, &h.hostname, &h.data_path, &h.software, &h.engine_version, &h.api_version})
+      if (text->size() > hello_text_max)
+        return fail(ec::too_large, "this agent says more than " + std::to_string(hello_text_max) + " bytes of itself",
+                    "check its settings and its host's name");
     if (!h.manager_id.empty() && h.manager_id != world->manager_id)
       return fail(ec::forbidden, "this agent belongs to another manager (" + h.manager_id + ")",
                   "to move it for good, remove its state folder");

@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 #include <unordered_map>
 
+#include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/manager/answers.hpp"
 #include "actors/runtime/caf_setup.hpp"
@@ -90,8 +91,7 @@ struct hub_state {
       size_t count = 0;
       for (const auto& e : news.entries) count += e->facts.size();
       const auto last = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
-      if (!world->events.publish_if_watched(last, count,
-                                            [world = world, news] { return events_of(*world, news); }))
+      if (!world->events.publish_if_watched(last, count, [world = world, news] { return events_of(*world, news); }))
         outbox_full(last);
     }
     if (watching == 0) return;
@@ -113,16 +113,10 @@ struct hub_state {
     auto s = world->records.server({e.entity});
     if (!s || !s->op || s->op->id != x.id) return;
     auto op = *s->op;
-    evolve_progress(op, x);
+    core::progress(op, x);
     const auto body = pack_map(view_of(op));
     for (const auto& w : i->second)
       world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
-  }
-  static void evolve_progress(operation& op, const operation_progressed& x) {
-    op.status = x.status;
-    op.step = x.step;
-    op.progress = x.progress;
-    op.note = x.note;
   }
   void end(const operation_id& id) {
     auto i = watchers.find(id.value);

@@ -1,10 +1,8 @@
 #include "actors/manager/journal.hpp"
 
 #include <caf/all.hpp>
-#include <unordered_map>
 
-#include "actors/core/agent_machine.hpp"
-#include "actors/core/claims.hpp"
+#include "actors/manager/entry_stage.hpp"
 #include "config/logging.hpp"
 #include "messages/codec.hpp"
 
@@ -19,29 +17,6 @@ using store::table;
 
 constexpr msg::duration group_patience{50};  // how long announced commits are waited for
 constexpr uint64_t trim_batch_max = 2'000;
-
-// Operations that end in this entry, complete: the record as it is kept after its server has let go of it.
-std::vector<operation> ended_in(const server* before, const log_entry& e) {
-  std::optional<operation> open;
-  if (before) open = before->op;
-  std::vector<operation> out;
-  for (const auto& n : e.facts) {
-    if (const auto* a = std::get_if<operation_accepted>(&n.what)) open = *a->op;
-    if (const auto* r = std::get_if<operation_refused>(&n.what)) out.push_back(*r->op);
-    if (const auto* x = std::get_if<operation_ended>(&n.what); x && open && open->id == x->id) {
-      open->status = x->status;
-      open->failure = x->failure;
-      open->ended_at = x->ended_at;
-      if (!x->note.empty()) open->note = x->note;
-      if (x->status == op_status::succeeded) open->progress = 100;
-      open->calls = x->calls;
-      open->seq = n.subject_seq;
-      out.push_back(std::move(*open));
-      open.reset();
-    }
-  }
-  return out;
-}
 
 struct journal_state {
   static inline constexpr const char* name = "journal";
@@ -103,86 +78,6 @@ struct journal_state {
     if (expected == 0 && !batch.empty()) flush();
   }
 
-  // One request made ready: what it writes, or why it cannot be.
-  struct prepared {
-    size_t index;
-    server_ptr server;
-    agent_ptr agent;
-  };
-  struct batch_view {  // records as they will be after the earlier requests of this batch
-    std::unordered_map<std::string, server_ptr> servers;
-    std::unordered_map<std::string, agent_ptr> agents;
-    std::unordered_map<std::string, server_ptr> claims;
-  };
-
-  std::optional<error> claim(const server& s, batch_view& view) const {
-    for (const auto& key : core::claims_of(s)) {
-      server_ptr owner;
-      if (auto i = view.claims.find(key); i != view.claims.end()) owner = i->second;
-      else owner = world->records.claim_owner(key);
-      if (owner && owner->id != s.id && !released(*owner, view))
-        return core::claim_taken(key, owner->name, owner->status);
-    }
-    auto shared_server = std::make_shared<const server>(s);
-    for (const auto& key : core::claims_of(s)) view.claims[key] = shared_server;
-    return std::nullopt;
-  }
-  static bool released(const server& owner, const batch_view& view) {
-    auto i = view.servers.find(owner.id.value);
-    return i != view.servers.end() && i->second->status == server_status::purged;
-  }
-
-  std::optional<error> prepare(const waiting& work, uint64_t first_seq, batch_view& view, store::writer& w,
-                               prepared& out) {
-    const auto& c = work.what;
-    auto* e = work.entry.get();
-    e->first_seq = first_seq;
-    std::vector<operation> ended;
-    if (c.kind == entity_kind::server) {
-      auto i = view.servers.find(c.id);
-      server_ptr before = i != view.servers.end() ? i->second : world->records.server({c.id});
-      if ((before ? before->log_head : 0) != c.base)
-        return error{ec::internal, "two actors decided for server " + c.id, "this is a bug; please report it", {}};
-      e->prev = c.base;
-      server next = before ? *before : server{};
-      core::apply(next, *e);
-      if (!before && !next.id.empty())
-        if (auto taken = claim(next, view)) return taken;
-      ended = ended_in(before.get(), *e);
-      // A refused create leaves its audit record and no server.
-      if (!next.id.empty()) {
-        out.server = std::make_shared<const server>(std::move(next));
-        if (auto ok = w.put(table::servers, c.id, pack(*out.server)); !ok) return ok.error();
-        view.servers[c.id] = out.server;
-      }
-    } else if (c.kind == entity_kind::audit) {
-      ended = ended_in(nullptr, *e);
-    } else {
-      auto i = view.agents.find(c.id);
-      agent_ptr before = i != view.agents.end() ? i->second : world->records.agent_ever({c.id});
-      e->prev = before ? before->log_head : 0;
-      agent next = before ? *before : agent{};
-      core::apply(next, *e);
-      out.agent = std::make_shared<const agent>(std::move(next));
-      if (auto ok = w.put(table::agents, c.id, pack(*out.agent)); !ok) return ok.error();
-      view.agents[c.id] = out.agent;
-    }
-    if (auto ok = w.append(table::log, log_key(first_seq), pack(*e)); !ok) return ok.error();
-    for (const auto& op : ended)
-      if (auto ok = w.put(table::operations, op.id.value, pack(op)); !ok) return ok.error();
-    if (auto orphan = orphan_of(out.server, *e))
-      if (auto ok = w.put(table::orphans, orphan->agent.value + "/" + orphan->name, pack(*orphan)); !ok)
-        return ok.error();
-    return std::nullopt;
-  }
-  static std::optional<orphan_data> orphan_of(const server_ptr& s, const log_entry& e) {
-    if (!s) return std::nullopt;
-    for (const auto& n : e.facts)
-      if (const auto* p = std::get_if<server_purged>(&n.what); p && !p->kept_path.empty())
-        return orphan_data{s->agent, s->name, p->kept_path, p->bytes, s->id, e.time};
-    return std::nullopt;
-  }
-
   // Stops, deletions and reports may use the space that is kept back when the disk is full.
   static bool essential(const waiting& work) {
     for (const auto& n : work.entry->facts)
@@ -197,7 +92,7 @@ struct journal_state {
     expected = 0;
     std::vector<waiting> ordinary, vital;
     for (auto& w : work) (essential(w) ? vital : ordinary).push_back(std::move(w));
-    // One transaction for all; apart only when there is no room for the ordinary ones.
+    // Together; apart only when there is no room for the ordinary ones.
     if (ordinary.empty()) {
       write(vital, store::write_kind::essential);
       return;
@@ -216,32 +111,80 @@ struct journal_state {
 
   std::optional<error> failure;  // of the last transaction
 
-  // False: nothing of it was kept and nobody was answered; `failure` says why.
+  // In as many transactions as it takes. False: what is left of `work` was not kept and not answered; `failure` says
+  // why.
   bool write(std::vector<waiting>& work, store::write_kind kind) {
+    while (!work.empty())
+      if (!write_some(work, kind)) return false;
+    return true;
+  }
+
+  struct ready_request {
+    size_t index;
+    server_ptr server;
+    agent_ptr agent;
+  };
+
+  // One transaction of what comes first in `work` and fits; takes it, and what can never be kept, out of `work`.
+  bool write_some(std::vector<waiting>& work, store::write_kind kind) {
     failure.reset();
     auto w = world->store.begin_write(kind);
-    if (!w) return give_up(work, w.error(), kind);
-    batch_view view;
-    std::vector<prepared> ready;
-    ready.reserve(work.size());
+    if (!w) return give_up(work, work.size(), w.error(), kind);
+    entry_stage stage(world->records);
+    std::vector<ready_request> ready;
     std::vector<std::pair<size_t, error>> refused;
     uint64_t seq = world->last_seq.load();
-    for (size_t i = 0; i < work.size(); ++i) {
-      prepared p{i, nullptr, nullptr};
-      if (auto e = prepare(work[i], seq + 1, view, **w, p)) {
-        refused.emplace_back(i, std::move(*e));
+    size_t i = 0;
+    for (; i < work.size(); ++i) {
+      auto& e = *work[i].entry;
+      e.first_seq = seq + 1;
+      auto staged = stage.add(work[i].what, e);
+      if (!staged) {
+        refused.emplace_back(i, std::move(staged.error()));
         continue;
       }
-      seq += work[i].entry->facts.size();
-      ready.push_back(std::move(p));
+      if (!ready.empty() && !stage.fits()) break;
+      if (auto ok = put(**w, staged->writes); !ok) {  // the transaction is lost with it: the others go without it
+        w->reset();
+        refuse_one(work, i, std::move(ok.error()), kind);
+        return true;
+      }
+      seq += e.facts.size();
+      ready.push_back({i, std::move(staged->server), std::move(staged->agent)});
     }
     if (!ready.empty()) {
-      if (auto ok = (*w)->commit(); !ok) return give_up(work, ok.error(), kind);
+      if (auto ok = (*w)->commit(); !ok) return give_up(work, i, ok.error(), kind);
       w->reset();
       failures_in_a_row = 0;
       world->last_seq.store(seq);
       world->commits.fetch_add(1);
+      tell(work, ready);
     }
+    for (auto& [index, e] : refused) work[index].answer.deliver(refusal(std::move(e)));
+    work.erase(work.begin(), work.begin() + static_cast<ptrdiff_t>(i));
+    return true;
+  }
+
+  static result<void> put(store::writer& w, const std::vector<record_write>& all) {
+    for (const auto& x : all) {
+      result<void> ok;
+      switch (x.how) {
+        case record_write::kind::put: ok = w.put(x.where, x.key, x.value); break;
+        case record_write::kind::append:
+          ok = w.append(x.where, x.key, x.value);
+          // Whoever wrote there, this manager does not know what it says: the next start does.
+          if (!ok && ok.error().code == ec::already_exists) ok.error().code = ec::internal;
+          break;
+        case record_write::kind::erase:
+          if (auto gone = w.erase(x.where, x.key); !gone) ok = fail(std::move(gone.error()));
+          break;
+      }
+      if (!ok) return ok;
+    }
+    return {};
+  }
+
+  void tell(std::vector<waiting>& work, std::vector<ready_request>& ready) {
     rt::published news;
     news.entries.reserve(ready.size());
     std::vector<server_ptr> servers;
@@ -252,19 +195,29 @@ struct journal_state {
       news.entries.push_back(work[p.index].entry);
     }
     world->records.put(servers);
-    if (!news.entries.empty()) self->send(hub, std::move(news));
+    self->send(hub, std::move(news));
     for (auto& p : ready)
       work[p.index].answer.deliver(
           committed{std::nullopt, std::move(p.server), std::move(p.agent), std::move(work[p.index].entry)});
-    for (auto& [i, e] : refused) work[i].answer.deliver(refusal(std::move(e)));
-    return true;
   }
 
-  bool give_up(std::vector<waiting>& work, const error& e, store::write_kind kind) {
+  // Its own fault, or that of a disk that fails: the latter shows again with the others.
+  void refuse_one(std::vector<waiting>& work, size_t index, error e, store::write_kind kind) {
+    if (e.code == ec::store_full || e.code == ec::internal) {
+      (void)give_up(work, work.size(), e, kind);
+      return;
+    }
+    config::log_limited(log_level::error, "journal.request-refused", {{"error", e.message}});
+    work[index].answer.deliver(refusal(std::move(e)));
+    work.erase(work.begin() + static_cast<ptrdiff_t>(index));
+  }
+
+  bool give_up(std::vector<waiting>& work, size_t count, const error& e, store::write_kind kind) {
     failure = e;
-    config::log_limited(log_level::error, "journal.commit-failed", {{"error", e.message}, {"requests", work.size()}});
+    config::log_limited(log_level::error, "journal.commit-failed", {{"error", e.message}, {"requests", count}});
     if (e.code == ec::store_full && kind == store::write_kind::ordinary) return false;
-    for (auto& w : work) w.answer.deliver(refusal(e));
+    for (size_t i = 0; i < count; ++i) work[i].answer.deliver(refusal(e));
+    work.erase(work.begin(), work.begin() + static_cast<ptrdiff_t>(count));
     if (e.code == ec::internal) judge_disk();
     return true;
   }

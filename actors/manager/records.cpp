@@ -101,9 +101,13 @@ uint64_t last_fact_of(const log_entry& e) { return e.first_seq + (e.facts.empty(
 result<void> load_log_end(store::writer& w, recovered& out) {
   return w.scan(
       table::log, {}, direction::backward,
-      [&](std::string_view, std::string_view value) {
+      [&](std::string_view key, std::string_view value) {
+        out.last_seq = std::max(out.last_seq, log_number(key));  // also of one that only a newer version can read
         auto e = unpack<log_entry>(value);
-        if (!e) return true;
+        if (!e) {
+          ++out.damaged;
+          return true;
+        }
         out.last_seq = std::max(out.last_seq, last_fact_of(*e));
         out.last_time = e->time;
         return false;

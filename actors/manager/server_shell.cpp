@@ -4,6 +4,7 @@
 #include <list>
 
 #include "actors/core/blueprint.hpp"
+#include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/runtime/caf_setup.hpp"
 
@@ -144,13 +145,7 @@ struct server_shell {
     if (!committed) return op;
     for (const auto& n : committed->facts) {
       if (const auto* a = std::get_if<operation_accepted>(&n.what)) op = *a->op;
-      if (const auto* e = std::get_if<operation_ended>(&n.what); e && op && op->id == e->id) {
-        op->status = e->status;
-        op->failure = e->failure;
-        op->note = e->note;
-        op->ended_at = e->ended_at;
-        op->progress = 100;
-      }
+      if (const auto* e = std::get_if<operation_ended>(&n.what); e && op && op->id == e->id) core::end(*op, *e);
     }
     return op;
   }

@@ -91,6 +91,7 @@ using registry_actor =
 struct agent_said {
   std::string routing_id;
   msg::from_agent what;
+  std::shared_ptr<void> credit{};  // of the door; comes back once the message was dealt with
 };
 struct peer_lost {
   std::string routing_id;

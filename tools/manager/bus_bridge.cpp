@@ -93,7 +93,8 @@ void bus_bridge::on_agent_message(bus::agent_inbound&& message) noexcept {
     log_limited(log_level::warn, "agent.bad-message", {{"tag", message.tag}, {"error", what.error().message}});
     return;
   }
-  node_.load()->said({std::move(message.routing_id), std::move(*what)});
+  node_.load()->said(
+      {std::move(message.routing_id), std::move(*what), std::make_shared<bus::credit>(std::move(message.token))});
 }
 
 void bus_bridge::on_bad_message(const bus::bad_message& bad) noexcept {

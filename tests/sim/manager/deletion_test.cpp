@@ -140,6 +140,20 @@ TEST_CASE_METHOD(away, "purge keeps the data when told so, and remembers them", 
   CHECK(finish("create", c).has_value());
 }
 
+TEST_CASE_METHOD(away, "data that a purge left burdens its name only while it lies there", "[sim][manager][acc-58]") {
+  deleted("pz1");
+  REQUIRE(finish("purge", purge_server{"pz1", true, true, false}).has_value());
+  auto elsewhere = a_server("pz1", "alpha");
+  elsewhere.server_data_path = "/mnt/other";
+  CHECK(operate("create", elsewhere, {.dry_run = true}).has_value());
+  auto c = a_server("pz1", "alpha");
+  c.use_existing_data = true;
+  REQUIRE(finish("create", c).has_value());
+  REQUIRE(finish("rm", remove_server{"pz1"}).has_value());
+  REQUIRE(finish("purge", purge_server{"pz1", true, false, true}).has_value());
+  CHECK(finish("create", a_server("pz1", "alpha")).has_value());
+}
+
 TEST_CASE_METHOD(away, "a delete whose removal fails is tried again by every sync", "[sim][manager][fc-29]") {
   running("pz1");
   at("alpha").fail_step = "removing";

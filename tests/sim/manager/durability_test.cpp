@@ -78,6 +78,54 @@ TEST_CASE_METHOD(stage, "in a full store refused work does not keep a stop of th
   CHECK(code(answer<operation_reply>(stop)) == "ok");
 }
 
+TEST_CASE_METHOD(stage, "one entry that can never be kept takes nothing else with it", "[sim][manager][fc-63]") {
+  running("pz1");
+  running("pz2");
+  std::string wire;
+  net.to_manager = [&, pass = net.to_manager](rt::agent_said said) {
+    wire = said.routing_id;
+    pass(std::move(said));
+  };
+  advance(2s);  // it beats
+  REQUIRE_FALSE(wire.empty());
+  auto stop = send("server.stop", stop_server{"pz1"}, {.wait = true});
+  auto report = observed{};
+  report.what.server = server("pz2").id;
+  report.what.container = presence::present;
+  report.what.view = body_of("pz2")->view;
+  report.what.data = data_state::present;
+  report.what.drift = std::string(9 << 20, 'x');
+  manager->node().said({wire, report});
+  auto restart = send("server.edit", edit_server{"pz2", {{"A", "1"}}, {}, {}, {}, {}, {}, {}, {}}, {.wait = true});
+  REQUIRE(until([&] { return answered(stop) && answered(restart); }));
+  CHECK(code(answer<operation_reply>(stop)) == "ok");
+  CHECK(code(answer<operation_reply>(restart)) == "ok");
+  CHECK(server("pz2").env.contains("A"));
+  CHECK(server("pz2").drift.empty());
+}
+
+TEST_CASE_METHOD(stage, "what is too much for one transaction is kept in several", "[sim][manager][fc-63]") {
+  std::vector<std::string> names;
+  for (int i = 0; i < 40; ++i) names.push_back(running("pz" + std::to_string(i)).name);
+  edit_server e;
+  for (int k = 0; k < 29; ++k) e.config["KEY" + std::to_string(k)] = std::string(32'000, 'v');
+  const auto before = db.commits();
+  std::vector<std::string> all;
+  for (const auto& name : names) {
+    e.server = name;
+    all.push_back(send("server.edit", e, {.wait = true}));
+  }
+  for (const auto& r : all) {
+    REQUIRE(until([&] { return answered(r); }));
+    CHECK(code(answer<operation_reply>(r)) == "ok");
+  }
+  CHECK(db.commits() - before >= 3);
+  for (const auto& name : names) CHECK(server(name).env.size() >= 29);
+  e.config["MORE"] = std::string(32'000, 'v');
+  for (int k = 29; k < 40; ++k) e.config["KEY" + std::to_string(k)] = std::string(32'000, 'v');
+  CHECK(code(operate("edit", e)) == "too_large");
+}
+
 TEST_CASE_METHOD(stage, "a server's actor that throws is started again and its caller is answered", "[sim][manager]") {
   running("pz1");
   settle();

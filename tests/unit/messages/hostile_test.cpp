@@ -110,6 +110,23 @@ TEST_CASE("hostile bytes: a long list of rubbish ends at its first item", "[unit
   CHECK(!unpack<from_agent>(bytes));
 }
 
+TEST_CASE("hostile bytes: items of a byte that stand for records take no more memory than the message may",
+          "[unit][messages][hostile]") {
+  const std::string head("\xdd\x00\x0f\x42\x40", 5);
+  // A million observations, each an array without fields.
+  const auto r = unpack<from_agent>("\x92\x02\x92" + std::string(1, '\0') + head + repeated("\x90", 1'000'000));
+  REQUIRE(!r);
+  CHECK(r.error().message.find("more memory than a message of this size may") != std::string::npos);
+  // What a large host really says.
+  inventory large;
+  for (int i = 0; i < 10'000; ++i) {
+    observation o;
+    o.server = {"s" + std::to_string(i)};
+    large.servers.push_back(o);
+  }
+  CHECK(unpack<from_agent>(pack(from_agent{large})));
+}
+
 TEST_CASE("hostile bytes: numbers and names out of range are refused", "[unit][messages][hostile]") {
   CHECK(!unpack<orphan_data>("\x91\x05"));
   CHECK(!unpack<from_agent>("\x92\x7f\x90"));
