@@ -184,14 +184,17 @@ struct server {
   std::string container_image;  // what its container was made from, as the Engine says
   time_point started_at{};      // of its container, by the host's clock, as last seen
   data_past past = data_past::unknown;
+  time_point failed_at{};  // when last_error came
   ZEDOPS_FIELDS(id, name, agent, template_name, image, image_tag, env, ports, data_path, recovery, status, desired,
                 data, data_bytes, container_id, container, health, exit_code, restarts, has_run, pending_rebuild, stale,
                 drift, last_error, created_at, updated_at, observed_at, deleted_at, purge_at, revision, seq, log_head,
-                op, crash, priority, incident_seq, restart_run, container_image, started_at, past)
+                op, crash, priority, incident_seq, restart_run, container_image, started_at, past, failed_at)
   friend bool operator==(const server&, const server&) = default;
 };
 
 ZEDOPS_ENUM(agent_status, pending, online, suspect, unreachable, revoked)
+
+constexpr bool is_connected(agent_status s) { return s == agent_status::online || s == agent_status::suspect; }
 
 struct agent {
   agent_id id;

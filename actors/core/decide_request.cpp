@@ -287,32 +287,4 @@ decision decide_request(const server& s, const requested& in, const context& cx)
   return std::visit(request_machine{s, in.who, cx}, in.what);
 }
 
-decision decide_cancel(const server& s, const cancel_requested& in, const context& cx) {
-  decision d;
-  d.why = {cause_kind::request, in.op.value, in.actor};
-  if (!s.op || s.op->id != in.op) {
-    d.refusal = error{ec::wrong_state, "the operation has ended", "zedctl op get " + in.op.value, in.op.value};
-    return d;
-  }
-  const auto& op = *s.op;
-  if (op.kind == op_kind::move || op.kind == op_kind::adopt) return cancel_at_work(s, op, in.actor, cx);
-  const bool can_go_back = op.kind == op_kind::stop || op.kind == op_kind::remove || op.kind == op_kind::restore ||
-                           (op.kind == op_kind::purge && op.prior != server_status::deleting);
-  if (!never_sent(op) || !can_go_back) {
-    d.refusal = error{ec::wrong_state, "the agent is already at work on it",
-                      "it ends by itself, at the latest at its deadline: zedctl op wait " + op.id.value, op.id.value};
-    return d;
-  }
-  if (op.kind == op_kind::remove) d.facts.emplace_back(server_restored{cx.now});
-  // Its retention begins anew: a wish taken back may not cost a server its time.
-  if (op.kind == op_kind::restore) d.facts.emplace_back(server_deleted{cx.now, cx.now + cx.retention});
-  if (op.prior_desired != s.desired) {
-    d.facts.emplace_back(desired_changed{op.prior_desired});
-    d.effects.emplace_back(watch{});  // its agent may have come back with the wish that is withdrawn
-  }
-  if (op.prior != s.status) d.facts.emplace_back(status_changed{s.status, op.prior, "cancelled by " + in.actor});
-  d.facts.emplace_back(operation_ended{op.id, op_status::cancelled, std::nullopt, "cancelled by " + in.actor, cx.now});
-  return d;
-}
-
 }  // namespace zedops::core::detail

@@ -7,8 +7,14 @@ namespace zedops::core::detail {
 
 decision decide_created(const msg::server& s, const created& in, const context& cx);
 decision decide_request(const msg::server& s, const requested& in, const context& cx);
+decision decide_seen(const msg::server& s, const seen& in, const context& cx);
+decision decide_reported(const msg::server& s, const reported& in, const context& cx);
 decision decide_acted(const msg::server& s, const acted& in, const context& cx);
 decision decide_cancel(const msg::server& s, const cancel_requested& in, const context& cx);
+decision decide_given_up(const msg::server& s, const given_up& in, const context& cx);
+
+// The open operation is over, and its agent has not said how it went.
+decision end_without_report(const msg::server& s, msg::error why, decision d, const context& cx);
 
 // Opens an operation and, when the agent is there, sends its command; else the operation waits for it.
 void open(decision& d, const msg::server& s, msg::operation op, const context& cx);

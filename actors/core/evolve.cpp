@@ -61,7 +61,10 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.started_at = x.started_at;
                  },
                  [&](const drift_changed& x) { s.drift = x.drift; },
-                 [&](const error_changed& x) { s.last_error = x.failure; },
+                 [&](const error_changed& x) {
+                   s.last_error = x.failure;
+                   s.failed_at = x.failure ? at : never;
+                 },
                  [&](const server_deleted& x) {
                    s.deleted_at = x.deleted_at;
                    s.purge_at = x.purge_at;
@@ -164,12 +167,17 @@ void apply(server& s, const log_entry& entry) {
   s.log_head = entry.first_seq;
 }
 
+time_point retry_at(const server& s) {
+  if (!s.last_error) return never;
+  return (s.failed_at == never ? s.updated_at : s.failed_at) + recovery_retry;
+}
+
 time_point next_due(const server& s) {
   if (s.status == server_status::purged) return never;
   if (s.op) return s.op->deadline;
   if (in_restart_series(s)) return s.restart_run->last + restart_quiet;
   if (s.status == server_status::deleted)  // after a purge that failed not at once again
-    return s.last_error ? std::max(s.purge_at, s.updated_at + recovery_retry) : s.purge_at;
+    return std::max(s.purge_at, retry_at(s));
   return never;
 }
 

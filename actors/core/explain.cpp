@@ -42,7 +42,7 @@ std::optional<time_point> recovery_at(const server& s) {
   if (s.op || s.status != server_status::missing || s.desired != desired_state::running ||
       s.recovery != recovery_policy::automatic || s.stale || (s.data != data_state::present && !nothing_to_lose(s)))
     return std::nullopt;
-  return s.last_error ? s.updated_at + recovery_retry : s.updated_at;
+  return s.last_error ? retry_at(s) : s.updated_at;
 }
 
 const incident* newest_deed(const explain_input& in) {

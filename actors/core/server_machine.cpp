@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "actors/core/decide_adopt.hpp"
 #include "actors/core/decide_move.hpp"
 #include "actors/core/decide_request.hpp"
 #include "actors/core/observe.hpp"
@@ -61,38 +60,6 @@ send_command command_for(const server& s, const operation& op, const context& cx
 
 namespace {
 
-constexpr bool makes_container(op_kind k) {
-  return k == op_kind::create || k == op_kind::start || k == op_kind::restart || k == op_kind::recreate ||
-         k == op_kind::rebuild || k == op_kind::restore || k == op_kind::move || k == op_kind::adopt;
-}
-
-// Where a server stands after an operation that did not succeed, if nothing was seen since.
-server_status after_failure(const server& s, const operation& op) {
-  switch (op.kind) {
-    case op_kind::create: return server_status::failed;
-    case op_kind::remove: return server_status::deleting;  // the wish stays; every sync tries again
-    case op_kind::adopt:  // unlike a failed create it may not begin with empty directories
-    case op_kind::restore: return server_status::missing;
-    case op_kind::purge: return s.deleted_at != never ? server_status::deleted : op.prior;
-    case op_kind::start:
-    case op_kind::stop:
-    case op_kind::restart:
-    case op_kind::rebuild:
-    case op_kind::recreate:
-    case op_kind::move:
-    case op_kind::edit: return op.prior;
-  }
-  return op.prior;
-}
-
-// `told`: what the agent reports of it, if it does.
-void end_operation(decision& d, const operation& op, op_status status, std::optional<error> failure, std::string note,
-                   time_point now, const command_result* told) {
-  if (failure) failure->operation = op.id.value;
-  d.facts.emplace_back(operation_ended{op.id, status, std::move(failure), std::move(note), now,
-                                       told ? told->calls : std::vector<engine_call>{}});
-}
-
 // The record as it will be once the facts so far are committed: later rules of the same decision look at it.
 server preview(const server& s, const decision& d, time_point now) {
   server next = s;
@@ -104,7 +71,14 @@ bool wants_recovery(const server& s, const context& cx) {
   if (s.op || !cx.agent_online || s.status != server_status::missing || s.desired != desired_state::running ||
       s.recovery != recovery_policy::automatic || s.stale || (s.data != data_state::present && !nothing_to_lose(s)))
     return false;
-  return !s.last_error || cx.now - s.updated_at >= recovery_retry;
+  return cx.now >= retry_at(s);
+}
+
+// A removal that failed is tried again by the next sync, then at growing distance.
+time_point removal_retry_at(const server& s) {
+  const bool tried = s.last_error && s.last_error->code != ec::agent_unreachable;
+  if (!tried || s.failed_at == never) return never;
+  return s.failed_at + std::clamp(s.failed_at - s.deleted_at, duration{0}, recovery_retry);
 }
 
 // What level-triggered reconciliation adds to whatever else was decided: deletions and recoveries still owed.
@@ -117,7 +91,8 @@ void reconcile(decision& d, const server& s, const context& cx, bool container_s
     return;
   }
   const bool gone = next.status == server_status::deleted || next.status == server_status::deleting;
-  if (gone && next.desired != desired_state::purged && container_seen && cx.agent_online) {
+  if (gone && next.desired != desired_state::purged && container_seen && cx.agent_online &&
+      cx.now >= removal_retry_at(next)) {
     if (next.status != server_status::deleting)
       d.facts.emplace_back(status_changed{next.status, server_status::deleting, "a container of it was seen"});
     next = preview(s, d, cx.now);
@@ -125,7 +100,9 @@ void reconcile(decision& d, const server& s, const context& cx, bool container_s
   }
 }
 
-decision decide_seen(const server& s, const seen& in, const context& cx) {
+}  // namespace
+
+decision detail::decide_seen(const server& s, const seen& in, const context& cx) {
   decision d;
   d.why = {in.kind, in.hint, {}};
   if (s.id.empty() || s.status == server_status::purged || s.op) return d;
@@ -151,6 +128,8 @@ decision decide_seen(const server& s, const seen& in, const context& cx) {
   reconcile(d, s, cx, in.what.container == presence::present);
   return d;
 }
+
+namespace {
 
 decision decide_data_seen(const server& s, const data_seen& in, const context& cx) {
   decision d;
@@ -194,137 +173,14 @@ decision decide_progressed(const server& s, const progressed& in, const context&
   return d;
 }
 
-void settle_success(decision& d, const server& s, const operation& op, const command_result& r, const context& cx) {
-  if (op.kind == op_kind::purge) {
-    // Data that could not be looked at is not gone: whoever takes the name next has to be asked.
-    const bool kept = !op.remove_data && (r.after.data == data_state::present || r.after.data == data_state::unknown);
-    end_operation(d, op, op_status::succeeded, {}, r.note, cx.now, &r);
-    d.facts.emplace_back(server_purged{op.remove_data, kept ? s.data_path + "/" + s.name : std::string{},
-                                       op.remove_data ? r.bytes_removed : r.after.data_bytes});
-    d.effects.emplace_back(forget{});
-    return;
-  }
-  for (auto& f : facts_of(s, r.after, std::string(name_of(op.kind)))) d.facts.push_back(std::move(f));
-  if (op.kind == op_kind::remove && s.status != server_status::deleted)
-    d.facts.emplace_back(status_changed{s.status, server_status::deleted, "its container is gone"});
-  const bool born_now = op.kind == op_kind::create || op.kind == op_kind::adopt;
-  if (born_now && s.status == server_status::creating) {
-    auto born = s;
-    born.status = server_status::missing;  // from where every observation leads on
-    const auto to = status_seen(born, r.after);
-    d.facts.emplace_back(status_changed{s.status, to == server_status::missing ? server_status::failed : to,
-                                        op.kind == op_kind::create ? "created" : "adopted"});
-  }
-  const bool remade = born_now || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
-                      (makes_container(op.kind) && r.after.view.id != s.container_id);
-  if (remade && s.pending_rebuild)
-    d.facts.emplace_back(
-        server_edited{s.image, s.image_tag, s.env, s.data_path, s.recovery, false, s.crash, s.priority});
-  if (s.last_error) d.facts.emplace_back(error_changed{});
-  end_operation(d, op, op_status::succeeded, {}, r.note, cx.now, &r);
-}
-
-void settle_failure(decision& d, const server& s, const operation& op, error failure, const command_result* told,
-                    const context& cx) {
-  auto base = s;
-  const auto fallback = after_failure(s, op);
-  if (fallback != s.status) {
-    d.facts.emplace_back(status_changed{s.status, fallback, std::string(name_of(op.kind)) + " failed"});
-    base.status = fallback;
-  }
-  if (op.kind == op_kind::purge && op.prior_desired != s.desired) {
-    d.facts.emplace_back(desired_changed{s.deleted_at != never ? desired_state::deleted : op.prior_desired});
-    d.effects.emplace_back(watch{});  // its agent guards it again
-  }
-  if (op.kind == op_kind::adopt) detail::leave_to_its_owner(d, s);
-  if (told)
-    for (auto& f : facts_of(base, told->after, std::string(name_of(op.kind)) + " failed"))
-      d.facts.push_back(std::move(f));
-  failure.operation = op.id.value;
-  d.facts.emplace_back(error_changed{failure});
-  end_operation(d, op, op_status::failed, failure, {}, cx.now, told);
-}
-
-// What is not simply a failure of it.
-void settle_move(decision& d, const server& s, const operation& op, command_result r, const context& cx) {
-  if (!detail::switched(s, op) && !r.failure) return detail::settle_switch(d, s, op, r, cx);
-  if (!detail::switched(s, op)) {  // it was cancelled, and the agent has put everything back
-    for (auto& f : facts_of(s, r.after, "move cancelled")) d.facts.push_back(std::move(f));
-    return end_operation(d, op, op_status::cancelled, {}, r.failure->message, cx.now, &r);
-  }
-  if (r.failure) r.note = detail::leftover_note(s, op, *r.failure);
-  settle_success(d, s, op, r, cx);
-}
-
-// Not of the work, which was not begun. Only what this life asked for is answered by it, and only where asking again
-// gives the same: what its agent's disk does not keep, and what was called off. The rest is sent again after a sync,
-// until the deadline.
-bool decides_nothing(const operation& op, const command_result& r, const context& cx) {
-  switch (r.refusal) {
-    case agent_refusal::none: return r.failure && r.failure->code == ec::not_leader;  // an agent that knows no refusals
-    case agent_refusal::outdated:
-    case agent_refusal::lanes_full:
-    case agent_refusal::stopping: return true;
-    case agent_refusal::withdrawn: return r.term != cx.term || op.step != detail::step_cancelling;
-    case agent_refusal::not_kept: return r.term != cx.term;
-  }
-  return true;
-}
-
-decision decide_reported(const server& s, const reported& in, const context& cx) {
-  const auto& r = in.report;
-  decision d;
-  if (!s.op || s.op->id != r.op) {  // late: what it saw still counts
-    const bool blind = r.after.container == presence::unknown && r.after.data == data_state::unknown;
-    if (r.failure && blind) return d;  // refused or withdrawn without a look
-    d = decide_seen(s, seen{r.after, cause_kind::report, "late report of " + r.op.value}, cx);
-    detail::follow_late_switch(d, s, r);
-    return d;
-  }
-  const auto op = *s.op;
-  if (r.attempt != op.attempt) return d;  // of an earlier command for it, repeated
-  if (decides_nothing(op, r, cx)) {
-    d.effects.emplace_back(request_sync{});
-    return d;
-  }
-  d.why = {cause_kind::report, op.id.value, op.actor};
-  d.fresh_start = r.fresh_start && op.fresh;
-  // What was to be removed must not be there: the agent's word alone is not enough.
-  const bool removes = op.kind == op_kind::remove || op.kind == op_kind::purge;
-  if (removes && !r.failure && r.after.container == presence::present) {
-    settle_failure(d, s, op,
-                   error{ec::engine_error,
-                         "its container " + r.after.view.name + " is still there",
-                         "look at it on its host: docker ps -a",
-                         {}},
-                   &r, cx);
-    return d;
-  }
-  const bool came_to_nothing = op.kind == op_kind::restore && r.failure &&
-                               (r.failure->code == ec::no_data || r.failure->code == ec::data_unknown);
-  if (came_to_nothing) {
-    for (auto& f : facts_of(s, r.after, "restore")) d.facts.push_back(std::move(f));
-    end_operation(d, op, op_status::succeeded, {},
-                  r.failure->code == ec::no_data ? std::string(restored_without_data)
-                                                 : "restored, but not running: " + r.failure->message,
-                  cx.now, &r);
-  } else if (detail::never_was(op, r)) {
-    detail::forget_adoption(d, op, r, cx);
-  } else if (op.kind == op_kind::move && (detail::switched(s, op) || !r.failure || r.failure->code == ec::cancelled)) {
-    settle_move(d, s, op, r, cx);
-  } else if (r.failure) {
-    settle_failure(d, s, op, *r.failure, &r, cx);
-  } else {
-    settle_success(d, s, op, r, cx);
-  }
-  return d;
-}
-
 decision decide_ready(const server& s, const context& cx) {
   decision d;
   d.why = {cause_kind::link, {}, {}};
   if (s.id.empty() || s.status == server_status::purged || !cx.agent_online) return d;
   if (!s.op) {
+    // Given up while the agent was away: what has not begun there must not begin any more.
+    if (s.last_error && !s.last_error->operation.empty())
+      d.effects.emplace_back(withdraw_command{operation_id{s.last_error->operation}});
     reconcile(d, s, cx, false);
     return d;
   }
@@ -388,11 +244,7 @@ decision decide_tick(const server& s, const context& cx) {
                                  " did not end in time (last step: " + (s.op->step.empty() ? "sent" : s.op->step) + ")",
                              "zedctl server history " + s.name,
                              {}};
-    if (detail::switched(s, *s.op))
-      end_operation(d, *s.op, op_status::succeeded, {}, detail::leftover_note(s, *s.op, e), cx.now, nullptr);
-    else settle_failure(d, s, *s.op, std::move(e), nullptr, cx);
-    d.effects.emplace_back(request_sync{});
-    return d;
+    return detail::end_without_report(s, std::move(e), std::move(d), cx);
   }
   if (in_restart_series(s)) return end_of_series(s, std::move(d));
   if (!cx.agent_online) return d;  // retried until its agent is back
@@ -422,13 +274,14 @@ decision decide(const server& s, const input& in, const context& cx) {
                           [&](const requested& x) { return detail::decide_request(s, x, cx); },
                           [&](const cancel_requested& x) { return detail::decide_cancel(s, x, cx); },
                           [&](const progressed& x) { return decide_progressed(s, x, cx); },
-                          [&](const reported& x) { return decide_reported(s, x, cx); },
-                          [&](const seen& x) { return decide_seen(s, x, cx); },
+                          [&](const reported& x) { return detail::decide_reported(s, x, cx); },
+                          [&](const seen& x) { return detail::decide_seen(s, x, cx); },
                           [&](const unseen& x) { return decide_unseen(s, x, cx); },
                           [&](const agent_ready&) { return decide_ready(s, cx); },
                           [&](const tick&) { return decide_tick(s, cx); },
                           [&](const data_seen& x) { return decide_data_seen(s, x, cx); },
                           [&](const acted& x) { return detail::decide_acted(s, x, cx); },
+                          [&](const given_up& x) { return detail::decide_given_up(s, x, cx); },
                       },
                       in);
   note_condition(d, s, cx);

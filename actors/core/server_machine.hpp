@@ -73,10 +73,14 @@ struct acted {  // its agent did, or saw, something while it was on its own: in 
 struct unseen {  // looking failed: nothing may be concluded
   msg::error failure;
 };
+struct given_up {  // its host is lost for good, and its owner says so
+  std::string actor;
+  std::string agent;  // name
+};
 struct agent_ready {};  // the agent is connected and has reported: send it what is still to be done
 struct tick {};         // some deadline of this server may have passed
 using input = std::variant<created, requested, cancel_requested, progressed, reported, seen, unseen, agent_ready, tick,
-                           data_seen, acted>;
+                           data_seen, acted, given_up>;
 
 // What decide() may know of the world.
 struct context {
@@ -100,6 +104,8 @@ inline constexpr std::string_view restored_without_data =
 inline constexpr msg::duration stall_max = std::chrono::seconds(120);
 // A failed automatic recovery, or a failed purge at the end of retention, is tried again after this long.
 inline constexpr msg::duration recovery_retry = std::chrono::minutes(5);
+// When, at the earliest; never: nothing has failed.
+msg::time_point retry_at(const msg::server& s);
 
 // ---- effects: what the shell does after the facts are durable ----
 struct send_command {  // the shell adds term and plan

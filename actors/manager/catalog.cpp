@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "actors/core/claims.hpp"
+#include "messages/condition.hpp"
 #include "messages/names.hpp"
 
 namespace zedops::manager {
@@ -32,7 +33,7 @@ void catalog::index(const row& r) {
   of_agent.insert(place_of(of_agent, r), &r);
   core::each_claim(s, [&](std::string_view claim) { claims_.insert(hash_of(claim), &r); });
   if (s.op) operations_[s.op->id.value] = s.id;
-  if (auto due = core::next_due(s); due != never) due_.emplace(due, s.id);
+  if (auto due = core::next_due(s); due != never) dues_of(s).emplace(due, s.id);
 }
 
 void catalog::unindex(const row& r) {
@@ -43,7 +44,7 @@ void catalog::unindex(const row& r) {
   if (auto i = place_of(of_agent, r); i != of_agent.end() && *i == &r) of_agent.erase(i);
   core::each_claim(s, [&](std::string_view claim) { claims_.erase(hash_of(claim), &r); });
   if (s.op) operations_.erase(s.op->id.value);
-  if (auto due = core::next_due(s); due != never) due_.erase({due, s.id});
+  if (auto due = core::next_due(s); due != never) dues_of(s).erase({due, s.id});
 }
 
 const catalog::row* catalog::holder_of(const std::string& claim) const {
@@ -131,7 +132,7 @@ agent_ptr catalog::agent_ever(const agent_id& id) const {
 
 bool catalog::agent_online(const agent_id& id) const {
   auto a = agent(id);
-  return a && (a->status == agent_status::online || a->status == agent_status::suspect);
+  return a && is_connected(a->status);
 }
 
 result<agent_ptr> catalog::resolve_agent(std::string_view text) const {
@@ -241,10 +242,21 @@ std::vector<server_ptr> catalog::open_operations() const {
   return out;
 }
 
+// What only its agent can do is due when the agent is there: however much of it waits, nobody else waits behind it.
+catalog::dues& catalog::dues_of(const msg::server& s) {
+  const bool for_agent = !s.op && s.status == server_status::deleted && !in_restart_series(s);
+  return for_agent ? due_with_agent_[s.agent] : due_;
+}
+
 std::vector<server_id> catalog::due(time_point now, size_t limit) const {
   read_lock lock(mutex_);
   std::vector<server_id> out;
-  for (auto i = due_.begin(); i != due_.end() && i->first <= now && out.size() < limit; ++i) out.push_back(i->second);
+  const auto take = [&](const dues& all) {
+    for (auto i = all.begin(); i != all.end() && i->first <= now && out.size() < limit; ++i) out.push_back(i->second);
+  };
+  take(due_);
+  for (const auto& [id, all] : due_with_agent_)
+    if (auto a = agents_.find(id); a != agents_.end() && is_connected(a->second->status)) take(all);
   return out;
 }
 

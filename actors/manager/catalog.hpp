@@ -86,7 +86,10 @@ class catalog {
   std::map<msg::agent_id, std::vector<const row*>> by_agent_;  // in the order of ids
   claim_index<row> claims_;
   std::unordered_map<std::string, msg::server_id> operations_;
-  std::set<std::pair<msg::time_point, msg::server_id>> due_;
+  using dues = std::set<std::pair<msg::time_point, msg::server_id>>;
+  dues& dues_of(const msg::server& s);
+  dues due_;
+  std::map<msg::agent_id, dues> due_with_agent_;  // deleted servers at the end of their retention
   std::array<uint64_t, msg::enum_names<msg::server_status>::list.size()> by_status_{};
 };
 

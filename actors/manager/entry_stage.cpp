@@ -62,6 +62,17 @@ std::string orphan_key(const agent_id& agent, const std::string& server_name) {
   return agent.value + "/" + server_name;
 }
 
+result<std::string> orphan_path(const store::store& s, const agent_id& agent, const std::string& server_name) {
+  auto read = s.begin_read();
+  if (!read) return fail(read.error());
+  auto value = (*read)->get(table::orphans, orphan_key(agent, server_name));
+  if (!value) return fail(value.error());
+  if (!*value) return std::string{};
+  auto left = unpack<orphan_data>(**value);
+  if (!left) return fail(left.error());
+  return left->path;
+}
+
 result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
   staged_entry out;
   result<void> ok;

@@ -27,6 +27,8 @@ struct staged_entry {
 
 // Key of the record of data that a purged server left.
 std::string orphan_key(const msg::agent_id& agent, const std::string& server_name);
+// Where the data of a purged server of this name was left; empty: nowhere that is known. Errors of the store.
+msg::result<std::string> orphan_path(const store::store& s, const msg::agent_id& agent, const std::string& server_name);
 
 class entry_stage {
  public:

@@ -71,7 +71,7 @@ struct gateway_state {
       for (const auto& row : operation_table)
         if (std::string_view(call.verb).substr(7) == row.verb) return operate(row, call);
     if (call.verb == "op.cancel") return cancel(call);
-    if (ask_agents(self, *world, to.hosts, asking, call)) return;
+    if (ask_agents(self, *world, to.hosts, to.registry, asking, call)) return;
     std::vector<std::string> verbs;
     for (const auto& row : operation_table) verbs.push_back("server." + std::string(row.verb));
     for (const auto& row : read_table) verbs.emplace_back(row.verb);
@@ -295,7 +295,7 @@ struct gateway_state {
     for (const auto& key : core::claims_of(*record))
       if (auto owner = world->records.claim_owner(key)) return fail(core::claim_taken(key, owner->name, owner->status));
     if (!c.use_existing_data) {
-      auto orphan = orphan_of((*a)->id, c.name);
+      auto orphan = orphan_path(world->store, (*a)->id, c.name);
       if (!orphan) return fail(orphan.error());
       if (*orphan == record->data_path + "/" + record->name)
         return fail(ec::already_exists, "the data of a purged server " + c.name + " is still at " + *orphan,
@@ -307,18 +307,6 @@ struct gateway_state {
     }
     return record;
   }
-  // Where the data of a purged server of this name was left; empty: nowhere that is known.
-  result<std::string> orphan_of(const agent_id& agent, const std::string& server_name) const {
-    auto read = world->store.begin_read();
-    if (!read) return fail(read.error());
-    auto value = (*read)->get(store::table::orphans, orphan_key(agent, server_name));
-    if (!value) return fail(value.error());
-    if (!*value) return std::string{};
-    auto o = unpack<orphan_data>(**value);
-    if (!o) return fail(o.error());
-    return o->path;
-  }
-
   void submit(const std::shared_ptr<open_request>& r, core::input what) {
     const auto n = ++last;
     r->deadline = self->clock().now() + decision_time_max;

@@ -116,7 +116,7 @@ rt::host_actor spawn_host(caf::actor_system& sys, shared& world, host_handles to
             self->state.start_sync();
         },
         [self](rt::host_query& q) { return self->state.on_query(q); },
-        [self](const rt::forget_agent&) { return self->state.on_forget(); },
+        [self](const rt::forget_agent& f) { return self->state.on_forget(f.lost); },
         [self](rt::tick_atom) { self->state.tick(); },
     };
   });

@@ -63,7 +63,7 @@ void host_state::answer_queries(const host_answer& a) {
   queries.clear();
 }
 
-caf::result<host_answer> host_state::on_forget() {
+caf::result<host_answer> host_state::on_forget(bool lost) {
   auto p = self->make_response_promise<host_answer>();
   host_answer a;
   if (auto servers = world->records.servers_of(id); !servers.empty())
@@ -78,7 +78,7 @@ caf::result<host_answer> host_state::on_forget() {
     return p;
   }
   auto r = record();
-  commit({agent_removed{r ? r->name : id.value}}, {cause_kind::request, {}, {}}, [this, p](bool ok) mutable {
+  commit({agent_removed{r ? r->name : id.value, lost}}, {cause_kind::request, {}, {}}, [this, p](bool ok) mutable {
     host_answer done;
     if (!ok) done.failure = error{ec::internal, "the journal refused", "repeat the request", {}};
     p.deliver(std::move(done));

@@ -80,7 +80,7 @@ struct host_state {
 
   // host_queries.cpp
   caf::result<rt::host_answer> on_query(rt::host_query& q);
-  caf::result<rt::host_answer> on_forget();
+  caf::result<rt::host_answer> on_forget(bool lost);
   void on_data(msg::data_answer& m);
   void expire_queries();
   void answer_queries(const rt::host_answer& a);

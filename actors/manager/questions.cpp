@@ -13,10 +13,13 @@ using namespace msg;
 using rt::host_answer;
 using rt::host_query;
 
+constexpr size_t given_up_named_max = 1'000;  // servers that a plan names
+
 struct asker {
   rt::gateway_actor::pointer self;
   shared& world;
   const rt::hosts_actor& hosts;
+  const rt::registry_actor& registry;
   asking_clients& waiting;
   const rt::client_call& call;
 
@@ -209,6 +212,7 @@ struct asker {
     }
     auto kept = std::make_shared<rt::client_call>(call);
     auto handle = hosts;
+    auto owners = registry;
     ask(a->id, port_query{0, *asked}, [=, w = &world, s = self, tpl = &t, all = &waiting](host_answer& got) {
       auto* seen = got.what ? std::get_if<port_answer>(&*got.what) : nullptr;
       bool clash = false;
@@ -219,7 +223,7 @@ struct asker {
             clash = true;
           }
       if (!clash || rounds == 0) return answer_result(*w, kept->who, *reply);
-      asker{s, *w, handle, *all, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
+      asker{s, *w, handle, owners, *all, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
     });
   }
 
@@ -243,6 +247,75 @@ struct asker {
           r.lines = std::move(lines->lines);
           answer_result(*w, who, r);
         });
+  }
+
+  // Its host is lost for good: every server of it is purged without a word of its agent, then it is forgotten.
+  void give_up() const {
+    auto q = body_of<msg::forget_agent>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    const auto& name = (*a)->name;
+    if (!q->lost)
+      return refuse({ec::bad_request,
+                     "only an agent whose host is lost for good is given up with its servers",
+                     "say so: --lost; one that comes back keeps everything",
+                     {}});
+    if (is_connected((*a)->status))
+      return refuse({ec::wrong_state,
+                     "agent " + name + " is connected: its host is not lost",
+                     "purge its servers one by one, then: zedctl agent rm " + name,
+                     {}});
+    const auto servers = world.records.servers_of((*a)->id);
+    auto reply = std::make_shared<forget_reply>();
+    reply->agent = view_of(**a);
+    reply->servers = servers.size();
+    for (const auto& s : servers) {
+      reply->operations += s->op ? 1 : 0;
+      if (reply->plan.size() < given_up_named_max) reply->plan.push_back(fate_of(*s));
+    }
+    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    if (!options) return refuse(options.error());
+    if (options->actor.empty()) options->actor = "local";
+    if (options->dry_run) return answer_result(world, call.who, *reply);
+    if (q->confirm != name)
+      return refuse(
+          {ec::bad_request, "giving up an agent must be confirmed by its name", "set confirm to " + name, {}});
+    auto left = std::make_shared<size_t>(servers.size());
+    auto failed = std::make_shared<std::optional<error>>();
+    const auto end = [*this, who = call.who, id = (*a)->id, reply, failed, done = wait()] {
+      done();
+      if (*failed) return answer_error(world, who, **failed);
+      drop(who, id, reply);
+    };
+    if (servers.empty()) return end();
+    for (const auto& s : servers)
+      self->request(registry, caf::infinite, rt::server_call{s->id, core::given_up{options->actor, name}, false})
+          .then(
+              [left, failed, end](rt::server_reply& r) {
+                if (r.failure) *failed = r.failure;
+                if (--*left == 0) end();
+              },
+              [left, failed, end](caf::error&) {
+                *failed = error{ec::internal, "a server's actor did not answer", "repeat it", {}};
+                if (--*left == 0) end();
+              });
+  }
+  static std::string fate_of(const server& s) {
+    auto out =
+        s.name + " (" + std::string(name_of(s.status)) + "): its record goes; data in " + s.data_path + "/" + s.name;
+    return s.op ? out + "; " + std::string(row_of(s.op->kind).verb) + " " + s.op->id.value + " ends as failed" : out;
+  }
+  void drop(const rt::peer& who, const agent_id& id, const std::shared_ptr<forget_reply>& reply) const {
+    self->request(hosts, agent_time_max, rt::forget_agent{id, true})
+        .then(
+            [w = &world, who, reply](host_answer& got) {
+              if (got.failure) answer_error(*w, who, *got.failure);
+              else answer_result(*w, who, *reply);
+            },
+            [w = &world, who](caf::error&) {
+              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
+            });
   }
 
   void forget() const {
@@ -269,15 +342,16 @@ struct asker {
 
 }  // namespace
 
-bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts, asking_clients& waiting,
-                const rt::client_call& call) {
-  const asker a{self, world, hosts, waiting, call};
+bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+                const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call) {
+  const asker a{self, world, hosts, registry, waiting, call};
   if (call.verb == "server.sync") return a.sync(), true;
   if (call.verb == "server.check-data") return a.check_data(), true;
   if (call.verb == "server.logs") return a.logs(), true;
   if (call.verb == "port.check") return a.check_ports(), true;
   if (call.verb == "port.suggest") return a.suggest(), true;
   if (call.verb == "agent.rm") return a.forget(), true;
+  if (call.verb == "agent.forget") return a.give_up(), true;
   return false;
 }
 

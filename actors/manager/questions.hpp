@@ -13,7 +13,7 @@ using asking_clients = std::map<std::pair<std::string, std::string>, size_t>;
 
 // False: the verb is none of these. Else it is answered, now or when the agents have; until then the client is in
 // `waiting`, so that whoever owns that can answer when no agent will any more.
-bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts, asking_clients& waiting,
-                const rt::client_call& call);
+bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+                const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call);
 
 }  // namespace zedops::manager

@@ -114,8 +114,9 @@ struct host_answer {
   std::optional<msg::from_agent> what;  // data_answer, port_answer or logs_answer
   msg::sync_row sync;                   // for sync_query
 };
-struct forget_agent {
+struct forget_agent {  // refused while it has servers or is connected
   msg::agent_id agent;
+  bool lost = false;  // given up with its servers; those are gone already
 };
 using host_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<peer_lost>, caf::reacts_to<to_host>,
                                     caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,

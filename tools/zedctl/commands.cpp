@@ -72,7 +72,7 @@ std::vector<parameter> global_parameters() {
        arity::optional,
        {"table", "wide", "json", "yaml", "name"}},
       {"-y,--yes", none, "", "Do not ask; needed for dangerous verbs when stdin is no terminal"},
-      {"--dry-run", none, "", "Say what would be done and change nothing"},
+      {"--dry-run", none, "", "Say what would be done and change nothing; refused where that cannot be said"},
       {"--wait,!--no-wait,!--detach", none, "",
        "Wait for the end of an operation (default), or print its id and return"},
       {"--timeout", text, "TIME", "Wait no longer than this: 90s, 2m; ZEDCTL_TIMEOUT"},

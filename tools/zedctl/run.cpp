@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "tools/zedctl/cli.hpp"
 #include "tools/zedctl/help.hpp"
 
@@ -7,6 +10,12 @@ namespace zedops::ctl {
 namespace {
 
 constexpr msg::duration version_max{1'000};
+
+// Of the verbs that change something, those without a plan. Reading is a dry run by itself.
+bool has_dry_run(std::string_view path) {
+  constexpr std::array without = {"op cancel", "context add", "context use", "context rm", "store backup"};
+  return std::find(without.begin(), without.end(), path) == without.end();
+}
 
 // Both ends; a manager that is not there is no error here.
 int version(session& s) {
@@ -31,6 +40,11 @@ int run(world& w, const std::vector<std::string>& arguments) {
     return session(w, plain).report(call.error());
   }
   session s(w, call->flags);
+  if (call->kind == invocation::what::verb && call->flags.dry_run && !has_dry_run(call->verb->path))
+    return s.report({msg::ec::bad_request,
+                     "zedctl " + call->verb->path + " cannot say beforehand what it would do",
+                     "leave out --dry-run to do it",
+                     {}});
   switch (call->kind) {
     case invocation::what::verb: return call->verb->run(s, call->values);
     case invocation::what::version: return version(s);

@@ -50,11 +50,13 @@ ending session::run(std::vector<exchange>& all, exchange_listener listener, std:
   return exchanger(w_, **t).run(all, limit, listener);
 }
 
-msg::result<std::string> session::ask_bytes(const std::string& verb, std::string body, msg::duration limit) {
+msg::result<std::string> session::ask_bytes(const std::string& verb, std::string body, msg::duration limit,
+                                            bool only_plan) {
   exchange x;
   x.name = verb;
   x.verb = verb;
   x.body = std::move(body);
+  x.options = packed_options(false, only_plan);
   if (limit > read_max) x.expect = answer::patient;
   std::vector<exchange> all{std::move(x)};
   auto patience = flags_.timeout.value_or(limit);
@@ -69,10 +71,10 @@ msg::result<std::string> session::ask_bytes(const std::string& verb, std::string
   return std::move(*all.front().outcome);
 }
 
-std::string session::packed_options(bool wait) const {
+std::string session::packed_options(bool wait, bool only_plan) const {
   msg::request_options o;
   o.actor = w_.variable("USER").empty() ? std::string("zedctl") : w_.variable("USER");
-  o.dry_run = flags_.dry_run;
+  o.dry_run = flags_.dry_run || only_plan;
   o.wait = wait && !flags_.dry_run;
   return msg::pack_map(o);
 }

@@ -60,9 +60,17 @@ class session {
     if (!bytes) return msg::fail(bytes.error());
     return msg::unpack_map<Reply>(*bytes);
   }
-  msg::result<std::string> ask_bytes(const std::string& verb, std::string body, msg::duration limit);
+  // What would be done, whether or not the user asked for a dry run.
+  template <class Reply, class Body>
+  msg::result<Reply> ask_plan(const std::string& verb, const Body& body) {
+    auto bytes = ask_bytes(verb, msg::pack_map(body), read_max, true);
+    if (!bytes) return msg::fail(bytes.error());
+    return msg::unpack_map<Reply>(*bytes);
+  }
+  msg::result<std::string> ask_bytes(const std::string& verb, std::string body, msg::duration limit,
+                                     bool only_plan = false);
   ending run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit);
-  std::string packed_options(bool wait) const;
+  std::string packed_options(bool wait, bool only_plan = false) const;
   bool was_interrupted() const { return w_.interrupted(); }
 
   // --- speaking ---

@@ -95,8 +95,8 @@ std::string data_trouble(session& s, const msg::agent_view& a) {
   wish.where.limit = 1;
   auto list = s.ask<msg::server_list>("server.ls", wish, knock_max);
   if (!list || list->servers.empty()) return {};
-  auto look =
-      s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false, {}}, knock_max);
+  auto look = s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false, {}},
+                                     knock_max);
   if (!look) return "cannot be looked at: " + look.error().message;
   if (look->servers.empty() || look->servers.front().state != msg::data_state::unknown) return {};
   return "unknown: " + look->servers.front().problem;
@@ -112,7 +112,7 @@ int describe(session& s, const arguments& a) {
 
 int rm(session& s, const arguments& a) {
   return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
-    if (!s.flags().yes) {
+    if (!s.flags().yes || s.flags().dry_run) {
       auto v = one_agent(s, name);
       if (!v) return msg::fail(v.error());
       auto text = fmt::format("Forget agent {}: {} on it, status {}.", v->name, counted(v->servers, "server"),
@@ -123,6 +123,32 @@ int rm(session& s, const arguments& a) {
     auto gone = s.ask<msg::agent_view>("agent.rm", msg::remove_agent{name, true});
     if (!gone) return msg::fail(with_agent_guess(s, gone.error(), name));
     return s.machine() ? msg::to_json(*gone, 2) : fmt::format("Forgot agent {}\n", gone->name);
+  });
+}
+
+std::string consequence_of(const msg::forget_reply& r) {
+  auto text = fmt::format("Give up agent {}, last seen {}: {} and {} of it go for good.\n", r.agent.name,
+                          r.agent.last_seen ? msg::to_rfc3339(*r.agent.last_seen) : std::string("never"),
+                          counted(r.servers, "server"), counted(r.operations, "open operation"));
+  for (const auto& line : r.plan) text += "  " + line + '\n';
+  return text + "Should that host come back, its containers run on, are nobody's, and are removed there by hand.";
+}
+
+// Its host burnt down: what is on it is given up, so that names are free and nothing waits for it any more.
+int forget(session& s, const arguments& a) {
+  const auto name = a.one("NAME");
+  msg::forget_agent wish{name, a.has("lost"), {}};
+  auto v = one_agent(s, name);
+  if (!v) return s.report(v.error());
+  auto plan = s.ask_plan<msg::forget_reply>("agent.forget", wish);
+  if (!plan) return s.report(plan.error());
+  if (s.flags().dry_run) return s.show(*plan, [&] { return consequence_of(*plan) + '\n'; });
+  if (auto ok = confirm_by_typing(s, consequence_of(*plan), plan->agent.name); !ok) return s.report(ok.error());
+  wish.confirm = plan->agent.name;
+  auto gone = s.ask<msg::forget_reply>("agent.forget", wish, patient_read_max);
+  if (!gone) return s.report(gone.error());
+  return s.show(*gone, [&] {
+    return fmt::format("Gave up agent {} and {}\n", gone->agent.name, counted(gone->servers, "server"));
   });
 }
 
@@ -180,6 +206,12 @@ std::vector<command> agent_commands() {
        {"zedctl agent get host1 -o json"}},
       {"agent describe", "One screen about an agent", {names}, describe, {"zedctl agent describe host1"}},
       {"agent rm", "Forget an agent that has no servers", {names}, rm, {"zedctl agent rm host1"}},
+      {"agent forget",
+       "Give up an agent whose host is lost for good, and its servers with it",
+       {{"NAME", agent, "", "Name or id of the agent", arity::one},
+        {"--lost", none, "", "Its host does not come back; needed"}},
+       forget,
+       {"zedctl agent forget --lost host1 --dry-run", "zedctl agent forget --lost host1"}},
       {"port check",
        "Which of these ports are taken, and by whom",
        {{"PORT", port_spec, "", "Number, with /udp or /tcp; without: both", arity::some}, where},

@@ -214,3 +214,22 @@ TEST_CASE_METHOD(away, "an operation without an end fails at its deadline, and t
   CHECK(finish("stop", stop_server{"pz1"}).has_value());
   CHECK(status("pz1") == server_status::stopped);
 }
+
+TEST_CASE_METHOD(away, "a host that is lost for good is given up with its servers, and its name is free again",
+                 "[sim][manager][acc-57]") {
+  running("pz1");
+  deleted("pz2");
+  CHECK(code(ask<forget_reply>("agent.forget", msg::forget_agent{"alpha", true, "alpha"})) == "wrong_state");
+  leave();
+  REQUIRE(operate("stop", stop_server{"pz1"}).has_value());
+  CHECK(code(ask<forget_reply>("agent.forget", msg::forget_agent{"alpha", false, "alpha"})) == "bad_request");
+  CHECK(code(ask<forget_reply>("agent.forget", msg::forget_agent{"alpha", true, "beta"})) == "bad_request");
+  CHECK(status("pz1") == server_status::running);
+  auto gone = ask<forget_reply>("agent.forget", msg::forget_agent{"alpha", true, "alpha"});
+  REQUIRE(gone.has_value());
+  CHECK(gone->servers == 2);
+  CHECK(gone->operations == 1);
+  CHECK(gone->plan.size() == 2);
+  CHECK(ask<agent_list>("agent.ls", list_agents{})->agents.empty());
+  CHECK(ask<server_list>("server.ls", list_servers{true, {}, {}, {}, {}})->servers.empty());
+}

@@ -89,3 +89,15 @@ TEST_CASE_METHOD(stage, "a purge by retention that fails is tried again later", 
   on("alpha").disk_mounted = true;
   CHECK(until([&] { return status("pz1") == server_status::purged; }, 10min));
 }
+
+TEST_CASE_METHOD(stage, "deleted servers of a host that is away are not looked at, however many wait there",
+                 "[sim][manager][acc-63][fc-60]") {
+  const auto gone = deleted("pz1");
+  const auto& records = manager->world().records;
+  at("alpha").crash();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+  advance(rules.retention + 60s);
+  CHECK(records.due(wall.now(), 10).empty());
+  at("alpha").start();
+  CHECK(until([&] { return status("pz1") == server_status::purged; }, 30s));
+}

@@ -125,6 +125,7 @@ void auditor::judge_server(const store::reader& r, const std::string& id, const 
 void auditor::judge_timer(const server& s, const manager::catalog& records) {
   const auto due = core::next_due(s);
   if (due == never) return;
+  if (!s.op && s.status == server_status::deleted && !records.agent_online(s.agent)) return;  // due with its agent
   const auto all = records.due(due, SIZE_MAX);
   if (std::find(all.begin(), all.end(), s.id) == all.end())
     say("the deadline of server " + s.id.value + " is not armed");
@@ -156,7 +157,10 @@ void auditor::look_at(host& h, const std::string& manager_id) {
     if (c.manager() != manager_id) continue;
     if (c.alive()) ++alive[c.server()];
     auto s = servers_.find({c.server()});
-    if (s != servers_.end() && s->second.status == server_status::purged)
+    // One that was given up with its host is nobody's any more.
+    const auto owner = s != servers_.end() ? agents_.find(s->second.agent) : agents_.end();
+    const bool given_up = owner != agents_.end() && owner->second.status == agent_status::revoked;
+    if (s != servers_.end() && s->second.status == server_status::purged && !given_up)
       say("purged server " + s->second.name + " has a container: " + c.view.name);
   }
   for (const auto& [server, n] : alive)

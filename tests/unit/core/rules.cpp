@@ -68,6 +68,8 @@ bool what_time_ended_is_withdrawn(const step& x) {
   const bool called_off = is<cancel_requested>(x.in) && x.before.op &&
                           (x.before.op->kind == op_kind::move || x.before.op->kind == op_kind::adopt);
   const bool told_again = is<agent_ready>(x.in) && x.before.op && x.before.op->step == "cancelling";
+  if (is<agent_ready>(x.in) && !x.before.op)  // given up while its agent was away
+    return !w || (x.before.last_error && w->op.value == x.before.last_error->operation);
   if (told_again) return !x.cx.agent_online || (w && w->op == x.before.op->id);
   if (called_off) return !w || (x.after.op && w->op == x.after.op->id);  // its agent puts everything back
   if (!given_up || never_sent(*x.before.op)) return w == nullptr;
@@ -171,6 +173,7 @@ bool fresh_is_asked_for(const step& x) {
 
 bool record_is_forgotten_only_after_a_purge(const step& x) {
   if (!fact_in<server_purged>(x.d)) return true;
+  if (is<given_up>(x.in)) return !x.cx.agent_online && effect_in<forget>(x.d);
   const auto* told = std::get_if<reported>(&x.in);
   if (!told || !x.before.op || !effect_in<forget>(x.d)) return false;
   const auto& r = told->report;
@@ -257,7 +260,7 @@ std::string text_of(const server& s, const input& in) {
   if (s.op) out += ", open " + std::string(name_of(s.op->kind)) + " [" + s.op->step + "]";
   constexpr std::array names = {"created", "requested", "cancel_requested", "progressed", "reported",
                                 "seen",    "unseen",    "agent_ready",      "tick",       "data_seen",
-                                "acted"};
+                                "acted",   "given_up"};
   static_assert(names.size() == std::variant_size_v<input>);
   out += std::string(" <- ") + names[in.index()];
   if (const auto* r = std::get_if<requested>(&in))

@@ -107,18 +107,49 @@ TEST_CASE("cancel: a restore that still waits goes back to deleted, with its who
   CHECK(x.s.purge_at == x.cx.now + x.cx.retention);
 }
 
-TEST_CASE("cancel: an agent that was lost may be at work on it still", "[unit][core][fc-21]") {
-  auto x = for_request(purge_all);
-  x.cx.agent_online = false;
-  x.wait(1h);
-  REQUIRE(x.s.op->step == step_waiting);
-  CHECK(code_of(x.give(cancel_requested{x.s.op->id, "ann"})) == "wrong_state");
-  CHECK(x.s.op);
+TEST_CASE("cancel: what was sent and waits for an agent that is lost is given up, and withdrawn on its return",
+          "[unit][core][fc-21][acc-24]") {
+  const server_request all[] = {purge_all, stop_server{}, remove_server{}, move_server{"", "/mnt/new"}};
+  for (const auto& what : all) {
+    auto x = for_request(what);
+    const auto id = x.s.op->id;
+    x.cx.agent_online = false;
+    x.wait(24h);
+    REQUIRE(x.s.op->step == step_waiting);
+    CHECK(code_of(x.give(cancel_requested{id, "ann"})) == "ok");
+    REQUIRE(!x.s.op);
+    CHECK((x.s.status == server_status::running || x.s.status == server_status::deleted));
+    REQUIRE(x.s.last_error);
+    CHECK(mentions(x.s.last_error->message, {"given up by ann"}));
+    const auto back = x.agent_back();
+    REQUIRE(effect_in<withdraw_command>(back));
+    CHECK(effect_in<withdraw_command>(back)->op == id);
+    // It was done after all.
+    x.give(seen{saw_nothing(data_state::absent), cause_kind::sync, {}});
+    CHECK(x.s.data == data_state::absent);
+  }
+}
+
+TEST_CASE("given up with its host: the record goes without a word of its agent", "[unit][core][acc-57]") {
+  for (bool busy : {true, false}) {
+    desk x(record(), true);
+    if (busy) x.ask(stop_server{});
+    CHECK(code_of(x.give(given_up{"ann", "host1"})) == "wrong_state");  // its agent is there
+    x.cx.agent_online = false;
+    const auto d = x.give(given_up{"ann", "host1"});
+    CHECK(code_of(d) == "ok");
+    CHECK(effect_in<forget>(d));
+    CHECK(x.s.status == server_status::purged);
+    REQUIRE(fact_in<server_purged>(d));
+    CHECK_FALSE(fact_in<server_purged>(d)->data_removed);
+    CHECK((fact_in<operation_ended>(d) != nullptr) == busy);
+    if (busy) CHECK(mentions(fact_in<operation_ended>(d)->failure->message, {"host1", "given up by ann"}));
+  }
 }
 
 TEST_CASE("refusal: what an agent did not begin with ends nothing that can be sent again", "[unit][core][acc-24]") {
-  for (const auto kind : {agent_refusal::outdated, agent_refusal::lanes_full, agent_refusal::stopping,
-                          agent_refusal::withdrawn}) {
+  for (const auto kind :
+       {agent_refusal::outdated, agent_refusal::lanes_full, agent_refusal::stopping, agent_refusal::withdrawn}) {
     INFO(name_of(kind));
     auto x = for_request(stop_server{});
     x.cx.term = 8;

@@ -106,6 +106,7 @@ std::vector<input> every_input(const server& s) {
     i.kind = kind;
     out.push_back(acted{{i}});
   }
+  out.push_back(given_up{"bob", "host1"});
   out.push_back(agent_ready{});
   out.push_back(tick{});
   return out;

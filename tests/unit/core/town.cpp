@@ -104,11 +104,11 @@ void town::carry_out(const server& s, const effect& e) {
   const auto* c = std::get_if<send_command>(&e);
   if (!c) return;
   if (accepted_[c->op.value] == 0) broken("a command left before its operation was durable");
-  if (auto done = h.done.find(c->op.value); done != h.done.end())
+  if (auto done = h.done.find(c->op.value); done != h.done.end() && done->second.attempt == c->attempt)
     return h.reports.emplace_back(s.id, done->second), void();
   for (auto& o : h.queue) {
     if (o.server == s.id && o.what.op != c->op) o.withdrawn = true;
-    if (o.what.op == c->op) return;  // its report will come
+    if (o.what.op == c->op && o.what.attempt == c->attempt) return;  // its report will come
   }
   h.queue.push_back({s.id, *c, now_});
 }
