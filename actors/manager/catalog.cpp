@@ -23,6 +23,9 @@ auto place_of(Rows& rows, const Row& r) {
   if (rows.empty() || rows.back()->first < r.first) return rows.end();
   return std::lower_bound(rows.begin(), rows.end(), &r, [](auto* a, auto* b) { return a->first < b->first; });
 }
+bool due_with_agent(const msg::server& s) {
+  return !s.op && s.status == server_status::deleted && !in_restart_series(s);
+}
 }  // namespace
 
 void catalog::index(const row& r) {
@@ -55,6 +58,16 @@ const catalog::row* catalog::holder_of(const std::string& claim) const {
   });
 }
 
+void catalog::drop_purged(const std::vector<server_id>& ids) {
+  write_lock lock(mutex_);
+  for (const auto& id : ids) {
+    auto i = servers_.find(id);
+    if (i == servers_.end() || live(*i->second)) continue;
+    unindex(*i);
+    servers_.erase(i);
+  }
+}
+
 void catalog::put(server_ptr s) {
   write_lock lock(mutex_);
   put_locked(std::move(s));
@@ -77,7 +90,8 @@ void catalog::put_locked(server_ptr s) {
   const auto& old = *i->second;
   const bool same_keys = old.status == s->status && old.op.has_value() == s->op.has_value() &&
                          (!s->op || old.op->id == s->op->id) && core::next_due(old) == core::next_due(*s) &&
-                         live(old) && old.ports == s->ports && old.name == s->name && old.agent == s->agent;
+                         due_with_agent(old) == due_with_agent(*s) && live(old) && old.ports == s->ports &&
+                         old.name == s->name && old.agent == s->agent;
   if (!same_keys) unindex(*i);
   i->second = std::move(s);
   if (!same_keys) index(*i);
@@ -243,18 +257,16 @@ std::vector<server_ptr> catalog::open_operations() const {
 }
 
 // What only its agent can do is due when the agent is there: however much of it waits, nobody else waits behind it.
-catalog::dues& catalog::dues_of(const msg::server& s) {
-  const bool for_agent = !s.op && s.status == server_status::deleted && !in_restart_series(s);
-  return for_agent ? due_with_agent_[s.agent] : due_;
-}
+catalog::dues& catalog::dues_of(const msg::server& s) { return due_with_agent(s) ? due_with_agent_[s.agent] : due_; }
 
-std::vector<server_id> catalog::due(time_point now, size_t limit) const {
+std::vector<server_id> catalog::due(time_point now, size_t limit, retention ended) const {
   read_lock lock(mutex_);
   std::vector<server_id> out;
   const auto take = [&](const dues& all) {
     for (auto i = all.begin(); i != all.end() && i->first <= now && out.size() < limit; ++i) out.push_back(i->second);
   };
   take(due_);
+  if (ended == retention::waits) return out;
   for (const auto& [id, all] : due_with_agent_)
     if (auto a = agents_.find(id); a != agents_.end() && is_connected(a->second->status)) take(all);
   return out;

@@ -18,10 +18,14 @@ namespace zedops::manager {
 using rt::agent_ptr;
 using rt::server_ptr;
 
+enum class retention : uint8_t { due, waits };  // what becomes of deleted servers whose time is over
+
 class catalog {
  public:
   // ---- writing: the journal, and recovery before any actor runs ----
   void put(server_ptr s);
+  // Of these, those that are purged: nothing speaks of them any more.
+  void drop_purged(const std::vector<msg::server_id>& ids);
   void put(const std::vector<server_ptr>& many);  // behind one lock
   void put(agent_ptr a);
   // A server whose stored record is damaged: shown as failed, with the evidence, until it is repaired.
@@ -48,7 +52,7 @@ class catalog {
   std::vector<msg::server_id> all_ids() const;
   std::vector<server_ptr> open_operations() const;
   // Servers whose next deadline has passed, at most `limit`.
-  std::vector<msg::server_id> due(msg::time_point now, size_t limit) const;
+  std::vector<msg::server_id> due(msg::time_point now, size_t limit, retention ended = retention::due) const;
   struct counts {
     std::map<msg::server_status, uint64_t> by_status;
     uint64_t servers = 0;

@@ -22,7 +22,8 @@ struct policy {
   core::liveness_policy liveness;
   core::restart_policy restarts;
   decltype(core::context::time_max) time_max = core::context{}.time_max;
-  uint64_t history_max = 1'000'000;  // events kept
+  uint64_t history_max = 1'000'000;    // events kept
+  msg::duration clock_trust{600'000};  // nothing is purged by time alone before the clock has gone evenly for so long
 };
 
 // The policy in force; a reload changes it under running actors.

@@ -15,6 +15,8 @@ namespace {
 
 using namespace msg;
 
+constexpr duration remind_interval{30'000};  // what a client that waits is told at least, which shows who has gone
+
 struct hub_state {
   static inline constexpr const char* name = "hub";
   struct watcher {
@@ -118,6 +120,21 @@ struct hub_state {
     for (const auto& w : i->second)
       world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
   }
+  // Where each operation that is waited for stands; the door tells of those that are not there any more.
+  void remind() {
+    for (const auto& [id, list] : watchers) {
+      auto s = world->records.operation_owner({id});
+      if (!s || !s->op) continue;
+      const auto body = pack_map(view_of(*s->op));
+      for (const auto& w : list) world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
+    }
+  }
+  void forget(const std::string& routing_id) {
+    for (auto i = watchers.begin(); i != watchers.end();) {
+      watching -= std::erase_if(i->second, [&](const watcher& w) { return w.who.routing_id == routing_id; });
+      i = i->second.empty() ? watchers.erase(i) : std::next(i);
+    }
+  }
   void end(const operation_id& id) {
     auto i = watchers.find(id.value);
     if (i == watchers.end()) return;
@@ -167,9 +184,15 @@ rt::hub_actor spawn_hub(caf::actor_system& sys, shared& world) {
   return sys.spawn([w = &world](rt::hub_actor::stateful_pointer<hub_state> self) -> rt::hub_actor::behavior_type {
     rt::install_defaults(self);
     self->state.world = w;
+    self->delayed_send(self, remind_interval, rt::tick_atom::value);
     return {
         [self](const rt::published& news) { self->state.publish(news); },
         [self](const rt::watch_operation& wanted) { self->state.watch(wanted); },
+        [self](const rt::peer_lost& gone) { self->state.forget(gone.routing_id); },
+        [self](rt::tick_atom) {
+          self->state.remind();
+          self->delayed_send(self, remind_interval, rt::tick_atom::value);
+        },
     };
   });
 }

@@ -287,11 +287,16 @@ struct journal_state {
     if (!ok || seen == 0) return;
     (void)(*w)->put(table::meta, meta_last_seq, std::to_string(last));
     (void)(*w)->trim(table::log, log_key(upto), trim_batch_max);
-    for (const auto& [t, key] : gone) (void)(*w)->erase(t, key);
+    std::vector<server_id> purged;
+    for (const auto& [t, key] : gone) {
+      (void)(*w)->erase(t, key);
+      if (t == table::servers) purged.push_back({key});
+    }
     if (auto done = (*w)->commit(); !done) {
       config::log_event(log_level::warn, "journal.trim-failed", {{"error", done.error().message}});
       return;
     }
+    world->records.drop_purged(purged);
     if (seen == trim_batch_max) self->send(self, rt::trim_atom::value);
   }
 };

@@ -95,6 +95,7 @@ void node::request(rt::client_call call) {
 }
 void node::said(rt::agent_said what) { caf::anon_send(to_->hosts, std::move(what)); }
 void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)); }
+void node::client_lost(rt::peer_lost what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }
 
 void node::stop() {

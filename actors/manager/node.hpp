@@ -23,7 +23,8 @@ class node {
   // From the bus; thread-safe.
   void request(rt::client_call call);
   void said(rt::agent_said what);
-  void lost(rt::peer_lost what);
+  void lost(rt::peer_lost what);         // an agent's connection
+  void client_lost(rt::peer_lost what);  // one that waited for an answer
 
   // Starts the actors of all known servers in the background; reads are answered without them.
   void warm_up();

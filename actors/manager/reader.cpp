@@ -62,12 +62,16 @@ result<server_list> list(const shared& w, const list_servers& q) {
   });
   out.servers.reserve(rows.size());
   std::map<agent_id, std::pair<agent_ptr, time_point>> seen;  // one lookup per agent, not per row
+  size_t bytes = 0;
   for (const auto& s : rows) {
+    for (const auto& [key, value] : s->env) bytes += key.size() + value.size();
+    if (bytes > page_bytes_max && !out.servers.empty()) break;
     auto [i, fresh] = seen.try_emplace(s->agent);
     if (fresh) i->second = {w.records.agent(s->agent), w.records.touched(s->agent).last_sync};
     out.servers.push_back(view_in(w, *s, i->second.first.get(), i->second.second));
   }
-  if (rows.size() == limit) out.next = rows.back()->id.value;
+  const bool more = rows.size() == limit || out.servers.size() < rows.size();
+  if (more) out.next = out.servers.back().id.value;
   return out;
 }
 

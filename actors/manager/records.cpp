@@ -222,6 +222,7 @@ result<event_page> history::replay(uint64_t since, uint64_t last_seq, const repl
   if (!back) return fail(back.error());
   uint64_t reached = since;
   size_t entries = 0;
+  size_t bytes = 0;
   bool first = true;
   auto gap = [&](uint64_t upto) {  // events reached+1 .. upto are gone
     if (page.gap_from == 0) page.gap_from = reached + 1;
@@ -231,6 +232,8 @@ result<event_page> history::replay(uint64_t since, uint64_t last_seq, const repl
   auto forward = (*r)->scan(
       table::log, from, direction::forward,
       [&](std::string_view, std::string_view value) {
+        if (!page.events.empty() && bytes + value.size() > page_bytes_max) return false;
+        bytes += value.size();
         auto e = unpack<log_entry>(value);
         if (!e) return true;
         if (first && e->first_seq > since + 1) gap(e->first_seq - 1);
@@ -263,10 +266,12 @@ result<event_page> history::of_entity(uint64_t head, uint64_t before, size_t lim
   auto r = store_.begin_read();
   if (!r) return fail(r.error());
   limit = std::clamp<size_t>(limit, 1, 5'000);
+  size_t bytes = 0;
   const auto entry_at = [&](uint64_t number) -> result<std::optional<log_entry>> {
     auto value = (*r)->get(table::log, log_key(number));
     if (!value) return fail(value.error());
     if (!*value) return std::optional<log_entry>{};  // trimmed
+    bytes += (*value)->size();
     auto e = unpack<log_entry>(**value);
     if (!e) return fail(e.error());
     return std::optional(std::move(*e));
@@ -277,7 +282,7 @@ result<event_page> history::of_entity(uint64_t head, uint64_t before, size_t lim
     auto newest = entry_at(head), last = entry_at(before);
     if (newest && last && *newest && *last && (*newest)->entity == (*last)->entity) at = (*last)->prev;
   }
-  for (size_t n = 0; at != 0 && n < entries_max && page.events.size() < limit; ++n) {
+  for (size_t n = 0; at != 0 && n < entries_max && page.events.size() < limit && bytes < page_bytes_max; ++n) {
     auto e = entry_at(at);
     if (!e) return fail(e.error());
     if (!*e) {

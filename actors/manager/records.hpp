@@ -16,6 +16,8 @@ inline constexpr std::string_view meta_last_seq = "log.last";  // survives the t
 std::string log_key(uint64_t first_seq);  // big endian: byte order is number order
 uint64_t log_number(std::string_view key);
 
+inline constexpr size_t page_bytes_max = 8 << 20;  // a page ends there, and after one row at least
+
 // What a restart continues from.
 struct recovered {
   std::string manager_id;

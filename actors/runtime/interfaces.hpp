@@ -62,7 +62,12 @@ struct watch_operation {
   bool bare = false;  // answer with the operation alone (op.wait), not with operation and server
 };
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
-using hub_actor = caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<watch_operation>>;
+struct peer_lost {  // a connection of a client, or of an agent, is not there any more
+  std::string routing_id;
+};
+using hub_actor =
+    caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<watch_operation>, caf::reacts_to<peer_lost>,
+                     caf::reacts_to<tick_atom>>;  // INTERNAL: those who wait are told where it stands
 
 // ---- server: one actor per server ----
 struct server_call {
@@ -92,9 +97,6 @@ struct agent_said {
   std::string routing_id;
   msg::from_agent what;
   std::shared_ptr<void> credit{};  // of the door; comes back once the message was dealt with
-};
-struct peer_lost {
-  std::string routing_id;
 };
 struct to_host {  // for the agent of a server; dropped when it is away: what is still to be done is sent on its return
   msg::agent_id agent;

@@ -44,7 +44,11 @@ class wall_clock {
  public:
   virtual ~wall_clock() = default;
   virtual msg::time_point now() = 0;
+  // For how long the host's clock has gone evenly: since it was last stepped forward by more than clock_step_max, at
+  // most since the process began; zero while it is behind `now` by more than that.
+  virtual msg::duration even_for() = 0;
 };
+inline constexpr msg::duration clock_step_max{60'000};
 
 class randomness {
  public:

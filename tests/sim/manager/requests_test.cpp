@@ -188,3 +188,20 @@ TEST_CASE_METHOD(stage, "garbage of clients is answered by an error", "[sim][man
     CHECK(code(answer<operation_reply>(r)) == "bad_request");
   }
 }
+
+TEST_CASE_METHOD(stage, "a client that is gone is not waited for, whatever it waited for", "[sim][manager]") {
+  running("pz1");
+  at("alpha").crash();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+  auto stop = operate("stop", stop_server{"pz1"});
+  REQUIRE(stop.has_value());
+  auto wait = send("op.wait", wait_operation{stop->operation.id.value});
+  const auto told = progress_of(wait);
+  advance(31s);
+  CHECK(progress_of(wait) > told);  // so that the door hears when it has gone
+  for (const auto* n : {"0", "1", "2"}) manager->node().client_lost({"c-ann" + std::string(n)});
+  settle();
+  const auto then = progress_of(wait);
+  advance(65s);
+  CHECK(progress_of(wait) == then);
+}

@@ -101,3 +101,22 @@ TEST_CASE_METHOD(stage, "deleted servers of a host that is away are not looked a
   at("alpha").start();
   CHECK(until([&] { return status("pz1") == server_status::purged; }, 30s));
 }
+
+TEST_CASE_METHOD(stage, "a clock that leaps past every retention purges nothing until it has gone evenly for a while",
+                 "[sim][manager][acc-62][fc-62]") {
+  manager->world().rules.change([](auto& p) { p.clock_trust = 10min; });
+  deleted("pz1");
+  wall.set_by(100 * 24h);
+  advance(9min);
+  CHECK(status("pz1") == server_status::deleted);
+  CHECK(on("alpha").data_of("pz1") == data_state::present);
+  SECTION("set right again, it keeps everything until the time has really come") {
+    wall.set_by(-100 * 24h);
+    advance(2h);
+    CHECK(status("pz1") == server_status::deleted);
+    CHECK(finish("restore", restore_server{"pz1"}).has_value());
+  }
+  SECTION("if it is the time, the purge comes late") {
+    CHECK(until([&] { return status("pz1") == server_status::purged; }, 5min));
+  }
+}

@@ -2,6 +2,7 @@
 // manager/clock.hpp: never back within a process, nor behind what the store has recorded; forward jumps are followed.
 #pragma once
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include "actors/runtime/ports.hpp"
@@ -19,23 +20,35 @@ class virtual_wall final : public rt::wall_clock {
   msg::time_point wall() const { return sim_start + time_.now() + skew_; }
   // A new process: only what the store has recorded holds it up.
   void reset(msg::time_point not_before) {
-    base_ = not_before;
-    since_ = time_.now();
+    even_since_.reset();
+    rebase(not_before);
   }
   msg::time_point now() override {
     if (throw_in > 0 && --throw_in == 0) throw std::runtime_error("the clock has failed (on purpose)");
     const auto flowed = base_ + (time_.now() - since_);
-    if (wall() > flowed) reset(wall());
+    if (wall() - flowed > rt::clock_step_max) even_since_ = time_.now();
+    if (flowed - wall() > rt::clock_step_max) even_since_.reset();
+    else if (!even_since_) even_since_ = time_.now();
+    if (wall() > flowed) rebase(wall());
     return std::max(wall(), flowed);
+  }
+  duration even_for() override {
+    (void)now();
+    return even_since_ ? time_.now() - *even_since_ : duration{0};
   }
 
   int throw_in = 0;  // the n-th look from now throws: how a bug in a shell is simulated
 
  private:
+  void rebase(msg::time_point t) {
+    base_ = t;
+    since_ = time_.now();
+  }
   const agenda& time_;
   duration skew_{0};
   msg::time_point base_{};
   duration since_{0};
+  std::optional<duration> even_since_;
 };
 
 }  // namespace zedops::sim

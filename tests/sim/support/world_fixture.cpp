@@ -28,6 +28,7 @@ manager::policy sim_policy() {
   manager::policy p;
   p.retention = 10min;
   p.sync_interval = 10s;
+  p.clock_trust = 0s;
   p.time_max.fill(duration(30s));
   return p;
 }
