@@ -29,9 +29,18 @@ struct mount {
   friend bool operator==(const mount&, const mount&) = default;
 };
 
+struct volume_mount {
+  std::string name;    // of a volume that is there already; empty: one of the container's own, with `device` behind it
+  std::string device;  // folder on the host; the Engine fills it from the image while it is empty
+  std::string target;
+  ZEDOPS_FIELDS(name, device, target)
+  friend bool operator==(const volume_mount&, const volume_mount&) = default;
+};
+
 struct healthcheck {
-  std::vector<std::string> test;  // as the Engine takes it: {"CMD", ...} or {"CMD-SHELL", "..."}; empty: the image's own
-  duration interval{};            // zero: the Engine's default, for all four
+  std::vector<std::string>
+      test;             // as the Engine takes it: {"CMD", ...} or {"CMD-SHELL", "..."}; empty: the image's own
+  duration interval{};  // zero: the Engine's default, for all four
   duration timeout{};
   duration start_period{};
   uint32_t retries = 0;
@@ -48,9 +57,10 @@ struct container_spec {
   std::map<std::string, std::string> labels;
   std::vector<port_binding> ports;
   std::vector<mount> mounts;
-  std::vector<std::string> networks;  // the first is the container's network mode, the rest are connected; empty: default bridge
+  std::vector<std::string>
+      networks;  // the first is the container's network mode, the rest are connected; empty: default bridge
   restart_rule restart = restart_rule::no;
-  uint32_t restart_max = 0;  // for on_failure; zero: no limit
+  uint32_t restart_max = 0;             // for on_failure; zero: no limit
   std::vector<std::string> entrypoint;  // empty: the image's
   std::vector<std::string> command;     // empty: the image's
   std::string user;
@@ -61,8 +71,9 @@ struct container_spec {
   uint32_t cpu_millis = 0;  // thousandths of a core; zero: no limit
   bool tty = false;
   bool open_stdin = false;
+  std::vector<volume_mount> volumes{};
   ZEDOPS_FIELDS(name, image, env, labels, ports, mounts, networks, restart, restart_max, entrypoint, command, user,
-                working_dir, stop_signal, health, memory_max, cpu_millis, tty, open_stdin)
+                working_dir, stop_signal, health, memory_max, cpu_millis, tty, open_stdin, volumes)
   friend bool operator==(const container_spec&, const container_spec&) = default;
 };
 

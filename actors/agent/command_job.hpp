@@ -65,9 +65,16 @@ class command_job {
   std::string fresh_start() const;
   msg::result<void> check_ports(const std::vector<msg::port_binding>& wanted, const std::vector<std::string>& ignored,
                                 const std::vector<msg::port_binding>& given_up = {});
-  msg::result<void> make_dirs();
   msg::result<void> make_networks();
   msg::result<void> pull(uint32_t from, uint32_t to);
+
+  // job_volumes.cpp
+  bool mounts(const std::string& target) const;
+  msg::result<void> carry_volumes(const docker::container_details& old);
+  msg::result<void> plan_volumes(const docker::image_info& image);
+  void drop_volumes(std::vector<std::string> names);
+  msg::result<void> make_dirs();
+  msg::result<void> give_dirs(const std::string& id);
 
   // job_run.cpp
   msg::result<void> run();
@@ -156,6 +163,7 @@ class command_job {
   std::string counts_;  // id of the container that counts: the recorded one, then the one that replaced it
   std::vector<host::copy_part> parts_;               // adopt: what of the original makes up the data
   std::optional<host::copy_size> size_before_stop_;  // move, adopt: of what is to be copied
+  std::vector<msg::volume_mount> volumes_;           // beside the plan's mounts: what the image declares
   msg::command_result result_;
 };
 

@@ -7,6 +7,9 @@
 
 namespace zedops::agent {
 
+// Below a server's tree: a folder for each volume that its image declares and its template does not mount.
+inline constexpr std::string_view volumes_folder = "volumes/";
+
 // The path of a directory below {root}/{name}/; bad_request when it is not there.
 msg::result<std::string> path_below(const msg::data_layout& layout, const msg::data_dir& dir);
 

@@ -211,6 +211,26 @@ std::string engine_calls::last_words(const std::string& id) {
   return w->text;
 }
 
+result<std::string> engine_calls::read_file(const std::string& id, const std::string& path) {
+  auto o = options();
+  auto c = open("read " + path + " of " + shown(id));
+  return closed(std::move(c), status_ok,
+                wait_for<std::string>(o.deadline, [&](auto h) { engine_.read_file(id, path, o, std::move(h)); }));
+}
+result<docker::effect> engine_calls::remove_volume(const std::string& name) {
+  auto o = options();
+  auto c = open("remove volume " + shown(name));
+  return closed_effect(std::move(c), status_absent, wait_for<docker::effect>(o.deadline, [&](auto h) {
+                         engine_.remove_volume(name, o, std::move(h));
+                       }));
+}
+result<std::vector<docker::volume_info>> engine_calls::volumes(docker::labels labels) {
+  auto o = options();
+  auto c = open("list volumes");
+  return closed(std::move(c), status_ok, wait_for<std::vector<docker::volume_info>>(o.deadline, [&](auto h) {
+                  engine_.list_volumes(std::move(labels), o, std::move(h));
+                }));
+}
 result<docker::volume_info> engine_calls::volume(const std::string& name) {
   auto o = options();
   auto c = open("look at volume " + shown(name));

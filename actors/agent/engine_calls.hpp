@@ -44,6 +44,9 @@ class engine_calls {
   msg::result<std::string> pull(const std::string& reference, docker::progress_handler progress);
   // The last lines that a container wrote, one per line; empty when they cannot be had.
   std::string last_words(const std::string& id);
+  msg::result<std::string> read_file(const std::string& id, const std::string& path);
+  msg::result<docker::effect> remove_volume(const std::string& name);
+  msg::result<std::vector<docker::volume_info>> volumes(docker::labels labels);
   msg::result<docker::volume_info> volume(const std::string& name);
   msg::result<docker::network_info> network(const std::string& name);
   msg::result<std::string> create_network(const std::string& name, docker::labels labels);

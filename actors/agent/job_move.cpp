@@ -101,6 +101,7 @@ result<void> command_job::prepare_copy(const docker::container_details* old) {
   if (!old) return {};
   ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
   ZEDOPS_TRY(make_networks());
+  if (cmd_.kind == command_kind::move) ZEDOPS_TRY(carry_volumes(*old));
   return pull(2, 10);
 }
 

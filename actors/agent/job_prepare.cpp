@@ -88,15 +88,6 @@ result<void> command_job::check_ports(const std::vector<port_binding>& wanted, c
   return {};  // unknown (the host is hidden): the Engine has the last word
 }
 
-result<void> command_job::make_dirs() {
-  if (cmd_.plan.data.dirs.empty()) return {};
-  auto request = dirs_request_of(cmd_.plan.data, env_.state.id());
-  if (!request) return fail(std::move(request.error()));
-  ZEDOPS_TRY(env_.host.make_dirs(*request));
-  effect("dirs_made");
-  return {};
-}
-
 result<void> command_job::make_networks() {
   for (const auto& name : cmd_.plan.container.networks) {
     auto there = calls_.network(name);
@@ -113,7 +104,7 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
   const auto& image = cmd_.plan.container.image;
   auto local = calls_.image(image);
   if (!local && local.error().code != ec::not_found) return fail(std::move(local.error()));
-  if (local && cmd_.plan.pull == pull_policy::if_missing) return {};
+  if (local && cmd_.plan.pull == pull_policy::if_missing) return plan_volumes(*local);
   ZEDOPS_TRY(step("pulling", from, image));
   auto pulled = calls_.pull(image, [report = report_, from, to](const docker::pull_state& p) {
     constexpr double mib = 1024.0 * 1024.0;
@@ -122,13 +113,13 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
                    fmt::format("{} {:.0f} of {:.0f} MiB", p.status, p.done_bytes / mib, p.total_bytes / mib));
   });
   effect("pulled");
-  if (pulled || pulled.error().code == ec::cancelled) {
-    if (!pulled) return fail(std::move(pulled.error()));
-    return {};
-  }
+  if (pulled) local = calls_.image(image);
+  if (pulled && local) return plan_volumes(*local);
+  if (pulled) return fail(std::move(local.error()));
+  if (pulled.error().code == ec::cancelled) return fail(std::move(pulled.error()));
   if (!local) return fail(std::move(pulled.error()));
   note("registry unreachable, used local image: " + pulled.error().message);
-  return {};
+  return plan_volumes(*local);
 }
 
 }  // namespace zedops::agent

@@ -7,6 +7,8 @@ namespace zedops::agent {
 using namespace msg;
 
 result<void> command_job::remove_one(const docker::container_details& c, docker::anonymous_volumes volumes) {
+  // Behind those of our own are folders of the tree: what goes is the Engine's entry, not the data.
+  if (value_of(c.view.labels, label::volumes) == "folders") volumes = docker::anonymous_volumes::remove;
   auto gone = calls_.remove(c.view.id, docker::removal::force, volumes);
   effect("removed");
   if (gone) return {};
@@ -27,7 +29,9 @@ result<void> command_job::remove() {
   if (auto not_ours = permit(*s); !not_ours) note("left alone: " + not_ours.error().message);
   const auto volumes = cmd_.kind == command_kind::purge && cmd_.remove_data ? docker::anonymous_volumes::remove
                                                                             : docker::anonymous_volumes::keep;
+  std::vector<std::string> carried;
   for (const auto& c : s->ours) {
+    carried.insert(carried.end(), c.volume_names.begin(), c.volume_names.end());
     if (is_alive(c.view.state))
       if (auto stopped = stop_gently(c, 10); !stopped) {
         if (stopped.error().code == ec::cancelled) return stopped;
@@ -42,6 +46,8 @@ result<void> command_job::remove() {
   if (!left->ours.empty())
     return fail(ec::engine_error, "container " + short_id(left->ours.front().view.id) + " is still there",
                 "look at it with docker inspect, then repeat");
+  if (volumes == docker::anonymous_volumes::keep) carried.clear();
+  drop_volumes(std::move(carried));
   return {};
 }
 

@@ -46,9 +46,10 @@ result<void> command_job::replace() {
   if (!fresh) {
     ZEDOPS_TRY(check_data());
     ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
-    ZEDOPS_TRY(make_dirs());
     ZEDOPS_TRY(make_networks());
+    ZEDOPS_TRY(carry_volumes(*old));
     ZEDOPS_TRY(pull(5, 45));
+    ZEDOPS_TRY(make_dirs());
   }
   const bool was_running = remember_running(old);
   auto done = swap(old, fresh);

@@ -32,6 +32,7 @@ result<void> command_job::run() {
     case container_state::removing:
     case container_state::dead: break;
   }
+  ZEDOPS_TRY(carry_volumes(*c));
   ZEDOPS_TRY(remove_one(*c, docker::anonymous_volumes::keep));
   return create_and_start();
 }
@@ -56,9 +57,9 @@ result<void> command_job::start_existing(const docker::container_details& c) {
 result<void> command_job::create_and_start() {
   ZEDOPS_TRY(check_data());
   ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {}));
-  ZEDOPS_TRY(make_dirs());
   ZEDOPS_TRY(make_networks());
   ZEDOPS_TRY(pull(5, 70));
+  ZEDOPS_TRY(make_dirs());
   ZEDOPS_TRY(step("creating", 72));
   auto c = create();
   if (!c) return fail(std::move(c.error()));
@@ -86,6 +87,8 @@ container_spec command_job::final_spec() const {
   spec.labels[label::manager] = manager_;
   spec.labels[label::server] = cmd_.server.value;
   spec.labels[label::operation] = cmd_.op.value;
+  spec.labels[label::volumes] = "folders";
+  spec.volumes = volumes_;
   return spec;
 }
 
@@ -95,6 +98,7 @@ result<command_job::made> command_job::create() {
     auto c = calls_.create(spec);
     if (c) {
       effect("created");
+      ZEDOPS_TRY(give_dirs(c->id));
       return made{c->id, true};
     }
     if (c.error().code != ec::already_exists || tries >= create_tries_max) return fail(std::move(c.error()));

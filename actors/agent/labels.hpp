@@ -14,6 +14,8 @@ inline constexpr const char* managed = "zedops.managed";
 inline constexpr const char* manager = "zedops.manager";
 inline constexpr const char* server = "zedops.server.id";
 inline constexpr const char* server_name = "zedops.server.name";
+// "folders": volumes that its image declares are folders of the server's tree.
+inline constexpr const char* volumes = "zedops.volumes";
 inline constexpr const char* operation = "zedops.operation";  // the operation that made the container
 }  // namespace label
 

@@ -23,7 +23,8 @@ rt::sweeper_actor spawn_sweeper(caf::actor_system& sys, shared& world, rt::regis
     rt::install_defaults(self);
     self->delayed_send(self, sweep_interval, rt::tick_atom::value);
     return {[=](rt::tick_atom) {
-      const bool trusted = w->clock.even_for() >= w->rules().clock_trust;
+      const auto rules = w->rules();
+      const bool trusted = w->clock.even_for() >= std::min(rules.clock_trust, rules.retention);
       for (auto& id : w->records.due(w->clock.now(), due_per_sweep_max, trusted ? retention::due : retention::waits))
         caf::anon_send(registry, rt::server_call{id, core::tick{}, false});
       if (++self->state.sweeps % trim_every == 0) self->send(journal, rt::trim_atom::value);

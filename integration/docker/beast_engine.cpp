@@ -7,6 +7,7 @@
 #include "integration/docker/http_client.hpp"
 #include "integration/docker/refusal.hpp"
 #include "integration/docker/streams.hpp"
+#include "integration/docker/tar.hpp"
 #include "integration/docker/target.hpp"
 
 namespace zedops::docker {
@@ -112,6 +113,34 @@ class beast_engine final : public engine {
 
   subscription pull_image(std::string reference, pull_options o, progress_handler on_progress,
                           handler<std::string> done) override;
+
+  void read_file(std::string id, std::string path, request_options o, handler<std::string> done) override {
+    auto request = make("GET", container(id, "/archive").with("path", path).text(), o);
+    request.body_max = 2 * file_bytes_max;
+    http_.request(std::move(request), [id, path, done = std::move(done)](msg::result<http_response> r) {
+      auto file =
+          read(r, "cannot read " + path + " of container " + id, [](std::string_view body) -> msg::result<std::string> {
+            auto text = first_file_of_tar(body);
+            if (!text) return msg::fail(msg::ec::not_found, "it is no regular file", "look at the image");
+            return std::move(*text);
+          });
+      done(std::move(file));
+    });
+  }
+
+  void remove_volume(std::string name, request_options o, handler<effect> done) override {
+    act("DELETE", docker::target{"/volumes/"}.path(name), o, "cannot remove volume " + name,
+        [done = std::move(done)](msg::result<effect> r) {
+          if (!r && r.error().code == msg::ec::not_found) return done(effect::already);
+          done(std::move(r));
+        });
+  }
+
+  void list_volumes(labels labels, request_options o, handler<std::vector<volume_info>> done) override {
+    auto target = docker::target{"/volumes"};
+    if (!labels.empty()) target.with("filters", json::filters(labels));
+    get(target.text(), o, list_body_max, "cannot list volumes", json::parse_volumes, std::move(done));
+  }
 
   void inspect_volume(std::string name, request_options o, handler<volume_info> done) override {
     get(docker::target{"/volumes/"}.path(name).text(), o, inspect_body_max, "cannot inspect volume " + name,

@@ -28,6 +28,8 @@ namespace zedops::docker {
 template <class T>
 using handler = std::function<void(msg::result<T>)>;
 
+inline constexpr size_t file_bytes_max = 1 << 20;  // of what read_file reads
+
 using labels = std::map<std::string, std::string>;
 
 struct request_options {
@@ -91,6 +93,7 @@ struct image_info {
   std::vector<std::string> entrypoint;
   std::vector<std::string> command;
   std::string user;
+  std::vector<std::string> volumes;  // paths that it declares
   uint64_t bytes = 0;
 };
 
@@ -202,6 +205,8 @@ class engine {
   // An absent container is `already`; one that is being removed by somebody else is `busy`.
   virtual void remove_container(std::string id_or_name, removal, anonymous_volumes, request_options,
                                 handler<effect>) = 0;
+  // One regular file of it, file_bytes_max at most; also while it does not run. Links are not followed.
+  virtual void read_file(std::string id_or_name, std::string path, request_options, handler<std::string>) = 0;
   virtual void container_stats_once(std::string id_or_name, request_options, handler<container_stats>) = 0;
 
   virtual void inspect_image(std::string reference, request_options, handler<image_info>) = 0;
@@ -209,6 +214,10 @@ class engine {
   // Engine's closing status. Progress is told when the whole percentage or the status changes.
   virtual subscription pull_image(std::string reference, pull_options, progress_handler, handler<std::string>) = 0;
 
+  // `already`: there is none; busy: a container uses it.
+  virtual void remove_volume(std::string name, request_options, handler<effect>) = 0;
+  // Volumes that carry all labels.
+  virtual void list_volumes(labels, request_options, handler<std::vector<volume_info>>) = 0;
   virtual void inspect_volume(std::string name, request_options, handler<volume_info>) = 0;
   virtual void inspect_network(std::string id_or_name, request_options, handler<network_info>) = 0;
   virtual void create_network(std::string name, labels, request_options, handler<std::string>) = 0;  // id

@@ -106,6 +106,15 @@ json host_config(const msg::container_spec& spec) {
   json mounts = json::array();
   for (const auto& m : spec.mounts)
     mounts.push_back({{"Type", "bind"}, {"Source", m.source}, {"Target", m.target}, {"ReadOnly", m.read_only}});
+  for (const auto& v : spec.volumes) {
+    json m = {{"Type", "volume"}, {"Target", v.target}};
+    if (!v.name.empty()) m["Source"] = v.name;
+    else
+      m["VolumeOptions"] = {
+          {"Labels", spec.labels},
+          {"DriverConfig", {{"Name", "local"}, {"Options", {{"type", "none"}, {"o", "bind"}, {"device", v.device}}}}}};
+    mounts.push_back(std::move(m));
+  }
   json restart = {{"Name", restart_name(spec.restart)}};
   if (spec.restart == msg::restart_rule::on_failure) restart["MaximumRetryCount"] = spec.restart_max;
   json out = {{"PortBindings", ports}, {"Mounts", mounts}, {"RestartPolicy", restart}};
@@ -289,15 +298,41 @@ msg::result<image_info> parse_image(std::string_view body) {
     out.entrypoint = text_list(child(*config, "Entrypoint"));
     out.command = text_list(child(*config, "Cmd"));
     out.user = text(*config, "User");
+    if (auto all = child(*config, "Volumes"); all && all->is_object())
+      for (const auto& [path, unused] : all->items()) out.volumes.push_back(path);
   }
   return out;
 }
 
+namespace {
+
+std::optional<volume_info> volume_in(const json& row) {
+  volume_info out{text(row, "Name"), text(row, "Driver"), text_map(child(row, "Options")),
+                  text_map(child(row, "Labels"))};
+  return out.name.empty() ? std::nullopt : std::optional(std::move(out));
+}
+
+}  // namespace
+
 msg::result<volume_info> parse_volume(std::string_view body) {
   auto doc = parse_object(body);
-  if (!doc || text(*doc, "Name").empty()) return not_understood("volume");
-  return volume_info{text(*doc, "Name"), text(*doc, "Driver"), text_map(child(*doc, "Options")),
-                     text_map(child(*doc, "Labels"))};
+  auto out = doc ? volume_in(*doc) : std::nullopt;
+  if (!out) return not_understood("volume");
+  return std::move(*out);
+}
+
+msg::result<std::vector<volume_info>> parse_volumes(std::string_view body) {
+  auto doc = parse_object(body);
+  if (!doc) return not_understood("list of volumes");
+  std::vector<volume_info> out;
+  const auto* rows = child(*doc, "Volumes");  // null when there are none
+  if (!rows || !rows->is_array()) return out;
+  for (const auto& row : *rows) {
+    auto v = volume_in(row);
+    if (!v) return not_understood("a volume without a name in the list");
+    out.push_back(std::move(*v));
+  }
+  return out;
 }
 
 msg::result<network_info> parse_network(std::string_view body) {

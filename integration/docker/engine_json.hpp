@@ -24,6 +24,7 @@ msg::result<container_details> parse_details(std::string_view body);
 msg::result<created_container> parse_created(std::string_view body);
 msg::result<std::string> parse_id(std::string_view body);
 msg::result<image_info> parse_image(std::string_view body);
+msg::result<std::vector<volume_info>> parse_volumes(std::string_view body);
 msg::result<volume_info> parse_volume(std::string_view body);
 msg::result<network_info> parse_network(std::string_view body);
 msg::result<container_stats> parse_stats(std::string_view body);

@@ -82,12 +82,16 @@ msg::result<root_made> prepare_root(const data_root& root);
 // Whose data root that is: the owner in its marker. Empty: no such folder, no marker, or it cannot be read.
 std::string owner_of_root(const std::string& data_path);
 
+// Which of the named directories get the owner: all, or those that are empty and belong to this process's user.
+enum class ownership { of_all, of_empty_ones };
+
 struct dirs_request {
   data_root root;
   std::string name;
   std::vector<std::string> dirs;  // below {data_path}/{name}/
   std::optional<uid_t> uid;       // owner of each named directory; absent: unchanged
   std::optional<gid_t> gid;
+  ownership owned = ownership::of_all;
 };
 
 // Makes {data_path}/{name} and the named directories, mode 0755; those that exist are kept. Returns how many were made.
@@ -108,9 +112,9 @@ struct removed_tree {
 };
 
 // Removes the server's tree, crash-safe: renamed to .trash-{name}-{id} first; a later call for that name finishes what
-// is left under any id. A tree that is absent is success. Unless asked, a directory {name}/backups that is not empty stays
-// where it is, untouched, and everything beside it goes. Refused before anything changes: a bad name, a link, a mount point or
-// another data root in what would go.
+// is left under any id. A tree that is absent is success. Unless asked, a directory {name}/backups that is not empty
+// stays where it is, untouched, and everything beside it goes. Refused before anything changes: a bad name, a link, a
+// mount point or another data root in what would go.
 msg::result<removed_tree> remove_tree(const remove_request& request);
 
 // Finishes every removal that a crash left in the root. Returns the bytes freed.

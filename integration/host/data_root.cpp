@@ -78,6 +78,20 @@ msg::result<made_dir> make_dir(int dir, const std::string& name, const std::stri
   return made_dir{std::move(fd), created};
 }
 
+bool is_mine(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && info.st_uid == ::geteuid();
+}
+
+bool is_empty(int fd) {
+  bool content = false;
+  (void)walk(fd, 1, [&](int, const char*, bool) {
+    content = true;
+    return false;
+  });
+  return !content;
+}
+
 }  // namespace
 
 std::string owner_of_root(const std::string& data_path) {
@@ -138,6 +152,7 @@ msg::result<unsigned> make_dirs(const dirs_request& request) {
     // Also for one that existed: a crash between making and giving away would leave it with the wrong owner for ever.
     auto uid = request.uid.value_or(static_cast<uid_t>(-1));
     auto gid = request.gid.value_or(static_cast<gid_t>(-1));
+    if (request.owned == ownership::of_empty_ones && !(is_mine(at.fd.get()) && is_empty(at.fd.get()))) continue;
     if ((request.uid || request.gid) && ::fchown(at.fd.get(), uid, gid) != 0)
       return failed("setting the owner of " + path, errno);
   }

@@ -74,6 +74,16 @@ class whole_engine final : public engine {
     h = around("pull_image", std::move(h));
     return real_->pull_image(std::move(reference), o, std::move(p), std::move(h));
   }
+  void read_file(std::string id, std::string path, request_options o, handler<std::string> h) override {
+    real_->read_file(std::move(id), std::move(path), o, std::move(h));
+  }
+  void remove_volume(std::string name, request_options o, handler<effect> h) override {
+    h = around("remove_volume", std::move(h));
+    real_->remove_volume(std::move(name), o, std::move(h));
+  }
+  void list_volumes(labels l, request_options o, handler<std::vector<volume_info>> h) override {
+    real_->list_volumes(std::move(l), o, std::move(h));
+  }
   void inspect_volume(std::string name, request_options o, handler<volume_info> h) override {
     real_->inspect_volume(std::move(name), o, std::move(h));
   }

@@ -165,6 +165,12 @@ void fake_docker::create_container(msg::container_spec spec, request_options, ha
   c.view.image = spec.image;
   c.ports = spec.ports;
   c.env = spec.env;
+  c.mounts = spec.mounts;
+  c.user = image_user;
+  for (const auto& v : spec.volumes) {
+    c.volumes.push_back({v.device, v.target, false});
+    c.volume_names.push_back(v.name.empty() ? "anonymous" : v.name);
+  }
   c.networks = spec.networks;
   h(created_container{id, {}});
 }
@@ -243,8 +249,12 @@ void fake_docker::container_stats_once(std::string, request_options, handler<con
 void fake_docker::inspect_image(std::string ref, request_options, handler<image_info> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
-  if (images.contains(ref)) h(image_info{});
-  else h(absent("image: " + ref));
+  if (images.contains(ref)) {
+    image_info i;
+    i.volumes = image_volumes;
+    i.user = image_user;
+    h(std::move(i));
+  } else h(absent("image: " + ref));
 }
 
 subscription fake_docker::pull_image(std::string ref, pull_options, progress_handler told, handler<std::string> h) {
@@ -261,6 +271,19 @@ subscription fake_docker::pull_image(std::string ref, pull_options, progress_han
   return {};
 }
 
+void fake_docker::read_file(std::string, std::string path, request_options, handler<std::string> h) {
+  if (refuse(h)) return;
+  if (auto f = files.find(path); f != files.end()) h(f->second);
+  else h(absent("file: " + path));
+}
+void fake_docker::remove_volume(std::string name, request_options, handler<effect> h) {
+  if (refuse(h)) return;
+  calls.push_back("remove volume " + name);
+  h(effect::done);
+}
+void fake_docker::list_volumes(docker::labels, request_options, handler<std::vector<volume_info>> h) {
+  if (!refuse(h)) h(std::vector<volume_info>{});
+}
 void fake_docker::inspect_volume(std::string name, request_options, handler<volume_info> h) {
   if (!refuse(h)) h(volume_info{name, "local", volume_options[name], {}});
 }

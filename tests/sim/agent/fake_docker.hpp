@@ -26,6 +26,9 @@ class fake_docker final : public docker::engine {
   bool holds_starts = false;         // starts begin only when let_starts_go() is called
   bool holds_pulls = false;          // pulls end only when let_pulls_go() is called
   std::set<std::string> images{"game:1"};
+  std::vector<std::string> image_volumes;                                    // declared by every image
+  std::string image_user;                                                    // of every image
+  std::map<std::string, std::string> files;                                  // in every container, by path
   std::map<std::string, std::map<std::string, std::string>> volume_options;  // by name; else it has none
   std::function<msg::time_point()> clock;                                    // of starts and exits; may be empty
 
@@ -65,6 +68,10 @@ class fake_docker final : public docker::engine {
   void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
+  void read_file(std::string, std::string, docker::request_options, docker::handler<std::string>) override;
+  void remove_volume(std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void list_volumes(docker::labels, docker::request_options,
+                    docker::handler<std::vector<docker::volume_info>>) override;
   void inspect_volume(std::string, docker::request_options, docker::handler<docker::volume_info>) override;
   void inspect_network(std::string, docker::request_options, docker::handler<docker::network_info>) override;
   void create_network(std::string, docker::labels, docker::request_options, docker::handler<std::string>) override;

@@ -54,6 +54,10 @@ class sim_engine final : public docker::engine {
   void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
+  void read_file(std::string, std::string, docker::request_options, docker::handler<std::string>) override;
+  void remove_volume(std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void list_volumes(docker::labels, docker::request_options,
+                    docker::handler<std::vector<docker::volume_info>>) override;
   void inspect_volume(std::string, docker::request_options, docker::handler<docker::volume_info>) override;
   void inspect_network(std::string, docker::request_options, docker::handler<docker::network_info>) override;
   void create_network(std::string, docker::labels, docker::request_options, docker::handler<std::string>) override;
