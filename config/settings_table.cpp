@@ -108,6 +108,11 @@ const std::array agent_rows = {
         "the id of an agent that lost its state folder, as zedctl agent describe shows it: gives it its data "
         "back; empty: the one in state_dir",
         at_restart, text_rule::optional_name},
+    setting<agent>{
+        "accept_engine", &agent::accept_engine, "",
+        "the identity of a Docker Engine that may take the place of the one before, as the agent's log and zedctl "
+        "agent describe show it; empty: another one is not worked with",
+        at_restart, text_rule::none},
     setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
                    text_rule::none, 1, 64},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",

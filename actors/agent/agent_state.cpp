@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* key_id = "agent.id";
 constexpr const char* key_manager = "agent.manager";
+constexpr const char* key_engine = "agent.engine";
 constexpr const char* key_term = "agent.term";
 constexpr std::string_view key_root = "agent.root.";
 
@@ -83,6 +84,7 @@ result<void> agent_state::load() {
   std::string term;
   if (auto ok = text(key_id, id_.value); !ok) return ok;
   if (auto ok = text(key_manager, manager_); !ok) return ok;
+  if (auto ok = text(key_engine, engine_); !ok) return ok;
   if (auto ok = text(key_term, term); !ok) return ok;
   term_ = number_of(term);
   auto ok = (*r)->scan(
@@ -140,6 +142,16 @@ std::set<std::string> agent_state::used_roots() const {
 std::string agent_state::manager_id() const {
   std::lock_guard guard(memory_);
   return manager_;
+}
+std::string agent_state::engine() const {
+  std::lock_guard guard(memory_);
+  return engine_;
+}
+result<void> agent_state::remember_engine(const std::string& identity) {
+  if (auto ok = put(table::meta, key_engine, identity, write_kind::essential); !ok) return ok;
+  std::lock_guard guard(memory_);
+  engine_ = identity;
+  return {};
 }
 uint64_t agent_state::term() const {
   std::lock_guard guard(memory_);

@@ -42,6 +42,8 @@ class agent_state {
 
   // wrong_state: this agent belongs to another manager.
   msg::result<void> belong_to(const std::string& manager_id);
+  std::string engine() const;  // identity of the Engine that was worked with; empty: none yet
+  msg::result<void> remember_engine(const std::string& identity);
   // not_leader: a higher term was seen. Durable when it returns.
   msg::result<void> obey(uint64_t term);
 
@@ -75,6 +77,7 @@ class agent_state {
   std::mutex disk_;            // one writer at a time
   msg::agent_id id_;
   std::string manager_;
+  std::string engine_;
   uint64_t term_ = 0, order_ = 0;
   std::set<std::string> roots_;
   std::map<msg::operation_id, journal_entry> journal_;

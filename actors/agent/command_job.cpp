@@ -45,7 +45,9 @@ command_result command_job::execute() {
   }
   if (result_.failure) result_.failure->operation = cmd_.op.value;
   const bool kept_after_purge = cmd_.kind == command_kind::purge && !cmd_.remove_data && !result_.failure;
-  result_.after = look_after(kept_after_purge ? host::sizing::measure : host::sizing::skip);
+  if (!env_.engine_is || env_.engine_is->verdict())  // else what is seen is of another Engine
+    result_.after = look_after(kept_after_purge ? host::sizing::measure : host::sizing::skip);
+  result_.after.server = cmd_.server;
   result_.calls = calls_.taken();
   return std::move(result_);
 }
@@ -53,6 +55,7 @@ command_result command_job::execute() {
 result<void> command_job::dispatch() {
   if (manager_.empty() || cmd_.server.empty() || cmd_.op.empty())
     return fail(ec::bad_request, "a command without manager, server or operation", "this is a defect of the manager");
+  if (env_.engine_is) ZEDOPS_TRY(env_.engine_is->verdict());
   switch (cmd_.kind) {
     case command_kind::run: return run();
     case command_kind::stop: return stop();

@@ -42,6 +42,8 @@ struct watcher_state {
       post([this, g, info = std::move(info)] {
         if (g != generation) return;
         if (!info) return lost(info.error());
+        if (options.identity)
+          if (auto same = options.identity->judge(*info); !same) return lost(same.error());
         reached = true;
         told_down = false;
         log_event("engine.reached", {{"version", info->engine_version}, {"api", info->spoken_version}});

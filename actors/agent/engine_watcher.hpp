@@ -2,6 +2,7 @@
 #pragma once
 #include <caf/actor_system.hpp>
 
+#include "actors/agent/engine_identity.hpp"
 #include "actors/agent/interfaces.hpp"
 #include "messages/time.hpp"
 
@@ -12,6 +13,7 @@ struct watcher_options {
   msg::duration retry_max{5'000};
   msg::duration ping_every{10'000};  // an idle event stream cannot show a hung Engine
   msg::duration ping_deadline{5'000};
+  engine_identity* identity = nullptr;  // outlives the actor; null: every Engine will do
 };
 
 // `engine` must outlive the actor.

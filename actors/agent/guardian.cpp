@@ -140,7 +140,9 @@ void guardian::consider(const observation& o, occasion why) {
   }
   if (o.view.state != container_state::exited || !boots(*g) || !g->known.wanted_running) return;
   if (!may_touch(o.view.labels, p_.manager(), o.server) || is_set_aside(o.view.name)) return;
-  if (o.view.finished_at < s.started && (s.alive.empty() || s.alive == o.view.id)) return;  // it was started since
+  // Of an earlier run than the one that was seen last: it was started since. Never by order alone: clocks are set back.
+  const bool same_run = o.view.started_at == s.started;
+  if (!same_run && o.view.finished_at < s.started && (s.alive.empty() || s.alive == o.view.id)) return;
   if (s.starting || p_.busy(o.server)) {
     s.later = o;
     return;

@@ -58,8 +58,10 @@ result<void> command_job::purge() {
   if (layout.name.empty() || layout.root.empty()) return {};
   ZEDOPS_TRY(step("removing", 85, "data"));
   const host::data_root root{layout.root, env_.state.id().value};
+  if (!env_.state.used_root(layout.root) && env_.host.owner_of_root(layout.root) == env_.state.id().value)
+    ZEDOPS_TRY(env_.state.remember_root(layout.root));  // before its state folder was lost
   if (!env_.state.used_root(layout.root)) {
-    // Never used by us: there is no data of ours, unless the root says otherwise.
+    // Never used by us: there is no data of ours.
     note("no data: " + layout.root + " was never used");
     result_.bytes_removed = 0;
     return {};

@@ -16,6 +16,7 @@ class real_host final : public host_port {
  public:
   explicit real_host(std::string engine_socket) : socket_(std::move(engine_socket)) {}
   host::data_report check(const host::check_request& request) override { return host::check(request); }
+  std::string owner_of_root(const std::string& path) override { return host::owner_of_root(path); }
   msg::result<host::root_made> prepare_root(const host::data_root& root) override { return host::prepare_root(root); }
   msg::result<unsigned> make_dirs(const host::dirs_request& request) override { return host::make_dirs(request); }
   msg::result<host::removed_tree> remove_tree(const host::remove_request& request) override {

@@ -27,6 +27,7 @@ class host_port {
  public:
   virtual ~host_port() = default;
   virtual host::data_report check(const host::check_request& request) = 0;
+  virtual std::string owner_of_root(const std::string& path) = 0;  // by its marker; empty: there is none
   virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
   virtual msg::result<unsigned> make_dirs(const host::dirs_request& request) = 0;
   virtual msg::result<host::removed_tree> remove_tree(const host::remove_request& request) = 0;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "actors/agent/agent_state.hpp"
+#include "actors/agent/engine_identity.hpp"
 #include "actors/agent/ports.hpp"
 #include "actors/agent/progress_gate.hpp"
 #include "integration/docker/engine.hpp"
@@ -20,6 +21,7 @@ struct step_env {
   clocks clock;
   // Called after each effect with its name; a test throws from it to stop the world there.
   std::function<void(std::string_view)> crash_point;
+  engine_identity* engine_is = nullptr;  // whether the Engine is the one that was worked with; null: not asked
 };
 
 // Outlives its command: a pull's last progress may still be on its way on the adapter's thread.

@@ -46,6 +46,8 @@ struct engine_info {
   std::string api_version;      // newest the Engine speaks
   std::string min_api_version;  // oldest it accepts
   std::string spoken_version;   // what we speak with it
+  std::string id;               // of this Engine; empty when it did not say, as are the next three
+  std::string data_root;        // "/var/lib/docker"
   std::string os;               // "Debian GNU/Linux 12 (bookworm)"
   std::string hostname;
 };

@@ -187,6 +187,8 @@ msg::result<engine_info> parse_version(std::string_view body) {
 msg::result<engine_info> parse_info(engine_info out, std::string_view body) {
   auto doc = parse_object(body);
   if (!doc) return not_understood("info");
+  out.id = text(*doc, "ID");
+  out.data_root = text(*doc, "DockerRootDir");
   out.os = text(*doc, "OperatingSystem");
   out.hostname = text(*doc, "Name");
   return out;

@@ -38,7 +38,7 @@ dir_report check_dir(int server, const std::string& server_path, const dir_rule&
       if (errno == ENOENT) {
         report.state = data_state::absent;
       } else {
-        report.error = fmt::format("{}: {}", part, errno_text(errno));
+        report.error = why_not_opened(at ? at.get() : server, part.c_str(), report.path, errno);
       }
       return report;
     }
@@ -100,7 +100,7 @@ data_report check(const check_request& request) {
   auto server = open_dir_at(root->get(), request.name.c_str());
   if (!server) {
     if (errno == ENOENT) return all(data_state::absent, {});
-    return all(data_state::unknown, path + ": " + errno_text(errno));
+    return all(data_state::unknown, why_not_opened(root->get(), request.name.c_str(), path, errno));
   }
   for (const auto& rule : request.dirs) report.dirs.push_back(check_dir(server.get(), path, rule, request.sizes));
   conclude(request, report);

@@ -70,8 +70,7 @@ msg::result<made_dir> make_dir(int dir, const std::string& name, const std::stri
   if (!created && errno != EEXIST) return failed("making " + path, errno);
   auto fd = open_dir_at(dir, name.c_str());
   if (!fd && (errno == ENOTDIR || errno == ELOOP))
-    return msg::fail(msg::ec::data_unknown, path + " is there, but as a link or file, not as a directory",
-                     "move it away, or put a directory there");
+    return msg::fail(msg::ec::data_unknown, why_not_opened(dir, name.c_str(), path, errno), "put a directory there");
   if (!fd) return failed("opening " + path, errno);
   // The process's umask must not decide what the game can read.
   if (created && ::fchmod(fd.get(), 0755) != 0) return failed("setting the mode of " + path, errno);

@@ -16,6 +16,16 @@ unique_fd open_dir_at(int dir, const char* name) {
   return unique_fd(::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
+std::string why_not_opened(int dir, const char* name, const std::string& path, int error) {
+  char target[4096];
+  const auto size = error == ENOTDIR || error == ELOOP ? ::readlinkat(dir, name, target, sizeof target) : -1;
+  if (size < 0) return path + ": " + errno_text(error);
+  return fmt::format(
+      "{} is a symbolic link to {}, and links are not followed: move the data with zedctl server move, mount it there "
+      "(mount --bind), or make the server with --data-path",
+      path, std::string_view(target, static_cast<size_t>(size)));
+}
+
 std::vector<std::string> relative_parts(std::string_view path) {
   std::vector<std::string> parts;
   for (size_t from = 0; from < path.size();) {

@@ -40,6 +40,9 @@ std::string errno_text(int error);
 // One component, a directory, never through a link; errno on failure.
 unique_fd open_dir_at(int dir, const char* name);
 
+// Why open_dir_at failed with `error`, in words that help: a link is named with what it leads to.
+std::string why_not_opened(int dir, const char* name, const std::string& path, int error);
+
 // "a/b" into its components; nothing when it is absolute, empty, or holds "." or "..".
 std::vector<std::string> relative_parts(std::string_view path);
 

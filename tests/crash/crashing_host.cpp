@@ -10,6 +10,7 @@ class whole_host final : public agent::host_port {
   whole_host(std::unique_ptr<agent::host_port> real, crash_plan& plan) : real_(std::move(real)), plan_(plan) {}
 
   host::data_report check(const host::check_request& r) override { return real_->check(r); }
+  std::string owner_of_root(const std::string& path) override { return real_->owner_of_root(path); }
   msg::result<host::root_made> prepare_root(const host::data_root& r) override {
     return around("prepare_root", [&] { return real_->prepare_root(r); });
   }

@@ -98,6 +98,7 @@ struct process::parts {
   std::unique_ptr<docker::engine> engine;
   std::unique_ptr<host_port> host;
   std::unique_ptr<console_port> console;
+  std::optional<engine_identity> engine_is;
   std::optional<step_env> env;
   link_adapter link;
   system_config caf_config;
@@ -137,7 +138,8 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   const auto socket = socket_of(settings.docker_host);
   p.host = open_host(socket);
   p.console = make_console_port();
-  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}});
+  p.engine_is.emplace(*p.state, settings.accept_engine);
+  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &*p.engine_is});
   prepare_data_path(settings.data_path, *p.state, *p.host);
 
   const lane_limits limits{settings.lanes, settings.lanes};
@@ -170,7 +172,9 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.link.attach(p.core);
   {
     std::lock_guard guard(p.mutex);
-    p.watcher = spawn_watcher(p.system, *p.engine, p.core);
+    watcher_options eyes;
+    eyes.identity = &*p.engine_is;
+    p.watcher = spawn_watcher(p.system, *p.engine, p.core, eyes);
     if (auto id = p.state->manager_id(); !id.empty()) caf::anon_send(p.watcher, std::move(id));
   }
   bus::agent_link_options link;

@@ -121,6 +121,7 @@ TEST_CASE("data: links are not followed on the way to a server's data", "[integr
   d.prepare();
   d.write("bravo/data/map.bin");
   fs::create_symlink("bravo", d.servers() / "alpha");
+  CHECK(d.check("alpha").error.find("is a symbolic link to bravo") != std::string::npos);
   CHECK(d.check("alpha").state == data_state::unknown);
   fs::create_directories(d.servers() / "charlie");
   fs::create_symlink("../bravo/data", d.servers() / "charlie/data");

@@ -125,7 +125,7 @@ void fake_docker::ping(request_options, handler<std::string> h) {
   if (!refuse(h)) h(std::string("1.41"));
 }
 void fake_docker::version(request_options, handler<engine_info> h) {
-  if (!refuse(h)) h(engine_info{"20.10.24", "1.41", "1.12", "1.41", "Debian", "host"});
+  if (!refuse(h)) h(engine_info{"20.10.24", "1.41", "1.12", "1.41", engine_id, data_root, "Debian", "host"});
 }
 
 void fake_docker::list_containers(docker::labels want, request_options, handler<std::vector<container_summary>> h) {

@@ -15,7 +15,8 @@ namespace zedops::test {
 class fake_docker final : public docker::engine {
  public:
   // ---- faults ----
-  bool down = false;  // every call fails, streams do not open
+  bool down = false;                                     // every call fails, streams do not open
+  std::string engine_id = "E1", data_root = "/var/lib/docker";  // who it is
   bool list_fails = false;
   bool inspect_fails = false;
   bool start_fails = false;

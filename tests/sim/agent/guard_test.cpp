@@ -354,3 +354,16 @@ TEST_CASE_METHOD(guard_world, "guard: a disk that refuses notes stops no restart
   REQUIRE_FALSE(all<incidents>(from).empty());
   CHECK(all<incidents>(from)[0].list.size() == 2);
 }
+
+TEST_CASE_METHOD(guard_world, "guard: a crash after the host's clock was set back is a crash", "[sim][agent][fc-62]") {
+  guards();
+  docker.die(box, 1);
+  settle();
+  advance(10ms);
+  REQUIRE(runs(box));
+  docker.clock = [this] { return wall() - 2h; };
+  docker.die(box, 1);
+  settle();
+  advance(1500ms);
+  CHECK(runs(box));
+}

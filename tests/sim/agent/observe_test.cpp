@@ -154,3 +154,51 @@ TEST_CASE_METHOD(agent_world, "agent: questions that come during an inventory ar
   for (auto& i : all<inventory>(from)) answered.insert(i.request);
   CHECK(answered == std::set<uint64_t>{1, 2, 3});
 }
+
+TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is not believed, and nothing is done on it",
+                 "[sim][agent][fc-2]") {
+  welcome();
+  say(command("op1", "s1"));
+  REQUIRE_FALSE(all<command_result>().back().failure);
+  const auto theirs = docker.containers;
+  docker.containers.clear();
+  docker.data_root = "/mnt/other";
+  auto from = mark();
+  docker.end_stream();
+  advance(10s);
+  CHECK(all<observed>(from).empty());  // that s1 is missing is not so
+  for (const auto& i : all<inventory>(from)) CHECK(i.failure);
+  REQUIRE_FALSE(all<heartbeat>(from).empty());
+  CHECK_FALSE(all<heartbeat>(from).back().engine_ok);
+  CHECK(all<heartbeat>(from).back().engine_problem.find("another Docker Engine") != std::string::npos);
+  docker.calls.clear();
+  say(command("op2", "s1"));
+  REQUIRE(all<command_result>().back().failure);
+  CHECK(all<command_result>().back().failure->hint.find("--accept-engine E1@/mnt/other") != std::string::npos);
+  CHECK(all<command_result>().back().after.container == presence::unknown);
+  CHECK(docker.calls.empty());
+  SECTION("it comes back") {
+    docker.data_root = "/var/lib/docker";
+    docker.containers = theirs;
+    from = mark();
+    advance(20s);
+    REQUIRE_FALSE(all<inventory>(from).empty());
+    CHECK_FALSE(all<inventory>(from).back().failure);
+    CHECK(all<inventory>(from).back().servers.at(0).container == presence::present);
+  }
+  SECTION("its owner says that this is the one") {
+    kill();
+    accepts_engine = "E1@/mnt/other";
+    spawn();
+    welcome({known("s1")});
+    say(command("op3", "s1"));
+    CHECK_FALSE(all<command_result>().back().failure);
+    kill();
+    accepts_engine.clear();  // it is remembered
+    spawn();
+    from = mark();
+    welcome({known("s1")});
+    REQUIRE_FALSE(all<inventory>(from).empty());
+    CHECK_FALSE(all<inventory>(from).back().failure);
+  }
+}

@@ -180,3 +180,18 @@ TEST_CASE_METHOD(agent_world, "agent: after a replacement whose old container st
   CHECK(r.after.view.id != old);
   CHECK(r.after.view.state == container_state::running);
 }
+
+TEST_CASE_METHOD(agent_world, "agent: a purge asks a root that it does not remember whose it is",
+                 "[sim][agent][fc-2]") {
+  welcome();
+  host.data["s1"] = data_state::present;
+  host.root_owner = GENERATE(true, false) ? state->id().value : "another";
+  auto c = command("op1", "s1", command_kind::purge);
+  c.plan.data.root = "/mnt/other";
+  c.remove_data = true;
+  say(c);
+  const auto r = all<command_result>().back();
+  INFO((r.failure ? r.failure->message : ""));
+  CHECK(host.data.contains("s1") == (host.root_owner == "another"));
+  CHECK((r.bytes_removed.value_or(0) > 0) == (host.root_owner != "another"));
+}

@@ -15,7 +15,8 @@ void agent_world::spawn() {
   state = std::move(agent::agent_state::open(store, 1, 2).value());
   auto now = [this] { return std::chrono::steady_clock::time_point{sys.clock().now().time_since_epoch()}; };
   agent::clocks clock{[this] { return wall(); }, now, [this](auto d) { sched.clock().current_time += d; }};
-  env.emplace(agent::step_env{docker, host, console, *state, std::move(clock), {}});
+  engine_is.emplace(*state, accepts_engine);
+  env.emplace(agent::step_env{docker, host, console, *state, std::move(clock), {}, &*engine_is});
   auto deps = std::make_shared<agent::core_deps>(
       agent::core_deps{link, *env, {lanes, others, others, others, others}, {}, {}, {}, {}, {}});
   deps->options.name = "h1";
@@ -27,7 +28,9 @@ void agent_world::spawn() {
     if (watcher) caf::anon_send(watcher, std::move(id));
   };
   core = agent::spawn_core(sys, deps);
-  watcher = agent::spawn_watcher(sys, docker, core);
+  agent::watcher_options eyes;
+  eyes.identity = &*engine_is;
+  watcher = agent::spawn_watcher(sys, docker, core, eyes);
   settle();
 }
 

@@ -29,6 +29,8 @@ struct fake_host final : agent::host_port {
     if (!mounted) out.error = "not mounted";
     return out;
   }
+  std::string root_owner;
+  std::string owner_of_root(const std::string&) override { return root_owner; }
   msg::result<host::root_made> prepare_root(const host::data_root&) override { return host::root_made::existed; }
   msg::result<unsigned> make_dirs(const host::dirs_request& r) override {
     data.emplace(r.name, msg::data_state::empty);
@@ -132,6 +134,8 @@ struct agent_world {
   std::unique_ptr<agent::agent_state> state;
   recorder link;
   manual_worker lanes, others;
+  std::string accepts_engine;
+  std::optional<agent::engine_identity> engine_is;
   std::optional<agent::step_env> env;
   std::optional<msg::error> final;
   bool listens = true;

@@ -71,7 +71,8 @@ void sim_engine::ping(request_options o, handler<std::string> h) {
 }
 void sim_engine::version(request_options o, handler<engine_info> h) {
   call<engine_info>(
-      touch::looks, o, [] { return engine_info{"25", "1.44", "1.24", "1.41", "sim", "host"}; }, std::move(h));
+      touch::looks, o, [] { return engine_info{"25", "1.44", "1.24", "1.41", "E1", "/sim", "sim", "host"}; },
+      std::move(h));
 }
 
 void sim_engine::list_containers(docker::labels want, request_options o, handler<std::vector<container_summary>> h) {

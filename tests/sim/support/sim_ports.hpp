@@ -27,6 +27,7 @@ struct sim_disk final : agent::host_port {
     if (r.sizes == disk::sizing::measure) out.size = disk::tree_size{1'000, 1, true};
     return out;
   }
+  std::string owner_of_root(const std::string&) override { return {}; }
   msg::result<disk::root_made> prepare_root(const disk::data_root&) override {
     if (!on.disk_mounted) return unmounted();
     return disk::root_made::existed;
