@@ -27,8 +27,7 @@ inline constexpr size_t log_queries_max = 16;  // at once
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
 struct core_workers {
   worker_port& lanes;   // commands: as many at once as the lane book permits
-  worker_port& quick;   // the data of one server
-  worker_port& bulk;    // the data of all servers, ports
+  worker_port& disks;   // looks at data, by root, so that one that hangs holds up nothing else
   worker_port& slow;    // sizes
   worker_port& keeper;  // the agent's own state
 };

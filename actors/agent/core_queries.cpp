@@ -51,55 +51,60 @@ void describe(container_answer& out, docker::container_details c, const docker::
 }  // namespace
 
 void core_state::on_data_query(const data_query& q) {
-  auto& worker = q.sizes ? deps->workers.slow : deps->workers.bulk;
   auto asked = q;
   for (auto& s : asked.servers) complete(s);
-  worker.run([this, q = std::move(asked), &host = deps->env.host, owner = deps->env.state.id(), post = post()] {
-    data_answer out;
-    out.request = q.request;
-    const auto sizes = q.sizes ? host::sizing::measure : host::sizing::skip;
-    for (const auto& s : q.servers) {
-      auto request = check_request_of(s.data, owner, sizes);
-      host::data_report report;
-      if (s.partial) report.error = "its template is not there: where its data lies is not known";
-      else if (request) report = host.check(*request);
-      else report.error = request.error().message;
-      out.rows.push_back(row_of(s, report));
-    }
-    if (!q.space_at.empty())
-      if (auto space = host.free_space_at(q.space_at)) out.space_free = *space;
-    post([this, out = std::move(out)] {
-      if (where == phase::live) send(out);
-    });
-  });
+  // Of one root it waits for that alone; the questions of people do not wait behind looks, nor these behind sizes.
+  const auto& first = asked.servers.empty() ? asked.space_at : asked.servers.front().data.root;
+  const bool one_root = std::all_of(asked.servers.begin(), asked.servers.end(),
+                                    [&](const known_server& s) { return s.data.root == first; });
+  const auto key = (q.sizes ? "sizes " : "query ") + (one_root ? first : std::string{});
+  auto& worker = q.sizes ? deps->workers.slow : deps->workers.disks;
+  worker.run_for(key,
+                 [this, q = std::move(asked), &host = deps->env.host, owner = deps->env.state.id(), post = post()] {
+                   data_answer out;
+                   out.request = q.request;
+                   const auto sizes = q.sizes ? host::sizing::measure : host::sizing::skip;
+                   for (const auto& s : q.servers) {
+                     auto request = check_request_of(s.data, owner, sizes);
+                     host::data_report report;
+                     if (s.partial) report.error = "its template is not there: where its data lies is not known";
+                     else if (request) report = host.check(*request);
+                     else report.error = request.error().message;
+                     out.rows.push_back(row_of(s, report));
+                   }
+                   if (!q.space_at.empty())
+                     if (auto space = host.free_space_at(q.space_at)) out.space_free = *space;
+                   post([this, out = std::move(out)] {
+                     if (where == phase::live) send(out);
+                   });
+                 });
 }
 
 void core_state::on_port_query(const port_query& q) {
   auto& env = deps->env;
-  auto& bulk = deps->workers.bulk;
-  env.engine.list_containers({}, {list_deadline},
-                             [this, q, &env, &bulk, post = post()](result<std::vector<docker::container_summary>> all) {
-                               if (!all)
-                                 return post([this, id = q.request, why = all.error()] {
-                                   port_answer out;
-                                   out.request = id;
-                                   out.failure = why;
-                                   if (where == phase::live) send(out);
-                                 });
-                               bulk.run([this, q, &env, post, all = std::move(*all)] {
-                                 port_answer out;
-                                 out.request = q.request;
-                                 out.host_checked = env.host.view_of_ports().what == host::host_view::visible;
-                                 std::vector<host::port_query> asked;
-                                 for (const auto& p : q.ports) asked.push_back({p.number, p.proto});
-                                 const auto seen = env.host.check_ports(asked);
-                                 for (size_t i = 0; i < q.ports.size(); ++i)
-                                   out.rows.push_back(judge(q.ports[i], all, seen[i]));
-                                 post([this, out = std::move(out)] {
-                                   if (where == phase::live) send(out);
-                                 });
-                               });
-                             });
+  auto& disks = deps->workers.disks;
+  env.engine.list_containers(
+      {}, {list_deadline}, [this, q, &env, &disks, post = post()](result<std::vector<docker::container_summary>> all) {
+        if (!all)
+          return post([this, id = q.request, why = all.error()] {
+            port_answer out;
+            out.request = id;
+            out.failure = why;
+            if (where == phase::live) send(out);
+          });
+        disks.run_for("ports", [this, q, &env, post, all = std::move(*all)] {
+          port_answer out;
+          out.request = q.request;
+          out.host_checked = env.host.view_of_ports().what == host::host_view::visible;
+          std::vector<host::port_query> asked;
+          for (const auto& p : q.ports) asked.push_back({p.number, p.proto});
+          const auto seen = env.host.check_ports(asked);
+          for (size_t i = 0; i < q.ports.size(); ++i) out.rows.push_back(judge(q.ports[i], all, seen[i]));
+          post([this, out = std::move(out)] {
+            if (where == phase::live) send(out);
+          });
+        });
+      });
 }
 
 // What a new container would get from the image anyway is left out.

@@ -24,8 +24,11 @@ void core_state::start(core_actor::pointer me, std::shared_ptr<core_deps> d) {
   book = lane_book(deps->options.lanes);
   auto& env = deps->env;
   eyes = std::make_unique<observer>(observer_ports{
-      env.engine, env.host, deps->workers.quick, deps->workers.bulk, weak_post(), env.clock, env.state.id(),
-      deps->engine_listens,
+      env.engine, env.host, deps->workers.disks, weak_post(),
+      [this](duration t, std::function<void()> f) {
+        self->delayed_send(core_actor(self), t, completion{std::move(f)});
+      },
+      env.clock, env.state.id(), deps->engine_listens,
       [this](observed o) {
         log_event(
             log_level::debug, "server.observed",

@@ -21,15 +21,18 @@ inline constexpr size_t round_inspects_max = 16;  // inspections for an inventor
 inline constexpr size_t sync_requests_max = 64;   // answered by one inventory round
 inline constexpr msg::duration look_deadline{5'000};
 inline constexpr msg::duration list_deadline{15'000};
+// A disk that does not answer keeps nobody from hearing of the container; its data is unknown until it does.
+inline constexpr msg::duration data_deadline{1'500};         // for an event
+inline constexpr msg::duration round_data_deadline{10'000};  // for all servers of one root
 
 enum class depth { changed, all };  // which containers an inventory inspects: those whose line differs, or every one
 
 struct observer_ports {
   docker::engine& engine;
   host_port& host;
-  worker_port& quick;                               // data of one server, for an event
-  worker_port& bulk;                                // data of all servers, for an inventory
+  worker_port& disks;                               // looks at data, by root
   std::function<void(std::function<void()>)> post;  // runs it in the owner's context, later
+  std::function<void(msg::duration, std::function<void()>)> after;
   clocks clock;
   msg::agent_id owner;
   // False: nobody listens on the Engine's socket any more, so what it says on open connections are its last words.
@@ -73,8 +76,14 @@ class observer {
     bool listed = false;
     std::deque<std::string> to_inspect;
     size_t inspecting = 0;
-    std::optional<std::map<msg::server_id, msg::data_state>> data;
+    std::map<msg::server_id, msg::data_state> data;
+    size_t roots_open = 0;  // that have not answered yet
   };
+  struct disk {
+    size_t asked = 0;      // looks that have not come back
+    bool overdue = false;  // one of them is late: until it is back nothing further is asked
+  };
+  using found_data = std::map<msg::server_id, msg::data_state>;
 
   // observer_looks.cpp
   void look(const std::string& container, msg::server_id server, std::string hint);
@@ -84,6 +93,9 @@ class observer {
   void conclude(looking& l, const std::string& container);
   void tell(const msg::server_id& server, const std::string& hint, msg::data_state data);
   void check_data(const msg::server_id& server, std::function<void(msg::data_state)> then);
+  void ask_disk(const std::string& root, std::map<msg::server_id, host::check_request> what, msg::duration at_most,
+                std::function<void(found_data)> then);
+  void disk_answered(const std::string& root);
 
   // observer_round.cpp
   void begin_round();
@@ -105,6 +117,7 @@ class observer {
   std::deque<std::string> waiting_;       // container ids whose inspection has to wait
   size_t inspecting_ = 0;
   std::optional<round> round_;
+  std::map<std::string, disk> disks_;  // by root
   std::vector<uint64_t> next_requests_;
   std::optional<depth> next_;
 };

@@ -1,9 +1,11 @@
 // From an event of the Engine to an observation: inspect, look at the data, merge, tell.
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "actors/agent/data_layouts.hpp"
 #include "actors/agent/observer.hpp"
+#include "config/logging.hpp"
 
 namespace zedops::agent {
 
@@ -120,10 +122,46 @@ void observer::check_data(const server_id& server, std::function<void(data_state
                        : result<host::check_request>(fail(ec::not_found, "unknown server"));
   const bool blind = !request || known->data.name.empty() || known->partial;
   if (blind) return p_.post([then = std::move(then)] { then(data_state::unknown); });
-  p_.quick.run([&host = p_.host, post = p_.post, request = std::move(*request), then = std::move(then)] {
-    auto state = host.check(request).state;
-    post([then, state] { then(state); });
+  const auto root = request->root.data_path;
+  std::map<server_id, host::check_request> what;
+  what.emplace(server, std::move(*request));
+  ask_disk(root, std::move(what), data_deadline,
+           [server, then = std::move(then)](found_data found) { then(found.at(server)); });
+}
+
+// `then` is called once: with what was found, or at the deadline with `unknown` for all.
+void observer::ask_disk(const std::string& root, std::map<server_id, host::check_request> what, duration at_most,
+                        std::function<void(found_data)> then) {
+  found_data blind;
+  for (const auto& [id, request] : what) blind[id] = data_state::unknown;
+  auto& d = disks_[root];
+  if (d.overdue) return p_.post([blind = std::move(blind), then = std::move(then)] { then(blind); });
+  ++d.asked;
+  auto once = std::make_shared<std::function<void(found_data)>>(std::move(then));
+  const auto answer = [once](const found_data& found) {
+    if (auto f = std::exchange(*once, nullptr)) f(found);
+  };
+  p_.disks.run_for(root, [this, &host = p_.host, post = p_.post, root, what = std::move(what), answer] {
+    found_data found;
+    for (const auto& [id, request] : what) found[id] = host.check(request).state;
+    post([this, root, found = std::move(found), answer] {
+      disk_answered(root);
+      answer(found);
+    });
   });
+  p_.after(at_most, [this, root, blind = std::move(blind), once, answer] {
+    if (!*once) return;
+    disks_[root].overdue = true;
+    config::log_event(log_level::warn, "disk.silent", {{"data_path", root}, {"servers", blind.size()}});
+    answer(blind);
+  });
+}
+
+void observer::disk_answered(const std::string& root) {
+  auto& d = disks_[root];
+  if (--d.asked > 0 || !std::exchange(d.overdue, false)) return;
+  config::log_event("disk.answers", {{"data_path", root}});
+  needs_inventory();  // what was unknown meanwhile is looked at again
 }
 
 void observer::engine_down(const error& why) {

@@ -69,7 +69,7 @@ void observer::pump_round() {
           post([this, serial, t, id, seen = std::move(seen)] { on_round_seen(serial, t, id, seen); });
         });
   }
-  if (r.listed && r.inspecting == 0 && r.to_inspect.empty() && r.data) finish_round();
+  if (r.listed && r.inspecting == 0 && r.to_inspect.empty() && r.roots_open == 0) finish_round();
 }
 
 void observer::on_round_seen(uint64_t serial, host_view::ticket t, const std::string& id,
@@ -83,22 +83,21 @@ void observer::on_round_seen(uint64_t serial, host_view::ticket t, const std::st
 }
 
 void observer::begin_round_data() {
-  std::vector<std::pair<server_id, host::check_request>> all;
-  std::map<server_id, data_state> found;
+  std::map<std::string, std::map<server_id, host::check_request>> by_root;
   for (const auto& [id, s] : view_.servers()) {
     auto request = check_request_of(s.data, p_.owner, host::sizing::skip);
-    if (request && !s.data.name.empty() && !s.partial) all.emplace_back(id, std::move(*request));
-    else found[id] = data_state::unknown;
+    if (request && !s.data.name.empty() && !s.partial)
+      by_root[request->root.data_path].emplace(id, std::move(*request));
+    else round_->data[id] = data_state::unknown;
   }
-  p_.bulk.run([this, &host = p_.host, post = p_.post, serial = round_->serial, all = std::move(all),
-               found = std::move(found)]() mutable {
-    for (const auto& [id, request] : all) found[id] = host.check(request).state;
-    post([this, serial, found = std::move(found)] {
+  round_->roots_open = by_root.size();
+  for (auto& [root, what] : by_root)
+    ask_disk(root, std::move(what), round_data_deadline, [this, serial = round_->serial](found_data found) {
       if (!round_ || round_->serial != serial) return;
-      round_->data = found;
+      round_->data.merge(found);
+      --round_->roots_open;
       pump_round();
     });
-  });
 }
 
 void observer::finish_round() {
@@ -108,7 +107,7 @@ void observer::finish_round() {
                        "what became of its containers is seen when it is back",
                        {}});
   inventory out;
-  for (const auto& [id, data] : *round_->data) {
+  for (const auto& [id, data] : round_->data) {
     if (!view_.server(id)) continue;  // forgotten meanwhile
     auto o = view_.observe(id);
     o.data = data;

@@ -57,6 +57,11 @@ class worker_port {
  public:
   virtual ~worker_port() = default;
   virtual void run(std::function<void()> work) = 0;
+  // Work on one disk: what hangs there holds up only what has the same key.
+  virtual void run_for(const std::string& key, std::function<void()> work) {
+    (void)key;
+    run(std::move(work));
+  }
 };
 
 struct clocks {

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <memory>
+
 #include "config/logging.hpp"
 
 namespace zedops::agent {
@@ -25,6 +27,24 @@ void worker_pool::run(std::function<void()> work) {
     pthread_setname_np(threads_.back().native_handle(), name_.c_str());
   }
   changed_.notify_one();
+}
+
+void keyed_workers::run_for(const std::string& key, std::function<void()> work) {
+  std::lock_guard guard(mutex_);
+  auto i = pools_.find(key);
+  if (i == pools_.end() && pools_.size() >= keys_max) i = pools_.begin();
+  if (i == pools_.end()) i = pools_.try_emplace(key, name_, 1).first;
+  ++running_;
+  i->second.run([this, work = std::move(work), end = std::shared_ptr<void>(nullptr, [this](void*) {
+                                                 std::lock_guard done(mutex_);
+                                                 --running_;
+                                                 changed_.notify_all();
+                                               })] { work(); });
+}
+
+bool keyed_workers::settle(std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, at_most, [&] { return running_ == 0; });
 }
 
 void worker_pool::loop() {

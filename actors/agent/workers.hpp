@@ -1,7 +1,9 @@
 // Threads that carry blocking work: as many as there is work for, up to a limit, in order of arrival.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -32,6 +34,26 @@ class worker_pool final : public worker_port {
   std::vector<std::thread> threads_;
   size_t idle_ = 0;
   bool ending_ = false;
+};
+
+// A thread for each key. Keys are data roots: few.
+class keyed_workers final : public worker_port {
+ public:
+  explicit keyed_workers(std::string name) : name_(std::move(name)) {}
+
+  void run(std::function<void()> work) override { run_for({}, std::move(work)); }
+  void run_for(const std::string& key, std::function<void()> work) override;
+  // Waits until nothing runs any more. False: something still does, and would hold up this object's end for ever.
+  bool settle(std::chrono::milliseconds at_most);
+
+ private:
+  static constexpr size_t keys_max = 64;  // beyond, some share a thread
+
+  std::string name_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t running_ = 0;
+  std::map<std::string, worker_pool> pools_;
 };
 
 }  // namespace zedops::agent

@@ -103,7 +103,8 @@ struct process::parts {
   link_adapter link;
   system_config caf_config;
   caf::actor_system system{caf_config};
-  std::optional<worker_pool> lanes, quick, bulk, slow, keeper;
+  std::optional<worker_pool> lanes, keeper;
+  std::optional<keyed_workers> disks, slow;
   watcher_actor watcher;
   core_actor core;
   mutable std::mutex mutex;
@@ -144,12 +145,11 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
 
   const lane_limits limits{settings.lanes, settings.lanes};
   p.lanes.emplace("lane", limits.slow_max + limits.quick_max + limits.bulk_max);
-  p.quick.emplace("data", 1);
-  p.bulk.emplace("data-all", 1);
-  p.slow.emplace("sizes", 1);
+  p.disks.emplace("data");
+  p.slow.emplace("sizes");
   p.keeper.emplace("keeper", 1);
   auto deps = std::make_shared<core_deps>(
-      core_deps{p.link, *p.env, {*p.lanes, *p.quick, *p.bulk, *p.slow, *p.keeper}, {}, {}, {}, {}, {}});
+      core_deps{p.link, *p.env, {*p.lanes, *p.disks, *p.slow, *p.keeper}, {}, {}, {}, {}, {}});
   deps->options = {settings.name,  id_text('i', random_bits(), random_bits()),
                    hostname(),     settings.data_path,
                    ZEDOPS_VERSION, settings.manager_id,
@@ -216,6 +216,8 @@ void process::stop() {
   p.core = nullptr;
   p.engine.reset();  // its late answers find dead actors
   log_event("agent.stopped", {});
+  // A disk that hangs lets go of no thread; nothing is written any more, so the process need not wait for it.
+  if (!p.disks->settle(disks_finish_max) || !p.slow->settle(disks_finish_max)) ::_exit(0);
 }
 
 }  // namespace zedops::agent

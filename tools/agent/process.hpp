@@ -8,6 +8,7 @@
 
 namespace zedops::agent {
 
+inline constexpr std::chrono::seconds disks_finish_max{2};      // at the end, for looks at data
 inline constexpr std::chrono::seconds commands_finish_max{20};  // at the end; what runs longer is left to the journal
 inline constexpr std::chrono::seconds link_drain_max{2};
 

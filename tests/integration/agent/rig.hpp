@@ -87,8 +87,8 @@ class rig {
     config();
   } config_;
   caf::actor_system system_{config_};
-  agent::worker_pool lanes_{"lane", 8}, quick_{"data", 1}, bulk_{"data-all", 1}, slow_{"sizes", 1},
-      keeper_{"keeper", 1};
+  agent::worker_pool lanes_{"lane", 8}, slow_{"sizes", 1}, keeper_{"keeper", 1};
+  agent::keyed_workers disks_{"data"};
   agent::core_actor core_;
   agent::watcher_actor watcher_;
   uint64_t operations_ = 0;

@@ -202,3 +202,52 @@ TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is n
     CHECK_FALSE(all<inventory>(from).back().failure);
   }
 }
+
+TEST_CASE_METHOD(agent_world,
+                 "agent: a disk that hangs holds up nobody but its own servers, and those are told unknown",
+                 "[sim][agent][fc-3]") {
+  const auto c1 = docker.make("box-s1", labels_of("s1"), container_state::running);
+  const auto c2 = docker.make("box-s2", labels_of("s2"), container_state::running);
+  host.data = {{"s1", data_state::present}, {"s2", data_state::present}};
+  auto far = known("s2", c2);
+  far.data.root = "/mnt/nfs";
+  for (auto& d : far.data.dirs) d.path = "/mnt/nfs/s2/" + d.name;
+  others.hung = "/mnt/nfs";
+  welcome({known("s1", c1), far});
+  const auto of = [](const std::vector<observed>& all, const std::string& server) {
+    std::vector<observation> out;
+    for (const auto& o : all)
+      if (o.what.server.value == server) out.push_back(o.what);
+    return out;
+  };
+  auto from = mark();
+  docker.die(c1, 1);
+  settle();
+  REQUIRE(of(all<observed>(from), "s1").size() == 1);  // at once
+  CHECK(of(all<observed>(from), "s1")[0].data == data_state::present);
+  docker.destroy(c2);
+  advance(2s);
+  REQUIRE(of(all<observed>(from), "s2").size() == 1);
+  CHECK(of(all<observed>(from), "s2")[0].container == presence::absent);
+  CHECK(of(all<observed>(from), "s2")[0].data == data_state::unknown);
+  from = mark();
+  say(sync_query{1});
+  advance(8s);
+  REQUIRE_FALSE(all<inventory>(from).empty());
+  CHECK_FALSE(all<inventory>(from).back().failure);
+  const auto half = all<inventory>(from).back();
+  for (const auto& o : half.servers)
+    CHECK(o.data == (o.server.value == "s1" ? data_state::present : data_state::unknown));
+  const auto asked = others.held.size();
+  for (int i = 0; i < 5; ++i) say(sync_query{2});
+  advance(3s);
+  CHECK(others.held.size() == asked);  // nothing more is asked of it meanwhile
+  from = mark();
+  others.hung.clear();
+  others.release();
+  advance(2s);
+  REQUIRE_FALSE(all<inventory>(from).empty());
+  const auto whole = all<inventory>(from).back();
+  CHECK(whole.servers.size() == 2);
+  for (const auto& o : whole.servers) CHECK(o.data == data_state::present);
+}
