@@ -21,6 +21,9 @@ namespace {
 
 constexpr const char* note_switched = "switched";
 
+// "sha256:0123456789ab"
+std::string short_image(const std::string& id) { return id.substr(0, id.find(':') + 13); }
+
 }  // namespace
 
 result<void> command_job::adopt() {
@@ -114,6 +117,13 @@ result<std::vector<host::copy_part>> command_job::parts_of(const docker::contain
 // All that can be known before it is stopped.
 result<void> command_job::begin_adoption(const docker::container_details& original) {
   if (!env_.state.used_root(cmd_.plan.data.root)) ZEDOPS_TRY(env_.host.check_new_root(cmd_.plan.data.root));
+  // Its tag may have been pulled again since it was made: a newer game would convert the data that is taken over.
+  const auto& name = cmd_.plan.container.image;
+  if (auto image = calls_.image(name); image && image->id != original.image_id)
+    return fail(ec::bad_request,
+                "container " + original.view.name + " runs image " + short_image(original.image_id) + ", but " + name +
+                    " is " + short_image(image->id) + " now",
+                "name the one that ran (--tag, after docker tag), or make the container again with the newer one first");
   return prepare_copy(&original);
 }
 

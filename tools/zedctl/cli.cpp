@@ -46,8 +46,7 @@ std::string problem_of(value_kind kind, const std::vector<std::string>& choices,
       return is_port(number) ? "" : fmt::format("'{}' is not a port like 16261, 16261/udp or 27015/tcp", text);
     }
     case value_kind::pair: {
-      auto at = text.find('=');
-      return at != std::string::npos && at > 0 ? "" : fmt::format("'{}' is not of the form KEY=VALUE", text);
+      return text.empty() || text.front() == '=' ? fmt::format("'{}' is not of the form KEY=VALUE or KEY", text) : "";
     }
     case value_kind::choice: {
       if (std::ranges::find(choices, text) != choices.end()) return "";

@@ -24,7 +24,7 @@ enum class value_kind : uint8_t {
   integer,    // also below zero; 31 bits
   port,       // 1-65535
   port_spec,  // 16261, 16261/udp
-  pair,       // KEY=VALUE
+  pair,       // KEY=VALUE, or KEY: the value that it has here
   choice,
   path,
   template_name,

@@ -7,6 +7,7 @@
 #include "messages/operations.hpp"
 #include "tools/zedctl/commands.hpp"
 #include "tools/zedctl/confirm.hpp"
+#include "tools/zedctl/env_input.hpp"
 #include "tools/zedctl/json_text.hpp"
 #include "tools/zedctl/progress.hpp"
 #include "tools/zedctl/verbs.hpp"
@@ -16,14 +17,7 @@ namespace {
 
 using msg::op_kind;
 
-std::map<std::string, std::string> pairs(const std::vector<std::string>& list) {
-  std::map<std::string, std::string> out;
-  for (const auto& text : list) {
-    auto at = text.find('=');
-    out[text.substr(0, at)] = text.substr(at + 1);
-  }
-  return out;
-}
+using variables = std::map<std::string, std::string>;
 
 std::optional<std::string> given(const arguments& a, const std::string& key) {
   return a.has(key) ? std::optional(a.one(key)) : std::nullopt;
@@ -39,14 +33,14 @@ std::optional<msg::crash_policy> crash_of(const arguments& a) {
 
 // What a request has that makes a server, whatever it is made of.
 template <class Request>
-Request new_server(const std::string& name, const arguments& a) {
+Request new_server(const std::string& name, const arguments& a, variables env) {
   Request r;
   r.name = name;
   r.agent = a.one("agent");
   r.template_name = a.one("template", r.template_name);
   r.image = a.one("image");
   r.image_tag = a.one("tag");
-  r.config = pairs(a.all("env"));
+  r.config = std::move(env);
   r.game_port = static_cast<uint16_t>(a.number("game-port", 0));
   r.udp_port = static_cast<uint16_t>(a.number("udp-port", 0));
   r.rcon_port = static_cast<uint16_t>(a.number("rcon-port", 0));
@@ -57,23 +51,23 @@ Request new_server(const std::string& name, const arguments& a) {
   return r;
 }
 
-std::string create_body(const std::string& name, const arguments& a) {
-  auto r = new_server<msg::create_server>(name, a);
+std::string create_body(const std::string& name, const arguments& a, variables env) {
+  auto r = new_server<msg::create_server>(name, a, std::move(env));
   r.use_existing_data = a.has("use-existing-data");
   return msg::pack_map(r);
 }
 
-std::string adopt_body(const std::string& name, const arguments& a) {
-  auto r = new_server<msg::adopt_server>(name, a);
+std::string adopt_body(const std::string& name, const arguments& a, variables env) {
+  auto r = new_server<msg::adopt_server>(name, a, std::move(env));
   r.container = a.one("container");
   r.leave_behind = a.has("leave-behind");
   return msg::pack_map(r);
 }
 
-std::string edit_body(const std::string& name, const arguments& a) {
+std::string edit_body(const std::string& name, const arguments& a, variables env) {
   msg::edit_server r;
   r.server = name;
-  r.config = pairs(a.all("env"));
+  r.config = std::move(env);
   r.unset = a.all("unset");
   r.image = given(a, "image");
   r.image_tag = given(a, "tag");
@@ -84,16 +78,16 @@ std::string edit_body(const std::string& name, const arguments& a) {
   return msg::pack_map(r);
 }
 
-std::string body_of(op_kind kind, const std::string& name, const arguments& a) {
+std::string body_of(op_kind kind, const std::string& name, const arguments& a, variables env) {
   switch (kind) {
-    case op_kind::create: return create_body(name, a);
-    case op_kind::adopt: return adopt_body(name, a);
+    case op_kind::create: return create_body(name, a, std::move(env));
+    case op_kind::adopt: return adopt_body(name, a, std::move(env));
     case op_kind::start: return msg::pack_map(msg::start_server{name, a.has("fresh")});
     case op_kind::stop: return msg::pack_map(msg::stop_server{name});
     case op_kind::restart: return msg::pack_map(msg::restart_server{name});
     case op_kind::rebuild: return msg::pack_map(msg::rebuild_server{name, a.has("fresh")});
     case op_kind::recreate: return msg::pack_map(msg::recreate_server{name, a.has("fresh")});
-    case op_kind::edit: return edit_body(name, a);
+    case op_kind::edit: return edit_body(name, a, std::move(env));
     case op_kind::remove: return msg::pack_map(msg::remove_server{name});
     case op_kind::restore: return msg::pack_map(msg::restore_server{name, a.has("fresh")});
     case op_kind::move: return msg::pack_map(msg::move_server{name, a.one("data-path")});
@@ -246,6 +240,8 @@ int run_operation(session& s, const msg::operation_row& row, const arguments& a)
                      "purge must be told what becomes of the data",
                      "give exactly one of --keep-data and --remove-data",
                      {}});
+  auto env = environment_of(s.outside(), a);
+  if (!env) return s.report(env.error());
   if (auto ok = confirm_each(s, row, names, a); !ok) return s.report(ok.error());
   bool wait = s.flags().wait;
   std::vector<exchange> all;
@@ -253,7 +249,7 @@ int run_operation(session& s, const msg::operation_row& row, const arguments& a)
     exchange x;
     x.name = name;
     x.verb = fmt::format("server.{}", row.verb);
-    x.body = body_of(row.kind, name, a);
+    x.body = body_of(row.kind, name, a, *env);
     x.options = s.packed_options(wait);
     if (!wait && !s.flags().dry_run) x.expect = answer::accepted;
     all.push_back(std::move(x));
@@ -273,7 +269,12 @@ int run_operation(session& s, const msg::operation_row& row, const arguments& a)
 }
 
 const parameter fresh{"--fresh", value_kind::none, "", "Begin with empty directories if there is no data; asks first"};
-const parameter env{"--env", value_kind::pair, "K=V", "Set a variable of the server; may be repeated", arity::any};
+const parameter env{"--env", value_kind::pair, "K=V",
+                    "Set a variable of the server; K alone takes the value that it has here; may be repeated",
+                    arity::any};
+const parameter env_file{"--env-file", value_kind::path, "FILE",
+                         "Variables from a file, one K=V or K a line; keeps secrets out of the command line",
+                         arity::any};
 const parameter recovery{"--recovery",    value_kind::choice, "HOW", "When its container vanishes: manual or auto",
                          arity::optional, {"manual", "auto"}};
 const parameter crash{
@@ -304,6 +305,7 @@ std::vector<parameter> parameters_of(op_kind kind) {
               {"--image", text, "REPO", "Repository of the image, without tag; default: the container's"},
               {"--tag", text, "TAG", "Tag of the image; default: the container's"},
               env,
+              env_file,
               {"--game-port", port, "N", "Default, as for the two below: as the container publishes it"},
               {"--udp-port", port, "N", "Second port of the game"},
               {"--rcon-port", port, "N", "Port of the remote console"},
@@ -319,6 +321,7 @@ std::vector<parameter> parameters_of(op_kind kind) {
               image,
               tag,
               env,
+              env_file,
               {"--game-port", port, "N", "Default: the next free one, as for the two below"},
               {"--udp-port", port, "N", "Second port of the game"},
               {"--rcon-port", port, "N", "Port of the remote console"},
@@ -328,9 +331,11 @@ std::vector<parameter> parameters_of(op_kind kind) {
               priority,
               {"--use-existing-data", none, "", "Take over data that a purged server of this name left"}};
     case op_kind::edit:
-      return {name,  env,      {"--unset", text, "K", "Remove a variable; may be repeated", arity::any},
-              image, tag,      recovery,
-              crash, priority, {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
+      return {name,     env,
+              env_file, {"--unset", text, "K", "Remove a variable; may be repeated", arity::any},
+              image,    tag,
+              recovery, crash,
+              priority, {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
     case op_kind::move:
       return {name,
               {"--data-path", path, "DIR", "Folder on its agent's host; the data will be in DIR/NAME", arity::one}};

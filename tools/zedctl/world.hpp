@@ -29,6 +29,7 @@ struct world {
   std::function<std::string()> random_key{};
   std::function<msg::result<std::unique_ptr<transport>>(const endpoints&)> connect{};
 
+  bool has_variable(const std::string& name) const { return env.contains(name); }
   // An unset and an empty variable are the same.
   std::string variable(const std::string& name) const {
     auto found = env.find(name);

@@ -111,11 +111,17 @@ TEST_CASE("events: the synchronisation message carries the newest cursor", "[int
     if (expected == 42) f.bus->publish({"server.a", {7, 42}, ""});
     auto s = subscriber::connect(f.uri("events"));
     REQUIRE(s);
-    REQUIRE(s->subscribe("~sync.x" + std::to_string(expected)));
-    auto e = s->next(10s);
-    REQUIRE(e);
-    REQUIRE(e->has_value());
-    CHECK((*e)->at == cursor{7, expected});
+    // What was published a moment ago may still be on its way to the bus's thread: then the one before is the newest.
+    const auto until = std::chrono::steady_clock::now() + 10s;
+    cursor seen{};
+    for (int i = 0; seen != cursor{7, expected} && std::chrono::steady_clock::now() < until; ++i) {
+      REQUIRE(s->subscribe("~sync.x" + std::to_string(expected) + "." + std::to_string(i)));
+      auto e = s->next(10s);
+      REQUIRE(e);
+      REQUIRE(e->has_value());
+      seen = (*e)->at;
+    }
+    CHECK(seen == cursor{7, expected});
   }
 }
 

@@ -34,7 +34,7 @@ TEST_CASE("usage: a wrong line exits 2 and says what was meant", "[unit][zedctl]
       {{"server", "ls", "--status", "runing"}, "did you mean 'running'?"},
       {{"server", "create", "pz1"}, "--agent"},
       {{"server", "create", "pz1", "--agent", "a", "--game-port", "70000"}, "not a port"},
-      {{"server", "create", "pz1", "--agent", "a", "--env", "NOVALUE"}, "KEY=VALUE"},
+      {{"server", "create", "pz1", "--agent", "a", "--env", "=VALUE"}, "KEY=VALUE"},
       {{"port", "check", "--agent", "a", "16261/sctp"}, "not a port"},
       {{"op", "ls", "--limit", "many"}, "whole number"},
       {{"status", "extra"}, "one word too many"},
