@@ -188,11 +188,26 @@ struct condition_changed {
   ZEDOPS_FIELDS(condition, restarts, restarting_since)
 };
 
+// Appended to the list of agent.<id>: most of its servers' containers were gone in one look. No server of it recovers
+// by itself until they are back or somebody says so.
+struct recovery_held {
+  uint64_t gone = 0;
+  uint64_t of = 0;
+  time_point at{};
+  static constexpr std::string_view type = "agent.recovery_held";
+  ZEDOPS_FIELDS(gone, of, at)
+};
+struct recovery_released {
+  std::string why;
+  static constexpr std::string_view type = "agent.recovery_released";
+  ZEDOPS_FIELDS(why)
+};
+
 using fact = std::variant<server_created, server_edited, status_changed, desired_changed, container_bound,
                           server_observed, drift_changed, error_changed, server_deleted, server_restored, server_purged,
                           operation_accepted, operation_progressed, operation_ended, operation_refused,
                           agent_registered, agent_connected, agent_suspected, agent_lost, agent_removed, sync_completed,
-                          sync_failed, agent_acted, condition_changed>;
+                          sync_failed, agent_acted, condition_changed, recovery_held, recovery_released>;
 
 // Facts are moved and kept in great number: what is large in one of them is boxed.
 static_assert(sizeof(fact) <= 256);

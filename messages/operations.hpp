@@ -103,6 +103,7 @@ inline constexpr std::array read_table = {
     read_row{"agent.get", "One agent"},
     read_row{"agent.rm", "Forget an agent that has no servers"},
     read_row{"agent.forget", "Give up an agent whose host is lost, and its servers with it"},
+    read_row{"agent.recover", "Let the servers of an agent recover by themselves although most were gone at once"},
     read_row{"port.check", "Which of these ports are taken, and by whom"},
     read_row{"port.suggest", "Free ports for a new server"},
     read_row{"op.ls", "List operations, newest first"},

@@ -225,6 +225,10 @@ struct remove_agent {
   bool confirm = false;
   ZEDOPS_FIELDS(agent, confirm)
 };
+struct recover_agent {  // most of its servers were gone at once, and they may be made again
+  std::string agent;
+  ZEDOPS_FIELDS(agent)
+};
 struct forget_agent {  // its host is lost for good: its servers are given up with it
   std::string agent;
   bool lost = false;    // must be true

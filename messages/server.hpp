@@ -212,8 +212,10 @@ struct agent {
   uint64_t revision = 0;
   uint64_t seq = 0;  // last event number of subject agent.<id>
   uint64_t log_head = 0;
+  time_point
+      held_since{};  // many of its servers were gone at once: nothing recovers by itself until that is cleared up
   ZEDOPS_FIELDS(id, name, status, hostname, data_path, version, engine_version, api_version, engine_ok, created_at,
-                updated_at, last_seen, revision, seq, log_head)
+                updated_at, last_seen, revision, seq, log_head, held_since)
   friend bool operator==(const agent&, const agent&) = default;
 };
 

@@ -99,6 +99,7 @@ agent_view view_of(const agent& a) {
   v.data_path = a.data_path;
   v.version = a.version;
   v.created_at = shown(a.created_at);
+  v.recovery_held = shown(a.held_since);
   return v;
 }
 

@@ -121,8 +121,9 @@ struct agent_view {
   std::string version;
   optional_time last_sync;
   optional_time created_at;
+  optional_time recovery_held;  // since when nothing of it recovers by itself: most of its servers were gone at once
   ZEDOPS_FIELDS(id, name, status, last_seen, engine_version, api_version, engine_ok, hostname, data_path, servers,
-                running, version, last_sync, created_at)
+                running, version, last_sync, created_at, recovery_held)
 };
 
 struct server_list {

@@ -30,6 +30,8 @@ void evolve(agent& a, const fact& f) {
                    a.last_seen = x.last_seen;
                  },
                  [&](const agent_removed&) { a.status = agent_status::revoked; },
+                 [&](const recovery_held& x) { a.held_since = x.at; },
+                 [&](const recovery_released&) { a.held_since = never; },
                  [](const auto&) {},
              },
              f);

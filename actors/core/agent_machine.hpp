@@ -10,6 +10,11 @@ namespace zedops::core {
 void apply(msg::agent& a, const msg::log_entry& entry);
 std::vector<msg::numbered_fact> number(const msg::agent& a, std::vector<msg::fact> facts);
 
+// Of `of` servers that have a container, or had one, `gone` are without in one look: so many at once that it is not
+// their own fate. Few servers prove nothing.
+inline constexpr size_t mass_loss_min = 5;
+constexpr bool is_mass_loss(size_t gone, size_t of) { return gone >= mass_loss_min && 2 * gone > of; }
+
 // Repeated notices for one server within ten seconds cause one sync; while one runs nothing is started, but one
 // follow-up runs when it is over.
 class sync_gate {

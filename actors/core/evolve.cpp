@@ -104,6 +104,8 @@ void evolve(server& s, const fact& f, time_point at) {
                  [&](const agent_suspected&) {},
                  [&](const agent_lost&) {},
                  [&](const agent_removed&) {},
+                 [&](const recovery_held&) {},
+                 [&](const recovery_released&) {},
                  [&](const sync_completed&) {},
                  [&](const sync_failed&) {},
              },

@@ -68,8 +68,9 @@ server preview(const server& s, const decision& d, time_point now) {
 }
 
 bool wants_recovery(const server& s, const context& cx) {
-  if (s.op || !cx.agent_online || s.status != server_status::missing || s.desired != desired_state::running ||
-      s.recovery != recovery_policy::automatic || s.stale || (s.data != data_state::present && !nothing_to_lose(s)))
+  if (s.op || !cx.agent_online || cx.recovery_held || s.status != server_status::missing ||
+      s.desired != desired_state::running || s.recovery != recovery_policy::automatic || s.stale ||
+      (s.data != data_state::present && !nothing_to_lose(s)))
     return false;
   return cx.now >= retry_at(s);
 }

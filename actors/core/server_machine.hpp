@@ -86,7 +86,8 @@ using input = std::variant<created, requested, cancel_requested, progressed, rep
 struct context {
   msg::time_point now{};
   bool agent_online = false;
-  uint64_t term = 0;  // of this life of the manager; what an agent refused in another one decides nothing
+  bool recovery_held = false;  // by its agent's loss of many at once
+  uint64_t term = 0;           // of this life of the manager; what an agent refused in another one decides nothing
   msg::duration retention{std::chrono::hours(24)};
   std::array<msg::duration, msg::operation_table.size()> time_max = [] {
     std::array<msg::duration, msg::operation_table.size()> out{};

@@ -117,6 +117,11 @@ rt::host_actor spawn_host(caf::actor_system& sys, shared& world, host_handles to
         },
         [self](rt::host_query& q) { return self->state.on_query(q); },
         [self](const rt::forget_agent& f) { return self->state.on_forget(f.lost); },
+        [self](const rt::release_recovery& r) -> caf::result<rt::host_answer> {
+          auto p = self->make_response_promise<rt::host_answer>();
+          self->state.on_recover(r.actor, p);
+          return p;
+        },
         [self](rt::tick_atom) { self->state.tick(); },
     };
   });

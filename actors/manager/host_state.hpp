@@ -75,6 +75,8 @@ struct host_state {
   void start_sync();
   void ask_for_inventory();
   void on_inventory(msg::inventory& inv);
+  void merge(msg::inventory& inv);
+  void on_recover(const std::string& actor, caf::typed_response_promise<rt::host_answer> p);
   void settled(uint64_t run, const std::string& server, bool changed);
   void finish_sync();
 

@@ -4,6 +4,7 @@
 
 #include "actors/core/observe.hpp"
 #include "actors/manager/host_state.hpp"
+#include "config/logging.hpp"
 
 namespace zedops::manager {
 
@@ -24,6 +25,7 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
   cx.term = world.term;
   cx.retention = world.rules().retention;
   cx.time_max = world.rules().time_max;
+  if (auto a = world.records.agent(agent)) cx.recovery_held = a->held_since != never;
   const auto consider = [&](const server& s, core::input what) {
     const auto d = core::decide(s, what, cx);
     if (!d.facts.empty()) ++plan.commits;
@@ -71,7 +73,59 @@ void host_state::ask_for_inventory() {
   send(sync_query{sync.request});
 }
 
+// Servers that have, or had, a container, and how many of them are without one: now, and newly.
+struct embodied {
+  size_t all = 0, absent = 0, vanished = 0;
+};
+embodied count_embodied(const shared& world, const inventory& inv) {
+  embodied out;
+  for (const auto& o : inv.servers) {
+    auto s = world.records.server(o.server);
+    if (!s || s->op) continue;
+    const bool had = s->status == server_status::running || s->status == server_status::stopped;
+    if (!had && s->status != server_status::missing) continue;
+    ++out.all;
+    if (o.container != presence::absent) continue;
+    ++out.absent;
+    out.vanished += had ? 1 : 0;
+  }
+  return out;
+}
+
+// Many at once are one incident, not many recoveries: another Engine, a wiped disk, a clean-up that went too far.
 void host_state::on_inventory(inventory& inv) {
+  const auto a = record();
+  const auto n = inv.failure || !a ? embodied{} : count_embodied(*world, inv);
+  std::optional<fact> news;
+  if (a && a->held_since == never && core::is_mass_loss(n.vanished, n.all))
+    news = recovery_held{n.vanished, n.all, wall()};
+  else if (a && a->held_since != never && !inv.failure && !core::is_mass_loss(n.absent, n.all))
+    news = recovery_released{"most of its servers have a container again"};
+  if (!news) return merge(inv);
+  if (std::holds_alternative<recovery_held>(*news))
+    config::log_event(log_level::warn, "agent.recovery-held", {{"agent", id}, {"gone", n.vanished}, {"of", n.all}});
+  // Durable first: what follows from this inventory is decided with it.
+  commit({*news}, {cause_kind::sync, {}, {}}, [this, inv = std::move(inv)](bool) mutable { merge(inv); });
+}
+
+void host_state::on_recover(const std::string& actor, caf::typed_response_promise<rt::host_answer> p) {
+  const auto a = record();
+  if (!a || a->held_since == never) {
+    rt::host_answer none;
+    none.failure =
+        error{ec::wrong_state, "nothing holds back the recovery of this agent's servers", "zedctl agent describe", {}};
+    p.deliver(std::move(none));
+    return;
+  }
+  commit({recovery_released{"by " + actor}}, {cause_kind::request, {}, actor}, [this, p](bool ok) mutable {
+    rt::host_answer done;
+    if (!ok) done.failure = error{ec::internal, "the journal refused", "repeat the request", {}};
+    p.deliver(std::move(done));
+    start_sync();
+  });
+}
+
+void host_state::merge(inventory& inv) {
   if (!sync.gate.running()) {  // unasked: the agent has reconnected to its Engine
     sync.gate.begin();
     sync.begun(now(), wall());

@@ -181,6 +181,7 @@ rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_p
         [self](const rt::sync_wanted& m) { self->send(self->state.host(m.agent), m); },
         [self](rt::host_query& q) { return self->state.ask(q.agent, q); },
         [self](rt::forget_agent& f) { return self->state.ask(f.agent, f); },
+        [self](rt::release_recovery& r) { return self->state.ask(r.agent, r); },
         [self](rt::tick_atom, uint32_t slice) { self->state.beat(slice); },
     };
   });

@@ -318,6 +318,28 @@ struct asker {
             });
   }
 
+  void recover() const {
+    auto q = body_of<recover_agent>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    const auto actor = options && !options->actor.empty() ? options->actor : std::string("local");
+    auto done = wait();
+    self->request(hosts, agent_time_max, rt::release_recovery{(*a)->id, actor})
+        .then(
+            [w = &world, who = call.who, id = (*a)->id, done](host_answer& got) {
+              done();
+              if (got.failure) return answer_error(*w, who, *got.failure);
+              auto now = w->records.agent(id);
+              answer_result(*w, who, now ? view_of(*now) : agent_view{});
+            },
+            [w = &world, who = call.who, done](caf::error&) {
+              done();
+              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
+            });
+  }
+
   void forget() const {
     auto q = body_of<remove_agent>(call);
     if (!q) return refuse(q.error());
@@ -352,6 +374,7 @@ bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_
   if (call.verb == "port.suggest") return a.suggest(), true;
   if (call.verb == "agent.rm") return a.forget(), true;
   if (call.verb == "agent.forget") return a.give_up(), true;
+  if (call.verb == "agent.recover") return a.recover(), true;
   return false;
 }
 

@@ -81,7 +81,9 @@ struct server_shell {
       in_hand = std::move(next.answer);
       auto cx = context();
       const auto* made = std::get_if<core::created>(&next.call.what);
-      cx.agent_online = world->records.agent_online(made ? made->record.agent : model().agent);
+      const auto a = world->records.agent(made ? made->record.agent : model().agent);
+      cx.agent_online = a && is_connected(a->status);
+      cx.recovery_held = a && a->held_since != never;
       auto d = core::decide(model(), next.call.what, cx);
       if (next.call.dry_run) in_hand.deliver(preview(d));
       else if (d.facts.empty()) settle(std::move(d), nullptr);

@@ -116,6 +116,10 @@ struct host_answer {
   std::optional<msg::from_agent> what;  // data_answer, port_answer or logs_answer
   msg::sync_row sync;                   // for sync_query
 };
+struct release_recovery {  // of an agent's servers
+  msg::agent_id agent;
+  std::string actor;
+};
 struct forget_agent {  // refused while it has servers or is connected
   msg::agent_id agent;
   bool lost = false;  // given up with its servers; those are gone already
@@ -123,6 +127,7 @@ struct forget_agent {  // refused while it has servers or is connected
 using host_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<peer_lost>, caf::reacts_to<to_host>,
                                     caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,
                                     caf::replies_to<forget_agent>::with<host_answer>,
+                                    caf::replies_to<release_recovery>::with<host_answer>,
                                     caf::reacts_to<tick_atom>  // INTERNAL
                                     >;
 // The same for all agents: routes to the host actor.
@@ -130,6 +135,7 @@ using hosts_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<
                                      caf::reacts_to<warm_atom>,  // INTERNAL: start the hosts of the last run
                                      caf::reacts_to<sync_wanted>, caf::replies_to<host_query>::with<host_answer>,
                                      caf::replies_to<forget_agent>::with<host_answer>,
+                                     caf::replies_to<release_recovery>::with<host_answer>,
                                      caf::reacts_to<tick_atom, uint32_t>  // INTERNAL: it is this slice's turn
                                      >;
 
@@ -165,4 +171,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::sync_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::host_query)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::host_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::forget_agent)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::release_recovery)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::client_call)

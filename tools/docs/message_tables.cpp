@@ -113,6 +113,7 @@ constexpr std::array reads = {
     read_bodies{"agent.get", link<get_agent>, link<agent_view>},
     read_bodies{"agent.rm", link<remove_agent>, link<agent_view>},
     read_bodies{"agent.forget", link<forget_agent>, link<forget_reply>},
+    read_bodies{"agent.recover", link<recover_agent>, link<agent_view>},
     read_bodies{"port.check", link<check_ports>, link<ports_reply>},
     read_bodies{"port.suggest", link<suggest_ports>, link<suggest_reply>},
     read_bodies{"op.ls", link<list_operations>, link<operation_list>},

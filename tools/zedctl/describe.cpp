@@ -140,6 +140,10 @@ std::string describe_text(const msg::agent_view& a, const std::string& data_trou
   page.add("Last seen", ago_text(a.last_seen, l));
   page.add("Last sync", ago_text(a.last_sync, l));
   page.add("Servers", fmt::format("{}, {} running", a.servers, a.running));
+  if (a.recovery_held)
+    page.add("Recovery",
+             fmt::format("held back: most of its servers were gone at once; zedctl agent recover {}", a.name),
+             style::bad);
   page.add("Engine",
            a.engine_ok ? fmt::format("{} (API {})", a.engine_version, a.api_version)
                        : "does not answer; look at the agent's log on its host",

@@ -43,6 +43,10 @@ finding of_agent(const msg::agent_view& a, const msg::manager_status& status, ms
                         a.last_seen ? msg::format_age(now - *a.last_seen) + " ago" : "never"),
             fmt::format("look at zedops-agent on {} and at the network between",
                         a.hostname.empty() ? "its host" : a.hostname)};
+  if (a.recovery_held)
+    return {verdict::warn, check, "most of its servers were gone at once, so none recovers by itself",
+            fmt::format("find out where their containers are; if they are to be made again: zedctl agent recover {}",
+                        a.name)};
   if (!a.engine_ok)
     return {verdict::fail, check, "online, but its Docker Engine does not answer",
             fmt::format("on {}: systemctl status docker, and may the agent open the Engine's socket?", a.hostname)};

@@ -89,6 +89,10 @@ std::string say(const agent_suspected& f) {
 std::string say(const agent_lost& f) {
   return fmt::format("agent is unreachable; last seen {}", to_rfc3339(f.last_seen));
 }
+std::string say(const recovery_held& f) {
+  return fmt::format("{} of {} servers were gone at once: nothing recovers by itself", f.gone, f.of);
+}
+std::string say(const recovery_released& f) { return fmt::format("recovery goes on: {}", f.why); }
 std::string say(const agent_removed& f) { return fmt::format("agent {} forgotten", f.name); }
 std::string say(const sync_completed& f) {
   std::string out =

@@ -13,7 +13,8 @@ constexpr msg::duration version_max{1'000};
 
 // Of the verbs that change something, those without a plan. Reading is a dry run by itself.
 bool has_dry_run(std::string_view path) {
-  constexpr std::array without = {"op cancel", "context add", "context use", "context rm", "store backup"};
+  constexpr std::array without = {"op cancel",   "agent recover", "context add",
+                                  "context use", "context rm",    "store backup"};
   return std::find(without.begin(), without.end(), path) == without.end();
 }
 

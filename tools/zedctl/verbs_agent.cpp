@@ -152,6 +152,14 @@ int forget(session& s, const arguments& a) {
   });
 }
 
+int recover(session& s, const arguments& a) {
+  return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
+    auto v = s.ask<msg::agent_view>("agent.recover", msg::recover_agent{name});
+    if (!v) return msg::fail(with_agent_guess(s, v.error(), name));
+    return s.machine() ? msg::to_json(*v, 2) : fmt::format("The servers of {} recover by themselves again\n", v->name);
+  });
+}
+
 // "16261/udp"; without a protocol both are meant. The text was checked when it was parsed.
 void add_ports(const std::string& text, std::vector<msg::port_ref>& out) {
   uint16_t number = 0;
@@ -212,6 +220,11 @@ std::vector<command> agent_commands() {
         {"--lost", none, "", "Its host does not come back; needed"}},
        forget,
        {"zedctl agent forget --lost host1 --dry-run", "zedctl agent forget --lost host1"}},
+      {"agent recover",
+       "Let its servers recover by themselves although most of them were gone at once",
+       {names},
+       recover,
+       {"zedctl agent recover host1"}},
       {"port check",
        "Which of these ports are taken, and by whom",
        {{"PORT", port_spec, "", "Number, with /udp or /tcp; without: both", arity::some}, where},

@@ -139,3 +139,66 @@ TEST_CASE_METHOD(stage, "an agent that dies at any step of a rebuild leaves one 
     CHECK(on("alpha").of_server(server(name).id.value, on("alpha").manager_id).size() == 1);
   }
 }
+
+namespace {
+
+struct eight : stage {
+  std::vector<std::string> names;
+  eight() {
+    for (int i = 0; i < 8; ++i) {
+      auto c = a_server("pz" + std::to_string(i), "alpha");
+      c.recovery = recovery_policy::automatic;
+      REQUIRE(finish("create", c).has_value());
+      names.push_back(c.name);
+    }
+  }
+  bool all_are(server_status wanted) {
+    return std::all_of(names.begin(), names.end(), [&](const auto& n) { return status(n) == wanted; });
+  }
+  // While its agent is away, so that no event tells of each.
+  void lose(size_t n) {
+    at("alpha").crash();
+    REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+    auto& all = on("alpha").containers;
+    while (n-- > 0) all.erase(all.begin());
+    at("alpha").start();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(eight, "a few servers gone in one look are made again by themselves", "[sim][manager][fc-2]") {
+  lose(4);
+  CHECK(until([&] { return on("alpha").containers.size() == 8 && all_are(server_status::running); }, 60s));
+  CHECK(facts<recovery_held>() == 0);
+}
+
+TEST_CASE_METHOD(eight, "most servers of a host gone in one look are one incident, not many recoveries",
+                 "[sim][manager][fc-2]") {
+  const auto before = on("alpha").containers;
+  lose(8);
+  REQUIRE(until([&] { return facts<recovery_held>() == 1; }, 30s));
+  advance(60s);
+  CHECK(all_are(server_status::missing));
+  CHECK(on("alpha").containers.empty());
+  SECTION("they come back") {
+    on("alpha").containers = before;
+    CHECK(until([&] { return all_are(server_status::running); }, 60s));
+    CHECK(facts<recovery_released>() == 1);
+  }
+  SECTION("its owner says that they are gone, also after a restart of the manager") {
+    crash_manager();
+    boot();
+    REQUIRE(until([&] { return at("alpha").in_session(); }, 30s));
+    advance(30s);
+    CHECK(all_are(server_status::missing));
+    CHECK(code(ask<agent_view>("agent.recover", recover_agent{"alpha"})) == "ok");
+    CHECK(until([&] { return all_are(server_status::running); }, 120s));
+    CHECK(code(ask<agent_view>("agent.recover", recover_agent{"alpha"})) == "wrong_state");
+  }
+  SECTION("one by one is always possible") {
+    CHECK(finish("start", start_server{"pz3"}).has_value());
+    CHECK(status("pz3") == server_status::running);
+    CHECK(status("pz4") == server_status::missing);
+  }
+}
