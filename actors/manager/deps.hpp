@@ -56,6 +56,7 @@ struct shared {
   template_set templates;
   std::string manager_id;
   std::string epoch;
+  std::string data_dir{};  // where the store is, for people
   std::atomic<uint64_t> term{0};  // raised when an agent has obeyed a higher one
   msg::time_point started_at{};
   rt::wall_clock& clock;

@@ -152,6 +152,7 @@ manager_status status_of(const shared& w) {
   for (const auto& [status, count] : n.by_status) s.servers[std::string(name_of(status))] = count;
   s.operations_open = n.open_operations;
   s.store_bytes = w.store.statistics().file_bytes;
+  s.data_dir = w.data_dir;
   s.started_at = msg::shown(w.started_at);
   for (const auto& [name, t] : w.templates) s.templates.push_back(name);
   s.counters = {{"commits", w.commits.load()},

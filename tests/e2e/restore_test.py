@@ -15,7 +15,7 @@ class Restore(WorldCase):
         w = self.world
         kept, gone = w.create(), w.create()
         backup = w.dir / "backup.mdb"
-        w.ctl("store", "backup", backup, "--data-dir", w.db)
+        w.ctl("store", "backup", backup)  # the running manager says where its store is
         w.ctl("server", "purge", gone, "--remove-data", "--yes")
         later = w.create()
         for _ in range(3):

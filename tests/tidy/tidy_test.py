@@ -40,6 +40,8 @@ class rules(unittest.TestCase):
         self.assertTrue(list(tidy.check_text("a.hpp", "int x;\n")))
         self.assertTrue(list(tidy.check_text("a.cpp", "// TO" + "DO later\n")))
         self.assertTrue(list(tidy.check_text("a.cpp", "\n" * (tidy.LINES_MAX + 1))))
+        self.assertEqual(list(tidy.check_text("a.cpp", 'TEST_CASE("one, two", "[unit]") {}\n')), [])
+        self.assertTrue(list(tidy.check_text("a.cpp", 'TEST_CASE_METHOD(x, "one; two", "[unit]") {}\n')))
         self.assertTrue(list(tidy.check_text("docs/a.md", "see /home/" + "ann/zedops\n")))
         self.assertEqual(list(tidy.check_text("a.toml", 'target = "/home/steam/Zomboid"\n')), [])
 

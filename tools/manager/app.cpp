@@ -129,6 +129,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   world.term = found->term;
   world.last_seq.store(found->last_seq);
   world.started_at = clock.now();
+  world.data_dir = s.data_dir;
 
   std::atomic<int> status = 0;  // several actors may end at once, each on its own thread
   {

@@ -17,6 +17,15 @@ fs::path data_dir(session& s, const arguments& a) {
   return a.has("data-dir") ? fs::path(a.one("data-dir")) : default_data_dir(s.outside());
 }
 
+constexpr msg::duration where_is_it_max{1'000};
+
+// Of a manager that runs, it knows best; the settings that it was started with are not zedctl's.
+fs::path living_data_dir(session& s, const arguments& a) {
+  if (a.has("data-dir")) return a.one("data-dir");
+  auto status = s.ask<msg::manager_status>("status", msg::get_status{}, where_is_it_max);
+  return status && !status->data_dir.empty() ? fs::path(status->data_dir) : default_data_dir(s.outside());
+}
+
 std::string readable(std::string_view key) {
   std::string out;
   for (char c : key) {
@@ -59,7 +68,7 @@ int show_report(session& s, const store::verify_report& r) {
 }
 
 int verify(session& s, const arguments& a) {
-  auto r = store::verify(data_dir(s, a));
+  auto r = store::verify(living_data_dir(s, a));
   return r ? show_report(s, *r) : s.report(r.error());
 }
 
@@ -121,7 +130,7 @@ int dump(session& s, const arguments& a) {
       if (out.size() >= chunk) s.print(out), out.clear();
       return !s.was_interrupted();
     };
-    auto ok = store::dump(data_dir(s, a), t, visit, [&](const store::corrupt_record& c) {
+    auto ok = store::dump(living_data_dir(s, a), t, visit, [&](const store::corrupt_record& c) {
       ++damaged;
       s.tell(fmt::format("damaged: {} {}: {}", name_of(c.where), readable(c.key), c.reason));
     });
@@ -134,7 +143,7 @@ int dump(session& s, const arguments& a) {
 }
 
 int backup(session& s, const arguments& a) {
-  auto r = store::backup(data_dir(s, a), a.one("FILE"));
+  auto r = store::backup(living_data_dir(s, a), a.one("FILE"));
   return r ? show_report(s, *r) : s.report(r.error());
 }
 
@@ -160,7 +169,7 @@ int restore(session& s, const arguments& a) {
 
 std::vector<command> store_commands() {
   using enum value_kind;
-  const parameter dir{"--data-dir", path, "DIR", "The manager's data directory; default as the manager's own"};
+  const parameter dir{"--data-dir", path, "DIR", "The manager's data directory; default: the running manager's, else the usual place"};
   std::vector<std::string> tables(store::table_names.begin(), store::table_names.end());
   return {
       {"store verify", "Look at every record; possible while the manager runs", {dir}, verify, {"zedctl store verify"}},

@@ -43,7 +43,7 @@ TEST_CASE("client: an answer that does not come in time is a timeout, and late a
   CHECK(c.request("echo", "next")->body == "next");
 }
 
-TEST_CASE("client: a manager that dies in the middle is told at once; the client works with the next one",
+TEST_CASE("client: a manager that dies in the middle is told at once, the client works with the next one",
           "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);

@@ -85,7 +85,7 @@ TEST_CASE("ports: a port is free again when its holder has gone", "[integration]
   CHECK(ask(port, protocol::udp).state == port_state::free);
 }
 
-TEST_CASE("ports: answers come in the order of the questions; port 0 is none", "[integration][host]") {
+TEST_CASE("ports: answers come in the order of the questions, port 0 is none", "[integration][host]") {
   holder tcp(SOCK_STREAM), udp(SOCK_DGRAM);
   auto reports = host::check_ports({{0, protocol::tcp}, {udp.port, protocol::udp}, {tcp.port, protocol::tcp}}, visible);
   REQUIRE(reports.size() == 3);

@@ -187,7 +187,7 @@ TEST_CASE_METHOD(agent_world, "agent: a pull on one server holds up no stop and 
   CHECK(all<command_result>(from).size() == 2);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the other; a new one ends those before it",
+TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the other, a new one ends those before it",
                  "[sim][agent][fc-13]") {
   welcome();
   say(command("a", "s1"));

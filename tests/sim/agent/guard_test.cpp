@@ -35,7 +35,7 @@ struct guard_world : agent_world {
 
 TEST_CASE_METHOD(
     guard_world,
-    "guard: a crash while the manager is away is undone at once, the next after the pause; both are handed over",
+    "guard: a crash while the manager is away is undone at once, the next after the pause, both are handed over",
     "[sim][agent][fc-38]") {
   guards();
   const auto when = wall();

@@ -22,7 +22,7 @@ struct at_rest : by_hand {
 
 }  // namespace
 
-TEST_CASE_METHOD(by_hand, "adopt: what it was, it is as a server; the original goes last", "[sim][manager][fc-24]") {
+TEST_CASE_METHOD(by_hand, "adopt: what it was, it is as a server, the original goes last", "[sim][manager][fc-24]") {
   auto done = finish("adopt", an_adoption("my-zomboid", "pz1", "alpha"));
   INFO((!done ? done.error().message : done->operation.failure ? done->operation.failure->message : "adopted"));
   REQUIRE(done.has_value());

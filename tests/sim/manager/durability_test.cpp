@@ -40,7 +40,7 @@ TEST_CASE_METHOD(stage, "a report whose commit fails is made good by the next sy
   CHECK(body_of("pz1")->alive());
 }
 
-TEST_CASE_METHOD(stage, "a full store refuses new work; reads, stops and deletions go on", "[sim][manager][fc-63]") {
+TEST_CASE_METHOD(stage, "a full store refuses new work, reads, stops and deletions go on", "[sim][manager][fc-63]") {
   running("pz1");
   running("pz2");
   db.set_disk(store::disk::is_full);
@@ -142,7 +142,7 @@ TEST_CASE_METHOD(stage, "a server's actor that throws is started again and its c
   CHECK(status("pz1") == server_status::stopped);
 }
 
-TEST_CASE_METHOD(stage, "an actor that throws too often rests; the others work on", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "an actor that throws too often rests, the others work on", "[sim][manager]") {
   running("pz1");
   running("pz2");
   for (int i = 0; i < 4; ++i) {

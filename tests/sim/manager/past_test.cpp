@@ -56,7 +56,7 @@ TEST_CASE_METHOD(stage, "explain: an agent that is away, and what waits for it",
   CHECK(told(e->next, explain_kind::timer, "stop is given up unless its agent came back"));
 }
 
-TEST_CASE_METHOD(stage, "explain: what was trimmed is said; a purged server is explained by its id", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "explain: what was trimmed is said, a purged server is explained by its id", "[sim][manager]") {
   const auto id = running("pz1").id.value;
   for (auto i = 0; i < 10; ++i) {
     edit_server edit;

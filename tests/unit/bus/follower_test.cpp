@@ -95,7 +95,7 @@ TEST_CASE("follower: trimmed history comes out as a gap, a hole in the history a
   CHECK(drain(f) == "gap(1:10 1:11 missing) 12 gap(1:12 1:13 missing)");
 }
 
-TEST_CASE("follower: a new epoch is a gap, then told from its start; stragglers change nothing", "[unit][bus]") {
+TEST_CASE("follower: a new epoch is a gap, then told from its start, stragglers change nothing", "[unit][bus]") {
   auto f = event_follower::of_everything(std::nullopt);
   f.on_head({1, 50});
   f.on_live(event(3, "server.a", 0, 2));

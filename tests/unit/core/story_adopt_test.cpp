@@ -95,7 +95,7 @@ TEST_CASE("adopt: a failure that left something is kept for a person, and nothin
   CHECK(code_of(x.ask(start_server{})) == "no_data");  // it does not begin with empty directories in silence
 }
 
-TEST_CASE("adopt: an agent that was away goes on; one that is given up is withdrawn", "[unit][core][fc-24]") {
+TEST_CASE("adopt: an agent that was away goes on, one that is given up is withdrawn", "[unit][core][fc-24]") {
   auto x = adopting();
   const auto sent = x.s.op->attempt;
   x.cx.agent_online = false;

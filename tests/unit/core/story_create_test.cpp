@@ -80,7 +80,7 @@ TEST_CASE("create: is never creating for ever", "[unit][core][acc-48][fc-10]") {
   CHECK(effect_in<request_sync>(d));
 }
 
-TEST_CASE("create: while a pull reports progress it is not given up; a silent one is", "[unit][core][fc-11][fc-18]") {
+TEST_CASE("create: while a pull reports progress it is not given up, a silent one is", "[unit][core][fc-11][fc-18]") {
   auto x = created_server();
   for (uint32_t minute = 0; minute < 60; ++minute) {
     x.wait(1min);

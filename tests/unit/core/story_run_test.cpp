@@ -71,7 +71,7 @@ TEST_CASE("recreate: a failure leaves missing with the error kept, and a later s
   CHECK(!x.s.last_error);
 }
 
-TEST_CASE("rebuild: replaces the container there is, pulling; one that is missing is made anew",
+TEST_CASE("rebuild: replaces the container there is, pulling, one that is missing is made anew",
           "[unit][core][acc-42][acc-43][fc-14]") {
   desk x(record());
   const auto replaced = x.ask(rebuild_server{});
@@ -182,7 +182,7 @@ TEST_CASE("edit: of an outdated copy is refused", "[unit][core][fc-13]") {
   CHECK(code_of(x.ask(e)) == "wrong_state");
 }
 
-TEST_CASE("recovery: automatic makes a lost container again; manual leaves it to people", "[unit][core][acc-35]") {
+TEST_CASE("recovery: automatic makes a lost container again, manual leaves it to people", "[unit][core][acc-35]") {
   auto s = record();
   desk manual(s);
   manual.see(saw_nothing());

@@ -40,7 +40,7 @@ TEST_CASE("refusal: each known text of the Engine has its own code, and every on
   }
 }
 
-TEST_CASE("refusal: an Engine that is not there was asked nothing; one that hung up may have done it",
+TEST_CASE("refusal: an Engine that is not there was asked nothing, one that hung up may have done it",
           "[unit][docker][fc-61]") {
   const auto gone = no_engine("unix:///run/docker.sock", "Connection refused");
   CHECK(gone.code == msg::ec::engine_error);

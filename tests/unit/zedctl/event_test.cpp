@@ -125,7 +125,7 @@ TEST_CASE("ls -w: a line for each server that an event names, looked up once per
   CHECK(b.asked("server.get").size() == 1);
 }
 
-TEST_CASE("ls -w: an agent that goes away shows on all its servers; a purged server is said",
+TEST_CASE("ls -w: an agent that goes away shows on all its servers, a purged server is said",
           "[unit][zedctl][acc-34]") {
   bench b;
   msg::server_list list;

@@ -103,7 +103,7 @@ TEST_CASE("image: a container that was made from another one says which", "[unit
   CHECK(image_text(v) == "steam-zomboid@sha256:abc");
 }
 
-TEST_CASE("ls: by agent and name, or by any column; equals stay in that order", "[unit][zedctl]") {
+TEST_CASE("ls: by agent and name, or by any column, equals stay in that order", "[unit][zedctl]") {
   std::vector<msg::server_view> list{pz1(), pz1(), pz1(), pz1()};
   const std::array<std::pair<const char*, const char*>, 4> who{{{"b", "y"}, {"a", "z"}, {"b", "x"}, {"a", "y"}}};
   for (size_t i = 0; i < list.size(); ++i) {
