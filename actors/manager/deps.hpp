@@ -1,5 +1,7 @@
 // What the manager's shells share: read model, settings, ports. Handles of actors are passed at spawn.
 #pragma once
+#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,6 +47,21 @@ class live_policy {
   policy now_;
 };
 
+// How much a manager has to do, for people who watch it. Maxima are since the process began.
+struct load_gauges {
+  std::atomic<uint64_t> entries{0};          // committed
+  std::atomic<uint64_t> batch_max{0};        // entries in one transaction
+  std::atomic<uint64_t> waiting{0};          // for the next transaction, now
+  std::atomic<uint64_t> commit_us_total{0};  // from the first look at a batch to its durable end
+  std::atomic<uint64_t> commit_us_max{0};
+  std::atomic<uint64_t> clients_waiting{0};  // for the end of an operation
+
+  static void raise(std::atomic<uint64_t>& max, uint64_t to) {
+    for (auto now = max.load(); now < to && !max.compare_exchange_weak(now, to);) {
+    }
+  }
+};
+
 using template_set = std::map<std::string, msg::server_template, std::less<>>;
 
 // One per manager, made by the composition root; outlives every actor.
@@ -56,7 +73,7 @@ struct shared {
   template_set templates;
   std::string manager_id;
   std::string epoch;
-  std::string data_dir{};  // where the store is, for people
+  std::string data_dir{};         // where the store is, for people
   std::atomic<uint64_t> term{0};  // raised when an agent has obeyed a higher one
   msg::time_point started_at{};
   rt::wall_clock& clock;
@@ -67,6 +84,8 @@ struct shared {
   server_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
+  load_gauges load{};
+  std::function<std::map<std::string, uint64_t>()> door_counters{};  // of the bus; empty: there is none
 
   const msg::server_template* find_template(std::string_view name) const {
     auto i = templates.find(name);

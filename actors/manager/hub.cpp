@@ -134,12 +134,13 @@ struct hub_state {
       watching -= std::erase_if(i->second, [&](const watcher& w) { return w.who.routing_id == routing_id; });
       i = i->second.empty() ? watchers.erase(i) : std::next(i);
     }
+    world->load.clients_waiting = watching;
   }
   void end(const operation_id& id) {
     auto i = watchers.find(id.value);
     if (i == watchers.end()) return;
     for (const auto& w : i->second) answer(id, w);
-    watching -= i->second.size();
+    world->load.clients_waiting = watching -= i->second.size();
     watchers.erase(i);
   }
 
@@ -171,7 +172,7 @@ struct hub_state {
       world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
       return;
     }
-    ++watching;
+    world->load.clients_waiting = ++watching;
     watchers[w.op.value].push_back({w.who, w.bare});
     // It may have ended between the look and the entry: its end was then published before this message.
     if (!world->records.operation_owner(w.op)) end(w.op);

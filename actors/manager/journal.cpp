@@ -17,6 +17,7 @@ using store::table;
 
 constexpr msg::duration group_patience{50};  // how long announced commits are waited for
 constexpr uint64_t trim_batch_max = 2'000;
+constexpr msg::duration commit_slow{1'000};  // longer ones are logged: everything waits for them
 
 struct journal_state {
   static inline constexpr const char* name = "journal";
@@ -55,6 +56,7 @@ struct journal_state {
     e->why = std::move(c.why);
     e->facts = std::move(c.facts);
     batch.push_back({std::move(c), std::move(p), std::move(e)});
+    world->load.waiting = batch.size();
     if (expected > 0) --expected;
     if (batch.size() >= commits_per_batch_max) flush();
     else if (expected == 0) send_flush();
@@ -89,6 +91,7 @@ struct journal_state {
   void flush() {
     auto work = std::move(batch);
     batch.clear();
+    world->load.waiting = 0;
     expected = 0;
     std::vector<waiting> ordinary, vital;
     for (auto& w : work) (essential(w) ? vital : ordinary).push_back(std::move(w));
@@ -128,6 +131,7 @@ struct journal_state {
   // One transaction of what comes first in `work` and fits; takes it, and what can never be kept, out of `work`.
   bool write_some(std::vector<waiting>& work, store::write_kind kind) {
     failure.reset();
+    const auto begun = std::chrono::steady_clock::now();
     auto w = world->store.begin_write(kind);
     if (!w) return give_up(work, work.size(), w.error(), kind);
     entry_stage stage(world->records);
@@ -158,11 +162,24 @@ struct journal_state {
       failures_in_a_row = 0;
       world->last_seq.store(seq);
       world->commits.fetch_add(1);
+      measure(ready.size(), begun);
       tell(work, ready);
     }
     for (auto& [index, e] : refused) work[index].answer.deliver(refusal(std::move(e)));
     work.erase(work.begin(), work.begin() + static_cast<ptrdiff_t>(i));
     return true;
+  }
+
+  void measure(size_t entries, std::chrono::steady_clock::time_point begun) {
+    const auto took = std::chrono::steady_clock::now() - begun;
+    const auto us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    auto& load = world->load;
+    load.entries.fetch_add(entries);
+    load.commit_us_total.fetch_add(us);
+    load_gauges::raise(load.batch_max, entries);
+    load_gauges::raise(load.commit_us_max, us);
+    if (took > commit_slow)
+      config::log_limited(log_level::warn, "journal.slow-commit", {{"microseconds", us}, {"entries", entries}});
   }
 
   static result<void> put(store::writer& w, const std::vector<record_write>& all) {

@@ -158,7 +158,14 @@ manager_status status_of(const shared& w) {
   s.counters = {{"commits", w.commits.load()},
                 {"agent_commands", w.commands.load()},
                 {"requests_refused", w.refused.load()},
-                {"actor_restarts", w.actor_restarts.load()}};
+                {"actor_restarts", w.actor_restarts.load()},
+                {"journal_entries", w.load.entries.load()},
+                {"journal_batch_max", w.load.batch_max.load()},
+                {"journal_waiting", w.load.waiting.load()},
+                {"commit_microseconds", w.load.commit_us_total.load()},
+                {"commit_microseconds_max", w.load.commit_us_max.load()},
+                {"clients_waiting", w.load.clients_waiting.load()}};
+  if (w.door_counters) s.counters.merge(w.door_counters());
   return s;
 }
 

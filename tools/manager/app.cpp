@@ -130,6 +130,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   world.last_seq.store(found->last_seq);
   world.started_at = clock.now();
   world.data_dir = s.data_dir;
+  world.door_counters = [&bridge] { return bridge.counters(); };
 
   std::atomic<int> status = 0;  // several actors may end at once, each on its own thread
   {

@@ -75,6 +75,23 @@ bool bus_bridge::publish_if_watched(uint64_t last_seq, size_t count,
        }});
 }
 
+std::map<std::string, uint64_t> bus_bridge::counters() const {
+  const auto* b = open_.load();
+  if (!b) return {};
+  const auto s = b->stats();
+  return {{"bus_requests", s.requests},
+          {"bus_agent_messages", s.agent_messages},
+          {"bus_bad_messages", s.bad_messages},
+          {"bus_slow", s.slow},
+          {"bus_unreachable", s.unreachable},
+          {"bus_refused", s.refused},
+          {"bus_outbox", s.outbox},
+          {"bus_outbox_bytes", s.outbox_bytes},
+          {"bus_credits_clients", s.credits_clients},
+          {"bus_credits_agents", s.credits_agents},
+          {"bus_subscriptions", s.subscriptions}};
+}
+
 void bus_bridge::on_request(bus::client_request&& request) noexcept {
   rt::client_call call;
   call.who = {std::move(request.routing_id), std::move(request.id)};

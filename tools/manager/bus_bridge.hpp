@@ -24,6 +24,7 @@ class bus_bridge final : public bus::server_bus_listener,
   bool reply(const std::string& routing_id, const std::string& request_id, rt::answer kind, std::string body) override;
   bool send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) override;
   bool publish(rt::public_event e) override;
+  std::map<std::string, uint64_t> counters() const;  // of the bus, for the manager's status
   bool watched() const override;
   bool publish_if_watched(uint64_t last_seq, size_t count,
                           std::function<std::vector<rt::public_event>()> make) override;
