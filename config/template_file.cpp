@@ -111,6 +111,10 @@ void read_dir(table_reader& r, msg::server_template& t) {
             "rename one of them");
     require(r, "target", other.target != dir.target, fmt::format("is also the target of {}", in_quotes(other.name)),
             "mount each directory at its own place");
+    const auto within = [](const std::string& a, const std::string& b) { return a.starts_with(b + "/"); };
+    require(r, "path", !within(other.path, dir.path) && !within(dir.path, other.path),
+            fmt::format("lies in, or around, the path of {}", in_quotes(other.name)),
+            "give each directory a path of its own beside the others");
     require(r, "path", other.path != dir.path, fmt::format("is also the path of {}", in_quotes(other.name)),
             "give each directory its own path");
   }

@@ -1,7 +1,9 @@
 #include "tools/zedctl/commands.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 namespace zedops::ctl {
 
@@ -27,6 +29,10 @@ uint64_t arguments::number(const std::string& key, uint64_t otherwise) const {
   uint64_t n = otherwise;
   std::from_chars(text.data(), text.data() + text.size(), n);
   return n;
+}
+
+uint32_t arguments::count(const std::string& key, uint32_t otherwise) const {
+  return static_cast<uint32_t>(std::min<uint64_t>(number(key, otherwise), std::numeric_limits<uint32_t>::max()));
 }
 
 int32_t arguments::integer(const std::string& key, int32_t otherwise) const {

@@ -51,7 +51,9 @@ class arguments {
   const std::vector<std::string>& all(const std::string& key) const;
   std::string one(const std::string& key, const std::string& otherwise = {}) const;
   uint64_t number(const std::string& key, uint64_t otherwise) const;  // of a value that was checked
-  int32_t integer(const std::string& key, int32_t otherwise) const;   // the same
+  uint32_t count(const std::string& key,
+                 uint32_t otherwise) const;  // the same; what is larger than 32 bits is the largest
+  int32_t integer(const std::string& key, int32_t otherwise) const;  // the same
   void set(const std::string& key, std::vector<std::string> values) { values_[key] = std::move(values); }
 
  private:

@@ -1,5 +1,6 @@
 #include "tools/zedctl/confirm.hpp"
 
+#include <csignal>
 #include <istream>
 #include <ostream>
 
@@ -16,7 +17,10 @@ msg::result<std::string> asked(session& s, const std::string& consequence, const
   auto& w = s.outside();
   w.err << painted(place, style::bad, s.colour_err()) << consequence << '\n' << question << ' ' << std::flush;
   std::string line;
+  // Nothing is under way yet that a first Ctrl-C could only stop watching: it ends the program.
+  const auto watching = std::signal(SIGINT, SIG_DFL);
   if (!std::getline(w.in, line)) line.clear();
+  if (watching != SIG_ERR) std::signal(SIGINT, watching);
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
   return line;
 }

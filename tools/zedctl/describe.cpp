@@ -82,6 +82,7 @@ std::string config_text(const msg::server_view& v) {
   std::string out;
   for (const auto& [key, value] : v.config)
     out += fmt::format("{}={}\n", key, looks_secret(key) && !value.empty() ? "(hidden)" : value);
+  make_harmless(out, true);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "tools/zedctl/json_text.hpp"
+#include "tools/zedctl/table.hpp"
 #include "tools/zedctl/yaml.hpp"
 
 namespace zedops::ctl {
@@ -120,9 +121,10 @@ int session::report(const msg::error& e, const std::string& target) {
     tell(error_json(e, target));
     return exit_status(e);
   }
-  auto text = painted("error:", style::bad, colour_err());
-  text += ' ' + (target.empty() ? std::string{} : target + ": ") + (e.message.empty() ? "no reason given" : e.message);
-  if (!e.hint.empty()) text += "\n  next: " + e.hint;
+  auto said = (target.empty() ? std::string{} : target + ": ") + (e.message.empty() ? "no reason given" : e.message);
+  if (!e.hint.empty()) said += "\n  next: " + e.hint;
+  make_harmless(said, true);  // it may hold a container's last words
+  auto text = painted("error:", style::bad, colour_err()) + ' ' + said;
   if (!e.operation.empty()) text += "\n  operation: " + e.operation;
   tell(text);
   return exit_status(e);

@@ -7,12 +7,17 @@ namespace {
 
 constexpr size_t gap = 2;
 
-void make_harmless(std::string& text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-}
-
 }  // namespace
+
+void make_harmless(std::string& text, bool keep_lines) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (c == '\n' && keep_lines) continue;
+    if (c < 0x20 || c == 0x7f) text[i] = ' ';
+    if (c == 0xc2 && next >= 0x80 && next < 0xa0) text[i] = text[i + 1] = ' ';  // the same range once more, in UTF-8
+  }
+}
 
 table::table(std::vector<std::string_view> headers) : headers_(std::move(headers)), widths_(headers_.size()) {
   for (size_t i = 0; i < headers_.size(); ++i) widths_[i] = headers_[i].size();

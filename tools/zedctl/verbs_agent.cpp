@@ -188,7 +188,7 @@ int suggest(session& s, const arguments& a) {
   msg::suggest_ports wish;
   wish.agent = a.one("agent");
   wish.template_name = a.one("template", wish.template_name);
-  wish.count = static_cast<uint32_t>(a.number("count", 1));
+  wish.count = a.count("count", 1);
   auto reply = s.ask<msg::suggest_reply>("port.suggest", wish);
   if (!reply) return s.report(with_agent_guess(s, reply.error(), wish.agent));
   return s.show(*reply, [&] {

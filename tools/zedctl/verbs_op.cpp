@@ -17,7 +17,7 @@ int ls(session& s, const arguments& a) {
   msg::list_operations wish;
   wish.server = a.one("server");
   wish.status = a.one("status");
-  wish.where.limit = static_cast<uint32_t>(a.number("limit", listed));
+  wish.where.limit = a.count("limit", listed);
   auto list = s.ask<msg::operation_list>("op.ls", wish);
   if (!list) return s.report(list.error());
   if (list->operations.empty() && !s.machine()) {

@@ -97,9 +97,11 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a, v
 }
 
 // What a purge takes away, with the sizes as the agent sees them now; what cannot be seen is said to be so.
-msg::result<std::string> purge_consequence(session& s, const std::string& name, bool remove_data) {
+// `called`: its name, however it was given.
+msg::result<std::string> purge_consequence(session& s, const std::string& name, bool remove_data, std::string& called) {
   auto v = s.ask<msg::server_view>("server.get", msg::get_server{name});
   if (!v) return msg::fail(with_guess(s, v.error(), name));
+  called = v->name;
   auto data = s.ask<msg::data_reply>("server.check-data", msg::check_data{{name}, true, {}}, patient_read_max);
   std::string size = "data of unknown size";
   auto path = v->server_data_path;
@@ -123,9 +125,10 @@ msg::result<void> confirm_each(session& s, const msg::operation_row& row, const 
   if (s.flags().yes || s.flags().dry_run) return {};
   if (row.risk == msg::danger::destroys) {
     for (const auto& name : names) {
-      auto text = purge_consequence(s, name, a.has("remove-data"));
+      std::string called;
+      auto text = purge_consequence(s, name, a.has("remove-data"), called);
       if (!text) return msg::fail(text.error());
-      if (auto ok = confirm_by_typing(s, *text, name); !ok) return ok;
+      if (auto ok = confirm_by_typing(s, *text, called); !ok) return ok;
     }
     return {};
   }

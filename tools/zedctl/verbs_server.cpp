@@ -104,7 +104,7 @@ int history(session& s, const arguments& a) {
   auto at = at_of(s, a);
   if (!at) return s.report(at.error());
   const auto name = a.one("NAME");
-  const auto limit = static_cast<uint32_t>(a.number("limit", 200));
+  const auto limit = a.count("limit", 200);
   auto page = *at == msg::never ? history_of(s, name, limit) : history_until(s, name, limit, *at);
   if (!page) return s.report(page.error());
   if (*at != msg::never && !s.machine()) {
@@ -188,7 +188,7 @@ size_t seen_lines(const std::vector<msg::log_line>& before, const std::vector<ms
 }
 
 int logs(session& s, const arguments& a) {
-  msg::server_logs wish{a.one("NAME"), static_cast<uint32_t>(a.number("tail", 100))};
+  msg::server_logs wish{a.one("NAME"), a.count("tail", 100)};
   auto reply = s.ask<msg::logs_reply>("server.logs", wish);
   if (!reply) return s.report(with_guess(s, reply.error(), wish.server));
   if (!a.has("follow")) return s.show(*reply, [&] { return lines_text(reply->lines, 0); });

@@ -231,3 +231,13 @@ TEST_CASE("patterns: placeholders are replaced once, and a missing value leaves 
   REQUIRE_FALSE(msg::expand("{other}", value));
   REQUIRE_FALSE(msg::expand("{name", value));
 }
+
+TEST_CASE("template: directories do not lie in each other", "[unit][config]") {
+  for (const char* path : {"data/saves", "data/saves/deep"}) {
+    const auto e = refused(small + "[[dir]]\nname = \"saves\"\ntarget = \"/saves\"\npath = \"" + path + "\"\n");
+    CHECK(e.message.find("lies in, or around, the path of \"data\"") != std::string::npos);
+  }
+  CHECK(parse_template(small + "[[dir]]\nname = \"data2\"\ntarget = \"/saves\"\n", "t.toml"));
+  CHECK(parse_template(small + "settle = \"5s\"\n", "t.toml").has_value() == false);  // below a [[dir]] it is not known
+  CHECK(parse_template("settle = \"5s\"\n" + small, "t.toml")->settle == std::chrono::seconds(5));
+}

@@ -379,3 +379,14 @@ TEST_CASE("logs -f: new lines only, until Ctrl-C", "[unit][zedctl]") {
   CHECK(b.run({"logs", "-f", "--tail", "1", "pz1"}) == 130);
   CHECK(b.out.str() == "two\nline 2\nline 3\n");
 }
+
+TEST_CASE("texts of others: no control character reaches the terminal", "[unit][zedctl]") {
+  std::string text =
+      "a\x1b[31mb\tc\nd\xc2\x9b"
+      "e\xc3\xa4\x7f";
+  auto lines = text;
+  make_harmless(text);
+  CHECK(text == "a [31mb c d  e\xc3\xa4 ");
+  make_harmless(lines, true);
+  CHECK(lines == "a [31mb c\nd  e\xc3\xa4 ");
+}

@@ -37,6 +37,16 @@ TEST_CASE("purge: asks with real numbers and wants the name typed", "[unit][zedc
   CHECK(b.body<msg::check_data>("server.check-data").sizes);
 }
 
+TEST_CASE("purge: the name is what is typed, however the server was named", "[unit][zedctl][acc-59]") {
+  for (std::string typed : {"pz1", "s1aaaa"}) {
+    bench b;
+    script_purge(b);
+    b.w.in_tty = true;
+    b.in.str(typed + "\n");
+    CHECK(b.run({"server", "purge", "s1aaaa", "--remove-data"}) == (typed == "pz1" ? 0 : 2));
+  }
+}
+
 TEST_CASE("purge: says that backups stay, where the data would go", "[unit][zedctl][fc-31]") {
   for (std::string choice : {"--remove-data", "--keep-data"}) {
     bench b;
@@ -212,4 +222,16 @@ TEST_CASE("agent rm: asks with numbers", "[unit][zedctl]") {
   CHECK(b.run({"agent", "rm", "host1"}) == 2);
   CHECK_THAT(b.err.str(), Contains("Forget agent host1: 2 servers on it"));
   CHECK(b.asked("agent.rm").empty());
+}
+
+TEST_CASE("dry run: where it cannot be said what would be done nothing is", "[unit][zedctl]") {
+  const std::vector<std::vector<std::string>> lines = {
+      {"op", "cancel", "o1"}, {"context", "add", "x", "--endpoint", "ipc:///x"}, {"store", "backup", "/tmp/x"}};
+  for (auto line : lines) {
+    bench b;
+    line.push_back("--dry-run");
+    CHECK(b.run(line) == 2);
+    CHECK_THAT(b.err.str(), Contains("cannot say beforehand"));
+    CHECK(b.connections == 0);
+  }
 }
