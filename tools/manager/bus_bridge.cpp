@@ -123,8 +123,10 @@ void bus_bridge::on_bad_message(const bus::bad_message& bad) noexcept {
 }
 
 void bus_bridge::on_unreachable(bus::door to, const std::string& routing_id) noexcept {
-  if (to == bus::door::agents) node_.load()->lost({routing_id});
-  if (to == bus::door::clients) node_.load()->client_lost({routing_id});
+  auto* node = node_.load();
+  if (!node) return;  // an answer of ours, before anybody could wait for one
+  if (to == bus::door::agents) node->lost({routing_id});
+  else if (to == bus::door::clients) node->client_lost({routing_id});
 }
 
 void bus_bridge::on_slow(bus::door to, const std::string&) noexcept {
