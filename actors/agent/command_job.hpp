@@ -83,7 +83,7 @@ class command_job {
   msg::result<void> create_and_start();
   msg::result<made> create();
   msg::result<void> start(const std::string& id);
-  msg::result<void> prove(const std::string& id);
+  msg::result<void> prove(const std::string& id, uint64_t restarts_before = 0);
   msg::container_spec final_spec() const;
   msg::error with_last_words(msg::error e, const std::string& id);
 

@@ -22,7 +22,7 @@ result<void> command_job::run() {
     case container_state::paused:
       ZEDOPS_TRY(step("starting", 80));
       ZEDOPS_TRY(calls_.unpause(c->view.id));
-      return prove(c->view.id);
+      return prove(c->view.id, c->view.restarts);  // it counts on
     case container_state::exited: return start_existing(*c);
     case container_state::created:
       // Made by this operation, or taken over by the manager: ours to start. Else a creation that was given up.
@@ -125,7 +125,7 @@ result<void> command_job::start(const std::string& id) {
 }
 
 // It has to stay up for the settle time, unless it says before that it is healthy.
-result<void> command_job::prove(const std::string& id) {
+result<void> command_job::prove(const std::string& id, uint64_t restarts_before) {
   constexpr const char* hint = "look at its logs, its image and its configuration";
   const auto begun = env_.clock.steady();
   // What a replacement made may be taken back, and is told with the result.
@@ -137,10 +137,11 @@ result<void> command_job::prove(const std::string& id) {
     auto c = calls_.inspect(id);
     if (!c) return fail(std::move(c.error()));
     const auto& v = c->view;
-    if (!is_alive(v.state) || v.state == container_state::restarting || v.restarts > 0) {
+    const auto restarts = v.restarts - std::min(v.restarts, restarts_before);
+    if (!is_alive(v.state) || v.state == container_state::restarting || restarts > 0) {
       auto how = "it ended with exit code " + std::to_string(v.exit_code);
-      if (v.restarts > 0) how = fmt::format("the Engine restarted it {} times already", v.restarts);
-      if (v.restarts == 1) how = "the Engine restarted it already";
+      if (restarts > 0) how = fmt::format("the Engine restarted it {} times already", restarts);
+      if (restarts == 1) how = "the Engine restarted it already";
       return fail(with_last_words({ec::engine_error, "the container did not stay up: " + how, hint, {}}, id));
     }
     if (v.health == health_state::unhealthy)

@@ -195,3 +195,22 @@ TEST_CASE_METHOD(agent_world, "agent: a purge asks a root that it does not remem
   CHECK(host.data.contains("s1") == (host.root_owner == "another"));
   CHECK((r.bytes_removed.value_or(0) > 0) == (host.root_owner != "another"));
 }
+
+TEST_CASE_METHOD(agent_world, "agent: a server that is woken is not judged by the restarts of its past",
+                 "[sim][agent][fc-8]") {
+  welcome();
+  say(command("op1", "s1"));
+  auto& box = docker.containers.begin()->second.view;
+  box.state = container_state::paused;
+  box.restarts = 4;
+  auto c = command("op2", "s1");
+  c.plan.settle = 2s;
+  const bool again = GENERATE(false, true);
+  env->clock.pause = [&, pause = env->clock.pause](auto d) {
+    pause(d);
+    if (again) box.restarts = 5;
+  };
+  say(c);
+  INFO((all<command_result>().back().failure ? all<command_result>().back().failure->message : ""));
+  CHECK(all<command_result>().back().failure.has_value() == again);
+}
