@@ -144,6 +144,13 @@ class memory_writer final : public memory_view<writer> {
 
   result<void> put(table t, std::string_view key, std::string_view value) override {
     if (auto ok = admit(key, value.size()); !ok) return ok;
+    if (kind_ == write_kind::ordinary) {
+      const std::lock_guard lock(home_.mutex_);
+      if (home_.failing_puts_ > 0) {
+        --home_.failing_puts_;
+        return fail(home_.put_failure_);
+      }
+    }
     changes_[static_cast<size_t>(t)].insert_or_assign(std::string(key), std::string(value));
     return {};
   }
@@ -309,6 +316,12 @@ result<void> memory_store::commit(changes& c, snapshot& base, uint64_t life, wri
 void memory_store::fail_commit(uint64_t nth, msg::error with) {
   const std::lock_guard lock(mutex_);
   failing_.insert_or_assign(attempts_ + nth, std::move(with));
+}
+
+void memory_store::fail_puts(uint64_t n, msg::error with) {
+  const std::lock_guard lock(mutex_);
+  failing_puts_ = n;
+  put_failure_ = std::move(with);
 }
 
 void memory_store::crash_in_commit(uint64_t nth, crash_keeps kept) {

@@ -39,6 +39,8 @@ class memory_store final : public store {
 
   // The n-th commit from now (1: the next) fails with this error and keeps nothing. Several may be armed.
   void fail_commit(uint64_t nth, msg::error with);
+  // The next n puts of ordinary transactions fail with this error, as when a disk fills up in the midst of one.
+  void fail_puts(uint64_t n, msg::error with);
   // The n-th commit from now never returns success: the store crashes in it.
   void crash_in_commit(uint64_t nth, crash_keeps kept);
   // Full: ordinary writes are refused (store_full), essential ones and reads go on.
@@ -72,8 +74,10 @@ class memory_store final : public store {
   memory_options options_;
   mutable std::mutex mutex_;
   std::array<std::shared_ptr<records>, table_count> tables_;
-  std::map<uint64_t, msg::error> failing_;          // by the number of the commit
-  std::map<uint64_t, crash_keeps> crashing_;        // likewise
+  std::map<uint64_t, msg::error> failing_;    // by the number of the commit
+  std::map<uint64_t, crash_keeps> crashing_;  // likewise
+  uint64_t failing_puts_ = 0;
+  msg::error put_failure_;
   uint64_t attempts_ = 0, commits_ = 0, life_ = 1;  // life_: how often the store was started
   bool crashed_ = false, writing_ = false, full_ = false;
 };

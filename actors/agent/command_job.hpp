@@ -71,7 +71,7 @@ class command_job {
   // job_volumes.cpp
   bool mounts(const std::string& target) const;
   msg::result<void> carry_volumes(const docker::container_details& old);
-  msg::result<void> plan_volumes(const docker::image_info& image);
+  void plan_volumes(const docker::image_info& image);
   void drop_volumes(std::vector<std::string> names);
   msg::result<void> make_dirs();
   msg::result<void> give_dirs(const std::string& id);

@@ -120,10 +120,11 @@ result<void> command_job::begin_adoption(const docker::container_details& origin
   // Its tag may have been pulled again since it was made: a newer game would convert the data that is taken over.
   const auto& name = cmd_.plan.container.image;
   if (auto image = calls_.image(name); image && image->id != original.image_id)
-    return fail(ec::bad_request,
-                "container " + original.view.name + " runs image " + short_image(original.image_id) + ", but " + name +
-                    " is " + short_image(image->id) + " now",
-                "name the one that ran (--tag, after docker tag), or make the container again with the newer one first");
+    return fail(
+        ec::bad_request,
+        "container " + original.view.name + " runs image " + short_image(original.image_id) + ", but " + name + " is " +
+            short_image(image->id) + " now",
+        "name the one that ran (--tag, after docker tag), or make the container again with the newer one first");
   return prepare_copy(&original);
 }
 

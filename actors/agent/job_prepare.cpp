@@ -104,7 +104,10 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
   const auto& image = cmd_.plan.container.image;
   auto local = calls_.image(image);
   if (!local && local.error().code != ec::not_found) return fail(std::move(local.error()));
-  if (local && cmd_.plan.pull == pull_policy::if_missing) return plan_volumes(*local);
+  if (local && cmd_.plan.pull == pull_policy::if_missing) {
+    plan_volumes(*local);
+    return {};
+  }
   ZEDOPS_TRY(step("pulling", from, image));
   auto pulled = calls_.pull(image, [report = report_, from, to](const docker::pull_state& p) {
     constexpr double mib = 1024.0 * 1024.0;
@@ -114,12 +117,11 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
   });
   effect("pulled");
   if (pulled) local = calls_.image(image);
-  if (pulled && local) return plan_volumes(*local);
-  if (pulled) return fail(std::move(local.error()));
-  if (pulled.error().code == ec::cancelled) return fail(std::move(pulled.error()));
-  if (!local) return fail(std::move(pulled.error()));
-  note("registry unreachable, used local image: " + pulled.error().message);
-  return plan_volumes(*local);
+  if (pulled && !local) return fail(std::move(local.error()));
+  if (!pulled && (pulled.error().code == ec::cancelled || !local)) return fail(std::move(pulled.error()));
+  if (!pulled) note("registry unreachable, used local image: " + pulled.error().message);
+  plan_volumes(*local);
+  return {};
 }
 
 }  // namespace zedops::agent

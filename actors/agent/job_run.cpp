@@ -26,8 +26,10 @@ result<void> command_job::run() {
     case container_state::exited: return start_existing(*c);
     case container_state::created:
       // Made by this operation, or taken over by the manager: ours to start. Else a creation that was given up.
-      if (c->view.id == cmd_.container_id || value_of(c->view.labels, label::operation) == cmd_.op.value)
+      if (c->view.id == cmd_.container_id || value_of(c->view.labels, label::operation) == cmd_.op.value) {
+        ZEDOPS_TRY(give_dirs(c->view.id));
         return start_existing(*c);
+      }
       break;
     case container_state::removing:
     case container_state::dead: break;
@@ -110,7 +112,10 @@ result<command_job::made> command_job::create() {
                   "the name " + spec.name + " is held by container " + short_id(holder->view.id) + " (image " +
                       holder->view.image + "), which does not belong to this server",
                   "it is not touched: rename or remove it by hand, then repeat");
-    if (value_of(holder->view.labels, label::operation) == cmd_.op.value) return made{holder->view.id, false};
+    if (value_of(holder->view.labels, label::operation) == cmd_.op.value) {
+      ZEDOPS_TRY(give_dirs(holder->view.id));  // cut short between the two
+      return made{holder->view.id, false};
+    }
     if (is_alive(holder->view.state))
       return fail(ec::engine_error, "container " + short_id(holder->view.id) + " of this server runs as " + spec.name,
                   "sync the server, then repeat");

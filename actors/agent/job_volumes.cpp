@@ -4,7 +4,6 @@
 // next rebuild. Here it is a folder of the server's own tree, mounted as a volume with that folder behind it: so the
 // Engine fills it from the image while it is empty, and it is moved, measured and purged with the rest.
 #include <algorithm>
-#include <charconv>
 
 #include "actors/agent/command_job.hpp"
 #include "actors/agent/data_layouts.hpp"
@@ -42,7 +41,7 @@ result<void> command_job::carry_volumes(const docker::container_details& old) {
   return {};
 }
 
-result<void> command_job::plan_volumes(const docker::image_info& image) {
+void command_job::plan_volumes(const docker::image_info& image) {
   const auto tree = cmd_.plan.data.root + "/" + cmd_.plan.data.name;
   for (const auto& target : image.volumes) {
     if (target.empty() || target.front() != '/' || mounts(target)) continue;
@@ -53,7 +52,6 @@ result<void> command_job::plan_volumes(const docker::image_info& image) {
     while (taken(folder)) folder += "_";
     volumes_.push_back({{}, tree + "/" + folder, target});
   }
-  return {};
 }
 
 // The Engine's entries of this server's folders, also those whose container somebody else removed; and `names`.

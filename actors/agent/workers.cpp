@@ -30,11 +30,12 @@ void worker_pool::run(std::function<void()> work) {
 }
 
 void keyed_workers::run_for(const std::string& key, std::function<void()> work) {
-  std::lock_guard guard(mutex_);
+  std::unique_lock lock(mutex_);
   auto i = pools_.find(key);
   if (i == pools_.end() && pools_.size() >= keys_max) i = pools_.begin();
   if (i == pools_.end()) i = pools_.try_emplace(key, name_, 1).first;
   ++running_;
+  lock.unlock();  // work that is not taken ends here and now, and that locks
   i->second.run([this, work = std::move(work), end = std::shared_ptr<void>(nullptr, [this](void*) {
                                                  std::lock_guard done(mutex_);
                                                  --running_;

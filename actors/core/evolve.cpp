@@ -85,7 +85,8 @@ void evolve(server& s, const fact& f, time_point at) {
                  [&](const operation_ended& x) {
                    if (!s.op || s.op->id != x.id) return;
                    const bool began_anew = s.op->fresh && x.status == op_status::succeeded;
-                   if (began_anew && s.data != data_state::present) s.past = data_past::none;
+                   const bool seen_bare = !s.stale && (s.data == data_state::empty || s.data == data_state::absent);
+                   if (began_anew && seen_bare) s.past = data_past::none;
                    if (s.status == server_status::running) s.has_run = true;
                    s.op.reset();
                  },

@@ -105,7 +105,11 @@ void host_state::on_inventory(inventory& inv) {
   if (std::holds_alternative<recovery_held>(*news))
     config::log_event(log_level::warn, "agent.recovery-held", {{"agent", id}, {"gone", n.vanished}, {"of", n.all}});
   // Durable first: what follows from this inventory is decided with it.
-  commit({*news}, {cause_kind::sync, {}, {}}, [this, inv = std::move(inv)](bool) mutable { merge(inv); });
+  commit({*news}, {cause_kind::sync, {}, {}}, [this, inv = std::move(inv)](bool kept) mutable {
+    if (!kept)
+      inv.failure = error{ec::internal, "what this look means for all of them was not kept", "the next one tells", {}};
+    merge(inv);
+  });
 }
 
 void host_state::on_recover(const std::string& actor, caf::typed_response_promise<rt::host_answer> p) {

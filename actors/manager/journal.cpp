@@ -150,8 +150,7 @@ struct journal_state {
       if (!ready.empty() && !stage.fits()) break;
       if (auto ok = put(**w, staged->writes); !ok) {  // the transaction is lost with it: the others go without it
         w->reset();
-        refuse_one(work, i, std::move(ok.error()), kind);
-        return true;
+        return refuse_one(work, i, std::move(ok.error()), kind);
       }
       seq += e.facts.size();
       ready.push_back({i, std::move(staged->server), std::move(staged->agent)});
@@ -219,14 +218,12 @@ struct journal_state {
   }
 
   // Its own fault, or that of a disk that fails: the latter shows again with the others.
-  void refuse_one(std::vector<waiting>& work, size_t index, error e, store::write_kind kind) {
-    if (e.code == ec::store_full || e.code == ec::internal) {
-      (void)give_up(work, work.size(), e, kind);
-      return;
-    }
+  bool refuse_one(std::vector<waiting>& work, size_t index, error e, store::write_kind kind) {
+    if (e.code == ec::store_full || e.code == ec::internal) return give_up(work, work.size(), e, kind);
     config::log_limited(log_level::error, "journal.request-refused", {{"error", e.message}});
     work[index].answer.deliver(refusal(std::move(e)));
     work.erase(work.begin() + static_cast<ptrdiff_t>(index));
+    return true;
   }
 
   bool give_up(std::vector<waiting>& work, size_t count, const error& e, store::write_kind kind) {

@@ -104,6 +104,20 @@ TEST_CASE_METHOD(stage, "one entry that can never be kept takes nothing else wit
   CHECK(server("pz2").drift.empty());
 }
 
+TEST_CASE_METHOD(stage, "a disk that fills up in the midst of a transaction refuses the work and keeps the stop",
+                 "[sim][manager][fc-63]") {
+  running("pz1");
+  running("pz2");
+  settle();
+  db.fail_puts(1, {ec::store_full, "no room is left in the store", "free some", {}});
+  auto refused = send("server.restart", restart_server{"pz2"});
+  auto stop = send("server.stop", stop_server{"pz1"}, {.wait = true});
+  REQUIRE(until([&] { return answered(refused) && answered(stop); }));
+  CHECK(code(answer<operation_reply>(refused)) == "store_full");
+  CHECK(code(answer<operation_reply>(stop)) == "ok");
+  CHECK(finish("restart", restart_server{"pz2"}).has_value());
+}
+
 TEST_CASE_METHOD(stage, "what is too much for one transaction is kept in several", "[sim][manager][fc-63]") {
   std::vector<std::string> names;
   for (int i = 0; i < 40; ++i) names.push_back(running("pz" + std::to_string(i)).name);
