@@ -24,8 +24,9 @@ struct asker {
   const rt::client_call& call;
 
   // Until the answer to one question is handled, this client counts as waiting.
-  std::function<void()> wait() const {
-    std::pair key{call.who.routing_id, call.who.request_id};
+  std::function<void()> wait() const { return wait(call.who); }
+  std::function<void()> wait(const rt::peer& who) const {
+    std::pair key{who.routing_id, who.request_id};
     ++waiting[key];
     return [w = &waiting, key] {
       if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
@@ -249,6 +250,23 @@ struct asker {
         });
   }
 
+  // Asks an agent's actor to do something; `then` answers when it was done.
+  template <class Message, class F>
+  void tell_host(const rt::peer& who, Message m, F then) const {
+    auto done = wait(who);  // `call` may be gone by now
+    self->request(hosts, agent_time_max, std::move(m))
+        .then(
+            [w = &world, who, done, then](host_answer& got) {
+              done();
+              if (got.failure) answer_error(*w, who, *got.failure);
+              else then();
+            },
+            [w = &world, who, done](caf::error&) {
+              done();
+              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
+            });
+  }
+
   // Its host is lost for good: every server of it is purged without a word of its agent, then it is forgotten.
   void give_up() const {
     auto q = body_of<msg::forget_agent>(call);
@@ -307,15 +325,7 @@ struct asker {
     return s.op ? out + "; " + std::string(row_of(s.op->kind).verb) + " " + s.op->id.value + " ends as failed" : out;
   }
   void drop(const rt::peer& who, const agent_id& id, const std::shared_ptr<forget_reply>& reply) const {
-    self->request(hosts, agent_time_max, rt::forget_agent{id, true})
-        .then(
-            [w = &world, who, reply](host_answer& got) {
-              if (got.failure) answer_error(*w, who, *got.failure);
-              else answer_result(*w, who, *reply);
-            },
-            [w = &world, who](caf::error&) {
-              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
-            });
+    tell_host(who, rt::forget_agent{id, true}, [w = &world, who, reply] { answer_result(*w, who, *reply); });
   }
 
   void recover() const {
@@ -324,20 +334,14 @@ struct asker {
     auto a = world.records.resolve_agent(q->agent);
     if (!a) return refuse(a.error());
     auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
-    const auto actor = options && !options->actor.empty() ? options->actor : std::string("local");
-    auto done = wait();
-    self->request(hosts, agent_time_max, rt::release_recovery{(*a)->id, actor})
-        .then(
-            [w = &world, who = call.who, id = (*a)->id, done](host_answer& got) {
-              done();
-              if (got.failure) return answer_error(*w, who, *got.failure);
-              auto now = w->records.agent(id);
-              answer_result(*w, who, now ? view_of(*now) : agent_view{});
-            },
-            [w = &world, who = call.who, done](caf::error&) {
-              done();
-              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
-            });
+    if (!options) return refuse(options.error());
+    if (options->dry_run)
+      return refuse({ec::bad_request, "agent.recover cannot say beforehand what it would do", "leave out dry_run", {}});
+    const auto actor = options->actor.empty() ? std::string("local") : options->actor;
+    tell_host(call.who, rt::release_recovery{(*a)->id, actor}, [w = &world, who = call.who, id = (*a)->id] {
+      auto now = w->records.agent(id);
+      answer_result(*w, who, now ? view_of(*now) : agent_view{});
+    });
   }
 
   void forget() const {
@@ -347,18 +351,8 @@ struct asker {
     if (!a) return refuse(a.error());
     if (!q->confirm)
       return refuse({ec::bad_request, "removing an agent must be confirmed", "set confirm, or --yes", {}});
-    auto done = wait();
-    self->request(hosts, agent_time_max, rt::forget_agent{(*a)->id})
-        .then(
-            [w = &world, who = call.who, a = *a, done](host_answer& got) {
-              done();
-              if (got.failure) answer_error(*w, who, *got.failure);
-              else answer_result(*w, who, view_of(*a));
-            },
-            [w = &world, who = call.who, done](caf::error&) {
-              done();
-              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
-            });
+    tell_host(call.who, rt::forget_agent{(*a)->id},
+              [w = &world, who = call.who, a = *a] { answer_result(*w, who, view_of(*a)); });
   }
 };
 
