@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 
@@ -19,6 +21,23 @@ void append_line(const std::string& file, const std::string& line) {
   ::close(fd);
 }
 
+// Held from reading the plan to dying of it, by every program under it; whoever disarms takes it alone.
+class plan_lock {
+ public:
+  explicit plan_lock(const std::string& plan)
+      : fd_(::open((plan + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    while (fd_ >= 0 && ::flock(fd_, LOCK_SH) < 0 && errno == EINTR) {}
+  }
+  ~plan_lock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  plan_lock(const plan_lock&) = delete;
+  plan_lock& operator=(const plan_lock&) = delete;
+
+ private:
+  const int fd_;
+};
+
 }  // namespace
 
 crash_plan& crash_plan::of_this_process() {
@@ -30,7 +49,6 @@ crash_plan& crash_plan::of_this_process() {
 }
 
 bool crash_plan::armed() {
-  if (file_.empty()) return false;
   std::ifstream in(file_);
   std::string token, what;
   if (!(in >> token >> what)) return false;
@@ -47,6 +65,8 @@ bool crash_plan::armed() {
 
 void crash_plan::pass(std::string_view kind, std::string_view name, side s) {
   std::lock_guard guard(mutex_);  // held while dying: no other thread passes a later point meanwhile
+  if (file_.empty()) return;
+  const plan_lock lock(file_);
   if (!armed()) return;
   auto point = std::string(kind) + ' ' + std::string(name) + (s == side::before ? " before" : " after");
   point += ' ' + std::to_string(++passed_[point]);

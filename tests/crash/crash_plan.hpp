@@ -7,6 +7,9 @@
 //   <token> count                              write each point that is passed to <plan>.log
 //   <token> die <kind> <name> <side> <n>       the same, and kill -9 at the n-th passage of that point
 //
+// From reading the plan to dying of it a program holds a shared lock (flock) of <plan>.lock: whoever removes the plan
+// under the exclusive lock finds in the log whether anybody still dies of it.
+//
 // A token not seen before starts the counting anew. A point that is passed is the line "<kind> <name> <side> <n>".
 #pragma once
 #include <map>

@@ -1,4 +1,5 @@
 """A world whose manager and agent can be told where to die, and the promises that hold after every death."""
+import fcntl
 import pathlib
 import sys
 import uuid
@@ -130,7 +131,10 @@ class CrashWorld(world.World):
         new.rename(self.plans[program])
 
     def disarm(self, program):
-        self.plans[program].unlink(missing_ok=True)
+        """Afterwards nobody comes to a point: who is dying has written the point into the log already."""
+        with open(f"{self.plans[program]}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.plans[program].unlink(missing_ok=True)
 
     def log_of(self, program):
         return pathlib.Path(f"{self.plans[program]}.log")
