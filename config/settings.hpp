@@ -59,8 +59,9 @@ struct agent_settings {
   std::string state_dir;
   std::string identity;       // empty: what the state folder holds, made at first use
   std::string accept_engine;  // identity of an Engine that may take the place of the one before; empty: none may
-  uint32_t lanes = 0;         // servers worked on at the same time
-  uint32_t boot_starts = 0;   // servers started at the same time after the host came up
+  std::vector<std::string> bind_paths;  // folders of the host that servers may mount; an empty one is none
+  uint32_t lanes = 0;                   // servers worked on at the same time
+  uint32_t boot_starts = 0;             // servers started at the same time after the host came up
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;
   friend bool operator==(const agent_settings&, const agent_settings&) = default;

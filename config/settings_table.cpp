@@ -113,6 +113,10 @@ const std::array agent_rows = {
         "the identity of a Docker Engine that may take the place of the one before, as the agent's log and zedctl "
         "agent describe show it; empty: another one is not worked with",
         at_restart, text_rule::none},
+    setting<agent>{"bind_paths", &agent::bind_paths, "",
+                   "folders of the host that servers may mount besides their own, separated by commas; whoever may "
+                   "create servers can read and write what is below them; empty: none",
+                   at_restart, text_rule::optional_directory},
     setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
                    text_rule::none, 1, 64},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",

@@ -83,7 +83,7 @@ verdict set(const setting<S>& row, std::vector<std::string>& out, std::string_vi
     while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
     if (auto bad = check_text(row.rule, part)) return bad;
     list.emplace_back(part);
-    if (list.size() > endpoints_max) return fmt::format("give at most {} endpoints", endpoints_max);
+    if (list.size() > endpoints_max) return fmt::format("give at most {}", endpoints_max);
     if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
   }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <set>
 
+#include "config/detail/spec_reader.hpp"
 #include "config/detail/template_rules.hpp"
 #include "config/detail/toml_reader.hpp"
 #include "config/values.hpp"
@@ -173,8 +174,9 @@ void read_networks(table_reader& r, msg::server_template& t) {
           fmt::format("is {}, which is not among the networks", in_quotes(t.rcon_network)), "add it to networks");
 }
 
-void read_health(table_reader& r, msg::healthcheck& out) {
+void read_health(table_reader& r, std::optional<msg::healthcheck>& given) {
   r.table("health", [&](table_reader& h) {
+    auto& out = given.emplace();
     h.texts("test", out.test);
     require(h, "test", out.test.size() >= 2 && (out.test[0] == "CMD" || out.test[0] == "CMD-SHELL"),
             "does not begin with \"CMD\" or \"CMD-SHELL\" and a command",
@@ -189,10 +191,7 @@ void read_health(table_reader& r, msg::healthcheck& out) {
 
 void read_stop(table_reader& r, msg::server_template& t) {
   r.table("stop", [&](table_reader& s) {
-    s.text("signal", t.stop.signal);
-    require(s, "signal", t.stop.signal.empty() || detail::is_signal(t.stop.signal),
-            fmt::format("is {}", in_quotes(t.stop.signal)), "give a signal's name, such as \"SIGINT\"");
-    s.time("grace", t.stop.grace, {1s, 1h});
+    detail::read_stop_rules(s, t.spec);
     s.tables("rcon", [&](table_reader& step) {
       msg::rcon_step out;
       step.texts("commands", out.commands);
@@ -202,7 +201,7 @@ void read_stop(table_reader& r, msg::server_template& t) {
       step.texts("password_env", out.password_env);
       require(step, "commands", t.rcon_port.rule != msg::port_rule::none, "cannot be sent: there is no RCON port",
               "declare [rcon_port] or remove [[stop.rcon]]");
-      t.stop.steps.push_back(std::move(out));
+      t.stop_steps.push_back(std::move(out));
     });
   });
 }
@@ -236,14 +235,9 @@ void read_image(table_reader& r, msg::server_template& t) {
   require(r, "image_tag", detail::is_tag(t.image_tag), fmt::format("is {}", in_quotes(t.image_tag)),
           "use letters, digits, '_', '.' and '-'");
   r.word("pull", t.pull);
-  r.texts("entrypoint", t.entrypoint);
-  r.texts("command", t.command);
 }
 
 void read_limits(table_reader& r, msg::server_template& t) {
-  constexpr uint64_t mib = 1 << 20;
-  r.size("memory_max", t.memory_max, {16 * mib, 16 * mib * mib});
-  if (auto cores = r.real("cpus", {0.01, 1024})) t.cpu_millis = static_cast<uint32_t>(*cores * 1000 + 0.5);
   r.word("restart", t.restart);
   r.number("restart_max", t.restart_max, {1, 1000});
   r.time("settle", t.settle, {0s, 1h});
@@ -273,7 +267,9 @@ void read_template(table_reader& r, msg::server_template& t) {
   read_labels(r, t);
   read_networks(r, t);
   read_limits(r, t);
-  read_health(r, t.health);
+  read_health(r, t.spec.health);
+  detail::read_spec(r, t.spec);
+  detail::read_locked(r, t.locked);
   read_stop(r, t);
   read_crash(r, t.crash);
   r.finish();

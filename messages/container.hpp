@@ -48,6 +48,13 @@ struct healthcheck {
   friend bool operator==(const healthcheck&, const healthcheck&) = default;
 };
 
+struct ulimit {
+  int64_t soft = 0;  // -1: unlimited, for both
+  int64_t hard = 0;
+  ZEDOPS_FIELDS(soft, hard)
+  friend bool operator==(const ulimit&, const ulimit&) = default;
+};
+
 ZEDOPS_ENUM(restart_rule, no, always, unless_stopped, on_failure)
 
 struct container_spec {
@@ -72,8 +79,19 @@ struct container_spec {
   bool tty = false;
   bool open_stdin = false;
   std::vector<volume_mount> volumes{};
+  std::string hostname;
+  duration stop_timeout{};  // what a stop by hand or the Engine's own end waits for; zero: the Engine's default
+  bool init = false;        // false: as the Engine is configured
+  uint64_t shm_size = 0;    // bytes; zero: the Engine's default
+  std::map<std::string, ulimit> ulimits{};
+  std::map<std::string, std::string> tmpfs{};  // place: options
+  std::string log_driver;                      // empty: the Engine's default
+  std::map<std::string, std::string> log_options{};
+  std::vector<std::string> cap_add{};
+  std::vector<std::string> cap_drop{};
   ZEDOPS_FIELDS(name, image, env, labels, ports, mounts, networks, restart, restart_max, entrypoint, command, user,
-                working_dir, stop_signal, health, memory_max, cpu_millis, tty, open_stdin, volumes)
+                working_dir, stop_signal, health, memory_max, cpu_millis, tty, open_stdin, volumes, hostname,
+                stop_timeout, init, shm_size, ulimits, tmpfs, log_driver, log_options, cap_add, cap_drop)
   friend bool operator==(const container_spec&, const container_spec&) = default;
 };
 

@@ -24,8 +24,9 @@ struct server_edited {
   bool pending_rebuild = false;
   crash_policy crash = crash_policy::engine;
   int32_t priority = 0;
+  sparse<server_spec> spec{};
   static constexpr std::string_view type = "server.edited";
-  ZEDOPS_FIELDS(image, image_tag, env, data_path, recovery, pending_rebuild, crash, priority)
+  ZEDOPS_FIELDS(image, image_tag, env, data_path, recovery, pending_rebuild, crash, priority, spec)
 };
 struct status_changed {
   server_status from = server_status::creating;

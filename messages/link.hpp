@@ -261,12 +261,13 @@ struct container_answer {
   std::vector<port_binding> ports;         // as asked for when it was made
   std::vector<mount> mounts;               // binds and volumes, by their place on the host
   std::vector<std::string> networks;       // without the Engine's own bridge
-  std::vector<std::string> entrypoint;     // this and the next two: empty when they are its image's
+  std::vector<std::string> entrypoint;     // of agents before spec was told: this and the next two are in it
   std::vector<std::string> command;
   std::string user;
-  std::vector<std::string> unusual;  // "privileged", "devices" ...: what no template can give
+  std::vector<std::string> unusual;  // "privileged", "devices" ...: what no server can be given
   std::optional<error> failure;
-  ZEDOPS_FIELDS(request, view, env, ports, mounts, networks, entrypoint, command, user, unusual, failure)
+  sparse<server_spec> spec;  // what differs from its image and from the Engine's defaults, without ports and mounts
+  ZEDOPS_FIELDS(request, view, env, ports, mounts, networks, entrypoint, command, user, unusual, failure, spec)
 };
 struct data_answer {
   uint64_t request = 0;

@@ -28,9 +28,10 @@ struct create_server {
   bool use_existing_data = false;     // the agent holds data of a purged server of this name: take it over
   std::optional<crash_policy> crash;  // empty: the template's
   int32_t priority = 0;
+  sparse<server_spec> spec{};
   static constexpr op_kind kind = op_kind::create;
   ZEDOPS_FIELDS(name, agent, template_name, image, image_tag, config, game_port, udp_port, rcon_port, server_data_path,
-                recovery, use_existing_data, crash, priority)
+                recovery, use_existing_data, crash, priority, spec)
 };
 struct start_server {
   std::string server;
@@ -70,8 +71,10 @@ struct edit_server {
   std::optional<uint64_t> revision;  // refuse when the record has moved on
   std::optional<crash_policy> crash;
   std::optional<int32_t> priority;
+  sparse<server_spec> spec{};        // what is given takes the place of what the server has
+  std::vector<std::string> reset{};  // fields of its spec that are the template's again
   static constexpr op_kind kind = op_kind::edit;
-  ZEDOPS_FIELDS(server, config, unset, image, image_tag, recovery, revision, crash, priority)
+  ZEDOPS_FIELDS(server, config, unset, image, image_tag, recovery, revision, crash, priority, spec, reset)
 };
 struct remove_server {  // soft delete
   std::string server;
@@ -114,10 +117,11 @@ struct adopt_server {  // a container that somebody else made becomes a server
   recovery_policy recovery = recovery_policy::manual;
   std::optional<crash_policy> crash;
   int32_t priority = 0;
-  bool leave_behind = false;  // go on although the template has not all that the container has
+  bool leave_behind = false;   // go on although the server will not have all that the container has
+  sparse<server_spec> spec{};  // over what the container has
   static constexpr op_kind kind = op_kind::adopt;
   ZEDOPS_FIELDS(name, agent, container, template_name, image, image_tag, config, game_port, udp_port, rcon_port,
-                server_data_path, recovery, crash, priority, leave_behind)
+                server_data_path, recovery, crash, priority, leave_behind, spec)
 };
 
 using server_request =

@@ -10,6 +10,7 @@
 #include "messages/container.hpp"
 #include "messages/error.hpp"
 #include "messages/ids.hpp"
+#include "messages/spec.hpp"
 
 namespace zedops::msg {
 
@@ -35,7 +36,8 @@ struct enum_names<crash_policy> {  // `never` is a time here, and the words are 
   static constexpr std::array list = {std::string_view{"engine"}, std::string_view{"never"},
                                       std::string_view{"on-failure"}, std::string_view{"always"}};
 };
-ZEDOPS_ENUM(port_role, game, udp, rcon)
+// other: a fixed port of the template.
+ZEDOPS_ENUM(port_role, game, udp, rcon, other)
 // How well a server is, beside where it stands. Several may hold at once; see conditions_of in condition.hpp.
 ZEDOPS_ENUM(condition, ok, starting, unhealthy, paused, restarting, drift, pending_rebuild, stale, data_missing)
 
@@ -185,10 +187,11 @@ struct server {
   time_point started_at{};      // of its container, by the host's clock, as last seen
   data_past past = data_past::unknown;
   time_point failed_at{};  // when last_error came
+  sparse<server_spec> spec;
   ZEDOPS_FIELDS(id, name, agent, template_name, image, image_tag, env, ports, data_path, recovery, status, desired,
                 data, data_bytes, container_id, container, health, exit_code, restarts, has_run, pending_rebuild, stale,
                 drift, last_error, created_at, updated_at, observed_at, deleted_at, purge_at, revision, seq, log_head,
-                op, crash, priority, incident_seq, restart_run, container_image, started_at, past, failed_at)
+                op, crash, priority, incident_seq, restart_run, container_image, started_at, past, failed_at, spec)
   friend bool operator==(const server&, const server&) = default;
 };
 

@@ -2,11 +2,21 @@
 
 namespace zedops::msg {
 
+server_spec default_spec() {
+  server_spec s;
+  s.stop_grace = duration{30'000};
+  s.log_driver = "json-file";
+  s.log_options = {{"max-file", "3"}, {"max-size", "10m"}};
+  s.cap_drop = {"AUDIT_WRITE", "MKNOD", "NET_RAW"};
+  return s;
+}
+
 const port_plan& plan_of(const server_template& t, port_role role) {
   switch (role) {
     case port_role::game: return t.game_port;
     case port_role::udp: return t.udp_port;
-    case port_role::rcon: break;
+    case port_role::rcon:
+    case port_role::other: break;
   }
   return t.rcon_port;
 }

@@ -65,13 +65,9 @@ struct rcon_step {
   friend bool operator==(const rcon_step&, const rcon_step&) = default;
 };
 
-struct stop_plan {
-  std::vector<rcon_step> steps;  // in order
-  std::string signal;            // empty: the image's, else SIGTERM
-  duration grace{30'000};        // from the signal to the kill
-  ZEDOPS_FIELDS(steps, signal, grace)
-  friend bool operator==(const stop_plan&, const stop_plan&) = default;
-};
+// What holds for a server where neither its template nor its owner says otherwise: logs do not fill the disk, and no
+// container has a capability that games do not need (MKNOD, NET_RAW, AUDIT_WRITE).
+server_spec default_spec();
 
 ZEDOPS_ENUM(pull_policy, always, if_missing)
 
@@ -97,17 +93,14 @@ struct server_template {
   std::string rcon_network;  // where the agent reaches RCON: the container's address in this network
   restart_rule restart = restart_rule::unless_stopped;
   uint32_t restart_max = 0;
-  healthcheck health;
-  std::vector<std::string> entrypoint;
-  std::vector<std::string> command;
-  uint64_t memory_max = 0;  // bytes; zero: no limit
-  uint32_t cpu_millis = 0;  // thousandths of a core; zero: no limit
-  stop_plan stop;
+  server_spec spec = default_spec();  // what servers have that do not say otherwise; its folders and ports are below
+  std::vector<std::string> locked;    // fields of a server's own spec that are refused; "all": every one
+  std::vector<rcon_step> stop_steps;  // in order, before the stop signal
   crash_rules crash{};
   duration settle{2'000};  // a container that was started has to stay up this long, or to be healthy before
   ZEDOPS_FIELDS(name, description, image, image_tag, pull, container_name, labels, env, inject_env, env_required,
                 env_immutable, env_secret, game_port, udp_port, rcon_port, ports, dirs, networks, rcon_network, restart,
-                restart_max, health, entrypoint, command, memory_max, cpu_millis, stop, crash, settle)
+                restart_max, spec, locked, stop_steps, crash, settle)
   friend bool operator==(const server_template&, const server_template&) = default;
 };
 

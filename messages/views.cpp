@@ -55,6 +55,7 @@ server_view view_of(const server& s, const agent* a) {
       case port_role::game: v.game_port = p.number; break;
       case port_role::udp: v.udp_port = p.number; break;
       case port_role::rcon: v.rcon_port = p.number; break;
+      case port_role::other: break;
     }
   }
   v.ports = s.ports;
@@ -83,6 +84,7 @@ server_view view_of(const server& s, const agent* a) {
   }
   v.container_image = s.container_image;
   v.started_at = shown(s.started_at);
+  v.spec = s.spec;
   return v;
 }
 

@@ -81,11 +81,12 @@ struct server_view {
   optional_time restarting_since;         // while it is restarting; `restarts` are counted from then
   std::string container_image;            // what its container was made from; empty: not known
   optional_time started_at;               // of its container
+  sparse<server_spec> spec;               // what its owner wants beyond its template
   ZEDOPS_FIELDS(id, name, agent, agent_id, agent_status, status, desired_state, data_state, data_exists, data_bytes,
                 container_id, container_state, exit_code, template_name, image, image_tag, config, game_port, udp_port,
                 rcon_port, ports, server_data_path, health, restarts, recovery, pending_rebuild, stale, drift,
                 deleted_at, purge_at, created_at, updated_at, observed_at, revision, last_error, operation, actions,
-                crash_policy, priority, condition, restarting_since, container_image, started_at)
+                crash_policy, priority, condition, restarting_since, container_image, started_at, spec)
 };
 
 // Why a server is where it is: what led here, oldest first, and what comes next.

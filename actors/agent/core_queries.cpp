@@ -41,9 +41,20 @@ void describe(container_answer& out, docker::container_details c, const docker::
   out.mounts.insert(out.mounts.end(), c.volumes.begin(), c.volumes.end());
   for (auto& n : c.networks)
     if (n != "bridge" && n != "host" && n != "none") out.networks.push_back(std::move(n));
-  if (c.entrypoint != image.entrypoint) out.entrypoint = std::move(c.entrypoint);
-  if (c.command != image.command) out.command = std::move(c.command);
-  if (c.user != image.user) out.user = std::move(c.user);
+  auto& spec = out.spec.emplace(std::move(c.spec));
+  if (c.entrypoint != image.entrypoint) spec.entrypoint = std::move(c.entrypoint);
+  if (c.command != image.command || spec.entrypoint) spec.command = std::move(c.command);
+  if (c.user != image.user) spec.user = std::move(c.user);
+  if (spec.working_dir == image.working_dir) spec.working_dir.reset();
+  if (spec.stop_signal == image.stop_signal) spec.stop_signal.reset();
+  if (spec.health == image.health) spec.health.reset();
+  for (const auto& [key, value] : c.view.labels) {
+    const bool of_tools = key.starts_with("com.docker.");  // compose and swarm would take it for theirs
+    if (auto i = image.labels.find(key); !of_tools && (i == image.labels.end() || i->second != value)) {
+      if (!spec.labels) spec.labels.emplace();
+      (*spec.labels)[key] = value;
+    }
+  }
   out.unusual = std::move(c.unusual);
   out.view = std::move(c.view);
 }

@@ -88,7 +88,16 @@ result<void> command_job::check_ports(const std::vector<port_binding>& wanted, c
   return {};  // unknown (the host is hidden): the Engine has the last word
 }
 
+// What is mounted beyond the server's own folders is the host's to permit.
+result<void> command_job::check_binds() {
+  const auto& mounts = cmd_.plan.container.mounts;
+  for (size_t i = cmd_.plan.data.dirs.size(); i < mounts.size(); ++i)
+    ZEDOPS_TRY(env_.host.check_bind(mounts[i].source));
+  return {};
+}
+
 result<void> command_job::make_networks() {
+  ZEDOPS_TRY(check_binds());
   for (const auto& name : cmd_.plan.container.networks) {
     auto there = calls_.network(name);
     if (there) continue;  // also somebody else's: used as it is

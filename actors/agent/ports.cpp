@@ -14,7 +14,8 @@ namespace {
 
 class real_host final : public host_port {
  public:
-  explicit real_host(std::string engine_socket) : socket_(std::move(engine_socket)) {}
+  real_host(std::string engine_socket, std::vector<std::string> bind_paths)
+      : socket_(std::move(engine_socket)), bind_paths_(std::move(bind_paths)) {}
   host::data_report check(const host::check_request& request) override { return host::check(request); }
   std::string owner_of_root(const std::string& path) override { return host::owner_of_root(path); }
   msg::result<host::root_made> prepare_root(const host::data_root& root) override { return host::prepare_root(root); }
@@ -34,6 +35,7 @@ class real_host final : public host_port {
     return host::drop_copy(r, fate);
   }
   msg::result<void> finish_copy(const host::copy_request& r) override { return host::finish_copy(r); }
+  msg::result<void> check_bind(const std::string& path) override { return host::check_bind(path, bind_paths_); }
   host::view view_of_ports() override { return host::view_of_host(socket_); }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) override {
     return host::check_ports(queries, host::view_of_host(socket_));
@@ -41,6 +43,7 @@ class real_host final : public host_port {
 
  private:
   std::string socket_;
+  std::vector<std::string> bind_paths_;
 };
 
 class real_console final : public console_port {
@@ -52,8 +55,8 @@ class real_console final : public console_port {
 
 }  // namespace
 
-std::unique_ptr<host_port> make_host_port(std::string engine_socket) {
-  return std::make_unique<real_host>(std::move(engine_socket));
+std::unique_ptr<host_port> make_host_port(std::string engine_socket, std::vector<std::string> bind_paths) {
+  return std::make_unique<real_host>(std::move(engine_socket), std::move(bind_paths));
 }
 std::unique_ptr<console_port> make_console_port() { return std::make_unique<real_console>(); }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "integration/host/bind_rules.hpp"
 #include "integration/host/data_dir.hpp"
 #include "integration/host/data_move.hpp"
 #include "integration/host/host_ports.hpp"
@@ -41,6 +42,8 @@ class host_port {
   virtual msg::result<void> place_copy(const host::copy_request& request) = 0;
   virtual msg::result<std::string> drop_copy(const host::copy_request& request, host::copy_fate fate) = 0;
   virtual msg::result<void> finish_copy(const host::copy_request& request) = 0;
+  // Whether a container of ours may mount this path of the host. Errors: forbidden, not_found.
+  virtual msg::result<void> check_bind(const std::string& path) = 0;
   virtual host::view view_of_ports() = 0;
   virtual std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) = 0;
 };
@@ -70,7 +73,7 @@ struct clocks {
   std::function<void(std::chrono::milliseconds)> pause;  // of a worker thread
 };
 
-std::unique_ptr<host_port> make_host_port(std::string engine_socket);
+std::unique_ptr<host_port> make_host_port(std::string engine_socket, std::vector<std::string> bind_paths = {});
 std::unique_ptr<console_port> make_console_port();
 clocks real_clocks();
 // An Engine that shuts down stops listening before it kills its containers. True also when that cannot be told (no unix

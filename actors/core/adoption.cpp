@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "actors/core/blueprint.hpp"
+#include "actors/core/spec_rules.hpp"
 #include "messages/names.hpp"
 
 namespace zedops::core {
@@ -49,7 +50,8 @@ std::optional<error> owner_of(const container_answer& c, const std::string& mana
 
 class reader {
  public:
-  reader(const adopt_server& r, const container_answer& c, const server_template& t) : r_(r), c_(c), t_(t) {}
+  reader(const adopt_server& r, const container_answer& c, const server_template& t)
+      : r_(r), c_(c), t_(t), dirs_(folders_of(r.spec ? &*r.spec : nullptr, t)) {}
 
   result<adoption> read() {
     if (auto e = image()) return fail(std::move(*e));
@@ -58,10 +60,12 @@ class reader {
       if (auto e = port(role)) return fail(std::move(*e));
     if (auto e = mounts()) return fail(std::move(*e));
     others();
+    spec();
     if (!left_.empty() && !r_.leave_behind)
       return fail(ec::bad_request,
-                  "container " + c_.view.name + " has what template " + t_.name + " does not: " + joined(left_),
-                  "choose or write a template that has it, or go on without: --leave-behind");
+                  "container " + c_.view.name + " has what the server would not have: " + joined(left_),
+                  "--folder takes over a mount; choose or write a template that has the rest, or go on without: "
+                  "--leave-behind");
     out_.runs = c_.view.state == container_state::running || c_.view.state == container_state::restarting ||
                 c_.view.state == container_state::paused;
     rest();
@@ -168,12 +172,12 @@ class reader {
 
   // Each directory of the template must be a mount, whole: what lies in the container's own layer is not seen here.
   std::optional<error> mounts() {
-    if (t_.dirs.empty())
+    if (dirs_.empty())
       return error{ec::bad_request,
                    "template " + t_.name + " has no directories: there is no data to take over",
                    "choose another template, or create a server of this one and remove the container",
                    {}};
-    for (const auto& d : t_.dirs) {
+    for (const auto& d : dirs_) {
       for (const auto& m : c_.mounts) {
         if (lies_in(m.target, d.target))
           return error{ec::bad_request,
@@ -187,7 +191,9 @@ class reader {
         return error{ec::no_data,
                      "container " + c_.view.name + " has nothing mounted at " + d.target +
                          ": what it wrote there is in its own layer",
-                     "copy it out (docker cp), make the container again with that directory mounted, then repeat",
+                     "if its data is mounted elsewhere: --folder " + d.path +
+                         ":PLACE; else copy it out (docker cp), "
+                         "make the container again with that directory mounted, then repeat",
                      {}};
       taken_.push_back(place->in);
       sources_.push_back(std::move(place->path));
@@ -209,17 +215,15 @@ class reader {
                                                        : out_.as.rcon_port;
         return number == b.host_port;
       });
-      if (!kept) left_.push_back("port " + binding_text(b));
-      const bool everywhere = b.host_ip.empty() || b.host_ip == "0.0.0.0" || b.host_ip == "::";
-      if (kept && !everywhere)
-        left_.push_back("address " + b.host_ip + " of port " + binding_text(b) +
-                        ", which would be open on all addresses");
+      (kept ? ours_ : further_).push_back(b);
     }
+    if (!one_address())
+      for (const auto& b : ours_)
+        if (!address_of(b).empty())
+          left_.push_back("address " + b.host_ip + " of port " + binding_text(b) +
+                          ", which would be open on all addresses");
     for (const auto& n : c_.networks)
       if (std::find(t_.networks.begin(), t_.networks.end(), n) == t_.networks.end()) left_.push_back("network " + n);
-    if (!c_.entrypoint.empty() && c_.entrypoint != t_.entrypoint) left_.push_back("entrypoint " + words(c_.entrypoint));
-    if (!c_.command.empty() && c_.command != t_.command) left_.push_back("command " + words(c_.command));
-    if (!c_.user.empty()) left_.push_back("user " + c_.user);
     left_.insert(left_.end(), c_.unusual.begin(), c_.unusual.end());
   }
   static uint16_t port_number(const std::string& text) {
@@ -227,10 +231,38 @@ class reader {
     std::from_chars(text.data(), text.data() + text.size(), n);
     return n;
   }
-  static std::string words(const std::vector<std::string>& list) {
-    std::string out;
-    for (const auto& x : list) out += (out.empty() ? "'" : " ") + x;
-    return out + "'";
+
+  static std::string address_of(const port_binding& b) {
+    return b.host_ip == "0.0.0.0" || b.host_ip == "::" ? std::string{} : b.host_ip;
+  }
+  bool one_address() const {
+    return std::all_of(ours_.begin(), ours_.end(), [&](auto& b) { return address_of(b) == address_of(ours_[0]); });
+  }
+
+  // What it was told to be beyond the template, with what this request says over it.
+  void spec() {
+    auto found = c_.spec ? *c_.spec : server_spec{};
+    if (!c_.entrypoint.empty()) found.entrypoint = c_.entrypoint;
+    if (!c_.command.empty()) found.command = c_.command;
+    if (!c_.user.empty()) found.user = c_.user;
+    if (!further_.empty()) found.ports = further_;
+    if (!ours_.empty() && one_address() && !address_of(ours_[0]).empty()) found.address = address_of(ours_[0]);
+    if (found.cap_add)
+      std::erase_if(*found.cap_add, [&](const std::string& c) {
+        if (may_add(c)) return false;
+        left_.push_back("capability " + c);
+        return true;
+      });
+    if (found.cap_add && found.cap_add->empty()) found.cap_add.reset();
+    found = beyond_template(found, t_);
+    for (auto field : given_fields(found))
+      if (std::find(t_.locked.begin(), t_.locked.end(), field) != t_.locked.end() ||
+          std::find(t_.locked.begin(), t_.locked.end(), "all") != t_.locked.end()) {
+        left_.push_back(std::string(field) + " " + spec_text(found, field));
+        clear_field(found, field);
+      }
+    if (r_.spec) overlay(found, *r_.spec);
+    if (!nothing_given(found)) out_.as.spec = std::move(found);
   }
 
   void rest() {
@@ -248,11 +280,12 @@ class reader {
     auto& steps = out_.steps;
     if (out_.runs) steps.push_back("stop container " + c_.view.name + " as the template says");
     for (size_t i = 0; i < sources_.size(); ++i)
-      steps.push_back("copy " + sources_[i] + " to " + r_.name +
-                      (t_.dirs[i].path.empty() ? "" : "/" + t_.dirs[i].path) +
+      steps.push_back("copy " + sources_[i] + " to " + r_.name + (dirs_[i].path.empty() ? "" : "/" + dirs_[i].path) +
                       " below the data path; each file is compared by size and hash");
     steps.push_back(out_.runs ? "make its container on the copy and prove that it runs; else everything is put back"
                               : "make its container on the copy; it stays stopped");
+    if (out_.as.spec)
+      for (auto& line : spec_changes(t_.spec, effective_spec(&*out_.as.spec, t_))) steps.push_back("spec." + line);
     steps.push_back("then remove container " + c_.view.name + "; what was mounted in it stays where it is");
     if (!left_.empty()) steps.push_back("left behind: " + joined(left_));
   }
@@ -260,9 +293,12 @@ class reader {
   const adopt_server& r_;
   const container_answer& c_;
   const server_template& t_;
+  const std::vector<template_dir> dirs_;
   adoption out_;
-  std::vector<uint16_t> used_;       // host ports that have a role
-  std::vector<const mount*> taken_;  // one per directory of the template
+  std::vector<port_binding> further_;  // ports that are nothing to the template
+  std::vector<port_binding> ours_;     // those that are
+  std::vector<uint16_t> used_;         // host ports that have a role
+  std::vector<const mount*> taken_;    // one per directory of the template
   std::vector<std::string> sources_;
   std::vector<std::string> left_;
 };

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "actors/core/secrets.hpp"
+#include "actors/core/spec_rules.hpp"
 #include "messages/condition.hpp"
 #include "messages/names.hpp"
 
@@ -50,12 +51,14 @@ rcon_stop rcon_for(const rcon_step& step, uint16_t port, const std::map<std::str
   return out;
 }
 
+duration grace_of(const server_spec& spec) { return spec.stop_grace.value_or(duration{30'000}); }
+
 stop_procedure stop_for(const server& s, const server_template& t, const std::map<std::string, std::string>& env) {
   stop_procedure out;
-  out.grace = t.stop.grace;
+  out.grace = grace_of(effective_spec(s, t));
   out.network = t.rcon_network;
   std::vector<rcon_stop> steps;
-  for (const auto& step : t.stop.steps)
+  for (const auto& step : t.stop_steps)
     if (auto made = rcon_for(step, rcon_port_of(s), env); made.port != 0) steps.push_back(std::move(made));
   if (steps.empty()) return out;
   out.rcon = std::move(steps.front());
@@ -74,11 +77,39 @@ std::optional<uint16_t> number_of(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// What is given for the container as it is.
+void fill(container_spec& c, const server_spec& spec) {
+  c.health = spec.health.value_or(healthcheck{});
+  c.entrypoint = spec.entrypoint.value_or(c.entrypoint);
+  c.command = spec.command.value_or(c.command);
+  c.user = spec.user.value_or("");
+  c.working_dir = spec.working_dir.value_or("");
+  c.hostname = spec.hostname.value_or("");
+  c.memory_max = spec.memory_max.value_or(0);
+  c.cpu_millis = spec.cpu_millis.value_or(0);
+  c.tmpfs = spec.tmpfs.value_or(c.tmpfs);
+  c.tty = spec.tty.value_or(false);
+  c.open_stdin = spec.open_stdin.value_or(false);
+  c.init = spec.init.value_or(false);
+  c.stop_signal = spec.stop_signal.value_or("");
+  c.stop_timeout = grace_of(spec);
+  c.ulimits = spec.ulimits.value_or(c.ulimits);
+  c.shm_size = spec.shm_size.value_or(0);
+  c.log_driver = spec.log_driver.value_or("");
+  c.log_options = spec.log_options.value_or(c.log_options);
+  c.cap_add = spec.cap_add.value_or(c.cap_add);
+  c.cap_drop = spec.cap_drop.value_or(c.cap_drop);
+}
+
+}  // namespace
+
 data_layout layout_at(const server& s, const server_template& t, const std::string& root) {
   data_layout out;
   out.root = root;
   out.name = s.name;
-  for (const auto& d : t.dirs)
+  for (const auto& d : folders_of(s, t))
     out.dirs.push_back({d.name, root + "/" + s.name + (d.path.empty() ? "" : "/" + d.path), d.counts_as_data});
   return out;
 }
@@ -96,6 +127,8 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
   for (const auto& [key, value] : s.env) c.env[key] = value;
   for (const auto& [key, pattern] : t.inject_env)
     if (auto value = x.fill(pattern)) c.env[key] = *value;
+  const auto spec = effective_spec(s, t);
+  if (spec.labels) c.labels = *spec.labels;
   for (const auto& [key, pattern] : t.labels)
     if (auto value = x.fill(pattern)) c.labels[key] = *value;
   c.labels[std::string(label_managed)] = "true";
@@ -109,22 +142,20 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
     auto host = x.fill(p.host);
     auto number = host ? number_of(*host) : std::nullopt;
     if (!number) continue;  // the server has no port of this role
-    c.ports.push_back({*number, p.container_port ? p.container_port : *number, p.proto, {}});
+    c.ports.push_back({*number, p.container_port ? p.container_port : *number, p.proto, spec.address.value_or("")});
   }
+  if (spec.ports) c.ports.insert(c.ports.end(), spec.ports->begin(), spec.ports->end());
   plan.data = layout_for(s, t);
-  for (size_t i = 0; i < t.dirs.size(); ++i)
-    c.mounts.push_back({plan.data.dirs[i].path, t.dirs[i].target, t.dirs[i].read_only});
+  const auto folders = folders_of(s, t);
+  for (size_t i = 0; i < folders.size(); ++i)
+    c.mounts.push_back({plan.data.dirs[i].path, folders[i].target, folders[i].read_only});
+  if (spec.binds) c.mounts.insert(c.mounts.end(), spec.binds->begin(), spec.binds->end());
   c.networks = t.networks;
   if (s.crash == crash_policy::engine) {  // else its agent decides, and two may not
     c.restart = t.restart;
     c.restart_max = t.restart_max;
   }
-  c.health = t.health;
-  c.entrypoint = t.entrypoint;
-  c.command = t.command;
-  c.memory_max = t.memory_max;
-  c.cpu_millis = t.cpu_millis;
-  c.stop_signal = t.stop.signal;
+  fill(c, spec);
   plan.stop = stop_for(s, t, c.env);
   plan.pull = t.pull;
   plan.settle = t.settle;
@@ -150,17 +181,17 @@ known_server known_for(const server& s, const server_template* t, const plan_con
   return k;
 }
 
-duration stop_time(const server_template& t) {
-  auto all = t.stop.grace;
-  for (const auto& step : t.stop.steps) all += step.dial_timeout + step.wait;
+duration stop_time(const server& s, const server_template& t) {
+  auto all = grace_of(effective_spec(s, t));
+  for (const auto& step : t.stop_steps) all += step.dial_timeout + step.wait;
   return all;
 }
 
-void allow_for_stop(std::array<duration, operation_table.size()>& time_max, const server_template& t) {
+void allow_for_stop(std::array<duration, operation_table.size()>& time_max, const server& s, const server_template& t) {
   for (auto kind : {op_kind::stop, op_kind::restart, op_kind::rebuild, op_kind::recreate, op_kind::remove,
                     op_kind::purge, op_kind::move, op_kind::adopt}) {
     auto& time = time_max[static_cast<size_t>(kind)];
-    time = std::max(time, 2 * stop_time(t));
+    time = std::max(time, 2 * stop_time(s, t));
   }
 }
 
@@ -211,10 +242,21 @@ result<server> record_for(const create_server& r, const agent& a, const server_t
   while (s.data_path.size() > 1 && s.data_path.back() == '/') s.data_path.pop_back();
   if (auto ok = check_data_path(s.data_path); !ok && !r.server_data_path.empty()) return fail(ok.error());
   s.ports = std::move(ports);
+  if (r.spec && !nothing_given(*r.spec)) {
+    if (auto ok = check_spec(*r.spec, t, s.ports); !ok) return fail(ok.error());
+    s.spec = r.spec;
+  }
   s.recovery = r.recovery;
   s.crash = r.crash.value_or(t.crash.policy);
   s.priority = r.priority;
   return s;
+}
+
+server_spec edited_spec(const server& s, const edit_server& r) {
+  auto out = s.spec ? *s.spec : server_spec{};
+  for (const auto& field : r.reset) clear_field(out, field);
+  if (r.spec) overlay(out, *r.spec);
+  return out;
 }
 
 result<void> check_edit(const server& s, const edit_server& r, const server_template& t) {
@@ -238,7 +280,18 @@ result<void> check_edit(const server& s, const edit_server& r, const server_temp
   } else if (r.image_tag) {
     if (auto ok = check_image_tag(*r.image_tag); !ok) return ok;
   }
-  if (r.config.empty() && r.unset.empty() && !r.image && !r.image_tag && !r.recovery && !r.crash && !r.priority)
+  for (const auto& field : r.reset)
+    if (std::find(spec_fields().begin(), spec_fields().end(), field) == spec_fields().end()) {
+      std::vector<std::string> names(spec_fields().begin(), spec_fields().end());
+      auto hint = did_you_mean(field, names);
+      return fail(ec::bad_request, "there is nothing called '" + field.substr(0, 64) + "' to reset",
+                  hint.empty() ? "docs/protocol.md, server_spec, has the fields" : hint);
+    }
+  const bool changes_spec = !r.reset.empty() || (r.spec && !nothing_given(*r.spec));
+  if (changes_spec)
+    if (auto ok = check_spec(edited_spec(s, r), t, s.ports); !ok) return ok;
+  if (r.config.empty() && r.unset.empty() && !r.image && !r.image_tag && !r.recovery && !r.crash && !r.priority &&
+      !changes_spec)
     return fail(ec::bad_request, "nothing to change was given", "zedctl server edit --help");
   return {};
 }

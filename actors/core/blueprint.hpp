@@ -33,10 +33,11 @@ inline msg::known_server known_for(const msg::server& s, const msg::server_templ
 // Where the server's data is, or would be, in a data root.
 msg::data_layout layout_at(const msg::server& s, const msg::server_template& t, const std::string& root);
 
-// How long a template's stop plan may take at most: all its steps, then the grace.
-msg::duration stop_time(const msg::server_template& t);
+// How long a server's stop plan may take at most: all its steps, then the grace.
+msg::duration stop_time(const msg::server& s, const msg::server_template& t);
 // Raises the times of the operations that may stop a container, so that none is given up while its plan is carried out.
-void allow_for_stop(std::array<msg::duration, msg::operation_table.size()>& time_max, const msg::server_template& t);
+void allow_for_stop(std::array<msg::duration, msg::operation_table.size()>& time_max, const msg::server& s,
+                    const msg::server_template& t);
 
 inline constexpr size_t env_keys_max = 512;
 inline constexpr size_t env_bytes_max = 1 << 20;  // keys and values; the kernel gives a process about two
@@ -46,7 +47,9 @@ msg::result<void> check_env(const std::map<std::string, std::string>& env);
 // A new record from a request, all rules checked but the claims. Errors: invalid_name, bad_request, port_conflict.
 msg::result<msg::server> record_for(const msg::create_server& r, const msg::agent& a, const msg::server_template& t,
                                     msg::server_id id, std::vector<msg::reserved_port> ports);
-// The rules for a change of environment and image: keys, values, required and immutable ones, reference, tag.
+// The spec that a server has after an edit.
+msg::server_spec edited_spec(const msg::server& s, const msg::edit_server& r);
+// The rules for a change of environment, image and spec: keys, values, required and immutable ones, reference, tag.
 msg::result<void> check_edit(const msg::server& s, const msg::edit_server& r, const msg::server_template& t);
 
 }  // namespace zedops::core

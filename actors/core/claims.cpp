@@ -75,6 +75,7 @@ uint16_t wanted_for(const wanted_ports& w, port_role role) {
     case port_role::game: return w.game;
     case port_role::udp: return w.udp;
     case port_role::rcon: return w.rcon;
+    case port_role::other: break;
   }
   return 0;
 }
@@ -97,6 +98,16 @@ uint32_t candidate(const port_plan& plan, uint32_t n, uint32_t game) {
 
 void reserve(std::vector<reserved_port>& out, const server_template& t, port_role role, uint32_t number) {
   for (auto proto : protocols_of(t, role)) out.push_back({role, proto, static_cast<uint16_t>(number)});
+}
+
+// A number that the template names itself: of two such servers on one host the second is told so at once.
+void reserve_fixed(std::vector<reserved_port>& out, const server_template& t) {
+  for (const auto& p : t.ports) {
+    uint16_t number = 0;
+    const auto end = p.host.data() + p.host.size();
+    if (!p.published || role_of(p) || std::from_chars(p.host.data(), end, number).ptr != end || number == 0) continue;
+    out.push_back({port_role::other, p.proto, number});
+  }
 }
 
 bool clashes(const std::vector<reserved_port>& ports) {
@@ -151,7 +162,10 @@ result<std::vector<reserved_port>> choose_ports(const server_template& t, const 
       if (role == port_role::game) game = number;
       reserve(out, t, role, number);
     }
-    if (free && !clashes(out)) return out;
+    if (free && !clashes(out)) {
+      reserve_fixed(out, t);
+      return out;
+    }
   }
   return fail(ec::port_conflict, "no free ports are left: range exhausted", "name the ports yourself");
 }

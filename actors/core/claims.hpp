@@ -33,6 +33,11 @@ void each_claim(const msg::server& s, F f) {
     detail::write_port_claim(claim, s.agent, p.proto, p.number);
     f(std::string_view(claim));
   }
+  if (!s.spec || !s.spec->ports) return;
+  for (const auto& p : *s.spec->ports) {
+    detail::write_port_claim(claim, s.agent, p.proto, p.host_port);
+    f(std::string_view(claim));
+  }
 }
 
 // The error for a claim that `owner` holds already; `status` is the owner's.
@@ -45,8 +50,9 @@ struct wanted_ports {  // zero: choose
 };
 using port_taken = std::function<bool(msg::protocol, uint16_t)>;
 
-// The ports of a new server. Those not named are the first free tuple of the template's ranges, all roles in lock-step.
-// Errors: bad_request (two roles on one port, a role the template has not), port_conflict (range exhausted).
+// The ports of a new server by its template, the fixed ones too. Those not named are the first free tuple of the
+// template's ranges, all roles in lock-step. Errors: bad_request (two roles on one port, a role the template has not),
+// port_conflict (range exhausted).
 msg::result<std::vector<msg::reserved_port>> choose_ports(const msg::server_template& t, const wanted_ports& wanted,
                                                           const port_taken& taken);
 

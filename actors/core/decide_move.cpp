@@ -13,7 +13,10 @@ using namespace msg;
 namespace {
 
 server_edited at_root(const server& s, std::string root, bool pending_rebuild) {
-  return {s.image, s.image_tag, s.env, std::move(root), s.recovery, pending_rebuild, s.crash, s.priority};
+  auto f = edited_as_is(s);
+  f.data_path = std::move(root);
+  f.pending_rebuild = pending_rebuild;
+  return f;
 }
 
 }  // namespace

@@ -65,9 +65,11 @@ void settle_success(decision& d, const server& s, const operation& op, const com
   }
   const bool remade = born_now || op.kind == op_kind::rebuild || op.kind == op_kind::recreate ||
                       (makes_container(op.kind) && r.after.view.id != s.container_id);
-  if (remade && s.pending_rebuild)
-    d.facts.emplace_back(
-        server_edited{s.image, s.image_tag, s.env, s.data_path, s.recovery, false, s.crash, s.priority});
+  if (remade && s.pending_rebuild) {
+    auto f = edited_as_is(s);
+    f.pending_rebuild = false;
+    d.facts.emplace_back(std::move(f));
+  }
   if (s.last_error) d.facts.emplace_back(error_changed{});
   end_operation(d, op, op_status::succeeded, {}, r.note, cx.now, &r);
 }

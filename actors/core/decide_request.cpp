@@ -166,7 +166,10 @@ struct request_machine {
                               std::to_string(*r.revision) + ")",
                           "look at it again, then repeat the change",
                           {}});
-    server_edited f{s.image, s.image_tag, s.env, s.data_path, s.recovery, s.pending_rebuild, s.crash, s.priority};
+    static const server_template no_rules;  // what holds for every server still does
+    if (auto ok = check_edit(s, r, cx.rules ? *cx.rules : no_rules); !ok)
+      return refuse(s, op_kind::edit, who, cx, ok.error());
+    auto f = edited_as_is(s);
     for (const auto& key : r.unset) f.env.erase(key);
     for (const auto& [key, value] : r.config) f.env[key] = value;
     if (auto ok = check_env(f.env); !ok && f.env != s.env) return refuse(s, op_kind::edit, who, cx, ok.error());
@@ -175,9 +178,16 @@ struct request_machine {
     if (r.recovery) f.recovery = *r.recovery;
     if (r.crash) f.crash = *r.crash;
     if (r.priority) f.priority = *r.priority;
+    if (auto spec = edited_spec(s, r); nothing_given(spec)) f.spec = std::nullopt;
+    else f.spec = std::move(spec);
     // Whether the Engine restarts it is made into the container; the rules of its agent are not.
     const bool other_guard = (f.crash == crash_policy::engine) != (s.crash == crash_policy::engine);
-    const bool embodiment = f.env != s.env || f.image != s.image || f.image_tag != s.image_tag || other_guard;
+    const bool embodiment =
+        f.env != s.env || f.image != s.image || f.image_tag != s.image_tag || f.spec != s.spec || other_guard;
+    const auto folders = [](const auto& spec) {
+      return spec && spec->folders ? *spec->folders : std::vector<data_folder>{};
+    };
+    const bool other_folders = folders(f.spec) != folders(s.spec);  // its agent looks at others from now on
     const bool guard_changes = f.crash != s.crash || f.priority != s.priority;
     f.pending_rebuild = s.pending_rebuild || (embodiment && !s.container_id.empty());
     auto d = begin(op_kind::edit);
@@ -185,7 +195,7 @@ struct request_machine {
     d.facts.emplace_back(operation_accepted{op});
     d.facts.emplace_back(std::move(f));
     d.facts.emplace_back(operation_ended{op.id, op_status::succeeded, std::nullopt, {}, cx.now});
-    if (guard_changes) d.effects.emplace_back(watch{});
+    if (guard_changes || other_folders) d.effects.emplace_back(watch{});
     return d;
   }
   decision operator()(const remove_server&) const {

@@ -18,6 +18,11 @@ decision end_without_report(const msg::server& s, msg::error why, decision d, co
 
 // Opens an operation and, when the agent is there, sends its command; else the operation waits for it.
 void open(decision& d, const msg::server& s, msg::operation op, const context& cx);
+// The edit that changes nothing, for those that change a part.
+inline msg::server_edited edited_as_is(const msg::server& s) {
+  return {s.image, s.image_tag, s.env, s.data_path, s.recovery, s.pending_rebuild, s.crash, s.priority, s.spec};
+}
+
 msg::operation new_operation(const msg::server& s, msg::op_kind kind, const request_info& who, const context& cx);
 // An operation of the manager's own: "system:recovery", "system:retention", "system:reconcile".
 msg::operation system_operation(const msg::server& s, msg::op_kind kind, std::string actor, const context& cx);

@@ -39,6 +39,7 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.pending_rebuild = x.pending_rebuild;
                    s.crash = x.crash;
                    s.priority = x.priority;
+                   s.spec = x.spec;
                  },
                  [&](const status_changed& x) {
                    s.status = x.to;

@@ -89,6 +89,7 @@ struct context {
   bool recovery_held = false;  // by its agent's loss of many at once
   uint64_t term = 0;           // of this life of the manager; what an agent refused in another one decides nothing
   msg::duration retention{std::chrono::hours(24)};
+  const msg::server_template* rules = nullptr;  // the server's template; null: it is gone, and its rules with it
   std::array<msg::duration, msg::operation_table.size()> time_max = [] {
     std::array<msg::duration, msg::operation_table.size()> out{};
     for (const auto& row : msg::operation_table) out[static_cast<size_t>(row.kind)] = row.time_max;

@@ -1,5 +1,7 @@
 #include "actors/manager/entry_stage.hpp"
 
+#include <algorithm>
+
 #include "actors/core/agent_machine.hpp"
 #include "actors/core/claims.hpp"
 #include "actors/core/operation_facts.hpp"
@@ -91,7 +93,8 @@ result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
     bytes += w.key.size() + w.value.size();
   }
   if (out.server) {
-    if (ok = claim(*out.server); !ok) return fail(std::move(ok.error()));
+    const auto before = staged_server({c.id});
+    if (ok = claim(*out.server, before.get()); !ok) return fail(std::move(ok.error()));
     servers_[c.id] = out.server;
   }
   if (out.agent) agents_[c.id] = out.agent;
@@ -101,8 +104,7 @@ result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
 }
 
 result<void> entry_stage::add_server(const rt::commit& c, log_entry& e, staged_entry& out) {
-  auto i = servers_.find(c.id);
-  server_ptr before = i != servers_.end() ? i->second : records_.server({c.id});
+  const auto before = staged_server({c.id});
   if ((before ? before->log_head : 0) != c.base)
     return fail(ec::internal, "two actors decided for server " + c.id, "this is a bug; please report it");
   e.prev = c.base;
@@ -129,18 +131,28 @@ result<void> entry_stage::add_agent(const rt::commit& c, log_entry& e, staged_en
   return {};
 }
 
-// Of a server that is born with this entry; whoever is known already has its name and ports.
-result<void> entry_stage::claim(const server& s) {
-  if (servers_.contains(s.id.value) || records_.server(s.id)) return {};
-  for (const auto& key : core::claims_of(s)) {
+// Name and ports of a server that is born with this entry, and ports that an edit adds.
+result<void> entry_stage::claim(const server& s, const server* before) {
+  if (before && before->spec == s.spec) return {};
+  auto wanted = core::claims_of(s);
+  const auto held_already = before ? core::claims_of(*before) : std::vector<std::string>{};
+  std::erase_if(wanted, [&](const std::string& key) {
+    return std::find(held_already.begin(), held_already.end(), key) != held_already.end();
+  });
+  for (const auto& key : wanted) {
     auto i = claims_.find(key);
     const auto owner = i != claims_.end() ? i->second : records_.claim_owner(key);
     if (owner && owner->id != s.id && !released(*owner))
       return fail(core::claim_taken(key, owner->name, owner->status));
   }
   const auto held = std::make_shared<const server>(s);
-  for (const auto& key : core::claims_of(s)) claims_[key] = held;
+  for (const auto& key : wanted) claims_[key] = held;
   return {};
+}
+
+server_ptr entry_stage::staged_server(const server_id& id) const {
+  auto i = servers_.find(id.value);
+  return i != servers_.end() ? i->second : records_.server(id);
 }
 
 bool entry_stage::released(const server& owner) const {

@@ -47,7 +47,8 @@ class entry_stage {
  private:
   msg::result<void> add_server(const rt::commit& c, msg::log_entry& e, staged_entry& out);
   msg::result<void> add_agent(const rt::commit& c, msg::log_entry& e, staged_entry& out);
-  msg::result<void> claim(const msg::server& s);
+  msg::result<void> claim(const msg::server& s, const msg::server* before);
+  server_ptr staged_server(const msg::server_id& id) const;
   bool released(const msg::server& owner) const;
 
   const catalog& records_;

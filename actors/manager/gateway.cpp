@@ -197,14 +197,20 @@ struct gateway_state {
         r->what);
     auto s = world->records.resolve(wanted);
     if (!s) return refuse(*r, {}, wanted.substr(0, 80), s.error());
-    if (const auto* e = std::get_if<edit_server>(&r->what)) {
-      static const server_template no_rules;  // its template is gone: what holds for every server still does
-      const auto* t = world->find_template((*s)->template_name);
-      if (auto ok = core::check_edit(**s, *e, t ? *t : no_rules); !ok)
-        return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
-    }
+    if (const auto* e = std::get_if<edit_server>(&r->what); e && e->spec && e->spec->ports)
+      if (auto ok = ports_free(**s, *e); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
     r->target = (*s)->id;
     submit(r, core::requested{std::move(r->what), r->who});  // only a create may have to be sent again
+  }
+
+  // Said early, also to a dry run; the journal decides for good.
+  result<void> ports_free(const server& s, const edit_server& e) const {
+    auto next = s;
+    next.spec = core::edited_spec(s, e);
+    for (const auto& key : core::claims_of(next))
+      if (auto owner = world->records.claim_owner(key); owner && owner->id != s.id)
+        return fail(core::claim_taken(key, owner->name, owner->status));
+    return {};
   }
 
   // An adoption begins with a look at the container: it decides image, ports and variables of the record. While its

@@ -70,7 +70,8 @@ struct server_shell {
     cx.term = world->term;
     cx.retention = rules.retention;
     cx.time_max = rules.time_max;
-    if (const auto* tpl = world->find_template(model().template_name)) core::allow_for_stop(cx.time_max, *tpl);
+    cx.rules = world->find_template(model().template_name);
+    if (cx.rules) core::allow_for_stop(cx.time_max, model(), *cx.rules);
     return cx;
   }
 
@@ -120,6 +121,7 @@ struct server_shell {
     if (done.failure) {
       server_reply r;
       r.failure = std::move(done.failure);
+      if (auto now = world->records.server(id)) record = std::move(now);  // it may have been another actor's to decide
       r.record = record;
       in_hand.deliver(std::move(r));
       pump();

@@ -21,6 +21,7 @@
 
 #include "messages/container.hpp"
 #include "messages/error.hpp"
+#include "messages/spec.hpp"
 #include "messages/time.hpp"
 
 namespace zedops::docker {
@@ -83,6 +84,7 @@ struct container_details {
   std::vector<std::string> plugin_volumes;  // volumes whose data another driver than the Engine's own holds
   std::vector<std::string> unusual;  // "privileged", "devices", "host network": what our own containers never have
   std::vector<std::string> networks;
+  msg::server_spec spec;  // in force, maybe the image's; without ports, mounts, labels and the four above
   std::map<std::string, std::string> addresses;  // network -> the container's IPv4 address there, while it runs
 };
 
@@ -96,6 +98,9 @@ struct image_info {
   std::vector<std::string> command;
   std::string user;
   std::vector<std::string> volumes;  // paths that it declares
+  std::string working_dir;
+  std::string stop_signal;
+  std::optional<msg::healthcheck> health;
   uint64_t bytes = 0;
 };
 

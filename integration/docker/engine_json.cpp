@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "integration/docker/json_read.hpp"
+#include "integration/docker/spec_json.hpp"
 
 namespace zedops::docker::json {
 
@@ -42,22 +43,6 @@ std::optional<uint16_t> port_number(std::string_view text) {
   auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (err != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return n;
-}
-
-bool has_some(const json& object, const char* key) {
-  auto list = child(object, key);
-  return list && list->is_array() && !list->empty();
-}
-
-std::vector<std::string> unusual_in(const json& host) {
-  std::vector<std::string> out;
-  if (flag(host, "Privileged")) out.emplace_back("privileged");
-  if (text(host, "NetworkMode") == "host") out.emplace_back("the host's network");
-  if (has_some(host, "Devices") || has_some(host, "DeviceRequests")) out.emplace_back("devices");
-  if (has_some(host, "CapAdd")) out.emplace_back("added capabilities");
-  if (auto tmpfs = child(host, "Tmpfs"); tmpfs && !tmpfs->empty()) out.emplace_back("a tmpfs");
-  if (flag(host, "PublishAllPorts")) out.emplace_back("ports of the Engine's choice");
-  return out;
 }
 
 // {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}
@@ -121,6 +106,14 @@ json host_config(const msg::container_spec& spec) {
   if (spec.memory_max) out["Memory"] = spec.memory_max;
   if (spec.cpu_millis) out["NanoCpus"] = uint64_t{spec.cpu_millis} * 1'000'000;
   if (!spec.networks.empty()) out["NetworkMode"] = spec.networks.front();
+  if (spec.init) out["Init"] = true;
+  if (spec.shm_size) out["ShmSize"] = spec.shm_size;
+  for (const auto& [name, limit] : spec.ulimits)
+    out["Ulimits"].push_back({{"Name", name}, {"Soft", limit.soft}, {"Hard", limit.hard}});
+  if (!spec.tmpfs.empty()) out["Tmpfs"] = spec.tmpfs;
+  if (!spec.log_driver.empty()) out["LogConfig"] = {{"Type", spec.log_driver}, {"Config", spec.log_options}};
+  if (!spec.cap_add.empty()) out["CapAdd"] = spec.cap_add;
+  if (!spec.cap_drop.empty()) out["CapDrop"] = spec.cap_drop;
   return out;
 }
 
@@ -149,7 +142,9 @@ std::string create_body(const msg::container_spec& spec, api_version version) {
   if (!spec.command.empty()) body["Cmd"] = spec.command;
   if (!spec.user.empty()) body["User"] = spec.user;
   if (!spec.working_dir.empty()) body["WorkingDir"] = spec.working_dir;
+  if (!spec.hostname.empty()) body["Hostname"] = spec.hostname;
   if (!spec.stop_signal.empty()) body["StopSignal"] = spec.stop_signal;
+  if (spec.stop_timeout.count() > 0) body["StopTimeout"] = (spec.stop_timeout.count() + 999) / 1000;
   if (auto health = health_json(spec.health); !health.empty()) body["Healthcheck"] = health;
   json endpoints = json::object();
   for (const auto& network : spec.networks) {
@@ -262,8 +257,9 @@ msg::result<container_details> parse_details(std::string_view body) {
   out.command = text_list(child(*config, "Cmd"));
   out.user = text(*config, "User");
   if (auto host = child(*doc, "HostConfig")) {
-    out.unusual = unusual_in(*host);
+    out.unusual = unusual_in(*host, view.labels);
     out.auto_remove = flag(*host, "AutoRemove");
+    out.spec = spec_in(*config, *host, view.id);
   }
   if (auto net = child(*doc, "NetworkSettings"))
     if (auto networks = child(*net, "Networks"); networks && networks->is_object())
@@ -300,6 +296,9 @@ msg::result<image_info> parse_image(std::string_view body) {
     out.entrypoint = text_list(child(*config, "Entrypoint"));
     out.command = text_list(child(*config, "Cmd"));
     out.user = text(*config, "User");
+    out.working_dir = text(*config, "WorkingDir");
+    out.stop_signal = text(*config, "StopSignal");
+    if (auto h = child(*config, "Healthcheck")) out.health = health_in(*h);
     if (auto all = child(*config, "Volumes"); all && all->is_object())
       for (const auto& [path, unused] : all->items()) out.volumes.push_back(path);
   }

@@ -36,6 +36,7 @@ class whole_host final : public agent::host_port {
   msg::result<void> finish_copy(const host::copy_request& r) override {
     return around("finish_copy", [&] { return real_->finish_copy(r); });
   }
+  msg::result<void> check_bind(const std::string& path) override { return real_->check_bind(path); }
   host::view view_of_ports() override { return real_->view_of_ports(); }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& q) override {
     return real_->check_ports(q);

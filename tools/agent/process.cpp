@@ -137,7 +137,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.state = std::move(*state);
   p.engine = std::move(*engine);
   const auto socket = socket_of(settings.docker_host);
-  p.host = open_host(socket);
+  p.host = open_host(socket, settings.bind_paths);
   p.console = make_console_port();
   p.engine_is.emplace(*p.state, settings.accept_engine);
   p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &*p.engine_is});

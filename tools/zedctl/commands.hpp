@@ -81,6 +81,7 @@ std::vector<parameter> global_parameters();
 // One per file of verbs.
 std::vector<command> operation_commands();
 std::vector<command> server_commands();
+std::vector<command> apply_commands();
 std::vector<command> agent_commands();
 std::vector<command> op_commands();
 std::vector<command> event_commands();

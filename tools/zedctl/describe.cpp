@@ -86,6 +86,14 @@ std::string config_text(const msg::server_view& v) {
   return out;
 }
 
+std::string spec_lines(const msg::server_view& v) {
+  if (!v.spec) return {};
+  std::string out;
+  for (auto field : msg::given_fields(*v.spec)) out += fmt::format("{}: {}\n", field, msg::spec_text(*v.spec, field));
+  make_harmless(out, true);
+  return out;
+}
+
 std::string container_text(const msg::server_view& v) {
   if (v.container_id.empty()) return "none";
   auto out = v.container_id.substr(0, 12);
@@ -128,6 +136,7 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   if (v.purge_at)
     page.add("Purge", fmt::format("restore until {}: zedctl server restore {}", until_text(*v.purge_at, l), v.name));
   page.section("Configuration", config_text(v));
+  page.section("Beyond its template", spec_lines(v));
   page.section("Last events", events_text(history, l));
   page.section("What can be done now", actions_text(v));
   return page.render(l.colour);

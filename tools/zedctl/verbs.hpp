@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/operations.hpp"
 #include "tools/zedctl/session.hpp"
 
 namespace zedops::ctl {
@@ -38,6 +39,14 @@ class tally {
 // and an array for several.
 int for_each_name(session& s, const std::vector<std::string>& names,
                   const std::function<msg::result<std::string>(const std::string& name)>& one);
+
+// One operation on several servers at once: sent, followed on the terminal, told; the exit status. Each with the
+// name that it is called by, and the packed body of its request.
+struct named_body {
+  std::string name;
+  std::string body;
+};
+int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& all);
 
 // server ls -w: the list, then a line for each change until Ctrl-C.
 int watch_servers(session& s, const msg::list_servers& wish);

@@ -9,7 +9,10 @@
 #include "tools/zedctl/confirm.hpp"
 #include "tools/zedctl/env_input.hpp"
 #include "tools/zedctl/json_text.hpp"
+#include "tools/zedctl/operation_words.hpp"
 #include "tools/zedctl/progress.hpp"
+#include "tools/zedctl/server_file.hpp"
+#include "tools/zedctl/spec_input.hpp"
 #include "tools/zedctl/verbs.hpp"
 
 namespace zedops::ctl {
@@ -17,7 +20,11 @@ namespace {
 
 using msg::op_kind;
 
-using variables = std::map<std::string, std::string>;
+// What was read of the arguments and had to be right for that.
+struct given_input {
+  std::map<std::string, std::string> env;
+  msg::server_spec spec;
+};
 
 std::optional<std::string> given(const arguments& a, const std::string& key) {
   return a.has(key) ? std::optional(a.one(key)) : std::nullopt;
@@ -33,14 +40,15 @@ std::optional<msg::crash_policy> crash_of(const arguments& a) {
 
 // What a request has that makes a server, whatever it is made of.
 template <class Request>
-Request new_server(const std::string& name, const arguments& a, variables env) {
+Request new_server(const std::string& name, const arguments& a, given_input in) {
   Request r;
   r.name = name;
   r.agent = a.one("agent");
   r.template_name = a.one("template", r.template_name);
   r.image = a.one("image");
   r.image_tag = a.one("tag");
-  r.config = std::move(env);
+  r.config = std::move(in.env);
+  if (!msg::nothing_given(in.spec)) r.spec = std::move(in.spec);
   r.game_port = static_cast<uint16_t>(a.number("game-port", 0));
   r.udp_port = static_cast<uint16_t>(a.number("udp-port", 0));
   r.rcon_port = static_cast<uint16_t>(a.number("rcon-port", 0));
@@ -51,23 +59,25 @@ Request new_server(const std::string& name, const arguments& a, variables env) {
   return r;
 }
 
-std::string create_body(const std::string& name, const arguments& a, variables env) {
-  auto r = new_server<msg::create_server>(name, a, std::move(env));
+std::string create_body(const std::string& name, const arguments& a, given_input in) {
+  auto r = new_server<msg::create_server>(name, a, std::move(in));
   r.use_existing_data = a.has("use-existing-data");
   return msg::pack_map(r);
 }
 
-std::string adopt_body(const std::string& name, const arguments& a, variables env) {
-  auto r = new_server<msg::adopt_server>(name, a, std::move(env));
+std::string adopt_body(const std::string& name, const arguments& a, given_input in) {
+  auto r = new_server<msg::adopt_server>(name, a, std::move(in));
   r.container = a.one("container");
   r.leave_behind = a.has("leave-behind");
   return msg::pack_map(r);
 }
 
-std::string edit_body(const std::string& name, const arguments& a, variables env) {
+std::string edit_body(const std::string& name, const arguments& a, given_input in) {
   msg::edit_server r;
   r.server = name;
-  r.config = std::move(env);
+  r.config = std::move(in.env);
+  if (!msg::nothing_given(in.spec)) r.spec = std::move(in.spec);
+  r.reset = a.all("reset");
   r.unset = a.all("unset");
   r.image = given(a, "image");
   r.image_tag = given(a, "tag");
@@ -78,16 +88,16 @@ std::string edit_body(const std::string& name, const arguments& a, variables env
   return msg::pack_map(r);
 }
 
-std::string body_of(op_kind kind, const std::string& name, const arguments& a, variables env) {
+std::string body_of(op_kind kind, const std::string& name, const arguments& a, given_input in) {
   switch (kind) {
-    case op_kind::create: return create_body(name, a, std::move(env));
-    case op_kind::adopt: return adopt_body(name, a, std::move(env));
+    case op_kind::create: return create_body(name, a, std::move(in));
+    case op_kind::adopt: return adopt_body(name, a, std::move(in));
     case op_kind::start: return msg::pack_map(msg::start_server{name, a.has("fresh")});
     case op_kind::stop: return msg::pack_map(msg::stop_server{name});
     case op_kind::restart: return msg::pack_map(msg::restart_server{name});
     case op_kind::rebuild: return msg::pack_map(msg::rebuild_server{name, a.has("fresh")});
     case op_kind::recreate: return msg::pack_map(msg::recreate_server{name, a.has("fresh")});
-    case op_kind::edit: return edit_body(name, a, std::move(env));
+    case op_kind::edit: return edit_body(name, a, std::move(in));
     case op_kind::remove: return msg::pack_map(msg::remove_server{name});
     case op_kind::restore: return msg::pack_map(msg::restore_server{name, a.has("fresh")});
     case op_kind::move: return msg::pack_map(msg::move_server{name, a.one("data-path")});
@@ -236,23 +246,16 @@ int finish(session& s, const msg::operation_row& row, const std::vector<exchange
   return count.status();
 }
 
-int run_operation(session& s, const msg::operation_row& row, const arguments& a) {
-  const auto& names = a.all("NAME");
-  if (row.kind == op_kind::purge && a.has("keep-data") == a.has("remove-data"))
-    return s.report({msg::ec::bad_request,
-                     "purge must be told what becomes of the data",
-                     "give exactly one of --keep-data and --remove-data",
-                     {}});
-  auto env = environment_of(s.outside(), a);
-  if (!env) return s.report(env.error());
-  if (auto ok = confirm_each(s, row, names, a); !ok) return s.report(ok.error());
+}  // namespace
+
+int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& wanted) {
   bool wait = s.flags().wait;
   std::vector<exchange> all;
-  for (const auto& name : names) {
+  for (const auto& one : wanted) {
     exchange x;
-    x.name = name;
+    x.name = one.name;
     x.verb = fmt::format("server.{}", row.verb);
-    x.body = body_of(row.kind, name, a, *env);
+    x.body = one.body;
     x.options = s.packed_options(wait);
     if (!wait && !s.flags().dry_run) x.expect = answer::accepted;
     all.push_back(std::move(x));
@@ -271,130 +274,48 @@ int run_operation(session& s, const msg::operation_row& row, const arguments& a)
   return end == ending::done ? status : stopped_watching(s, all, end);
 }
 
-const parameter fresh{"--fresh", value_kind::none, "", "Begin with empty directories if there is no data; asks first"};
-const parameter env{"--env", value_kind::pair, "K=V",
-                    "Set a variable of the server; K alone takes the value that it has here; may be repeated",
-                    arity::any};
-const parameter env_file{"--env-file", value_kind::path, "FILE",
-                         "Variables from a file, one K=V or K a line; keeps secrets out of the command line",
-                         arity::any};
-const parameter recovery{"--recovery",    value_kind::choice, "HOW", "When its container vanishes: manual or auto",
-                         arity::optional, {"manual", "auto"}};
-const parameter crash{
-    "--crash-policy",
-    value_kind::choice,
-    "HOW",
-    "When its container ends by itself: engine (Docker's own restart rule), or its agent decides: "
-    "never, on-failure or always start it again",
-    arity::optional,
-    {msg::enum_names<msg::crash_policy>::list.begin(), msg::enum_names<msg::crash_policy>::list.end()}};
-const parameter priority{"--priority", value_kind::integer, "N",
-                         "Higher ones are started first after their host came up; default 0"};
+namespace {
 
-std::vector<parameter> parameters_of(op_kind kind) {
-  using enum value_kind;
-  const parameter names{"NAME", server, "", "Name, agent/name, id or unique beginning of the id", arity::some};
-  const parameter name{"NAME", server, "", names.help, arity::one};
-  const parameter image{"--image", text, "REPO", "Repository of the image, without tag"};
-  const parameter tag{"--tag", text, "TAG", "Tag of the image"};
-  const parameter new_name{"NAME", text, "", "3-32 lower-case letters, digits and hyphens", arity::one};
-  const parameter kind_of_server{"--template", template_name, "T", "Kind of server; default generic"};
-  switch (kind) {
-    case op_kind::adopt:
-      return {new_name,
-              {"--container", text, "C", "Name or id of the container that is taken over", arity::one},
-              {"--agent", agent, "A", "The agent on whose host it is", arity::one},
-              kind_of_server,
-              {"--image", text, "REPO", "Repository of the image, without tag; default: the container's"},
-              {"--tag", text, "TAG", "Tag of the image; default: the container's"},
-              env,
-              env_file,
-              {"--game-port", port, "N", "Default, as for the two below: as the container publishes it"},
-              {"--udp-port", port, "N", "Second port of the game"},
-              {"--rcon-port", port, "N", "Port of the remote console"},
-              {"--data-path", path, "DIR", "Folder on the agent's host for the copy of its data; default: the agent's"},
-              recovery,
-              crash,
-              priority,
-              {"--leave-behind", none, "", "Go on although the template has not all that the container has"}};
-    case op_kind::create:
-      return {new_name,
-              {"--agent", agent, "A", "Where it is to run", arity::one},
-              kind_of_server,
-              image,
-              tag,
-              env,
-              env_file,
-              {"--game-port", port, "N", "Default: the next free one, as for the two below"},
-              {"--udp-port", port, "N", "Second port of the game"},
-              {"--rcon-port", port, "N", "Port of the remote console"},
-              {"--data-path", path, "DIR", "Folder on the agent's host for its data; default: the agent's"},
-              recovery,
-              crash,
-              priority,
-              {"--use-existing-data", none, "", "Take over data that a purged server of this name left"}};
-    case op_kind::edit:
-      return {name,     env,
-              env_file, {"--unset", text, "K", "Remove a variable; may be repeated", arity::any},
-              image,    tag,
-              recovery, crash,
-              priority, {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
-    case op_kind::move:
-      return {name,
-              {"--data-path", path, "DIR", "Folder on its agent's host; the data will be in DIR/NAME", arity::one}};
-    case op_kind::start:
-    case op_kind::rebuild:
-    case op_kind::recreate: return {names, fresh};
-    case op_kind::restore: return {names, fresh};
-    case op_kind::purge:
-      return {names,
-              {"--keep-data", none, "", "Leave its data on the host"},
-              {"--remove-data", none, "", "Remove its data for good; a folder backups beside it stays"}};
-    case op_kind::stop:
-    case op_kind::restart:
-    case op_kind::remove: break;
+// The file says it all; NAME and --agent may say it for one server, or for all of them.
+int create_from_file(session& s, const msg::operation_row& row, const arguments& a) {
+  auto wanted = servers_in_files(a.one("file"), s.outside().in);
+  if (!wanted) return s.report(wanted.error());
+  const auto& names = a.all("NAME");
+  if (!names.empty() && wanted->size() > 1)
+    return s.report({msg::ec::bad_request,
+                     fmt::format("{} has {} servers, and one NAME was given", a.one("file"), wanted->size()),
+                     "leave NAME out",
+                     {}});
+  std::vector<named_body> all;
+  for (auto& w : *wanted) {
+    if (!names.empty()) w.server.name = names.front();
+    if (a.has("agent")) w.server.agent = a.one("agent");
+    all.push_back({w.server.name, msg::pack_map(w.server)});
   }
-  return {names};
+  return perform(s, row, all);
 }
 
-std::vector<std::string> examples_of(op_kind kind) {
-  switch (kind) {
-    case op_kind::create:
-      return {"zedctl server create pz1 --agent host1 --template project-zomboid --env SERVER_NAME=pz1",
-              "zedctl server create web --agent host1 --image nginx --tag 1.25 --no-wait"};
-    case op_kind::start: return {"zedctl start pz1", "zedctl server start --fresh pz1"};
-    case op_kind::edit: return {"zedctl server edit pz1 --env MAX_PLAYERS=32 --unset MOTD"};
-    case op_kind::adopt:
-      return {"zedctl server adopt pz1 --container my-zomboid --agent host1 --template project-zomboid --dry-run",
-              "zedctl server adopt pz1 --container my-zomboid --agent host1 --template project-zomboid"};
-    case op_kind::move:
-      return {"zedctl server move pz1 --data-path /mnt/fast/zedops",
-              "zedctl server move pz1 --data-path /mnt/fast/zedops --dry-run"};
-    case op_kind::remove: return {"zedctl rm pz1", "zedctl server rm pz1 pz2"};
-    case op_kind::purge: return {"zedctl server purge pz1 --keep-data", "zedctl server purge pz1 --remove-data --yes"};
-    case op_kind::stop:
-    case op_kind::restart:
-    case op_kind::rebuild:
-    case op_kind::recreate:
-    case op_kind::restore: break;
-  }
-  return {fmt::format("zedctl server {} pz1", msg::row_of(kind).verb)};
-}
-
-std::string more_of(const msg::operation_row& row) {
-  std::string out;
-  if (row.allowed != 0) out = fmt::format("Possible when the server is {}.", msg::states_text(row.allowed));
-  switch (row.offline) {
-    case msg::offline_rule::refuse: out += " Its agent must be online."; break;
-    case msg::offline_rule::keep:
-      out += " With its agent offline it is accepted and done once the agent is back.";
-      break;
-    case msg::offline_rule::resume:
-      out += " Its agent must be online; should it go away meanwhile, it goes on when it is back.";
-      break;
-    case msg::offline_rule::irrelevant: break;
-  }
-  return out;
+int run_operation(session& s, const msg::operation_row& row, const arguments& a) {
+  const auto& names = a.all("NAME");
+  if (row.kind == op_kind::purge && a.has("keep-data") == a.has("remove-data"))
+    return s.report({msg::ec::bad_request,
+                     "purge must be told what becomes of the data",
+                     "give exactly one of --keep-data and --remove-data",
+                     {}});
+  if (row.kind == op_kind::create && a.has("file")) return create_from_file(s, row, a);
+  if (row.kind == op_kind::create && (names.empty() || !a.has("agent")))
+    return s.report({msg::ec::bad_request,
+                     names.empty() ? "the server has no name" : "no agent was named",
+                     "zedctl server create NAME --agent A, or -f FILE; zedctl agent ls",
+                     {}});
+  auto env = environment_of(s.outside(), a);
+  if (!env) return s.report(env.error());
+  auto spec = spec_of(a);
+  if (!spec) return s.report(spec.error());
+  if (auto ok = confirm_each(s, row, names, a); !ok) return s.report(ok.error());
+  std::vector<named_body> all;
+  for (const auto& name : names) all.push_back({name, body_of(row.kind, name, a, {*env, *spec})});
+  return perform(s, row, all);
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ struct fake_host final : agent::host_port {
   std::vector<std::string> copying;  // what was done, in order
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }
+  msg::result<void> check_bind(const std::string&) override { return {}; }
   msg::result<host::copy_stage> look_at_copy(const host::copy_request&) override { return copy; }
   bool stopped = false;  // from then on there is that much left of what is to be copied
   std::optional<host::copy_size> size_after_stop;

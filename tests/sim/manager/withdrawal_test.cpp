@@ -12,7 +12,7 @@ struct real_stage : world {
   real_stage() : world(3) {
     boot();
     // Else every stop is given the time of its plan.
-    manager->world().templates.at("project-zomboid").stop = {{}, {}, 1s};
+    shorten_stops(manager->world().templates.at("project-zomboid"));
     add_real_host("alpha");
     REQUIRE(until([&] { return there(); }));
     advance(2s);

@@ -53,6 +53,7 @@ struct sim_disk final : agent::host_port {
   static std::string key(const disk::copy_request& r) { return "copy/" + r.name + "/" + r.id; }
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }
+  msg::result<void> check_bind(const std::string&) override { return {}; }
   msg::result<disk::copy_stage> look_at_copy(const disk::copy_request& r) override {
     if (!on.disk_mounted) return unmounted();
     auto i = on.trees.find(key(r));

@@ -44,6 +44,12 @@ create_server a_server(const std::string& name, const std::string& on) {
   return c;
 }
 
+void shorten_stops(server_template& t) {
+  t.stop_steps.clear();
+  t.spec.stop_signal.reset();
+  t.spec.stop_grace = std::chrono::seconds(1);
+}
+
 container_spec a_stranger(const std::string& name, uint16_t port) {
   const auto next = static_cast<uint16_t>(port + 1);
   container_spec c;

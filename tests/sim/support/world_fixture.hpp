@@ -122,6 +122,8 @@ class world {
 };
 
 msg::create_server a_server(const std::string& name, const std::string& on);
+// Else a stop is given the time of its plan.
+void shorten_stops(msg::server_template& t);
 // A container that somebody made by hand, and the wish that it be a server.
 msg::container_spec a_stranger(const std::string& name, uint16_t port);
 msg::adopt_server an_adoption(const std::string& container, const std::string& name, const std::string& on);

@@ -57,8 +57,7 @@ TEST_CASE("template: Project Zomboid servers look as the predecessor made them",
   REQUIRE(t.networks == std::vector<std::string>{"zomboid-servers", "zomboid-backend"});
   REQUIRE(t.rcon_network == "zomboid-backend");
   REQUIRE(t.restart == msg::restart_rule::unless_stopped);
-  REQUIRE(t.health == msg::healthcheck{});
-  REQUIRE(t.memory_max == 0);
+  REQUIRE(t.spec == msg::default_spec());
   REQUIRE(t.env_immutable == std::vector<std::string>{"SERVER_MAP"});
 }
 
@@ -78,8 +77,8 @@ TEST_CASE("template: Project Zomboid ports follow the predecessor's ranges", "[u
 
 TEST_CASE("template: Project Zomboid saves over RCON before it stops", "[unit][config][acc-16]") {
   auto t = builtin("project-zomboid");
-  REQUIRE(t.stop.steps == std::vector<msg::rcon_step>{{{"save"}, 5s, 3s, {"RCON_PASSWORD", "ADMIN_PASSWORD"}}});
-  REQUIRE(t.stop.grace == 30s);
+  REQUIRE(t.stop_steps == std::vector<msg::rcon_step>{{{"save"}, 5s, 3s, {"RCON_PASSWORD", "ADMIN_PASSWORD"}}});
+  REQUIRE(t.spec.stop_grace == 30s);
 }
 
 TEST_CASE("template: generic and teeworlds are built in", "[unit][config]") {

@@ -160,21 +160,11 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
     const char* says;
     void (*change)(container_answer&);
   };
-  for (const auto& x : {row{"port 8080->80/tcp",
-                            [](container_answer& c) {
-                              c.ports.push_back({8080, 80, protocol::tcp, {}});
-                            }},
-                        row{"mount /etc/game",
+  for (const auto& x : {row{"mount /etc/game",
                             [](container_answer& c) {
                               c.mounts.push_back({"/etc/g", "/etc/game", true});
                             }},
                         row{"network backend", [](container_answer& c) { c.networks.emplace_back("backend"); }},
-                        row{"command './run -x'",
-                            [](container_answer& c) {
-                              c.command = {"./run", "-x"};
-                            }},
-                        row{"entrypoint 'sh'", [](container_answer& c) { c.entrypoint = {"sh"}; }},
-                        row{"user 1000", [](container_answer& c) { c.user = "1000"; }},
                         row{"privileged", [](container_answer& c) { c.unusual.emplace_back("privileged"); }}}) {
     auto c = by_hand();
     x.change(c);
@@ -229,4 +219,69 @@ TEST_CASE("adoption: a template with an optional port", "[unit][core][fc-24]") {
   a = adoption_of(wish("web"), c, plain(), "m1");
   REQUIRE(a);
   CHECK(a->as.game_port == 9000);
+}
+
+TEST_CASE("adoption: what docker run was told becomes the server's own spec", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  c.ports.push_back({8080, 80, protocol::tcp, "127.0.0.1"});
+  auto& had = c.spec.emplace();
+  had.command = {"serve"};
+  had.user = "1000";
+  had.memory_max = 1ull << 30;
+  had.cap_add = {"SYS_NICE"};
+  had.stop_grace = 30s;  // as the template has it
+  had.log_driver = "json-file";
+  had.log_options = {{"max-file", "3"}, {"max-size", "10m"}};
+  auto r = wish();
+  r.spec.emplace().user = "0";
+  const auto a = adoption_of(r, c, zomboid(), "m1");
+  REQUIRE(a);
+  REQUIRE(a->as.spec);
+  CHECK(given_fields(*a->as.spec) ==
+        std::vector<std::string_view>{"command", "user", "memory_max", "ports", "cap_add"});
+  CHECK(a->as.spec->user == "0");
+  CHECK(a->as.spec->ports == std::vector<port_binding>{{8080, 80, protocol::tcp, "127.0.0.1"}});
+  CHECK(mentions(all(a->steps), {"spec.memory_max", "1.0 GiB"}));
+}
+
+TEST_CASE("adoption: one address for all ports of the template is kept", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  for (auto& p : c.ports) p.host_ip = "192.0.2.7";
+  auto a = adoption_of(wish(), c, zomboid(), "m1");
+  REQUIRE(a);
+  REQUIRE(a->as.spec);
+  CHECK(a->as.spec->address == "192.0.2.7");
+  c.ports[0].host_ip = "127.0.0.1";
+  CHECK(mentions(refusal_of(wish(), c, zomboid()),
+                 {"address 127.0.0.1", "16300/udp", "address 192.0.2.7", "--leave-behind"}));
+}
+
+TEST_CASE("adoption: a folder that is named takes over its mount", "[unit][core][fc-24]") {
+  auto c = by_hand();
+  c.ports = {{25565, 25565, protocol::tcp, {}}};
+  c.networks.clear();
+  c.mounts = {{"/srv/mc", "/config", false}, {"/srv/mods", "/mods", false}};
+  CHECK(mentions(refusal_of(wish(), c, plain()), {"nothing mounted at /data", "--folder data:PLACE"}));
+  auto r = wish();
+  r.spec.emplace().folders = {{"data", "/config", false}};
+  CHECK(mentions(refusal_of(r, c, plain()), {"mount /mods", "--folder takes over"}));
+  r.spec->folders->push_back({"mods", "/mods", true});
+  const auto a = adoption_of(r, c, plain(), "m1");
+  REQUIRE(a);
+  CHECK(a->as.spec->folders == r.spec->folders);
+  CHECK(mentions(all(a->steps), {"/srv/mc to pz1/data", "/srv/mods to pz1/mods"}));
+}
+
+TEST_CASE("adoption: what the template locks, and power over the host, is left behind", "[unit][core][fc-24]") {
+  auto t = zomboid();
+  t.locked = {"user"};
+  auto c = by_hand();
+  c.spec.emplace().user = "1000";
+  c.spec->cap_add = {"SYS_ADMIN"};
+  CHECK(mentions(refusal_of(wish(), c, t), {"user 1000", "capability SYS_ADMIN"}));
+  auto r = wish();
+  r.leave_behind = true;
+  const auto a = adoption_of(r, c, t, "m1");
+  REQUIRE(a);
+  CHECK(!a->as.spec);
 }

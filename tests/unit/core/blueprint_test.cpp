@@ -87,7 +87,7 @@ TEST_CASE("blueprint: a Project Zomboid server is saved over RCON before it is s
 
 TEST_CASE("blueprint: every step of a stop plan is carried out, those that can be, in order", "[unit][core][acc-16]") {
   auto pz = builtin_template("project-zomboid");
-  pz.stop.steps = {{{"save"}, 5s, 3s, {"RCON_PASSWORD"}},
+  pz.stop_steps = {{{"save"}, 5s, 3s, {"RCON_PASSWORD"}},
                    {{"nobody"}, 1s, 1s, {"NO_SUCH_KEY"}},
                    {{"kickall", "quit"}, 2s, 4s, {"RCON_PASSWORD"}},
                    {{"bye"}, 1s, 0s, {"RCON_PASSWORD"}}};
@@ -104,14 +104,17 @@ TEST_CASE("blueprint: every step of a stop plan is carried out, those that can b
 TEST_CASE("blueprint: the manager waits longer than the agent may take to stop", "[unit][core][acc-16][fc-37]") {
   auto pz = builtin_template("project-zomboid");
   const auto kinds = {op_kind::stop, op_kind::restart, op_kind::rebuild, op_kind::remove, op_kind::purge};
-  for (auto kind : kinds) CHECK(row_of(kind).time_max >= 2 * stop_time(pz));
+  for (auto kind : kinds) CHECK(row_of(kind).time_max >= 2 * stop_time(record(), pz));
   context cx;
-  allow_for_stop(cx.time_max, pz);
+  allow_for_stop(cx.time_max, record(), pz);
   CHECK(cx.time_max == context{}.time_max);
-  pz.stop.steps.assign(3, {{"save"}, 1min, 10min, {"RCON_PASSWORD"}});
-  CHECK(stop_time(pz) == 33min + 30s);
-  allow_for_stop(cx.time_max, pz);
-  for (auto kind : kinds) CHECK(cx.time_max[static_cast<size_t>(kind)] >= 2 * stop_time(pz));
+  pz.stop_steps.assign(3, {{"save"}, 1min, 10min, {"RCON_PASSWORD"}});
+  CHECK(stop_time(record(), pz) == 33min + 30s);
+  auto patient = record();
+  patient.spec.emplace().stop_grace = 20min;
+  CHECK(stop_time(patient, pz) == 53min);
+  allow_for_stop(cx.time_max, patient, pz);
+  for (auto kind : kinds) CHECK(cx.time_max[static_cast<size_t>(kind)] >= 2 * stop_time(patient, pz));
 }
 
 TEST_CASE("blueprint: ports of the record win over what the environment says", "[unit][core][acc-10]") {

@@ -43,6 +43,16 @@ msg::container_spec full_spec() {
   s.cpu_millis = 1500;
   s.tty = true;
   s.open_stdin = true;
+  s.hostname = "pz";
+  s.stop_timeout = 1500ms;
+  s.init = true;
+  s.shm_size = 128 * 1024 * 1024;
+  s.ulimits = {{"nofile", {1024, 65536}}};
+  s.tmpfs = {{"/run", "size=64m"}};
+  s.log_driver = "json-file";
+  s.log_options = {{"max-size", "10m"}};
+  s.cap_add = {"SYS_NICE"};
+  s.cap_drop = {"NET_RAW"};
   return s;
 }
 
@@ -65,9 +75,12 @@ TEST_CASE("docker json: an empty specification leaves everything to the image", 
   msg::container_spec s;
   s.image = "x";
   auto body = nlohmann::json::parse(json::create_body(s, {1, 41}));
-  for (const char* key : {"Cmd", "Entrypoint", "User", "WorkingDir", "StopSignal", "Healthcheck", "NetworkingConfig"})
+  for (const char* key : {"Cmd", "Entrypoint", "User", "WorkingDir", "StopSignal", "Healthcheck", "NetworkingConfig",
+                          "Hostname", "StopTimeout"})
     CHECK_FALSE(body.contains(key));
-  for (const char* key : {"Memory", "NanoCpus", "NetworkMode"}) CHECK_FALSE(body["HostConfig"].contains(key));
+  for (const char* key :
+       {"Memory", "NanoCpus", "NetworkMode", "Init", "ShmSize", "Ulimits", "Tmpfs", "LogConfig", "CapAdd", "CapDrop"})
+    CHECK_FALSE(body["HostConfig"].contains(key));
   CHECK(body["HostConfig"]["RestartPolicy"] == nlohmann::json{{"Name", "no"}});
 }
 
@@ -194,4 +207,77 @@ TEST_CASE("docker json: values of the wrong type are read as empty", "[unit][doc
   CHECK(d->env.empty());
   CHECK(d->ports.empty());
   CHECK(d->mounts.empty());
+}
+
+TEST_CASE("docker json: what a container was told to be is read into a spec", "[unit][docker]") {
+  using namespace std::chrono_literals;
+  auto d = json::parse_details(R"({"Id":"abc0123456789","Name":"/x","State":{"Status":"running"},
+    "Config":{"Image":"i","Hostname":"abc012345678","WorkingDir":"/w","Tty":true,"OpenStdin":true,"StopSignal":"SIGINT",
+              "StopTimeout":120,"Healthcheck":{"Test":["CMD","true"],"Interval":5000000000}},
+    "HostConfig":{"Memory":1073741824,"NanoCpus":1500000000,"ShmSize":134217728,"Init":true,"NetworkMode":"default",
+      "Ulimits":[{"Name":"nofile","Soft":1,"Hard":2}],"Tmpfs":{"/run":"size=1m"},"CapAdd":["CAP_SYS_NICE"],
+      "CapDrop":["NET_RAW"],"LogConfig":{"Type":"json-file","Config":{"max-size":"1m"}},
+      "Mounts":[{"Type":"tmpfs","Target":"/t","TmpfsOptions":{"SizeBytes":4096}}]}})");
+  REQUIRE(d);
+  const auto& s = d->spec;
+  CHECK(!s.hostname);
+  CHECK(s.working_dir == "/w");
+  CHECK(s.tty == true);
+  CHECK(s.open_stdin == true);
+  CHECK(s.stop_signal == "SIGINT");
+  CHECK(s.stop_grace == 120s);
+  CHECK(s.health->interval == 5s);
+  CHECK(s.memory_max == 1ull << 30);
+  CHECK(s.cpu_millis == 1500);
+  CHECK(s.shm_size == 128ull << 20);
+  CHECK(s.init == true);
+  CHECK(s.ulimits->at("nofile") == msg::ulimit{1, 2});
+  CHECK(*s.tmpfs == labels{{"/run", "size=1m"}, {"/t", "size=4096"}});
+  CHECK(s.cap_add == std::vector<std::string>{"SYS_NICE"});
+  CHECK(s.cap_drop == std::vector<std::string>{"NET_RAW"});
+  CHECK(*s.log_options == labels{{"max-size", "1m"}});
+  CHECK(d->unusual.empty());
+}
+
+TEST_CASE("docker json: the Engine's defaults are nothing unusual, whatever else is set is named", "[unit][docker]") {
+  auto plain = json::parse_details(golden("inspect-20.10.json"));
+  REQUIRE(plain);
+  CHECK(plain->unusual.empty());
+  struct row {
+    const char* host;
+    const char* named;
+  };
+  for (const auto& r : {row{R"("NetworkMode":"container:vpn")", "the network of another container"},
+                        row{R"("NetworkMode":"host")", "the host's network"},
+                        row{R"("NetworkMode":"none")", "no network"},
+                        row{R"("PidMode":"host")", "PidMode host"},
+                        row{R"("IpcMode":"host")", "IpcMode host"},
+                        row{R"("UsernsMode":"host")", "UsernsMode host"},
+                        row{R"("Runtime":"nvidia")", "the runtime nvidia"},
+                        row{R"("Privileged":true)", "privileged"},
+                        row{R"("SecurityOpt":["seccomp=unconfined"])", "security options"},
+                        row{R"("ReadonlyRootfs":true)", "a read-only root"},
+                        row{R"("Sysctls":{"a":"b"})", "sysctls"},
+                        row{R"("ExtraHosts":["a:1"])", "extra hosts"},
+                        row{R"("GroupAdd":["1"])", "further groups"},
+                        row{R"("PidsLimit":100)", "a limit of processes"},
+                        row{R"("CpuQuota":5000)", "a CPU quota"},
+                        row{R"("SomethingNew":{"x":1})", "SomethingNew"},
+                        row{R"("Mounts":[{"Type":"image","Target":"/x"}])", "a mount of type image"},
+                        row{R"("PortBindings":{"80/tcp":[{"HostPort":""}]})", "80/tcp on a port of the Engine's"},
+                        row{R"("PortBindings":{"80/tcp":[{"HostPort":"8000-8010"}]})", "80/tcp on a port of"},
+                        row{R"("PortBindings":{"80/sctp":[{"HostPort":"80"}]})", "port 80/sctp"}}) {
+    auto d =
+        json::parse_details(std::string(R"({"Id":"a","Name":"/x","State":{"Status":"running"},"Config":{"Image":"i"},
+      "HostConfig":{)") + r.host +
+                            "}}");
+    REQUIRE(d);
+    INFO(r.host);
+    REQUIRE(d->unusual.size() == 1);
+    CHECK(d->unusual[0].find(r.named) != std::string::npos);
+  }
+  auto composed = json::parse_details(R"({"Id":"a","Name":"/x","State":{"Status":"running"},"HostConfig":{},
+    "Config":{"Image":"i","Labels":{"com.docker.compose.project":"games"}}})");
+  REQUIRE(composed);
+  CHECK(composed->unusual == std::vector<std::string>{"compose project games, which would make another one"});
 }
