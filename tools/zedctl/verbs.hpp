@@ -46,7 +46,9 @@ struct named_body {
   std::string name;
   std::string body;
 };
-int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& all);
+// With `records` the replies' JSON is put there instead of being printed.
+int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& all,
+            std::vector<std::string>* records = nullptr);
 
 // server ls -w: the list, then a line for each change until Ctrl-C.
 int watch_servers(session& s, const msg::list_servers& wish);

@@ -7,6 +7,7 @@
 #include "messages/names.hpp"
 #include "messages/operations.hpp"
 #include "tools/zedctl/commands.hpp"
+#include "tools/zedctl/json_text.hpp"
 #include "tools/zedctl/server_file.hpp"
 #include "tools/zedctl/verbs.hpp"
 
@@ -99,20 +100,22 @@ int apply(session& s, const arguments& a) {
     if (s.was_interrupted()) return exit_interrupted;
   }
   tally count;
+  std::vector<std::string> records;
   for (const auto& name : todo.unchanged) {
     count.add(exit_ok);
     if (!s.machine() && !s.flags().quiet) s.print(name + " is as it should be\n");
   }
-  if (!todo.creates.empty()) count.add(perform(s, msg::row_of(msg::op_kind::create), todo.creates));
-  if (!todo.edits.empty()) count.add(perform(s, msg::row_of(msg::op_kind::edit), todo.edits));
+  if (!todo.creates.empty()) count.add(perform(s, msg::row_of(msg::op_kind::create), todo.creates, &records));
+  if (!todo.edits.empty()) count.add(perform(s, msg::row_of(msg::op_kind::edit), todo.edits, &records));
   if (a.has("rebuild") && !s.flags().dry_run && count.status() == exit_ok) {
     std::vector<named_body> bodies;
     for (const auto& id : todo.rebuilds) {
       auto now = s.ask<msg::server_view>("server.get", msg::get_server{id});
       if (now && now->pending_rebuild) bodies.push_back({now->name, msg::pack_map(msg::rebuild_server{id, false})});
     }
-    if (!bodies.empty()) count.add(perform(s, msg::row_of(msg::op_kind::rebuild), bodies));
+    if (!bodies.empty()) count.add(perform(s, msg::row_of(msg::op_kind::rebuild), bodies, &records));
   }
+  if (s.machine()) s.print(s.structured(array_json(records)));
   return count.status();
 }
 
@@ -132,6 +135,7 @@ std::vector<command> apply_commands() {
   c.more =
       "A file has the fields of server create as server get -o yaml shows them; several servers are separated by ---.\n"
       "It says all of the variables and of the spec: what it leaves out is taken away. A masked secret (***) is kept.\n"
+      "With -o json: a list of what was done; servers that are as they should be are not in it.\n"
       "Everything is checked before anything is changed; the same files again change nothing.";
   return {c};
 }

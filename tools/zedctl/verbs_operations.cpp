@@ -218,9 +218,11 @@ int stopped_watching(session& s, const std::vector<exchange>& all, ending end) {
   return end == ending::interrupted ? exit_interrupted : exit_timeout;
 }
 
-int finish(session& s, const msg::operation_row& row, const std::vector<exchange>& all) {
+int finish(session& s, const msg::operation_row& row, const std::vector<exchange>& all,
+           std::vector<std::string>* gathered) {
   tally count;
-  std::vector<std::string> records;
+  std::vector<std::string> own;
+  auto& records = gathered ? *gathered : own;
   for (const auto& x : all) {
     if (!x.outcome) continue;
     auto reply = x.outcome->and_then(msg::unpack_map<msg::operation_reply>);
@@ -239,7 +241,7 @@ int finish(session& s, const msg::operation_row& row, const std::vector<exchange
     if (s.machine()) records.push_back(msg::to_json(*reply));
     else s.print(done_line(s, row, *reply, x.name));
   }
-  if (!records.empty())
+  if (!own.empty())
     s.print(s.structured(all.size() == 1
                              ? msg::to_json(*msg::unpack_map<msg::operation_reply>(**all.front().outcome), 2)
                              : array_json(records)));
@@ -248,7 +250,8 @@ int finish(session& s, const msg::operation_row& row, const std::vector<exchange
 
 }  // namespace
 
-int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& wanted) {
+int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& wanted,
+            std::vector<std::string>* records) {
   bool wait = s.flags().wait;
   std::vector<exchange> all;
   for (const auto& one : wanted) {
@@ -270,7 +273,7 @@ int perform(session& s, const msg::operation_row& row, const std::vector<named_b
     listener.idle = [&] { view.tick(); };
     end = s.run(all, std::move(listener), s.flags().timeout);
   }
-  int status = finish(s, row, all);
+  int status = finish(s, row, all, records);
   return end == ending::done ? status : stopped_watching(s, all, end);
 }
 
