@@ -118,10 +118,15 @@ std::optional<server_id> host_view::server_of(const container_view& c) const {
   return std::nullopt;
 }
 
-std::vector<const container_view*> host_view::claimants(const known_server& s) const {
-  std::vector<const container_view*> out;
+host_view::claims host_view::claims_for(const known_server& s) const {
+  claims out;
+  const bool name_known = !s.container_name.empty() && !s.partial;
   auto add = [&](const std::string& id) {
-    if (auto c = container(id); c && std::find(out.begin(), out.end(), c) == out.end()) out.push_back(c);
+    const auto* c = container(id);
+    if (!c) return;
+    auto& list = !name_known || known_as(c->id, c->name, s.container_id, s.container_name) ? out.good
+                                                                                          : out.by_label_alone;
+    if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
   };
   if (!s.container_id.empty()) add(s.container_id);
   if (auto l = by_label_.find(s.id); l != by_label_.end())
@@ -129,7 +134,7 @@ std::vector<const container_view*> host_view::claimants(const known_server& s) c
       auto recorded = by_recorded_id_.find(id);  // labelled for this server, but recorded as another's
       if (recorded == by_recorded_id_.end() || recorded->second == s.id) add(id);
     }
-  if (out.empty())  // by name: rare, so the walk over all containers does not matter
+  if (out.good.empty())  // by name: rare, so the walk over all containers does not matter
     for (const auto& [id, e] : containers_)
       if (e.view && e.view->name == s.container_name && server_of(*e.view) == s.id) add(id);
   return out;
@@ -173,7 +178,8 @@ observation host_view::observe(const server_id& id) const {
     stranger.id = id;
     known = &stranger;
   }
-  auto all = claimants(*known);
+  auto [all, by_label_alone] = claims_for(*known);
+  for (const auto* c : by_label_alone) o.rivals.push_back(c->id);
   if (all.empty()) {
     o.container = presence::absent;
     return o;

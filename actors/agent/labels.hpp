@@ -42,4 +42,11 @@ inline std::string set_aside_name(std::string_view name, const msg::operation_id
 }
 inline bool is_set_aside(std::string_view name) { return name.find(".old-") != std::string_view::npos; }
 
+// Whether a container with a server's labels can be that server's. `docker commit` puts the labels into the image, so
+// every container of that image has them: the id that is recorded, or the name that we gave, has to be there as well.
+inline bool known_as(std::string_view id, std::string_view name, std::string_view recorded_id,
+                     std::string_view own_name) {
+  return (!recorded_id.empty() && id == recorded_id) || name == own_name || is_set_aside(name);
+}
+
 }  // namespace zedops::agent

@@ -34,8 +34,11 @@ std::string drift_text(const observation& o) {
   std::string out = o.drift;
   if (!o.rivals.empty()) {
     if (!out.empty()) out += "; ";
-    out += "more than one container claims this server: " + o.view.id.substr(0, 12);
-    for (const auto& id : o.rivals) out += ", " + id.substr(0, 12);
+    const bool one_is_it = o.container == presence::present;
+    out += one_is_it ? "more than one container claims this server: " + o.view.id.substr(0, 12)
+                     : "a container has this server's labels and not its name:";
+    for (size_t i = 0; i < o.rivals.size(); ++i)
+      out += (i > 0 || one_is_it ? ", " : " ") + o.rivals[i].substr(0, 12);
   }
   return out;
 }

@@ -163,7 +163,8 @@ std::vector<std::string> unusual_in(const json& host, const std::map<std::string
   for (const auto& [key, value] : host.items()) {
     const bool known = std::find(plain_keys.begin(), plain_keys.end(), key) != plain_keys.end() ||
                        key.ends_with("Mode") || key == "Runtime";
-    if (known || nothing(value)) continue;
+    const bool follows = key == "SecurityOpt" && flag(host, "Privileged");  // docker sets it with that
+    if (known || follows || nothing(value)) continue;
     const auto w = std::find_if(words.begin(), words.end(), [&](const word& x) { return key == x.key; });
     add_once(out, w != words.end() ? w->text : key);
   }

@@ -299,8 +299,10 @@ TEST_CASE_METHOD(adopter, "agent: it tells what of a container counts, whosever 
   CHECK(a.ports[0].container_port == 80);
   REQUIRE(a.mounts.size() == 1);
   CHECK(a.mounts[0].source == (old / "asked").string());
-  CHECK(a.command == living);
-  CHECK(a.user == "0:0");
+  REQUIRE(a.spec);
+  CHECK(a.spec->command == living);
+  CHECK(a.spec->user == "0:0");
+  CHECK(given_fields(*a.spec).size() == 2);
   CHECK(a.networks.empty());
   CHECK(a.unusual.empty());
   CHECK(ask("no-such-container").failure->code == ec::not_found);
@@ -309,5 +311,8 @@ TEST_CASE_METHOD(adopter, "agent: it tells what of a container counts, whosever 
   made.push_back(called("odd"));
   const auto odd = ask(called("odd"));
   REQUIRE_FALSE(odd.failure);
-  CHECK(odd.unusual == std::vector<std::string>{"privileged", "the host's network", "added capabilities", "a tmpfs"});
+  CHECK(odd.unusual == std::vector<std::string>{"the host's network", "privileged"});
+  REQUIRE(odd.spec);
+  CHECK(odd.spec->cap_add == std::vector<std::string>{"SYS_TIME"});
+  CHECK(odd.spec->tmpfs->contains("/x"));
 }

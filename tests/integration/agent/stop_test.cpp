@@ -79,21 +79,27 @@ TEST_CASE_METHOD(rig, "agent: a paused container is woken by run, and stopped by
   CHECK(stopped.after.view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(rig, "agent: remove takes every container of the server and leaves the data",
+TEST_CASE_METHOD(rig, "agent: remove takes what is the server's, not what has its labels alone, and leaves the data",
                  "[integration][agent][acc-49][acc-58]") {
   auto plan = busybox("away", obedient);
   welcome();
   run(command(command_kind::run, "away", plan));
   std::ofstream(data_root() + "/away/data/world") << "precious";
-  docker("run -d --label zedops.managed=true --label zedops.manager=" + manager_id() +
-         " --label zedops.server.id=" + server("away").value + " zedops/busybox:test sleep 1000");
-  REQUIRE(containers("away").size() == 2);
+  const auto labels = " --label zedops.managed=true --label zedops.manager=" + manager_id() +
+                      " --label zedops.server.id=" + server("away").value;
+  docker("run -d --name " + plan.container.name + ".old-o1" + labels + " zedops/busybox:test sleep 1000");
+  // As docker commit and run make it: the labels come with the image.
+  auto look = docker("run -d" + labels + " zedops/busybox:test sleep 1000");
+  look.pop_back();
+  REQUIRE(containers("away").size() == 3);
   auto r = run(command(command_kind::remove, "away", plan));
   INFO((r.failure ? r.failure->message : ""));
   CHECK_FALSE(r.failure);
   CHECK(r.after.container == presence::absent);
   CHECK(r.after.data == data_state::present);
-  CHECK(containers("away").empty());
+  CHECK(r.after.rivals == std::vector<std::string>{look});
+  CHECK(containers("away").size() == 1);
+  docker("rm -f " + look);
   CHECK(std::filesystem::exists(data_root() + "/away/data/world"));
 
   auto purge = command(command_kind::purge, "away", plan);

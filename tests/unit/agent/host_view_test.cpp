@@ -86,6 +86,25 @@ TEST_CASE("host view: further containers that claim the server are rivals, the r
   CHECK(v.observe({"s1"}).view.id == "c0");  // the right name, and running
 }
 
+TEST_CASE("host view: labels that came with an image make no container of the server",
+          "[unit][agent][acc-33][fc-7]") {
+  auto v = view({{{"s1"}, "c1", "box-1", {}}});
+  v.put(container("c1", "box-1", of("s1")), v.next_ticket());
+  v.put(container("c2", "look", of("s1")), v.next_ticket());  // docker commit box-1 debug; docker run --name look debug
+  CHECK(v.observe({"s1"}).view.id == "c1");
+  CHECK(v.observe({"s1"}).rivals == std::vector<std::string>{"c2"});
+  v.drop("c1", v.next_ticket());
+  CHECK(v.observe({"s1"}).container == presence::absent);
+  CHECK(v.observe({"s1"}).rivals == std::vector<std::string>{"c2"});
+  // Without its template the name is not known: then the label has to do.
+  auto blind = view({{{"s1"}, "", "s1", {}}});
+  auto known = *blind.server({"s1"});
+  known.partial = true;
+  blind.watch(known);
+  blind.put(container("c2", "look", of("s1")), blind.next_ticket());
+  CHECK(blind.observe({"s1"}).view.id == "c2");
+}
+
 TEST_CASE("host view: a container that was set aside ranks below its successor", "[unit][agent]") {
   auto v = view({{{"s1"}, "", "box-1", {}}});
   v.put(container("c1", set_aside_name("box-1", {"op1"}), of("s1"), container_state::exited), v.next_ticket());
