@@ -1,12 +1,17 @@
 #include "config/logging.hpp"
 
+#include <poll.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <climits>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -25,6 +30,54 @@ class function_sink : public spdlog::sinks::base_sink<std::mutex> {
   std::function<void(std::string_view)> write_;
 };
 
+// Writes to a descriptor, and lets a line go rather than wait for whoever does not read: the threads that log have
+// others to serve. How many were lost is said with the next one that goes through.
+class descriptor_sink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  descriptor_sink(int fd, std::function<std::string(uint64_t)> lost_line) : fd_(fd), lost_line_(std::move(lost_line)) {
+    struct stat info {};
+    may_wait_ = ::fstat(fd, &info) != 0 || S_ISREG(info.st_mode) || S_ISCHR(info.st_mode);  // files, terminals
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& m) override {
+    if (lost_ > 0 && put(lost_line_(lost_) + '\n')) lost_ = 0;
+    line_.assign(m.payload.data(), m.payload.size());
+    line_ += '\n';
+    if (!put(line_)) ++lost_;
+  }
+  // A pipe that is ready takes PIPE_BUF bytes without blocking; what is longer goes in parts.
+  bool put(std::string_view text) {
+    if (torn_ && !put_part("\n")) return false;
+    torn_ = false;
+    const auto whole = text.size();
+    while (!text.empty()) {
+      const auto n = put_part(text.substr(0, PIPE_BUF));
+      torn_ = n == 0 && text.size() < whole;
+      if (n == 0) return false;
+      text.remove_prefix(n);
+    }
+    return true;
+  }
+  size_t put_part(std::string_view text) {
+    for (;;) {
+      pollfd p{fd_, POLLOUT, 0};
+      if (!may_wait_ && ::poll(&p, 1, 0) <= 0) return 0;
+      const auto n = ::write(fd_, text.data(), text.size());
+      if (n < 0 && errno == EINTR) continue;
+      return n > 0 ? static_cast<size_t>(n) : 0;
+    }
+  }
+  void flush_() override {}
+
+  const int fd_;
+  bool may_wait_ = false;
+  bool torn_ = false;  // the last line ends in the middle
+  uint64_t lost_ = 0;
+  const std::function<std::string(uint64_t)> lost_line_;
+  std::string line_;
+};
+
 spdlog::level::level_enum to_spdlog(msg::log_level level) {
   switch (level) {
     case msg::log_level::trace: return spdlog::level::trace;
@@ -35,6 +88,8 @@ spdlog::level::level_enum to_spdlog(msg::log_level level) {
   }
   return spdlog::level::err;
 }
+
+msg::time_point now() { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); }
 
 struct journal {
   std::unique_ptr<spdlog::logger> logger;
@@ -49,12 +104,14 @@ struct journal {
     spdlog::sink_ptr sink;
     bool to_err = options.target == log_target::err;
     if (options.write) sink = std::make_shared<function_sink>(options.write);
-    else if (to_err) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    else sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
     format = options.format;
     bool journald =
         !options.write && is_journal_stream(to_err ? STDERR_FILENO : STDOUT_FILENO, std::getenv("JOURNAL_STREAM"));
     prefix = journald ? log_prefix::journal : log_prefix::plain;
+    if (!sink)
+      sink = std::make_shared<descriptor_sink>(to_err ? STDERR_FILENO : STDOUT_FILENO, [this](uint64_t lines) {
+        return format_log_line(format, prefix, now(), msg::log_level::warn, "log.lost", {{"lines", lines}});
+      });
     logger = std::make_unique<spdlog::logger>("zedops", std::move(sink));
     logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%v"));  // lines come ready-made
     logger->set_level(to_spdlog(options.level));
@@ -70,7 +127,6 @@ void write(journal& j, msg::log_level level, std::string_view line) {
   j.logger->log(to_spdlog(level), spdlog::string_view_t{line.data(), line.size()});
 }
 
-msg::time_point now() { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); }
 }  // namespace
 
 void start_logging(const log_options& options) { the_journal().start(options); }

@@ -55,6 +55,10 @@ std::string pack_map(const T& value);
 template <class T>
 result<T> unpack_map(std::string_view bytes);
 
+// A MessagePack map in a form that does not depend on who encoded it: order of fields, width of numbers. What is none is
+// given back as it is.
+std::string encoding_free(std::string_view map);
+
 template <class T>
 std::string to_json(const T& value, int indent = -1);
 template <class T>

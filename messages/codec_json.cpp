@@ -198,4 +198,9 @@ result<T> from_json(std::string_view text) {
 ZEDOPS_MAP_TYPES(X)
 #undef X
 
+std::string encoding_free(std::string_view map) {
+  const auto doc = nlohmann::json::from_msgpack(map.begin(), map.end(), true, false);  // an object sorts its keys
+  return doc.is_discarded() ? std::string(map) : doc.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace zedops::msg

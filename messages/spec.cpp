@@ -40,4 +40,37 @@ bool clear_field(server_spec& s, std::string_view wanted) {
   return found;
 }
 
+namespace {
+
+struct text_counter {
+  size_t bytes = 0;
+  void add(const std::string& s) { bytes += s.size() + 1; }
+  template <class T>
+  void add(const std::vector<T>& list) {
+    for (const auto& x : list) add(x);
+  }
+  template <class T>
+  void add(const std::map<std::string, T>& all) {
+    for (const auto& [key, value] : all) add(key), add(value);
+  }
+  template <has_fields T>
+  void add(const T& x) {
+    T::each_field(x, [&](const char*, const auto& field) { add(field); });
+  }
+  template <class T>
+  requires std::is_scalar_v<T>
+  void add(T) { bytes += 2; }
+  void add(duration) { bytes += 4; }
+};
+
+}  // namespace
+
+size_t bytes_of(const server_spec& s) {
+  text_counter n;
+  server_spec::each_field(s, [&](const char*, const auto& value) {
+    if (value) n.add(*value);
+  });
+  return n.bytes;
+}
+
 }  // namespace zedops::msg

@@ -63,6 +63,9 @@ void overlay(server_spec& base, const server_spec& over);
 // False when there is no field of that name.
 bool clear_field(server_spec& s, std::string_view name);
 
+// Of its texts: what it takes in a message, nearly.
+size_t bytes_of(const server_spec& s);
+
 // A field as people read it; "the template's" when it is not given.
 std::string spec_text(const server_spec& s, std::string_view field);
 // One line for each field that differs, "memory_max: 1 GiB -> 2 GiB".

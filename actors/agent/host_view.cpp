@@ -120,12 +120,10 @@ std::optional<server_id> host_view::server_of(const container_view& c) const {
 
 host_view::claims host_view::claims_for(const known_server& s) const {
   claims out;
-  const bool name_known = !s.container_name.empty() && !s.partial;
   auto add = [&](const std::string& id) {
     const auto* c = container(id);
     if (!c) return;
-    auto& list = !name_known || known_as(c->id, c->name, s.container_id, s.container_name) ? out.good
-                                                                                          : out.by_label_alone;
+    auto& list = believable(*c, s.container_id, s.container_name) ? out.good : out.inherited;
     if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
   };
   if (!s.container_id.empty()) add(s.container_id);
@@ -178,8 +176,8 @@ observation host_view::observe(const server_id& id) const {
     stranger.id = id;
     known = &stranger;
   }
-  auto [all, by_label_alone] = claims_for(*known);
-  for (const auto* c : by_label_alone) o.rivals.push_back(c->id);
+  auto [all, inherited] = claims_for(*known);
+  for (const auto* c : inherited) o.rivals.push_back(c->id);
   if (all.empty()) {
     o.container = presence::absent;
     return o;

@@ -1,8 +1,8 @@
 // What is on this host, merged from lists, inspections and events: which container embodies which server. Pure.
 //
-// A container is a server's by its recorded id first, then by its label and the name that we gave it, then by its name;
-// by label or name only when it carries our manager's labels. Further ones that claim the same server, and those that
-// have its label under another name, are rivals: reported, never acted upon.
+// A container is a server's by its recorded id first, then by its label, then by its name; by label or name only when
+// it carries our manager's labels. Further ones that claim the same server, and those whose labels came with an image,
+// are rivals: reported, never acted upon.
 //
 // Answers of the Engine overtake each other, so each look takes a ticket when it is asked for; of two looks at one
 // container the later asked one wins, whichever arrives last.
@@ -61,7 +61,7 @@ class host_view {
   };
   struct claims {
     std::vector<const msg::container_view*> good;
-    std::vector<const msg::container_view*> by_label_alone;
+    std::vector<const msg::container_view*> inherited;  // have its labels from their image
   };
   claims claims_for(const msg::known_server& s) const;
   int rank(const msg::container_view& c, const msg::known_server& s) const;

@@ -32,8 +32,8 @@ result<command_job::sighting> command_job::look() {
     if (!c && c.error().code == ec::not_found) continue;
     if (!c) return fail(std::move(c.error()));
     view.put(c->view, view.next_ticket());
-    const bool known = known_as(c->view.id, c->view.name, counts_, cmd_.plan.container.name);
-    if (known && may_touch(c->view.labels, manager_, cmd_.server)) out.ours.push_back(std::move(*c));
+    const bool good = believable(c->view, counts_, cmd_.plan.container.name);
+    if (good && may_touch(c->view.labels, manager_, cmd_.server)) out.ours.push_back(std::move(*c));
   }
   out.seen = view.observe(cmd_.server);
   return out;

@@ -89,6 +89,7 @@ container_spec command_job::final_spec() const {
   spec.labels[label::manager] = manager_;
   spec.labels[label::server] = cmd_.server.value;
   spec.labels[label::operation] = cmd_.op.value;
+  spec.labels[label::image] = spec.image;
   spec.labels[label::volumes] = "folders";
   spec.volumes = volumes_;
   return spec;

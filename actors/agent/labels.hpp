@@ -16,6 +16,7 @@ inline constexpr const char* server = "zedops.server.id";
 inline constexpr const char* server_name = "zedops.server.name";
 // "folders": volumes that its image declares are folders of the server's tree.
 inline constexpr const char* volumes = "zedops.volumes";
+inline constexpr const char* image = "zedops.image";  // what it was made from, as it was named then
 inline constexpr const char* operation = "zedops.operation";  // the operation that made the container
 }  // namespace label
 
@@ -42,11 +43,13 @@ inline std::string set_aside_name(std::string_view name, const msg::operation_id
 }
 inline bool is_set_aside(std::string_view name) { return name.find(".old-") != std::string_view::npos; }
 
-// Whether a container with a server's labels can be that server's. `docker commit` puts the labels into the image, so
-// every container of that image has them: the id that is recorded, or the name that we gave, has to be there as well.
-inline bool known_as(std::string_view id, std::string_view name, std::string_view recorded_id,
-                     std::string_view own_name) {
-  return (!recorded_id.empty() && id == recorded_id) || name == own_name || is_set_aside(name);
+// Whether a container with a server's labels can be that server's. `docker commit` puts the labels into the image it
+// makes, so every container of that image has them: without the recorded id and the name that we gave, it must at least
+// be of the image that its label says. One that was made before there was that label is believed.
+inline bool believable(const msg::container_view& c, std::string_view recorded_id, std::string_view own_name) {
+  if ((!recorded_id.empty() && c.id == recorded_id) || c.name == own_name || is_set_aside(c.name)) return true;
+  const auto image = value_of(c.labels, label::image);
+  return image.empty() || image == c.image;
 }
 
 }  // namespace zedops::agent

@@ -51,11 +51,16 @@ namespace {
 // A refusal changes nothing, but leaves its audit record.
 decision refuse(const server& s, op_kind kind, const request_info& who, const context& cx, error e) {
   auto op = new_operation(s, kind, who, cx);
+  // What may succeed later, unchanged, does not use up its key.
+  if (info(e.code).retryable) {
+    op.id = system_operation_id(s.id, "refused " + who.op.value, s.log_head);
+    op.idempotency_key.clear();
+  }
   op.status = op_status::failed;
   op.ended_at = cx.now;
   op.failure = e;
   decision d;
-  d.why = {cause_kind::request, who.op.value, who.actor};
+  d.why = {cause_kind::request, op.id.value, who.actor};
   d.facts.emplace_back(operation_refused{std::move(op)});
   d.refusal = std::move(e);
   return d;

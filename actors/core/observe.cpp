@@ -36,7 +36,7 @@ std::string drift_text(const observation& o) {
     if (!out.empty()) out += "; ";
     const bool one_is_it = o.container == presence::present;
     out += one_is_it ? "more than one container claims this server: " + o.view.id.substr(0, 12)
-                     : "a container has this server's labels and not its name:";
+                     : "a container has the labels of this server from its image:";
     for (size_t i = 0; i < o.rivals.size(); ++i)
       out += (i > 0 || one_is_it ? ", " : " ") + o.rivals[i].substr(0, 12);
   }

@@ -12,6 +12,20 @@ msg::result<T> body_of(const rt::client_call& call) {
   return msg::unpack_map<T>(call.body);
 }
 
+// The request of an operation, by its kind.
+template <size_t I = 0>
+msg::result<msg::server_request> request_of(msg::op_kind kind, const rt::client_call& call) {
+  if constexpr (I < std::variant_size_v<msg::server_request>) {
+    using body = std::variant_alternative_t<I, msg::server_request>;
+    if (body::kind != kind) return request_of<I + 1>(kind, call);
+    auto b = body_of<body>(call);
+    if (!b) return msg::fail(b.error());
+    return msg::server_request{std::move(*b)};
+  } else {
+    return msg::fail(msg::ec::internal, "an operation without a request", "");
+  }
+}
+
 inline void answer_error(shared& world, const rt::peer& who, const msg::error& e) {
   world.refused.fetch_add(1);
   world.clients.reply(who.routing_id, who.request_id, rt::answer::error, msg::pack_map(e));

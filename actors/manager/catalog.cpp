@@ -31,10 +31,14 @@ bool due_with_agent(const msg::server& s) {
 void catalog::index(const row& r) {
   const auto& s = *r.second;
   ++by_status_[slot(s.status)];
-  if (!live(s)) return;
+  if (!live(s)) {
+    names_.erase(&r);
+    return;
+  }
   auto& of_agent = by_agent_[s.agent];
   of_agent.insert(place_of(of_agent, r), &r);
   core::each_claim(s, [&](std::string_view claim) { claims_.insert(hash_of(claim), &r); });
+  names_.insert(&r);
   if (s.op) operations_[s.op->id.value] = s.id;
   if (auto due = core::next_due(s); due != never) dues_of(s).emplace(due, s.id);
 }
@@ -173,13 +177,12 @@ result<server_ptr> catalog::resolve(std::string_view text) const {
   read_lock lock(mutex_);
   if (auto i = servers_.find(server_id{std::string(text)}); i != servers_.end()) return i->second;
   server_ptr found;
-  for (const auto& [id, a] : agents_) {
-    const auto* holder = holder_of(core::name_claim(id, text));
-    if (!holder) continue;
+  for (auto i = names_.lower_bound(text); i != names_.end() && (*i)->second->name == text; ++i) {
+    if (!agents_.contains((*i)->second->agent)) continue;
     if (found)
       return fail(ec::bad_request, "more than one agent has a server '" + std::string(text) + "'",
-                  "write agent/name, e.g. " + a->name + "/" + std::string(text));
-    found = holder->second;
+                  "write agent/name, e.g. " + agents_.at(found->agent)->name + "/" + std::string(text));
+    found = (*i)->second;
   }
   if (found) return found;
   if (text.size() >= prefix_bytes_min) {

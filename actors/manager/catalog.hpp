@@ -6,6 +6,8 @@
 #include <set>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -89,6 +91,15 @@ class catalog {
   std::map<msg::agent_id, liveliness> touched_;
   std::map<msg::agent_id, std::vector<const row*>> by_agent_;  // in the order of ids
   claim_index<row> claims_;
+  struct by_name {  // then by id; a server keeps its name through all its records
+    using is_transparent = void;
+    bool operator()(const row* a, const row* b) const {
+      return std::tie(a->second->name, a->first) < std::tie(b->second->name, b->first);
+    }
+    bool operator()(const row* a, std::string_view name) const { return a->second->name < name; }
+    bool operator()(std::string_view name, const row* b) const { return name < b->second->name; }
+  };
+  std::set<const row*, by_name> names_;  // of those that are not purged, whatever their agent
   std::unordered_map<std::string, msg::server_id> operations_;
   using dues = std::set<std::pair<msg::time_point, msg::server_id>>;
   dues& dues_of(const msg::server& s);

@@ -11,6 +11,7 @@
 #include "actors/manager/answers.hpp"
 #include "actors/manager/entry_stage.hpp"
 #include "actors/manager/questions.hpp"
+#include "actors/manager/refusal_log.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "messages/names.hpp"
 
@@ -36,6 +37,7 @@ struct open_request {
   std::vector<std::string> steps;  // of an adoption: what will be done
   bool by_registry = false;
   caf::actor_clock::time_point deadline{};
+  std::optional<caf::actor_clock::time_point> expires;  // its client waits no longer
 };
 
 struct gateway_state {
@@ -51,6 +53,7 @@ struct gateway_state {
   std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
   std::unordered_map<std::string, int> by_registry;                   // requests on their way through it, by server
   asking_clients asking;                                              // questions to agents, and cancellations
+  refusal_log refusals;
   ordered_ids operation_ids{'o'};
   uint64_t last = 0;
 
@@ -82,31 +85,19 @@ struct gateway_state {
   }
 
   // ---- operations ----
-  template <size_t I = 0>
-  static result<server_request> decode(op_kind kind, const client_call& call) {
-    if constexpr (I < std::variant_size_v<server_request>) {
-      using body = std::variant_alternative_t<I, server_request>;
-      if (body::kind != kind) return decode<I + 1>(kind, call);
-      auto b = body_of<body>(call);
-      if (!b) return fail(b.error());
-      return server_request{std::move(*b)};
-    } else {
-      return fail(ec::internal, "an operation without a request", "");
-    }
-  }
-
   void operate(const operation_row& row, client_call& call) {
     auto r = std::make_shared<open_request>();
     auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
     if (!options) return answer_error(*world, call.who, options.error());
-    auto what = decode(row.kind, call);
+    auto what = request_of(row.kind, call);
     if (!what) return answer_error(*world, call.who, what.error());
     r->options = std::move(*options);
     if (r->options.actor.empty()) r->options.actor = "local";
     r->what = std::move(*what);
     r->who.actor = r->options.actor;
     r->who.idempotency_key = call.idempotency_key;
-    r->who.request_hash = text_hash(call.verb + "\n" + call.body);
+    r->who.request_hash = text_hash(call.verb + "\n" + encoding_free(call.body));
+    if (call.deadline) r->expires = self->clock().now() + *call.deadline;
     r->who.op =
         call.idempotency_key.empty() ? new_operation() : operation_id_from_key(r->options.actor, call.idempotency_key);
     if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
@@ -139,13 +130,14 @@ struct gateway_state {
       op = *ended;
     }
     if (!op) return false;
-    if (op->request_hash != r.who.request_hash) {
+    if (op->request_hash != r.who.request_hash && op->request_hash != text_hash(call.verb + "\n" + call.body)) {
       answer_error(
           *world, call.who,
           {ec::bad_request, "this idempotency key was used for another request", "use a new key", op->id.value});
       return true;
     }
     if (ended(op->status) && op->failure && op->step.empty() && op->started_at == op->ended_at) {  // it was refused
+      if (info(op->failure->code).retryable) return false;  // recorded before such ones left their key free
       answer_error(*world, call.who, *op->failure);
       return true;
     }
@@ -169,8 +161,10 @@ struct gateway_state {
     op.status = op_status::failed;
     op.started_at = op.deadline = op.ended_at = now;
     op.failure = e;
-    op.idempotency_key = r.who.idempotency_key;
+    if (info(e.code).retryable) op.id = new_operation();  // what may succeed later does not use up its key
+    else op.idempotency_key = r.who.idempotency_key;
     op.request_hash = r.who.request_hash;
+    if (!refusals.record(op, now)) return answer_error(*world, r.call.who, e);
     rt::commit c;
     c.kind = rt::entity_kind::audit;
     c.id = entity;
@@ -320,7 +314,7 @@ struct gateway_state {
     if (!r->options.dry_run) by_operation[r->who.op.value] = n;
     // No timeout of CAF's: it costs two wake-ups of the clock thread for each request. A server's actor answers
     // whatever ends it; should it hang, the next request finds this one overdue.
-    server_call call{r->target, std::move(what), r->options.dry_run};
+    server_call call{r->target, std::move(what), r->options.dry_run, r->expires};
     // Past the registry when the actor is there, unless that would overtake an earlier request for the same server.
     const auto actor = by_registry.contains(r->target.value) ? std::nullopt : world->actors.find(r->target);
     r->by_registry = !actor;

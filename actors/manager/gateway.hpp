@@ -1,6 +1,7 @@
 // Requests of clients: operations go to the server's actor, questions about hosts to the agent's, reads to the catalog.
 #pragma once
 #include "actors/manager/deps.hpp"
+#include "actors/runtime/caf_setup.hpp"
 
 namespace zedops::manager {
 
@@ -18,7 +19,7 @@ struct gateway_handles {
 // Operations and questions to agents.
 rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_handles to);
 // Reads; an actor of its own, so that a long list delays no operation.
-rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub);
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode);
 
 // True for the verbs that the reader answers.
 bool is_read(std::string_view verb);

@@ -82,9 +82,11 @@ struct journal_state {
 
   // Stops, deletions and reports may use the space that is kept back when the disk is full.
   static bool essential(const waiting& work) {
-    for (const auto& n : work.entry->facts)
+    for (const auto& n : work.entry->facts) {
       if (const auto* a = std::get_if<operation_accepted>(&n.what))
         return a->op->kind == op_kind::stop || a->op->kind == op_kind::remove || a->op->kind == op_kind::purge;
+      if (std::holds_alternative<operation_refused>(n.what)) return false;
+    }
     return true;
   }
 

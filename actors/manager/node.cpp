@@ -64,21 +64,21 @@ void end(caf::actor_system& sys, const std::function<void()>& drive, const Handl
 
 }  // namespace
 
-node::node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
-           std::function<void(std::string)> on_core_lost, std::function<void()> drive)
+node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::function<void(std::string)> on_core_lost,
+           std::function<void()> drive)
     : sys_(sys), drive_(std::move(drive)), to_(std::make_unique<handles>()) {
   auto& h = *to_;
   tell_missing_templates(world);
   auto host_peers = std::make_shared<host_handles>();
   h.hub = spawn_hub(sys, world);
-  h.journal = spawn_journal(sys, world, h.hub, journal_mode);
+  h.journal = spawn_journal(sys, world, h.hub, threads);
   h.hosts = spawn_hosts(sys, world, host_peers);
   h.registry = spawn_registry(sys, world, h.journal, h.hosts);
   *host_peers = {h.journal, h.registry};
   caf::anon_send(h.hosts, rt::warm_atom::value);
   h.sweeper = spawn_sweeper(sys, world, h.registry, h.journal);
   h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub});
-  h.reader = spawn_reader(sys, world, h.hub);
+  h.reader = spawn_reader(sys, world, h.hub, threads);
   watch(h.hub, "hub", h.stopping, on_core_lost);
   watch(h.journal, "journal", h.stopping, on_core_lost);
   watch(h.hosts, "hosts", h.stopping, on_core_lost);

@@ -16,8 +16,8 @@ class node {
   // process then stops in order and its supervisor starts it again.
   // `drive`, if given, runs the actors wherever stop() would wait for them: simulations have no other thread that
   // could.
-  node(caf::actor_system& sys, shared& world, rt::spawn_mode journal_mode,
-       std::function<void(std::string)> on_core_lost, std::function<void()> drive = {});
+  node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::function<void(std::string)> on_core_lost,
+       std::function<void()> drive = {});
   ~node();
 
   // From the bus; thread-safe.

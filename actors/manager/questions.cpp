@@ -1,6 +1,7 @@
 #include "actors/manager/questions.hpp"
 
 #include <caf/all.hpp>
+#include <set>
 
 #include "actors/core/blueprint.hpp"
 #include "actors/core/claims.hpp"
@@ -28,7 +29,7 @@ struct asker {
   std::function<void()> wait(const rt::peer& who) const {
     std::pair key{who.routing_id, who.request_id};
     ++waiting[key];
-    return [w = &waiting, key] {
+    return [w = &waiting, key, credit = call.credit] {  // so much of one client is asked at a time
       if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
     };
   }
@@ -91,7 +92,13 @@ struct asker {
   void check_data() const {
     auto q = body_of<msg::check_data>(call);
     if (!q) return refuse(q.error());
+    if (q->servers.size() > data_asked_max)
+      return refuse({ec::too_large,
+                     std::to_string(q->servers.size()) + " servers were named",
+                     "name " + std::to_string(data_asked_max) + " at most, and the rest in another request",
+                     {}});
     std::vector<server_ptr> servers;
+    std::set<server_id> once;
     if (q->servers.empty()) {
       for (const auto& a : world.records.agents())
         if (world.records.agent_online(a->id))
@@ -100,8 +107,13 @@ struct asker {
     for (const auto& name : q->servers) {
       auto s = world.records.resolve(name);
       if (!s) return refuse(s.error());
-      servers.push_back(*s);
+      if (once.insert((*s)->id).second) servers.push_back(*s);
     }
+    if (servers.size() > data_asked_max)
+      return refuse({ec::too_large,
+                     "there are " + std::to_string(servers.size()) + " servers to look at",
+                     "name up to " + std::to_string(data_asked_max) + " of them at a time",
+                     {}});
     std::map<agent_id, std::vector<data_query>> questions;
     for (const auto& s : servers) {
       auto a = world.records.agent(s->agent);

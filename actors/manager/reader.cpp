@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <caf/all.hpp>
+#include <charconv>
+#include <tuple>
 
 #include "actors/core/overload.hpp"
 #include "actors/manager/answers.hpp"
@@ -65,6 +68,7 @@ result<server_list> list(const shared& w, const list_servers& q) {
   size_t bytes = 0;
   for (const auto& s : rows) {
     for (const auto& [key, value] : s->env) bytes += key.size() + value.size();
+    if (s->spec) bytes += bytes_of(*s->spec);
     if (bytes > page_bytes_max && !out.servers.empty()) break;
     auto [i, fresh] = seen.try_emplace(s->agent);
     if (fresh) i->second = {w.records.agent(s->agent), w.records.touched(s->agent).last_sync};
@@ -100,6 +104,33 @@ result<operation_view> one_operation(const shared& w, const operation_id& id) {
   return view_of(**op);
 }
 
+// Where a page of operations ended: "open:1714564800000:o1".
+struct op_cursor {
+  bool open = false;
+  history::place at;
+};
+std::string op_cursor_text(const op_cursor& c) {
+  return std::string(c.open ? "open:" : "ended:") + std::to_string(c.at.started_at.time_since_epoch().count()) + ":" +
+         c.at.id;
+}
+std::optional<op_cursor> parse_op_cursor(std::string_view text) {
+  op_cursor c;
+  c.open = text.starts_with("open:");
+  if (!c.open && !text.starts_with("ended:")) return std::nullopt;
+  text.remove_prefix(text.find(':') + 1);
+  const auto colon = text.find(':');
+  int64_t ms = 0;
+  if (colon == std::string_view::npos || colon + 1 == text.size()) return std::nullopt;
+  if (auto [end, err] = std::from_chars(text.data(), text.data() + colon, ms);
+      err != std::errc{} || end != text.data() + colon)
+    return std::nullopt;
+  c.at = {time_point{duration{ms}}, std::string(text.substr(colon + 1))};
+  return c;
+}
+bool older(const operation& op, const history::place& than) {
+  return std::tie(op.started_at, op.id.value) < std::tie(than.started_at, than.id);
+}
+
 result<operation_list> operations(const shared& w, const list_operations& q) {
   std::string target;
   if (!q.server.empty()) {
@@ -110,15 +141,40 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
   if (!q.status.empty() && !enum_from_name<op_status>(q.status))
     return fail(ec::bad_request, "there is no operation status '" + q.status + "'",
                 "one of accepted, running, succeeded, failed or cancelled");
+  std::optional<op_cursor> after;
+  if (!q.where.after.empty() && !(after = parse_op_cursor(q.where.after)))
+    return fail(ec::bad_request, "'" + q.where.after.substr(0, 60) + "' is no place in the list of operations",
+                "give what `next` of the page before said");
+  const size_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
+  std::vector<operation> rows;  // those that are open, then those that ended; each newest first
+  if (!after || after->open) {
+    for (const auto& s : w.records.open_operations()) {
+      const bool wanted = s->op && (target.empty() || s->id.value == target) &&
+                          (q.status.empty() || name_of(s->op->status) == q.status);
+      if (wanted && (!after || older(*s->op, after->at))) rows.push_back(*s->op);
+    }
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+      return older(b, {a.started_at, a.id.value});
+    });
+  }
+  const size_t open = std::min(rows.size(), limit + 1);
+  rows.resize(open);
+  if (open <= limit) {
+    auto ended = w.past.operations(limit + 1 - open, target, q.status,
+                                   after && !after->open ? std::optional(after->at) : std::nullopt);
+    if (!ended) return fail(ended.error());
+    rows.insert(rows.end(), std::make_move_iterator(ended->begin()), std::make_move_iterator(ended->end()));
+  }
   operation_list out;
-  for (const auto& s : w.records.open_operations())
-    if (s->op && (target.empty() || s->id.value == target) && (q.status.empty() || name_of(s->op->status) == q.status))
-      out.operations.push_back(view_of(*s->op));
-  std::sort(out.operations.begin(), out.operations.end(),
-            [](const auto& a, const auto& b) { return a.started_at > b.started_at; });
-  auto ended = w.past.operations(std::clamp<uint32_t>(q.where.limit, 1, rows_max), target, q.status);
-  if (!ended) return fail(ended.error());
-  for (const auto& op : *ended) out.operations.push_back(view_of(op));
+  size_t bytes = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (const auto& c : rows[i].calls) bytes += c.call.size() + c.problem.size();
+    if (i == limit || (i > 0 && bytes > page_bytes_max)) {
+      out.next = op_cursor_text({i - 1 < open, {rows[i - 1].started_at, rows[i - 1].id.value}});
+      break;
+    }
+    out.operations.push_back(view_of(rows[i]));
+  }
   return out;
 }
 
@@ -229,14 +285,17 @@ constexpr std::array reads = {"server.ls", "server.get", "server.history", "serv
 
 bool is_read(std::string_view verb) { return std::find(reads.begin(), reads.end(), verb) != reads.end(); }
 
-rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub) {
-  return sys.spawn(
-      [w = &world, hub](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
-        rt::install_defaults(self);
-        self->state.world = w;
-        self->state.hub = hub;
-        return {[self](const rt::client_call& call) { self->state.read(self, call); }};
-      });
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode) {
+  const auto reads = [w = &world,
+                      hub](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
+    rt::install_defaults(self);
+    self->state.world = w;
+    self->state.hub = hub;
+    return {[self](const rt::client_call& call) { self->state.read(self, call); }};
+  };
+  // A page of history takes a tenth of a second and more: on a thread of its own nobody's timers wait behind it.
+  if (mode == rt::spawn_mode::own_thread) return sys.spawn<caf::detached>(reads);
+  return sys.spawn(reads);
 }
 
 }  // namespace zedops::manager

@@ -312,8 +312,8 @@ result<std::optional<operation>> history::operation(const operation_id& id) cons
   return std::optional<msg::operation>(std::move(*op));
 }
 
-result<std::vector<operation>> history::operations(size_t limit, const std::string& target,
-                                                   const std::string& status) const {
+result<std::vector<operation>> history::operations(size_t limit, const std::string& target, const std::string& status,
+                                                   const std::optional<place>& after) const {
   const auto newer = [](const msg::operation& a, const msg::operation& b) {
     return std::tie(a.started_at, a.id) > std::tie(b.started_at, b.id);
   };
@@ -325,7 +325,8 @@ result<std::vector<operation>> history::operations(size_t limit, const std::stri
       [&](std::string_view, std::string_view value) {
         auto op = unpack<msg::operation>(value);
         if (!op || (!target.empty() && op->target.value != target) ||
-            (!status.empty() && name_of(op->status) != status))
+            (!status.empty() && name_of(op->status) != status) ||
+            (after && std::tie(op->started_at, op->id.value) >= std::tie(after->started_at, after->id)))
           return true;
         newest.push_back(std::move(*op));
         std::push_heap(newest.begin(), newest.end(), newer);

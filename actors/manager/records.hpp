@@ -42,9 +42,15 @@ class history {
   // Events of one server or agent, newest first: entries from `head` backwards, older than `before` if given.
   msg::result<msg::event_page> of_entity(uint64_t head, uint64_t before, size_t limit) const;
   msg::result<std::optional<msg::operation>> operation(const msg::operation_id& id) const;  // an ended one
-  // Ended operations, newest first; `target` is a server id, both filters may be empty.
+  struct place {  // of an operation in that order
+    msg::time_point started_at{};
+    std::string id;
+  };
+  // Ended operations, newest first, those older than `after` if given; `target` is a server id, both filters may be
+  // empty.
   msg::result<std::vector<msg::operation>> operations(size_t limit, const std::string& target,
-                                                      const std::string& status) const;
+                                                      const std::string& status,
+                                                      const std::optional<place>& after = {}) const;
   uint64_t oldest_seq() const;
   const std::string& epoch() const { return epoch_; }
 

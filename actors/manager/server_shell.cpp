@@ -6,6 +6,7 @@
 #include "actors/core/blueprint.hpp"
 #include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
+#include "actors/manager/refusal_log.hpp"
 #include "actors/runtime/caf_setup.hpp"
 
 namespace zedops::manager {
@@ -34,6 +35,7 @@ struct server_shell {
   server_id id;
   server_ptr record;  // null: blank
   // An idle server keeps no room for work: there may be a hundred thousand.
+  refusal_log refusals;
   std::list<queued> queue;                    // calls that wait while one decision is being committed
   std::unique_ptr<in_flight_commit> pending;  // at most one decision at the journal
   promise in_hand;                            // of the call being worked on: an exception may not lose its caller
@@ -85,12 +87,36 @@ struct server_shell {
       const auto a = world->records.agent(made ? made->record.agent : model().agent);
       cx.agent_online = a && is_connected(a->status);
       cx.recovery_held = a && a->held_since != never;
+      if (next.call.expires && self->clock().now() >= *next.call.expires) {
+        in_hand.deliver(too_late());
+        continue;
+      }
       auto d = core::decide(model(), next.call.what, cx);
+      if (!next.call.dry_run && d.refusal) drop_repeated(d, cx.now);
       if (next.call.dry_run) in_hand.deliver(preview(d));
       else if (d.facts.empty()) settle(std::move(d), nullptr);
       else start_commit(std::move(d), cx.now);
     }
     if (!pending && (!record || record->status == server_status::purged)) self->quit();
+  }
+
+  server_reply too_late() const {
+    server_reply r;
+    r.failure = error{ec::timeout,
+                      "the time that was given for this request was over before it was begun",
+                      "nothing was done; repeat it",
+                      {}};
+    r.record = record;
+    return r;
+  }
+
+  void drop_repeated(core::decision& d, time_point now) {
+    if (d.facts.size() != 1) return;
+    auto* x = std::get_if<operation_refused>(&d.facts.front());
+    if (!x) return;
+    auto op = *x->op;
+    if (!refusals.record(op, now)) return d.facts.clear();
+    if (!op.note.empty()) x->op = std::move(op);
   }
 
   server_reply preview(const core::decision& d) const {

@@ -74,6 +74,7 @@ struct server_call {
   msg::server_id id;
   core::input what;
   bool dry_run = false;
+  std::optional<std::chrono::steady_clock::time_point> expires{};  // not begun later: nobody waits for it any more
 };
 struct server_reply {
   std::optional<msg::error> failure;

@@ -71,11 +71,12 @@ class Adopt(WorldCase):
         container, _, game = self.by_hand("--user", "0:0", "-p", "127.0.0.1:0:80/tcp", "-v", "/etc/hostname:/etc/other:ro")
         name = f"srv-{uuid.uuid4().hex[:8]}"
         said = self.refused("bad_request", 2, *self.adopt(container, name, game))
-        for words in ("mount /etc/other", "user 0:0"):
+        for words in ("mount /etc/other", "port 80/tcp on a port of the Engine's choice"):
             self.assertIn(words, said["message"])
         self.assertTrue(self.is_as_it_was(container))
         self.world.ctl(*self.adopt(container, name, game, "--leave-behind"))
         self.world.status(name, "running")
+        self.assertEqual(self.world.server(name)["spec"]["user"], "0:0")
 
     def test_what_would_lose_data_is_refused_whatever_is_left_behind(self):
         """[fc-24]"""

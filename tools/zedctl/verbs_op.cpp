@@ -1,6 +1,9 @@
 // Operations.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "messages/operations.hpp"
 #include "tools/zedctl/commands.hpp"
 #include "tools/zedctl/describe.hpp"
@@ -17,9 +20,16 @@ int ls(session& s, const arguments& a) {
   msg::list_operations wish;
   wish.server = a.one("server");
   wish.status = a.one("status");
-  wish.where.limit = a.count("limit", listed);
-  auto list = s.ask<msg::operation_list>("op.ls", wish);
-  if (!list) return s.report(list.error());
+  const auto limit = a.count("limit", listed);
+  msg::result<msg::operation_list> list{msg::operation_list{}};
+  do {  // a page may end before its rows are as many as asked for
+    wish.where.limit = std::min<uint32_t>(limit - static_cast<uint32_t>(list->operations.size()), page_rows);
+    wish.where.after = list->next;
+    auto page = s.ask<msg::operation_list>("op.ls", wish);
+    if (!page) return s.report(page.error());
+    list->next = page->next;
+    std::move(page->operations.begin(), page->operations.end(), std::back_inserter(list->operations));
+  } while (!list->next.empty() && list->operations.size() < limit);
   if (list->operations.empty() && !s.machine()) {
     s.say("No operations.");
     return exit_ok;

@@ -88,8 +88,8 @@ TEST_CASE_METHOD(rig, "agent: remove takes what is the server's, not what has it
   const auto labels = " --label zedops.managed=true --label zedops.manager=" + manager_id() +
                       " --label zedops.server.id=" + server("away").value;
   docker("run -d --name " + plan.container.name + ".old-o1" + labels + " zedops/busybox:test sleep 1000");
-  // As docker commit and run make it: the labels come with the image.
-  auto look = docker("run -d" + labels + " zedops/busybox:test sleep 1000");
+  docker("commit " + plan.container.name + " zedops.test/debug");
+  auto look = docker("run -d zedops.test/debug sleep 1000");  // the labels come with the image
   look.pop_back();
   REQUIRE(containers("away").size() == 3);
   auto r = run(command(command_kind::remove, "away", plan));
@@ -100,6 +100,7 @@ TEST_CASE_METHOD(rig, "agent: remove takes what is the server's, not what has it
   CHECK(r.after.rivals == std::vector<std::string>{look});
   CHECK(containers("away").size() == 1);
   docker("rm -f " + look);
+  docker("rmi zedops.test/debug");
   CHECK(std::filesystem::exists(data_root() + "/away/data/world"));
 
   auto purge = command(command_kind::purge, "away", plan);

@@ -1,8 +1,12 @@
 // What clients may count on: keys, ports, waiting, cancelling.
+#include <algorithm>
+
+#include "actors/manager/refusal_log.hpp"
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
 using namespace zedops::sim;
+using zedops::manager::refusal_log;
 
 TEST_CASE_METHOD(stage, "the same idempotency key in flight gives one operation and two answers",
                  "[sim][manager][fc-22]") {
@@ -204,4 +208,74 @@ TEST_CASE_METHOD(stage, "a client that is gone is not waited for, whatever it wa
   const auto then = progress_of(wait);
   advance(65s);
   CHECK(progress_of(wait) == then);
+}
+
+TEST_CASE_METHOD(stage, "a refusal that may pass does not use up its key", "[sim][manager]") {
+  running("pz1");
+  at("alpha").crash();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+  CHECK(code(operate("rebuild", rebuild_server{"pz1"}, {.key = "k1"})) == "agent_unreachable");
+  at("alpha").start();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::online; }));
+  CHECK(operate("rebuild", rebuild_server{"pz1"}, {.key = "k1"}).has_value());
+  CHECK(facts<operation_refused>() == 1);
+}
+
+TEST_CASE_METHOD(stage, "a key is the request's, however it was encoded", "[sim][manager]") {
+  const auto once = pack_map(stop_server{"pz1"});
+  CHECK(encoding_free(once) == encoding_free(std::string("\x81\xa6server\xd9\x03pz1", 13)));  // str 8 for a short text
+  CHECK(encoding_free(std::string("\x82\xa1" "a\x01\xa1" "b\x02", 7)) ==
+        encoding_free(std::string("\x82\xa1" "b\xcc\x02\xa1" "a\x01", 8)));
+  CHECK(encoding_free("no map at all") == "no map at all");
+}
+
+TEST_CASE_METHOD(stage, "the same refusal again and again is counted, not recorded each time", "[sim][manager]") {
+  running("pz1");
+  for (int i = 0; i < 50; ++i) CHECK(code(operate("start", start_server{"pz1"}, {})) == "wrong_state");
+  CHECK(facts<operation_refused>() == refusal_log::recorded_max);
+  for (int i = 0; i < 50; ++i) CHECK(code(operate("start", start_server{"nobody"}, {})) == "not_found");
+  CHECK(facts<operation_refused>() == 2 * refusal_log::recorded_max);
+  advance(refusal_log::window + 1s);
+  CHECK(code(operate("start", start_server{"pz1"}, {})) == "wrong_state");
+  const auto all = ask<operation_list>("op.ls", list_operations{});
+  REQUIRE(all.has_value());
+  CHECK(std::any_of(all->operations.begin(), all->operations.end(),
+                    [](const auto& op) { return op.note.starts_with("40 equal refusals"); }));
+}
+
+TEST_CASE_METHOD(stage, "op.ls gives every operation once, page by page", "[sim][manager]") {
+  running("pz1");
+  running("pz2");
+  for (int i = 0; i < 7; ++i) {
+    edit_server e;
+    e.server = "pz1";
+    e.config = {{"N", std::to_string(i)}};
+    REQUIRE(operate("edit", e, {}).has_value());
+    advance(10ms);
+  }
+  at("alpha").crash();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+  REQUIRE(operate("rm", remove_server{"pz2"}, {}).has_value());
+  const auto whole = ask<operation_list>("op.ls", list_operations{});
+  REQUIRE(whole.has_value());
+  CHECK(whole->next.empty());
+  REQUIRE(whole->operations.size() == 10);
+  CHECK(whole->operations.front().kind == op_kind::remove);  // open ones first
+  for (uint32_t limit : {1u, 3u, 9u, 10u}) {
+    list_operations q;
+    q.where.limit = limit;
+    std::vector<std::string> seen;
+    for (int pages = 0; pages < 20; ++pages) {
+      auto page = ask<operation_list>("op.ls", q);
+      REQUIRE(page.has_value());
+      CHECK(page->operations.size() <= limit);
+      for (const auto& op : page->operations) seen.push_back(op.id.value);
+      if ((q.where.after = page->next).empty()) break;
+    }
+    REQUIRE(seen.size() == whole->operations.size());
+    for (size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == whole->operations[i].id.value);
+  }
+  list_operations bad;
+  bad.where.after = "somewhere";
+  CHECK(code(ask<operation_list>("op.ls", bad)) == "bad_request");
 }

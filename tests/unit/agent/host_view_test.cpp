@@ -89,20 +89,27 @@ TEST_CASE("host view: further containers that claim the server are rivals, the r
 TEST_CASE("host view: labels that came with an image make no container of the server",
           "[unit][agent][acc-33][fc-7]") {
   auto v = view({{{"s1"}, "c1", "box-1", {}}});
-  v.put(container("c1", "box-1", of("s1")), v.next_ticket());
-  v.put(container("c2", "look", of("s1")), v.next_ticket());  // docker commit box-1 debug; docker run --name look debug
+  auto labels = of("s1");
+  labels["zedops.image"] = "game:1";
+  auto made = [&](const char* id, const char* name, const char* image) {
+    auto c = container(id, name, labels);
+    c.image = image;
+    v.put(c, v.next_ticket());
+  };
+  made("c1", "box-1", "game:1");
+  made("c2", "look", "debug");  // docker commit box-1 debug; docker run --name look debug
   CHECK(v.observe({"s1"}).view.id == "c1");
   CHECK(v.observe({"s1"}).rivals == std::vector<std::string>{"c2"});
   v.drop("c1", v.next_ticket());
   CHECK(v.observe({"s1"}).container == presence::absent);
   CHECK(v.observe({"s1"}).rivals == std::vector<std::string>{"c2"});
-  // Without its template the name is not known: then the label has to do.
-  auto blind = view({{{"s1"}, "", "s1", {}}});
-  auto known = *blind.server({"s1"});
-  known.partial = true;
-  blind.watch(known);
-  blind.put(container("c2", "look", of("s1")), blind.next_ticket());
-  CHECK(blind.observe({"s1"}).view.id == "c2");
+  made("c3", "renamed-by-hand", "game:1");  // not recorded yet, but made from what its label says
+  CHECK(v.observe({"s1"}).view.id == "c3");
+  // One from before there was that label is believed.
+  labels.erase("zedops.image");
+  v.drop("c3", v.next_ticket());
+  made("c4", "old", "game:1");
+  CHECK(v.observe({"s1"}).view.id == "c4");
 }
 
 TEST_CASE("host view: a container that was set aside ranks below its successor", "[unit][agent]") {

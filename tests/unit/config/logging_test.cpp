@@ -138,3 +138,32 @@ TEST_CASE("logging: threads may log and change the level at the same time", "[un
   other.join();
   REQUIRE(log.lines.size() == 500);
 }
+
+TEST_CASE("logging: whoever does not read the log stops nobody, and is told what was lost", "[unit][config]") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const int saved = ::dup(STDERR_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  start_logging({});
+  const std::string long_text(1000, 'x');
+  std::thread writer([&] {
+    for (int i = 0; i < 1000; ++i) log_event("test.line", {{"text", long_text}});
+  });
+  writer.join();  // although nobody has read: a pipe holds 64 KiB
+  std::string seen(1 << 20, '\0');
+  const auto read_once = [&] {
+    const auto n = ::read(ends[0], seen.data(), seen.size());
+    return std::string(seen.data(), n > 0 ? static_cast<size_t>(n) : 0);
+  };
+  auto text = read_once();
+  log_event("test.last", {});
+  ::dup2(saved, STDERR_FILENO);
+  ::close(saved);
+  ::close(ends[1]);
+  for (auto more = read_once(); !more.empty(); more = read_once()) text += more;
+  ::close(ends[0]);
+  start_logging({});
+  CHECK(text.find("log.lost") != std::string::npos);
+  CHECK(text.find("test.last") != std::string::npos);
+  CHECK(text.find("log.lost") < text.find("test.last"));
+}
