@@ -279,3 +279,12 @@ TEST_CASE_METHOD(stage, "op.ls gives every operation once, page by page", "[sim]
   bad.where.after = "somewhere";
   CHECK(code(ask<operation_list>("op.ls", bad)) == "bad_request");
 }
+
+TEST_CASE_METHOD(stage, "what its client waits for no longer is not begun", "[sim][manager]") {
+  running("pz1");
+  CHECK(code(operate("stop", stop_server{"pz1"}, {.key = "k1", .deadline = duration{0}})) == "timeout");
+  advance(10s);
+  CHECK(status("pz1") == server_status::running);
+  CHECK(server("pz1").desired == desired_state::running);
+  CHECK(operate("stop", stop_server{"pz1"}, {.key = "k1", .deadline = 10s}).has_value());
+}

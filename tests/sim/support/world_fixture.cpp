@@ -238,6 +238,7 @@ std::string world::send_bytes(const std::string& verb, std::string body, const c
   call.who = {"c-" + o.actor + std::to_string(requests_ % 3), request};
   call.verb = verb;
   call.idempotency_key = o.key;
+  call.deadline = o.deadline;
   call.options = pack_map(options);
   call.body = std::move(body);
   manager->node().request(std::move(call));

@@ -24,6 +24,7 @@ struct call_options {
   bool wait = false;
   bool dry_run = false;
   std::string actor = {"ann"};
+  std::optional<duration> deadline = {};  // how long the client waits
 };
 
 manager::policy sim_policy();  // deadlines short enough for a simulation
