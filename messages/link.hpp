@@ -246,7 +246,8 @@ struct logs_query {
   uint64_t request = 0;
   std::string container_id;
   uint32_t tail = 100;
-  ZEDOPS_FIELDS(request, container_id, tail)
+  std::string since{};  // stamp of a line: that and later ones, from the oldest on; empty: the last `tail`
+  ZEDOPS_FIELDS(request, container_id, tail, since)
 };
 // What of a container on this host counts when it is to be adopted, whosever it is.
 struct container_query {
@@ -287,7 +288,8 @@ struct logs_answer {
   uint64_t request = 0;
   std::vector<log_line> lines;
   std::optional<error> failure;
-  ZEDOPS_FIELDS(request, lines, failure)
+  bool cut = false;
+  ZEDOPS_FIELDS(request, lines, failure, cut)
 };
 struct incidents {             // what happened while nobody listened, and since; repeated until it is taken
   std::vector<incident> list;  // in order of `seq`

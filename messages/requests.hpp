@@ -194,7 +194,8 @@ struct suggest_ports {
 struct server_logs {
   std::string server;
   uint32_t tail = 100;
-  ZEDOPS_FIELDS(server, tail)
+  std::string since{};  // `at` of a line, or RFC 3339: lines of then and later, from the oldest on; else the last `tail`
+  ZEDOPS_FIELDS(server, tail, since)
 };
 struct list_operations {
   std::string server;

@@ -121,4 +121,18 @@ std::string format_duration(duration d) {
   return out;
 }
 
+std::optional<int64_t> nanoseconds_from_rfc3339(std::string_view text) {
+  constexpr size_t seconds_size = std::string_view("2024-05-01T12:00:00").size();
+  if (text.size() <= seconds_size || !text.ends_with('Z')) return std::nullopt;
+  const auto seconds = from_rfc3339(std::string(text.substr(0, seconds_size)) + "Z");
+  auto digits = text.substr(seconds_size, text.size() - seconds_size - 1);
+  if (!seconds || (!digits.empty() && digits.front() != '.')) return std::nullopt;
+  if (!digits.empty()) digits.remove_prefix(1);
+  if (digits.size() > 9 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return std::nullopt;
+  int64_t fraction = 0;
+  for (size_t i = 0; i < 9; ++i) fraction = fraction * 10 + (i < digits.size() ? digits[i] - '0' : 0);
+  return std::chrono::nanoseconds(seconds->time_since_epoch()).count() + fraction;
+}
+
 }  // namespace zedops::msg

@@ -242,11 +242,13 @@ struct suggest_reply {
 struct log_line {
   std::string stream;
   std::string text;
-  ZEDOPS_FIELDS(stream, text)
+  std::string at{};  // the Engine's stamp, RFC 3339 with nine digits; lines of one time are in order
+  ZEDOPS_FIELDS(stream, text, at)
 };
 struct logs_reply {
   std::vector<log_line> lines;
-  ZEDOPS_FIELDS(lines)
+  bool cut = false;  // more than fits: earlier ones are missing, or with `since` later ones, to be asked for next
+  ZEDOPS_FIELDS(lines, cut)
 };
 
 struct manager_status {

@@ -1,5 +1,6 @@
 // Questions of the manager. They never wait for a command.
 #include <algorithm>
+#include <deque>
 #include <mutex>
 
 #include "actors/agent/adoptable.hpp"
@@ -58,6 +59,43 @@ void describe(container_answer& out, docker::container_details c, const docker::
   out.unusual = std::move(c.unusual);
   out.view = std::move(c.view);
 }
+
+// What fits of the lines asked for: the newest ones of a tail, the oldest ones since a time. Filled on the adapter's
+// thread.
+class log_page {
+ public:
+  explicit log_page(const logs_query& q) : request_(q.request), from_oldest_(!q.since.empty()) {}
+
+  void add(docker::output from, std::string_view line) {
+    std::lock_guard lock(mutex_);
+    if (from_oldest_ && cut_) return;
+    const auto blank = line.find(' ');
+    const bool stamped = blank != std::string_view::npos && nanoseconds_from_rfc3339(line.substr(0, blank)).has_value();
+    log_line l{from == docker::output::out ? "stdout" : "stderr", std::string(stamped ? line.substr(blank + 1) : line),
+               std::string(stamped ? line.substr(0, blank) : "")};
+    bytes_ += l.text.size() + line_overhead;
+    lines_.push_back(std::move(l));
+    while (lines_.size() > 1 && (bytes_ > log_bytes_max || lines_.size() > log_lines_max)) {
+      auto& gone = from_oldest_ ? lines_.back() : lines_.front();
+      bytes_ -= gone.text.size() + line_overhead;
+      from_oldest_ ? lines_.pop_back() : lines_.pop_front();
+      cut_ = true;
+    }
+  }
+  logs_answer answer(std::optional<error> failure) {
+    std::lock_guard lock(mutex_);
+    return {request_, {lines_.begin(), lines_.end()}, std::move(failure), cut_};
+  }
+
+ private:
+  static constexpr size_t line_overhead = 64;
+  const uint64_t request_;
+  const bool from_oldest_;
+  std::mutex mutex_;
+  std::deque<log_line> lines_;
+  size_t bytes_ = 0;
+  bool cut_ = false;
+};
 
 }  // namespace
 
@@ -158,31 +196,25 @@ void core_state::on_logs_query(const logs_query& q) {
     return refuse({ec::forbidden, "container " + c->name + " does not belong to this manager", {}, {}});
   if (reading.size() >= log_queries_max)
     return refuse({ec::busy, "too many logs are being read on this host", "repeat in a moment", {}});
-  struct lines {
-    std::mutex mutex;
-    logs_answer answer;
-    size_t bytes = 0;
-  };
-  auto collected = std::make_shared<lines>();
-  collected->answer.request = q.request;
   docker::log_options o;
-  o.tail = std::clamp<uint32_t>(q.tail, 1, log_lines_max);
+  o.timestamps = true;
+  if (q.since.empty()) {
+    o.tail = std::clamp<uint32_t>(q.tail, 1, log_lines_max);
+  } else if (const auto ns = nanoseconds_from_rfc3339(q.since); ns && *ns > 0) {
+    o.since_ns = *ns;
+  } else {
+    return refuse(
+        {ec::bad_request, "'" + q.since.substr(0, 40) + "' is no time of a log", "give RFC 3339, in UTC", {}});
+  }
+  auto collected = std::make_shared<log_page>(q);
   const auto serial = ++reading_serial;
   // Called at the end of the stream or when its time is up, whichever is first.
   auto finish = [this, collected, serial](std::optional<error> failure) {
     if (reading.erase(serial) == 0) return;
-    std::lock_guard lock(collected->mutex);
-    collected->answer.failure = std::move(failure);
-    if (where == phase::live) send(collected->answer);
+    if (where == phase::live) send(collected->answer(std::move(failure)));
   };
   auto following = deps->env.engine.logs(
-      q.container_id, o,
-      [collected](docker::output from, std::string_view line) {
-        std::lock_guard lock(collected->mutex);
-        if (collected->bytes + line.size() > log_bytes_max) return;
-        collected->bytes += line.size();
-        collected->answer.lines.push_back({from == docker::output::out ? "stdout" : "stderr", std::string(line)});
-      },
+      q.container_id, o, [collected](docker::output from, std::string_view line) { collected->add(from, line); },
       [finish, post = post()](result<void> end) {
         post([finish, end = std::move(end)] { finish(end ? std::nullopt : std::optional(end.error())); });
       });

@@ -250,7 +250,7 @@ struct asker {
                      (*s)->name + " has no container, so there is no log",
                      "zedctl server history " + (*s)->name,
                      {}});
-    ask((*s)->agent, logs_query{0, (*s)->container_id, std::clamp<uint32_t>(q->tail, 1, 10'000)},
+    ask((*s)->agent, logs_query{0, (*s)->container_id, std::clamp<uint32_t>(q->tail, 1, 10'000), q->since},
         [w = &world, who = call.who](host_answer& got) {
           auto* lines = got.what ? std::get_if<logs_answer>(&*got.what) : nullptr;
           if (got.failure) return answer_error(*w, who, *got.failure);
@@ -258,6 +258,7 @@ struct asker {
           if (lines->failure) return answer_error(*w, who, *lines->failure);
           logs_reply r;
           r.lines = std::move(lines->lines);
+          r.cut = lines->cut;
           answer_result(*w, who, r);
         });
   }

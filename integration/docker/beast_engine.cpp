@@ -286,7 +286,7 @@ subscription beast_engine::logs(std::string id, log_options o, line_handler on_l
   if (o.tail > 0) target.with("tail", std::to_string(o.tail));
   if (o.follow) target.with("follow", "1");
   if (o.timestamps) target.with("timestamps", "1");
-  if (o.since != msg::never) target.with("since", seconds_text(o.since.time_since_epoch()));
+  if (o.since_ns > 0) target.with("since", seconds_text(std::chrono::nanoseconds{o.since_ns}));
   // The cancel of a stream that is still to be opened; cancel comes from any thread.
   struct shared {
     std::mutex lock;

@@ -141,8 +141,8 @@ struct pull_options {
 struct log_options {
   uint32_t tail = 0;  // last lines to begin with; zero: all
   bool follow = false;
-  bool timestamps = false;
-  msg::time_point since = msg::never;
+  bool timestamps = false;  // each line begins with its time, RFC 3339 with nine digits, and a blank
+  int64_t since_ns = 0;     // zero: from the beginning; else lines of then and later
 };
 
 struct event_options {

@@ -55,7 +55,7 @@ std::vector<msg::port_binding> bindings(const json* object) {
     auto proto = msg::enum_from_name<msg::protocol>(slash == std::string::npos ? "tcp" : key.substr(slash + 1));
     if (!inside || !proto || !list.is_array()) continue;
     for (const auto& entry : list)
-      if (auto outside = port_number(text(entry, "HostPort")))
+      if (auto outside = port_number(text(entry, "HostPort")); outside && *outside != 0)  // else the Engine chooses
         out.push_back({*outside, *inside, *proto, text(entry, "HostIp")});
   }
   return out;

@@ -165,52 +165,6 @@ int check_data(session& s, const arguments& a) {
   });
 }
 
-constexpr uint32_t follow_tail = 500;  // lines that may come between two looks and still be told apart
-constexpr std::chrono::milliseconds follow_pause{1'000};
-
-std::string lines_text(const std::vector<msg::log_line>& lines, size_t from) {
-  std::string out;
-  for (size_t i = from; i < lines.size(); ++i) {
-    out += lines[i].text;
-    if (out.empty() || out.back() != '\n') out += '\n';
-  }
-  return out;
-}
-
-bool same(const msg::log_line& a, const msg::log_line& b) { return a.stream == b.stream && a.text == b.text; }
-
-// How many lines of `now` were in `before` already: the longest end of `before` that `now` contains as a beginning
-// or, when nothing was lost, further on.
-size_t seen_lines(const std::vector<msg::log_line>& before, const std::vector<msg::log_line>& now) {
-  for (size_t length = std::min(before.size(), now.size()); length > 0; --length)
-    if (std::equal(before.end() - static_cast<std::ptrdiff_t>(length), before.end(), now.begin(), same)) return length;
-  return 0;
-}
-
-int logs(session& s, const arguments& a) {
-  msg::server_logs wish{a.one("NAME"), a.count("tail", 100)};
-  auto reply = s.ask<msg::logs_reply>("server.logs", wish);
-  if (!reply) return s.report(with_guess(s, reply.error(), wish.server));
-  if (!a.has("follow")) return s.show(*reply, [&] { return lines_text(reply->lines, 0); });
-  s.print(lines_text(reply->lines, 0));
-  auto before = std::move(reply->lines);
-  while (!s.was_interrupted()) {
-    s.outside().pause(follow_pause);
-    wish.tail = std::max(follow_tail, wish.tail);
-    auto more = s.ask<msg::logs_reply>("server.logs", wish);
-    if (!more) return s.report(more.error());
-    // The first look may have asked for fewer lines than these: compare the ends of both.
-    size_t known = seen_lines(before, more->lines);
-    if (known == 0 && !before.empty() && before.size() < more->lines.size()) {
-      auto at = std::search(more->lines.begin(), more->lines.end(), before.begin(), before.end(), same);
-      if (at != more->lines.end()) known = static_cast<size_t>(at - more->lines.begin()) + before.size();
-    }
-    s.print(lines_text(more->lines, known));
-    before = std::move(more->lines);
-  }
-  return exit_interrupted;
-}
-
 }  // namespace
 
 std::vector<command> server_commands() {
@@ -258,14 +212,6 @@ std::vector<command> server_commands() {
         {"--at", text, "TIME", "Its state then, and the events up to then: " + moment}},
        history,
        {"zedctl server history pz1 --time iso", "zedctl server history pz1 --at 7:1042"}},
-      {"server logs",
-       "The last lines its container wrote",
-       {{"NAME", server, "", which, arity::one},
-        {"-f,--follow", none, "", "Go on until Ctrl-C"},
-        {"--tail", number, "N", "So many lines; default 100"}},
-       logs,
-       {"zedctl logs -f pz1"},
-       "logs"},
       {"server sync",
        "Compare records with what the agents see, now",
        {{"NAME", server, "", "Only the agent of this server"}, {"--agent", agent, "A", "Only this agent"}},

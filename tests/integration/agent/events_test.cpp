@@ -106,6 +106,33 @@ TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
   auto logs = heard<logs_answer>([](auto& a) { return a.request == 13; });
   CHECK_FALSE(logs.failure);
   REQUIRE(logs.lines.size() == 2);
+  CHECK_FALSE(logs.cut);
+  // From the second one on, and nothing before it.
+  say(logs_query{16, id, 10, logs.lines[1].at});
+  auto later = heard<logs_answer>([](auto& a) { return a.request == 16; });
+  REQUIRE(later.lines.size() == 1);
+  CHECK(later.lines[0].text == logs.lines[1].text);
+  CHECK(later.lines[0].at == logs.lines[1].at);
+  say(logs_query{17, id, 10, "yesterday"});
+  CHECK(heard<logs_answer>([](auto& a) { return a.request == 17; }).failure->code == ec::bad_request);
+  // More than one answer holds: of a tail the newest, of later ones the oldest.
+  const auto much = docker("run -d --label zedops.managed=true --label zedops.manager=" + manager_id() +
+                           " zedops/busybox:test sh -c 'seq 1 6000; exec sleep 1000'");
+  const auto noisy = much.substr(0, much.find('\n'));
+  const auto patience = std::chrono::steady_clock::now() + 20s;
+  while (docker("logs --tail 1 " + noisy) != "6000\n") REQUIRE(std::chrono::steady_clock::now() < patience);
+  say(sync_query{18});
+  heard<inventory>([](auto& a) { return a.request == 18; });
+  say(logs_query{19, noisy, 10'000});
+  auto newest = heard<logs_answer>([](auto& a) { return a.request == 19; });
+  CHECK(newest.lines.size() == 5'000);
+  CHECK(newest.lines.back().text == "6000");
+  say(logs_query{20, noisy, 10, "2020-01-01T00:00:00Z"});
+  auto oldest = heard<logs_answer>([](auto& a) { return a.request == 20; });
+  CHECK(oldest.cut);
+  REQUIRE(oldest.lines.size() == 5'000);
+  CHECK(oldest.lines.front().text == "1");
+  docker("rm -f " + noisy);
 
   say(logs_query{14, "0123456789ab", 10});
   CHECK(heard<logs_answer>([](auto& a) { return a.request == 14; }).failure->code == ec::not_found);

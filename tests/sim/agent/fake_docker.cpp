@@ -293,8 +293,8 @@ void fake_docker::inspect_network(std::string name, request_options, handler<net
 void fake_docker::create_network(std::string, docker::labels, request_options, handler<std::string> h) { h(away()); }
 void fake_docker::connect_network(std::string, std::string, request_options, handler<effect> h) { h(away()); }
 
-subscription fake_docker::logs(std::string, log_options, line_handler line, end_handler end) {
-  line(output::out, "hello");
+subscription fake_docker::logs(std::string, log_options o, line_handler line, end_handler end) {
+  line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z hello" : "hello");
   end({});
   return {};
 }

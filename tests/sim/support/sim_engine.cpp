@@ -270,14 +270,14 @@ void sim_engine::connect_network(std::string, std::string, request_options o, ha
       touch::changes, o, []() -> result<effect> { return effect::done; }, std::move(h));
 }
 
-subscription sim_engine::logs(std::string, log_options, line_handler line, end_handler end) {
+subscription sim_engine::logs(std::string, log_options o, line_handler line, end_handler end) {
   if (errand::current()) {
-    line(output::out, "hello");
+    line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z hello" : "hello");
     end({});
     return {};
   }
-  time_.later(duration{5}, [line = std::move(line), end = std::move(end)] {
-    line(output::out, "hello");
+  time_.later(duration{5}, [o, line = std::move(line), end = std::move(end)] {
+    line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z hello" : "hello");
     end({});
   });
   return {};

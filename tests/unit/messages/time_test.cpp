@@ -51,3 +51,12 @@ TEST_CASE("duration: what was written is read again, and a number needs its unit
     CHECK(!parse_duration(text));
   }
 }
+
+TEST_CASE("time: nanoseconds of the Engine's stamps", "[unit][messages]") {
+  CHECK(nanoseconds_from_rfc3339("1970-01-01T00:00:01.000000002Z") == 1'000'000'002);
+  CHECK(nanoseconds_from_rfc3339("1970-01-01T00:00:01.5Z") == 1'500'000'000);
+  CHECK(nanoseconds_from_rfc3339("1970-01-01T00:00:01Z") == 1'000'000'000);
+  for (const char* bad : {"", "1970-01-01T00:00:01", "1970-01-01T00:00:01.0000000001Z", "1970-01-01T00:00:01,5Z",
+                          "1970-01-01T00:00:01.x5Z", "soon Z"})
+    CHECK_FALSE(nanoseconds_from_rfc3339(bad));
+}

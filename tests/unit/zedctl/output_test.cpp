@@ -1,4 +1,6 @@
 // What is written: tables, colours, forms.
+#include <fmt/format.h>
+
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
 #include "tools/zedctl/facts_text.hpp"
@@ -365,19 +367,57 @@ TEST_CASE("sync: counts, and the exit status of the agents that failed", "[unit]
   CHECK_THAT(b.err.str(), Contains("host2: next: look at it") && Contains("host1: changed: s1"));
 }
 
-TEST_CASE("logs -f: new lines only, until Ctrl-C", "[unit][zedctl]") {
+TEST_CASE("logs -f: every line once, in order, whatever it says and however many come", "[unit][zedctl]") {
   bench b;
-  std::vector<msg::log_line> lines{{"stdout", "one"}, {"stdout", "two"}};
-  b.manager["server.logs"] = [&](const seen_request& r) {
-    auto tail = msg::unpack_map<msg::server_logs>(r.body)->tail;
-    auto from = lines.size() > tail ? lines.end() - tail : lines.begin();
-    auto answer = answers{result_of(msg::logs_reply{{from, lines.end()}})};
-    lines.push_back({"stdout", "line " + std::to_string(lines.size())});
-    return answer;
+  std::vector<msg::log_line> lines;
+  const auto write = [&](int64_t at, std::string text) {
+    lines.push_back({"stdout", std::move(text), fmt::format("2026-01-01T00:00:00.{:09}Z", at)});
   };
-  b.on_wait = [&](milliseconds now) { b.ctrl_c = now >= 3s; };
-  CHECK(b.run({"logs", "-f", "--tail", "1", "pz1"}) == 130);
-  CHECK(b.out.str() == "two\nline 2\nline 3\n");
+  write(1, "old");
+  write(2, "same");
+  write(2, "same");  // in one nanosecond
+  int looks = 0;
+  b.manager["server.logs"] = [&](const seen_request& r) {
+    const auto q = *msg::unpack_map<msg::server_logs>(r.body);
+    ++looks;
+    if (looks == 2) return answers{error_of(msg::ec::agent_unreachable, "host1 is away")};
+    msg::logs_reply page;
+    if (q.since.empty()) {
+      page.lines.assign(lines.end() - std::min<std::ptrdiff_t>(q.tail, static_cast<std::ptrdiff_t>(lines.size())),
+                        lines.end());
+    } else {
+      for (const auto& l : lines)
+        if (l.at >= q.since) page.lines.push_back(l);
+      page.cut = page.lines.size() > 3;  // so few that one moment fills a page
+      if (page.cut) page.lines.resize(3);
+    }
+    if (looks == 1)
+      for (int i = 0; i < 5; ++i) write(2 + i, "same");  // the first of them in the nanosecond of the last
+    return answers{result_of(page)};
+  };
+  b.on_wait = [&](milliseconds now) { b.ctrl_c = now >= 4s; };
+  CHECK(b.run({"logs", "-f", "--tail", "2", "pz1"}) == 130);
+  CHECK(b.out.str() == "same\nsame\nsame\nsame\nsame\nsame\nsame\n");
+  CHECK_THAT(b.err.str(), Contains("waiting: host1 is away"));
+  looks = 10;
+  b.ctrl_c = false;
+  b.out.str("");
+  b.on_wait = [&](milliseconds) { b.ctrl_c = true; };
+  CHECK(b.run({"logs", "-f", "--tail", "1", "-t", "pz1"}) == 130);
+  CHECK(b.out.str() == "2026-01-01T00:00:00.000000006Z same\n");
+}
+
+TEST_CASE("logs: what did not fit is said", "[unit][zedctl]") {
+  bench b;
+  b.says("server.logs", msg::logs_reply{{{"stdout", "new", "2026-01-01T00:00:00.000000000Z"}}, true});
+  CHECK(b.run({"logs", "pz1"}) == 0);
+  CHECK(b.out.str() == "new\n");
+  CHECK_THAT(b.err.str(), Contains("earlier lines were left out"));
+  bench later;
+  later.says("server.logs", msg::logs_reply{{{"stdout", "new", "2026-01-01T00:00:00.000000000Z"}}, true});
+  CHECK(later.run({"logs", "pz1", "--since", "2026-01-01T00:00:00Z"}) == 0);
+  CHECK(later.body<msg::server_logs>("server.logs").since == "2026-01-01T00:00:00.000Z");
+  CHECK_THAT(later.err.str(), Contains("there are later lines"));
 }
 
 TEST_CASE("texts of others: no control character reaches the terminal", "[unit][zedctl]") {
