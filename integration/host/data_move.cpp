@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <set>
 
 #include "integration/host/tree_copy.hpp"
 #include "messages/names.hpp"
@@ -91,8 +92,17 @@ struct survey {
   std::string obstacle;
 };
 
+// The copy has the holes of the original.
+uint64_t room_of(int dir, const char* name, const struct stat& info) {
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (static_cast<uint64_t>(info.st_blocks) * 512 >= size) return size;
+  unique_fd file(::openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  return file ? data_bytes(file.get(), size) : size;
+}
+
 survey look_through(int tree) {
   survey s;
+  std::set<std::pair<dev_t, ino_t>> linked;  // files of several names are copied once
   auto outcome = walk(tree, size_entries_max, [&](int at, const char* name, bool is_dir) {
     struct stat info {};
     if (::fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;  // it vanished: it still runs
@@ -105,13 +115,14 @@ survey look_through(int tree) {
       s.obstacle = "it holds another data root";
     } else if (S_ISREG(info.st_mode)) {
       s.size.bytes += static_cast<uint64_t>(info.st_size);
+      const bool counted = info.st_nlink > 1 && !linked.insert({info.st_dev, info.st_ino}).second;
+      if (!counted) s.room += room_of(at, name, info);
     } else if (!S_ISLNK(info.st_mode)) {
       s.obstacle = fmt::format("{} in it is a special file (a pipe, a socket or a device)", name);
     }
     return s.obstacle.empty();
   });
   if (s.obstacle.empty() && !outcome.error.empty()) s.obstacle = outcome.error;
-  s.room += s.size.bytes;
   return s;
 }
 
@@ -327,8 +338,8 @@ msg::result<void> place_copy(const copy_request& r) {
   if (!p) return msg::fail(std::move(p.error()));
   const auto path = r.to.data_path + "/" + r.name;
   if (!p->folder) return failed("putting the copy to " + path, ENOENT);
-  if (::renameat2(p->folder.get(), copy_name, p->to.get(), r.name.c_str(), RENAME_NOREPLACE) != 0)
-    return failed("putting the copy to " + path, errno);
+  if (int error = rename_new(p->folder.get(), copy_name, p->to.get(), r.name.c_str()))
+    return failed("putting the copy to " + path, error);
   if (::fsync(p->folder.get()) != 0 || ::fsync(p->to.get()) != 0) return failed("writing out " + path, errno);
   return {};
 }
@@ -340,9 +351,9 @@ msg::result<std::string> drop_copy(const copy_request& r, copy_fate fate) {
   const auto folder = folder_of(r);
   const auto path = r.to.data_path + "/" + folder;
   const char* name = r.name.c_str();
-  if (stage_of(*p) == copy_stage::placed && is_there(p->to.get(), name) == there::yes &&
-      ::renameat2(p->to.get(), name, p->folder.get(), copy_name, RENAME_NOREPLACE) != 0)
-    return failed("taking back " + r.to.data_path + "/" + r.name, errno);
+  if (stage_of(*p) == copy_stage::placed && is_there(p->to.get(), name) == there::yes)
+    if (int error = rename_new(p->to.get(), name, p->folder.get(), copy_name))
+      return failed("taking back " + r.to.data_path + "/" + r.name, error);
   if (fate == copy_fate::keep) return path + "/" + copy_name;
   p->folder = {};
   auto gone = remove_dir(p->to.get(), r.to.data_path, folder);

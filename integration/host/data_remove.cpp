@@ -86,12 +86,14 @@ class remover {
 
   // A tree may be deeper than the descriptors we allow ourselves: its deep part is moved up to the top.
   bool park(int dir, const std::string& path, const char* name) {
+    int error = EEXIST;
     for (unsigned tries = 0; tries < passes_max; ++tries) {
       auto place = fmt::format(".deep-{}", parked_++);
-      if (::renameat2(dir, name, top_.get(), place.c_str(), RENAME_NOREPLACE) == 0) return parked_in_pass_ = true;
-      if (errno != EEXIST) break;
+      error = rename_new(dir, name, top_.get(), place.c_str());
+      if (error == 0) return parked_in_pass_ = true;
+      if (error != EEXIST) break;
     }
-    return stop(path, errno_text(errno));
+    return stop(path, errno_text(error));
   }
 
   unique_fd top_;
@@ -173,8 +175,10 @@ msg::result<void> take_out(int root, int tree, const std::string& path, const st
   auto into = open_dir_at(root, trash.c_str());
   if (!into) return failed(trash);
   for (const auto& name : *names)
-    if (::renameat2(tree, name.c_str(), into.get(), name.c_str(), RENAME_NOREPLACE) != 0 && errno != ENOENT)
+    if (int error = rename_new(tree, name.c_str(), into.get(), name.c_str()); error != 0 && error != ENOENT) {
+      errno = error;
       return failed(name);
+    }
   ::fsync(tree);
   return {};
 }
@@ -247,8 +251,7 @@ msg::result<removed_tree> remove_tree(const remove_request& request) {
     if (rest) rest->bytes += *freed;
     return rest;
   }
-  if (::renameat2(root->get(), name, root->get(), trash.c_str(), RENAME_NOREPLACE) != 0)
-    return refuse(errno_text(errno));
+  if (int error = rename_new(root->get(), name, root->get(), trash.c_str())) return refuse(errno_text(error));
   ::fsync(root->get());  // only makes a resumption likelier to find it renamed; either name is handled
   auto removed = remover().run(root->get(), request.root.data_path, trash);
   if (!removed) return msg::fail(std::move(removed.error()));

@@ -46,7 +46,7 @@ int write_marker(int dir, const std::string& owner) {
   if (written < 0) return errno;
   if (static_cast<size_t>(written) != text.size()) return ENOSPC;
   if (::fsync(file.get()) != 0) return errno;
-  if (::renameat2(dir, marker_draft, dir, marker_name, RENAME_NOREPLACE) != 0) return errno;
+  if (int error = rename_new(dir, marker_draft, dir, marker_name)) return error;
   return ::fsync(dir) != 0 ? errno : 0;
 }
 

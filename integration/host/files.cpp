@@ -79,6 +79,37 @@ bool is_mount_root(int dir, int parent) {
   return ::fstat(dir, &own) != 0 || ::fstat(parent, &above) != 0 || own.st_dev != above.st_dev;
 }
 
+int rename_checked(int from_dir, const char* from, int to_dir, const char* to) {
+  struct stat info {};
+  if (::fstatat(from_dir, from, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno;
+  if (!S_ISDIR(info.st_mode)) {  // a link is made or refused in one step
+    if (::linkat(from_dir, from, to_dir, to, 0) != 0) return errno;
+    return ::unlinkat(from_dir, from, 0) == 0 ? 0 : errno;
+  }
+  if (::fstatat(to_dir, to, &info, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
+  if (errno != ENOENT) return errno;
+  return ::renameat(from_dir, from, to_dir, to) == 0 ? 0 : errno;  // onto a directory with content it fails, too
+}
+
+int rename_new(int from_dir, const char* from, int to_dir, const char* to) {
+  if (::renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0) return 0;
+  const bool cannot = errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
+  return cannot ? rename_checked(from_dir, from, to_dir, to) : errno;
+}
+
+uint64_t data_bytes(int fd, uint64_t size) {
+  uint64_t bytes = 0;
+  for (off_t at = 0; at < static_cast<off_t>(size);) {
+    const auto data = ::lseek(fd, at, SEEK_DATA);
+    if (data < 0) return errno == ENXIO ? bytes : size;  // nothing but a hole; or holes are not told here
+    const auto hole = ::lseek(fd, data, SEEK_HOLE);
+    if (hole < 0) return size;
+    bytes += static_cast<uint64_t>(hole - data);
+    at = hole;
+  }
+  return bytes;
+}
+
 int list_dir(int dir, const std::function<bool(const char*, bool)>& visit) {
   // A descriptor of its own: the stream owns it, and the position of the caller's is not moved.
   int own = ::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -59,6 +59,14 @@ bool is_mount_root(int dir, int parent);
 // returning false ends the listing. Returns 0 or errno.
 int list_dir(int dir, const std::function<bool(const char* name, bool is_dir)>& visit);
 
+// Renames and never replaces anything. File systems that cannot promise that (NFS, CephFS, 9p, older ZFS) are asked first
+// whether something is there: nobody but the agent makes entries in a data root's top. Returns 0 or errno.
+int rename_new(int from_dir, const char* from, int to_dir, const char* to);
+int rename_checked(int from_dir, const char* from, int to_dir, const char* to);  // the second way, always
+
+// Bytes of a file that are on disk, its holes left out.
+uint64_t data_bytes(int fd, uint64_t size);
+
 struct walk_outcome {
   uint64_t entries = 0;
   bool stopped = false;  // by the visitor

@@ -333,3 +333,35 @@ TEST_CASE("adopt: the copy can be looked at and taken back when its originals ar
   CHECK(text_of(fs::path(*kept) / "bin/lib/engine").size() == 2'000'000);
   CHECK_FALSE(fs::exists(d.made()));
 }
+
+TEST_CASE("move: holes stay holes, and only what is written needs room", "[integration][host][fc-23]") {
+  two_roots d;
+  const auto sparse = d.servers() / "alpha/data/sparse.db";
+  {
+    std::ofstream out(sparse);
+    out << "head";
+    out.seekp(64 << 20);
+    out << "middle";
+  }
+  REQUIRE(::truncate(sparse.c_str(), off_t{1} << 30) == 0);
+  REQUIRE(host::check_copy(d.request()));
+  REQUIRE(host::copy_tree(d.request(), on_and_on));
+  REQUIRE(host::place_copy(d.request()));
+  const auto copy = d.moved() / "data/sparse.db";
+  CHECK(look(copy).st_size == off_t{1} << 30);
+  CHECK(look(copy).st_blocks * 512 < 16 << 20);
+  std::ifstream in(copy);
+  std::string head(4, ' '), middle(6, ' ');
+  in.read(head.data(), 4);
+  in.seekg(64 << 20);
+  in.read(middle.data(), 6);
+  CHECK(head == "head");
+  CHECK(middle == "middle");
+}
+
+TEST_CASE("move: room is asked for what will be written", "[integration][host][fc-23]") {
+  two_roots d;
+  std::ofstream(d.servers() / "alpha/data/huge") << "x";
+  REQUIRE(::truncate((d.servers() / "alpha/data/huge").c_str(), off_t{4} << 40) == 0);
+  CHECK(host::check_copy(d.request()));
+}

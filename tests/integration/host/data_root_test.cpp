@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "integration/host/files.hpp"
 #include "tests/integration/host/disk.hpp"
 
 using namespace zedops;
@@ -133,4 +134,27 @@ TEST_CASE("directories: a full disk is named as such", "[integration][host][fc-6
           auto made = host::make_dirs({d.root, "alpha", {"a", "b", "c", "d"}, {}, {}});
           return made ? "made on a full disk" : std::string(msg::name_of(made.error().code));
         }) == "store_full");
+}
+
+TEST_CASE("rename: without the kernel's promise nothing is replaced either", "[integration][host]") {
+  disk d;
+  fs::create_directories(d.path / "dir/sub");
+  fs::create_directories(d.path / "other/sub");
+  std::ofstream(d.path / "file") << "one";
+  std::ofstream(d.path / "second") << "two";
+  const int at = ::open(d.path.c_str(), O_RDONLY | O_DIRECTORY);
+  REQUIRE(at >= 0);
+  for (auto* rename : {&host::rename_checked, &host::rename_new}) {
+    CHECK(rename(at, "dir", at, "other") == EEXIST);
+    CHECK(rename(at, "file", at, "second") == EEXIST);
+    CHECK(rename(at, "nowhere", at, "new") == ENOENT);
+    CHECK(rename(at, "dir", at, "new-dir") == 0);
+    CHECK(fs::exists(d.path / "new-dir/sub"));
+    CHECK_FALSE(fs::exists(d.path / "dir"));
+    CHECK(rename(at, "file", at, "new-file") == 0);
+    CHECK_FALSE(fs::exists(d.path / "file"));
+    CHECK(rename(at, "new-file", at, "file") == 0);
+    CHECK(rename(at, "new-dir", at, "dir") == 0);
+  }
+  ::close(at);
 }
