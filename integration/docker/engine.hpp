@@ -85,7 +85,7 @@ struct container_details {
   std::vector<std::string> unusual;  // "privileged", "devices", "host network": what our own containers never have
   std::vector<std::string> networks;
   msg::server_spec spec;  // in force, maybe the image's; without ports, mounts, labels and the four above
-  std::map<std::string, std::string> addresses;  // network -> the container's IPv4 address there, while it runs
+  std::map<std::string, std::string> addresses;  // network -> the container's address there, while it runs; IPv6 if it has no other
 };
 
 struct image_info {

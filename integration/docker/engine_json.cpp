@@ -265,7 +265,9 @@ msg::result<container_details> parse_details(std::string_view body) {
     if (auto networks = child(*net, "Networks"); networks && networks->is_object())
       for (const auto& [name, card] : networks->items()) {
         out.networks.push_back(name);
-        if (auto address = text(card, "IPAddress"); !address.empty()) out.addresses.emplace(name, std::move(address));
+        auto address = text(card, "IPAddress");
+        if (address.empty()) address = text(card, "GlobalIPv6Address");  // a network without IPv4
+        if (!address.empty()) out.addresses.emplace(name, std::move(address));
       }
   return out;
 }

@@ -98,27 +98,51 @@ int complete(session& s, const arguments& a) {
   auto words = a.all("WORD");
   std::string current = words.empty() ? "" : words.back();
   if (!words.empty()) words.pop_back();
+  // "--server=pz": the value is what is typed.
+  std::string before;
+  if (const auto at = current.find('='); current.starts_with("--") && at != std::string::npos) {
+    words.push_back(current.substr(0, at));
+    before = current.substr(0, at + 1);
+    current = current.substr(at + 1);
+  }
+  // Names are asked of the manager that the line speaks of.
+  auto flags = s.flags();
+  for (size_t i = 0; i < words.size(); ++i)
+    for (auto [flag, out] : {std::pair{"--context", &flags.context}, std::pair{"--endpoint", &flags.endpoint}}) {
+      const std::string with_value = std::string(flag) + "=";
+      if (words[i] == flag && i + 1 < words.size()) *out = words[i + 1];
+      else if (words[i].starts_with(with_value)) *out = words[i].substr(with_value.size());
+    }
+  session asked(s.outside(), flags);
   auto line = read_line(words);
-  auto found = candidates(s, line, current);
+  auto found = candidates(asked, line, current);
   std::erase_if(found, [&](const std::string& text) {
     bool used = std::ranges::find(line.values, text) != line.values.end();
     return used || (text != files && !text.starts_with(current));
   });
   std::string out;
-  for (const auto& text : found) out += text + '\n';
+  for (const auto& text : found) out += (text == files ? "" : before) + text + '\n';
   s.print(out);
   return exit_ok;
 }
 
 constexpr const char* bash_script = R"sh(# bash completion for zedctl
 _zedctl() {
-  local cur=${COMP_WORDS[COMP_CWORD]} out
-  out=$(zedctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null) || return
+  # The line itself: COMP_WORDS is split at "=" and ":", too, and only what follows those is replaced.
+  local line=${COMP_LINE:0:COMP_POINT} words cur out word
+  read -ra words <<<"$line"
+  [[ $line == *[[:space:]] ]] && words+=("")
+  cur=${words[-1]}
+  out=$(zedctl __complete -- "${words[@]:1}" 2>/dev/null) || return
+  COMPREPLY=()
   if [[ $out == :files ]]; then
-    COMPREPLY=($(compgen -f -- "$cur"))
+    mapfile -t COMPREPLY < <(compgen -f -- "${cur##*=}")
     return
   fi
-  COMPREPLY=($(compgen -W "$out" -- "$cur"))
+  local kept=${cur%"${cur##*[=:]}"}
+  while IFS= read -r word; do
+    [[ -n $word && $word == "$cur"* ]] && COMPREPLY+=("${word#"$kept"}")
+  done <<<"$out"
 }
 complete -F _zedctl zedctl
 )sh";

@@ -61,8 +61,9 @@ std::string line_of(const session& s, const msg::event& e) {
 
 void tell_gap(session& s, const event_gap& gap) {
   if (s.machine()) {
-    s.print(object_json({{"type", "gap"}, {"reason", gap.reason}, {"after", gap.after}, {"through", gap.through}}, -1) +
-            '\n');
+    const auto json =
+        object_json({{"type", "gap"}, {"reason", gap.reason}, {"after", gap.after}, {"through", gap.through}}, -1);
+    s.print(s.flags().output == form::yaml ? "---\n" + s.structured(json) : json + '\n');
     return;
   }
   s.tell(fmt::format("gap: events after {} up to {} are lost to us: {}", gap.after, gap.through, gap.reason));

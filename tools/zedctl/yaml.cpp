@@ -38,8 +38,32 @@ bool fits_block(std::string_view text) {
   return many && printable && text.front() != ' ' && text.front() != '\n';
 }
 
-std::string quoted(std::string_view text) {  // a JSON string is a YAML double-quoted string
-  return json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
+// A JSON string is a YAML double-quoted string, but for what YAML does not call printable.
+std::string quoted(std::string_view text) {
+  struct escape {
+    std::string_view bytes, as;
+  };
+  constexpr std::array unprintable = {escape{"\x7f", "\\x7f"}, escape{"\xe2\x80\xa8", "\\u2028"},
+                                      escape{"\xe2\x80\xa9", "\\u2029"}, escape{"\xef\xbb\xbf", "\\ufeff"}};
+  const auto whole = json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string out;
+  for (std::string_view rest = whole; !rest.empty();) {
+    const auto e = std::ranges::find_if(unprintable, [&](const escape& x) { return rest.starts_with(x.bytes); });
+    const auto c1 = rest.size() > 1 && rest[0] == '\xc2' && static_cast<unsigned char>(rest[1]) < 0xa0;
+    if (e != unprintable.end()) {
+      out += e->as;
+      rest.remove_prefix(e->bytes.size());
+    } else if (c1) {
+      constexpr std::string_view hex = "0123456789abcdef";
+      const auto byte = static_cast<unsigned char>(rest[1]);
+      out += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+      rest.remove_prefix(2);
+    } else {
+      out += rest.front();
+      rest.remove_prefix(1);
+    }
+  }
+  return out;
 }
 
 void write(std::string& out, const json& j, size_t indent);

@@ -171,14 +171,16 @@ class Zedctl(WorldCase):
         script = f'''
             PATH={BIN}:$PATH
             source <(zedctl completion bash)
-            offer() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _zedctl; echo "${{COMPREPLY[*]}}"; }}
-            offer zedctl serv
-            offer zedctl server check
-            offer zedctl start complete
-            offer zedctl ps --agent ""
+            offer() {{ COMP_LINE=$1; COMP_POINT=${{#1}}; _zedctl; echo "${{COMPREPLY[*]}}"; }}
+            offer "zedctl serv"
+            offer "zedctl server check"
+            offer "zedctl start complete"
+            offer "zedctl ps --agent "
+            offer "zedctl ps --agent="
+            offer "zedctl --endpoint $ZEDCTL_ENDPOINT server st"
         '''
         out = subprocess.run(["bash", "-c", script], env=w.env, capture_output=True, text=True, timeout=30)
-        self.assertEqual(out.stdout.split("\n"), ["server", "check-data", name, "host1", ""], out.stderr)
+        self.assertEqual(out.stdout.split("\n"), ["server", "check-data", name, "host1", "host1", "start stop", ""], out.stderr)
 
     def test_doctor_names_what_is_wrong(self):
         w = self.world

@@ -182,6 +182,8 @@ TEST_CASE("completion: nouns, verbs, flags, values and live names", "[unit][zedc
   CHECK(offered({"server", "create", "x", "--template", "t"}) == std::set<std::string>{"teeworlds"});
   CHECK(offered({"ps", "-o", "j"}) == std::set<std::string>{"json"});
   CHECK(offered({"store", "backup", ""}) == std::set<std::string>{":files"});
+  CHECK(offered({"ps", "--agent="}) == std::set<std::string>{"--agent=host1"});
+  CHECK(offered({"--endpoint", "ipc:///run/other.ipc", "server", "start", ""}) == std::set<std::string>{"pz1", "web"});
   CHECK(offered({"nonsense", ""}).empty());
 }
 

@@ -54,3 +54,11 @@ TEST_CASE("yaml: a top-level list and scalars", "[unit][zedctl]") {
   CHECK(yaml_from_json("[]") == "[]\n");
   CHECK(yaml_from_json("\"no\"") == "\"no\"\n");
 }
+
+TEST_CASE("yaml: what YAML does not call printable is escaped", "[unit][zedctl]") {
+  CHECK(yaml_scalar("a\x7f") == "\"a\\x7f\"");
+  CHECK(yaml_scalar("a\xc2\x85") == "\"a\\x85\"");
+  CHECK(yaml_scalar("a\xe2\x80\xa8") == "\"a\\u2028\"");
+  CHECK(yaml_scalar("\xef\xbb\xbf") == "\"\\ufeff\"");
+  CHECK(yaml_scalar("\xc2\xa0\xc3\xa4") == "\"\xc2\xa0\xc3\xa4\"");
+}
