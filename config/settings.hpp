@@ -25,7 +25,8 @@ struct manager_settings {
   std::vector<std::string> events;
   msg::duration sync_interval{};
   msg::duration retention{};
-  uint32_t history_max = 0;  // events kept for replay
+  uint32_t history_max = 0;          // events kept for replay
+  uint32_t hold_recovery_above = 0;  // percent
   msg::duration agent_suspect_after{};
   msg::duration agent_unreachable_after{};
   msg::duration timeout_create{};

@@ -13,7 +13,10 @@ std::vector<msg::numbered_fact> number(const msg::agent& a, std::vector<msg::fac
 // Of `of` servers that have a container, or had one, `gone` are without in one look: so many at once that it is not
 // their own fate. Few servers prove nothing.
 inline constexpr size_t mass_loss_min = 5;
-constexpr bool is_mass_loss(size_t gone, size_t of) { return gone >= mass_loss_min && 2 * gone > of; }
+// More than so many percent of them; with 100 it never is.
+constexpr bool is_mass_loss(size_t gone, size_t of, uint32_t percent) {
+  return gone >= mass_loss_min && 100 * gone > uint64_t{percent} * of;
+}
 
 // Repeated notices for one server within ten seconds cause one sync; while one runs nothing is started, but one
 // follow-up runs when it is over.

@@ -25,6 +25,7 @@ struct policy {
   core::restart_policy restarts;
   decltype(core::context::time_max) time_max = core::context{}.time_max;
   uint64_t history_max = 1'000'000;    // events kept
+  uint32_t hold_recovery_above = 50;   // percent of an agent's servers gone in one look: nothing recovers by itself
   msg::duration clock_trust{600'000};  // nothing is purged by time alone before the clock has gone evenly for so long
 };
 
@@ -47,6 +48,12 @@ class live_policy {
   policy now_;
 };
 
+// Messages on their way to one actor. The ones who send count in, the actor counts out.
+struct queue_gauge {
+  std::atomic<uint64_t> now{0};
+  std::atomic<uint64_t> max{0};  // since the process began
+};
+
 // How much a manager has to do, for people who watch it. Maxima are since the process began.
 struct load_gauges {
   std::atomic<uint64_t> entries{0};          // committed
@@ -55,7 +62,25 @@ struct load_gauges {
   std::atomic<uint64_t> commit_us_total{0};  // from the first look at a batch to its durable end
   std::atomic<uint64_t> commit_us_max{0};
   std::atomic<uint64_t> clients_waiting{0};  // for the end of an operation
+  std::atomic<uint64_t> decisions{0};
+  std::atomic<uint64_t> decision_us_total{0};
+  std::atomic<uint64_t> decision_us_max{0};
+  std::atomic<uint64_t> sweep_late_us_max{0};  // how much later than it should a look for deadlines was made
+  queue_gauge gateway, reader, agents;
 
+  static constexpr uint64_t queue_long = 10'000;  // told in the log
+
+  // Whether the queue is longer than it should ever be.
+  static bool in(queue_gauge& q) {
+    const auto n = q.now.fetch_add(1) + 1;
+    raise(q.max, n);
+    return n >= queue_long;
+  }
+  static void out(queue_gauge& q) { q.now.fetch_sub(1); }
+  static uint64_t microseconds_since(std::chrono::steady_clock::time_point begun) {
+    const auto took = std::chrono::steady_clock::now() - begun;
+    return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  }
   static void raise(std::atomic<uint64_t>& max, uint64_t to) {
     for (auto now = max.load(); now < to && !max.compare_exchange_weak(now, to);) {
     }

@@ -434,7 +434,10 @@ rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_h
     self->state.self = self;
     self->state.world = w;
     self->state.to = std::move(to);
-    return {[self](rt::client_call& call) { self->state.handle(call); }};
+    return {[self](rt::client_call& call) {
+      load_gauges::out(self->state.world->load.gateway);
+      self->state.handle(call);
+    }};
   });
 }
 

@@ -97,9 +97,10 @@ void host_state::on_inventory(inventory& inv) {
   const auto a = record();
   const auto n = inv.failure || !a ? embodied{} : count_embodied(*world, inv);
   std::optional<fact> news;
-  if (a && a->held_since == never && core::is_mass_loss(n.vanished, n.all))
+  const auto percent = world->rules().hold_recovery_above;
+  if (a && a->held_since == never && core::is_mass_loss(n.vanished, n.all, percent))
     news = recovery_held{n.vanished, n.all, wall()};
-  else if (a && a->held_since != never && !inv.failure && !core::is_mass_loss(n.absent, n.all))
+  else if (a && a->held_since != never && !inv.failure && !core::is_mass_loss(n.absent, n.all, percent))
     news = recovery_released{"most of its servers have a container again"};
   if (!news) return merge(inv);
   if (std::holds_alternative<recovery_held>(*news))

@@ -174,7 +174,10 @@ rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_p
     self->state.begin_beats();
     self->set_down_handler([self](caf::down_msg& dm) { self->state.on_down(dm); });
     return {
-        [self](rt::agent_said& m) { self->state.on_said(m); },
+        [self](rt::agent_said& m) {
+          load_gauges::out(self->state.world->load.agents);
+          self->state.on_said(m);
+        },
         [self](const rt::peer_lost& m) { self->state.on_peer_lost(m); },
         [self](rt::to_host& m) { self->send(self->state.host(m.agent), std::move(m)); },
         [self](rt::warm_atom) { self->state.start_known(); },

@@ -66,7 +66,7 @@ void end(caf::actor_system& sys, const std::function<void()>& drive, const Handl
 
 node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::function<void(std::string)> on_core_lost,
            std::function<void()> drive)
-    : sys_(sys), drive_(std::move(drive)), to_(std::make_unique<handles>()) {
+    : sys_(sys), world_(world), drive_(std::move(drive)), to_(std::make_unique<handles>()) {
   auto& h = *to_;
   tell_missing_templates(world);
   auto host_peers = std::make_shared<host_handles>();
@@ -91,9 +91,18 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
 node::~node() { stop(); }
 
 void node::request(rt::client_call call) {
-  caf::anon_send(is_read(call.verb) ? to_->reader : to_->gateway, std::move(call));
+  const bool reads = is_read(call.verb);
+  count_in(reads ? world_.load.reader : world_.load.gateway, reads ? "reader" : "gateway");
+  caf::anon_send(reads ? to_->reader : to_->gateway, std::move(call));
 }
-void node::said(rt::agent_said what) { caf::anon_send(to_->hosts, std::move(what)); }
+void node::said(rt::agent_said what) {
+  count_in(world_.load.agents, "agents");
+  caf::anon_send(to_->hosts, std::move(what));
+}
+void node::count_in(queue_gauge& queue, const char* name) {
+  if (load_gauges::in(queue))
+    config::log_limited(msg::log_level::warn, "queue.long", {{"queue", name}, {"messages", queue.now.load()}});
+}
 void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)); }
 void node::client_lost(rt::peer_lost what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }

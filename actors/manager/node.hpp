@@ -33,7 +33,10 @@ class node {
 
  private:
   struct handles;
+  void count_in(queue_gauge& queue, const char* name);
+
   caf::actor_system& sys_;
+  shared& world_;
   std::function<void()> drive_;
   std::unique_ptr<handles> to_;
 };

@@ -220,7 +220,17 @@ manager_status status_of(const shared& w) {
                 {"journal_waiting", w.load.waiting.load()},
                 {"commit_microseconds", w.load.commit_us_total.load()},
                 {"commit_microseconds_max", w.load.commit_us_max.load()},
-                {"clients_waiting", w.load.clients_waiting.load()}};
+                {"clients_waiting", w.load.clients_waiting.load()},
+                {"decisions", w.load.decisions.load()},
+                {"decision_microseconds", w.load.decision_us_total.load()},
+                {"decision_microseconds_max", w.load.decision_us_max.load()},
+                {"sweep_late_microseconds_max", w.load.sweep_late_us_max.load()},
+                {"queue_gateway", w.load.gateway.now.load()},
+                {"queue_gateway_max", w.load.gateway.max.load()},
+                {"queue_reader", w.load.reader.now.load()},
+                {"queue_reader_max", w.load.reader.max.load()},
+                {"queue_agents", w.load.agents.now.load()},
+                {"queue_agents_max", w.load.agents.max.load()}};
   if (w.door_counters) s.counters.merge(w.door_counters());
   return s;
 }
@@ -291,7 +301,10 @@ rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_ac
     rt::install_defaults(self);
     self->state.world = w;
     self->state.hub = hub;
-    return {[self](const rt::client_call& call) { self->state.read(self, call); }};
+    return {[self](const rt::client_call& call) {
+      load_gauges::out(self->state.world->load.reader);
+      self->state.read(self, call);
+    }};
   };
   // A page of history takes a tenth of a second and more: on a thread of its own nobody's timers wait behind it.
   if (mode == rt::spawn_mode::own_thread) return sys.spawn<caf::detached>(reads);

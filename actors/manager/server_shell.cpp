@@ -91,13 +91,23 @@ struct server_shell {
         in_hand.deliver(too_late());
         continue;
       }
+      const auto begun = std::chrono::steady_clock::now();
       auto d = core::decide(model(), next.call.what, cx);
+      measure(begun);
       if (!next.call.dry_run && d.refusal) drop_repeated(d, cx.now);
       if (next.call.dry_run) in_hand.deliver(preview(d));
       else if (d.facts.empty()) settle(std::move(d), nullptr);
       else start_commit(std::move(d), cx.now);
     }
     if (!pending && (!record || record->status == server_status::purged)) self->quit();
+  }
+
+  void measure(std::chrono::steady_clock::time_point begun) const {
+    auto& load = world->load;
+    const auto us = load_gauges::microseconds_since(begun);
+    load.decisions.fetch_add(1);
+    load.decision_us_total.fetch_add(us);
+    load_gauges::raise(load.decision_us_max, us);
   }
 
   server_reply too_late() const {

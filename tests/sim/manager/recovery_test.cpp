@@ -173,6 +173,13 @@ TEST_CASE_METHOD(eight, "a few servers gone in one look are made again by themse
   CHECK(facts<recovery_held>() == 0);
 }
 
+TEST_CASE_METHOD(eight, "an owner may say that nothing is too much to recover by itself", "[sim][manager][fc-2]") {
+  manager->world().rules.change([](auto& r) { r.hold_recovery_above = 100; });
+  lose(8);
+  CHECK(until([&] { return on("alpha").containers.size() == 8 && all_are(server_status::running); }, 60s));
+  CHECK(facts<recovery_held>() == 0);
+}
+
 TEST_CASE_METHOD(eight, "most servers of a host gone in one look are one incident, not many recoveries",
                  "[sim][manager][fc-2]") {
   const auto before = on("alpha").containers;
