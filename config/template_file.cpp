@@ -10,6 +10,7 @@
 #include "config/detail/template_rules.hpp"
 #include "config/detail/toml_reader.hpp"
 #include "config/values.hpp"
+#include "messages/names.hpp"
 
 namespace zedops::config {
 
@@ -129,9 +130,9 @@ void read_env(table_reader& r, msg::server_template& t) {
   r.texts("env_immutable", t.env_immutable);
   r.texts("env_secret", t.env_secret);
   auto check = [&](std::string_view key, const std::string& name) {
-    require(r, key, detail::is_env_key(name),
-            fmt::format("has {}, which is not the name of a variable", in_quotes(name)),
-            "use letters, digits and '_', not beginning with a digit");
+    auto ok = msg::check_env_key(name);
+    require(r, key, ok.has_value(), fmt::format("has {}, which is not the name of a variable", in_quotes(name)),
+            ok ? "" : ok.error().hint);
   };
   for (const auto& [name, value] : t.env) check("env", name);
   for (const auto& [name, pattern] : t.inject_env) {
@@ -229,11 +230,12 @@ void read_image(table_reader& r, msg::server_template& t) {
           "name the template with 1-32 lower-case letters, digits and '-', a letter first");
   r.text("description", t.description);
   r.text("image", t.image);
-  require(r, "image", t.image.empty() || detail::is_image(t.image), fmt::format("is {}", in_quotes(t.image)),
-          "give a repository such as \"registry.example.com/game\", the tag goes into image_tag");
+  // As create judges them, so that the author of the template is told and not its users.
+  if (auto ok = msg::check_image_repository(t.image); !t.image.empty() && !ok)
+    r.complain("image", fmt::format("is {}", in_quotes(t.image)), ok.error().hint);
   r.text("image_tag", t.image_tag);
-  require(r, "image_tag", detail::is_tag(t.image_tag), fmt::format("is {}", in_quotes(t.image_tag)),
-          "use letters, digits, '_', '.' and '-'");
+  if (auto ok = msg::check_image_tag(t.image_tag); !ok)
+    r.complain("image_tag", fmt::format("is {}", in_quotes(t.image_tag)), ok.error().hint);
   r.word("pull", t.pull);
 }
 

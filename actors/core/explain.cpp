@@ -45,6 +45,11 @@ std::optional<time_point> recovery_at(const server& s) {
   return s.last_error ? retry_at(s) : s.updated_at;
 }
 
+// An agent's number is taken for what it may be: no restart waits longer than a day.
+time_point next_start(const incident& deed) {
+  return deed.at + std::min<duration>(deed.next_in, std::chrono::hours(24));
+}
+
 const incident* newest_deed(const explain_input& in) {
   for (auto e = in.entries.rbegin(); e != in.entries.rend(); ++e)
     if (const auto* a = fact_in<agent_acted>(*e)) return &a->what;
@@ -78,8 +83,8 @@ std::string missing_outlook(const server& s, const explain_input& in) {
 
 std::string stopped_outlook(const server& s, const explain_input& in) {
   if (s.desired == desired_state::stopped) return "as is wanted";
-  if (const auto* deed = newest_deed(in); deed && deed->next_in > duration{} && deed->at + deed->next_in > in.now)
-    return "it is wanted running, and its agent starts it in " + format_age(deed->at + deed->next_in - in.now);
+  if (const auto* deed = newest_deed(in); deed && deed->next_in > duration{} && next_start(*deed) > in.now)
+    return "it is wanted running, and its agent starts it in " + format_age(next_start(*deed) - in.now);
   std::string out = "it is wanted running; ";
   if (s.crash != crash_policy::engine) out += "its crash policy is " + std::string(name_of(s.crash)) + ", so ";
   return out + "it waits for: " + start_command(s);
@@ -151,8 +156,8 @@ void timers(const explain_input& in, std::vector<explain_line>& out) {
   if (s.status == server_status::deleting) add(never, explain_kind::retry, "the next sync removes its container");
   if (s.stale) add(never, explain_kind::retry, "every sync looks at it again");
   const auto* deed = newest_deed(in);
-  if (deed && deed->next_in > duration{} && deed->at + deed->next_in > in.now)
-    add(deed->at + deed->next_in, explain_kind::retry, "its agent starts it again");
+  if (deed && deed->next_in > duration{} && next_start(*deed) > in.now)
+    add(next_start(*deed), explain_kind::retry, "its agent starts it again");
 }
 
 void choices(const explain_input& in, std::vector<explain_line>& out) {

@@ -26,21 +26,6 @@ inline bool is_engine_name(std::string_view s) {
          std::all_of(s.begin(), s.end(), [](char c) { return letter_or_digit(c) || one_of(c, "_.-"); });
 }
 
-inline bool is_env_key(std::string_view s) {
-  return !s.empty() && s.size() <= 128 && !one_of(s[0], digits) &&
-         std::all_of(s.begin(), s.end(), [](char c) { return letter_or_digit(c) || c == '_'; });
-}
-
-inline bool is_image(std::string_view s) {
-  return !s.empty() && s.size() <= 255 && letter_or_digit(s[0]) && letter_or_digit(s.back()) &&
-         std::all_of(s.begin(), s.end(), [](char c) { return letter_or_digit(c) || one_of(c, "._-/:"); });
-}
-
-inline bool is_tag(std::string_view s) {
-  return !s.empty() && s.size() <= 128 && (letter_or_digit(s[0]) || s[0] == '_') &&
-         std::all_of(s.begin(), s.end(), [](char c) { return letter_or_digit(c) || one_of(c, "._-"); });
-}
-
 inline bool is_signal(std::string_view s) {
   return s.size() >= 4 && s.size() <= 16 && s.substr(0, 3) == "SIG" && std::all_of(s.begin() + 3, s.end(), [](char c) {
            return one_of(c, upper) || one_of(c, digits) || one_of(c, "+-");
