@@ -270,6 +270,17 @@ struct container_answer {
   sparse<server_spec> spec;  // what differs from its image and from the Engine's defaults, without ports and mounts
   ZEDOPS_FIELDS(request, view, env, ports, mounts, networks, entrypoint, command, user, unusual, failure, spec)
 };
+struct layer_query {
+  uint64_t request = 0;
+  std::string container_id;
+  ZEDOPS_FIELDS(request, container_id)
+};
+struct layer_answer {
+  uint64_t request = 0;
+  layer_reply seen;
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, seen, failure)
+};
 struct data_answer {
   uint64_t request = 0;
   std::vector<data_row> rows;  // in the order asked
@@ -304,9 +315,11 @@ struct goodbye {  // an orderly stop
   ZEDOPS_FIELDS(reason)
 };
 
-using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
-                                port_answer, logs_answer, goodbye, incidents, container_answer, welcome_refused>;
-using to_agent = std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query,
-                              data_query, port_query, logs_query, goodbye, incidents_taken, container_query>;
+using from_agent =
+    std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer, port_answer,
+                 logs_answer, goodbye, incidents, container_answer, welcome_refused, layer_answer>;
+using to_agent =
+    std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query, data_query, port_query,
+                 logs_query, goodbye, incidents_taken, container_query, layer_query>;
 
 }  // namespace zedops::msg

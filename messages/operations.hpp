@@ -98,6 +98,7 @@ inline constexpr std::array read_table = {
     read_row{"server.explain", "Why a server is in its state, and what happens next"},
     read_row{"server.logs", "The last lines its container wrote"},
     read_row{"server.check-data", "Look at the data on disk, with sizes if asked"},
+    read_row{"server.check-layer", "What its container has written outside of its folders, lost at the next rebuild"},
     read_row{"server.sync", "Compare records with what the agents see, now"},
     read_row{"agent.ls", "List agents"},
     read_row{"agent.get", "One agent"},

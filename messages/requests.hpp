@@ -180,6 +180,10 @@ struct port_ref {
   protocol proto = protocol::udp;
   ZEDOPS_FIELDS(number, proto)
 };
+struct check_layer {
+  std::string server;
+  ZEDOPS_FIELDS(server)
+};
 struct check_ports {
   std::string agent;
   std::vector<port_ref> ports;
@@ -194,7 +198,8 @@ struct suggest_ports {
 struct server_logs {
   std::string server;
   uint32_t tail = 100;
-  std::string since{};  // `at` of a line, or RFC 3339: lines of then and later, from the oldest on; else the last `tail`
+  std::string
+      since{};  // `at` of a line, or RFC 3339: lines of then and later, from the oldest on; else the last `tail`
   ZEDOPS_FIELDS(server, tail, since)
 };
 struct list_operations {

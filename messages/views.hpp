@@ -239,6 +239,18 @@ struct suggest_reply {
   ZEDOPS_FIELDS(agent, suggestions)
 };
 
+// What a server's container has written outside of its folders: lost when it is replaced or removed.
+struct layer_folder {
+  std::string path;
+  uint64_t files = 0;
+  ZEDOPS_FIELDS(path, files)
+};
+struct layer_reply {
+  uint64_t files = 0;                 // without what every container has, and folders for temporary files
+  uint64_t bytes = 0;                 // of all of it, these included
+  std::vector<layer_folder> folders;  // those with most of them, five at most
+  ZEDOPS_FIELDS(files, bytes, folders)
+};
 struct log_line {
   std::string stream;
   std::string text;

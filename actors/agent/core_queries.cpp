@@ -6,6 +6,7 @@
 #include "actors/agent/adoptable.hpp"
 #include "actors/agent/core_state.hpp"
 #include "actors/agent/data_layouts.hpp"
+#include "actors/agent/layer_summary.hpp"
 
 namespace zedops::agent {
 
@@ -14,6 +15,7 @@ using namespace msg;
 namespace {
 
 constexpr duration logs_time_max{10'000};
+constexpr duration layer_deadline{20'000};
 
 // A container's published port wins over the socket of the Engine's proxy for it.
 port_row judge(const port_ref& asked, const std::vector<docker::container_summary>& containers,
@@ -180,6 +182,23 @@ void core_state::on_container_query(const container_query& q) {
                                tell(std::move(out));
                              });
       });
+}
+
+void core_state::on_layer_query(const layer_query& q) {
+  auto tell = [this, post = post(), id = q.request](result<docker::container_layer> seen) {
+    layer_answer out;
+    out.request = id;
+    if (seen) out.seen = summary_of(*seen);
+    else out.failure = std::move(seen.error());
+    post([this, out = std::move(out)] {
+      if (where == phase::live) send(out);
+    });
+  };
+  const auto* c = eyes->view().container(q.container_id);
+  if (!c || !is_ours(c->labels, eyes->view().manager()))
+    return tell(fail(ec::not_found, "there is no container " + q.container_id.substr(0, 12) + " of this manager",
+                     "sync the server"));
+  deps->env.engine.look_at_layer(q.container_id, {layer_deadline}, tell);
 }
 
 void core_state::on_logs_query(const logs_query& q) {

@@ -114,6 +114,7 @@ void core_state::on_message(manager_said& m) {
   if (auto x = std::get_if<data_query>(&m.what)) return on_data_query(*x);
   if (auto x = std::get_if<port_query>(&m.what)) return on_port_query(*x);
   if (auto x = std::get_if<logs_query>(&m.what)) return on_logs_query(*x);
+  if (auto x = std::get_if<layer_query>(&m.what)) return on_layer_query(*x);
   if (auto x = std::get_if<container_query>(&m.what)) return on_container_query(*x);
   if (auto x = std::get_if<goodbye>(&m.what)) {
     log_event("manager.goodbye", {{"reason", x->reason}});

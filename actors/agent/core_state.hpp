@@ -58,6 +58,7 @@ struct core_state {
   void on_data_query(const msg::data_query& q);
   void on_port_query(const msg::port_query& q);
   void on_logs_query(const msg::logs_query& q);
+  void on_layer_query(const msg::layer_query& q);
   void on_container_query(const msg::container_query& q);
 
   std::function<void(std::function<void()>)> post() const;

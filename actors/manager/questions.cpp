@@ -153,6 +153,21 @@ struct asker {
     return row;
   }
 
+  void check_layer() const {
+    auto q = body_of<msg::check_layer>(call);
+    if (!q) return refuse(q.error());
+    auto s = world.records.resolve(q->server);
+    if (!s) return refuse(s.error());
+    if ((*s)->container_id.empty()) return answer_result(world, call.who, layer_reply{});
+    ask((*s)->agent, layer_query{0, (*s)->container_id}, [w = &world, who = call.who](host_answer& got) {
+      auto* seen = got.what ? std::get_if<layer_answer>(&*got.what) : nullptr;
+      if (got.failure) return answer_error(*w, who, *got.failure);
+      if (!seen) return answer_error(*w, who, {ec::internal, "the agent gave another answer", "", {}});
+      if (seen->failure) return answer_error(*w, who, *seen->failure);
+      answer_result(*w, who, seen->seen);
+    });
+  }
+
   // Reservations are known here; containers and processes only to the host.
   void check_ports() const {
     auto q = body_of<msg::check_ports>(call);
@@ -376,6 +391,7 @@ bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_
   const asker a{self, world, hosts, registry, waiting, call};
   if (call.verb == "server.sync") return a.sync(), true;
   if (call.verb == "server.check-data") return a.check_data(), true;
+  if (call.verb == "server.check-layer") return a.check_layer(), true;
   if (call.verb == "server.logs") return a.logs(), true;
   if (call.verb == "port.check") return a.check_ports(), true;
   if (call.verb == "port.suggest") return a.suggest(), true;

@@ -103,6 +103,22 @@ class beast_engine final : public engine {
     });
   }
 
+  void look_at_layer(std::string id, request_options o, handler<container_layer> done) override {
+    using text_parser = msg::result<std::string> (*)(std::string_view);
+    const text_parser as_text = [](std::string_view body) -> msg::result<std::string> { return std::string(body); };
+    get(container(id, "/changes").text(), o, list_body_max, "cannot look into container " + id, as_text,
+        handler<std::string>([this, id, o, as_text, done = std::move(done)](msg::result<std::string> changes) mutable {
+          if (!changes) return done(msg::fail(std::move(changes.error())));
+          get(container(id, "/json").with("size", "1").text(), o, inspect_body_max, "cannot measure container " + id,
+              as_text,
+              handler<std::string>(
+                  [changes = std::move(*changes), done = std::move(done)](msg::result<std::string> seen) {
+                    if (!seen) return done(msg::fail(std::move(seen.error())));
+                    done(json::parse_layer(changes, *seen));
+                  }));
+        }));
+  }
+
   void container_stats_once(std::string id, request_options o, handler<container_stats> done) override {
     get(container(id, "/stats").with("stream", "0").with("one-shot", "1").text(), o, inspect_body_max,
         "cannot read the statistics of container " + id, json::parse_stats, std::move(done));

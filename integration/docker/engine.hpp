@@ -85,7 +85,8 @@ struct container_details {
   std::vector<std::string> unusual;  // "privileged", "devices", "host network": what our own containers never have
   std::vector<std::string> networks;
   msg::server_spec spec;  // in force, maybe the image's; without ports, mounts, labels and the four above
-  std::map<std::string, std::string> addresses;  // network -> the container's address there, while it runs; IPv6 if it has no other
+  std::map<std::string, std::string>
+      addresses;  // network -> the container's address there, while it runs; IPv6 if it has no other
 };
 
 struct image_info {
@@ -102,6 +103,12 @@ struct image_info {
   std::string stop_signal;
   std::optional<msg::healthcheck> health;
   uint64_t bytes = 0;
+};
+
+// What a container has written outside of what is mounted in it: gone with the container.
+struct container_layer {
+  uint64_t bytes = 0;
+  std::vector<std::string> files;  // made or changed; folders that only contain such are left out
 };
 
 struct volume_info {
@@ -214,6 +221,8 @@ class engine {
                                 handler<effect>) = 0;
   // One regular file of it, file_bytes_max at most; also while it does not run. Links are not followed.
   virtual void read_file(std::string id_or_name, std::string path, request_options, handler<std::string>) = 0;
+  // Walks the container's whole layer: seconds for a large one.
+  virtual void look_at_layer(std::string id_or_name, request_options, handler<container_layer>) = 0;
   virtual void container_stats_once(std::string id_or_name, request_options, handler<container_stats>) = 0;
 
   virtual void inspect_image(std::string reference, request_options, handler<image_info>) = 0;

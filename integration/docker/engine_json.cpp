@@ -1,5 +1,6 @@
 #include "integration/docker/engine_json.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "integration/docker/json_read.hpp"
@@ -334,6 +335,34 @@ msg::result<std::vector<volume_info>> parse_volumes(std::string_view body) {
     auto v = volume_in(row);
     if (!v) return not_understood("a volume without a name in the list");
     out.push_back(std::move(*v));
+  }
+  return out;
+}
+
+msg::result<container_layer> parse_layer(std::string_view changes, std::string_view details) {
+  constexpr uint64_t removed = 2;
+  auto doc = parse_object(details);
+  const auto rows = json::parse(changes, nullptr, false);
+  if (!doc || !(rows.is_array() || rows.is_null())) return not_understood("changes of a container");
+  container_layer out;
+  out.bytes = number(*doc, "SizeRw");
+  std::vector<std::string> paths;
+  for (const auto& row : rows)
+    if (number(row, "Kind") != removed) paths.push_back(text(row, "Path"));
+  std::vector<std::string> mounted;
+  if (auto mounts = child(*doc, "Mounts"); mounts && mounts->is_array())
+    for (const auto& m : *mounts) mounted.push_back(text(m, "Destination"));
+  std::sort(paths.begin(), paths.end());
+  const auto holds = [](const std::string& folder, const std::string& path) {
+    return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+  };
+  for (size_t i = 0; i < paths.size(); ++i) {
+    // What begins with "a/b" is in order behind it, but "a-b" may be in between.
+    const auto inside = std::lower_bound(paths.begin(), paths.end(), paths[i] + "/");
+    const bool folder = inside != paths.end() && holds(paths[i], *inside);
+    const bool place = std::any_of(mounted.begin(), mounted.end(),
+                                   [&](const std::string& m) { return m == paths[i] || holds(paths[i], m); });
+    if (!folder && !place) out.files.push_back(paths[i]);
   }
   return out;
 }

@@ -25,6 +25,8 @@ msg::result<created_container> parse_created(std::string_view body);
 msg::result<std::string> parse_id(std::string_view body);
 msg::result<image_info> parse_image(std::string_view body);
 msg::result<std::vector<volume_info>> parse_volumes(std::string_view body);
+// Of the answers to .../changes and .../json?size=1.
+msg::result<container_layer> parse_layer(std::string_view changes, std::string_view details);
 msg::result<volume_info> parse_volume(std::string_view body);
 msg::result<network_info> parse_network(std::string_view body);
 msg::result<container_stats> parse_stats(std::string_view body);

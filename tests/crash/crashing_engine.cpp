@@ -63,6 +63,9 @@ class whole_engine final : public engine {
     h = around("remove_container", std::move(h));
     real_->remove_container(std::move(id), how, v, o, std::move(h));
   }
+  void look_at_layer(std::string id, request_options o, handler<container_layer> h) override {
+    real_->look_at_layer(std::move(id), o, std::move(h));
+  }
   void container_stats_once(std::string id, request_options o, handler<container_stats> h) override {
     real_->container_stats_once(std::move(id), o, std::move(h));
   }

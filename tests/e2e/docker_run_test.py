@@ -161,6 +161,20 @@ class OwnSpec(WorldCase):
         w.ctl("server", "purge", name, "--remove-data", "--yes")
         w.ctl("server", "edit", other, "--port", "28101")
 
+    def test_what_lies_in_the_container_alone_is_told(self):
+        """[fc-10]"""
+        w = self.world
+        name = w.create()
+        self.assertNotIn("Only inside", w.ctl_raw("server", "describe", name).stdout)
+        w.docker("exec", w.server(name)["container_id"], "sh", "-c",
+                 "mkdir -p /opt/game && for i in 1 2 3; do echo $i > /opt/game/$i; done; echo x > /tmp/x")
+        self.assertRegex(w.ctl_raw("server", "describe", name).stdout,
+                         r"Only inside: +3 files, .* in all: /opt/game \(3\); lost at the next rebuild")
+        would = w.ctl_raw("server", "rebuild", name, "--dry-run").stdout
+        self.assertIn("lost with its container: 3 files", would)
+        w.ctl("server", "rebuild", name)
+        self.assertNotIn("Only inside", w.ctl_raw("server", "describe", name).stdout)
+
     def test_the_host_says_what_may_be_mounted(self):
         w = self.world
         error = self.refused("forbidden", 5, "server", "create", "curious", "--agent", "host1", "--template", "keeper",

@@ -108,6 +108,7 @@ constexpr std::array reads = {
     read_bodies{"server.explain", link<explain_server>, link<explanation>},
     read_bodies{"server.logs", link<server_logs>, link<logs_reply>},
     read_bodies{"server.check-data", link<check_data>, link<data_reply>},
+    read_bodies{"server.check-layer", link<check_layer>, link<layer_reply>},
     read_bodies{"server.sync", link<sync_agents>, link<sync_reply>},
     read_bodies{"agent.ls", link<list_agents>, link<agent_list>},
     read_bodies{"agent.get", link<get_agent>, link<agent_view>},

@@ -219,6 +219,9 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                    a.failure = error{ec::not_found, "a simulated host has no containers of others", {}, {}};
                    say(std::move(a));
                  },
+                 [&](const layer_query& q) {
+                   say(layer_answer{q.request, {}, {}});
+                 },
                  [&](const logs_query& q) {
                    say(logs_answer{q.request, {{"stdout", "simulated"}}, std::nullopt});
                  },

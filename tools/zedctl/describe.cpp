@@ -105,7 +105,8 @@ std::string container_text(const msg::server_view& v) {
 
 }  // namespace
 
-std::string describe_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l) {
+std::string describe_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l,
+                          const std::string& layer) {
   sheet page;
   auto status = status_phrase(v, l);
   const auto* change = last_status_change(history);
@@ -129,6 +130,7 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   page.add("Ports", ports_text(v));
   page.add("Data", data_text(v));
   page.add("Path", v.server_data_path);
+  page.add("Only inside", layer.empty() ? "" : layer + "; lost at the next rebuild", style::warn);
   page.add("Id", v.id.value);
   page.add("Created", ago_text(v.created_at, l));
   page.add("Observed", v.observed_at ? ago_text(v.observed_at, l) : "");

@@ -10,7 +10,8 @@ namespace zedops::ctl {
 
 // One screen: state and since when, why, ports, paths, health, operation, what can be done now, the last events
 // (newest first in `history`).
-std::string describe_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l);
+std::string describe_text(const msg::server_view& v, const std::vector<msg::event>& history, const look& l,
+                          const std::string& layer = {});  // what its container alone holds
 // `data_trouble`: why its data root cannot be judged; empty: it can.
 std::string describe_text(const msg::agent_view& a, const std::string& data_trouble, const look& l);
 std::string describe_text(const msg::operation_view& op, const look& l);

@@ -40,6 +40,10 @@ class tally {
 int for_each_name(session& s, const std::vector<std::string>& names,
                   const std::function<msg::result<std::string>(const std::string& name)>& one);
 
+// "12 files, 3.1 MiB in all, most in /opt/game", of what a replacement of its container loses; empty: nothing, or it
+// cannot be told just now.
+std::string layer_text(session& s, const std::string& server);
+
 // One operation on several servers at once: sent, followed on the terminal, told; the exit status. Each with the
 // name that it is called by, and the packed body of its request.
 struct named_body {

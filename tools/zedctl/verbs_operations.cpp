@@ -181,6 +181,10 @@ std::string done_line(session& s, const msg::operation_row& row, const msg::oper
     std::string out = fmt::format("{} {} would:\n", row.verb, name);
     for (const auto& step : r.plan) out += "  " + step + '\n';
     if (row.kind == op_kind::move) out += move_numbers(s, name, r.operation.data_to);
+    const bool replaces = row.kind == op_kind::rebuild || row.kind == op_kind::recreate || row.kind == op_kind::move ||
+                          row.kind == op_kind::remove || row.kind == op_kind::purge;
+    if (replaces && !r.plan.empty())
+      if (auto lost = layer_text(s, name); !lost.empty()) out += "  lost with its container: " + lost + '\n';
     return r.plan.empty() ? fmt::format("{} {} would change nothing\n", row.verb, name) : out;
   }
   bool ended = msg::ended(r.operation.status);

@@ -68,7 +68,7 @@ int describe(session& s, const arguments& a) {
     if (s.machine()) return msg::to_json(*v, 2);
     auto page = history_of(s, v->id.value, described_history);
     if (!page) return msg::fail(page.error());
-    return describe_text(*v, page->events, s.looks());
+    return describe_text(*v, page->events, s.looks(), v->container_id.empty() ? "" : layer_text(s, v->id.value));
   });
 }
 
@@ -166,6 +166,17 @@ int check_data(session& s, const arguments& a) {
 }
 
 }  // namespace
+
+std::string layer_text(session& s, const std::string& server) {
+  constexpr msg::duration layer_max{10'000};  // an agent of before does not answer
+  auto layer = s.ask<msg::layer_reply>("server.check-layer", msg::check_layer{server}, layer_max);
+  if (!layer || layer->files == 0) return {};
+  auto out = fmt::format("{}, {} in all", counted(layer->files, "file"), msg::format_bytes(layer->bytes));
+  std::string where;
+  for (const auto& f : layer->folders) where += fmt::format("{}{} ({})", where.empty() ? "" : ", ", f.path, f.files);
+  make_harmless(where);
+  return out + ": " + where;
+}
 
 std::vector<command> server_commands() {
   using enum value_kind;

@@ -246,6 +246,10 @@ void fake_docker::remove_container(std::string id, removal how, anonymous_volume
 
 void fake_docker::container_stats_once(std::string, request_options, handler<container_stats> h) { h(away()); }
 
+void fake_docker::look_at_layer(std::string, request_options, handler<container_layer> h) {
+  h(container_layer{3'000'000, {"/opt/game/a", "/opt/game/b", "/tmp/x"}});
+}
+
 void fake_docker::inspect_image(std::string ref, request_options, handler<image_info> h) {
   lock guard(mutex_);
   if (refuse(h)) return;

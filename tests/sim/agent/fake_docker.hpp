@@ -15,7 +15,7 @@ namespace zedops::test {
 class fake_docker final : public docker::engine {
  public:
   // ---- faults ----
-  bool down = false;                                     // every call fails, streams do not open
+  bool down = false;                                            // every call fails, streams do not open
   std::string engine_id = "E1", data_root = "/var/lib/docker";  // who it is
   bool list_fails = false;
   bool inspect_fails = false;
@@ -66,6 +66,7 @@ class fake_docker final : public docker::engine {
   void remove_container(std::string, docker::removal, docker::anonymous_volumes, docker::request_options,
                         docker::handler<docker::effect>) override;
   void container_stats_once(std::string, docker::request_options, docker::handler<docker::container_stats>) override;
+  void look_at_layer(std::string, docker::request_options, docker::handler<docker::container_layer>) override;
   void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;

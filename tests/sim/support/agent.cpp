@@ -151,6 +151,9 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
                    say(std::move(a));
                  },
                  [&](const container_query& m) { say(describe(m)); },
+                 [&](const layer_query& m) {
+                   say(layer_answer{m.request, {1, 10, {{"/opt", 1}}}, {}});
+                 },
                  [&](const logs_query& m) {
                    say(logs_answer{m.request, {{"stdout", "hello"}}, {}});
                  },

@@ -208,6 +208,10 @@ void sim_engine::container_stats_once(std::string, request_options o, handler<co
   call<container_stats>(
       touch::looks, o, []() -> result<container_stats> { return away(); }, std::move(h));
 }
+void sim_engine::look_at_layer(std::string, request_options o, handler<container_layer> h) {
+  call<container_layer>(
+      touch::looks, o, []() -> result<container_layer> { return container_layer{}; }, std::move(h));
+}
 void sim_engine::inspect_image(std::string ref, request_options o, handler<image_info> h) {
   call<image_info>(
       touch::looks, o,

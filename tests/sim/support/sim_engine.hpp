@@ -51,6 +51,7 @@ class sim_engine final : public docker::engine {
   void remove_container(std::string, docker::removal, docker::anonymous_volumes, docker::request_options,
                         docker::handler<docker::effect>) override;
   void container_stats_once(std::string, docker::request_options, docker::handler<docker::container_stats>) override;
+  void look_at_layer(std::string, docker::request_options, docker::handler<docker::container_layer>) override;
   void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;

@@ -1,4 +1,5 @@
 #include "actors/agent/data_layouts.hpp"
+#include "actors/agent/layer_summary.hpp"
 #include "actors/agent/progress_gate.hpp"
 #include "tests/support/catch.hpp"
 
@@ -50,4 +51,19 @@ TEST_CASE("data layouts: directories lie in the server's own tree or are refused
     INFO(bad);
     CHECK_FALSE(dirs_request_of(l, {"a1"}));
   }
+}
+
+TEST_CASE("layer: what its owner would miss, by folder", "[unit][agent]") {
+  docker::container_layer layer{5'000,
+                                {"/opt/game/saves/a", "/opt/game/b", "/root/world", "/tmp/x", "/run/pid", "/etc/hosts",
+                                 "/etc/game.conf", "/top"}};
+  const auto s = summary_of(layer);
+  CHECK(s.files == 5);
+  CHECK(s.bytes == 5'000);
+  REQUIRE(s.folders.size() == 4);
+  CHECK(s.folders[0].path == "/opt/game");
+  CHECK(s.folders[0].files == 2);
+  std::vector<std::string> rest;
+  for (size_t i = 1; i < s.folders.size(); ++i) rest.push_back(s.folders[i].path);
+  CHECK(rest == std::vector<std::string>{"/", "/etc", "/root"});
 }

@@ -281,3 +281,17 @@ TEST_CASE("docker json: the Engine's defaults are nothing unusual, whatever else
   REQUIRE(composed);
   CHECK(composed->unusual == std::vector<std::string>{"compose project games, which would make another one"});
 }
+
+TEST_CASE("docker json: the layer of a container is what it wrote outside of its mounts", "[unit][docker]") {
+  auto layer = json::parse_layer(
+      R"([{"Path":"/opt","Kind":0},{"Path":"/opt/game","Kind":1},{"Path":"/opt/game/save","Kind":1},
+          {"Path":"/opt-other","Kind":1},{"Path":"/etc/old","Kind":2},{"Path":"/data","Kind":1},{"Path":"/srv","Kind":0},
+          {"Path":"/srv/maps","Kind":1}])",
+      R"({"SizeRw":4096,"Mounts":[{"Destination":"/data"},{"Destination":"/srv/maps"}]})");
+  REQUIRE(layer);
+  CHECK(layer->bytes == 4096);
+  CHECK(layer->files == std::vector<std::string>{"/opt-other", "/opt/game/save"});
+  CHECK(json::parse_layer("null", R"({"SizeRw":0})")->files.empty());
+  CHECK_FALSE(json::parse_layer("{}", "{}"));
+  CHECK_FALSE(json::parse_layer("[]", "no"));
+}
