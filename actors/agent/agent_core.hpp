@@ -20,8 +20,6 @@ inline constexpr std::chrono::seconds alone_look_every{30};     // an inventory 
 inline constexpr size_t incidents_told_max = 100;               // at once
 inline constexpr std::chrono::seconds incidents_again{5};       // until they are taken
 inline constexpr size_t results_unsent_max = 1024;              // kept while the link's outbox is full
-inline constexpr uint32_t log_lines_max = 5'000;                // of one query
-inline constexpr size_t log_bytes_max = 1 << 20;
 inline constexpr size_t log_queries_max = 16;  // at once
 
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.

@@ -1,12 +1,11 @@
 // Questions of the manager. They never wait for a command.
 #include <algorithm>
-#include <deque>
-#include <mutex>
 
 #include "actors/agent/adoptable.hpp"
 #include "actors/agent/core_state.hpp"
 #include "actors/agent/data_layouts.hpp"
 #include "actors/agent/layer_summary.hpp"
+#include "actors/agent/log_page.hpp"
 
 namespace zedops::agent {
 
@@ -61,43 +60,6 @@ void describe(container_answer& out, docker::container_details c, const docker::
   out.unusual = std::move(c.unusual);
   out.view = std::move(c.view);
 }
-
-// What fits of the lines asked for: the newest ones of a tail, the oldest ones since a time. Filled on the adapter's
-// thread.
-class log_page {
- public:
-  explicit log_page(const logs_query& q) : request_(q.request), from_oldest_(!q.since.empty()) {}
-
-  void add(docker::output from, std::string_view line) {
-    std::lock_guard lock(mutex_);
-    if (from_oldest_ && cut_) return;
-    const auto blank = line.find(' ');
-    const bool stamped = blank != std::string_view::npos && nanoseconds_from_rfc3339(line.substr(0, blank)).has_value();
-    log_line l{from == docker::output::out ? "stdout" : "stderr", std::string(stamped ? line.substr(blank + 1) : line),
-               std::string(stamped ? line.substr(0, blank) : "")};
-    bytes_ += l.text.size() + line_overhead;
-    lines_.push_back(std::move(l));
-    while (lines_.size() > 1 && (bytes_ > log_bytes_max || lines_.size() > log_lines_max)) {
-      auto& gone = from_oldest_ ? lines_.back() : lines_.front();
-      bytes_ -= gone.text.size() + line_overhead;
-      from_oldest_ ? lines_.pop_back() : lines_.pop_front();
-      cut_ = true;
-    }
-  }
-  logs_answer answer(std::optional<error> failure) {
-    std::lock_guard lock(mutex_);
-    return {request_, {lines_.begin(), lines_.end()}, std::move(failure), cut_};
-  }
-
- private:
-  static constexpr size_t line_overhead = 64;
-  const uint64_t request_;
-  const bool from_oldest_;
-  std::mutex mutex_;
-  std::deque<log_line> lines_;
-  size_t bytes_ = 0;
-  bool cut_ = false;
-};
 
 }  // namespace
 

@@ -148,6 +148,7 @@ result<void> command_job::prove(const std::string& id, uint64_t restarts_before)
       auto how = "it ended with exit code " + std::to_string(v.exit_code);
       if (restarts > 0) how = fmt::format("the Engine restarted it {} times already", restarts);
       if (restarts == 1) how = "the Engine restarted it already";
+      if (restarts > 0 && v.exit_code != 0) how += fmt::format(", its last exit code was {}", v.exit_code);
       return fail(with_last_words({ec::engine_error, "the container did not stay up: " + how, hint, {}}, id));
     }
     if (v.health == health_state::unhealthy)

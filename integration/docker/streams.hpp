@@ -11,7 +11,7 @@
 
 namespace zedops::docker {
 
-inline constexpr std::size_t line_max = 16 * 1024;         // a log line, then it is passed on in pieces
+inline constexpr std::size_t line_max = 1024 * 1024;        // a log line, then it is passed on in pieces
 inline constexpr std::size_t json_line_max = 1024 * 1024;  // an event or a pull message
 inline constexpr std::size_t layers_max = 1024;            // whose progress is counted, of one image
 

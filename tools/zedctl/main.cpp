@@ -1,9 +1,12 @@
 // zedctl: the composition root. Everything else is in the library, where tests reach it.
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <iostream>
 #include <random>
 #include <thread>
@@ -28,6 +31,12 @@ void watch_interrupts() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   signal(SIGPIPE, SIG_DFL);  // `zedctl ps | head` ends quietly
+}
+
+// `zedctl event watch | head -1`: the next write would end it, but there may be none for hours.
+bool reader_gone() {
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return ::poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
 }
 
 unsigned terminal_width(int fd) {
@@ -69,11 +78,17 @@ int main(int argc, char** argv) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
   };
   w.pause = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); };
-  w.interrupted = [] { return interrupted.load(); };
+  w.interrupted = [] { return interrupted.load() || reader_gone(); };
   w.random_key = random_key;
   w.connect = [](const ctl::endpoints& where) { return ctl::connect_bus(where); };
   try {
-    return ctl::run(w, {argv + 1, argv + argc});
+    const int status = ctl::run(w, {argv + 1, argv + argc});
+    errno = 0;
+    std::cout.flush();
+    if (std::cout.good()) return reader_gone() ? 128 + SIGPIPE : status;
+    std::cerr << "error: the output could not be written" << (errno ? std::string(": ") + std::strerror(errno) : "")
+              << "\n  next: what was asked was done; look again with room for the output\n";
+    return status == 0 ? 1 : status;
   } catch (const std::exception& e) {
     std::cerr << "error: zedctl failed: " << e.what() << "\n  next: report this, with the command line\n";
     return 1;

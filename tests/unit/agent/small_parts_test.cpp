@@ -1,5 +1,6 @@
 #include "actors/agent/data_layouts.hpp"
 #include "actors/agent/layer_summary.hpp"
+#include "actors/agent/log_page.hpp"
 #include "actors/agent/progress_gate.hpp"
 #include "tests/support/catch.hpp"
 
@@ -66,4 +67,19 @@ TEST_CASE("layer: what its owner would miss, by folder", "[unit][agent]") {
   std::vector<std::string> rest;
   for (size_t i = 1; i < s.folders.size(); ++i) rest.push_back(s.folders[i].path);
   CHECK(rest == std::vector<std::string>{"/", "/etc", "/root"});
+}
+
+TEST_CASE("logs: a long line comes whole, without the stamps that the Engine put into it", "[unit][agent]") {
+  const std::string stamp = "2026-01-01T00:00:00.000000001Z ";
+  log_page page(logs_query{1, "c", 10, {}});
+  const std::string first(16 * 1024, 'a'), second(16 * 1024, 'b');
+  page.add(docker::output::out, stamp + first + stamp + second + stamp + "c");
+  page.add(docker::output::err, "a further piece");
+  const auto a = page.answer({});
+  REQUIRE(a.lines.size() == 2);
+  CHECK(a.lines[0].text == first + second + "c");
+  CHECK(a.lines[0].at == stamp.substr(0, stamp.size() - 1));
+  CHECK(a.lines[1].text == "a further piece");
+  CHECK(a.lines[1].at == a.lines[0].at);
+  CHECK_FALSE(a.cut);
 }
