@@ -185,6 +185,16 @@ result<server_ptr> catalog::resolve(std::string_view text) const {
     found = (*i)->second;
   }
   if (found) return found;
+  if (text.size() < prefix_bytes_min) {
+    // Never one of them, however few there are: with the next server it would mean another.
+    std::string some;
+    auto i = servers_.lower_bound(server_id{std::string(text)});
+    for (int n = 0; n < 3 && i != servers_.end() && i->first.value.starts_with(text); ++n, ++i)
+      some += (n ? ", " : "") + i->first.value + " (" + i->second->name + ")";
+    if (!some.empty())
+      return fail(ec::bad_request, "'" + std::string(text) + "' is too short for the beginning of an id: " + some,
+                  "write " + std::to_string(prefix_bytes_min) + " characters at least, or the name");
+  }
   if (text.size() >= prefix_bytes_min) {
     auto i = servers_.lower_bound(server_id{std::string(text)});
     if (i != servers_.end() && i->first.value.starts_with(text)) {

@@ -224,8 +224,13 @@ TEST_CASE_METHOD(stage, "a refusal that may pass does not use up its key", "[sim
 TEST_CASE_METHOD(stage, "a key is the request's, however it was encoded", "[sim][manager]") {
   const auto once = pack_map(stop_server{"pz1"});
   CHECK(encoding_free(once) == encoding_free(std::string("\x81\xa6server\xd9\x03pz1", 13)));  // str 8 for a short text
-  CHECK(encoding_free(std::string("\x82\xa1" "a\x01\xa1" "b\x02", 7)) ==
-        encoding_free(std::string("\x82\xa1" "b\xcc\x02\xa1" "a\x01", 8)));
+  CHECK(encoding_free(std::string("\x82\xa1"
+                                  "a\x01\xa1"
+                                  "b\x02",
+                                  7)) == encoding_free(std::string("\x82\xa1"
+                                                                   "b\xcc\x02\xa1"
+                                                                   "a\x01",
+                                                                   8)));
   CHECK(encoding_free("no map at all") == "no map at all");
 }
 
@@ -287,4 +292,18 @@ TEST_CASE_METHOD(stage, "what its client waits for no longer is not begun", "[si
   CHECK(status("pz1") == server_status::running);
   CHECK(server("pz1").desired == desired_state::running);
   CHECK(operate("stop", stop_server{"pz1"}, {.key = "k1", .deadline = 10s}).has_value());
+}
+
+TEST_CASE_METHOD(stage, "a name counts before the beginning of an id, and one that is too short is nobody's",
+                 "[sim][manager]") {
+  const auto id = running("pz1").id.value;
+  const auto begin = id.substr(0, 3);
+  auto short_one = ask<server_view>("server.get", get_server{begin});
+  REQUIRE(!short_one);
+  CHECK(code(short_one) == "bad_request");
+  CHECK(short_one.error().message.find(id + " (pz1)") != std::string::npos);
+  CHECK(ask<server_view>("server.get", get_server{id.substr(0, 5)}).has_value());
+  CHECK(code(ask<server_view>("server.get", get_server{"zz"})) == "not_found");
+  running(begin);
+  CHECK(ask<server_view>("server.get", get_server{begin})->name == begin);
 }
