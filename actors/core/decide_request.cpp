@@ -53,7 +53,7 @@ decision refuse(const server& s, op_kind kind, const request_info& who, const co
   auto op = new_operation(s, kind, who, cx);
   // What may succeed later, unchanged, does not use up its key.
   if (info(e.code).retryable) {
-    op.id = system_operation_id(s.id, "refused " + who.op.value, s.log_head);
+    op.id = who.refusal.empty() ? system_operation_id(s.id, "refused " + who.op.value, s.log_head) : who.refusal;
     op.idempotency_key.clear();
   }
   op.status = op_status::failed;

@@ -38,6 +38,7 @@ struct request_info {
   std::string actor;
   std::string idempotency_key;
   uint64_t request_hash = 0;
+  msg::operation_id refusal{};  // under which a refusal that may pass is recorded, so that its key stays free
 };
 struct created {  // a new record, complete and validated; only a blank machine takes it
   msg::server record;

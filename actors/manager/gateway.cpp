@@ -97,6 +97,7 @@ struct gateway_state {
     r->who.actor = r->options.actor;
     r->who.idempotency_key = call.idempotency_key;
     r->who.request_hash = text_hash(call.verb + "\n" + encoding_free(call.body));
+    r->who.refusal = new_operation();
     if (call.deadline) r->expires = self->clock().now() + *call.deadline;
     r->who.op =
         call.idempotency_key.empty() ? new_operation() : operation_id_from_key(r->options.actor, call.idempotency_key);
@@ -161,7 +162,7 @@ struct gateway_state {
     op.status = op_status::failed;
     op.started_at = op.deadline = op.ended_at = now;
     op.failure = e;
-    if (info(e.code).retryable) op.id = new_operation();  // what may succeed later does not use up its key
+    if (info(e.code).retryable) op.id = r.who.refusal;  // what may succeed later does not use up its key
     else op.idempotency_key = r.who.idempotency_key;
     op.request_hash = r.who.request_hash;
     if (!refusals.record(op, now)) return answer_error(*world, r.call.who, e);

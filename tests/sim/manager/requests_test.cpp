@@ -1,5 +1,6 @@
 // What clients may count on: keys, ports, waiting, cancelling.
 #include <algorithm>
+#include <set>
 
 #include "actors/manager/refusal_log.hpp"
 #include "tests/sim/manager/stage.hpp"
@@ -219,6 +220,21 @@ TEST_CASE_METHOD(stage, "a refusal that may pass does not use up its key", "[sim
   REQUIRE(until([&] { return agent_status("alpha") == agent_status::online; }));
   CHECK(operate("rebuild", rebuild_server{"pz1"}, {.key = "k1"}).has_value());
   CHECK(facts<operation_refused>() == 1);
+}
+
+TEST_CASE_METHOD(stage, "refusals that may pass, under one key, are records of their own", "[sim][manager][acc-9]") {
+  at("alpha").crash();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
+  for (int i = 0; i < 3; ++i)
+    CHECK(code(operate("create", a_server("pz1", "alpha"), {.key = "k1"})) == "agent_unreachable");
+  std::set<std::string> ids;
+  for (const auto& e : audit.log())
+    for (const auto& n : e.facts)
+      if (const auto* x = std::get_if<operation_refused>(&n.what)) ids.insert(x->op->id.value);
+  CHECK(ids.size() == 3);
+  at("alpha").start();
+  REQUIRE(until([&] { return agent_status("alpha") == agent_status::online; }));
+  CHECK(operate("create", a_server("pz1", "alpha"), {.key = "k1"}).has_value());
 }
 
 TEST_CASE_METHOD(stage, "a key is the request's, however it was encoded", "[sim][manager]") {
