@@ -256,8 +256,7 @@ class reader {
     if (found.cap_add && found.cap_add->empty()) found.cap_add.reset();
     found = beyond_template(found, t_);
     for (auto field : given_fields(found))
-      if (std::find(t_.locked.begin(), t_.locked.end(), field) != t_.locked.end() ||
-          std::find(t_.locked.begin(), t_.locked.end(), "all") != t_.locked.end()) {
+      if (locks(t_, field)) {
         left_.push_back(std::string(field) + " " + spec_text(found, field));
         clear_field(found, field);
       }

@@ -97,9 +97,8 @@ class checker {
   }
 
   void policy() {
-    const bool all = is_one_of(t_.locked, "all");
     for (auto field : given_fields(s_))
-      if (all || is_one_of(t_.locked, field))
+      if (locks(t_, field))
         bad(field, "is the business of template " + t_.name,
             "leave it out, choose another template, or change `locked` in this one", ec::forbidden);
   }
@@ -316,6 +315,10 @@ server_spec beyond_template(const server_spec& found, const server_template& t) 
   for (auto field : spec_fields())
     if (spec_text(found, field) == spec_text(t.spec, field)) clear_field(out, field);
   return out;
+}
+
+bool locks(const server_template& t, std::string_view field) {
+  return is_one_of(t.locked, "all") || is_one_of(t.locked, field);
 }
 
 bool may_add(std::string_view capability) { return is_one_of(capabilities, capability); }

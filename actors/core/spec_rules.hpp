@@ -31,6 +31,8 @@ inline std::vector<msg::template_dir> folders_of(const msg::server& s, const msg
 
 // What another way of making the container has that `t` does not give: those fields alone.
 msg::server_spec beyond_template(const msg::server_spec& found, const msg::server_template& t);
+// Whether this field of a spec is the template's business.
+bool locks(const msg::server_template& t, std::string_view field);
 // False for one that a server may not have by its own spec.
 bool may_add(std::string_view capability);
 
