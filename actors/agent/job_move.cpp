@@ -100,6 +100,7 @@ result<void> command_job::prepare_copy(const docker::container_details* old) {
   if (old && is_alive(old->view.state)) size_before_stop_ = *size;
   if (!old) return {};
   ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
+  ZEDOPS_TRY(check_binds());
   ZEDOPS_TRY(make_networks());
   if (cmd_.kind == command_kind::move) ZEDOPS_TRY(carry_volumes(*old));
   return pull(2, 10);

@@ -97,7 +97,6 @@ result<void> command_job::check_binds() {
 }
 
 result<void> command_job::make_networks() {
-  ZEDOPS_TRY(check_binds());
   for (const auto& name : cmd_.plan.container.networks) {
     auto there = calls_.network(name);
     if (there) continue;  // also somebody else's: used as it is
