@@ -51,7 +51,8 @@ void describe(container_answer& out, docker::container_details c, const docker::
   if (spec.stop_signal == image.stop_signal) spec.stop_signal.reset();
   if (spec.health == image.health) spec.health.reset();
   for (const auto& [key, value] : c.view.labels) {
-    const bool of_tools = key.starts_with("com.docker.");  // compose and swarm would take it for theirs
+    // Compose and swarm would take it for theirs; ours are made anew.
+    const bool of_tools = key.starts_with("com.docker.") || key.starts_with("zedops.");
     if (auto i = image.labels.find(key); !of_tools && (i == image.labels.end() || i->second != value)) {
       if (!spec.labels) spec.labels.emplace();
       (*spec.labels)[key] = value;

@@ -254,7 +254,7 @@ class OwnSpec(WorldCase):
             (by_hand / folder).mkdir(parents=True)
             (by_hand / folder / "file").write_text(folder)
         w.docker("run", "-d", "--name", "hand-made", "-m", "64m", "--ulimit", "nofile=512", "-u", "0:0", "--init", "-p",
-                 "28130:80", "-v", f"{by_hand}/config:/config", "-v", f"{by_hand}/mods:/mods", "--label", "owner=ann",
+                 "28130:80", "-v", f"{by_hand}/config:/config", "-v", f"{by_hand}/mods:/mods", "--label", "owner=ann", "--label", "zedops.note=x",
                  "--stop-timeout", "3", "zedops/busybox:test", "sleep", "10000")
         wish = ("server", "adopt", "hand-made", "--container", "hand-made", "--agent", "host1", "--template", "generic",
                 "--folder", "data:/config")
