@@ -57,10 +57,12 @@ struct server_observed {
   std::optional<uint64_t> data_bytes;
   bool stale = false;
   time_point observed_at{};
-  std::string image{};      // of the container, as it was made
-  time_point started_at{};  // of the container, by the host's clock
+  std::string image{};         // of the container, as it was made
+  time_point started_at{};     // of the container, by the host's clock
+  std::string data_problem{};  // why the data could not be looked at; `data` is then what was known before
   static constexpr std::string_view type = "server.observed";
-  ZEDOPS_FIELDS(container, health, exit_code, restarts, data, data_bytes, stale, observed_at, image, started_at)
+  ZEDOPS_FIELDS(container, health, exit_code, restarts, data, data_bytes, stale, observed_at, image, started_at,
+                data_problem)
 };
 struct drift_changed {
   std::string drift;  // empty: no longer
@@ -139,8 +141,9 @@ struct agent_connected {
   std::string api_version;
   bool engine_ok = false;
   time_point at{};
+  std::string engine_problem{};  // why not
   static constexpr std::string_view type = "agent.online";
-  ZEDOPS_FIELDS(hostname, data_path, version, engine_version, api_version, engine_ok, at)
+  ZEDOPS_FIELDS(hostname, data_path, version, engine_version, api_version, engine_ok, at, engine_problem)
 };
 struct agent_suspected {
   time_point last_seen{};

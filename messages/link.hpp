@@ -116,8 +116,9 @@ struct observation {
   std::string drift;                // renamed, label lost ...; empty: as it should be
   data_state data = data_state::unknown;
   std::optional<uint64_t> data_bytes;
-  time_point observed_at{};  // the host's clock
-  ZEDOPS_FIELDS(server, container, view, rivals, drift, data, data_bytes, observed_at)
+  time_point observed_at{};    // the host's clock
+  std::string data_problem{};  // why the data is unknown; empty: it is not, or nobody said
+  ZEDOPS_FIELDS(server, container, view, rivals, drift, data, data_bytes, observed_at, data_problem)
 };
 
 struct hello {
@@ -131,11 +132,12 @@ struct hello {
   std::string engine_version;
   std::string api_version;
   bool engine_ok = false;
-  std::string manager_id;  // the manager this agent belongs to; empty: none yet
-  uint64_t term = 0;       // highest obeyed: the manager's own has to be higher
-  uint64_t greeting = 0;   // the same while it repeats itself; another one: the session before is over
+  std::string manager_id;        // the manager this agent belongs to; empty: none yet
+  uint64_t term = 0;             // highest obeyed: the manager's own has to be higher
+  uint64_t greeting = 0;         // the same while it repeats itself; another one: the session before is over
+  std::string engine_problem{};  // why it does not reach its Engine
   ZEDOPS_FIELDS(version, id, name, instance, hostname, data_path, software, engine_version, api_version, engine_ok,
-                manager_id, term, greeting)
+                manager_id, term, greeting, engine_problem)
 };
 struct heartbeat {  // answer to ping, and unasked once a second
   uint64_t nonce = 0;

@@ -188,10 +188,13 @@ struct server {
   data_past past = data_past::unknown;
   time_point failed_at{};  // when last_error came
   sparse<server_spec> spec;
+  std::string data_problem;         // why its data cannot be looked at now: `data` is what was known before
+  time_point data_problem_since{};  // when that began
   ZEDOPS_FIELDS(id, name, agent, template_name, image, image_tag, env, ports, data_path, recovery, status, desired,
                 data, data_bytes, container_id, container, health, exit_code, restarts, has_run, pending_rebuild, stale,
                 drift, last_error, created_at, updated_at, observed_at, deleted_at, purge_at, revision, seq, log_head,
-                op, crash, priority, incident_seq, restart_run, container_image, started_at, past, failed_at, spec)
+                op, crash, priority, incident_seq, restart_run, container_image, started_at, past, failed_at, spec,
+                data_problem, data_problem_since)
   friend bool operator==(const server&, const server&) = default;
 };
 
@@ -215,10 +218,11 @@ struct agent {
   uint64_t revision = 0;
   uint64_t seq = 0;  // last event number of subject agent.<id>
   uint64_t log_head = 0;
-  time_point
-      held_since{};  // many of its servers were gone at once: nothing recovers by itself until that is cleared up
+  // Many of its servers were gone at once: nothing recovers by itself until that is cleared up.
+  time_point held_since{};
+  std::string engine_problem;  // why it does not work with its Engine
   ZEDOPS_FIELDS(id, name, status, hostname, data_path, version, engine_version, api_version, engine_ok, created_at,
-                updated_at, last_seen, revision, seq, log_head, held_since)
+                updated_at, last_seen, revision, seq, log_head, held_since, engine_problem)
   friend bool operator==(const agent&, const agent&) = default;
 };
 

@@ -17,7 +17,6 @@
 
 namespace zedops::msg {
 
-inline constexpr std::string_view default_template_name = "project-zomboid";
 inline constexpr std::array<std::string_view, 6> template_placeholders = {"name",      "id",       "agent",
                                                                           "game_port", "udp_port", "rcon_port"};
 

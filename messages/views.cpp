@@ -85,6 +85,8 @@ server_view view_of(const server& s, const agent* a) {
   v.container_image = s.container_image;
   v.started_at = shown(s.started_at);
   v.spec = s.spec;
+  v.data_problem = s.data_problem;
+  v.data_problem_since = shown(s.data_problem_since);
   return v;
 }
 
@@ -102,6 +104,7 @@ agent_view view_of(const agent& a) {
   v.version = a.version;
   v.created_at = shown(a.created_at);
   v.recovery_held = shown(a.held_since);
+  v.engine_problem = a.engine_problem;
   return v;
 }
 

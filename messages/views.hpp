@@ -82,11 +82,14 @@ struct server_view {
   std::string container_image;            // what its container was made from; empty: not known
   optional_time started_at;               // of its container
   sparse<server_spec> spec;               // what its owner wants beyond its template
+  std::string data_problem;               // why its data cannot be looked at now; the rest is what was known before
+  optional_time data_problem_since;
   ZEDOPS_FIELDS(id, name, agent, agent_id, agent_status, status, desired_state, data_state, data_exists, data_bytes,
                 container_id, container_state, exit_code, template_name, image, image_tag, config, game_port, udp_port,
                 rcon_port, ports, server_data_path, health, restarts, recovery, pending_rebuild, stale, drift,
                 deleted_at, purge_at, created_at, updated_at, observed_at, revision, last_error, operation, actions,
-                crash_policy, priority, condition, restarting_since, container_image, started_at, spec)
+                crash_policy, priority, condition, restarting_since, container_image, started_at, spec, data_problem,
+                data_problem_since)
 };
 
 // Why a server is where it is: what led here, oldest first, and what comes next.
@@ -123,8 +126,9 @@ struct agent_view {
   optional_time last_sync;
   optional_time created_at;
   optional_time recovery_held;  // since when nothing of it recovers by itself: most of its servers were gone at once
+  std::string engine_problem;   // why it does not work with its Engine; empty: it does, or did not say
   ZEDOPS_FIELDS(id, name, status, last_seen, engine_version, api_version, engine_ok, hostname, data_path, servers,
-                running, version, last_sync, created_at, recovery_held)
+                running, version, last_sync, created_at, recovery_held, engine_problem)
 };
 
 struct server_list {

@@ -28,7 +28,7 @@ using msg::result;
   X(agents)     /* snapshots of hosts */                                       \
   X(operations) /* snapshots of operations */                                  \
   X(log)        /* facts, in the order of their numbers; trimmed from below */ \
-  X(claims)     /* names, ports and idempotency keys in use */                 \
+  X(claims)     /* empty: claims follow from the records (docs/adr) */         \
   X(orphans)    /* data left behind by purged servers */
 
 enum class table : uint8_t {

@@ -75,10 +75,10 @@ void core_state::hello() {
   if (stopping || refused_for_good || now() < quiet_until) return;
   const auto& o = deps->options;
   const auto& s = deps->env.state;
-  deps->link.send(
-      msg::hello{link_version, s.id(), o.name, o.instance, o.hostname, o.data_path, o.software,
-                 engine_info.engine_version, engine_info.spoken_version, engine_ok, s.manager_id(), s.term(), greeting},
-      0);
+  deps->link.send(msg::hello{link_version, s.id(), o.name, o.instance, o.hostname, o.data_path, o.software,
+                             engine_info.engine_version, engine_info.spoken_version, engine_ok, s.manager_id(),
+                             s.term(), greeting, engine_problem},
+                  0);
 }
 
 void core_state::heartbeat(uint64_t nonce) { send(msg::heartbeat{nonce, engine_ok, engine_problem}); }

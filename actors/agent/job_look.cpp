@@ -106,6 +106,7 @@ observation command_job::observe_now(host::sizing sizes) {
   if (auto request = check_request_of(moved ? cmd_.plan.data : cmd_.source, env_.state.id(), sizes)) {
     auto report = env_.host.check(*request);
     out.data = report.state;
+    if (report.state == data_state::unknown) out.data_problem = report.error;
     if (report.size) out.data_bytes = report.size->bytes;
   }
   out.observed_at = env_.clock.wall();

@@ -59,6 +59,11 @@ class observer {
   void tick();
 
  private:
+  struct data_look {
+    msg::data_state state = msg::data_state::unknown;
+    std::string problem;  // why it is unknown
+  };
+  using found_data = std::map<msg::server_id, data_look>;
   struct looking {
     uint64_t serial = 0;
     msg::server_id server;
@@ -66,7 +71,7 @@ class observer {
     std::optional<std::string> again;  // hint of an event that came meanwhile
     host_view::ticket ticket = 0;
     std::optional<msg::result<docker::container_details>> seen;
-    std::optional<msg::data_state> data;
+    std::optional<data_look> data;
   };
   struct round {
     uint64_t serial = 0;
@@ -76,14 +81,13 @@ class observer {
     bool listed = false;
     std::deque<std::string> to_inspect;
     size_t inspecting = 0;
-    std::map<msg::server_id, msg::data_state> data;
+    found_data data;
     size_t roots_open = 0;  // that have not answered yet
   };
   struct disk {
     size_t asked = 0;      // looks that have not come back
     bool overdue = false;  // one of them is late: until it is back nothing further is asked
   };
-  using found_data = std::map<msg::server_id, msg::data_state>;
 
   // observer_looks.cpp
   void look(const std::string& container, msg::server_id server, std::string hint);
@@ -91,8 +95,8 @@ class observer {
   void on_seen(const std::string& container, uint64_t serial, msg::result<docker::container_details> seen);
   void end_look(const std::string& container);
   void conclude(looking& l, const std::string& container);
-  void tell(const msg::server_id& server, const std::string& hint, msg::data_state data);
-  void check_data(const msg::server_id& server, std::function<void(msg::data_state)> then);
+  void tell(const msg::server_id& server, const std::string& hint, data_look data);
+  void check_data(const msg::server_id& server, std::function<void(data_look)> then);
   void ask_disk(const std::string& root, std::map<msg::server_id, host::check_request> what, msg::duration at_most,
                 std::function<void(found_data)> then);
   void disk_answered(const std::string& root);

@@ -41,7 +41,7 @@ void observer::on_event(const docker::event& e) {
   }
   view_.drop(e.id, view_.next_ticket());
   if (auto l = looks_.find(e.id); l != looks_.end()) looks_.erase(l);  // its answer will find no look
-  if (server) check_data(*server, [this, id = *server](data_state d) { tell(id, "destroy", d); });
+  if (server) check_data(*server, [this, id = *server](data_look d) { tell(id, "destroy", std::move(d)); });
 }
 
 void observer::look(const std::string& container, server_id server, std::string hint) {
@@ -67,10 +67,10 @@ void observer::begin_look(const std::string& container) {
       container, {look_deadline}, [this, post = p_.post, container, serial = l.serial](auto seen) {
         post([this, container, serial, seen = std::move(seen)] { on_seen(container, serial, seen); });
       });
-  check_data(l.server, [this, container, serial = l.serial](data_state d) {
+  check_data(l.server, [this, container, serial = l.serial](data_look d) {
     auto i = looks_.find(container);
     if (i == looks_.end() || i->second.serial != serial) return;
-    i->second.data = d;
+    i->second.data = std::move(d);
     end_look(container);
   });
 }
@@ -106,22 +106,23 @@ void observer::conclude(looking& l, const std::string& container) {
   if (down && p_.engine_listens && !p_.engine_listens()) return needs_inventory();
   if (seen) view_.put(std::move(seen->view), l.ticket);
   else view_.drop(container, l.ticket);
-  tell(l.server, l.hint, *l.data);
+  tell(l.server, l.hint, std::move(*l.data));
 }
 
-void observer::tell(const server_id& server, const std::string& hint, data_state data) {
+void observer::tell(const server_id& server, const std::string& hint, data_look data) {
   observed out{view_.observe(server), hint};
-  out.what.data = data;
+  out.what.data = data.state;
+  out.what.data_problem = std::move(data.problem);
   out.what.observed_at = p_.clock.wall();
   p_.on_observed(std::move(out));
 }
 
-void observer::check_data(const server_id& server, std::function<void(data_state)> then) {
+void observer::check_data(const server_id& server, std::function<void(data_look)> then) {
   const auto* known = view_.server(server);
   auto request = known ? check_request_of(known->data, p_.owner, host::sizing::skip)
                        : result<host::check_request>(fail(ec::not_found, "unknown server"));
   const bool blind = !request || known->data.name.empty() || known->partial;
-  if (blind) return p_.post([then = std::move(then)] { then(data_state::unknown); });
+  if (blind) return p_.post([then = std::move(then)] { then({}); });
   const auto root = request->root.data_path;
   std::map<server_id, host::check_request> what;
   what.emplace(server, std::move(*request));
@@ -133,7 +134,7 @@ void observer::check_data(const server_id& server, std::function<void(data_state
 void observer::ask_disk(const std::string& root, std::map<server_id, host::check_request> what, duration at_most,
                         std::function<void(found_data)> then) {
   found_data blind;
-  for (const auto& [id, request] : what) blind[id] = data_state::unknown;
+  for (const auto& [id, request] : what) blind[id].problem = "the disk of " + root + " does not answer";
   auto& d = disks_[root];
   if (d.overdue) return p_.post([blind = std::move(blind), then = std::move(then)] { then(blind); });
   ++d.asked;
@@ -143,7 +144,11 @@ void observer::ask_disk(const std::string& root, std::map<server_id, host::check
   };
   p_.disks.run_for(root, [this, &host = p_.host, post = p_.post, root, what = std::move(what), answer] {
     found_data found;
-    for (const auto& [id, request] : what) found[id] = host.check(request).state;
+    for (const auto& [id, request] : what) {
+      auto report = host.check(request);
+      found[id].state = report.state;
+      if (report.state == data_state::unknown) found[id].problem = std::move(report.error);
+    }
     post([this, root, found = std::move(found), answer] {
       disk_answered(root);
       answer(found);

@@ -88,7 +88,7 @@ void observer::begin_round_data() {
     auto request = check_request_of(s.data, p_.owner, host::sizing::skip);
     if (request && !s.data.name.empty() && !s.partial)
       by_root[request->root.data_path].emplace(id, std::move(*request));
-    else round_->data[id] = data_state::unknown;
+    else round_->data[id] = {};
   }
   round_->roots_open = by_root.size();
   for (auto& [root, what] : by_root)
@@ -110,7 +110,8 @@ void observer::finish_round() {
   for (const auto& [id, data] : round_->data) {
     if (!view_.server(id)) continue;  // forgotten meanwhile
     auto o = view_.observe(id);
-    o.data = data;
+    o.data = data.state;
+    o.data_problem = data.problem;
     o.observed_at = p_.clock.wall();
     out.servers.push_back(std::move(o));
   }

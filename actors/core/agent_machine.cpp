@@ -19,6 +19,7 @@ void evolve(agent& a, const fact& f) {
                    a.engine_version = x.engine_version;
                    a.api_version = x.api_version;
                    a.engine_ok = x.engine_ok;
+                   a.engine_problem = x.engine_problem;
                    a.last_seen = x.at;
                  },
                  [&](const agent_suspected& x) {
@@ -58,13 +59,6 @@ std::vector<numbered_fact> number(const agent& a, std::vector<fact> facts) {
     out.push_back({"agent." + id, ++seq, std::move(f)});
   }
   return out;
-}
-
-bool sync_gate::notice(const server_id& server, time_point now) {
-  std::erase_if(noticed_, [&](const auto& entry) { return now - entry.second >= quiet; });
-  if (auto i = noticed_.find(server); i != noticed_.end()) return false;
-  if (noticed_.size() < noticed_max) noticed_[server] = now;
-  return begin();
 }
 
 bool sync_gate::begin() {

@@ -18,16 +18,10 @@ constexpr bool is_mass_loss(size_t gone, size_t of, uint32_t percent) {
   return gone >= mass_loss_min && 100 * gone > uint64_t{percent} * of;
 }
 
-// Repeated notices for one server within ten seconds cause one sync; while one runs nothing is started, but one
-// follow-up runs when it is over.
+// While a sync runs nothing is started, but one follow-up runs when it is over.
 class sync_gate {
  public:
-  static constexpr msg::duration quiet{10'000};
-  static constexpr size_t noticed_max = 10'000;
-
-  // True: start a sync now.
-  bool notice(const msg::server_id& server, msg::time_point now);
-  // A sync without a notice: on connect, by the timer, on demand. False: one runs already; a follow-up is booked.
+  // True: start a sync now. False: one runs already; a follow-up is booked.
   bool begin();
   // The running sync is over. True: start the follow-up now.
   bool done();
@@ -37,7 +31,6 @@ class sync_gate {
  private:
   bool running_ = false;
   bool again_ = false;
-  std::map<msg::server_id, msg::time_point> noticed_;
 };
 
 }  // namespace zedops::core

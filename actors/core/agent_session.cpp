@@ -42,7 +42,10 @@ void agent_session::on(spoke& in, const session_context& cx, effects& out) {
     return;
   }
   heard_ = cx.now;
-  if (in.engine_ok) live_->greeting.engine_ok = *in.engine_ok;
+  if (in.engine_ok) {
+    live_->greeting.engine_ok = *in.engine_ok;
+    live_->greeting.engine_problem = std::move(in.engine_problem);
+  }
   // A last word of a process that has died since proves nothing; an answer to what was asked after it does.
   if (rival_ && in.nonce >= rival_->nonce) {
     out.emplace_back(refuse_rival{rival_->routing_id, std::move(rival_->greeting)});
@@ -126,7 +129,9 @@ void agent_session::align(const session_context& cx, effects& out) {
     return;
   }
   const bool speaks = judge(cx.rules, quiet) == agent_status::online;
-  if (speaks && (*cx.status != agent_status::online || cx.engine_ok != live_->greeting.engine_ok)) {
+  const auto& said = live_->greeting;
+  const bool news = cx.engine_ok != said.engine_ok || cx.engine_problem != said.engine_problem;
+  if (speaks && (*cx.status != agent_status::online || news)) {
     writing_ = true;
     out.emplace_back(write_arrival{live_->greeting});
   } else if (!speaks && *cx.status == agent_status::online) {

@@ -33,6 +33,7 @@ struct spoke {  // anything but a hello
   std::string routing_id;
   uint64_t nonce = 0;  // of a heartbeat that answers a ping
   std::optional<bool> engine_ok{};
+  std::string engine_problem{};  // why not
 };
 struct left {  // it says goodbye
   std::string routing_id;
@@ -55,7 +56,8 @@ struct session_context {
   liveness_policy rules{};
   uint64_t term = 0;                          // of this life of the manager
   std::optional<msg::agent_status> status{};  // as committed; empty: there is no record
-  bool engine_ok = false;                     // as committed
+  bool engine_ok = false;                     // as committed; so is the next
+  std::string engine_problem{};
 };
 
 // ---- what follows ----

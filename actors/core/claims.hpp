@@ -1,5 +1,6 @@
-// Names and ports that a server holds from the transaction that creates it until the one that purges it. A claim is a
-// key; whoever has it in the store owns it, so two creates can never get the same one.
+// Names and ports that a server holds from the transaction that creates it until the one that purges it. They follow
+// from the records: the journal judges each change against the index of all of them and the rest of its batch, so two
+// creates can never get the same one.
 #pragma once
 #include <functional>
 #include <string>

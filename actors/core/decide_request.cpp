@@ -102,7 +102,8 @@ std::optional<error> data_guard(const server& s, bool fresh) {
   if (s.status == server_status::failed && !s.has_run) return std::nullopt;  // a create is resumed in place
   if (s.stale || s.data == data_state::unknown)
     return error{ec::data_unknown,
-                 "the data of " + s.name + " could not be looked at",
+                 "the data of " + s.name + " could not be looked at" +
+                     (s.data_problem.empty() ? std::string{} : ": " + s.data_problem),
                  "check that its disk is mounted, then: zedctl server check-data " + s.name,
                  {}};
   if (s.data != data_state::present && !nothing_to_lose(s) && !fresh)
@@ -119,10 +120,9 @@ struct request_machine {
   const request_info& who;
   const context& cx;
 
-  decision begin(op_kind kind) const {
+  decision begin() const {
     decision d;
     d.why = {cause_kind::request, who.op.value, who.actor};
-    (void)kind;
     return d;
   }
   operation make(op_kind kind) const { return new_operation(s, kind, who, cx); }
@@ -133,7 +133,7 @@ struct request_machine {
   // start, recreate and rebuild of a server whose container is gone are the same thing: make it run from the record.
   decision run_again(op_kind kind, bool fresh) const {
     if (auto e = data_guard(s, fresh)) return refuse(s, kind, who, cx, *e);
-    auto d = begin(kind);
+    auto d = begin();
     auto op = make(kind);
     op.fresh = fresh || (s.status == server_status::failed && !s.has_run);
     d.fresh_start = op.fresh && s.data != data_state::present;
@@ -152,13 +152,13 @@ struct request_machine {
   decision operator()(const recreate_server& r) const { return run_again(op_kind::recreate, r.fresh); }
   decision operator()(const rebuild_server& r) const { return run_again(op_kind::rebuild, r.fresh); }
   decision operator()(const restart_server&) const {
-    auto d = begin(op_kind::restart);
+    auto d = begin();
     want(d, desired_state::running);
     open(d, s, make(op_kind::restart), cx);
     return d;
   }
   decision operator()(const stop_server&) const {
-    auto d = begin(op_kind::stop);
+    auto d = begin();
     want(d, desired_state::stopped);
     open(d, s, make(op_kind::stop), cx);
     return d;
@@ -195,7 +195,7 @@ struct request_machine {
     const bool other_folders = folders(f.spec) != folders(s.spec);  // its agent looks at others from now on
     const bool guard_changes = f.crash != s.crash || f.priority != s.priority;
     f.pending_rebuild = s.pending_rebuild || (embodiment && !s.container_id.empty());
-    auto d = begin(op_kind::edit);
+    auto d = begin();
     auto op = make(op_kind::edit);
     d.facts.emplace_back(operation_accepted{op});
     d.facts.emplace_back(std::move(f));
@@ -204,7 +204,7 @@ struct request_machine {
     return d;
   }
   decision operator()(const remove_server&) const {
-    auto d = begin(op_kind::remove);
+    auto d = begin();
     want(d, desired_state::deleted);
     d.facts.emplace_back(server_deleted{cx.now, cx.now + cx.retention});
     d.facts.emplace_back(status_changed{s.status, server_status::deleting, "deleted by " + who.actor});
@@ -212,7 +212,7 @@ struct request_machine {
     return d;
   }
   decision operator()(const restore_server& r) const {
-    auto d = begin(op_kind::restore);
+    auto d = begin();
     auto op = make(op_kind::restore);
     op.fresh = r.fresh;
     want(d, desired_state::running);
@@ -240,7 +240,7 @@ struct request_machine {
                           "a purge must say what becomes of the data",
                           "give exactly one of keep_data and remove_data",
                           {}});
-    auto d = begin(op_kind::purge);
+    auto d = begin();
     auto op = make(op_kind::purge);
     op.remove_data = r.remove_data;
     want(d, desired_state::purged);
@@ -252,7 +252,7 @@ struct request_machine {
   decision operator()(const move_server& r) const {
     const auto to = tidy_path(r.data_path);
     if (auto e = check_move(s, to)) return refuse(s, op_kind::move, who, cx, *e);
-    auto d = begin(op_kind::move);
+    auto d = begin();
     auto op = make(op_kind::move);
     op.data_from = s.data_path;
     op.data_to = to;

@@ -57,6 +57,9 @@ void evolve(server& s, const fact& f, time_point at) {
                    s.data = x.data;
                    s.data_bytes = x.data_bytes;
                    s.stale = x.stale;
+                   if (x.data_problem.empty()) s.data_problem_since = never;
+                   else if (s.data_problem.empty()) s.data_problem_since = at;
+                   s.data_problem = x.data_problem;
                    s.observed_at = x.observed_at;
                    s.container_image = x.image;
                    s.started_at = x.started_at;

@@ -65,8 +65,9 @@ std::string step_text(const operation& op) {
 
 std::string missing_outlook(const server& s, const explain_input& in) {
   if (s.stale || s.data == data_state::unknown)
-    return "whether its data is there could not be found out, so nothing is created: zedctl server check-data " +
-           s.name;
+    return "whether its data is there could not be found out" +
+           (s.data_problem.empty() ? std::string{} : " (" + s.data_problem + ")") +
+           ", so nothing is created: zedctl server check-data " + s.name;
   const bool bare = nothing_to_lose(s);
   if (s.data != data_state::present && !bare)
     return "its data is " + std::string(name_of(s.data)) +
@@ -127,7 +128,9 @@ std::string summary(const explain_input& in) {
   out += "; " + outlook(in);
   if (s.status == server_status::purged) return out;
   if (!s.drift.empty()) out += "; changed from outside: " + s.drift;
-  if (s.stale && s.status != server_status::missing) out += "; the last look at it failed, so this may be out of date";
+  if (s.stale && s.status != server_status::missing)
+    out += s.data_problem.empty() ? "; the last look at it failed, so this may be out of date"
+                                  : "; its data cannot be looked at: " + s.data_problem;
   if (agent_away(in)) {
     out += "; " + away_text(in) + ", so this is what was last known";
     if (in.agent_seen != never) out += ", " + ago(in.agent_seen, in.now);

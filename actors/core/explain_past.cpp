@@ -36,6 +36,7 @@ std::string call_text(const engine_call& c) {
 }
 
 std::string seen_text(const server_observed& f) {
+  if (!f.data_problem.empty()) return "its data could not be looked at: " + f.data_problem;
   if (f.stale) return "could not be looked at";
   std::string out = f.container ? "container " + std::string(name_of(*f.container)) : "no container";
   if (f.container && (*f.container == container_state::exited || *f.container == container_state::dead))
@@ -48,7 +49,7 @@ std::string seen_text(const server_observed& f) {
 // Sizes change all the time and explain nothing.
 bool same_sight(const server_observed& a, const server_observed& b) {
   return a.container == b.container && a.health == b.health && a.exit_code == b.exit_code && a.restarts == b.restarts &&
-         a.data == b.data && a.stale == b.stale;
+         a.data == b.data && a.stale == b.stale && a.data_problem == b.data_problem;
 }
 
 std::string seer(const log_entry& e) {

@@ -28,6 +28,22 @@ server_status status_seen(const server& s, const observation& o) {
   return now;
 }
 
+server_observed as_known(const server& s) {
+  server_observed f;
+  f.container = s.container;
+  f.health = s.health;
+  f.exit_code = s.exit_code;
+  f.restarts = s.restarts;
+  f.data = s.data;
+  f.data_bytes = s.data_bytes;
+  f.stale = s.stale;
+  f.observed_at = s.observed_at;
+  f.image = s.container_image;
+  f.started_at = s.started_at;
+  f.data_problem = s.data_problem;
+  return f;
+}
+
 namespace {
 
 std::string drift_text(const observation& o) {
@@ -37,20 +53,13 @@ std::string drift_text(const observation& o) {
     const bool one_is_it = o.container == presence::present;
     out += one_is_it ? "more than one container claims this server: " + o.view.id.substr(0, 12)
                      : "a container has the labels of this server from its image:";
-    for (size_t i = 0; i < o.rivals.size(); ++i)
-      out += (i > 0 || one_is_it ? ", " : " ") + o.rivals[i].substr(0, 12);
+    for (size_t i = 0; i < o.rivals.size(); ++i) out += (i > 0 || one_is_it ? ", " : " ") + o.rivals[i].substr(0, 12);
   }
   return out;
 }
 
 server_observed observed_now(const server& s, const observation& o) {
-  server_observed f;
-  f.container = s.container;
-  f.health = s.health;
-  f.exit_code = s.exit_code;
-  f.restarts = s.restarts;
-  f.image = s.container_image;
-  f.started_at = s.started_at;
+  auto f = as_known(s);
   if (o.container == presence::present) {
     f.container = o.view.state;
     f.health = o.view.health;
@@ -69,6 +78,7 @@ server_observed observed_now(const server& s, const observation& o) {
   f.data = o.data == data_state::unknown ? s.data : o.data;
   f.data_bytes = o.data_bytes ? o.data_bytes : (f.data == s.data ? s.data_bytes : std::nullopt);
   f.stale = o.data == data_state::unknown || o.container == presence::unknown;
+  f.data_problem = o.data == data_state::unknown ? o.data_problem : std::string{};
   f.observed_at = o.observed_at;
   return f;
 }
@@ -76,7 +86,8 @@ server_observed observed_now(const server& s, const observation& o) {
 // Another start of the same container is no news by itself: what it changed is.
 bool same(const server& s, const server_observed& f) {
   return s.container == f.container && s.health == f.health && s.exit_code == f.exit_code && s.restarts == f.restarts &&
-         s.data == f.data && s.data_bytes == f.data_bytes && s.stale == f.stale && s.container_image == f.image;
+         s.data == f.data && s.data_bytes == f.data_bytes && s.stale == f.stale && s.container_image == f.image &&
+         s.data_problem == f.data_problem;
 }
 
 }  // namespace
@@ -93,11 +104,6 @@ std::vector<fact> facts_of(const server& s, const observation& o, std::string_vi
                                    s.status != server_status::deleted && s.status != server_status::creating)
     out.emplace_back(status_changed{s.status, to, std::string(reason)});
   return out;
-}
-
-bool matters(const server& s, const observation& o, const context& cx) {
-  auto d = decide(s, seen{o, cause_kind::sync, {}}, cx);
-  return !d.facts.empty() || !d.effects.empty();
 }
 
 }  // namespace zedops::core

@@ -7,11 +7,11 @@ namespace zedops::core {
 // The status that an observation proves, given the status so far; the same when it proves nothing.
 msg::server_status status_seen(const msg::server& s, const msg::observation& o);
 
+// What the record says already.
+msg::server_observed as_known(const msg::server& s);
+
 // Facts that bring the record in line with what was seen (container, data, health, drift, status). Empty when the
 // record says so already. Never for an open operation: the caller decides whether it may be applied.
 std::vector<msg::fact> facts_of(const msg::server& s, const msg::observation& o, std::string_view reason);
-
-// True when decide() would do anything at all with this observation; lets the host actor pass on only what matters.
-bool matters(const msg::server& s, const msg::observation& o, const context& cx);
 
 }  // namespace zedops::core

@@ -82,9 +82,15 @@ time_point removal_retry_at(const server& s) {
   return s.failed_at + std::clamp(s.failed_at - s.deleted_at, duration{0}, recovery_retry);
 }
 
+// The record with the facts so far. A sync of very many servers mostly finds nothing new: nothing is copied then.
+const server& foreseen(const server& s, const decision& d, time_point now, std::optional<server>& room) {
+  return d.facts.empty() ? s : room.emplace(preview(s, d, now));
+}
+
 // What level-triggered reconciliation adds to whatever else was decided: deletions and recoveries still owed.
 void reconcile(decision& d, const server& s, const context& cx, bool container_seen) {
-  auto next = preview(s, d, cx.now);
+  std::optional<server> changed;
+  const server& next = foreseen(s, d, cx.now, changed);
   if (next.op) return;
   if (wants_recovery(next, cx)) {
     if (d.facts.empty()) d.why.kind = cause_kind::recovery;
@@ -96,8 +102,7 @@ void reconcile(decision& d, const server& s, const context& cx, bool container_s
       cx.now >= removal_retry_at(next)) {
     if (next.status != server_status::deleting)
       d.facts.emplace_back(status_changed{next.status, server_status::deleting, "a container of it was seen"});
-    next = preview(s, d, cx.now);
-    detail::open(d, next, detail::system_operation(next, op_kind::remove, "system:reconcile", cx), cx);
+    detail::open(d, preview(s, d, cx.now), detail::system_operation(next, op_kind::remove, "system:reconcile", cx), cx);
   }
 }
 
@@ -109,7 +114,8 @@ decision detail::decide_seen(const server& s, const seen& in, const context& cx)
   if (s.id.empty() || s.status == server_status::purged || s.op) return d;
   std::string reason = in.hint.empty() ? "seen by sync" : "container " + in.hint;
   d.facts = facts_of(s, in.what, reason);
-  const auto next = preview(s, d, cx.now);
+  std::optional<server> changed;
+  const server& next = foreseen(s, d, cx.now, changed);
   // It fell over by itself: say how, beside the state.
   const bool fell = s.status == server_status::running && next.status == server_status::stopped &&
                     s.desired == desired_state::running && in.what.view.exit_code != 0;
@@ -136,11 +142,15 @@ decision decide_data_seen(const server& s, const data_seen& in, const context& c
   decision d;
   d.why = {cause_kind::sync, "data", {}};
   if (s.id.empty() || s.op || s.status == server_status::purged) return d;
-  const bool unknown = in.data == data_state::unknown;
-  const auto data = unknown ? s.data : in.data;
-  const auto bytes = in.bytes ? in.bytes : (data == s.data ? s.data_bytes : std::nullopt);
-  if (data != s.data || bytes != s.data_bytes || unknown != s.stale)
-    d.facts.emplace_back(server_observed{s.container, s.health, s.exit_code, s.restarts, data, bytes, unknown, cx.now});
+  auto seen = as_known(s);
+  seen.stale = in.data == data_state::unknown;
+  seen.data_problem = seen.stale ? in.problem : std::string{};
+  if (!seen.stale) seen.data = in.data;
+  seen.data_bytes = in.bytes ? in.bytes : seen.data == s.data ? s.data_bytes : std::nullopt;
+  seen.observed_at = cx.now;
+  if (seen.data != s.data || seen.data_bytes != s.data_bytes || seen.stale != s.stale ||
+      seen.data_problem != s.data_problem)
+    d.facts.emplace_back(std::move(seen));
   reconcile(d, s, cx, false);
   return d;
 }
@@ -149,8 +159,10 @@ decision decide_unseen(const server& s, const unseen& in, const context& cx) {
   decision d;
   d.why = {cause_kind::sync, in.failure.message, {}};
   if (s.id.empty() || s.op || s.stale || s.status == server_status::purged) return d;
-  d.facts.emplace_back(
-      server_observed{s.container, s.health, s.exit_code, s.restarts, s.data, s.data_bytes, true, cx.now});
+  auto seen = as_known(s);
+  seen.stale = true;
+  seen.observed_at = cx.now;
+  d.facts.emplace_back(std::move(seen));
   return d;
 }
 
@@ -190,7 +202,9 @@ decision decide_ready(const server& s, const context& cx) {
   if (s.op->step == step_waiting)
     d.facts.emplace_back(operation_progressed{s.op->id, op_status::accepted, "sent", 0, "its agent is back",
                                               s.op->attempt, cx.now + cx.time_max[static_cast<size_t>(s.op->kind)]});
-  d.effects.emplace_back(command_for(s, *s.op, cx));
+  auto command = command_for(s, *s.op, cx);
+  command.again = !never_sent(*s.op);
+  d.effects.emplace_back(std::move(command));
   if (s.op->step == detail::step_cancelling) d.effects.emplace_back(withdraw_command{s.op->id});
   return d;
 }

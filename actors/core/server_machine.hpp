@@ -67,6 +67,7 @@ struct seen {
 struct data_seen {  // only the data was looked at
   msg::data_state data = msg::data_state::unknown;
   std::optional<uint64_t> bytes;
+  std::string problem{};  // why it is unknown
 };
 struct acted {  // its agent did, or saw, something while it was on its own: in order of their numbers
   std::vector<msg::incident> list;
@@ -123,6 +124,7 @@ struct send_command {  // the shell adds term and plan
   std::string data_from{};  // of a move: the two data roots
   std::string data_to{};
   std::string original{};  // of an adoption: the container that is taken over
+  bool again = false;      // it was sent before, and may be done by now
   friend bool operator==(const send_command&, const send_command&) = default;
 };
 struct withdraw_command {  // its operation has ended here: the agent drops it, or ends it before its next step

@@ -14,7 +14,7 @@ constexpr auto touch_every = std::chrono::milliseconds(500);
 constexpr uint64_t term_max = uint64_t{1} << 39;
 
 agent_connected arrival(const hello& h, time_point at) {
-  return {h.hostname, h.data_path, h.software, h.engine_version, h.api_version, h.engine_ok, at};
+  return {h.hostname, h.data_path, h.software, h.engine_version, h.api_version, h.engine_ok, at, h.engine_problem};
 }
 }  // namespace
 
@@ -27,10 +27,11 @@ void host_state::send(const to_agent& what) {
 }
 
 void host_state::take(core::session_input in) {
-  core::session_context cx{now(), world->rules().liveness, world->term, std::nullopt, false};
+  core::session_context cx{now(), world->rules().liveness, world->term, std::nullopt, false, {}};
   if (const auto a = record()) {
     cx.status = a->status;
     cx.engine_ok = a->engine_ok;
+    cx.engine_problem = a->engine_problem;
   }
   for (auto& e : session.take(std::move(in), cx)) carry_out(e);
 }
@@ -71,10 +72,11 @@ void host_state::on_declined(const std::string& routing_id, const welcome_refuse
 
 void host_state::heard(const std::string& routing_id, const from_agent& what) {
   if (std::holds_alternative<goodbye>(what)) return take(core::left{routing_id});
-  core::spoke said{routing_id, 0, std::nullopt};
+  core::spoke said{routing_id, 0, std::nullopt, {}};
   if (const auto* m = std::get_if<heartbeat>(&what)) {
     said.nonce = m->nonce;
     said.engine_ok = m->engine_ok;
+    said.engine_problem = m->engine_ok ? std::string{} : m->engine_problem;
     const auto* live = session.online();
     if (live && live->routing_id == routing_id && m->engine_ok != live->greeting.engine_ok)
       config::log_event(m->engine_ok ? log_level::info : log_level::warn, m->engine_ok ? "engine.back" : "engine.lost",

@@ -50,9 +50,12 @@ struct sync_run {
     started = now;
     asked_at = wall;
   }
+  // Repeated notices for one server within ten seconds cause one sync.
   bool may_notice(const msg::server_id& server, core::steady_time now) {
-    std::erase_if(noticed, [&](const auto& n) { return now - n.second >= core::sync_gate::quiet; });
-    return noticed.size() < core::sync_gate::noticed_max && noticed.emplace(server, now).second;
+    constexpr std::chrono::seconds quiet{10};
+    constexpr size_t noticed_max = 10'000;
+    std::erase_if(noticed, [&](const auto& n) { return now - n.second >= quiet; });
+    return noticed.size() < noticed_max && noticed.emplace(server, now).second;
   }
   void abort(const rt::host_answer& why) {
     for (auto& p : waiting) p.deliver(why);

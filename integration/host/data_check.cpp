@@ -104,6 +104,9 @@ data_report check(const check_request& request) {
   }
   for (const auto& rule : request.dirs) report.dirs.push_back(check_dir(server.get(), path, rule, request.sizes));
   conclude(request, report);
+  struct statvfs disk {};
+  if (report.error.empty() && ::fstatvfs(server.get(), &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0)
+    report.error = path + ": its disk is mounted read-only, so the server can save nothing";
   if (request.sizes == sizing::measure) report.size = without_backups(server.get());
   return report;
 }

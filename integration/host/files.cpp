@@ -16,10 +16,24 @@ unique_fd open_dir_at(int dir, const char* name) {
   return unique_fd(::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
+namespace {
+
+std::string why(int dir, const char* name, int error) {
+  if (error == ESTALE)
+    return errno_text(error) +
+           ": the server of that network disk has forgotten it; unmount it (umount -l) and mount it";
+  struct stat info {};
+  if (error != EACCES || ::fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno_text(error);
+  return fmt::format("it belongs to user {}, mode {:04o}, and user {} of the agent may not read it", info.st_uid,
+                     info.st_mode & 07777, ::geteuid());
+}
+
+}  // namespace
+
 std::string why_not_opened(int dir, const char* name, const std::string& path, int error) {
   char target[4096];
   const auto size = error == ENOTDIR || error == ELOOP ? ::readlinkat(dir, name, target, sizeof target) : -1;
-  if (size < 0) return path + ": " + errno_text(error);
+  if (size < 0) return path + ": " + why(dir, name, error);
   return fmt::format(
       "{} is a symbolic link to {}, and links are not followed: move the data with zedctl server move, mount it there "
       "(mount --bind), or make the server with --data-path",

@@ -25,19 +25,14 @@ std::string log_key(uint64_t n) {
 
 class filler {
  public:
-  explicit filler(const fill_options& o) : options_(o) {
-    at_ = std::chrono::time_point_cast<duration>(std::chrono::system_clock::now());
+  filler(store::store& into, const fill_options& o) : options_(o), store_(into), at_(o.at) {
+    if (at_ == never) at_ = std::chrono::time_point_cast<duration>(std::chrono::system_clock::now());
   }
 
   result<void> run() {
-    store::lmdb_options lmdb;
-    lmdb.dir = options_.data_dir;
-    auto opened = store::open_lmdb(std::move(lmdb));
-    if (!opened) return fail(opened.error());
-    store_ = std::move(*opened);
-    if (auto n = store_->statistics().records[static_cast<size_t>(table::servers)]; n != 0)
+    if (auto n = store_.statistics().records[static_cast<size_t>(table::servers)]; n != 0)
       return fail(ec::wrong_state, "the store holds " + std::to_string(n) + " servers already", "give a new directory");
-    auto w = store_->begin_write();
+    auto w = store_.begin_write();
     if (!w) return fail(w.error());
     writer_ = std::move(*w);
     for (size_t i = 0; i < options_.agents; ++i)
@@ -54,7 +49,7 @@ class filler {
   result<void> turn_over() {
     if (auto ok = writer_->commit(); !ok) return ok;
     writer_.reset();
-    auto w = store_->begin_write();
+    auto w = store_.begin_write();
     if (!w) return fail(w.error());
     writer_ = std::move(*w);
     return {};
@@ -83,9 +78,11 @@ class filler {
     a.name = h.name;
     a.created_at = at_;
     agents_.push_back(h.id);
-    return write(table::agents, record, h.id.value,
-                 {agent_registered{a},
-                  agent_connected{h.hostname, h.data_path, h.software, h.engine_version, h.api_version, true, at_}});
+    std::vector<fact> facts{
+        agent_registered{a},
+        agent_connected{h.hostname, h.data_path, h.software, h.engine_version, h.api_version, true, at_, {}}};
+    if (options_.deleted) facts.emplace_back(agent_lost{at_});
+    return write(table::agents, record, h.id.value, std::move(facts));
   }
 
   result<void> add_server(size_t i) {
@@ -102,6 +99,10 @@ class filler {
       for (auto proto : {protocol::tcp, protocol::udp})
         s.ports.push_back({port_role::game, proto, static_cast<uint16_t>(first_port + nth)});
     s.created_at = s.updated_at = at_;
+    if (options_.deleted)
+      return write(table::servers, record, s.id.value,
+                   {server_created{s}, status_changed{server_status::creating, server_status::deleted, "deleted"},
+                    desired_changed{desired_state::deleted}, server_deleted{at_, at_}});
     server_observed seen;
     seen.container = container_state::running;
     seen.data = data_state::present;
@@ -116,7 +117,7 @@ class filler {
   }
 
   const fill_options& options_;
-  std::unique_ptr<store::store> store_;
+  store::store& store_;
   std::unique_ptr<store::writer> writer_;
   std::vector<agent_id> agents_;
   time_point at_{};
@@ -125,9 +126,17 @@ class filler {
 
 }  // namespace
 
-result<void> fill_store(const fill_options& options) {
+result<void> fill_store(store::store& into, const fill_options& options) {
   if (options.agents == 0) return fail(ec::bad_request, "servers need at least one agent", "--agents 1");
-  return filler(options).run();
+  return filler(into, options).run();
+}
+
+result<void> fill_store(const fill_options& options) {
+  store::lmdb_options lmdb;
+  lmdb.dir = options.data_dir;
+  auto opened = store::open_lmdb(std::move(lmdb));
+  if (!opened) return fail(opened.error());
+  return fill_store(**opened, options);
 }
 
 }  // namespace zedops::load

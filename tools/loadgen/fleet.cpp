@@ -35,7 +35,7 @@ class fleet {
     context_.set(zmq::ctxopt::max_sockets, static_cast<int>(agents_max) + 64);
     for (size_t i = 0; i < o.agents; ++i) {
       sim_agent_options a;
-      a.name = o.name_prefix + std::to_string(i);
+      a.name = o.name_prefix + std::to_string(o.first + i);
       a.work = o.work;
       agents_.emplace_back(std::move(a));
       auto& s = sockets_.emplace_back(context_, zmq::socket_type::dealer);

@@ -9,11 +9,12 @@
 
 namespace zedops::load {
 
-inline constexpr size_t agents_max = 4'000;
+inline constexpr size_t agents_max = 10'000;  // two file descriptors each
 
 struct fleet_options {
   std::string manager_uri;
   size_t agents = 1;
+  size_t first = 0;  // number of the first; several fleets make one
   std::string name_prefix = "load-";
   msg::duration work{};                 // each command takes so long
   double mishaps_per_second = 0;        // spread over all servers with a container

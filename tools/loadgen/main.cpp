@@ -103,6 +103,7 @@ int main(int argc, char** argv) {
   auto* agents = app.add_subcommand("agents", "Simulate agents; they adopt the servers that the manager tells them");
   agents->add_option("--manager", fleet.manager_uri, "the manager's endpoint for agents")->required();
   agents->add_option("--count", fleet.agents, "how many agents")->capture_default_str();
+  agents->add_option("--first", fleet.first, "number of the first")->capture_default_str();
   agents->add_option("--name", fleet.name_prefix, "their names begin so")->capture_default_str();
   agents->add_option("--work-ms", work_ms, "how long each command takes")->capture_default_str();
   agents->add_option("--events-per-second", fleet.mishaps_per_second, "mishaps of containers, over all servers");
@@ -139,6 +140,7 @@ int main(int argc, char** argv) {
   filler->add_option("--data-dir", fill.data_dir, "a new directory")->required();
   filler->add_option("--servers", fill.servers, "how many")->capture_default_str();
   filler->add_option("--agents", fill.agents, "spread over so many agents")->capture_default_str();
+  filler->add_flag("--deleted", fill.deleted, "soft-deleted ones whose retention is over instead of running ones");
   filler->add_option("--name", fill.name_prefix, "the agents' names begin so")->capture_default_str();
 
   CLI11_PARSE(app, argc, argv);

@@ -118,7 +118,8 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   page.add("Operation", v.operation ? operation_text(*v.operation, l) : "", style::busy);
   page.add("Condition", joined(condition_words(v, l)), style::warn);
   page.add("Drift", v.drift, style::warn);
-  if (v.stale) page.add("Stale", "the last look failed: this is what was known before", style::warn);
+  if (v.stale && v.data_problem.empty())
+    page.add("Stale", "the last look failed: this is what was known before", style::warn);
   if (v.pending_rebuild) page.add("Pending", "edited; rebuild or recreate applies it", style::warn);
   page.add("Wanted", fmt::format("{}, recovery {}, crash policy {}, priority {}", name_of(v.desired_state),
                                  name_of(v.recovery), name_of(v.crash_policy), v.priority));
@@ -128,7 +129,11 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   page.add("Container", container_text(v));
   page.add("Health", std::string(name_of(v.health)));
   page.add("Ports", ports_text(v));
-  page.add("Data", data_text(v));
+  page.add("Data",
+           v.data_problem.empty() ? data_text(v)
+                                  : fmt::format("{} when last seen; cannot be looked at since {}: {}", data_text(v),
+                                                age_text(v.data_problem_since, l), v.data_problem),
+           v.data_problem.empty() ? style::plain : style::warn);
   page.add("Path", v.server_data_path);
   page.add("Only inside", layer.empty() ? "" : layer + "; lost at the next rebuild", style::warn);
   page.add("Id", v.id.value);
@@ -157,8 +162,9 @@ std::string describe_text(const msg::agent_view& a, const std::string& data_trou
              fmt::format("held back: most of its servers were gone at once; zedctl agent recover {}", a.name),
              style::bad);
   page.add("Engine",
-           a.engine_ok ? fmt::format("{} (API {})", a.engine_version, a.api_version)
-                       : "does not answer; look at the agent's log on its host",
+           a.engine_ok                ? fmt::format("{} (API {})", a.engine_version, a.api_version)
+           : a.engine_problem.empty() ? "does not answer; look at the agent's log on its host"
+                                      : a.engine_problem,
            a.engine_ok ? style::plain : style::bad);
   page.add("Host", a.hostname);
   page.add("Data path", a.data_path);

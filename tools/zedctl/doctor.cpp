@@ -48,8 +48,10 @@ finding of_agent(const msg::agent_view& a, const msg::manager_status& status, ms
             fmt::format("find out where their containers are; if they are to be made again: zedctl agent recover {}",
                         a.name)};
   if (!a.engine_ok)
-    return {verdict::fail, check, "online, but its Docker Engine does not answer",
-            fmt::format("on {}: systemctl status docker, and may the agent open the Engine's socket?", a.hostname)};
+    return {
+        verdict::fail, check,
+        a.engine_problem.empty() ? "online, but its Docker Engine does not answer" : "online, but " + a.engine_problem,
+        fmt::format("on {}: systemctl status docker, and may the agent open the Engine's socket?", a.hostname)};
   if (a.version != status.version)
     return {verdict::warn, check, fmt::format("version {}, the manager has {}", a.version, status.version),
             "install the same version on both sides"};

@@ -34,6 +34,7 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
   until_ = limit ? std::optional(world_.ticks() + *limit) : std::nullopt;
   for (auto& x : all)
     if (x.key.empty()) x.key = world_.random_key();
+  auto looked = world_.ticks();
   for (;;) {
     send_more();
     if (lost_ && !reconnect(*lost_, listener)) {
@@ -46,7 +47,10 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
     auto reply = transport_.receive(until_ ? std::min(slice, *until_ - now) : slice);
     if (!reply) lost_ = reply.error();
     else if (*reply) deliver(**reply, listener);
-    else resend_silent(), listener.idle();
+    if (world_.ticks() - looked < slice) continue;  // also while replies come without a pause
+    looked = world_.ticks();
+    resend_silent();
+    listener.idle();
   }
 }
 

@@ -37,6 +37,8 @@ std::string say(const container_bound& f) {
   return fmt::format("container is {} (was {})", short_id(f.container_id), short_id(f.previous));
 }
 std::string say(const server_observed& f) {
+  if (!f.data_problem.empty())
+    return fmt::format("data could not be looked at ({} before): {}", name_of(f.data), f.data_problem);
   if (f.stale) return "could not be observed: what is known may be out of date";
   std::string out = f.container ? fmt::format("container seen {}", name_of(*f.container)) : "no container seen";
   if (f.container && (*f.container == container_state::exited || *f.container == container_state::dead))

@@ -148,6 +148,13 @@ phrase operation_phrase(const msg::operation_view& op, const look& l) {
   return with_glyph("cancelled", {"○", style::faint}, l);
 }
 
+std::string data_text(const msg::server_view& s, const look& l) {
+  if (!s.data_problem.empty())
+    return fmt::format("{} (no look for {})", data_text(s),
+                       msg::format_age(l.now - s.data_problem_since.value_or(l.now)));
+  return data_text(s);
+}
+
 std::string data_text(const msg::server_view& s) {
   std::string text(name_of(s.data_state));
   if (s.data_bytes && s.data_state == msg::data_state::present) text += ' ' + msg::format_bytes(*s.data_bytes);
@@ -214,22 +221,6 @@ std::string joined(const std::vector<std::string>& words, std::string_view last)
     out += words[i];
   }
   return out;
-}
-
-size_t columns_of(std::string_view text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string cut(std::string_view text, size_t columns) {
-  if (text.size() <= columns || columns_of(text) <= columns) return std::string(text);
-  if (columns == 0) return {};
-  size_t at = 0, seen = 0;
-  for (; at < text.size(); ++at) {
-    bool begins = (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
-    if (begins && ++seen == columns) break;
-  }
-  return std::string(text.substr(0, at)) + "…";
 }
 
 }  // namespace zedops::ctl

@@ -33,6 +33,7 @@ std::vector<std::string> condition_words(const msg::server_view& s, const look& 
 
 // "present 4.2 GiB", "empty", "absent", "unknown"
 std::string data_text(const msg::server_view& s);
+std::string data_text(const msg::server_view& s, const look& l);  // and for how long it could not be looked at
 // "16261-16262/udp 27015/tcp"
 std::string ports_text(const msg::server_view& s);
 std::string image_text(const msg::server_view& s);
@@ -49,7 +50,7 @@ std::string counted(uint64_t n, std::string_view noun);
 // "a, b and c"
 std::string joined(const std::vector<std::string>& words, std::string_view last = "and");
 
-// Columns that UTF-8 text takes.
+// Columns that UTF-8 text takes on a terminal: two for CJK and most emoji, none for accents that combine.
 size_t columns_of(std::string_view text);
 // Cut to so many columns, with "…" at the end when something was lost.
 std::string cut(std::string_view text, size_t columns);

@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   w.in_tty = isatty(STDIN_FILENO);
   w.out_tty = isatty(STDOUT_FILENO);
   w.err_tty = isatty(STDERR_FILENO);
-  w.width = terminal_width(w.out_tty ? STDOUT_FILENO : STDERR_FILENO);
+  w.width = [fd = w.out_tty ? STDOUT_FILENO : STDERR_FILENO] { return terminal_width(fd); };
   w.root = geteuid() == 0;
   w.env = environment();
   w.now = [] { return std::chrono::time_point_cast<msg::duration>(std::chrono::system_clock::now()); };

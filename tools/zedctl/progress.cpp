@@ -35,7 +35,7 @@ std::string bar(uint32_t percent) {
 
 progress_view::progress_view(std::ostream& err, progress_options options,
                              std::function<std::chrono::milliseconds()> ticks)
-    : err_(err), options_(options), ticks_(std::move(ticks)) {}
+    : err_(err), options_(std::move(options)), ticks_(std::move(ticks)) {}
 
 progress_view::row& progress_view::row_of(const std::string& name) {
   auto found = std::ranges::find(rows_, name, &row::name);
@@ -70,28 +70,35 @@ void progress_view::update(const std::string& name, const msg::operation_view& o
 
 void progress_view::draw() {
   clear();
-  size_t shown = std::min(rows_.size(), rows_max);
+  const size_t shown = std::min(rows_.size(), rows_max), width = std::max<size_t>(options_.width(), 2) - 1;
   for (size_t i = 0; i < shown; ++i) {
     auto text = bar_line(rows_[i]);
     for (char& c : text)
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-    err_ << painted(cut(text, options_.width > 1 ? options_.width - 1 : 1), style::busy, options_.colour) << '\n';
+    text = cut(text, width);
+    drawn_.push_back(columns_of(text));
+    err_ << painted(text, style::busy, options_.colour) << '\n';
   }
-  if (rows_.size() > shown) err_ << "  and " << rows_.size() - shown << " more\n";
-  drawn_ = shown + (rows_.size() > shown ? 1 : 0);
+  if (rows_.size() > shown) {
+    err_ << "  and " << rows_.size() - shown << " more\n";
+    drawn_.push_back(0);
+  }
   err_.flush();
   drawn_at_ = ticks_();
 }
 
 void progress_view::tick() {
   constexpr std::chrono::milliseconds redraw_after{1'000};
-  if (drawn_ > 0 && ticks_() - drawn_at_ >= redraw_after) draw();
+  if (!drawn_.empty() && ticks_() - drawn_at_ >= redraw_after) draw();
 }
 
 void progress_view::clear() {
-  if (drawn_ == 0) return;
-  err_ << "\x1b[" << drawn_ << "A\r\x1b[J" << std::flush;
-  drawn_ = 0;
+  if (drawn_.empty()) return;
+  size_t lines = 0;  // on the screen: a terminal that was made narrower has wrapped them
+  const size_t width = std::max<size_t>(options_.width(), 1);
+  for (auto columns : drawn_) lines += std::max<size_t>((columns + width - 1) / width, 1);
+  err_ << "\x1b[" << lines << "A\r\x1b[J" << std::flush;
+  drawn_.clear();
 }
 
 }  // namespace zedops::ctl

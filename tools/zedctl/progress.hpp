@@ -14,7 +14,7 @@ struct progress_options {
   bool bars = false;  // the stream is a terminal
   bool colour = false;
   bool silent = false;
-  size_t width = 80;
+  std::function<size_t()> width = [] { return size_t{80}; };  // columns of the terminal as it is now
 };
 
 class progress_view {
@@ -47,7 +47,7 @@ class progress_view {
   progress_options options_;
   std::function<std::chrono::milliseconds()> ticks_;
   std::vector<row> rows_;
-  size_t drawn_ = 0;
+  std::vector<size_t> drawn_;  // columns of each line
   std::chrono::milliseconds drawn_at_{};
 };
 

@@ -135,7 +135,7 @@ std::string session::structured(const std::string& json) const {
 }
 
 std::string session::render(table& t) const {
-  return t.render({flags_.headers, colour_out(), w_.out_tty ? w_.width : 0});
+  return t.render({flags_.headers, colour_out(), w_.out_tty ? w_.width() : 0});
 }
 
 }  // namespace zedops::ctl

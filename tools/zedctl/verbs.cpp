@@ -114,7 +114,7 @@ void add_row(table& t, const msg::server_view& v, const session& s, const look& 
            {std::string(name_of(v.desired_state)), style::plain},
            {std::string(name_of(v.crash_policy)), style::plain},
            {std::to_string(v.priority), style::plain},
-           {data_text(v), style::plain},
+           {data_text(v, l), v.data_problem.empty() ? style::plain : style::warn},
            {std::string(name_of(v.health)), style::plain},
            {image_text(v), style::plain},
            {ports_text(v), style::plain},
@@ -126,7 +126,7 @@ void add_row(table& t, const msg::server_view& v, const session& s, const look& 
   t.add({{v.name, style::plain},
          {v.agent, style::plain},
          std::move(status),
-         {data_text(v), style::plain},
+         {data_text(v, l), v.data_problem.empty() ? style::plain : style::warn},
          {image_text(v), style::plain},
          {ports_text(v), style::plain},
          {age_text(v.created_at, l), style::plain}});

@@ -19,7 +19,8 @@ struct world {
   bool in_tty = false;
   bool out_tty = false;
   bool err_tty = false;
-  unsigned width = 80;  // columns of the terminal; used only when the stream is one
+  // Columns of the terminal as it is now; asked only when the stream is one.
+  std::function<unsigned()> width = [] { return 80u; };
   bool root = false;
   std::map<std::string, std::string> env{};
   std::function<msg::time_point()> now{};              // wall clock

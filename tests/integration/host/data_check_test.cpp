@@ -116,6 +116,28 @@ TEST_CASE("data: what may not be read is unknown, not absent", "[integration][ho
   CHECK(as_nobody("never-there") == "unknown with error");
 }
 
+TEST_CASE("data: a folder of another owner is named with both, a read-only disk as what it is", "[integration][host]") {
+  if (!test::is_root()) return;
+  disk d;
+  d.prepare();
+  d.write("alpha/data/map");
+  fs::permissions(d.servers() / "alpha/data", fs::perms(0700));
+  REQUIRE(::chown((d.servers() / "alpha/data").c_str(), 1234, 1234) == 0);
+  CHECK(in_child([&]() -> std::string {
+          if (::setegid(65534) != 0 || ::seteuid(65534) != 0) return "cannot change the user";
+          return d.check("alpha").error;
+        }).find("belongs to user 1234, mode 0700, and user 65534 of the agent") != std::string::npos);
+  CHECK(in_child([&]() -> std::string {
+          if (!test::own_mounts()) return "no mounts";
+          const auto path = d.servers().c_str();
+          if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0 ||
+              ::mount(nullptr, path, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) != 0)
+            return "no bind mount";
+          const auto report = d.check("alpha");
+          return report.state == data_state::present ? report.error : "not present";
+        }).find("mounted read-only") != std::string::npos);
+}
+
 TEST_CASE("data: links are not followed on the way to a server's data", "[integration][host][acc-61]") {
   disk d;
   d.prepare();

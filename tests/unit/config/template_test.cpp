@@ -42,7 +42,7 @@ struct folder {
 
 TEST_CASE("template: Project Zomboid servers look as the predecessor made them", "[unit][config][acc-10]") {
   auto t = builtin("project-zomboid");
-  REQUIRE(t.name == msg::default_template_name);
+  REQUIRE(t.name == "project-zomboid");
   REQUIRE(t.container_name == "steam-zomboid-{name}");
   REQUIRE(t.image_tag == "latest");
   REQUIRE(t.pull == msg::pull_policy::always);

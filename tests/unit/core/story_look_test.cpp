@@ -29,6 +29,39 @@ TEST_CASE("sync: what could not be looked at is stale, not gone", "[unit][core][
   CHECK(!x.s.stale);
 }
 
+TEST_CASE("sync: why data cannot be looked at, and since when, stands beside what was known", "[unit][core][fc-2]") {
+  desk x(record());
+  auto blind = saw(container_state::running);
+  blind.data = data_state::unknown;
+  blind.data_problem = "servers/alpha is a symbolic link to /mnt/big/alpha";
+  x.cx.now += 1min;
+  const auto since = x.cx.now;
+  x.see(blind);
+  CHECK(x.s.data == data_state::present);
+  CHECK(x.s.data_problem == blind.data_problem);
+  CHECK(x.s.data_problem_since == since);
+  x.cx.now += 1h;
+  blind.data_problem = "another reason";
+  x.see(blind);
+  CHECK(x.s.data_problem == "another reason");
+  CHECK(x.s.data_problem_since == since);
+  SECTION("until it is seen again") {
+    x.see(saw(container_state::running));
+    CHECK(x.s.data_problem.empty());
+    CHECK(x.s.data_problem_since == never);
+  }
+  SECTION("or its owner asks") {
+    x.give(data_seen{data_state::empty, std::nullopt, {}});
+    CHECK(x.s.data_problem.empty());
+    CHECK(x.s.data == data_state::empty);
+    CHECK(x.s.started_at == saw(container_state::running).view.started_at);
+  }
+  SECTION("a container that cannot be looked at says nothing of the data") {
+    x.give(unseen{trouble()});
+    CHECK(x.s.data_problem == "another reason");
+  }
+}
+
 TEST_CASE("sync: a container that could not be inspected is stale although its data was seen",
           "[unit][core][acc-30][fc-1]") {
   desk x(record());
@@ -47,8 +80,6 @@ TEST_CASE("sync: that confirms what is known writes nothing", "[unit][core][acc-
   const auto d = x.see(saw(container_state::running));
   CHECK(d.facts.empty());
   CHECK(x.s == before);
-  CHECK(!matters(x.s, saw(container_state::running), x.cx));
-  CHECK(matters(x.s, saw(container_state::exited), x.cx));
 }
 
 TEST_CASE("sync: each transition is one fact with old state, new state and cause", "[unit][core][acc-27]") {

@@ -162,7 +162,7 @@ TEST_CASE("ls: lines are cut to a terminal's width, and only there", "[unit][zed
   msg::server_list list;
   list.servers = {pz1()};
   b.says("server.ls", list);
-  b.w.width = 38;
+  b.w.width = [] { return 38u; };
   REQUIRE(b.run({"ps", "--no-headers"}) == 0);
   CHECK(b.out.str().size() > 80);
   b.out.str("");
@@ -224,7 +224,7 @@ TEST_CASE("colour: only on a terminal, and the usual variables and the flag deci
     bench b;
     b.says("server.ls", list);
     b.w.out_tty = tty;
-    b.w.width = 200;
+    b.w.width = [] { return 200u; };
     for (auto& [key, value] : env) b.w.env[key] = value;
     extra.insert(extra.begin(), "ps");
     b.run(extra);
@@ -246,13 +246,6 @@ TEST_CASE("table: text from outside cannot move the cursor", "[unit][zedctl]") {
   auto text = t.render({});
   CHECK(text.find('\x1b') == std::string::npos);
   CHECK(std::count(text.begin(), text.end(), '\n') == 2);
-}
-
-TEST_CASE("cut: never in the middle of a character", "[unit][zedctl]") {
-  CHECK(cut("abc", 3) == "abc");
-  CHECK(cut("abcd", 3) == "ab…");
-  CHECK(cut("●●●●", 3) == "●●…");
-  CHECK(columns_of("● running") == 9);
 }
 
 TEST_CASE("until: the day of the week when near, the date when far", "[unit][zedctl]") {
@@ -318,27 +311,19 @@ TEST_CASE("describe: what only looks like a secret is not on the screen, but in 
   CHECK_THAT(b.out.str(), Contains("hunter2"));
 }
 
-TEST_CASE("progress: the clock beside a bar goes on when nothing is told", "[unit][zedctl]") {
-  std::ostringstream err;
-  milliseconds clock{0};
-  progress_view view(err, {.bars = true, .width = 80}, [&] { return clock; });
-  view.update("pz1", operation(op_kind::stop, msg::op_status::running, "saving"));
-  clock = 500ms;
-  view.tick();
-  CHECK(err.str() == "pz1  saving  0s\n");
-  clock = 7s;
-  view.tick();
-  CHECK_THAT(err.str(), Contains("pz1  saving  7s\n"));
-}
-
-TEST_CASE("progress: many operations do not fill the screen", "[unit][zedctl]") {
-  std::ostringstream err;
-  {
-    progress_view view(err, {.bars = true, .width = 60}, [] { return 0ms; });
-    for (int i = 0; i < 30; ++i)
-      view.update("pz" + std::to_string(i), operation(op_kind::stop, msg::op_status::running, "saving"));
-  }
-  CHECK_THAT(err.str(), Contains("and 18 more"));
+TEST_CASE("ls, describe: data that cannot be looked at now shows so, beside what was known", "[unit][zedctl]") {
+  bench b;
+  auto v = in_state(server_status::running);
+  v.stale = true;
+  v.data_problem = "/srv/pz1 is a symbolic link to /mnt/pz1";
+  v.data_problem_since = noon - 5min;
+  b.says("server.ls", msg::server_list{{v}, {}, 0});
+  REQUIRE(b.run({"server", "ls"}) == 0);
+  CHECK_THAT(b.out.str(), Contains("present 4.2 GiB (no look for 5m"));
+  b.says("server.get", v);
+  b.says("server.history", msg::event_page{});
+  REQUIRE(b.run({"server", "describe", "pz1"}) == 0);
+  CHECK_THAT(b.out.str(), Contains("present 4.2 GiB when last seen; cannot be looked at since 5m10s: /srv/pz1"));
 }
 
 TEST_CASE("port check: who holds a port", "[unit][zedctl][acc-67]") {
