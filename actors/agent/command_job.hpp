@@ -68,6 +68,7 @@ class command_job {
   msg::result<void> check_binds();
   msg::result<void> make_networks();
   msg::result<void> pull(uint32_t from, uint32_t to);
+  void use_image(const docker::image_info& image);
 
   // job_volumes.cpp
   bool mounts(const std::string& target) const;

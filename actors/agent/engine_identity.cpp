@@ -24,8 +24,14 @@ result<void> engine_identity::judge(const docker::engine_info& info) {
     if (auto kept = state_.remember_engine(now); !kept) return kept;
   std::lock_guard guard(mutex_);
   other_ = std::move(other);
+  architecture_ = info.architecture;
   if (other_) return fail(*other_);
   return {};
+}
+
+std::string engine_identity::architecture() const {
+  std::lock_guard guard(mutex_);
+  return architecture_;
 }
 
 result<void> engine_identity::verdict() const {

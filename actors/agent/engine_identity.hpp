@@ -19,6 +19,7 @@ class engine_identity {
   // Of an Engine that was reached. The first one ever is remembered, and so is one that was accepted. wrong_state:
   // another one than before, with both identities and what to do. An Engine that does not say who it is is believed.
   msg::result<void> judge(const docker::engine_info& info);
+  std::string architecture() const;  // of its machine: "amd64"; empty: not known yet
   // What was judged last. From any thread.
   msg::result<void> verdict() const;
 
@@ -27,6 +28,7 @@ class engine_identity {
   const std::string accepted_;
   mutable std::mutex mutex_;
   std::optional<msg::error> other_;
+  std::string architecture_;
 };
 
 // "ID@/var/lib/docker"; empty: it does not say.

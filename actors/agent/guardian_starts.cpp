@@ -78,7 +78,9 @@ void guardian::judge(const observation& o, const guarded& g, occasion why) {
     else if (again) i.detail = fmt::format("crash {} of at most {}", verdict.crashes, g.known.crash.restarts_max);
     else if (verdict.what == core::crash_answer::leave)
       i.detail = fmt::format("left so by its policy {}", name_of(g.known.crash.policy));
-    if (why != occasion::event) i.detail += i.detail.empty() ? "seen later" : "; seen later";
+    if (why == occasion::event) return;
+    if (!i.detail.empty()) i.detail += "; ";
+    i.detail += why == occasion::engine_return ? "it ended while the Docker Engine was away" : "seen later";
   });
   if (verdict.what == core::crash_answer::give_up)
     told(o.server, incident_kind::gave_up, v.id, [&](incident& i) {

@@ -88,6 +88,10 @@ result<void> command_job::begin_move(const docker::container_details* old) {
 
 result<void> command_job::prepare_copy(const docker::container_details* old) {
   const auto request = copy_request();
+  if (old) {
+    ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
+    ZEDOPS_TRY(check_binds());
+  }
   if (!env_.state.used_root(request.to.data_path)) {
     ZEDOPS_TRY(env_.host.prepare_root(request.to));
     ZEDOPS_TRY(env_.state.remember_root(request.to.data_path));
@@ -99,8 +103,6 @@ result<void> command_job::prepare_copy(const docker::container_details* old) {
   if (!size) return fail(std::move(size.error()));
   if (old && is_alive(old->view.state)) size_before_stop_ = *size;
   if (!old) return {};
-  ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
-  ZEDOPS_TRY(check_binds());
   ZEDOPS_TRY(make_networks());
   if (cmd_.kind == command_kind::move) ZEDOPS_TRY(carry_volumes(*old));
   return pull(2, 10);

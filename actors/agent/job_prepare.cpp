@@ -113,7 +113,7 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
   auto local = calls_.image(image);
   if (!local && local.error().code != ec::not_found) return fail(std::move(local.error()));
   if (local && cmd_.plan.pull == pull_policy::if_missing) {
-    plan_volumes(*local);
+    use_image(*local);
     return {};
   }
   ZEDOPS_TRY(step("pulling", from, image));
@@ -128,8 +128,16 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
   if (pulled && !local) return fail(std::move(local.error()));
   if (!pulled && (pulled.error().code == ec::cancelled || !local)) return fail(std::move(pulled.error()));
   if (!pulled) note("registry unreachable, used local image: " + pulled.error().message);
-  plan_volumes(*local);
+  use_image(*local);
   return {};
+}
+
+void command_job::use_image(const docker::image_info& image) {
+  // It may run all the same: a host can translate, and a processor runs the programs of its family's smaller one.
+  const auto here = env_.engine_is ? env_.engine_is->architecture() : std::string{};
+  if (!here.empty() && !image.architecture.empty() && image.architecture != here)
+    note("the image is made for " + image.architecture + ", this host is " + here);
+  plan_volumes(image);
 }
 
 }  // namespace zedops::agent

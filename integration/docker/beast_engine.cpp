@@ -1,6 +1,5 @@
 #include "integration/docker/beast_engine.hpp"
 
-#include <cstdlib>
 #include <mutex>
 
 #include "integration/docker/engine_json.hpp"
@@ -76,13 +75,6 @@ class beast_engine final : public engine {
   }
   void stop_container(std::string id, msg::duration grace, request_options o, handler<effect> done) override {
     act_within("/stop", "stop", id, grace, o, std::move(done));
-  }
-  void restart_container(std::string id, msg::duration grace, request_options o, handler<effect> done) override {
-    act_within("/restart", "restart", id, grace, o, std::move(done));
-  }
-  void kill_container(std::string id, std::string signal, request_options o, handler<effect> done) override {
-    act("POST", container(id, "/kill").with("signal", signal), o, "cannot send " + signal + " to container " + id,
-        std::move(done));
   }
   void unpause_container(std::string id, request_options o, handler<effect> done) override {
     act("POST", container(id, "/unpause"), o, "cannot unpause container " + id, std::move(done));
@@ -165,9 +157,14 @@ class beast_engine final : public engine {
         json::parse_volume, std::move(done));
   }
 
-  void inspect_network(std::string id, request_options o, handler<network_info> done) override {
-    get(docker::target{"/networks/"}.path(id).text(), o, inspect_body_max, "cannot inspect network " + id,
-        json::parse_network, std::move(done));
+  void inspect_network(std::string name, request_options o, handler<network_info> done) override {
+    handler<network_info> named = [name, done = std::move(done)](msg::result<network_info> found) {
+      if (found && found->name != name)  // the Engine takes the beginning of an id as well
+        return done(msg::fail(msg::ec::not_found, "there is no network named " + name, "make it, or name another one"));
+      done(std::move(found));
+    };
+    get(docker::target{"/networks/"}.path(name).text(), o, inspect_body_max, "cannot inspect network " + name,
+        json::parse_network, std::move(named));
   }
 
   void create_network(std::string name, labels labels, request_options o, handler<std::string> done) override {
@@ -371,11 +368,6 @@ msg::result<std::unique_ptr<engine>> make_engine(const std::string& docker_host)
   auto where = parse_endpoint(docker_host);
   if (!where) return msg::fail(where.error());
   return std::make_unique<beast_engine>(std::move(*where), docker_host);
-}
-
-std::string default_docker_host() {
-  const char* host = std::getenv("DOCKER_HOST");
-  return host && *host ? host : "unix:///var/run/docker.sock";
 }
 
 }  // namespace zedops::docker

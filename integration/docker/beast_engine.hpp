@@ -12,7 +12,4 @@ namespace zedops::docker {
 // everything open with `cancelled` and must not run in a handler.
 msg::result<std::unique_ptr<engine>> make_engine(const std::string& docker_host);
 
-// DOCKER_HOST of the environment, else the system socket.
-std::string default_docker_host();
-
 }  // namespace zedops::docker

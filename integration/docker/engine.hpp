@@ -51,6 +51,7 @@ struct engine_info {
   std::string data_root;        // "/var/lib/docker"
   std::string os;               // "Debian GNU/Linux 12 (bookworm)"
   std::string hostname;
+  std::string architecture;  // of its machine, in Docker's words: "amd64"
 };
 
 struct created_container {
@@ -91,8 +92,6 @@ struct container_details {
 
 struct image_info {
   std::string id;  // sha256:…
-  std::vector<std::string> tags;
-  std::vector<std::string> digests;  // repository@sha256:…; empty for an image that never met a registry
   docker::labels labels;
   std::map<std::string, std::string> env;
   std::vector<std::string> entrypoint;
@@ -102,6 +101,7 @@ struct image_info {
   std::string working_dir;
   std::string stop_signal;
   std::optional<msg::healthcheck> health;
+  std::string architecture;  // "amd64"; empty: it does not say
   uint64_t bytes = 0;
 };
 
@@ -121,7 +121,6 @@ struct volume_info {
 struct network_info {
   std::string id;
   std::string name;
-  std::string driver;
   docker::labels labels;
 };
 
@@ -212,8 +211,6 @@ class engine {
   virtual void start_container(std::string id_or_name, request_options, handler<effect>) = 0;
   // `grace`: between the stop signal and SIGKILL; the deadline counts from its end.
   virtual void stop_container(std::string id_or_name, msg::duration grace, request_options, handler<effect>) = 0;
-  virtual void restart_container(std::string id_or_name, msg::duration grace, request_options, handler<effect>) = 0;
-  virtual void kill_container(std::string id_or_name, std::string signal, request_options, handler<effect>) = 0;
   virtual void unpause_container(std::string id_or_name, request_options, handler<effect>) = 0;
   virtual void rename_container(std::string id_or_name, std::string new_name, request_options, handler<effect>) = 0;
   // An absent container is `already`; one that is being removed by somebody else is `busy`.

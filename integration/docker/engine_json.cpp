@@ -176,6 +176,7 @@ msg::result<engine_info> parse_version(std::string_view body) {
   out.engine_version = text(*doc, "Version");
   out.api_version = text(*doc, "ApiVersion");
   out.min_api_version = text(*doc, "MinAPIVersion");
+  out.architecture = text(*doc, "Arch");
   if (out.engine_version.empty() || out.api_version.empty()) return not_understood("version");
   return out;
 }
@@ -290,8 +291,7 @@ msg::result<image_info> parse_image(std::string_view body) {
   if (!doc || text(*doc, "Id").empty()) return not_understood("image");
   image_info out;
   out.id = text(*doc, "Id");
-  out.tags = text_list(child(*doc, "RepoTags"));
-  out.digests = text_list(child(*doc, "RepoDigests"));
+  out.architecture = text(*doc, "Architecture");
   out.bytes = number(*doc, "Size");
   if (auto config = child(*doc, "Config")) {
     out.labels = text_map(child(*config, "Labels"));
@@ -370,7 +370,7 @@ msg::result<container_layer> parse_layer(std::string_view changes, std::string_v
 msg::result<network_info> parse_network(std::string_view body) {
   auto doc = parse_object(body);
   if (!doc || text(*doc, "Id").empty()) return not_understood("network");
-  return network_info{text(*doc, "Id"), text(*doc, "Name"), text(*doc, "Driver"), text_map(child(*doc, "Labels"))};
+  return network_info{text(*doc, "Id"), text(*doc, "Name"), text_map(child(*doc, "Labels"))};
 }
 
 msg::result<container_stats> parse_stats(std::string_view body) {

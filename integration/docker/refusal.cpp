@@ -17,6 +17,46 @@ std::string sentence(std::string_view what, int status, std::string_view text) {
   return out.append(status_mark) + std::to_string(status) + ")";
 }
 
+// What of a server's spec the Engine did not like, as users say it.
+struct blamed {
+  std::string_view word;  // in the Engine's text
+  std::string_view field;
+};
+constexpr blamed fields[] = {
+    {"memory", "--memory"},
+    {"Memory", "--memory"},
+    {"CPU", "--cpus"},
+    {"log opt", "--log-opt"},
+    {"log-opt", "--log-opt"},
+    {"logger", "--log-driver"},
+    {"ogging driver", "--log-driver"},
+    {"capability", "--cap-add or --cap-drop"},
+    {"ulimit", "--ulimit"},
+    {"tmpfs", "--tmpfs"},
+    {"shm", "--shm-size"},
+    {"ealthcheck", "--health-cmd and what goes with it"},
+    {"hostname", "--hostname"},
+    {"ignal", "--stop-signal"},
+    {"mount", "--bind or the template's [[dir]]"},
+    {"bind", "--bind or the template's [[dir]]"},
+    {"port", "--port"},
+    {"IP address", "--port"},
+    {"working directory", "--workdir"},
+    {"user", "--user"},
+    {"label", "--label"},
+    {"environment", "--env"},
+    {"reference format", "--image and --tag"},
+    {"ommand", "the command (what follows --) or --entrypoint"},
+};
+
+std::string correct(std::string_view text) {
+  for (const auto& f : fields)
+    if (has(text, f.word))
+      return "correct " + std::string(f.field) + ": zedctl server edit, then zedctl server recreate; or its template";
+  return "the Engine does not take the container that the server's spec and template make: zedctl server describe "
+         "shows both, zedctl server edit changes the first";
+}
+
 }  // namespace
 
 std::string name_holder(std::string_view text) {
@@ -51,7 +91,7 @@ msg::error refusal(std::string_view what, int status, std::string_view text) {
     return means(ec::bad_request, "create that directory on the host, or mount the disk it lives on");
   if (status == 400 && has(text, "client version"))
     return means(ec::engine_error, "this Docker Engine and zedops share no API version: upgrade the older one");
-  if (status == 400) return means(ec::bad_request, "correct what the message names");
+  if (status == 400) return means(ec::bad_request, correct(text));
   if (status == 401 || status == 403)
     return means(ec::engine_error, "the Engine refuses access: check its access plugin");
   return means(ec::engine_error, "the log of dockerd on that host says more");

@@ -117,9 +117,6 @@ struct removed_tree {
 // mount point or another data root in what would go.
 msg::result<removed_tree> remove_tree(const remove_request& request);
 
-// Finishes every removal that a crash left in the root. Returns the bytes freed.
-msg::result<uint64_t> empty_trash(const data_root& root);
-
 struct disk_space {
   uint64_t total = 0;  // bytes
   uint64_t used = 0;

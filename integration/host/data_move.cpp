@@ -100,14 +100,26 @@ uint64_t room_of(int dir, const char* name, const struct stat& info) {
   return file ? data_bytes(file.get(), size) : size;
 }
 
+// What this process could not copy with its owner: found before anything is stopped. Root can.
+std::string out_of_reach(int dir, const char* name, bool is_dir, const struct stat& info) {
+  if (::faccessat(dir, name, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) != 0)
+    return fmt::format("{} in it may not be read by the agent's user", name);
+  if (info.st_uid != ::geteuid())
+    return fmt::format("{} in it belongs to user {}, to whom only root may give a copy", name, info.st_uid);
+  return {};
+}
+
 survey look_through(int tree) {
   survey s;
+  const bool is_root = ::geteuid() == 0;
   std::set<std::pair<dev_t, ino_t>> linked;  // files of several names are copied once
   auto outcome = walk(tree, size_entries_max, [&](int at, const char* name, bool is_dir) {
     struct stat info {};
     if (::fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;  // it vanished: it still runs
     ++s.size.entries;
     s.room += 4096;
+    if (!is_root) s.obstacle = out_of_reach(at, name, is_dir, info);
+    if (!s.obstacle.empty()) return false;
     if (is_dir) {
       auto child = open_dir_at(at, name);
       if (child && is_mount_root(child.get(), at)) s.obstacle = fmt::format("{} in it is a mount point", name);
@@ -261,7 +273,7 @@ msg::result<copy_size> check_copy(const copy_request& r) {
     const auto found = look_through(s.tree.get());
     if (!found.obstacle.empty())
       return msg::fail(msg::ec::forbidden, fmt::format("{} cannot be copied: {}", s.path, found.obstacle),
-                       "nothing was changed; remove what is in the way, then repeat");
+                       "no data was changed and nothing stopped; remove what is in the way, then repeat");
     size.bytes += found.size.bytes;
     size.entries += found.size.entries;
     room += found.room;
@@ -275,7 +287,7 @@ msg::result<copy_size> check_copy(const copy_request& r) {
     return msg::fail(msg::ec::store_full,
                      fmt::format("{} has {} free, the copy of {} needs {}", r.to.data_path, msg::format_bytes(free),
                                  sources->front().path, msg::format_bytes(room)),
-                     "nothing was changed; free space there, or name a folder on another disk");
+                     "no data was changed and nothing stopped; free space there, or name a folder on another disk");
   return size;
 }
 

@@ -111,11 +111,11 @@ std::string_view trashed_name(std::string_view entry) {
   return dash == entry.npos ? std::string_view{} : entry.substr(0, dash);
 }
 
-msg::result<uint64_t> finish(int root, const data_root& where, const std::string* only_name) {
+msg::result<uint64_t> finish(int root, const data_root& where, const std::string& of) {
   std::vector<std::string> left;
   int error = list_dir(root, [&](const char* entry, bool is_dir) {
     auto name = trashed_name(entry);
-    if (is_dir && !name.empty() && (!only_name || name == *only_name)) left.emplace_back(entry);
+    if (is_dir && name == of) left.emplace_back(entry);
     return left.size() < trash_per_call_max;
   });
   if (error)
@@ -130,7 +130,8 @@ msg::result<uint64_t> finish(int root, const data_root& where, const std::string
   return freed;
 }
 
-// What must not be removed with the tree: mounts, and another data root of this agent. Backups that stay are none of it.
+// What must not be removed with the tree: mounts, and another data root of this agent. Backups that stay are none of
+// it.
 std::string obstacle(int tree, backups_fate backups) {
   std::string found;
   const auto harmless = [&](int at, const char* name, bool is_dir) {
@@ -208,12 +209,6 @@ msg::result<uint64_t> remove_dir(int root, const std::string& root_path, const s
   return remover().run(root, root_path, name);
 }
 
-msg::result<uint64_t> empty_trash(const data_root& root) {
-  auto dir = open_root(root);
-  if (!dir) return msg::fail(dir.error());
-  return finish(dir->get(), root, nullptr);
-}
-
 msg::result<removed_tree> remove_tree(const remove_request& request) {
   if (auto ok = msg::check_server_name(request.name); !ok) return msg::fail(ok.error());
   auto plain = [](char c) {
@@ -224,7 +219,7 @@ msg::result<removed_tree> remove_tree(const remove_request& request) {
                      "give the operation's id");
   auto root = open_root(request.root);
   if (!root) return msg::fail(root.error());
-  auto freed = finish(root->get(), request.root, &request.name);
+  auto freed = finish(root->get(), request.root, request.name);
   if (!freed) return msg::fail(std::move(freed.error()));
 
   const auto path = request.root.data_path + "/" + request.name;

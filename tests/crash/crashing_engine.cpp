@@ -42,14 +42,6 @@ class whole_engine final : public engine {
     h = around("stop_container", std::move(h));
     real_->stop_container(std::move(id), grace, o, std::move(h));
   }
-  void restart_container(std::string id, duration grace, request_options o, handler<effect> h) override {
-    h = around("restart_container", std::move(h));
-    real_->restart_container(std::move(id), grace, o, std::move(h));
-  }
-  void kill_container(std::string id, std::string signal, request_options o, handler<effect> h) override {
-    h = around("kill_container", std::move(h));
-    real_->kill_container(std::move(id), std::move(signal), o, std::move(h));
-  }
   void unpause_container(std::string id, request_options o, handler<effect> h) override {
     h = around("unpause_container", std::move(h));
     real_->unpause_container(std::move(id), o, std::move(h));

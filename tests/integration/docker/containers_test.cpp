@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "integration/docker/survey.hpp"
 #include "tests/integration/docker/docker_test.hpp"
 
 using namespace zedops;
@@ -84,7 +83,6 @@ TEST_CASE_METHOD(docker_fixture, "docker: the whole life of a container, each st
   CHECK(wait_for<effect>([&](auto h) { engine.rename_container(id, renamed, {}, h); }));
   CHECK(inspect(renamed)->view.id == id);
   CHECK(*start(renamed) == effect::done);
-  CHECK(wait_for<effect>([&](auto h) { engine.kill_container(id, "SIGKILL", {}, h); }));
   CHECK(*remove(id) == effect::done);
   CHECK(*remove(id) == effect::already);
   auto gone = inspect(id);
@@ -92,12 +90,8 @@ TEST_CASE_METHOD(docker_fixture, "docker: the whole life of a container, each st
   CHECK(gone.error().code == msg::ec::not_found);
 }
 
-TEST_CASE_METHOD(docker_fixture, "docker: restart gives a new start time, unpause wakes a paused container",
-                 "[integration][docker]") {
+TEST_CASE_METHOD(docker_fixture, "docker: unpause wakes a paused container", "[integration][docker]") {
   auto id = started(spec());
-  auto first = inspect(id)->view.started_at;
-  CHECK(wait_for<effect>([&](auto h) { engine.restart_container(id, 1s, {}, h); }));
-  CHECK(inspect(id)->view.started_at > first);
   shell("DOCKER_HOST=" + docker_host() + " docker pause " + id);
   CHECK(inspect(id)->view.state == msg::container_state::paused);
   CHECK(*wait_for<effect>([&](auto h) { engine.unpause_container(id, {}, h); }) == effect::done);
@@ -121,20 +115,6 @@ TEST_CASE_METHOD(docker_fixture, "docker: a list finds by label alone, in every 
   CHECK(list({{"zedops.test", tag + "-nobody"}})->empty());
 }
 
-TEST_CASE_METHOD(docker_fixture, "docker: a survey sees the full details of all containers of a label",
-                 "[integration][docker]") {
-  for (int i = 0; i < 20; ++i) created(spec());
-  auto all = wait_for<std::vector<container_details>>([&](auto h) { survey(engine, mine, {}, h); });
-  REQUIRE(all);
-  CHECK(all->size() == 20);
-  CHECK(std::all_of(all->begin(), all->end(), [&](auto& d) { return d.view.labels.at("zedops.test") == tag; }));
-  auto none = wait_for<std::vector<container_details>>([&](auto h) {
-    survey(engine, {{"zedops.test", "nobody"}}, {}, h);
-  });
-  REQUIRE(none);
-  CHECK(none->empty());
-}
-
 TEST_CASE_METHOD(docker_fixture, "docker: several networks, also where the API takes one at create",
                  "[integration][docker]") {
   auto front = unique_name("front"), back = unique_name("back");
@@ -145,7 +125,6 @@ TEST_CASE_METHOD(docker_fixture, "docker: several networks, also where the API t
   auto info = wait_for<network_info>([&](auto h) { engine.inspect_network(front, {}, h); });
   REQUIRE(info);
   CHECK(info->name == front);
-  CHECK(info->driver == "bridge");
   CHECK(info->labels.at("zedops.test") == tag);
 
   auto s = spec();

@@ -4,7 +4,6 @@
 
 #include "integration/docker/beast_engine.hpp"
 #include "integration/docker/http_client.hpp"
-#include "integration/docker/survey.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/engine_fixture.hpp"
 #include "tools/fake-engine/fake_engine.hpp"
@@ -81,8 +80,6 @@ TEST_CASE("docker faults: a failing or unreadable list is an error, never an emp
     REQUIRE_FALSE(r);
     CHECK(r.error().code == msg::ec::engine_error);
     CHECK_FALSE(r.error().message.empty());
-    auto s = wait_for<std::vector<container_details>>([&](auto h) { survey(*f.client, {}, {}, h); });
-    CHECK_FALSE(s);
   }
 }
 
@@ -131,23 +128,6 @@ TEST_CASE("docker faults: cut off with a request in hand, the error says that it
     const auto seen = f.fake.requests(1);
     CHECK(std::count_if(seen.begin(), seen.end(), [](auto& x) { return x.method == "POST"; }) == 1);
   }
-}
-
-TEST_CASE("docker faults: a survey forgives a container that vanished and nothing else",
-          "[integration][docker][fc-1]") {
-  const std::string list =
-      R"(GET /containers/json respond 200 [{"Id":"a","State":"running"},{"Id":"b","State":"exited"}])"
-      "\n";
-  const std::string a = R"(GET /containers/a/json respond 200 {"Id":"a","State":{"Status":"running"},"Config":{}})"
-                        "\n";
-  faulty gone{list + a + R"(GET /containers/b/json respond 404 {"message":"No such container: b"})"};
-  auto seen = wait_for<std::vector<container_details>>([&](auto h) { survey(*gone.client, {}, {}, h); });
-  REQUIRE(seen);
-  CHECK(seen->size() == 1);
-  faulty broken{list + a + R"(GET /containers/b/json respond 500 {"message":"boom"})"};
-  auto failed = wait_for<std::vector<container_details>>([&](auto h) { survey(*broken.client, {}, {}, h); });
-  REQUIRE_FALSE(failed);
-  CHECK(failed.error().message.find("boom") != std::string::npos);
 }
 
 TEST_CASE("docker faults: a pull that is cut, falls silent or talks nonsense has failed",

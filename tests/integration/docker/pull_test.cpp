@@ -54,8 +54,8 @@ TEST_CASE("docker: a pull downloads, tells its progress and ends with the Engine
   CHECK(all.back().total_bytes > 100'000);
   auto image = wait_for<image_info>([&](auto h) { client->inspect_image(reference, {}, h); });
   REQUIRE(image);
-  CHECK_FALSE(image->digests.empty());
-  auto again = pull(*client, image->digests.front());
+  CHECK(image->bytes > 100'000);
+  auto again = pull(*client, reference);
   REQUIRE(again);
   CHECK(again->find("up to date") != std::string::npos);
 }

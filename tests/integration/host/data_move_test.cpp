@@ -224,6 +224,30 @@ TEST_CASE("move: a new root is no folder of the system, also through links, and 
   CHECK(host::check_new_root(d.target.data_path).has_value());
 }
 
+TEST_CASE("move: what the agent's user could not copy is found before anything is stopped", "[integration][host]") {
+  if (!test::is_root()) return;
+  const std::string name = GENERATE("of another", "unreadable");
+  disk d;
+  d.prepare();
+  d.write("alpha/data/mine");
+  d.write("alpha/data/" + name);
+  const auto file = d.servers() / "alpha/data" / name;
+  fs::permissions(d.path, fs::perms(0777));
+  REQUIRE(::chown(d.servers().c_str(), 65534, 65534) == 0);
+  for (const auto& entry : fs::recursive_directory_iterator(d.servers()))
+    REQUIRE(::chown(entry.path().c_str(), 65534, 65534) == 0);
+  if (name == "unreadable") fs::permissions(file, fs::perms::none);
+  else REQUIRE(::chown(file.c_str(), 1234, 1234) == 0);
+  CHECK(in_child([&]() -> std::string {
+          if (::setegid(65534) != 0 || ::seteuid(65534) != 0) return "cannot change the user";
+          const host::data_root target{(d.path / "target").string(), d.root.owner};
+          if (!host::prepare_root(target)) return "no root";
+          const auto r = host::check_copy({d.root, target, "alpha", "o1"});
+          if (r) return "not refused";
+          return r.error().message.find(name) == std::string::npos ? r.error().message : "";
+        }).empty());
+}
+
 TEST_CASE("move: a disk without room is refused before, and one that fills up while copying is survived",
           "[integration][host][fc-23]") {
   if (!test::is_root()) return;

@@ -125,7 +125,7 @@ void fake_docker::ping(request_options, handler<std::string> h) {
   if (!refuse(h)) h(std::string("1.41"));
 }
 void fake_docker::version(request_options, handler<engine_info> h) {
-  if (!refuse(h)) h(engine_info{"20.10.24", "1.41", "1.12", "1.41", engine_id, data_root, "Debian", "host"});
+  if (!refuse(h)) h(engine_info{"20.10.24", "1.41", "1.12", "1.41", engine_id, data_root, "Debian", "host", "amd64"});
 }
 
 void fake_docker::list_containers(docker::labels want, request_options, handler<std::vector<container_summary>> h) {
@@ -205,9 +205,6 @@ void fake_docker::stop_container(std::string id, msg::duration, request_options,
   set_state(id, container_state::exited, "die");
   h(effect::done);
 }
-void fake_docker::restart_container(std::string, msg::duration, request_options, handler<effect> h) { h(away()); }
-void fake_docker::kill_container(std::string, std::string, request_options, handler<effect> h) { h(away()); }
-
 void fake_docker::unpause_container(std::string id, request_options, handler<effect> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
@@ -292,7 +289,7 @@ void fake_docker::inspect_volume(std::string name, request_options, handler<volu
   if (!refuse(h)) h(volume_info{name, "local", volume_options[name], {}});
 }
 void fake_docker::inspect_network(std::string name, request_options, handler<network_info> h) {
-  if (!refuse(h)) h(network_info{"n", name, "bridge", {}});
+  if (!refuse(h)) h(network_info{"n", name, {}});
 }
 void fake_docker::create_network(std::string, docker::labels, request_options, handler<std::string> h) { h(away()); }
 void fake_docker::connect_network(std::string, std::string, request_options, handler<effect> h) { h(away()); }

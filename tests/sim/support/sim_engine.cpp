@@ -71,7 +71,7 @@ void sim_engine::ping(request_options o, handler<std::string> h) {
 }
 void sim_engine::version(request_options o, handler<engine_info> h) {
   call<engine_info>(
-      touch::looks, o, [] { return engine_info{"25", "1.44", "1.24", "1.41", "E1", "/sim", "sim", "host"}; },
+      touch::looks, o, [] { return engine_info{"25", "1.44", "1.24", "1.41", "E1", "/sim", "sim", "host", "amd64"}; },
       std::move(h));
 }
 
@@ -156,14 +156,6 @@ void sim_engine::stop_container(std::string key, duration grace, request_options
       std::move(h));
 }
 
-void sim_engine::restart_container(std::string, duration, request_options o, handler<effect> h) {
-  call<effect>(
-      touch::changes, o, []() -> result<effect> { return away(); }, std::move(h));
-}
-void sim_engine::kill_container(std::string, std::string, request_options o, handler<effect> h) {
-  call<effect>(
-      touch::changes, o, []() -> result<effect> { return away(); }, std::move(h));
-}
 void sim_engine::unpause_container(std::string key, request_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o,
@@ -261,7 +253,7 @@ void sim_engine::inspect_network(std::string name, request_options o, handler<ne
   call<network_info>(
       touch::looks, o,
       [name] {
-        return network_info{"n", name, "bridge", {}};
+        return network_info{"n", name, {}};
       },
       std::move(h));
 }

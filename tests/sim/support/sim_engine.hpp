@@ -44,8 +44,6 @@ class sim_engine final : public docker::engine {
                         docker::handler<docker::created_container>) override;
   void start_container(std::string, docker::request_options, docker::handler<docker::effect>) override;
   void stop_container(std::string, msg::duration, docker::request_options, docker::handler<docker::effect>) override;
-  void restart_container(std::string, msg::duration, docker::request_options, docker::handler<docker::effect>) override;
-  void kill_container(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
   void unpause_container(std::string, docker::request_options, docker::handler<docker::effect>) override;
   void rename_container(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
   void remove_container(std::string, docker::removal, docker::anonymous_volumes, docker::request_options,
