@@ -1,6 +1,7 @@
 #include "persistence/memory_store.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <vector>
 
 #include "persistence/detail/checks.hpp"
@@ -343,6 +344,23 @@ void memory_store::restart() {
   const std::lock_guard lock(mutex_);
   crashed_ = writing_ = false;
   ++life_;
+}
+
+struct memory_store::image {
+  std::array<records, table_count> tables;
+};
+
+std::shared_ptr<const memory_store::image> memory_store::copy() const {
+  std::lock_guard guard(mutex_);
+  auto out = std::make_shared<image>();
+  for (size_t i = 0; i < table_count; ++i) out->tables[i] = *tables_[i];
+  return out;
+}
+
+void memory_store::put_back(const image& backup) {
+  std::lock_guard guard(mutex_);
+  assert(crashed_);
+  for (size_t i = 0; i < table_count; ++i) tables_[i] = std::make_shared<records>(backup.tables[i]);
 }
 
 bool memory_store::damage(table t, std::string_view key) {

@@ -50,8 +50,11 @@ class memory_store final : public store {
   void restart();
   // The record's checksum no longer matches from now on; a put heals it. False: there is no such record.
   bool damage(table t, std::string_view key);
-  uint64_t commits() const;   // that succeeded
-  uint64_t attempts() const;  // also those that failed
+  struct image;  // a backup: all that was committed, as it is at that moment
+  std::shared_ptr<const image> copy() const;
+  void put_back(const image& backup);  // crashed stores only: what was committed since is gone
+  uint64_t commits() const;            // that succeeded
+  uint64_t attempts() const;           // also those that failed
 
   struct records {  // one table, as a snapshot shares it
     std::map<std::string, std::string, std::less<>> rows;

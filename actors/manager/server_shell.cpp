@@ -8,6 +8,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/manager/refusal_log.hpp"
 #include "actors/runtime/caf_setup.hpp"
+#include "config/logging.hpp"
 
 namespace zedops::manager {
 namespace {
@@ -241,6 +242,13 @@ struct server_shell {
     auto plan = t ? plan_of(c, *t)
                   : result<server_plan>(fail(ec::bad_request, "template " + model().template_name + " is not there",
                                              "put it back into the templates folder and restart the manager"));
+    // One that was sent before may be done by now, and is not ended by what is missing here: its template may come
+    // back with the manager's next start, and its deadline stands.
+    if (!plan && c.again) {
+      config::log_event(msg::log_level::warn, "command.no-plan",
+                        {{"server", id}, {"op", c.op}, {"error", plan.error().message}, {"hint", plan.error().hint}});
+      return;
+    }
     if (!plan) {  // the operation fails as if the agent had said so
       command_result r;
       r.op = c.op;

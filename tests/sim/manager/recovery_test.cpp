@@ -107,6 +107,39 @@ TEST_CASE("a purge survives the manager's death at every job", "[sim][manager]")
   at_every_job("purge", purge_server{"pz1", true, false, true}, {server_status::purged, server_status::running});
 }
 
+TEST_CASE_METHOD(stage,
+                 "what was at work when its template vanished is ended by its agent or its deadline, not by that",
+                 "[sim][manager][acc-48]") {
+  running("pz1");
+  at("alpha").disconnect();
+  const auto op = operate("restart", restart_server{"pz1"})->operation.id;
+  crash_manager();
+  templates.clear();
+  boot();
+  REQUIRE(until([&] { return in_sync("alpha"); }));
+  advance(5s);
+  CHECK_FALSE(audit.has_ended(op));
+  SECTION("it comes back with the next start") {
+    crash_manager();
+    templates = sim_templates();
+    boot();
+    REQUIRE(until([&] { return audit.has_ended(op); }, 20s));
+    CHECK(status("pz1") == server_status::running);
+    CHECK_FALSE(server("pz1").last_error);
+  }
+  SECTION("it stays away") {
+    REQUIRE(until([&] { return audit.has_ended(op); }, 4min));
+    CHECK(server("pz1").last_error->code == ec::timeout);
+    CHECK(status("pz1") == server_status::running);
+  }
+  SECTION("a new operation says at once what is missing") {
+    REQUIRE(until([&] { return audit.has_ended(op); }, 4min));
+    const auto refused = finish("stop", stop_server{"pz1"});
+    REQUIRE(refused);
+    CHECK(refused->operation.failure->message.find("template project-zomboid is not there") != std::string::npos);
+  }
+}
+
 TEST_CASE_METHOD(stage, "an agent that dies at any step of a create finishes it when it is back",
                  "[sim][manager][acc-48]") {
   for (const auto* step : {"preparing", "pulling", "creating", "starting", "verifying"}) {

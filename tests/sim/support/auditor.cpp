@@ -21,7 +21,7 @@ void auditor::read_log(const manager::catalog* records) {
   if (!r) return;  // the store is down
   std::set<std::string> servers, agents;
   (void)(*r)->scan(
-      store::table::log, manager::log_key(last_seq_ + 1), store::direction::forward,
+      store::table::log, manager::log_key(m_.last_seq + 1), store::direction::forward,
       [&](std::string_view key, std::string_view value) {
         auto e = unpack<log_entry>(value);
         if (!e) {
@@ -30,7 +30,7 @@ void auditor::read_log(const manager::catalog* records) {
         }
         if (manager::log_number(key) != e->first_seq) say("a log entry lies under another number");
         fold(*e);
-        if (!is_audit(*e)) (agents_.contains({e->entity}) ? agents : servers).insert(e->entity);
+        if (!is_audit(*e)) (m_.agents.contains({e->entity}) ? agents : servers).insert(e->entity);
         return true;
       },
       [&](const store::corrupt_record&) {});
@@ -47,32 +47,35 @@ bool auditor::is_audit(const log_entry& e) const {
 }
 
 void auditor::fold(const log_entry& e) {
-  if (e.first_seq != last_seq_ + 1)
-    say("events are not gapless: " + std::to_string(last_seq_) + " is followed by " + std::to_string(e.first_seq));
+  if (e.first_seq != m_.last_seq + 1)
+    say("events are not gapless: " + std::to_string(m_.last_seq) + " is followed by " + std::to_string(e.first_seq));
   if (e.facts.empty()) say("a log entry without facts");
   for (const auto& n : e.facts) {
-    auto& seq = subjects_[n.subject];
+    auto& seq = m_.subjects[n.subject];
     if (n.subject_seq != seq + 1)
       say("numbers of " + n.subject + " are not consecutive: " + std::to_string(seq) + " then " +
           std::to_string(n.subject_seq) + " (" + std::string(type_of(n.what)) + ")");
     seq = n.subject_seq;
     if (const auto* x = std::get_if<operation_accepted>(&n.what)) {
-      if (accepted_.contains(x->op->id)) say("operation " + x->op->id.value + " was accepted twice");
-      accepted_[x->op->id] = *x->op;
+      if (m_.accepted.contains(x->op->id)) say("operation " + x->op->id.value + " was accepted twice");
+      m_.accepted[x->op->id] = *x->op;
     }
     if (const auto* x = std::get_if<operation_ended>(&n.what)) {
-      if (!ended_.insert(x->id).second) say("operation " + x->id.value + " ended twice");
-      if (!accepted_.contains(x->id)) say("operation " + x->id.value + " ended and was never accepted");
+      if (!m_.ended.insert(x->id).second) say("operation " + x->id.value + " ended twice");
+      // That an agent would not obey is no end: it refused one life of the manager, not the work.
+      if (x->failure && x->failure->code == ec::not_leader)
+        say("operation " + x->id.value + " ended by a refusal of its agent: " + x->failure->message);
+      if (!m_.accepted.contains(x->id)) say("operation " + x->id.value + " ended and was never accepted");
     }
   }
-  last_seq_ = e.first_seq + e.facts.size() - 1;
+  m_.last_seq = e.first_seq + e.facts.size() - 1;
   const bool of_agent = !e.facts.empty() && e.facts.front().subject.starts_with("agent.");
   if (of_agent) {
-    auto& a = agents_[{e.entity}];
+    auto& a = m_.agents[{e.entity}];
     if (e.prev != a.log_head) say("the chain of agent " + e.entity + " is broken");
     core::apply(a, e);
   } else if (!is_audit(e)) {
-    auto& s = servers_[{e.entity}];
+    auto& s = m_.servers[{e.entity}];
     if (e.prev != s.log_head) say("the chain of server " + e.entity + " is broken");
     const bool was_purged = s.status == server_status::purged;
     const bool had_op = s.op.has_value();
@@ -86,17 +89,17 @@ void auditor::fold(const log_entry& e) {
           say("server " + e.entity + " has two open operations");
     judge_claims(s);
   }
-  log_.push_back(e);
+  m_.log.push_back(e);
 }
 
 void auditor::judge_claims(const server& s) {
   if (s.id.empty()) return;
   for (const auto& key : core::claims_of(s)) {
-    auto i = claims_.find(key);
+    auto i = m_.claims.find(key);
     if (s.status == server_status::purged) {
-      if (i != claims_.end() && i->second == s.id) claims_.erase(i);
-    } else if (i == claims_.end()) {
-      claims_[key] = s.id;
+      if (i != m_.claims.end() && i->second == s.id) m_.claims.erase(i);
+    } else if (i == m_.claims.end()) {
+      m_.claims[key] = s.id;
     } else if (i->second != s.id) {
       say(key + " belongs to " + i->second.value + " and was given to " + s.id.value);
     }
@@ -104,7 +107,7 @@ void auditor::judge_claims(const server& s) {
 }
 
 void auditor::judge_server(const store::reader& r, const std::string& id, const manager::catalog* records) {
-  const auto& s = servers_[{id}];
+  const auto& s = m_.servers[{id}];
   if (s.id.empty()) return;  // refused before it was born
   auto stored = r.get(store::table::servers, id);
   if (!stored || !*stored) return say("server " + id + " has facts and no snapshot");
@@ -134,19 +137,19 @@ void auditor::judge_timer(const server& s, const manager::catalog& records) {
 void auditor::judge_agent(const store::reader& r, const std::string& id) {
   auto stored = r.get(store::table::agents, id);
   if (!stored || !*stored) return say("agent " + id + " has facts and no snapshot");
-  if (**stored != pack(agents_[{id}])) say("the snapshot of agent " + id + " is not the sum of its facts");
+  if (**stored != pack(m_.agents[{id}])) say("the snapshot of agent " + id + " is not the sum of its facts");
 }
 
 void auditor::on_command(const run_command& c) {
   read_log(nullptr);
-  if (!accepted_.contains(c.op)) say("command " + c.op.value + " left before its operation was durable");
-  if (c.term < highest_term_) say("a command carries an old term");
-  highest_term_ = std::max(highest_term_, c.term);
+  if (!m_.accepted.contains(c.op)) say("command " + c.op.value + " left before its operation was durable");
+  if (c.term < m_.highest_term) say("a command carries an old term");
+  m_.highest_term = std::max(m_.highest_term, c.term);
 }
 
 void auditor::on_data_removed(const host& h, const std::string& server_name) {
   read_log(nullptr);
-  for (const auto& [id, s] : servers_)
+  for (const auto& [id, s] : m_.servers)
     if (s.agent == h.agent && s.name == server_name && s.op && s.op->remove_data) return;
   say("the data of " + server_name + " was removed and no open operation wanted it");
 }
@@ -156,11 +159,11 @@ void auditor::look_at(host& h, const std::string& manager_id) {
   for (const auto& [id, c] : h.containers) {
     if (c.manager() != manager_id) continue;
     if (c.alive()) ++alive[c.server()];
-    auto s = servers_.find({c.server()});
+    auto s = m_.servers.find({c.server()});
     // One that was given up with its host is nobody's any more.
-    const auto owner = s != servers_.end() ? agents_.find(s->second.agent) : agents_.end();
-    const bool given_up = owner != agents_.end() && owner->second.status == agent_status::revoked;
-    if (s != servers_.end() && s->second.status == server_status::purged && !given_up)
+    const auto owner = s != m_.servers.end() ? m_.agents.find(s->second.agent) : m_.agents.end();
+    const bool given_up = owner != m_.agents.end() && owner->second.status == agent_status::revoked;
+    if (s != m_.servers.end() && s->second.status == server_status::purged && !given_up)
       say("purged server " + s->second.name + " has a container: " + c.view.name);
   }
   for (const auto& [server, n] : alive)
@@ -175,22 +178,22 @@ void auditor::judge_answers() {
     if (!r.verb.starts_with("server.") || r.dry_run) continue;
     const auto told = unpack_map<operation_reply>(body);
     if (!told || told->operation.id.empty()) continue;  // the answer to a read
-    if (!accepted_.contains(told->operation.id))
+    if (!m_.accepted.contains(told->operation.id))
       say("request " + request + " was told of " + told->operation.id.value + ", which is not in the log");
-    else acknowledged_.insert(told->operation.id);
+    else m_.acknowledged.insert(told->operation.id);
   }
 }
 
 uint64_t auditor::lost() const {
-  return static_cast<uint64_t>(
-      std::count_if(acknowledged_.begin(), acknowledged_.end(), [&](const auto& id) { return !ended_.contains(id); }));
+  return static_cast<uint64_t>(std::count_if(m_.acknowledged.begin(), m_.acknowledged.end(),
+                                             [&](const auto& id) { return !m_.ended.contains(id); }));
 }
 
 void auditor::look_at_promises() {
   read_log(nullptr);
   judge_answers();
-  for (const auto& id : acknowledged_)
-    if (!ended_.contains(id)) say("operation " + id.value + " was acknowledged and never ended");
+  for (const auto& id : m_.acknowledged)
+    if (!m_.ended.contains(id)) say("operation " + id.value + " was acknowledged and never ended");
 }
 
 void auditor::look_at_doors() {
@@ -201,7 +204,7 @@ void auditor::look_at_doors() {
     const auto seq = events_.items[events_seen_].seq;
     if (next_event_ != 0 && seq != next_event_)
       say("published " + std::to_string(seq) + " where " + std::to_string(next_event_) + " was next");
-    if (seq > last_seq_) say("event " + std::to_string(seq) + " was published before it was durable");
+    if (seq > m_.last_seq) say("event " + std::to_string(seq) + " was published before it was durable");
     next_event_ = seq + 1;
   }
 }

@@ -28,21 +28,37 @@ class auditor {
   void on_data_removed(const host& h, const std::string& server_name);
   void manager_started() { next_event_ = 0; }
 
+  // What it has read of the log: goes back with the store when a backup is restored.
+  struct memory {
+    std::vector<msg::log_entry> log;
+    std::map<msg::server_id, msg::server> servers;
+    std::map<msg::agent_id, msg::agent> agents;
+    std::map<msg::operation_id, msg::operation> accepted;
+    std::set<msg::operation_id> ended;
+    std::set<msg::operation_id> acknowledged;  // that a client was told of
+    std::map<std::string, uint64_t> subjects;
+    std::map<std::string, msg::server_id> claims;
+    uint64_t last_seq = 0;
+    uint64_t highest_term = 0;
+  };
+  memory remember() const { return m_; }
+  void go_back(memory to) { m_ = std::move(to); }
+
   bool enabled = true;
   const std::vector<std::string>& broken() const { return broken_; }
   void say(std::string what);
 
   // The world as the log tells it.
-  const std::map<msg::server_id, msg::server>& servers() const { return servers_; }
-  const std::map<msg::agent_id, msg::agent>& agents() const { return agents_; }
-  uint64_t last_seq() const { return last_seq_; }
+  const std::map<msg::server_id, msg::server>& servers() const { return m_.servers; }
+  const std::map<msg::agent_id, msg::agent>& agents() const { return m_.agents; }
+  uint64_t last_seq() const { return m_.last_seq; }
   const msg::operation* operation(const msg::operation_id& id) const {  // as it was accepted
-    auto i = accepted_.find(id);
-    return i == accepted_.end() ? nullptr : &i->second;
+    auto i = m_.accepted.find(id);
+    return i == m_.accepted.end() ? nullptr : &i->second;
   }
-  bool has_ended(const msg::operation_id& id) const { return ended_.contains(id); }
-  const std::vector<msg::log_entry>& log() const { return log_; }
-  uint64_t acknowledged() const { return acknowledged_.size(); }
+  bool has_ended(const msg::operation_id& id) const { return m_.ended.contains(id); }
+  const std::vector<msg::log_entry>& log() const { return m_.log; }
+  uint64_t acknowledged() const { return m_.acknowledged.size(); }
   uint64_t lost() const;  // acknowledged, and without an end
 
  private:
@@ -57,17 +73,8 @@ class auditor {
   const store::store& db_;
   const client_desk& clients_;
   const event_board& events_;
+  memory m_;
   std::vector<std::string> broken_;
-  std::vector<msg::log_entry> log_;
-  std::map<msg::server_id, msg::server> servers_;
-  std::map<msg::agent_id, msg::agent> agents_;
-  std::map<msg::operation_id, msg::operation> accepted_;
-  std::set<msg::operation_id> ended_;
-  std::set<msg::operation_id> acknowledged_;  // that a client was told of
-  std::map<std::string, uint64_t> subjects_;
-  std::map<std::string, msg::server_id> claims_;
-  uint64_t last_seq_ = 0;
-  uint64_t highest_term_ = 0;
   uint64_t next_event_ = 0;
   size_t events_seen_ = 0;
   size_t doubles_seen_ = 0;

@@ -20,6 +20,8 @@ struct manager_parts {
   event_board& events;
   const manager::policy& rules;
   const manager::template_set& templates;
+  agenda& time;
+  const std::function<duration()>& commit_takes;  // of the disk, each time; empty: no time at all
 };
 
 class manager_process {
@@ -29,7 +31,8 @@ class manager_process {
 
   manager::node& node();
   manager::shared& world();
-  // Runs one job of one actor. False: nothing is to be done. With dice, any actor that has work may be next.
+  // Runs one job of one actor. False: nothing is to be done now. With dice, any actor that has work may be next. The
+  // journal's next batch waits for as long as the disk takes; whoever else has work goes on meanwhile.
   bool run_one(dice* any_order);
   void advance(duration d);
   const std::string& core_lost() const { return core_lost_; }

@@ -1,23 +1,29 @@
 #include "tests/sim/support/network.hpp"
 
+#include "messages/codec.hpp"
+
 namespace zedops::sim {
 
 using namespace msg;
 
-duration network::arrival(connection& c, direction d) {
+template <class Message>
+duration network::arrival(connection& c, direction d, const Message& what) {
   auto& last = c.last[static_cast<size_t>(d)];
-  return last = std::max(last, time_.now() + chance_.between(delay_min, delay_max));
+  last = std::max(last, time_.now() + chance_.between(delay_min, delay_max));
+  if (bytes_per_ms > 0) last += duration(pack(what).size() / bytes_per_ms);  // one after the other
+  return last;
 }
 
 void network::carry(const std::string& wire, connection& c, uint64_t session, const to_agent& what) {
-  time_.at(arrival(c, direction::to_agent), [this, wire, session, what] {
+  time_.at(arrival(c, direction::to_agent, what), [this, wire, session, what] {
     auto i = wires_.find(wire);
     if (i != wires_.end()) i->second.who->receive(wire, session, what);
   });
 }
 
 void network::carry(const std::string& wire, connection& c, from_agent what) {
-  time_.at(arrival(c, direction::to_manager), [this, wire, what = std::move(what)] {
+  const auto when = arrival(c, direction::to_manager, what);
+  time_.at(when, [this, wire, what = std::move(what)] {
     if (up_ && wires_.contains(wire)) to_manager({wire, what});
   });
 }

@@ -40,6 +40,7 @@ class network final : public rt::agent_port {
 
   // ---- faults ----
   duration delay_min{1}, delay_max{5};
+  uint64_t bytes_per_ms = 0;      // what a connection carries; zero: sizes make no difference
   uint64_t repeat_per_mille = 0;  // reports that are sent once more
   bool silent_loss = false;       // ends of connections are not noticed by the manager
   enum class direction { to_agent, to_manager };
@@ -59,7 +60,8 @@ class network final : public rt::agent_port {
     auto i = held_.find({who, d});
     return i != held_.end();
   }
-  duration arrival(connection& c, direction d);
+  template <class Message>
+  duration arrival(connection& c, direction d, const Message& what);
   void carry(const std::string& wire, connection& c, uint64_t session, const msg::to_agent& what);
   void carry(const std::string& wire, connection& c, msg::from_agent what);
 

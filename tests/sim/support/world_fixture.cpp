@@ -96,8 +96,8 @@ void world::boot() {
   crash_after_jobs = 0;
   for (int i = 0; i < starts_max && !manager; ++i) try {
       db.restart();
-      manager =
-          std::make_unique<manager_process>(manager_parts{db, wall, *random_, clients, net, events, rules, templates});
+      manager = std::make_unique<manager_process>(
+          manager_parts{db, wall, *random_, clients, net, events, rules, templates, time, commit_takes});
     } catch (const std::runtime_error&) {
     }
   if (!manager) return audit.say("the manager cannot start");
@@ -126,6 +126,25 @@ void world::crash_manager() {
   manager.reset();
   db.restart();
   crash_after_jobs = 0;
+}
+
+struct world::backup {
+  std::shared_ptr<const store::memory_store::image> store;
+  auditor::memory known;
+};
+
+std::shared_ptr<const world::backup> world::back_up() {
+  look();
+  return std::make_shared<const backup>(backup{db.copy(), audit.remember()});
+}
+
+void world::restore(const backup& from) {
+  if (manager) look();
+  if (manager) crash_manager();
+  db.crash();
+  db.put_back(*from.store);
+  db.restart();
+  audit.go_back(from.known);
 }
 
 void world::equip(const std::string& name) {

@@ -51,10 +51,11 @@ class world {
   std::unique_ptr<manager_process> manager;
 
   // ---- faults of the manager ----
-  bool any_order = false;             // interleave actors by chance
-  uint64_t crash_after_jobs = 0;      // the manager dies after that many more jobs
-  bool store_may_crash = false;       // a crash in a commit was armed
-  bool core_loss_is_a_crash = false;  // else it is a broken rule
+  bool any_order = false;                  // interleave actors by chance
+  std::function<duration()> commit_takes;  // how long the manager's disk needs, each time; empty: no time
+  uint64_t crash_after_jobs = 0;           // the manager dies after that many more jobs
+  bool store_may_crash = false;            // a crash in a commit was armed
+  bool core_loss_is_a_crash = false;       // else it is a broken rule
   uint64_t incarnation = 0;
   uint64_t crashes = 0;
   uint64_t steps = 0;  // jobs of actors and events of the world
@@ -62,6 +63,10 @@ class world {
   void boot();
   void stop_manager();   // in order
   void crash_manager();  // nothing more leaves it, nothing more is written
+  // A copy of the store as it is, and the start from it later: what was decided since never was, but hosts have it.
+  struct backup;
+  std::shared_ptr<const backup> back_up();
+  void restore(const backup& from);
   agent& add_host(const std::string& name, agent_options options = {});
   agent_process& add_real_host(const std::string& name);  // its agent is made of the real shells
   agent& at(const std::string& name) { return dynamic_cast<agent&>(*agents.at(name)); }

@@ -250,7 +250,10 @@ const std::vector<lie> lies = {
        x.events.publish({"t", 1, {}});
        x.events.publish({"t", 3, {}});
      }},
-    {"was published before it was durable", [](ledger& x) { x.events.publish({"t", x.last + 1, {}}); }},
+    {"was published before it was durable",
+     [](ledger& x) {
+       x.events.publish({"t", x.last + 1, {}});
+     }},
 };
 
 }  // namespace

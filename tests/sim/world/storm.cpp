@@ -13,12 +13,33 @@ manager::policy policy_of(uint64_t seed) {
 }
 }  // namespace
 
+storm_options a_life(uint64_t seed) {
+  storm_options o;
+  o.seed = seed;
+  if (seed % 67 == 66) {
+    o.hosts = 200;
+    o.real_hosts = 3;
+    o.turns = 8;
+    o.names = 2;
+  }
+  return o;
+}
+
 storm::storm(const storm_options& options)
-    : options_(options), luck_(options.seed * 77 + 5), w_(options.seed, policy_of(options.seed)) {
+    : options_(options),
+      luck_(options.seed * 77 + 5),
+      disk_(options.seed * 31 + 7),
+      w_(options.seed, policy_of(options.seed)) {
   w_.any_order = true;
   w_.core_loss_is_a_crash = true;
   w_.net.repeat_per_mille = luck_.percent(50) ? 0 : 100;
   w_.net.delay_max = duration(luck_.percent(50) ? 5 : 400);
+  if (luck_.percent(30)) w_.net.bytes_per_ms = uint64_t{16} << luck_.below(8);
+  if (luck_.percent(20)) clock_step_max_ = 6h;
+  if (luck_.percent(50)) {
+    const auto slow = duration(luck_.percent(50) ? 20 : 300);
+    w_.commit_takes = [this, slow] { return disk_.percent(2) ? disk_.between(500ms, 4s) : disk_.between(0ms, slow); };
+  }
 }
 
 void storm::tell(std::string what) {
@@ -71,6 +92,7 @@ void storm::request() {
       edit_server e;
       e.server = server;
       e.config = {{"SERVER_NAME", "x" + std::to_string(luck_.below(100))}};
+      if (luck_.percent(20)) e.config["MOTD"] = std::string(luck_.below(20'000), 'm');
       return ask("server.edit", e);
     }
     case 11: tell("rm " + server); return ask("server.rm", remove_server{server});
@@ -177,9 +199,16 @@ std::string storm::unrest_of(const server& s) {
     case server_status::stopped: return c && !alive ? "" : who + "has no stopped container";
     case server_status::missing:
       if (c) return who + "has a container";
+      if (auto* other = h->by_name("steam-zomboid-" + s.name); other && s.last_error) {
+        tell("somebody removes " + other->view.name + ", which has the name of a server's container");
+        removed_by_hand_.insert(other->view.id);
+        h->remove(other->view.id);
+        return who + "had its name taken";
+      }
       if (s.recovery == recovery_policy::automatic && s.desired == desired_state::running &&
           s.data == data_state::present)
-        return who + "ought to be recovered";
+        return who + "ought to be recovered" + (s.last_error ? "; " + s.last_error->message : "") +
+               (w_.audit.agents().at(s.agent).held_since != never ? "; held back" : "");
       return {};
     case server_status::failed: return alive ? who + "has a running container" : "";
     case server_status::deleted: return c ? who + "has a container" : "";
@@ -241,6 +270,7 @@ std::string storm::run() {
     for (auto n = luck_.below(4); n > 0; --n) request();
     if (luck_.percent(30)) misfortune();
     if (luck_.percent(15)) hand_of_man();
+    if (luck_.percent(5)) restore_or_back_up();
     w_.advance(luck_.between(20ms, 1500ms));
     if (!w_.manager && luck_.percent(50)) w_.boot();
   }
@@ -255,7 +285,8 @@ std::string storm::run() {
   const bool rest = w_.until(at_rest, 20min);
   if (broken()) return story(w_.report());
   if (!rest) return story("no rest: " + why);
-  if (auto lost = lost_stranger(); !lost.empty()) return story(lost);
+  // What an adoption that the backup does not know has done on its host is in no log.
+  if (auto lost = lost_stranger(); !lost.empty() && !restored_) return story(lost);
   w_.audit.look_at_promises();
   w_.stop_manager();
   if (broken()) return story(w_.report());

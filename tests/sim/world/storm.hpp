@@ -17,6 +17,9 @@ struct storm_options {
   int real_hosts = -1;  // with the real agent; fewer than none: the seed says
 };
 
+// Most lives have a handful of hosts and many turns, some hundreds of hosts and few.
+storm_options a_life(uint64_t seed);
+
 class storm {
  public:
   explicit storm(const storm_options& options);
@@ -40,6 +43,7 @@ class storm {
   void misfortune();
   void hand_of_man();  // somebody works with docker on a host
   void fault_of_manager(uint64_t which);
+  void restore_or_back_up();
   void fault_of_host(uint64_t which, const std::string& host_name);
   void fault_of_agent(uint64_t which, agent_process& a);
   void fair_weather();
@@ -55,7 +59,11 @@ class storm {
 
   const storm_options options_;
   dice luck_;
+  dice disk_;  // how long a commit takes
   world w_;
+  duration clock_step_max_{20min};
+  std::shared_ptr<const world::backup> backup_;
+  bool restored_ = false;
   struct stranger {  // a container that somebody made by hand
     std::string host, id, name;
   };

@@ -61,12 +61,29 @@ void storm::fault_of_manager(uint64_t which) {
       w_.db.set_disk(store::disk::is_full);
       return w_.time.in(back, [this] { w_.db.set_disk(store::disk::has_room); });
     case 5: {
-      const auto by = luck_.percent(50) ? -luck_.between(1s, 20min) : luck_.between(1s, 3min);
+      const auto by = luck_.percent(50) ? -luck_.between(1s, clock_step_max_) : luck_.between(1s, clock_step_max_ / 6);
       fault(by < 0ms ? "manager's clock set back" : "manager's clock set forward",
             "the manager's clock is set by " + std::to_string(by.count()) + " ms");
       return w_.wall.set_by(by);
     }
+    case 6: {
+      if (w_.templates.empty()) return;
+      fault("templates gone", "the folder of templates is empty at the manager's next start");
+      return w_.templates.clear();
+    }
     default: fault("actor throws", "an actor will throw"); w_.wall.throw_in = static_cast<int>(1 + luck_.below(10));
+  }
+}
+
+void storm::restore_or_back_up() {
+  if (!backup_) {
+    if (!w_.manager) return;
+    tell("the store is backed up");
+    backup_ = w_.back_up();
+  } else {
+    fault("store restored from a backup", "the store is that of the backup again");
+    w_.restore(*std::exchange(backup_, nullptr));
+    restored_ = true;
   }
 }
 
@@ -109,7 +126,7 @@ void storm::fault_of_host(uint64_t which, const std::string& name) {
       h.engine_goes();
       return w_.time.in(over, [&h] { h.engine_comes(); });
     default: {
-      const auto by = luck_.percent(50) ? -luck_.between(1s, 20min) : luck_.between(1s, 20min);
+      const auto by = luck_.percent(50) ? -luck_.between(1s, clock_step_max_) : luck_.between(1s, clock_step_max_);
       fault(by < 0ms ? "host's clock set back" : "host's clock set forward",
             name + ": the clock is set by " + std::to_string(by.count()) + " ms");
       h.clock_skew += by;
@@ -145,7 +162,7 @@ void storm::fault_of_agent(uint64_t which, agent_process& a) {
 
 void storm::misfortune() {
   const auto whose = luck_.below(100);
-  if (whose < 30) fault_of_manager(luck_.below(7));
+  if (whose < 30) fault_of_manager(luck_.below(8));
   else if (whose < 70) fault_of_host(luck_.below(12), some_host());
   else fault_of_agent(luck_.below(6), *w_.agents.at(some_host()));
   // A manager that died by a trap set before comes back as well.
@@ -160,6 +177,12 @@ void storm::fair_weather() {
   w_.net.release_all();
   w_.net.repeat_per_mille = 0;
   w_.net.delay_max = 5ms;
+  w_.commit_takes = {};
+  w_.net.bytes_per_ms = 0;
+  if (w_.templates.empty()) {
+    w_.templates = sim_templates();
+    w_.crash_manager();
+  }
   w_.boot();
   for (auto& [name, h] : w_.hosts) {
     h->engine_comes();

@@ -25,9 +25,7 @@ TEST_CASE("the world comes to rest with true records, whatever has happened", "[
   storm::figures sum;
   const auto begun = std::clock();
   for (uint64_t seed = first; seed < first + count && failures < failures_max; ++seed) {
-    storm_options options;
-    options.seed = seed;
-    storm life(options);
+    storm life(a_life(seed));
     const auto story = life.run();
     const auto told = life.count();
     ++lives;

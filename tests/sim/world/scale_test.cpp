@@ -1,0 +1,84 @@
+// Many at once, large ones, and a disk that takes its time: each of these was a fault that no life of a few hosts on a
+// disk without latency could have shown.
+#include "tests/sim/manager/stage.hpp"
+#include "tools/loadgen/fill.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::sim;
+
+TEST_CASE("the largest requests, gathered by a slow disk into what would be one batch, fail nobody else",
+          "[sim][world]") {
+  stage s;
+  constexpr int large = 30, small = 20;
+  for (int i = 0; i < small; ++i) s.running("small-" + std::to_string(i));
+  s.commit_takes = [] { return 400ms; };
+  s.send("server.ls", list_servers{});
+  std::vector<std::string> asked;
+  for (int i = 0; i < large; ++i) {
+    auto c = a_server("large-" + std::to_string(i), "alpha");
+    for (int n = 0; n < 28; ++n) c.config["K" + std::to_string(n)] = std::string(32'000, 'x');
+    asked.push_back(s.send("server.create", c));
+    if (i < small) asked.push_back(s.send("server.stop", stop_server{"alpha/small-" + std::to_string(i)}));
+  }
+  REQUIRE(s.until([&] { return std::ranges::all_of(asked, [&](auto& r) { return s.answered(r); }); }, 60s));
+  for (const auto& r : asked) {
+    const auto answer = s.answer<operation_reply>(r);
+    INFO((answer ? std::string() : answer.error().message));
+    CHECK(answer.has_value());
+  }
+}
+
+TEST_CASE("overdue deleted servers of agents that are away, however many, stop nobody else's deadline",
+          "[sim][world]") {
+  world w(1);
+  load::fill_options gone;
+  gone.servers = 11'000;
+  gone.agents = 1;
+  gone.deleted = true;
+  gone.at = sim_start - 24h;
+  REQUIRE(load::fill_store(w.db, gone).has_value());
+  w.boot();
+  agent_options slow;
+  slow.step_min = slow.step_max = 10min;
+  w.add_host("alpha", slow).gives_up = false;
+  REQUIRE(w.until([&] { return w.agent_status("alpha") == agent_status::online; }));
+  const auto create = w.send("server.create", a_server("pz1", "alpha"), {.wait = true});
+  REQUIRE(w.until([&] { return w.answered(create); }, 2min));
+  const auto answer = w.answer<operation_reply>(create);
+  REQUIRE(answer);
+  CHECK(answer->operation.status == op_status::failed);
+  CHECK(answer->operation.failure->code == ec::timeout);
+  CHECK(w.report() == "");
+}
+
+TEST_CASE("hundreds of agents that come at once to a manager with a slow disk are each let in once", "[sim][world]") {
+  constexpr int hosts = 400;
+  world w(3);
+  std::map<std::string, std::set<uint64_t>> sessions;  // by wire: which were begun on it
+  const auto audit_of = w.net.on_send;
+  w.net.on_send = [&](const std::string& wire, const to_agent& what) {
+    if (const auto* hello = std::get_if<welcome>(&what)) sessions[wire].insert(hello->session);
+    audit_of(wire, what);
+  };
+  w.boot();
+  for (int i = 0; i < hosts; ++i) w.add_host("h" + std::to_string(i));
+  const auto all_online = [&] {
+    for (const auto& [name, a] : w.agents)
+      if (!a->in_session() || w.agent_status(name) != agent_status::online) return false;
+    return true;
+  };
+  REQUIRE(w.until(all_online, 60s));
+  sessions.clear();
+  w.crash_manager();
+  w.commit_takes = [] { return 700ms; };
+  w.boot();
+  const auto back = w.time.now();
+  REQUIRE(w.until(all_online, 20s));
+  CHECK(w.time.now() - back < 10s);
+  w.advance(10s);
+  CHECK(all_online());
+  CHECK(sessions.size() == hosts);
+  for (const auto& [wire, numbers] : sessions) CHECK(numbers.size() == 1);
+  CHECK(w.report() == "");
+}
