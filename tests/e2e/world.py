@@ -238,6 +238,10 @@ class WorldCase(unittest.TestCase):
     world = None
 
     @classmethod
+    def prepare(cls, w):
+        """What has to be so before its manager starts."""
+
+    @classmethod
     def setUpClass(cls):
         w = cls.world = World(**cls.settings)
         cls.addClassCleanup(w.close)  # also when a setUpClass that goes on from here fails
@@ -246,6 +250,7 @@ class WorldCase(unittest.TestCase):
         for name, text in cls.templates.items():
             (templates / f"{name}.toml").write_text(text)
         w.settings["templates-dir"] = templates
+        cls.prepare(w)
         try:
             w.start_manager().start_agent()
         except BaseException:
