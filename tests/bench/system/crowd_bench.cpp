@@ -1,0 +1,144 @@
+// What very many cost: agents that come at once, deleted servers of hosts that are gone, a client that asks for the
+// most.
+#include <thread>
+
+#include "messages/codec.hpp"
+#include "tests/bench/system/process.hpp"
+#include "tools/loadgen/fill.hpp"
+#include "tools/loadgen/pipeline.hpp"
+
+using namespace zedops;
+using namespace zedops::bench;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto watched = 10s;
+
+double percent_of_a_core(const process& p, std::chrono::seconds time) {
+  const auto before = p.cpu_seconds();
+  std::this_thread::sleep_for(time);
+  return (p.cpu_seconds() - before) / std::chrono::duration<double>(time).count() * 100;
+}
+
+size_t count(const std::string& text, const std::string& what) {
+  size_t n = 0;
+  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+// Two processes of agents: each has two descriptors for every one.
+void agents_at_once(size_t agents) {
+  scratch_dir dir;
+  load::fill_options fill;
+  fill.data_dir = dir / "data";
+  fill.agents = agents;
+  fill.servers = agents * 10;
+  must(load::fill_store(fill));
+  std::optional<manager_process> first(std::in_place, dir);
+  first->first_read_ms();
+  const auto uri = first->agents_uri;
+  std::vector<std::unique_ptr<process>> fleets;
+  for (size_t i = 0; i < 2; ++i)
+    fleets.push_back(std::make_unique<process>(
+        std::vector<std::string>{program("zedops-loadgen"), "agents", "--manager", uri, "--count",
+                                 std::to_string(agents / 2), "--first", std::to_string(i * agents / 2)},
+        dir / ("fleet" + std::to_string(i) + ".log")));
+  const auto online = [&] { return count(first->self().log(), "agent.online"); };
+  if (!wait_until([&] { return online() >= agents; }, 120s))
+    die(std::to_string(online()) + " of " + std::to_string(agents) + " agents were let in");
+  std::this_thread::sleep_for(5s);  // their first syncs
+  // All of them come back to the next life of the manager.
+  first.reset();
+  std::filesystem::remove(dir / "manager.log");
+  manager_process again(dir);
+  again.first_read_ms();
+  const auto back = [&] { return count(again.self().log(), "agent.online"); };
+  if (!wait_until([&] { return back() >= agents; }, 120s)) die(std::to_string(back()) + " agents came back");
+  const auto n = std::to_string(agents);
+  print({n + " agents with 10 servers each: exec of a manager to the last one let in", "s",
+         ms_since(again.self().started()) / 1e3, 0, 20});
+  std::this_thread::sleep_for(15s);  // syncs, and whoever would come again
+  print({"  sessions begun for each agent", "", static_cast<double>(back()) / static_cast<double>(agents), 0, 1});
+  print({"  manager idle with them, share of a core", "%", percent_of_a_core(again.self(), watched)});
+  print({"  its memory", "MB", again.self().rss_kb() / 1024});
+}
+
+void overdue_deleted() {
+  double cost[2] = {}, start[2] = {};
+  for (const bool overdue : {false, true}) {
+    scratch_dir dir;
+    load::fill_options fill;
+    fill.data_dir = dir / "data";
+    fill.servers = 100'000;
+    fill.agents = 10;
+    fill.deleted = overdue;
+    must(load::fill_store(fill));
+    manager_process m(dir);
+    start[overdue] = m.first_read_ms();
+    if (!m.self().wait_for_log("registry.ready", 60s)) die("the actors are not ready");
+    std::this_thread::sleep_for(5s);  // its agents are declared lost
+    cost[overdue] = percent_of_a_core(m.self(), watched);
+  }
+  print({"100,000 overdue deleted servers, agents away: share of a core", "%", cost[1], 0, 0.5});
+  print({"  the same number of running ones", "%", cost[0]});
+  print({"  start-up with them", "ms", start[1], start[0]});
+}
+
+// Creates with as much as one may carry, refused only at the very end: the agent is not known.
+void greedy_client() {
+  scratch_dir dir;
+  load::fill_options fill;
+  fill.data_dir = dir / "data";
+  must(load::fill_store(fill));
+  manager_process m(dir);
+  m.first_read_ms();
+  if (!m.self().wait_for_log("registry.ready", 60s)) die("the actors are not ready");
+  auto client = must(bus::client::connect(m.clients_uri));
+  const auto ids = must(load::list_server_ids(client));
+  const auto honest = [&](bool edits) {
+    load::pipeline_options o;
+    o.clients_uri = m.clients_uri;
+    o.clients = 2;
+    o.in_flight = 4;
+    o.run_for = 4s;
+    o.next = [&, edits](size_t, uint64_t n) {
+      if (!edits) return load::posted{"server.get", msg::pack_map(msg::get_server{ids[n % ids.size()]}), {}};
+      msg::edit_server e;
+      e.server = ids[n % ids.size()];
+      e.config["LOAD"] = std::to_string(n);
+      return load::posted{"server.edit", msg::pack_map(e), {}};
+    };
+    return must(load::run_pipeline(o)).percentile_us(99) / 1e3;
+  };
+  const double quiet[2] = {honest(false), honest(true)};
+  const auto memory = m.self().rss_kb();
+  std::atomic<bool> stop{false};
+  uint64_t sent = 0;
+  std::thread greedy([&] {
+    auto mine = must(bus::client::connect(m.clients_uri));
+    msg::edit_server e;
+    for (int i = 0; i < 31; ++i) e.config["K" + std::to_string(i)] = std::string(32'000, 'x');
+    for (; !stop; ++sent) {
+      e.server = ids[sent % 50];
+      e.config["N"] = std::to_string(sent);
+      (void)mine.request("server.edit", msg::pack_map(e));
+    }
+  });
+  const double beside[2] = {honest(false), honest(true)};
+  stop = true;
+  greedy.join();
+  print({"beside a client that edits 1 MB at a time: reads, p99", "ms", beside[0], quiet[0], 3});
+  print({"  edits, p99", "ms", beside[1], quiet[1], 3});
+  print({"  its requests", "", static_cast<double>(sent)});
+  print({"  memory added to the manager", "MB", (m.self().rss_kb() - memory) / 1024});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const size_t agents = argc > 1 ? std::stoul(argv[1]) : 9'000;
+  greedy_client();
+  overdue_deleted();
+  agents_at_once(agents);
+}
