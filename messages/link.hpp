@@ -97,7 +97,8 @@ struct run_command {
   ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original)
 };
 // Why an agent did not begin with a command: of the work itself this says nothing. outdated: it obeyed a higher term.
-// lanes_full, stopping: not now. withdrawn: called off before it began. not_kept: its disk does not keep that it began.
+// lanes_full, stopping: not now; it may have begun before. withdrawn: called off before it began. not_kept: its disk
+// does not keep that it began, and it never did before.
 ZEDOPS_ENUM(agent_refusal, none, outdated, lanes_full, stopping, withdrawn, not_kept)
 
 struct cancel_command {

@@ -116,7 +116,7 @@ bool decides_nothing(const operation& op, const command_result& r, const context
     case agent_refusal::lanes_full:
     case agent_refusal::stopping: return true;
     case agent_refusal::withdrawn: return r.term != cx.term || op.step != step_cancelling;
-    case agent_refusal::not_kept: return r.term != cx.term;
+    case agent_refusal::not_kept: return r.term != cx.term || op.progress > 0;
   }
   return true;
 }

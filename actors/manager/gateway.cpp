@@ -224,7 +224,7 @@ struct gateway_state {
     if (!r->options.dry_run) by_operation[r->who.op.value] = 0;
     auto looked = [this, r, key](rt::host_answer& got) {
       asking.erase(key);
-      by_operation.erase(r->who.op.value);
+      if (!r->options.dry_run) by_operation.erase(r->who.op.value);
       adopt_seen(r, got);
       handle_repeats(r->who.op.value);
     };
@@ -345,7 +345,7 @@ struct gateway_state {
     if (i == open.end()) return;
     auto r = i->second;
     open.erase(i);
-    by_operation.erase(r->who.op.value);
+    if (!r->options.dry_run) by_operation.erase(r->who.op.value);
     if (r->by_registry)
       if (auto b = by_registry.find(r->target.value); b != by_registry.end() && --b->second == 0) by_registry.erase(b);
     for (const auto& key : r->reserved)

@@ -144,15 +144,19 @@ void host_state::begin_session() {
   sync.begun(now(), wall());
 }
 
+known_server host_state::known(const server& s) const {
+  const auto a = record();
+  const core::plan_context cx{world->manager_id, a ? a->name : std::string{}, {}};
+  return core::known_for(s, world->find_template(s.template_name), cx);
+}
+
 void host_state::welcome(const core::send_welcome& to_whom) {
   msg::welcome w;
   w.id = id;
   w.manager_id = world->manager_id;
   w.term = world->term;
   w.session = to_whom.session;
-  const core::plan_context cx{world->manager_id, session.session()->greeting.name, {}};
-  for (const auto& s : world->records.servers_of(id))
-    w.servers.push_back(core::known_for(*s, world->find_template(s->template_name), cx));
+  for (const auto& s : world->records.servers_of(id)) w.servers.push_back(known(*s));
   send(to_whom.routing_id, to_whom.session, std::move(w));
 }
 

@@ -65,6 +65,7 @@ struct host_state {
   void write_status(std::vector<msg::fact> facts, msg::cause why);
   void write_arrival(const msg::hello& h);
   void welcome(const core::send_welcome& to_whom);
+  msg::known_server known(const msg::server& s) const;  // as its agent is told of it
   void begin_session();
   void end_session(std::string_view why);
   void send(const std::string& routing_id, uint64_t number, const msg::to_agent& what);
@@ -77,6 +78,7 @@ struct host_state {
   void on_inventory(msg::inventory& inv);
   void merge(msg::inventory& inv);
   void on_recover(const std::string& actor, caf::typed_response_promise<rt::host_answer> p);
+  void look_after(const std::vector<msg::server_id>& servers);
   void settled(uint64_t run, const std::string& server, bool changed);
   void finish_sync();
 

@@ -12,8 +12,8 @@ using namespace msg;
 
 namespace {
 const error not_looked_after{ec::data_unknown,
-                             "its agent was not told to look after it, or does not know it any more",
-                             "restart zedops-agent on its host",
+                             "its agent does not look after it",
+                             "it was told to just now: the next sync says what it sees",
                              {}};
 }  // namespace
 
@@ -37,7 +37,10 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
     ++plan.row.servers;
     if (s->op || s->status == server_status::deleting) plan.ready.push_back(s->id);
     if (inv.failure) consider(*s, core::unseen{*inv.failure});
-    else if (!named.contains(s->id) && s->updated_at < asked_at) consider(*s, core::unseen{not_looked_after});
+    else if (!named.contains(s->id) && s->updated_at < asked_at) {
+      plan.untold.push_back(s->id);
+      consider(*s, core::unseen{not_looked_after});
+    }
   }
   if (inv.failure) return plan;
   for (const auto& o : inv.servers) {
@@ -142,6 +145,7 @@ void host_state::merge(inventory& inv) {
   sync.took = inv.took;
   sync.open = todo.calls.size();
   sync.ready = std::move(todo.ready);
+  if (!todo.untold.empty()) look_after(todo.untold);
   if (sync.open == 0) {
     finish_sync();
     return;
@@ -155,6 +159,16 @@ void host_state::merge(inventory& inv) {
               [this, run, server](caf::error&) { settled(run, server, false); });
   }
 }
+// An agent may forget what its manager has not: it carried out a purge that was asked for by a life which a restored
+// backup has undone.
+void host_state::look_after(const std::vector<server_id>& servers) {
+  config::log_event(log_level::warn, "agent.told-again", {{"agent", id}, {"servers", servers.size()}});
+  watch_servers all;
+  for (const auto& s : servers)
+    if (auto record = world->records.server(s)) all.servers.push_back(known(*record));
+  send(std::move(all));
+}
+
 void host_state::settled(uint64_t run, const std::string& server, bool changed) {
   if (run != sync.runs || sync.open == 0) return;
   if (changed) sync.row.changed.push_back(server);

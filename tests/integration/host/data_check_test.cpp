@@ -129,7 +129,8 @@ TEST_CASE("data: a folder of another owner is named with both, a read-only disk 
         }).find("belongs to user 1234, mode 0700, and user 65534 of the agent") != std::string::npos);
   CHECK(in_child([&]() -> std::string {
           if (!test::own_mounts()) return "no mounts";
-          const auto path = d.servers().c_str();
+          const auto root = d.servers().string();
+          const char* path = root.c_str();
           if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0 ||
               ::mount(nullptr, path, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) != 0)
             return "no bind mount";

@@ -149,6 +149,22 @@ TEST_CASE_METHOD(agent_world, "agent: a command begun by a process that died is 
   CHECK(docker.count("create") == 1);
 }
 
+TEST_CASE_METHOD(agent_world, "agent: what began before is not ended by a disk that does not keep that it begins again",
+                 "[sim][agent][acc-48]") {
+  const auto refused_with = [&](const run_command& c) {
+    const auto from = mark();
+    store.fail_commit(1, {ec::internal, "the disk says no", {}, {}});
+    say(c);
+    return all<command_result>(from)[0].refusal;
+  };
+  welcome();
+  CHECK(refused_with(command("never-begun", "s1")) == agent_refusal::not_kept);
+  auto c = command("op1", "s1");
+  say(c);
+  c.attempt = 2;
+  CHECK(refused_with(c) == agent_refusal::lanes_full);
+}
+
 TEST_CASE_METHOD(agent_world, "agent: a command of a lower term is refused and touches nothing",
                  "[sim][agent][fc-54]") {
   welcome({}, 5);

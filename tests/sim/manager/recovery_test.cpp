@@ -140,6 +140,24 @@ TEST_CASE_METHOD(stage,
   }
 }
 
+TEST_CASE("a server whose purge a restored backup has undone is looked after again, and shown as what it is",
+          "[sim][manager][acc-48]") {
+  world w(1);
+  w.boot();
+  auto& a = w.add_real_host("alpha");
+  REQUIRE(w.until([&] { return a.in_session(); }));
+  REQUIRE(w.finish("create", a_server("pz1", "alpha")).has_value());
+  const auto backup = w.back_up();
+  w.send("server.purge", purge_server{"pz1", true, false, true});
+  REQUIRE(w.until([&] { return w.server("pz1").op.has_value(); }));
+  w.advance(300ms);  // its agent is at it
+  w.restore(*backup);
+  w.boot();
+  REQUIRE(w.until([&] { return w.status("pz1") == server_status::missing; }, 60s));
+  REQUIRE(w.until([&] { return !w.server("pz1").stale && w.server("pz1").data == data_state::absent; }, 60s));
+  CHECK(w.report() == "");
+}
+
 TEST_CASE_METHOD(stage, "an agent that dies at any step of a create finishes it when it is back",
                  "[sim][manager][acc-48]") {
   for (const auto* step : {"preparing", "pulling", "creating", "starting", "verifying"}) {

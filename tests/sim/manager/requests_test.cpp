@@ -323,3 +323,18 @@ TEST_CASE_METHOD(stage, "a name counts before the beginning of an id, and one th
   running(begin);
   CHECK(ask<server_view>("server.get", get_server{begin})->name == begin);
 }
+
+TEST_CASE_METHOD(stage, "a dry run under the key of a request that is being decided changes nothing about that",
+                 "[sim][manager]") {
+  running("pz1");
+  running("pz2");
+  commit_takes = [] { return 500ms; };
+  const auto dry = send("server.stop", stop_server{"pz1"}, {.key = "k", .dry_run = true});
+  const auto stop = send("server.stop", stop_server{"pz1"}, {.key = "k"});
+  REQUIRE(until([&] { return answered(dry); }));
+  REQUIRE_FALSE(answered(stop));
+  const auto other = send("server.restart", restart_server{"pz2"}, {.key = "k"});
+  REQUIRE(until([&] { return answered(stop) && answered(dry) && answered(other); }));
+  CHECK(code(answer<operation_reply>(stop)) == "ok");
+  CHECK(code(answer<operation_reply>(other)) == "bad_request");
+}

@@ -77,6 +77,11 @@ void auditor::fold(const log_entry& e) {
   } else if (!is_audit(e)) {
     auto& s = m_.servers[{e.entity}];
     if (e.prev != s.log_head) say("the chain of server " + e.entity + " is broken");
+    for (const auto& n : e.facts) {
+      const auto* end = std::get_if<operation_ended>(&n.what);
+      if (std::holds_alternative<operation_accepted>(n.what)) m_.given_up.erase({e.entity});
+      if (end && end->failure && s.op && s.op->remove_data) m_.given_up.insert({e.entity});
+    }
     const bool was_purged = s.status == server_status::purged;
     const bool had_op = s.op.has_value();
     core::apply(s, e);
@@ -147,10 +152,19 @@ void auditor::on_command(const run_command& c) {
   m_.highest_term = std::max(m_.highest_term, c.term);
 }
 
+// A host goes on with what it was told to do, also when the manager that told it is forgotten.
+void auditor::go_back(memory to) {
+  for (const auto& [id, s] : m_.servers)
+    if (s.op && s.op->remove_data) ordered_.insert({s.agent, s.name});
+  m_ = std::move(to);
+}
+
 void auditor::on_data_removed(const host& h, const std::string& server_name) {
   read_log(nullptr);
   for (const auto& [id, s] : m_.servers)
-    if (s.agent == h.agent && s.name == server_name && s.op && s.op->remove_data) return;
+    if (s.agent == h.agent && s.name == server_name && ((s.op && s.op->remove_data) || m_.given_up.contains(id)))
+      return;
+  if (ordered_.contains({h.agent, server_name})) return;
   say("the data of " + server_name + " was removed and no open operation wanted it");
 }
 

@@ -38,11 +38,13 @@ class auditor {
     std::set<msg::operation_id> acknowledged;  // that a client was told of
     std::map<std::string, uint64_t> subjects;
     std::map<std::string, msg::server_id> claims;
+    // Removals that were given up for their time: their withdrawal is on its way, and may come too late.
+    std::set<msg::server_id> given_up;
     uint64_t last_seq = 0;
     uint64_t highest_term = 0;
   };
   memory remember() const { return m_; }
-  void go_back(memory to) { m_ = std::move(to); }
+  void go_back(memory to);
 
   bool enabled = true;
   const std::vector<std::string>& broken() const { return broken_; }
@@ -74,6 +76,7 @@ class auditor {
   const client_desk& clients_;
   const event_board& events_;
   memory m_;
+  std::set<std::pair<msg::agent_id, std::string>> ordered_;  // removals that a life asked for which never was
   std::vector<std::string> broken_;
   uint64_t next_event_ = 0;
   size_t events_seen_ = 0;

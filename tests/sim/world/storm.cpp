@@ -160,6 +160,15 @@ std::string storm::lost_stranger() const {
   return {};
 }
 
+// A container that no living server has: of a stranger, or of a life that a backup has undone.
+std::string storm::foreign_on(const host& h) const {
+  for (const auto& [id, c] : h.containers) {
+    const auto s = w_.audit.servers().find({c.server()});
+    if (s == w_.audit.servers().end() || s->second.status == server_status::purged) return id;
+  }
+  return {};
+}
+
 std::string storm::unrest_of(const server& s) {
   if (s.status == server_status::purged || s.id.empty()) return {};
   const auto who = s.name + " (" + s.id.value + ", " + std::string(name_of(s.status)) + ") ";
@@ -199,12 +208,13 @@ std::string storm::unrest_of(const server& s) {
     case server_status::stopped: return c && !alive ? "" : who + "has no stopped container";
     case server_status::missing:
       if (c) return who + "has a container";
-      if (auto* other = h->by_name("steam-zomboid-" + s.name); other && s.last_error) {
-        tell("somebody removes " + other->view.name + ", which has the name of a server's container");
-        removed_by_hand_.insert(other->view.id);
-        h->remove(other->view.id);
-        return who + "had its name taken";
-      }
+      if (s.last_error)
+        if (const auto other = foreign_on(*h); !other.empty()) {
+          tell("somebody removes container " + other + ", which is no server's, and holds a name or a port");
+          removed_by_hand_.insert(other);
+          h->remove(other);
+          return who + "had its name or port taken";
+        }
       if (s.recovery == recovery_policy::automatic && s.desired == desired_state::running &&
           s.data == data_state::present)
         return who + "ought to be recovered" + (s.last_error ? "; " + s.last_error->message : "") +

@@ -49,6 +49,7 @@ class storm {
   void fair_weather();
   std::string unrest();  // why the world is not at rest yet; empty: it is
   std::string unrest_of(const msg::server& s);
+  std::string foreign_on(const host& h) const;
   std::string some_host();
   std::string some_server();
   void tell(std::string what);
