@@ -76,8 +76,13 @@ msg::result<void> ensure_runtime_dir(const std::filesystem::path& dir) {
   constexpr mode_t group_may_enter = 0750;
   struct stat info {};
   if (::stat(dir.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) return {};
-    return msg::fail(msg::ec::bad_request, dir.string() + " is not a directory", "choose another --runtime-dir");
+    if (!S_ISDIR(info.st_mode))
+      return msg::fail(msg::ec::bad_request, dir.string() + " is not a directory", "choose another --runtime-dir");
+    // Whoever may write there can put a socket of his own in the place of ours; in a sticky folder he cannot.
+    if ((info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0)
+      return msg::fail(msg::ec::forbidden, "anybody may write in the runtime directory " + dir.string(),
+                       "chmod o-w " + dir.string() + ", or choose another --runtime-dir");
+    return {};
   }
   std::error_code ignored;
   if (dir.has_parent_path()) std::filesystem::create_directories(dir.parent_path(), ignored);

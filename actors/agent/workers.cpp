@@ -20,7 +20,11 @@ worker_pool::~worker_pool() {
 
 void worker_pool::run(std::function<void()> work) {
   std::lock_guard guard(mutex_);
-  if (ending_ || queue_.size() >= work_waiting_max) return;
+  if (ending_) return;
+  if (queue_.size() >= work_waiting_max) {
+    config::log_event(msg::log_level::error, "worker.full", {{"worker", name_}, {"waiting", queue_.size()}});
+    return;
+  }
   queue_.push_back(std::move(work));
   if (idle_ < queue_.size() && threads_.size() < threads_max_) {
     threads_.emplace_back([this] { loop(); });

@@ -200,7 +200,7 @@ decision decide_ready(const server& s, const context& cx) {
   d.why.ref = s.op->id.value;
   d.why.actor = s.op->actor;
   if (s.op->step == step_waiting)
-    d.facts.emplace_back(operation_progressed{s.op->id, op_status::accepted, "sent", 0, "its agent is back",
+    d.facts.emplace_back(operation_progressed{s.op->id, s.op->status, "sent", s.op->progress, "its agent is back",
                                               s.op->attempt, cx.now + cx.time_max[static_cast<size_t>(s.op->kind)]});
   auto command = command_for(s, *s.op, cx);
   command.again = !never_sent(*s.op);

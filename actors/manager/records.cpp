@@ -99,23 +99,23 @@ uint64_t number_in(const std::optional<std::string>& text) {
 uint64_t last_fact_of(const log_entry& e) { return e.first_seq + (e.facts.empty() ? 0 : e.facts.size() - 1); }
 
 result<void> load_log_end(store::writer& w, recovered& out) {
+  // How many facts it had is not known, and no number may be given twice: subscribers see a gap, which it is.
+  constexpr uint64_t facts_of_one_entry = 256;
+  const auto lost = [&](std::string_view key) {
+    ++out.damaged;
+    out.last_seq = std::max(out.last_seq, log_number(key) + facts_of_one_entry);
+    return true;
+  };
   return w.scan(
       table::log, {}, direction::backward,
       [&](std::string_view key, std::string_view value) {
-        out.last_seq = std::max(out.last_seq, log_number(key));  // also of one that only a newer version can read
         auto e = unpack<log_entry>(value);
-        if (!e) {
-          ++out.damaged;
-          return true;
-        }
+        if (!e) return lost(key);
         out.last_seq = std::max(out.last_seq, last_fact_of(*e));
         out.last_time = e->time;
         return false;
       },
-      [&](const store::corrupt_record& bad) {
-        ++out.damaged;
-        out.last_seq = std::max(out.last_seq, log_number(bad.key));
-      });
+      [&](const store::corrupt_record& bad) { (void)lost(bad.key); });
 }
 
 result<void> load_servers(store::writer& w, catalog& into, recovered& out, store::corrupt_visitor damaged) {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +175,7 @@ std::string walk_into(const std::filesystem::path& path, file_kind kind, verify_
 }
 
 [[noreturn]] void run_child(const std::filesystem::path& path, file_kind kind, int out) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it is of no use to anybody else
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   for (const int s : {SIGBUS, SIGSEGV, SIGABRT, SIGTERM, SIGINT}) std::signal(s, SIG_DFL);

@@ -88,8 +88,11 @@ void reload_settings(config::loaded<config::manager_settings>& current, manager:
 
 int run_manager(config::loaded<config::manager_settings> settings) {
   const auto& s = settings.settings;
-  auto signals = handled_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A store that is large takes its time to be verified: until it is open a signal to end may simply end the process.
+  auto signals = handled_signals(), at_first = signals;
+  sigdelset(&at_first, SIGTERM);
+  sigdelset(&at_first, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &at_first, nullptr);
   raise_descriptor_limit();
   if (sodium_init() < 0) return refuse({msg::ec::internal, "no source of randomness", "", {}}, 1);
 
@@ -101,6 +104,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   options.dir = s.data_dir;
   auto opened = open_store(std::move(options));
   if (!opened) return refuse(opened.error(), opened.error().code == msg::ec::wrong_state ? exit_configuration : 1);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before the first thread
   auto& db = **opened;
 
   manager::system_wall_clock clock;

@@ -10,8 +10,13 @@
 namespace zedops::bench {
 
 inline constexpr size_t floor_message_bytes = 200;
-// The first byte says what the message asks for.
-inline constexpr char floor_reply = 'r', floor_publish = 'p';
+// The first byte says what the message asks for. An edit is written as ours is: so many bytes into each of three
+// tables, and answered with so many.
+inline constexpr char floor_reply = 'r', floor_publish = 'p', floor_edit = 'e';
+struct edit_bytes {
+  uint32_t log = 0, record = 0, operation = 0, answer = 0;
+};
+std::string floor_edit_message(const edit_bytes& b, size_t bytes);
 
 class floor_server {
  public:

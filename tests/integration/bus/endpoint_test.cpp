@@ -33,6 +33,19 @@ TEST_CASE("endpoint: the runtime directory is 0750 and the sockets are 0660", "[
   for (auto name : {"clients.ipc", "agents.ipc", "events.ipc"}) CHECK(mode_of(f.dir.path / "run" / name) == 0660);
 }
 
+TEST_CASE("endpoint: a runtime directory where anybody may write is refused, a sticky one is not", "[integration][bus]") {
+  temp_dir dir;
+  const auto run = dir.path / "run";
+  std::filesystem::create_directory(run);
+  REQUIRE(::chmod(run.c_str(), 0777) == 0);
+  const auto refused = ensure_runtime_dir(run);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == msg::ec::forbidden);
+  CHECK(has(refused.error().hint, "chmod o-w"));
+  REQUIRE(::chmod(run.c_str(), 01777) == 0);
+  CHECK(ensure_runtime_dir(run));
+}
+
 TEST_CASE("endpoint: a second manager on the same socket is refused and the first goes on", "[integration][bus]") {
   fixture f;
   auto why = refusal(f.options());

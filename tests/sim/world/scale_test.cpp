@@ -72,6 +72,7 @@ TEST_CASE("hundreds of agents that come at once to a manager with a slow disk ar
   sessions.clear();
   w.crash_manager();
   w.commit_takes = [] { return 700ms; };
+  w.net.delay_max = 900ms;  // so that a second hello is on its way when the first has been dealt with
   w.boot();
   const auto back = w.time.now();
   REQUIRE(w.until(all_online, 20s));
