@@ -74,7 +74,7 @@ struct agent_link::impl {
 agent_link::impl::connection::connection(zmq::context_t& context, const agent_link_options& o,
                                          const std::string& routing_id)
     : dealer(detail::make_socket(context, zmq::socket_type::dealer,
-                                 {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max)})),
+                                 {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max), false})),
       monitor(context, dealer) {
   dealer.set(zmq::sockopt::routing_id, routing_id);
   dealer.set(zmq::sockopt::reconnect_ivl, static_cast<int>(o.redial_min.count()));

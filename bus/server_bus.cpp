@@ -127,7 +127,8 @@ server_bus::impl::entrance server_bus::impl::make_entrance(door name) {
   const auto& limits = options.limits;
   entrance e{name,
              detail::make_socket(context, zmq::socket_type::router,
-                                 {limits.peer_queue_max, limits.peer_queue_max, static_cast<int64_t>(body_max)}),
+                                 {limits.peer_queue_max, limits.peer_queue_max, static_cast<int64_t>(body_max),
+                                  name != door::agents}),  // those have pings of their own
              std::make_shared<credit_pool>(limits.inbound_max, [w = wake] { w->fire(); }),
              line_limiter(limits.bad_lines_per_second_max)};
   e.socket.set(zmq::sockopt::router_mandatory, true);

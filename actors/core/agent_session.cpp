@@ -90,11 +90,16 @@ void agent_session::on(beat&, const session_context& cx, effects& out) {
   stalled_ = false;
   if (late > cx.rules.ping_interval) heard_ = std::min(cx.now, heard_ + late);
   if (!live_ || entering_) return;
-  if (online()) ping(out);
+  // Its own heartbeats say that it lives; ours are for it to know of us, and for one that has fallen silent.
+  const bool quiet = 2 * silent(cx.now) >= 3 * cx.rules.ping_interval;
+  if (online() && (quiet || rival_ || ++unpinged_ >= beats_per_ping)) ping(out);
   if (judge(cx.rules, silent(cx.now)) == agent_status::unreachable) end("agent.unreachable", cx, out);
 }
 
-void agent_session::ping(effects& out) { out.emplace_back(send_ping{live_->routing_id, live_->number, ++nonce_}); }
+void agent_session::ping(effects& out) {
+  unpinged_ = 0;
+  out.emplace_back(send_ping{live_->routing_id, live_->number, ++nonce_});
+}
 
 void agent_session::enter(std::string routing_id, hello h, const session_context& cx, effects& out) {
   rival_.reset();

@@ -96,6 +96,8 @@ class agent_session {
  public:
   // A welcome that did not arrive is sent again when the agent still says hello after this long.
   static constexpr std::chrono::milliseconds welcome_again{5'000};
+  // An agent that is heard is pinged at every such beat: it gives up a manager that says nothing for ten seconds.
+  static constexpr unsigned beats_per_ping = 3;
   // Words of a session that is over are answered at most this often.
   static constexpr std::chrono::milliseconds goodbye_pause{500};
 
@@ -142,9 +144,10 @@ class agent_session {
   std::optional<rival> rival_;
   steady_time heard_, beat_, welcomed_{}, goodbye_{};
   uint64_t sessions_ = 0, nonce_ = 0;
-  bool writing_ = false;  // a commit is on its way
-  bool stalled_ = false;  // the last one failed: not before the next beat
-  bool over_ = false;     // its last session has ended: it is away now, not only awaited
+  unsigned unpinged_ = 0;  // beats since the last ping
+  bool writing_ = false;   // a commit is on its way
+  bool stalled_ = false;   // the last one failed: not before the next beat
+  bool over_ = false;      // its last session has ended: it is away now, not only awaited
 };
 
 }  // namespace zedops::core

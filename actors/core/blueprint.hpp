@@ -40,7 +40,7 @@ void allow_for_stop(std::array<msg::duration, msg::operation_table.size()>& time
                     const msg::server_template& t);
 
 inline constexpr size_t env_keys_max = 512;
-inline constexpr size_t env_bytes_max = 1 << 20;  // keys and values; the kernel gives a process about two
+inline constexpr size_t env_bytes_max = 256 * 1024;  // keys and values; the kernel gives a process about two megabytes
 // Keys, values, their number and what they have together. Errors: bad_request, too_large.
 msg::result<void> check_env(const std::map<std::string, std::string>& env);
 

@@ -3,6 +3,7 @@
 #include "actors/core/secrets.hpp"
 #include "actors/manager/deps.hpp"
 #include "messages/codec.hpp"
+#include "messages/names.hpp"
 
 namespace zedops::manager {
 
@@ -68,6 +69,16 @@ inline msg::result<msg::event_page> without_secrets(const shared& world, msg::re
   if (page)
     for (auto& e : page->events) mask_secrets(world, e);
   return page;
+}
+
+inline msg::error no_template(const shared& world, const std::string& wanted) {
+  std::vector<std::string> names;
+  for (const auto& [key, x] : world.templates) names.push_back(key);
+  auto hint = msg::did_you_mean(wanted, names);
+  return {msg::ec::bad_request,
+          "there is no template '" + wanted.substr(0, 64) + "'",
+          hint.empty() ? "zedctl status lists the templates" : hint,
+          {}};
 }
 
 }  // namespace zedops::manager

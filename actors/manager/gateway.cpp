@@ -10,6 +10,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/manager/answers.hpp"
 #include "actors/manager/entry_stage.hpp"
+#include "actors/manager/large_requests.hpp"
 #include "actors/manager/questions.hpp"
 #include "actors/manager/refusal_log.hpp"
 #include "actors/runtime/caf_setup.hpp"
@@ -54,6 +55,7 @@ struct gateway_state {
   std::unordered_map<std::string, int> by_registry;                   // requests on their way through it, by server
   asking_clients asking;                                              // questions to agents, and cancellations
   refusal_log refusals;
+  large_requests large;
   ordered_ids operation_ids{'o'};
   uint64_t last = 0;
 
@@ -63,6 +65,16 @@ struct gateway_state {
     for (auto& [op, calls] : repeats)
       for (auto& call : calls) answer_error(*world, call.who, gone);
     for (auto& [who, n] : asking) answer_error(*world, {who.first, who.second}, gone);
+  }
+
+  // Large ones wait their turn.
+  void take(client_call& call) {
+    const auto wait = call.paced ? std::chrono::milliseconds{0} : large.admit(call.body.size(), self->clock().now());
+    if (!wait) return answer_error(*world, call.who, wait.error());
+    if (*wait == std::chrono::milliseconds{0}) return handle(call);
+    call.paced = true;
+    if (call.deadline) *call.deadline = std::max(*call.deadline - *wait, duration{1});
+    self->delayed_send(self, *wait, std::move(call));
   }
 
   void handle(client_call& call) {
@@ -243,7 +255,7 @@ struct gateway_state {
     if (!seen) return refuse(*r, {}, called, {ec::internal, "the agent gave another answer", "", {}});
     if (seen->failure) return refuse(*r, {}, called, *seen->failure);
     const auto* t = world->find_template(a.template_name);
-    if (!t) return refuse(*r, {}, called, no_template(a.template_name));
+    if (!t) return refuse(*r, {}, called, no_template(*world, a.template_name));
     const auto claim = "container/" + seen->view.id;
     if (choosing.contains(claim) || world->records.adopter_of(seen->view.id))
       return refuse(*r, {}, called,
@@ -260,16 +272,6 @@ struct gateway_state {
     submit(r, core::created{std::move(*record), r->who, seen->view.id});
   }
 
-  error no_template(const std::string& wanted) const {
-    std::vector<std::string> names;
-    for (const auto& [key, x] : world->templates) names.push_back(key);
-    auto hint = did_you_mean(wanted, names);
-    return {ec::bad_request,
-            "there is no template '" + wanted.substr(0, 64) + "'",
-            hint.empty() ? "zedctl status lists the templates" : hint,
-            {}};
-  }
-
   void create(const std::shared_ptr<open_request>& r, const create_server& c) {
     auto record = prepare(*r, c);
     if (!record) return refuse(*r, {}, c.name.substr(0, 80), record.error());
@@ -283,7 +285,7 @@ struct gateway_state {
       return fail(c.agent.empty() ? error{ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls", {}}
                                   : a.error());
     const auto* t = world->find_template(c.template_name);
-    if (!t) return fail(no_template(c.template_name));
+    if (!t) return fail(no_template(*world, c.template_name));
     const auto taken = [&](protocol proto, uint16_t number) {
       const auto key = core::port_claim((*a)->id, proto, number);
       return choosing.contains(key) || world->records.claim_owner(key) != nullptr;
@@ -436,8 +438,8 @@ rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_h
     self->state.world = w;
     self->state.to = std::move(to);
     return {[self](rt::client_call& call) {
-      load_gauges::out(self->state.world->load.gateway);
-      self->state.handle(call);
+      if (!call.paced) load_gauges::out(self->state.world->load.gateway);
+      self->state.take(call);
     }};
   });
 }

@@ -149,6 +149,7 @@ struct client_call {
   std::string options;
   std::string body;
   std::shared_ptr<void> credit;  // let go when answered: bounds what is in flight
+  bool paced = false;            // it has waited its turn among large ones
 };
 using gateway_actor = caf::typed_actor<caf::reacts_to<client_call>>;
 

@@ -14,6 +14,7 @@ zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const 
   s.set(zmq::sockopt::maxmsgsize, limits.frame_bytes_max);
   s.set(zmq::sockopt::backlog, connections_pending_max);
   s.set(zmq::sockopt::handshake_ivl, handshake_ms);
+  if (!limits.heartbeats) return s;
   s.set(zmq::sockopt::heartbeat_ivl, heartbeat_ms);
   s.set(zmq::sockopt::heartbeat_timeout, heartbeat_timeout_ms);
   s.set(zmq::sockopt::heartbeat_ttl, heartbeat_timeout_ms);

@@ -16,8 +16,11 @@ inline constexpr int sockets_max = 16'384;           // per context
 struct socket_limits {
   int send_queue_max, receive_queue_max;  // messages per peer
   int64_t frame_bytes_max;
+  // Whether ZeroMQ itself looks after connections that say nothing. Its timers lie in one list per thread that is
+  // walked from the front for each answer: with thousands of connections, that is all the thread does.
+  bool heartbeats = true;
 };
-// A socket with everything set that the guide asks for: no linger, bounded queues and frames, heartbeats.
+// A socket with all that ours have in common: no linger, bounded queues and frames.
 zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const socket_limits& limits);
 
 enum class sent : uint8_t { yes, full, unreachable };

@@ -35,8 +35,11 @@ class filler {
     auto w = store_.begin_write();
     if (!w) return fail(w.error());
     writer_ = std::move(*w);
-    for (size_t i = 0; i < options_.agents; ++i)
+    for (size_t i = 0; i < options_.agents; ++i) {
       if (auto ok = add_agent(i); !ok) return ok;
+      if (i % records_per_commit == records_per_commit - 1)
+        if (auto ok = turn_over(); !ok) return ok;
+    }
     for (size_t i = 0; i < options_.servers; ++i) {
       if (auto ok = add_server(i); !ok) return ok;
       if (i % records_per_commit == records_per_commit - 1)

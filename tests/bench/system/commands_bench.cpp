@@ -43,7 +43,7 @@ void run_floor(zmq::socket_t& dealer, const std::string& body, size_t window, nu
     }
     if (got == sent) break;
     zmq::message_t m;
-    (void)dealer.recv(m);  // answers come in order
+    if (!dealer.recv(m)) die("the floor does not answer");  // answers come in order
     latencies.push_back(ms_since(sent_at[got++]) * 1e3);
   }
   out.add(static_cast<double>(got) / (ms_since(start) / 1e3), percentile(latencies, 50), percentile(latencies, 99));
@@ -125,6 +125,7 @@ int main(int argc, char** argv) {
   zmq::context_t context;
   zmq::socket_t dealer(context, zmq::socket_type::dealer);
   dealer.set(zmq::sockopt::linger, 0);
+  dealer.set(zmq::sockopt::rcvtimeo, 10'000);
   dealer.connect(floor.requests_uri);
 
   const std::string bare(floor_message_bytes, floor_reply), fair = floor_edit_message(sizes, floor_message_bytes);

@@ -35,7 +35,7 @@ class loop {
     check(mdb_env_open(env_, dir.c_str(), 0, 0600));
     MDB_txn* txn = nullptr;
     check(mdb_txn_begin(env_, nullptr, 0, &txn));
-    check(mdb_dbi_open(txn, nullptr, 0, &dbi_));
+    check(mdb_dbi_open(txn, "messages", MDB_CREATE, &dbi_));
     check(mdb_dbi_open(txn, "log", MDB_CREATE, &log_));
     check(mdb_dbi_open(txn, "records", MDB_CREATE, &records_));
     check(mdb_dbi_open(txn, "operations", MDB_CREATE, &operations_));

@@ -68,6 +68,7 @@ struct real_agent::parts {
     deps->options.hostname = me.host_.name;
     deps->options.data_path = "/srv/" + me.host_.name;
     deps->options.software = "sim";
+    if (me.one_lane) deps->options.lanes = {1, 1};
     deps->engine_listens = [&me = me] { return me.host_.engine_answers; };
     deps->on_final = [&me = me](const error&) { me.refused_ = true; };
     deps->on_live = [&me = me] { me.live_ = true; };

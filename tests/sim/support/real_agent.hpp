@@ -37,6 +37,8 @@ class real_agent final : public agent_process, private process_time {
   void receive(const std::string& wire, uint64_t session, const msg::to_agent& what) override;
   void hung_up(const std::string& wire) override;
 
+  bool one_lane = false;  // from its next start on: one slow and one quick command at a time
+
   uint64_t state_writes() const { return db_.attempts(); }
   uint64_t deaths_at_effects() const { return deaths_; }
 

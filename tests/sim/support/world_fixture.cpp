@@ -164,9 +164,11 @@ agent& world::add_host(const std::string& name, agent_options options) {
   return at(name);
 }
 
-agent_process& world::add_real_host(const std::string& name) {
+agent_process& world::add_real_host(const std::string& name, bool one_lane) {
   equip(name);
-  agents[name] = std::make_unique<real_agent>(time, chance, net, *hosts[name]);
+  auto made = std::make_unique<real_agent>(time, chance, net, *hosts[name]);
+  made->one_lane = one_lane;
+  agents[name] = std::move(made);
   agents[name]->start();
   return *agents[name];
 }

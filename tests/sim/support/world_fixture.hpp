@@ -68,7 +68,8 @@ class world {
   std::shared_ptr<const backup> back_up();
   void restore(const backup& from);
   agent& add_host(const std::string& name, agent_options options = {});
-  agent_process& add_real_host(const std::string& name);  // its agent is made of the real shells
+  // Its agent is made of the real shells; `one_lane`: it does one thing at a time.
+  agent_process& add_real_host(const std::string& name, bool one_lane = false);
   agent& at(const std::string& name) { return dynamic_cast<agent&>(*agents.at(name)); }
   host& on(const std::string& name) { return *hosts.at(name); }
 

@@ -270,9 +270,10 @@ std::string storm::run() {
   w_.boot();
   const auto real = options_.real_hosts >= 0 ? options_.real_hosts
                                              : static_cast<int>(luck_.below(static_cast<uint64_t>(options_.hosts) + 1));
+  const bool one_lane = luck_.percent(30);
   for (int i = 0; i < options_.hosts; ++i) {
     const auto name = "h" + std::to_string(i);
-    if (i < real) w_.add_real_host(name);
+    if (i < real) w_.add_real_host(name, one_lane);
     else w_.add_host(name);
   }
   w_.advance(2s);

@@ -144,7 +144,7 @@ TEST_CASE("session: every state answers every word", "[unit][core][acc-18][acc-3
       {"entering", {"", "", "", "", "", "", "goodbye", "", "", "", "", "", ""}},
       {"live",
        {"", "write arrival", "write arrival", "ping", "", "", "goodbye", "over, write lost", "over, write lost", "", "",
-        "", "ping"}},
+        "", ""}},
       {"offline",
        {"write arrival", "write arrival", "write arrival", "write arrival", "goodbye", "goodbye", "goodbye", "", "", "",
         "", "", ""}},
@@ -208,6 +208,25 @@ TEST_CASE("session: hello again of an agent that is live does not enter again, a
   }
   CHECK(welcomes == 6);
   CHECK(d.session.online()->number == (uint64_t{7} << 24) + 1);
+}
+
+TEST_CASE("session: an agent that is heard is pinged every third beat, one that falls silent at once",
+          "[unit][core][acc-34]") {
+  door d;
+  d.live();
+  std::string pings;
+  for (int i = 0; i < 9; ++i) {
+    d.cx.now += 1s;
+    d.give(spoke{"r1", 0, true});
+    d.give(beat{});
+    pings += d.effect<send_ping>() ? '!' : '.';
+  }
+  CHECK(pings == "..!..!..!");
+  d.cx.now += 1s;
+  d.give(beat{});
+  d.cx.now += 1s;
+  d.give(beat{});
+  CHECK(d.effect<send_ping>());
 }
 
 TEST_CASE("session: a late tick is not the agent's silence", "[unit][core][acc-34]") {
