@@ -166,6 +166,8 @@ class command_job {
   std::vector<host::copy_part> parts_;               // adopt: what of the original makes up the data
   std::optional<host::copy_size> size_before_stop_;  // move, adopt: of what is to be copied
   std::vector<msg::volume_mount> volumes_;           // beside the plan's mounts: what the image declares
+  std::vector<msg::volume_mount> had_;               // of those, what the container that is replaced has
+  bool replaces_ = false;
   msg::command_result result_;
 };
 

@@ -32,11 +32,15 @@ bool command_job::mounts(const std::string& target) const {
 
 // Volumes that a container before this rule filled stay what they are: every later container gets them by name.
 result<void> command_job::carry_volumes(const docker::container_details& old) {
+  replaces_ = true;
   for (size_t i = 0; i < old.volumes.size() && i < old.volume_names.size(); ++i) {
-    if (mounts(old.volumes[i].target)) continue;
+    const auto& target = old.volumes[i].target;
+    if (mounts(target)) continue;
     auto volume = calls_.volume(old.volume_names[i]);
     if (!volume) return fail(std::move(volume.error()));
-    if (volume->options.empty()) volumes_.push_back({volume->name, {}, old.volumes[i].target});
+    const auto device = volume->options.find("device");
+    if (volume->options.empty()) volumes_.push_back({volume->name, {}, target});
+    else if (device != volume->options.end()) had_.push_back({{}, device->second, target});
   }
   return {};
 }
@@ -51,6 +55,15 @@ void command_job::plan_volumes(const docker::image_info& image) {
     };
     while (taken(folder)) folder += "_";
     volumes_.push_back({{}, tree + "/" + folder, target});
+    const bool is_new = std::none_of(had_.begin(), had_.end(), [&](auto& v) { return v.target == target; });
+    if (replaces_ && is_new) note("the image declares a volume " + target + " now: it is kept in " + folder);
+  }
+  // What an image does not declare any more was data of this server all the same.
+  for (const auto& v : had_) {
+    const auto at = v.device.rfind("/" + std::string(volumes_folder));
+    if (at == std::string::npos || mounts(v.target)) continue;
+    volumes_.push_back({{}, tree + v.device.substr(at), v.target});
+    note("the image does not declare the volume " + v.target + " any more: what lies in it stays mounted");
   }
 }
 

@@ -110,6 +110,27 @@ TEST_CASE_METHOD(image_maker, "agent: a volume that was filled before it was kno
   CHECK(volumes() == before);
 }
 
+TEST_CASE_METHOD(image_maker, "agent: a change of what the image declares is told, and takes nothing away",
+                 "[integration][agent][acc-42][fc-14]") {
+  make_image("-c 'VOLUME /world'");
+  auto plan = plan_of("changing");
+  welcome();
+  auto r = run(command(command_kind::run, "changing", plan));
+  REQUIRE_FALSE(r.failure);
+  std::ofstream(data_root() + "/changing/volumes/world/save") << "precious\n";
+  make_image("-c 'VOLUME /extra'");  // the tag names another image from now on
+  for (int i = 0; i < 2; ++i) {
+    auto replace = command(command_kind::replace, "changing", plan);
+    replace.container_id = r.after.view.id;
+    r = run(replace);
+    INFO((r.failure ? r.failure->message : ""));
+    REQUIRE_FALSE(r.failure);
+    CHECK(r.note.find("does not declare the volume /world any more") != std::string::npos);
+    CHECK((r.note.find("declares a volume /extra now") != std::string::npos) == (i == 0));
+    CHECK(docker("exec " + r.after.view.id + " cat /world/save") == "precious\n");
+  }
+}
+
 TEST_CASE_METHOD(image_maker, "agent: new folders belong to the user that the image runs as", "[integration][agent]") {
   if (::geteuid() != 0) return;  // only root can give something away
   make_image(GENERATE("-c 'USER 1234'", "-c 'USER 1234:77'"));
