@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/agent/guard_state.hpp"
+#include "actors/agent/guardian/guard_state.hpp"
 #include "messages/link.hpp"
 #include "persistence/store.hpp"
 

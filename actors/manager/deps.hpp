@@ -7,12 +7,12 @@
 #include <mutex>
 #include <string>
 
-#include "actors/core/liveness.hpp"
-#include "actors/core/restart_tracker.hpp"
-#include "actors/core/server_machine.hpp"
-#include "actors/manager/catalog.hpp"
-#include "actors/manager/records.hpp"
-#include "actors/manager/server_book.hpp"
+#include "actors/core/agent/liveness.hpp"
+#include "actors/core/server/restart_tracker.hpp"
+#include "actors/core/server/server_machine.hpp"
+#include "actors/manager/records/catalog.hpp"
+#include "actors/manager/records/records.hpp"
+#include "actors/manager/servers/server_book.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/template.hpp"
 

@@ -4,12 +4,12 @@
 #include <caf/all.hpp>
 #include <map>
 
-#include "actors/manager/gateway.hpp"
-#include "actors/manager/host.hpp"
-#include "actors/manager/hub.hpp"
-#include "actors/manager/journal.hpp"
-#include "actors/manager/registry.hpp"
-#include "actors/manager/sweeper.hpp"
+#include "actors/manager/doors/gateway.hpp"
+#include "actors/manager/hosts/host.hpp"
+#include "actors/manager/journal/hub.hpp"
+#include "actors/manager/journal/journal.hpp"
+#include "actors/manager/servers/registry.hpp"
+#include "actors/manager/servers/sweeper.hpp"
 #include "config/logging.hpp"
 
 namespace zedops::manager {

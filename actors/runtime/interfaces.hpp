@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/core/server_machine.hpp"
+#include "actors/core/server/server_machine.hpp"
 #include "messages/facts.hpp"
 #include "messages/link.hpp"
 

@@ -115,7 +115,7 @@ def check_operations(root):
     server = read(root, "messages/server.hpp")
     requests = read(root, "messages/requests.hpp")
     table = read(root, "messages/operations.hpp")
-    decide = read(root, "actors/core/decide_request.cpp")
+    decide = read(root, "actors/core/server/decide_request.cpp")
     kinds = re.search(r"ZEDOPS_ENUM\(op_kind,([^)]*)\)", server).group(1).replace(" ", "").replace("\n", "").split(",")
     variant = re.search(r"using server_request\s*=\s*std::variant<([^>]*)>", requests).group(1)
     for kind in kinds:
@@ -127,14 +127,14 @@ def check_operations(root):
         if not re.search(r"operation_row\{op_kind::" + kind + r"\b", table):
             yield f"messages/operations.hpp: operation {kind} has no row"
         if not re.search(r"operator\(\)\(const " + struct + r"&", decide):
-            yield f"actors/core/decide_request.cpp: no overload for {struct}"
+            yield f"actors/core/server/decide_request.cpp: no overload for {struct}"
         if f"X({struct})" not in read(root, "messages/codec.hpp"):
             yield f"messages/codec.hpp: {struct} has no codec"
     recipe = "docs/recipes/add-an-operation.md"
     if os.path.isdir(os.path.join(root, "docs/recipes")) and os.path.exists(os.path.join(root, recipe)):
         text = read(root, recipe)
         for step in ("messages/requests.hpp", "messages/operations.hpp", "messages/codec.hpp",
-                     "actors/core/decide_request.cpp"):
+                     "actors/core/server/decide_request.cpp"):
             if step not in text:
                 yield f"{recipe}: does not speak of {step}"
 

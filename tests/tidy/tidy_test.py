@@ -16,10 +16,10 @@ class rules(unittest.TestCase):
         self.assertEqual(includes("actors/core/x.cpp", '"messages/server.hpp"'), [])
         self.assertEqual(includes("actors/manager/x.cpp", '"bus/server_bus.hpp"'), [])
         self.assertEqual(includes("tests/unit/x.cpp", '"bus/server_bus.hpp"'), [])
-        self.assertTrue(includes("messages/x.cpp", '"actors/core/claims.hpp"'))
+        self.assertTrue(includes("messages/x.cpp", '"actors/core/plan/claims.hpp"'))
         self.assertTrue(includes("bus/x.cpp", '"persistence/store.hpp"'))
         self.assertTrue(includes("actors/core/x.cpp", '"config/settings.hpp"'))
-        self.assertTrue(includes("actors/agent/x.cpp", '"actors/manager/host.hpp"'))
+        self.assertTrue(includes("actors/agent/x.cpp", '"actors/manager/hosts/host.hpp"'))
         self.assertTrue(includes("bus/x.cpp", '"tests/support/catch.hpp"'))
 
     def test_private_headers_stay_in_their_folder(self):

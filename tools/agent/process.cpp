@@ -8,10 +8,10 @@
 #include <fstream>
 #include <mutex>
 
-#include "actors/agent/agent_core.hpp"
-#include "actors/agent/engine_watcher.hpp"
-#include "actors/agent/link_adapter.hpp"
-#include "actors/agent/workers.hpp"
+#include "actors/agent/engine/engine_watcher.hpp"
+#include "actors/agent/lanes/workers.hpp"
+#include "actors/agent/session/agent_core.hpp"
+#include "actors/agent/session/link_adapter.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
 #include "tools/agent/identity.hpp"

@@ -1,7 +1,7 @@
 #include "tools/loadgen/fill.hpp"
 
-#include "actors/core/agent_machine.hpp"
-#include "actors/core/server_machine.hpp"
+#include "actors/core/agent/agent_machine.hpp"
+#include "actors/core/server/server_machine.hpp"
 #include "messages/codec.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "tools/loadgen/sim_agent.hpp"

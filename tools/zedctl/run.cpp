@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "tools/zedctl/cli.hpp"
-#include "tools/zedctl/help.hpp"
+#include "tools/zedctl/cli/cli.hpp"
+#include "tools/zedctl/cli/help.hpp"
 
 namespace zedops::ctl {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <ostream>
 
-#include "tools/zedctl/json_text.hpp"
-#include "tools/zedctl/table.hpp"
-#include "tools/zedctl/yaml.hpp"
+#include "tools/zedctl/output/json_text.hpp"
+#include "tools/zedctl/output/table.hpp"
+#include "tools/zedctl/output/yaml.hpp"
 
 namespace zedops::ctl {
 

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "messages/codec.hpp"
-#include "tools/zedctl/context.hpp"
+#include "tools/zedctl/cli/context.hpp"
 #include "tools/zedctl/exchange.hpp"
-#include "tools/zedctl/format.hpp"
-#include "tools/zedctl/table.hpp"
+#include "tools/zedctl/output/format.hpp"
+#include "tools/zedctl/output/table.hpp"
 
 namespace zedops::ctl {
 

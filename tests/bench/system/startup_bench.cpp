@@ -1,6 +1,6 @@
 // Start-up: from exec to the first answered read, to all actors ready, and what each idle server costs in memory.
 // The floor of the first read is a program that only scans and decodes the same records.
-#include "actors/core/server_machine.hpp"
+#include "actors/core/server/server_machine.hpp"
 #include "messages/codec.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "tests/bench/system/process.hpp"

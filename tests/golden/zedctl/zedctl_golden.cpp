@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "tests/support/catch.hpp"
-#include "tools/zedctl/help.hpp"
+#include "tools/zedctl/cli/help.hpp"
 
 TEST_CASE("zedctl: the reference page is what the table of verbs says", "[golden][zedctl][acc-100]") {
   auto path = std::string{ZEDOPS_SOURCE_DIR} + "/docs/zedctl.md";

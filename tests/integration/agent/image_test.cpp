@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "actors/agent/labels.hpp"
+#include "actors/agent/engine/labels.hpp"
 #include "tests/integration/agent/rig.hpp"
 #include "tests/integration/agent/trees.hpp"
 

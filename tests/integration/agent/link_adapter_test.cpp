@@ -1,5 +1,5 @@
 // The core's way to its manager, from the first moment on.
-#include "actors/agent/link_adapter.hpp"
+#include "actors/agent/session/link_adapter.hpp"
 
 #include <caf/all.hpp>
 
@@ -17,7 +17,10 @@ core_actor spawn_eager(caf::actor_system& sys, link_adapter& link, std::atomic<i
         [&](link_input& in) {
           if (std::holds_alternative<link_up>(in) && !link.send(msg::hello{}, 0)) ++refused;
         },
-        [](engine_input&) {}, [](const completion&) {}, [](tick_atom) {}, [](stop_atom) {},
+        [](engine_input&) {},
+        [](const completion&) {},
+        [](tick_atom) {},
+        [](stop_atom) {},
         [](busy_atom) -> uint64_t { return 0; },
     };
   });

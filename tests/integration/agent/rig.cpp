@@ -4,8 +4,8 @@
 
 #include <fstream>
 
-#include "actors/agent/labels.hpp"
-#include "actors/agent/lane_run.hpp"
+#include "actors/agent/engine/labels.hpp"
+#include "actors/agent/lanes/lane_run.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "integration/docker/beast_engine.hpp"
 

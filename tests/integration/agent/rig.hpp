@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "actors/agent/agent_core.hpp"
-#include "actors/agent/engine_watcher.hpp"
-#include "actors/agent/workers.hpp"
+#include "actors/agent/engine/engine_watcher.hpp"
+#include "actors/agent/lanes/workers.hpp"
+#include "actors/agent/session/agent_core.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/engine_fixture.hpp"

@@ -1,4 +1,4 @@
-#include "actors/agent/labels.hpp"
+#include "actors/agent/engine/labels.hpp"
 #include "tests/integration/agent/rig.hpp"
 
 using namespace zedops;

@@ -1,8 +1,8 @@
 // With real lanes: a pull that hangs occupies its own lane and nothing else.
 #include <condition_variable>
 
-#include "actors/agent/lane_run.hpp"
-#include "actors/agent/workers.hpp"
+#include "actors/agent/lanes/lane_run.hpp"
+#include "actors/agent/lanes/workers.hpp"
 #include "tests/sim/agent/world.hpp"
 
 using namespace zedops;

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "actors/agent/agent_core.hpp"
-#include "actors/agent/engine_watcher.hpp"
+#include "actors/agent/engine/engine_watcher.hpp"
+#include "actors/agent/session/agent_core.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/sim/agent/fake_docker.hpp"
 #include "tests/support/catch.hpp"

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <set>
 
-#include "actors/manager/refusal_log.hpp"
+#include "actors/manager/doors/refusal_log.hpp"
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;

@@ -1,5 +1,5 @@
 // Comparing records with what is there: when, how often, and what may not be concluded.
-#include "actors/manager/host_sync.hpp"
+#include "actors/manager/hosts/host_sync.hpp"
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;

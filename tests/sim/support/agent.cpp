@@ -1,7 +1,7 @@
 #include "tests/sim/support/agent.hpp"
 
-#include "actors/core/blueprint.hpp"
 #include "actors/core/overload.hpp"
+#include "actors/core/plan/blueprint.hpp"
 #include "tests/sim/support/virtual_wall.hpp"
 
 namespace zedops::sim {

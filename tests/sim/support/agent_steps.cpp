@@ -1,5 +1,5 @@
 // What the simulated agent does at each step of a command.
-#include "actors/core/blueprint.hpp"
+#include "actors/core/plan/blueprint.hpp"
 #include "tests/sim/support/agent.hpp"
 
 namespace zedops::sim {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "actors/core/agent_machine.hpp"
-#include "actors/core/claims.hpp"
+#include "actors/core/agent/agent_machine.hpp"
+#include "actors/core/plan/claims.hpp"
 #include "messages/codec.hpp"
 
 namespace zedops::sim {

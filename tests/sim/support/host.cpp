@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "actors/core/blueprint.hpp"
+#include "actors/core/plan/blueprint.hpp"
 
 namespace zedops::sim {
 

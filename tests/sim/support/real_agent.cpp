@@ -3,8 +3,8 @@
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 
-#include "actors/agent/agent_core.hpp"
-#include "actors/agent/engine_watcher.hpp"
+#include "actors/agent/engine/engine_watcher.hpp"
+#include "actors/agent/session/agent_core.hpp"
 #include "tests/sim/support/sim_ports.hpp"
 #include "tests/sim/support/virtual_wall.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "actors/core/agent_machine.hpp"
+#include "actors/core/agent/agent_machine.hpp"
 #include "messages/codec.hpp"
 #include "tests/sim/support/virtual_wall.hpp"
 #include "tests/support/catch.hpp"

@@ -1,4 +1,4 @@
-#include "actors/agent/guard_state.hpp"
+#include "actors/agent/guardian/guard_state.hpp"
 
 #include "actors/agent/agent_state.hpp"
 #include "messages/codec.hpp"

@@ -1,4 +1,4 @@
-#include "actors/agent/host_view.hpp"
+#include "actors/agent/observe/host_view.hpp"
 
 #include <rapidcheck.h>
 
@@ -86,8 +86,7 @@ TEST_CASE("host view: further containers that claim the server are rivals, the r
   CHECK(v.observe({"s1"}).view.id == "c0");  // the right name, and running
 }
 
-TEST_CASE("host view: labels that came with an image make no container of the server",
-          "[unit][agent][acc-33][fc-7]") {
+TEST_CASE("host view: labels that came with an image make no container of the server", "[unit][agent][acc-33][fc-7]") {
   auto v = view({{{"s1"}, "c1", "box-1", {}}});
   auto labels = of("s1");
   labels["zedops.image"] = "game:1";

@@ -1,4 +1,4 @@
-#include "actors/agent/lane_book.hpp"
+#include "actors/agent/lanes/lane_book.hpp"
 
 #include <rapidcheck.h>
 

@@ -1,7 +1,7 @@
-#include "actors/agent/data_layouts.hpp"
-#include "actors/agent/layer_summary.hpp"
-#include "actors/agent/log_page.hpp"
-#include "actors/agent/progress_gate.hpp"
+#include "actors/agent/lanes/progress_gate.hpp"
+#include "actors/agent/observe/data_layouts.hpp"
+#include "actors/agent/observe/layer_summary.hpp"
+#include "actors/agent/observe/log_page.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops;

@@ -1,5 +1,5 @@
 // What a container that somebody else made is as a server of ours.
-#include "actors/core/adoption.hpp"
+#include "actors/core/plan/adoption.hpp"
 
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/desk.hpp"

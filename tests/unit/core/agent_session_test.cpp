@@ -1,5 +1,5 @@
 // The session of an agent: a table of states and inputs, and what holds in every order of words, commits and ticks.
-#include "actors/core/agent_session.hpp"
+#include "actors/core/agent/agent_session.hpp"
 
 #include <rapidcheck.h>
 

@@ -1,5 +1,5 @@
 // From record and template to the container: the predecessor's servers, exactly.
-#include "actors/core/blueprint.hpp"
+#include "actors/core/plan/blueprint.hpp"
 
 #include "messages/names.hpp"
 #include "tests/support/catch.hpp"

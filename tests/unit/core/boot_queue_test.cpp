@@ -1,5 +1,5 @@
 // In which order servers are started after their host came up, and how many at once.
-#include "actors/core/boot_queue.hpp"
+#include "actors/core/guard/boot_queue.hpp"
 
 #include <rapidcheck.h>
 

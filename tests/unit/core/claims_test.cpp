@@ -1,5 +1,5 @@
 // Names and ports: what a server reserves and how free ports are chosen.
-#include "actors/core/claims.hpp"
+#include "actors/core/plan/claims.hpp"
 
 #include <rapidcheck.h>
 

@@ -1,5 +1,5 @@
 // Who is started again, how often and after which pause.
-#include "actors/core/crash_guard.hpp"
+#include "actors/core/guard/crash_guard.hpp"
 
 #include <rapidcheck.h>
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "actors/core/server_machine.hpp"
+#include "actors/core/server/server_machine.hpp"
 #include "messages/codec.hpp"
 
 namespace zedops::core::testing {

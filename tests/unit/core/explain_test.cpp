@@ -1,5 +1,5 @@
 // Why a server is where it is: the sentence, the way there, what comes next.
-#include "actors/core/explain.hpp"
+#include "actors/core/explain/explain.hpp"
 
 #include <algorithm>
 

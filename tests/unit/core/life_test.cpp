@@ -1,7 +1,7 @@
 // Random lives: what holds after every step of any history, with an agent that says whatever it likes.
 #include <rapidcheck.h>
 
-#include "actors/core/explain.hpp"
+#include "actors/core/explain/explain.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/rules.hpp"
 

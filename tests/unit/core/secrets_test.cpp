@@ -1,6 +1,6 @@
-#include "actors/core/secrets.hpp"
+#include "actors/core/plan/secrets.hpp"
 
-#include "actors/core/blueprint.hpp"
+#include "actors/core/plan/blueprint.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/desk.hpp"
 #include "tests/unit/core/templates.hpp"

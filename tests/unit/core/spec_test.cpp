@@ -1,9 +1,9 @@
 // What the owner of one server may want of its container, and what becomes of it.
 #include <algorithm>
 
-#include "actors/core/blueprint.hpp"
-#include "actors/core/claims.hpp"
-#include "actors/core/spec_rules.hpp"
+#include "actors/core/plan/blueprint.hpp"
+#include "actors/core/plan/claims.hpp"
+#include "actors/core/plan/spec_rules.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/desk.hpp"
 #include "tests/unit/core/templates.hpp"

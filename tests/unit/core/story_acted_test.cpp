@@ -1,5 +1,5 @@
 // What an agent did by itself becomes history, once, and never state; and who guards a server is part of its record.
-#include "actors/core/blueprint.hpp"
+#include "actors/core/plan/blueprint.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/desk.hpp"
 #include "tests/unit/core/templates.hpp"

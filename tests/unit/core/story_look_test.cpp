@@ -1,5 +1,5 @@
 // Short stories of one server: what is concluded from looking at it.
-#include "actors/core/observe.hpp"
+#include "actors/core/server/observe.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/desk.hpp"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "actors/core/claims.hpp"
 #include "actors/core/overload.hpp"
+#include "actors/core/plan/claims.hpp"
 #include "tests/unit/core/templates.hpp"
 
 namespace zedops::core::testing {

@@ -1,4 +1,4 @@
-#include "actors/manager/claim_index.hpp"
+#include "actors/manager/records/claim_index.hpp"
 
 #include <rapidcheck.h>
 

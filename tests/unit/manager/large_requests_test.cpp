@@ -1,4 +1,4 @@
-#include "actors/manager/large_requests.hpp"
+#include "actors/manager/doors/large_requests.hpp"
 
 #include "tests/support/catch.hpp"
 

@@ -1,6 +1,6 @@
 // What a manager reads of its store when it starts.
-#include "actors/manager/catalog.hpp"
-#include "actors/manager/records.hpp"
+#include "actors/manager/records/catalog.hpp"
+#include "actors/manager/records/records.hpp"
 #include "messages/codec.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/support/catch.hpp"

@@ -1,5 +1,5 @@
 // Which manager is meant.
-#include "tools/zedctl/context.hpp"
+#include "tools/zedctl/cli/context.hpp"
 
 #include <sys/stat.h>
 

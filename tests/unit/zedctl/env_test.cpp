@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "tests/support/catch.hpp"
-#include "tools/zedctl/env_input.hpp"
+#include "tools/zedctl/input/env_input.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;

@@ -3,11 +3,11 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
-#include "tools/zedctl/facts_text.hpp"
-#include "tools/zedctl/format.hpp"
-#include "tools/zedctl/progress.hpp"
-#include "tools/zedctl/table.hpp"
-#include "tools/zedctl/verbs.hpp"
+#include "tools/zedctl/output/facts_text.hpp"
+#include "tools/zedctl/output/format.hpp"
+#include "tools/zedctl/output/progress.hpp"
+#include "tools/zedctl/output/table.hpp"
+#include "tools/zedctl/verbs/verbs.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;

@@ -1,12 +1,12 @@
 // Servers as files.
-#include "tools/zedctl/server_file.hpp"
+#include "tools/zedctl/input/server_file.hpp"
 
 #include <algorithm>
 
 #include "messages/codec.hpp"
 #include "messages/views.hpp"
 #include "tests/support/catch.hpp"
-#include "tools/zedctl/yaml.hpp"
+#include "tools/zedctl/output/yaml.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;

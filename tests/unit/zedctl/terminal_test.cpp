@@ -1,8 +1,8 @@
 // What depends on a terminal: the room that characters take, bars that are drawn again.
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
-#include "tools/zedctl/format.hpp"
-#include "tools/zedctl/progress.hpp"
+#include "tools/zedctl/output/format.hpp"
+#include "tools/zedctl/output/progress.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;

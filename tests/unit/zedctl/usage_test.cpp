@@ -6,8 +6,8 @@
 #include "messages/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
-#include "tools/zedctl/commands.hpp"
-#include "tools/zedctl/help.hpp"
+#include "tools/zedctl/cli/commands.hpp"
+#include "tools/zedctl/cli/help.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;

@@ -1,4 +1,4 @@
-#include "tools/zedctl/yaml.hpp"
+#include "tools/zedctl/output/yaml.hpp"
 
 #include "tests/support/catch.hpp"
 

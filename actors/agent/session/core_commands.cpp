@@ -1,0 +1,130 @@
+// Commands: fenced by term, executed once per attempt, one per server at a time.
+#include "actors/agent/session/core_state.hpp"
+#include "config/logging.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+using config::log_event;
+
+namespace {
+// Until the manager has it in its record, the data is where it was.
+const data_layout& data_that_counts(const run_command& c) {
+  return c.kind == command_kind::move ? c.source : c.plan.data;
+}
+}  // namespace
+
+void core_state::on_command(run_command c) {
+  auto& state = deps->env.state;
+  if (c.term < state.term())
+    return send_result(refusal(
+        c, agent_refusal::outdated,
+        {ec::not_leader,
+         "command of term " + std::to_string(c.term) + ", but term " + std::to_string(state.term()) + " was seen",
+         "another manager leads now: ask that one",
+         {}}));
+  if (auto known = state.find(c.op);
+      known && known->result && known->attempt >= c.attempt && known->result->server == c.server)
+    return send_result(*known->result);
+  if (stopping)
+    return send_result(
+        refusal(c, agent_refusal::stopping, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
+  supersede(c);
+  // Its events must find the server, also before the manager's next welcome.
+  eyes->view().watch({c.server, c.container_id, c.plan.container.name, data_that_counts(c)});
+  const auto server = c.server;
+  switch (book.offer(c)) {
+    case lane_book::entry::accepted: return start_lanes();
+    case lane_book::entry::duplicate:
+      if (auto a = active.find(server); a != active.end() && a->second->command.op == c.op)
+        send(a->second->report->last());  // attach: the rest is reported as it comes
+      return;
+    case lane_book::entry::full:
+      return send_result(
+          refusal(c, agent_refusal::lanes_full, {ec::busy, "too many commands wait on this host", "repeat later", {}}));
+  }
+}
+
+void core_state::start_lanes() {
+  for (auto& c : book.startable()) {
+    auto a = std::make_shared<active_command>();
+    a->command = std::move(c);
+    a->report = std::make_shared<reporter>(
+        a->command,
+        [this, post = post()](command_progress p) {
+          post([this, p = std::move(p)] {
+            if (where == phase::live) send(p);
+          });
+        },
+        deps->env.clock.steady);
+    if (called_off.erase(a->command.op) > 0) a->cancel.cancel();
+    active[a->command.server] = a;
+    guard->on_command_begins(a->command.server);
+    deps->workers.lanes.run([this, a, &env = deps->env, post = post()] {
+      auto result = run_lane(env, *a);
+      post([this, a, result = std::move(result)] { on_finished(a, result); });
+    });
+  }
+}
+
+void core_state::on_finished(std::shared_ptr<active_command> a, command_result r) {
+  auto& view = eyes->view();
+  const auto& c = a->command;
+  if (c.kind == command_kind::purge && !r.failure) view.forget(c.server);
+  else if (r.after.container == presence::present) view.bind(c.server, r.after.view.id);
+  else if (r.after.container == presence::absent) view.bind(c.server, {});
+  active.erase(c.server);
+  book.finished(c.server);
+  guard->on_command_ended(c, r);
+  send_result(std::move(r));
+  start_lanes();
+}
+
+// A result that finds nobody is in the journal: the manager asks again when it is back.
+void core_state::send_result(command_result r) {
+  if (where != phase::live) return;
+  if (unsent.empty() && send(r)) return;
+  if (unsent.size() < results_unsent_max) unsent.push_back(std::move(r));
+}
+
+void core_state::flush_results() {
+  while (!unsent.empty() && send(unsent.front())) unsent.pop_front();
+}
+
+// One operation per server is open at the manager, so what was sent for an earlier one has ended there. Its withdrawal
+// may have been lost with a connection; this does not depend on it.
+void core_state::supersede(const run_command& by) {
+  std::vector<run_command> waiting;
+  while (auto earlier = book.withdraw_other(by.server, by.op)) waiting.push_back(std::move(*earlier));
+  for (auto& c : waiting) call_off(std::move(c), "another operation came before it began");
+  if (auto a = active.find(by.server); a != active.end() && a->second->command.op != by.op) a->second->cancel.cancel();
+}
+
+// One that was at work in an earlier life of this process still has its turn, and puts back what it had done.
+void core_state::call_off(run_command c, std::string why) {
+  if (!has_begun(c)) return send_result(refusal(c, agent_refusal::withdrawn, {ec::cancelled, std::move(why), {}, {}}));
+  called_off.insert(c.op);
+  book.offer(std::move(c));
+}
+
+bool core_state::has_begun(const run_command& c) const {
+  const auto known = deps->env.state.find(c.op);
+  return known && !known->note.empty();
+}
+
+command_result core_state::refusal(const run_command& c, agent_refusal kind, error why) const {
+  auto r = refused_result(c, kind, std::move(why));
+  r.untouched = c.kind == command_kind::adopt && !has_begun(c);
+  return r;
+}
+
+void core_state::on_cancel(const cancel_command& c) {
+  if (auto waiting = book.withdraw(c.op)) {
+    call_off(std::move(*waiting), "cancelled before it began");
+    return start_lanes();
+  }
+  for (auto& [server, a] : active)
+    if (a->command.op == c.op) a->cancel.cancel();
+}
+
+}  // namespace zedops::agent

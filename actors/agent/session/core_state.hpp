@@ -1,0 +1,98 @@
+// The core's state and handlers; one source file per concern. Private to the core.
+#pragma once
+#include <caf/all.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "actors/agent/guardian/guardian.hpp"
+#include "actors/agent/observe/observer.hpp"
+#include "actors/agent/session/agent_core.hpp"
+
+namespace zedops::agent {
+
+struct core_state {
+  static inline constexpr const char* name = "agent-core";
+  enum class phase { offline, greeting, live };
+
+  // core_session.cpp
+  void start(core_actor::pointer me, std::shared_ptr<core_deps> d);
+  void on_link(link_input& in);
+  void on_tick();
+  void on_stop();
+  void on_message(manager_said& m);
+  void on_welcome(const msg::welcome& w);
+  void decline(const msg::welcome& w, const msg::error& why);
+  void settle_in(const msg::welcome& w);
+  void on_refused(const msg::refused& r);
+  void hello();
+  void heartbeat(uint64_t nonce);
+  bool send(const msg::from_agent& m);
+  void enter(phase p);
+
+  // core_engine.cpp
+  void on_engine(engine_input& in);
+  void on_inventory(msg::inventory i);
+
+  // core_commands.cpp
+  void on_command(msg::run_command c);
+  void on_cancel(const msg::cancel_command& c);
+  void supersede(const msg::run_command& by);
+  void call_off(msg::run_command c, std::string why);
+  bool has_begun(const msg::run_command& c) const;
+  msg::command_result refusal(const msg::run_command& c, msg::agent_refusal kind, msg::error why) const;
+  void start_lanes();
+  void on_finished(std::shared_ptr<active_command> a, msg::command_result r);
+  void send_result(msg::command_result r);
+  void flush_results();
+
+  // core_guard.cpp
+  void make_guardian();
+  void on_watch(msg::watch_servers w);
+  void complete(msg::known_server& s) const;
+  void hand_over();
+  void look_alone();
+
+  // core_queries.cpp
+  void on_data_query(const msg::data_query& q);
+  void on_port_query(const msg::port_query& q);
+  void on_logs_query(const msg::logs_query& q);
+  void on_layer_query(const msg::layer_query& q);
+  void on_container_query(const msg::container_query& q);
+
+  std::function<void(std::function<void()>)> post() const;
+  // For what this actor owns: it must not keep its owner alive.
+  std::function<void(std::function<void()>)> weak_post() const;
+  std::chrono::steady_clock::time_point now() const { return deps->env.clock.steady(); }
+
+  core_actor::pointer self = nullptr;
+  std::shared_ptr<core_deps> deps;
+  std::unique_ptr<observer> eyes;
+  std::unique_ptr<guardian> guard;
+  phase where = phase::offline;
+  uint64_t session = 0;
+  uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted
+  uint64_t welcome_serial = 0;  // a welcome whose bookkeeping was overtaken by another is void
+  bool stopping = false, refused_for_good = false;
+  std::chrono::steady_clock::time_point heard{}, quiet_until{};
+  // The Engine, as the watcher tells.
+  bool engine_ok = false, engine_judged = false;
+  docker::engine_info engine_info;
+  std::string engine_problem;
+  uint64_t stream = 0;  // generation; zero: none stands
+  // Commands.
+  lane_book book;
+  std::map<msg::server_id, std::shared_ptr<active_command>> active;
+  std::deque<msg::command_result> unsent;
+  std::set<msg::operation_id> called_off;  // of those that wait: they have something to put back
+  // Incidents on their way to the manager: not before it knows what is there now.
+  bool inventory_told = false;
+  std::optional<std::chrono::steady_clock::time_point> handed_at;
+  std::chrono::steady_clock::time_point looked{};  // the last inventory
+  // Log queries in progress.
+  std::map<uint64_t, docker::subscription> reading;
+  uint64_t reading_serial = 0;
+};
+
+}  // namespace zedops::agent

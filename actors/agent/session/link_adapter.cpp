@@ -1,0 +1,42 @@
+#include "actors/agent/session/link_adapter.hpp"
+
+#include <caf/all.hpp>
+
+#include "config/logging.hpp"
+#include "messages/codec.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+result<void> link_adapter::dial(bus::agent_link_options options) {
+  auto link = bus::agent_link::start(std::move(options), *this);
+  if (!link) return fail(std::move(link.error()));
+  link_ = std::move(*link);
+  return {};
+}
+
+void link_adapter::stop(std::chrono::milliseconds deadline) {
+  if (link_) link_->stop(deadline);
+}
+
+bool link_adapter::send(const from_agent& message, uint64_t session) {
+  auto* link = open_.load();
+  return link && link->send({std::to_string(message.index()), session, pack(message)});
+}
+
+void link_adapter::on_connected() noexcept { caf::anon_send(core_, link_input{link_up{}}); }
+void link_adapter::on_disconnected() noexcept { caf::anon_send(core_, link_input{link_down{}}); }
+
+void link_adapter::on_message(bus::link_inbound&& message) noexcept {
+  auto what = unpack<to_agent>(message.body);
+  if (!what) return on_bad_message(what.error());
+  caf::anon_send(core_, link_input{manager_said{std::move(*what), message.session,
+                                                std::make_shared<bus::credit>(std::move(message.token))}});
+}
+
+void link_adapter::on_bad_message(const error& reason) noexcept {
+  config::log_limited(log_level::warn, "link.bad-message", {{"error", reason.message}});
+}
+
+}  // namespace zedops::agent

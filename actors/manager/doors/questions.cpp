@@ -1,0 +1,404 @@
+#include "actors/manager/doors/questions.hpp"
+
+#include <caf/all.hpp>
+#include <set>
+
+#include "actors/core/plan/blueprint.hpp"
+#include "actors/core/plan/claims.hpp"
+#include "actors/manager/doors/answers.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+using rt::host_answer;
+using rt::host_query;
+
+constexpr size_t given_up_named_max = 1'000;  // servers that a plan names
+
+struct asker {
+  rt::gateway_actor::pointer self;
+  shared& world;
+  const rt::hosts_actor& hosts;
+  const rt::registry_actor& registry;
+  asking_clients& waiting;
+  const rt::client_call& call;
+
+  // Until the answer to one question is handled, this client counts as waiting.
+  std::function<void()> wait() const { return wait(call.who); }
+  std::function<void()> wait(const rt::peer& who) const {
+    std::pair key{who.routing_id, who.request_id};
+    ++waiting[key];
+    return [w = &waiting, key, credit = call.credit] {  // so much of one client is asked at a time
+      if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
+    };
+  }
+  void refuse(const error& e) const { answer_error(world, call.who, e); }
+
+  template <class F>
+  void ask(const agent_id& agent, to_agent what, F then) const {
+    auto again = std::make_shared<F>(std::move(then));
+    auto done = wait();
+    self->request(hosts, agent_time_max, host_query{agent, std::move(what)})
+        .then(
+            [again, done](host_answer& a) {
+              done();
+              (*again)(a);
+            },
+            [again, done](caf::error&) {
+              done();
+              host_answer late;
+              late.failure = error{ec::timeout, "the agent did not answer in time", "repeat the request", {}};
+              (*again)(late);
+            });
+  }
+
+  std::vector<agent_ptr> agents_named(const std::string& agent, const std::string& server,
+                                      std::optional<error>& bad) const {
+    if (!server.empty()) {
+      auto s = world.records.resolve(server);
+      if (!s) bad = s.error();
+      else if (auto a = world.records.agent((*s)->agent)) return {a};
+      return {};
+    }
+    if (agent.empty()) return world.records.agents();
+    auto a = world.records.resolve_agent(agent);
+    if (a) return {*a};
+    bad = a.error();
+    return {};
+  }
+
+  void sync() const {
+    auto q = body_of<sync_agents>(call);
+    if (!q) return refuse(q.error());
+    std::optional<error> bad;
+    auto agents = agents_named(q->agent, q->server, bad);
+    if (bad) return refuse(*bad);
+    auto reply = std::make_shared<sync_reply>();
+    if (agents.empty()) return answer_result(world, call.who, *reply);
+    auto left = std::make_shared<size_t>(agents.size());
+    for (const auto& a : agents)
+      ask(a->id, sync_query{}, [=, w = &world, who = call.who, name = a->name](host_answer& got) {
+        auto row = got.sync;
+        row.agent = name;
+        if (got.failure) row.failure = got.failure;
+        reply->agents.push_back(std::move(row));
+        if (--*left == 0) answer_result(*w, who, *reply);
+      });
+  }
+
+  core::plan_context plan_context(const agent& a) const { return {world.manager_id, a.name, {}}; }
+
+  void check_data() const {
+    auto q = body_of<msg::check_data>(call);
+    if (!q) return refuse(q.error());
+    if (q->servers.size() > data_asked_max)
+      return refuse({ec::too_large,
+                     std::to_string(q->servers.size()) + " servers were named",
+                     "name " + std::to_string(data_asked_max) + " at most, and the rest in another request",
+                     {}});
+    std::vector<server_ptr> servers;
+    std::set<server_id> once;
+    if (q->servers.empty()) {
+      for (const auto& a : world.records.agents())
+        if (world.records.agent_online(a->id))
+          for (auto& s : world.records.servers_of(a->id)) servers.push_back(std::move(s));
+    }
+    for (const auto& name : q->servers) {
+      auto s = world.records.resolve(name);
+      if (!s) return refuse(s.error());
+      if (once.insert((*s)->id).second) servers.push_back(*s);
+    }
+    if (servers.size() > data_asked_max)
+      return refuse({ec::too_large,
+                     "there are " + std::to_string(servers.size()) + " servers to look at",
+                     "name up to " + std::to_string(data_asked_max) + " of them at a time",
+                     {}});
+    std::map<agent_id, std::vector<data_query>> questions;
+    for (const auto& s : servers) {
+      auto a = world.records.agent(s->agent);
+      if (!a) continue;
+      auto& list = questions[s->agent];
+      if (list.empty() || list.back().servers.size() >= data_servers_max) list.push_back({0, {}, q->sizes, {}});
+      list.back().servers.push_back(core::known_for(*s, world.find_template(s->template_name), plan_context(*a)));
+    }
+    if (!q->space_at.empty() && !servers.empty())
+      if (auto first = questions.find(servers.front()->agent); first != questions.end())
+        first->second.front().space_at = q->space_at;
+    auto reply = std::make_shared<data_reply>();
+    size_t count = 0;
+    for (const auto& [id, list] : questions) count += list.size();
+    if (count == 0) return answer_result(world, call.who, *reply);
+    auto left = std::make_shared<size_t>(count);
+    auto failed = std::make_shared<std::optional<error>>();
+    for (auto& [id, list] : questions)
+      for (auto& question : list)
+        ask(id, std::move(question), [=, w = &world, who = call.who](host_answer& got) {
+          if (got.failure) *failed = got.failure;
+          if (auto* d = got.what ? std::get_if<data_answer>(&*got.what) : nullptr) {
+            if (d->failure) *failed = d->failure;
+            if (d->space_free) reply->space_free = d->space_free;
+            for (auto& row : d->rows) reply->servers.push_back(name_row(*w, std::move(row)));
+          }
+          if (--*left > 0) return;
+          if (reply->servers.empty() && *failed) answer_error(*w, who, **failed);
+          else answer_result(*w, who, *reply);
+        });
+  }
+  static data_row name_row(const shared& w, data_row row) {
+    if (auto s = w.records.server(row.id)) {
+      row.name = s->name;
+      if (auto a = w.records.agent(s->agent)) row.agent = a->name;
+    }
+    return row;
+  }
+
+  void check_layer() const {
+    auto q = body_of<msg::check_layer>(call);
+    if (!q) return refuse(q.error());
+    auto s = world.records.resolve(q->server);
+    if (!s) return refuse(s.error());
+    if ((*s)->container_id.empty()) return answer_result(world, call.who, layer_reply{});
+    ask((*s)->agent, layer_query{0, (*s)->container_id}, [w = &world, who = call.who](host_answer& got) {
+      auto* seen = got.what ? std::get_if<layer_answer>(&*got.what) : nullptr;
+      if (got.failure) return answer_error(*w, who, *got.failure);
+      if (!seen) return answer_error(*w, who, {ec::internal, "the agent gave another answer", "", {}});
+      if (seen->failure) return answer_error(*w, who, *seen->failure);
+      answer_result(*w, who, seen->seen);
+    });
+  }
+
+  // Reservations are known here; containers and processes only to the host.
+  void check_ports() const {
+    auto q = body_of<msg::check_ports>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    if (q->ports.empty() || q->ports.size() > ports_asked_max)
+      return refuse({ec::bad_request,
+                     "name between 1 and " + std::to_string(ports_asked_max) + " ports",
+                     "zedctl port check --agent A 16261/udp 27015/tcp",
+                     {}});
+    auto reply = std::make_shared<ports_reply>();
+    reply->agent = (*a)->name;
+    for (const auto& p : q->ports) {
+      if (p.number == 0) return refuse({ec::bad_request, "0 is no port", "ports are 1 to 65535", {}});
+      port_row row{p.number, p.proto, port_owner::free, {}};
+      if (auto s = world.records.claim_owner(core::port_claim((*a)->id, p.proto, p.number))) {
+        row.taken_by = port_owner::server;
+        row.detail = "reserved by server " + s->name + " (" + std::string(name_of(s->status)) + ")";
+      }
+      reply->ports.push_back(std::move(row));
+    }
+    ask((*a)->id, port_query{0, q->ports}, [=, w = &world, who = call.who](host_answer& got) {
+      auto* seen = got.what ? std::get_if<port_answer>(&*got.what) : nullptr;
+      reply->host_checked = seen && !seen->failure && seen->host_checked;
+      if (seen)
+        for (size_t i = 0; i < seen->rows.size() && i < reply->ports.size(); ++i)
+          if (reply->ports[i].taken_by == port_owner::free) {
+            reply->ports[i].taken_by = seen->rows[i].taken_by;
+            reply->ports[i].detail = seen->rows[i].detail;
+          }
+      answer_result(*w, who, *reply);
+    });
+  }
+
+  // Candidates free of reservations are shown to the host; those it finds taken are left out and others tried.
+  void suggest() const {
+    auto q = body_of<suggest_ports>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    const auto* t = world.find_template(q->template_name);
+    if (!t) return refuse({ec::bad_request, "there is no template '" + q->template_name + "'", "zedctl status", {}});
+    suggest_from(*a, *t, std::clamp<uint32_t>(q->count, 1, 10), std::make_shared<std::set<std::string>>(), 8);
+  }
+  void suggest_from(const agent_ptr& a, const server_template& t, uint32_t count,
+                    std::shared_ptr<std::set<std::string>> busy, int rounds) const {
+    auto reply = std::make_shared<suggest_reply>();
+    reply->agent = a->name;
+    auto asked = std::make_shared<std::vector<port_ref>>();
+    std::set<std::string> mine;
+    for (uint32_t n = 0; n < count; ++n) {
+      auto ports = core::choose_ports(t, {}, [&](protocol proto, uint16_t number) {
+        const auto key = core::port_claim(a->id, proto, number);
+        return busy->contains(key) || mine.contains(key) || world.records.claim_owner(key) != nullptr;
+      });
+      if (!ports) {
+        if (n > 0) break;
+        return refuse(ports.error());
+      }
+      port_suggestion s;
+      for (const auto& p : *ports) {
+        mine.insert(core::port_claim(a->id, p.proto, p.number));
+        asked->push_back({p.number, p.proto});
+        if (p.role == port_role::game) s.game_port = p.number;
+        if (p.role == port_role::udp) s.udp_port = p.number;
+        if (p.role == port_role::rcon) s.rcon_port = p.number;
+      }
+      reply->suggestions.push_back(s);
+    }
+    auto kept = std::make_shared<rt::client_call>(call);
+    auto handle = hosts;
+    auto owners = registry;
+    ask(a->id, port_query{0, *asked}, [=, w = &world, s = self, tpl = &t, all = &waiting](host_answer& got) {
+      auto* seen = got.what ? std::get_if<port_answer>(&*got.what) : nullptr;
+      bool clash = false;
+      if (seen)
+        for (size_t i = 0; i < seen->rows.size() && i < asked->size(); ++i)
+          if (seen->rows[i].taken_by != port_owner::free && seen->rows[i].taken_by != port_owner::unknown) {
+            busy->insert(core::port_claim(a->id, (*asked)[i].proto, (*asked)[i].number));
+            clash = true;
+          }
+      if (!clash || rounds == 0) return answer_result(*w, kept->who, *reply);
+      asker{s, *w, handle, owners, *all, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
+    });
+  }
+
+  void logs() const {
+    auto q = body_of<server_logs>(call);
+    if (!q) return refuse(q.error());
+    auto s = world.records.resolve(q->server);
+    if (!s) return refuse(s.error());
+    if ((*s)->container_id.empty())
+      return refuse({ec::wrong_state,
+                     (*s)->name + " has no container, so there is no log",
+                     "zedctl server history " + (*s)->name,
+                     {}});
+    ask((*s)->agent, logs_query{0, (*s)->container_id, std::clamp<uint32_t>(q->tail, 1, 10'000), q->since},
+        [w = &world, who = call.who](host_answer& got) {
+          auto* lines = got.what ? std::get_if<logs_answer>(&*got.what) : nullptr;
+          if (got.failure) return answer_error(*w, who, *got.failure);
+          if (!lines) return answer_error(*w, who, {ec::internal, "the agent gave another answer", "", {}});
+          if (lines->failure) return answer_error(*w, who, *lines->failure);
+          logs_reply r;
+          r.lines = std::move(lines->lines);
+          r.cut = lines->cut;
+          answer_result(*w, who, r);
+        });
+  }
+
+  // Asks an agent's actor to do something; `then` answers when it was done.
+  template <class Message, class F>
+  void tell_host(const rt::peer& who, Message m, F then) const {
+    auto done = wait(who);  // `call` may be gone by now
+    self->request(hosts, agent_time_max, std::move(m))
+        .then(
+            [w = &world, who, done, then](host_answer& got) {
+              done();
+              if (got.failure) answer_error(*w, who, *got.failure);
+              else then();
+            },
+            [w = &world, who, done](caf::error&) {
+              done();
+              answer_error(*w, who, {ec::internal, "the agent's actor did not answer", "repeat it", {}});
+            });
+  }
+
+  // Its host is lost for good: every server of it is purged without a word of its agent, then it is forgotten.
+  void give_up() const {
+    auto q = body_of<msg::forget_agent>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    const auto& name = (*a)->name;
+    if (!q->lost)
+      return refuse({ec::bad_request,
+                     "only an agent whose host is lost for good is given up with its servers",
+                     "say so: --lost; one that comes back keeps everything",
+                     {}});
+    if (is_connected((*a)->status))
+      return refuse({ec::wrong_state,
+                     "agent " + name + " is connected: its host is not lost",
+                     "purge its servers one by one, then: zedctl agent rm " + name,
+                     {}});
+    const auto servers = world.records.servers_of((*a)->id);
+    auto reply = std::make_shared<forget_reply>();
+    reply->agent = view_of(**a);
+    reply->servers = servers.size();
+    for (const auto& s : servers) {
+      reply->operations += s->op ? 1 : 0;
+      if (reply->plan.size() < given_up_named_max) reply->plan.push_back(fate_of(*s));
+    }
+    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    if (!options) return refuse(options.error());
+    if (options->actor.empty()) options->actor = "local";
+    if (options->dry_run) return answer_result(world, call.who, *reply);
+    if (q->confirm != name)
+      return refuse(
+          {ec::bad_request, "giving up an agent must be confirmed by its name", "set confirm to " + name, {}});
+    auto left = std::make_shared<size_t>(servers.size());
+    auto failed = std::make_shared<std::optional<error>>();
+    const auto end = [*this, who = call.who, id = (*a)->id, reply, failed, done = wait()] {
+      done();
+      if (*failed) return answer_error(world, who, **failed);
+      drop(who, id, reply);
+    };
+    if (servers.empty()) return end();
+    for (const auto& s : servers)
+      self->request(registry, caf::infinite, rt::server_call{s->id, core::given_up{options->actor, name}, false})
+          .then(
+              [left, failed, end](rt::server_reply& r) {
+                if (r.failure) *failed = r.failure;
+                if (--*left == 0) end();
+              },
+              [left, failed, end](caf::error&) {
+                *failed = error{ec::internal, "a server's actor did not answer", "repeat it", {}};
+                if (--*left == 0) end();
+              });
+  }
+  static std::string fate_of(const server& s) {
+    auto out =
+        s.name + " (" + std::string(name_of(s.status)) + "): its record goes; data in " + s.data_path + "/" + s.name;
+    return s.op ? out + "; " + std::string(row_of(s.op->kind).verb) + " " + s.op->id.value + " ends as failed" : out;
+  }
+  void drop(const rt::peer& who, const agent_id& id, const std::shared_ptr<forget_reply>& reply) const {
+    tell_host(who, rt::forget_agent{id, true}, [w = &world, who, reply] { answer_result(*w, who, *reply); });
+  }
+
+  void recover() const {
+    auto q = body_of<recover_agent>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    if (!options) return refuse(options.error());
+    if (options->dry_run)
+      return refuse({ec::bad_request, "agent.recover cannot say beforehand what it would do", "leave out dry_run", {}});
+    const auto actor = options->actor.empty() ? std::string("local") : options->actor;
+    tell_host(call.who, rt::release_recovery{(*a)->id, actor}, [w = &world, who = call.who, id = (*a)->id] {
+      auto now = w->records.agent(id);
+      answer_result(*w, who, now ? view_of(*now) : agent_view{});
+    });
+  }
+
+  void forget() const {
+    auto q = body_of<remove_agent>(call);
+    if (!q) return refuse(q.error());
+    auto a = world.records.resolve_agent(q->agent);
+    if (!a) return refuse(a.error());
+    if (!q->confirm)
+      return refuse({ec::bad_request, "removing an agent must be confirmed", "set confirm, or --yes", {}});
+    tell_host(call.who, rt::forget_agent{(*a)->id},
+              [w = &world, who = call.who, a = *a] { answer_result(*w, who, view_of(*a)); });
+  }
+};
+
+}  // namespace
+
+bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+                const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call) {
+  const asker a{self, world, hosts, registry, waiting, call};
+  if (call.verb == "server.sync") return a.sync(), true;
+  if (call.verb == "server.check-data") return a.check_data(), true;
+  if (call.verb == "server.check-layer") return a.check_layer(), true;
+  if (call.verb == "server.logs") return a.logs(), true;
+  if (call.verb == "port.check") return a.check_ports(), true;
+  if (call.verb == "port.suggest") return a.suggest(), true;
+  if (call.verb == "agent.rm") return a.forget(), true;
+  if (call.verb == "agent.forget") return a.give_up(), true;
+  if (call.verb == "agent.recover") return a.recover(), true;
+  return false;
+}
+
+}  // namespace zedops::manager

@@ -1,0 +1,314 @@
+#include <algorithm>
+#include <caf/all.hpp>
+#include <charconv>
+#include <tuple>
+
+#include "actors/core/overload.hpp"
+#include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/gateway.hpp"
+#include "actors/manager/records/past.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "messages/condition.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+
+constexpr uint32_t rows_max = 10'000;
+
+template <named_enum E>
+std::string names_text() {
+  std::string out;
+  for (auto name : enum_names<E>::list) (out += out.empty() ? "" : ", ") += name;
+  return out;
+}
+
+result<server_list> list(const shared& w, const list_servers& q) {
+  agent_id agent;
+  if (!q.agent.empty()) {
+    auto a = w.records.resolve_agent(q.agent);
+    if (!a) return fail(a.error());
+    agent = (*a)->id;
+  }
+  std::optional<server_status> status;
+  if (!q.status.empty()) {
+    status = enum_from_name<server_status>(q.status);
+    if (!status)
+      return fail(ec::bad_request, "there is no status '" + q.status + "'",
+                  "one of " + states_text(static_cast<status_set>(0x7f)));
+  }
+  std::optional<condition> wanted;
+  if (!q.condition.empty()) {
+    wanted = enum_from_name<condition>(q.condition);
+    if (!wanted)
+      return fail(ec::bad_request, "there is no condition '" + q.condition + "'", "one of " + names_text<condition>());
+  }
+  std::map<agent_id, agent_status> status_of;
+  if (wanted)
+    for (const auto& a : w.records.agents()) status_of[a->id] = a->status;
+  server_list out;
+  const uint32_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
+  auto rows = w.records.page(q.where.after, limit, [&](const server& s) {
+    if (!agent.empty() && s.agent != agent) return false;
+    if (wanted) {
+      const auto a = status_of.find(s.agent);
+      const auto list = conditions_of(s, a == status_of.end() ? agent_status::pending : a->second);
+      if (!holds(list, *wanted)) return false;
+    }
+    if (status) return s.status == *status;
+    if (s.status == server_status::deleted && !q.all) {
+      ++out.hidden;
+      return false;
+    }
+    return true;
+  });
+  out.servers.reserve(rows.size());
+  std::map<agent_id, std::pair<agent_ptr, time_point>> seen;  // one lookup per agent, not per row
+  size_t bytes = 0;
+  for (const auto& s : rows) {
+    for (const auto& [key, value] : s->env) bytes += key.size() + value.size();
+    if (s->spec) bytes += bytes_of(*s->spec);
+    if (bytes > page_bytes_max && !out.servers.empty()) break;
+    auto [i, fresh] = seen.try_emplace(s->agent);
+    if (fresh) i->second = {w.records.agent(s->agent), w.records.touched(s->agent).last_sync};
+    out.servers.push_back(view_in(w, *s, i->second.first.get(), i->second.second));
+  }
+  const bool more = rows.size() == limit || out.servers.size() < rows.size();
+  if (more) out.next = out.servers.back().id.value;
+  return out;
+}
+
+agent_view shown(const shared& w, const agent& a) {
+  auto v = view_of(a);
+  const auto n = w.records.count(a.id);
+  v.servers = n.servers;
+  v.running = n.running;
+  const auto t = w.records.touched(a.id);
+  if (t.last_seen > a.last_seen) v.last_seen = t.last_seen;
+  v.last_sync = msg::shown(t.last_sync);
+  return v;
+}
+
+result<event_page> server_past(const shared& w, const server_history& q) {
+  auto s = w.records.resolve(q.server);
+  if (!s) return fail(s.error());
+  return without_secrets(w, w.past.of_entity((*s)->log_head, q.before, q.limit));
+}
+
+result<operation_view> one_operation(const shared& w, const operation_id& id) {
+  if (auto s = w.records.operation_owner(id); s && s->op && s->op->id == id) return view_of(*s->op);
+  auto op = w.past.operation(id);
+  if (!op) return fail(op.error());
+  if (!*op) return fail(ec::not_found, "there is no operation '" + id.value.substr(0, 40) + "'", "zedctl op ls");
+  return view_of(**op);
+}
+
+// Where a page of operations ended: "open:1714564800000:o1".
+struct op_cursor {
+  bool open = false;
+  history::place at;
+};
+std::string op_cursor_text(const op_cursor& c) {
+  return std::string(c.open ? "open:" : "ended:") + std::to_string(c.at.started_at.time_since_epoch().count()) + ":" +
+         c.at.id;
+}
+std::optional<op_cursor> parse_op_cursor(std::string_view text) {
+  op_cursor c;
+  c.open = text.starts_with("open:");
+  if (!c.open && !text.starts_with("ended:")) return std::nullopt;
+  text.remove_prefix(text.find(':') + 1);
+  const auto colon = text.find(':');
+  int64_t ms = 0;
+  if (colon == std::string_view::npos || colon + 1 == text.size()) return std::nullopt;
+  if (auto [end, err] = std::from_chars(text.data(), text.data() + colon, ms);
+      err != std::errc{} || end != text.data() + colon)
+    return std::nullopt;
+  c.at = {time_point{duration{ms}}, std::string(text.substr(colon + 1))};
+  return c;
+}
+bool older(const operation& op, const history::place& than) {
+  return std::tie(op.started_at, op.id.value) < std::tie(than.started_at, than.id);
+}
+
+result<operation_list> operations(const shared& w, const list_operations& q) {
+  std::string target;
+  if (!q.server.empty()) {
+    auto s = w.records.resolve(q.server);
+    if (!s) return fail(s.error());
+    target = (*s)->id.value;
+  }
+  if (!q.status.empty() && !enum_from_name<op_status>(q.status))
+    return fail(ec::bad_request, "there is no operation status '" + q.status + "'",
+                "one of accepted, running, succeeded, failed or cancelled");
+  std::optional<op_cursor> after;
+  if (!q.where.after.empty() && !(after = parse_op_cursor(q.where.after)))
+    return fail(ec::bad_request, "'" + q.where.after.substr(0, 60) + "' is no place in the list of operations",
+                "give what `next` of the page before said");
+  const size_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
+  std::vector<operation> rows;  // those that are open, then those that ended; each newest first
+  if (!after || after->open) {
+    for (const auto& s : w.records.open_operations()) {
+      const bool wanted = s->op && (target.empty() || s->id.value == target) &&
+                          (q.status.empty() || name_of(s->op->status) == q.status);
+      if (wanted && (!after || older(*s->op, after->at))) rows.push_back(*s->op);
+    }
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+      return older(b, {a.started_at, a.id.value});
+    });
+  }
+  const size_t open = std::min(rows.size(), limit + 1);
+  rows.resize(open);
+  if (open <= limit) {
+    auto ended = w.past.operations(limit + 1 - open, target, q.status,
+                                   after && !after->open ? std::optional(after->at) : std::nullopt);
+    if (!ended) return fail(ended.error());
+    rows.insert(rows.end(), std::make_move_iterator(ended->begin()), std::make_move_iterator(ended->end()));
+  }
+  operation_list out;
+  size_t bytes = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (const auto& c : rows[i].calls) bytes += c.call.size() + c.problem.size();
+    if (i == limit || (i > 0 && bytes > page_bytes_max)) {
+      out.next = op_cursor_text({i - 1 < open, {rows[i - 1].started_at, rows[i - 1].id.value}});
+      break;
+    }
+    out.operations.push_back(view_of(rows[i]));
+  }
+  return out;
+}
+
+result<event_page> replay(const shared& w, const replay_events& q) {
+  uint64_t since = 0;
+  if (!q.since.empty()) {
+    auto c = parse_cursor(q.since);
+    if (!c) return fail(ec::bad_request, "'" + q.since.substr(0, 60) + "' is no cursor", "a cursor is epoch:seq");
+    if (c->epoch == w.epoch) since = std::min(c->seq, w.last_seq.load());
+    // Another epoch: the history began anew. All of it is new to this reader, and that is a gap.
+    auto page = without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
+    if (page && c->epoch != w.epoch && page->gap_from == 0) page->gap_from = page->gap_to = c->seq + 1;
+    return page;
+  }
+  return without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
+}
+
+manager_status status_of(const shared& w) {
+  manager_status s;
+  s.version = ZEDOPS_VERSION;
+  s.manager_id = w.manager_id;
+  s.epoch = w.epoch;
+  s.last_seq = w.last_seq.load();
+  s.oldest_seq = w.past.oldest_seq();
+  s.term = w.term;
+  for (const auto& a : w.records.agents()) {
+    ++s.agents;
+    if (w.records.agent_online(a->id)) ++s.agents_online;
+  }
+  const auto n = w.records.count();
+  for (const auto& [status, count] : n.by_status) s.servers[std::string(name_of(status))] = count;
+  s.operations_open = n.open_operations;
+  s.store_bytes = w.store.statistics().file_bytes;
+  s.data_dir = w.data_dir;
+  s.started_at = msg::shown(w.started_at);
+  for (const auto& [name, t] : w.templates) s.templates.push_back(name);
+  s.counters = {{"commits", w.commits.load()},
+                {"agent_commands", w.commands.load()},
+                {"requests_refused", w.refused.load()},
+                {"actor_restarts", w.actor_restarts.load()},
+                {"journal_entries", w.load.entries.load()},
+                {"journal_batch_max", w.load.batch_max.load()},
+                {"journal_waiting", w.load.waiting.load()},
+                {"commit_microseconds", w.load.commit_us_total.load()},
+                {"commit_microseconds_max", w.load.commit_us_max.load()},
+                {"clients_waiting", w.load.clients_waiting.load()},
+                {"decisions", w.load.decisions.load()},
+                {"decision_microseconds", w.load.decision_us_total.load()},
+                {"decision_microseconds_max", w.load.decision_us_max.load()},
+                {"sweep_late_microseconds_max", w.load.sweep_late_us_max.load()},
+                {"queue_gateway", w.load.gateway.now.load()},
+                {"queue_gateway_max", w.load.gateway.max.load()},
+                {"queue_reader", w.load.reader.now.load()},
+                {"queue_reader_max", w.load.reader.max.load()},
+                {"queue_agents", w.load.agents.now.load()},
+                {"queue_agents_max", w.load.agents.max.load()}};
+  if (w.door_counters) s.counters.merge(w.door_counters());
+  return s;
+}
+
+struct reader_state {
+  static inline constexpr const char* name = "reader";
+  shared* world = nullptr;
+  rt::hub_actor hub;
+
+  template <class Q, class F>
+  void with(const rt::client_call& call, F f) {
+    auto q = body_of<Q>(call);
+    if (!q) answer_error(*world, call.who, q.error());
+    else answer_either(*world, call.who, f(*q));
+  }
+  void read(rt::gateway_actor::pointer self, const rt::client_call& call) {
+    const auto& w = *world;
+    const std::string_view v = call.verb;
+    if (v == "server.ls") return with<list_servers>(call, [&](auto& q) { return list(w, q); });
+    if (v == "server.get")
+      return with<get_server>(call, [&](auto& q) -> result<server_view> {
+        auto s = w.records.resolve(q.server);
+        if (!s) return fail(s.error());
+        return q.at == never ? view_in(w, *s) : state_at(w, *s, q.at);
+      });
+    if (v == "server.explain")
+      return with<explain_server>(call, [&](auto& q) -> result<explanation> {
+        auto s = w.records.resolve(q.server);
+        if (!s) return fail(s.error());
+        return explained(w, *s);
+      });
+    if (v == "server.history") return with<server_history>(call, [&](auto& q) { return server_past(w, q); });
+    if (v == "agent.ls")
+      return with<list_agents>(call, [&](auto&) -> result<agent_list> {
+        agent_list out;
+        for (const auto& a : w.records.agents()) out.agents.push_back(shown(w, *a));
+        return out;
+      });
+    if (v == "agent.get")
+      return with<get_agent>(call, [&](auto& q) -> result<agent_view> {
+        auto a = w.records.resolve_agent(q.agent);
+        if (!a) return fail(a.error());
+        return shown(w, **a);
+      });
+    if (v == "op.ls") return with<list_operations>(call, [&](auto& q) { return operations(w, q); });
+    if (v == "op.get") return with<get_operation>(call, [&](auto& q) { return one_operation(w, operation_id{q.id}); });
+    if (v == "op.wait") {
+      auto q = body_of<wait_operation>(call);
+      if (!q) return answer_error(*world, call.who, q.error());
+      self->send(hub, rt::watch_operation{operation_id{q->id}, call.who, true});
+      return;
+    }
+    if (v == "event.replay") return with<replay_events>(call, [&](auto& q) { return replay(w, q); });
+    if (v == "status") return with<get_status>(call, [&](auto&) -> result<manager_status> { return status_of(w); });
+  }
+};
+
+constexpr std::array reads = {"server.ls", "server.get", "server.history", "server.explain", "agent.ls", "agent.get",
+                              "op.ls",     "op.get",     "op.wait",        "event.replay",   "status"};
+
+}  // namespace
+
+bool is_read(std::string_view verb) { return std::find(reads.begin(), reads.end(), verb) != reads.end(); }
+
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode) {
+  const auto reads = [w = &world,
+                      hub](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
+    rt::install_defaults(self);
+    self->state.world = w;
+    self->state.hub = hub;
+    return {[self](const rt::client_call& call) {
+      load_gauges::out(self->state.world->load.reader);
+      self->state.read(self, call);
+    }};
+  };
+  // A page of history takes a tenth of a second and more: on a thread of its own nobody's timers wait behind it.
+  if (mode == rt::spawn_mode::own_thread) return sys.spawn<caf::detached>(reads);
+  return sys.spawn(reads);
+}
+
+}  // namespace zedops::manager

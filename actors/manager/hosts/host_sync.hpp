@@ -1,0 +1,73 @@
+// Comparing records with what an agent sees: what to tell which server, computed without waking those that agree.
+#pragma once
+#include <caf/typed_response_promise.hpp>
+
+#include "actors/core/agent/agent_machine.hpp"
+#include "actors/core/agent/agent_session.hpp"
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+struct sync_plan {
+  std::vector<rt::server_call> calls;  // servers whose record does not agree
+  size_t commits = 0;                  // how many of those calls will write
+  std::vector<msg::server_id> ready;   // servers with something still to be done by the agent
+  std::vector<msg::server_id> untold;  // servers that the agent does not look after
+  msg::sync_row row;
+};
+// `asked_at`: what was changed since then the agent need not know yet.
+sync_plan plan_sync(const shared& world, const msg::agent_id& agent, const msg::inventory& inv,
+                    msg::time_point asked_at);
+
+// The answer to whoever asks an agent that is not there.
+inline rt::host_answer away() {
+  rt::host_answer a;
+  a.failure =
+      msg::error{msg::ec::agent_unreachable, "the agent is not connected", "start zedops-agent on its host", {}};
+  return a;
+}
+
+// The sync of one agent that is under way.
+struct sync_run {
+  using promise = caf::typed_response_promise<rt::host_answer>;
+  core::sync_gate gate;
+  core::steady_time started{};  // the running one, or the last
+  msg::time_point asked_at{};   // the running one
+  msg::time_point last{};       // the last one that saw something: never a failed listing
+  uint64_t request = 0;         // the question that the expected inventory answers
+  uint64_t runs = 0;
+  size_t open = 0;        // servers that have not answered yet
+  bool reported = false;  // the first sync of a session is always an event
+  msg::sync_row row;
+  msg::duration took{};
+  std::optional<msg::error> failure;
+  std::string failed_with;  // a lasting failure is one event, not one per interval
+  std::vector<msg::server_id> ready;
+  std::vector<promise> waiting;  // who asked for the running sync
+  std::vector<promise> next;     // who asked while it ran
+  std::map<msg::server_id, core::steady_time> noticed;
+
+  void begun(core::steady_time now, msg::time_point wall) {
+    started = now;
+    asked_at = wall;
+  }
+  // Repeated notices for one server within ten seconds cause one sync.
+  bool may_notice(const msg::server_id& server, core::steady_time now) {
+    constexpr std::chrono::seconds quiet{10};
+    constexpr size_t noticed_max = 10'000;
+    std::erase_if(noticed, [&](const auto& n) { return now - n.second >= quiet; });
+    return noticed.size() < noticed_max && noticed.emplace(server, now).second;
+  }
+  void abort(const rt::host_answer& why) {
+    for (auto& p : waiting) p.deliver(why);
+    for (auto& p : next) p.deliver(why);
+    waiting.clear();
+    next.clear();
+    gate.reset();
+    open = 0;
+    ++runs;
+    reported = false;
+  }
+};
+
+}  // namespace zedops::manager

@@ -1,0 +1,201 @@
+#include "actors/manager/journal/hub.hpp"
+
+#include <caf/all.hpp>
+#include <unordered_map>
+
+#include "actors/core/operation_facts.hpp"
+#include "actors/core/overload.hpp"
+#include "actors/manager/doors/answers.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "config/logging.hpp"
+#include "messages/codec.hpp"
+
+namespace zedops::manager {
+namespace {
+
+using namespace msg;
+
+constexpr duration remind_interval{30'000};  // what a client that waits is told at least, which shows who has gone
+
+struct hub_state {
+  static inline constexpr const char* name = "hub";
+  struct watcher {
+    rt::peer who;
+    bool bare = false;
+  };
+  shared* world = nullptr;
+  std::unordered_map<std::string, std::vector<watcher>> watchers;  // by operation
+  size_t watching = 0;
+
+  ~hub_state() {
+    for (const auto& [op, list] : watchers) {
+      const error e{ec::internal, "the manager is stopping", "the operation goes on: zedctl op wait " + op, op};
+      for (const auto& w : list)
+        world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+    }
+  }
+
+  // Also on the bus thread.
+  static std::vector<rt::public_event> events_of(const shared& world, const rt::published& news) {
+    std::vector<rt::public_event> out;
+    for (const auto& e : news.entries)
+      for (size_t i = 0; i < e->facts.size(); ++i) {
+        auto ev = event_of(world.epoch, *e, i);
+        mask_secrets(world, ev);
+        out.push_back({ev.subject, ev.seq, pack_map(ev)});
+      }
+    return out;
+  }
+  static void outbox_full(uint64_t seq) { config::log_limited(log_level::warn, "events.outbox-full", {{"seq", seq}}); }
+
+  // Each transition is logged once, with old state, new state and cause; those of one commit in one write.
+  void log(const rt::published& news) const {
+    if (!config::would_log(log_level::info)) return;
+    config::log_batch lines;
+    for (const auto& e : news.entries)
+      for (const auto& n : e->facts) log(lines, *e, n.what);
+  }
+  void log(config::log_batch& lines, const log_entry& e, const fact& f) const {
+    const auto name_now = [&] {
+      auto s = world->records.server({e.entity});
+      return s ? s->name : e.entity;
+    };
+    if (const auto* x = std::get_if<status_changed>(&f))
+      lines.add("server.status-changed", {{"server", e.entity},
+                                          {"name", name_now()},
+                                          {"from", x->from},
+                                          {"to", x->to},
+                                          {"reason", x->reason},
+                                          {"cause", e.why.kind},
+                                          {"ref", e.why.ref}});
+    if (const auto* x = std::get_if<operation_accepted>(&f))
+      lines.add("operation.accepted", {{"operation", x->op->id},
+                                       {"kind", x->op->kind},
+                                       {"server", e.entity},
+                                       {"name", x->op->target_name},
+                                       {"actor", x->op->actor}});
+    if (const auto* x = std::get_if<operation_ended>(&f))
+      lines.add("operation.ended", {{"operation", x->id},
+                                    {"server", e.entity},
+                                    {"name", name_now()},
+                                    {"status", x->status},
+                                    {"error", x->failure ? x->failure->message : std::string{}}});
+  }
+
+  void publish(const rt::published& news) {
+    log(news);
+    if (world->events.watched()) {
+      for (auto& e : events_of(*world, news)) {
+        const auto seq = e.seq;
+        if (!world->events.publish(std::move(e))) outbox_full(seq);
+      }
+    } else {
+      size_t count = 0;
+      for (const auto& e : news.entries) count += e->facts.size();
+      const auto last = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
+      if (!world->events.publish_if_watched(last, count, [world = world, news] { return events_of(*world, news); }))
+        outbox_full(last);
+    }
+    if (watching == 0) return;
+    for (const auto& e : news.entries)
+      for (const auto& n : e->facts) tell(*e, n.what);
+  }
+
+  void tell(const log_entry& e, const fact& f) {
+    std::visit(core::overload{
+                   [&](const operation_progressed& x) { progress(e, x); },
+                   [&](const operation_ended& x) { end(x.id); },
+                   [](const auto&) {},
+               },
+               f);
+  }
+  void progress(const log_entry& e, const operation_progressed& x) {
+    auto i = watchers.find(x.id.value);
+    if (i == watchers.end()) return;
+    auto s = world->records.server({e.entity});
+    if (!s || !s->op || s->op->id != x.id) return;
+    auto op = *s->op;
+    core::progress(op, x);
+    const auto body = pack_map(view_of(op));
+    for (const auto& w : i->second)
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
+  }
+  // Where each operation that is waited for stands; the door tells of those that are not there any more.
+  void remind() {
+    for (const auto& [id, list] : watchers) {
+      auto s = world->records.operation_owner({id});
+      if (!s || !s->op) continue;
+      const auto body = pack_map(view_of(*s->op));
+      for (const auto& w : list) world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
+    }
+  }
+  void forget(const std::string& routing_id) {
+    for (auto i = watchers.begin(); i != watchers.end();) {
+      watching -= std::erase_if(i->second, [&](const watcher& w) { return w.who.routing_id == routing_id; });
+      i = i->second.empty() ? watchers.erase(i) : std::next(i);
+    }
+    world->load.clients_waiting = watching;
+  }
+  void end(const operation_id& id) {
+    auto i = watchers.find(id.value);
+    if (i == watchers.end()) return;
+    for (const auto& w : i->second) answer(id, w);
+    world->load.clients_waiting = watching -= i->second.size();
+    watchers.erase(i);
+  }
+
+  void answer(const operation_id& id, const watcher& w) {
+    auto op = world->past.operation(id);
+    if (!op || !*op) {
+      const error e = op ? error{ec::not_found, "there is no operation " + id.value, "zedctl op ls", {}} : op.error();
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      return;
+    }
+    if (w.bare) {
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(view_of(**op)));
+      return;
+    }
+    operation_reply r;
+    r.operation = view_of(**op);
+    r.fresh_start = (*op)->fresh;
+    if (auto s = world->records.server((*op)->target)) r.server = view_in(*world, s);
+    world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(r));
+  }
+
+  void watch(const rt::watch_operation& w) {
+    if (!world->records.operation_owner(w.op)) {  // it has ended already, or never was
+      answer(w.op, {w.who, w.bare});
+      return;
+    }
+    if (watching >= watchers_max) {
+      const error e{ec::rate_limited, "too many clients wait for operations", "look again later: zedctl op get", {}};
+      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      return;
+    }
+    world->load.clients_waiting = ++watching;
+    watchers[w.op.value].push_back({w.who, w.bare});
+    // It may have ended between the look and the entry: its end was then published before this message.
+    if (!world->records.operation_owner(w.op)) end(w.op);
+  }
+};
+
+}  // namespace
+
+rt::hub_actor spawn_hub(caf::actor_system& sys, shared& world) {
+  return sys.spawn([w = &world](rt::hub_actor::stateful_pointer<hub_state> self) -> rt::hub_actor::behavior_type {
+    rt::install_defaults(self);
+    self->state.world = w;
+    self->delayed_send(self, remind_interval, rt::tick_atom::value);
+    return {
+        [self](const rt::published& news) { self->state.publish(news); },
+        [self](const rt::watch_operation& wanted) { self->state.watch(wanted); },
+        [self](const rt::peer_lost& gone) { self->state.forget(gone.routing_id); },
+        [self](rt::tick_atom) {
+          self->state.remind();
+          self->delayed_send(self, remind_interval, rt::tick_atom::value);
+        },
+    };
+  });
+}
+
+}  // namespace zedops::manager

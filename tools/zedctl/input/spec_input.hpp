@@ -1,0 +1,15 @@
+// A server's own spec as flags, named as docker run names them where the meaning is the same.
+#pragma once
+#include <vector>
+
+#include "messages/spec.hpp"
+#include "tools/zedctl/cli/commands.hpp"
+
+namespace zedops::ctl {
+
+// The flags, and the words behind the names: the command.
+std::vector<parameter> spec_parameters();
+// Errors: bad_request with the flag.
+msg::result<msg::server_spec> spec_of(const arguments& a);
+
+}  // namespace zedops::ctl

@@ -1,0 +1,15 @@
+// What each operation takes on the command line, and what its help says.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "messages/operations.hpp"
+#include "tools/zedctl/cli/commands.hpp"
+
+namespace zedops::ctl {
+
+std::vector<parameter> parameters_of(msg::op_kind kind);
+std::vector<std::string> examples_of(msg::op_kind kind);
+std::string more_of(const msg::operation_row& row);
+
+}  // namespace zedops::ctl

@@ -1,0 +1,208 @@
+#include "tools/zedctl/verbs/doctor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "messages/names.hpp"
+#include "tools/zedctl/cli/commands.hpp"
+#include "tools/zedctl/output/json_text.hpp"
+#include "tools/zedctl/verbs/verbs.hpp"
+
+namespace zedops::ctl {
+namespace {
+
+constexpr std::array verdict_words = {"ok", "warn", "fail"};
+
+finding versions(const msg::manager_status& status) {
+  auto detail = fmt::format("zedctl {}, manager {}", ZEDOPS_VERSION, status.version);
+  if (status.version == ZEDOPS_VERSION) return {verdict::ok, "versions", detail, {}};
+  return {verdict::warn, "versions", detail, "install the same version on both sides"};
+}
+
+// Online agents were heard of a second ago: a manager's clock that says otherwise is not ours.
+finding clocks(const std::vector<msg::agent_view>& agents, msg::time_point now) {
+  msg::optional_time newest;
+  for (const auto& a : agents)
+    if (a.status == msg::agent_status::online && a.last_seen)
+      newest = std::max(newest.value_or(*a.last_seen), *a.last_seen);
+  if (!newest) return {verdict::ok, "clock", "not checked: no agent is online to compare by", {}};
+  auto skew = now - *newest;
+  auto size = skew < msg::duration{0} ? -skew : skew;
+  if (size <= clock_skew_max) return {verdict::ok, "clock", "agrees with the manager's", {}};
+  return {verdict::warn, "clock", fmt::format("differs from the manager's by about {}", msg::format_age(size)),
+          "run a time service (chrony, systemd-timesyncd) on both machines"};
+}
+
+finding of_agent(const msg::agent_view& a, const msg::manager_status& status, msg::time_point now) {
+  auto check = "agent " + a.name;
+  if (a.status != msg::agent_status::online)
+    return {a.status == msg::agent_status::suspect ? verdict::warn : verdict::fail, check,
+            fmt::format("{}, last seen {}", name_of(a.status),
+                        a.last_seen ? msg::format_age(now - *a.last_seen) + " ago" : "never"),
+            fmt::format("look at zedops-agent on {} and at the network between",
+                        a.hostname.empty() ? "its host" : a.hostname)};
+  if (a.recovery_held)
+    return {verdict::warn, check, "most of its servers were gone at once, so none recovers by itself",
+            fmt::format("find out where their containers are; if they are to be made again: zedctl agent recover {}",
+                        a.name)};
+  if (!a.engine_ok)
+    return {
+        verdict::fail, check,
+        a.engine_problem.empty() ? "online, but its Docker Engine does not answer" : "online, but " + a.engine_problem,
+        fmt::format("on {}: systemctl status docker, and may the agent open the Engine's socket?", a.hostname)};
+  if (a.version != status.version)
+    return {verdict::warn, check, fmt::format("version {}, the manager has {}", a.version, status.version),
+            "install the same version on both sides"};
+  return {verdict::ok, check, fmt::format("online, engine {}, {}", a.engine_version, counted(a.servers, "server")), {}};
+}
+
+finding servers(const msg::manager_status& status) {
+  uint64_t bad = 0;
+  std::vector<std::string> parts;
+  for (const auto& [state, n] : status.servers) {
+    if (n > 0) parts.push_back(fmt::format("{} {}", n, state));
+    if (state == "failed" || state == "missing") bad += n;
+  }
+  auto detail = parts.empty() ? std::string("none") : joined(parts);
+  if (bad == 0) return {verdict::ok, "servers", detail, {}};
+  return {verdict::warn, "servers", detail,
+          "zedctl server ls --status missing (or failed), then zedctl server explain NAME"};
+}
+
+// The endpoints, then what the manager tells.
+std::vector<finding> all_findings(session& s) {
+  std::vector<finding> out;
+  auto where = s.where();
+  if (!where) return {{verdict::fail, "endpoint", where.error().message, where.error().hint}};
+  auto t = s.connection();
+  if (!t) return {{verdict::fail, "endpoint", t.error().message, t.error().hint}};
+  out.push_back({verdict::ok, "endpoint", fmt::format("{} ({})", where->where.clients, where->origin), {}});
+  auto status = s.ask<msg::manager_status>("status", msg::get_status{}, knock_max);
+  if (!status) {
+    out.push_back({verdict::fail, "manager", status.error().message,
+                   "it holds its socket but does not answer: look at its log, then restart it"});
+    return out;
+  }
+  auto source = (*t)->events({{}, {}});
+  if (source) out.push_back({verdict::ok, "events", where->where.events, {}});
+  else out.push_back({verdict::fail, "events", source.error().message, source.error().hint});
+  auto agents = s.ask<msg::agent_list>("agent.ls", msg::list_agents{}, knock_max);
+  if (!agents) out.push_back({verdict::fail, "agents", agents.error().message, agents.error().hint});
+  for (auto& f : examine(*status, agents ? agents->agents : std::vector<msg::agent_view>{}, s.outside().now()))
+    out.push_back(std::move(f));
+  return out;
+}
+
+int doctor(session& s, const arguments&) {
+  auto findings = all_findings(s);
+  if (s.was_interrupted()) return exit_interrupted;
+  bool failed = std::ranges::any_of(findings, [](const finding& f) { return f.level == verdict::fail; });
+  if (s.machine()) {
+    std::vector<std::string> rows;
+    for (const auto& f : findings)
+      rows.push_back(object_json({{"verdict", verdict_words[static_cast<size_t>(f.level)]},
+                                  {"check", f.check},
+                                  {"detail", f.detail},
+                                  {"remedy", f.remedy}},
+                                 -1));
+    s.print(s.structured(array_json(rows)));
+    return failed ? exit_failed : exit_ok;
+  }
+  constexpr std::array styles = {style::good, style::warn, style::bad};
+  table t({"VERDICT", "CHECK", "DETAIL", "REMEDY"});
+  for (const auto& f : findings) {
+    auto level = static_cast<size_t>(f.level);
+    t.add({{verdict_words[level], styles[level]}, {f.check}, {f.detail}, {f.remedy}});
+  }
+  s.print(s.render(t));
+  return failed ? exit_failed : exit_ok;
+}
+
+}  // namespace
+
+std::vector<finding> examine(const msg::manager_status& status, const std::vector<msg::agent_view>& agents,
+                             msg::time_point now) {
+  std::vector<finding> out;
+  out.push_back(
+      {verdict::ok,
+       "manager",
+       fmt::format("{}, up {}", status.manager_id, status.started_at ? msg::format_age(now - *status.started_at) : "?"),
+       {}});
+  out.push_back(versions(status));
+  out.push_back(clocks(agents, now));
+  out.push_back({verdict::ok,
+                 "store",
+                 fmt::format("{}, epoch {}, events {} to {}", msg::format_bytes(status.store_bytes), status.epoch,
+                             status.oldest_seq, status.last_seq),
+                 {}});
+  if (agents.empty())
+    out.push_back(
+        {verdict::warn, "agents", "none is known", "start zedops-agent on a Docker host and point it at this manager"});
+  for (const auto& a : agents) out.push_back(of_agent(a, status, now));
+  out.push_back(servers(status));
+  return out;
+}
+
+namespace {
+
+std::string status_text(const msg::manager_status& m, const look& l) {
+  sheet page;
+  page.add("Manager", m.manager_id, style::strong);
+  page.add("Version", m.version);
+  page.add("Started", ago_text(m.started_at, l));
+  page.add("Agents", fmt::format("{} of {} online", m.agents_online, m.agents),
+           m.agents_online < m.agents ? style::warn : style::plain);
+  std::vector<std::string> parts;
+  for (const auto& [state, n] : m.servers)
+    if (n > 0) parts.push_back(fmt::format("{} {}", n, state));
+  page.add("Servers", parts.empty() ? "none" : joined(parts));
+  page.add("Operations", fmt::format("{} open", m.operations_open));
+  page.add("Store", fmt::format("{}, epoch {}", msg::format_bytes(m.store_bytes), m.epoch));
+  page.add("Events",
+           fmt::format("{} to {}", msg::cursor_text(m.epoch, m.oldest_seq), msg::cursor_text(m.epoch, m.last_seq)));
+  page.add("Term", std::to_string(m.term));
+  page.add("Templates", joined(m.templates));
+  return page.render(l.colour);
+}
+
+int status(session& s, const arguments&) {
+  auto m = s.ask<msg::manager_status>("status", msg::get_status{});
+  if (!m) return s.report(m.error());
+  return s.show(*m, [&] { return status_text(*m, s.looks()); });
+}
+
+// Counters as Prometheus text, so that a script can push them without the HTTP gateway.
+int metrics(session& s, const arguments&) {
+  auto m = s.ask<msg::manager_status>("status", msg::get_status{});
+  if (!m) return s.report(m.error());
+  return s.show(*m, [&] {
+    std::string out;
+    auto line = [&](std::string name, uint64_t value) {
+      for (char& c : name)
+        if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+      out += fmt::format("zedops_{} {}\n", name, value);
+    };
+    for (const auto& [state, n] : m->servers) out += fmt::format("zedops_servers{{status=\"{}\"}} {}\n", state, n);
+    line("agents", m->agents);
+    line("agents_online", m->agents_online);
+    line("operations_open", m->operations_open);
+    line("store_bytes", m->store_bytes);
+    line("events_last_seq", m->last_seq);
+    for (const auto& [name, n] : m->counters) line(name, n);
+    return out;
+  });
+}
+
+}  // namespace
+
+std::vector<command> manager_commands() {
+  return {
+      {"status", "The manager itself: agents, servers, store", {}, status, {"zedctl status", "zedctl status -o json"}},
+      {"doctor", "Check the whole chain and say what helps", {}, doctor, {"zedctl doctor"}},
+      {"metrics", "The manager's counters as Prometheus text", {}, metrics, {"zedctl metrics"}},
+  };
+}
+
+}  // namespace zedops::ctl
