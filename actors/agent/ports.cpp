@@ -12,7 +12,7 @@
 namespace zedops::agent {
 namespace {
 
-class real_host final : public host_port {
+class real_host final : public machine_port {
  public:
   real_host(std::string engine_socket, std::vector<std::string> bind_paths)
       : socket_(std::move(engine_socket)), bind_paths_(std::move(bind_paths)) {}
@@ -36,9 +36,9 @@ class real_host final : public host_port {
   }
   msg::result<void> finish_copy(const host::copy_request& r) override { return host::finish_copy(r); }
   msg::result<void> check_bind(const std::string& path) override { return host::check_bind(path, bind_paths_); }
-  host::view view_of_ports() override { return host::view_of_host(socket_); }
+  host::port_sight sight_of_ports() override { return host::sight_of_ports(socket_); }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) override {
-    return host::check_ports(queries, host::view_of_host(socket_));
+    return host::check_ports(queries, host::sight_of_ports(socket_));
   }
 
  private:
@@ -55,7 +55,7 @@ class real_console final : public console_port {
 
 }  // namespace
 
-std::unique_ptr<host_port> make_host_port(std::string engine_socket, std::vector<std::string> bind_paths) {
+std::unique_ptr<machine_port> make_machine_port(std::string engine_socket, std::vector<std::string> bind_paths) {
   return std::make_unique<real_host>(std::move(engine_socket), std::move(bind_paths));
 }
 std::unique_ptr<console_port> make_console_port() { return std::make_unique<real_console>(); }

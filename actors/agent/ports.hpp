@@ -10,7 +10,7 @@
 #include "integration/host/bind_rules.hpp"
 #include "integration/host/data_dir.hpp"
 #include "integration/host/data_move.hpp"
-#include "integration/host/host_ports.hpp"
+#include "integration/host/port_probe.hpp"
 #include "integration/rcon/rcon_client.hpp"
 #include "messages/link.hpp"
 
@@ -24,9 +24,9 @@ class link_port {
 };
 
 // This host's disk and sockets. Blocking: called on worker threads only.
-class host_port {
+class machine_port {
  public:
-  virtual ~host_port() = default;
+  virtual ~machine_port() = default;
   virtual host::data_report check(const host::check_request& request) = 0;
   virtual std::string owner_of_root(const std::string& path) = 0;  // by its marker; empty: there is none
   virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
@@ -44,7 +44,7 @@ class host_port {
   virtual msg::result<void> finish_copy(const host::copy_request& request) = 0;
   // Whether a container of ours may mount this path of the host. Errors: forbidden, not_found.
   virtual msg::result<void> check_bind(const std::string& path) = 0;
-  virtual host::view view_of_ports() = 0;
+  virtual host::port_sight sight_of_ports() = 0;
   virtual std::vector<host::port_report> check_ports(const std::vector<host::port_query>& queries) = 0;
 };
 
@@ -73,7 +73,7 @@ struct clocks {
   std::function<void(std::chrono::milliseconds)> pause;  // of a worker thread
 };
 
-std::unique_ptr<host_port> make_host_port(std::string engine_socket, std::vector<std::string> bind_paths = {});
+std::unique_ptr<machine_port> make_machine_port(std::string engine_socket, std::vector<std::string> bind_paths = {});
 std::unique_ptr<console_port> make_console_port();
 clocks real_clocks();
 // An Engine that shuts down stops listening before it kills its containers. True also when that cannot be told (no unix

@@ -9,7 +9,7 @@
 #include <unordered_set>
 
 #include "integration/host/files.hpp"
-#include "integration/host/host_ports.hpp"
+#include "integration/host/port_probe.hpp"
 
 namespace zedops::host {
 namespace {

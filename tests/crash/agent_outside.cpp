@@ -21,8 +21,8 @@ msg::result<std::unique_ptr<docker::engine>> open_engine(const std::string& dock
   return crash::crashing_engine(std::move(*real), crash_plan::of_this_process());
 }
 
-std::unique_ptr<host_port> open_host(std::string engine_socket, std::vector<std::string> bind_paths) {
-  return crash::crashing_host(make_host_port(std::move(engine_socket), std::move(bind_paths)),
+std::unique_ptr<machine_port> open_host(std::string engine_socket, std::vector<std::string> bind_paths) {
+  return crash::crashing_host(make_machine_port(std::move(engine_socket), std::move(bind_paths)),
                               crash_plan::of_this_process());
 }
 

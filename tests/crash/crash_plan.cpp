@@ -26,7 +26,8 @@ class plan_lock {
  public:
   explicit plan_lock(const std::string& plan)
       : fd_(::open((plan + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    while (fd_ >= 0 && ::flock(fd_, LOCK_SH) < 0 && errno == EINTR) {}
+    while (fd_ >= 0 && ::flock(fd_, LOCK_SH) < 0 && errno == EINTR) {
+    }
   }
   ~plan_lock() {
     if (fd_ >= 0) ::close(fd_);

@@ -5,9 +5,9 @@
 namespace zedops::crash {
 namespace {
 
-class whole_host final : public agent::host_port {
+class whole_host final : public agent::machine_port {
  public:
-  whole_host(std::unique_ptr<agent::host_port> real, crash_plan& plan) : real_(std::move(real)), plan_(plan) {}
+  whole_host(std::unique_ptr<agent::machine_port> real, crash_plan& plan) : real_(std::move(real)), plan_(plan) {}
 
   host::data_report check(const host::check_request& r) override { return real_->check(r); }
   std::string owner_of_root(const std::string& path) override { return real_->owner_of_root(path); }
@@ -37,7 +37,7 @@ class whole_host final : public agent::host_port {
     return around("finish_copy", [&] { return real_->finish_copy(r); });
   }
   msg::result<void> check_bind(const std::string& path) override { return real_->check_bind(path); }
-  host::view view_of_ports() override { return real_->view_of_ports(); }
+  host::port_sight sight_of_ports() override { return real_->sight_of_ports(); }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& q) override {
     return real_->check_ports(q);
   }
@@ -51,13 +51,13 @@ class whole_host final : public agent::host_port {
     return done;
   }
 
-  std::unique_ptr<agent::host_port> real_;
+  std::unique_ptr<agent::machine_port> real_;
   crash_plan& plan_;
 };
 
 }  // namespace
 
-std::unique_ptr<agent::host_port> crashing_host(std::unique_ptr<agent::host_port> real, crash_plan& plan) {
+std::unique_ptr<agent::machine_port> crashing_host(std::unique_ptr<agent::machine_port> real, crash_plan& plan) {
   return std::make_unique<whole_host>(std::move(real), plan);
 }
 

@@ -7,6 +7,6 @@
 
 namespace zedops::crash {
 
-std::unique_ptr<agent::host_port> crashing_host(std::unique_ptr<agent::host_port> real, crash_plan& plan);
+std::unique_ptr<agent::machine_port> crashing_host(std::unique_ptr<agent::machine_port> real, crash_plan& plan);
 
 }  // namespace zedops::crash

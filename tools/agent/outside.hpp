@@ -9,6 +9,6 @@ namespace zedops::agent {
 
 msg::result<std::unique_ptr<store::store>> open_store(store::lmdb_options options);
 msg::result<std::unique_ptr<docker::engine>> open_engine(const std::string& docker_host);
-std::unique_ptr<host_port> open_host(std::string engine_socket, std::vector<std::string> bind_paths);
+std::unique_ptr<machine_port> open_host(std::string engine_socket, std::vector<std::string> bind_paths);
 
 }  // namespace zedops::agent

@@ -67,7 +67,7 @@ std::string hostname() {
 }
 
 // The agent's own data path: marked at first use, so that a disk that is not mounted is recognised later.
-void prepare_data_path(const std::string& path, agent_state& state, host_port& host) {
+void prepare_data_path(const std::string& path, agent_state& state, machine_port& host) {
   if (path.empty() || state.used_root(path)) return;
   auto made = host.prepare_root({path, state.id().value});
   auto kept = made ? state.remember_root(path) : result<void>{};
@@ -96,7 +96,7 @@ struct process::parts {
   std::unique_ptr<store::store> store;
   std::unique_ptr<agent_state> state;
   std::unique_ptr<docker::engine> engine;
-  std::unique_ptr<host_port> host;
+  std::unique_ptr<machine_port> host;
   std::unique_ptr<console_port> console;
   std::optional<engine_identity> engine_is;
   std::optional<step_env> env;

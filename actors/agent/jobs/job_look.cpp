@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "actors/agent/jobs/command_job.hpp"
+#include "actors/agent/observe/container_map.hpp"
 #include "actors/agent/observe/data_layouts.hpp"
-#include "actors/agent/observe/host_view.hpp"
 
 namespace zedops::agent {
 
@@ -19,7 +19,7 @@ known_server command_job::as_known() const { return {cmd_.server, counts_, cmd_.
 result<command_job::sighting> command_job::look() {
   auto listed = calls_.list({{label::managed, "true"}, {label::manager, manager_}, {label::server, cmd_.server.value}});
   if (!listed) return fail(std::move(listed.error()));
-  host_view view;
+  container_map view;
   view.set_manager(manager_);
   view.watch(as_known());
   std::vector<std::string> ids;

@@ -15,7 +15,7 @@ namespace zedops::agent {
 
 struct step_env {
   docker::engine& engine;
-  host_port& host;
+  machine_port& host;
   console_port& console;
   agent_state& state;
   clocks clock;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/agent/observe/host_view.hpp"
+#include "actors/agent/observe/container_map.hpp"
 #include "actors/agent/ports.hpp"
 #include "integration/docker/engine.hpp"
 
@@ -29,7 +29,7 @@ enum class depth { changed, all };  // which containers an inventory inspects: t
 
 struct observer_ports {
   docker::engine& engine;
-  host_port& host;
+  machine_port& host;
   worker_port& disks;                               // looks at data, by root
   std::function<void(std::function<void()>)> post;  // runs it in the owner's context, later
   std::function<void(msg::duration, std::function<void()>)> after;
@@ -45,7 +45,7 @@ class observer {
  public:
   explicit observer(observer_ports ports) : p_(std::move(ports)) {}
 
-  host_view& view() { return view_; }
+  container_map& view() { return view_; }
 
   void engine_up() { engine_ok_ = true; }
   // Looks in progress conclude nothing; a running inventory fails.
@@ -69,7 +69,7 @@ class observer {
     msg::server_id server;
     std::string hint;
     std::optional<std::string> again;  // hint of an event that came meanwhile
-    host_view::ticket ticket = 0;
+    container_map::ticket ticket = 0;
     std::optional<msg::result<docker::container_details>> seen;
     std::optional<data_look> data;
   };
@@ -103,9 +103,9 @@ class observer {
 
   // observer_round.cpp
   void begin_round();
-  void on_listed(uint64_t serial, host_view::ticket t, msg::result<std::vector<docker::container_summary>> listed);
+  void on_listed(uint64_t serial, container_map::ticket t, msg::result<std::vector<docker::container_summary>> listed);
   void pump_round();
-  void on_round_seen(uint64_t serial, host_view::ticket t, const std::string& id,
+  void on_round_seen(uint64_t serial, container_map::ticket t, const std::string& id,
                      msg::result<docker::container_details> seen);
   void begin_round_data();
   void finish_round();
@@ -113,7 +113,7 @@ class observer {
   void end_round(msg::inventory report);
 
   observer_ports p_;
-  host_view view_;
+  container_map view_;
   bool engine_ok_ = false, stale_ = false;
   std::optional<msg::error> problem_;
   uint64_t serial_ = 0;

@@ -34,7 +34,8 @@ void observer::begin_round() {
                             });
 }
 
-void observer::on_listed(uint64_t serial, host_view::ticket t, result<std::vector<docker::container_summary>> listed) {
+void observer::on_listed(uint64_t serial, container_map::ticket t,
+                         result<std::vector<docker::container_summary>> listed) {
   if (!round_ || round_->serial != serial) return;
   if (!listed) return fail_round(listed.error());
   std::vector<std::string> there;
@@ -72,7 +73,7 @@ void observer::pump_round() {
   if (r.listed && r.inspecting == 0 && r.to_inspect.empty() && r.roots_open == 0) finish_round();
 }
 
-void observer::on_round_seen(uint64_t serial, host_view::ticket t, const std::string& id,
+void observer::on_round_seen(uint64_t serial, container_map::ticket t, const std::string& id,
                              result<docker::container_details> seen) {
   if (!round_ || round_->serial != serial) return;
   --round_->inspecting;

@@ -109,7 +109,7 @@ void core_state::on_port_query(const port_query& q) {
         disks.run_for("ports", [this, q, &env, post, all = std::move(*all)] {
           port_answer out;
           out.request = q.request;
-          out.host_checked = env.host.view_of_ports().what == host::host_view::visible;
+          out.host_checked = env.host.sight_of_ports().what == host::visibility::visible;
           std::vector<host::port_query> asked;
           for (const auto& p : q.ports) asked.push_back({p.number, p.proto});
           const auto seen = env.host.check_ports(asked);

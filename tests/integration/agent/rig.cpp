@@ -38,9 +38,9 @@ rig::rig(const std::string& docker_host) : host_(docker_host) {
   cleanup_.emplace(*engine_, docker::labels{{agent::label::manager, manager_id_}});
   std::filesystem::create_directories(data_root());
   state_ = std::move(agent::agent_state::open(store_, 1, 2).value());
-  host_port_ = agent::make_host_port(host_.substr(7));
+  machine_ = agent::make_machine_port(host_.substr(7));
   console_ = agent::make_console_port();
-  env_.emplace(agent::step_env{*engine_, *host_port_, *console_, *state_, agent::real_clocks(), {}});
+  env_.emplace(agent::step_env{*engine_, *machine_, *console_, *state_, agent::real_clocks(), {}});
   link_.owner = this;
   auto deps = std::make_shared<agent::core_deps>(
       agent::core_deps{link_, *env_, {lanes_, disks_, slow_, keeper_}, {}, {}, {}, {}, {}});

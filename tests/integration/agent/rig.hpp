@@ -77,7 +77,7 @@ class rig {
   std::optional<cleanup> cleanup_;
   store::memory_store store_;
   std::unique_ptr<agent::agent_state> state_;
-  std::unique_ptr<agent::host_port> host_port_;
+  std::unique_ptr<agent::machine_port> machine_;
   std::unique_ptr<agent::console_port> console_;
   std::optional<agent::step_env> env_;
   to_test link_;

@@ -17,7 +17,7 @@ namespace zedops::test {
 
 using namespace std::chrono_literals;
 
-struct fake_host final : agent::host_port {
+struct fake_host final : agent::machine_port {
   const fake_docker* docker = nullptr;          // its running containers hold their ports
   std::map<std::string, msg::data_state> data;  // by server name; else absent
   bool mounted = true;
@@ -76,7 +76,7 @@ struct fake_host final : agent::host_port {
     copy = host::copy_stage::none;
     return {};
   }
-  host::view view_of_ports() override { return {host::host_view::visible, {}}; }
+  host::port_sight sight_of_ports() override { return {host::visibility::visible, {}}; }
   std::vector<host::port_report> check_ports(const std::vector<host::port_query>& all) override {
     std::vector<host::port_report> out;
     for (auto& q : all) {

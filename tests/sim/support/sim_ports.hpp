@@ -8,7 +8,7 @@ namespace zedops::sim {
 
 namespace disk = zedops::host;  // `host` is the simulated one here
 
-struct sim_disk final : agent::host_port {
+struct sim_disk final : agent::machine_port {
   process_time& time;
   sim::host& on;
   sim_disk(process_time& t, sim::host& h) : time(t), on(h) {}
@@ -103,7 +103,7 @@ struct sim_disk final : agent::host_port {
       on.moved_away.insert(r.name);  // the tree of that name is the copy now; the next removal is the original's
     return {};
   }
-  disk::view view_of_ports() override { return {disk::host_view::visible, {}}; }
+  disk::port_sight sight_of_ports() override { return {disk::visibility::visible, {}}; }
   std::vector<disk::port_report> check_ports(const std::vector<disk::port_query>& all) override {
     std::vector<disk::port_report> out;
     for (const auto& q : all) out.push_back({q.port, q.proto, disk::port_state::free, {}});

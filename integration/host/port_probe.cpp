@@ -1,4 +1,4 @@
-#include "integration/host/host_ports.hpp"
+#include "integration/host/port_probe.hpp"
 
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -60,10 +60,10 @@ port_report judge(port_query query, const tables& seen, std::vector<uint64_t>& h
 
 }  // namespace
 
-std::vector<port_report> check_ports(const std::vector<port_query>& queries, const view& host) {
+std::vector<port_report> check_ports(const std::vector<port_query>& queries, const port_sight& host) {
   std::vector<port_report> reports;
   reports.reserve(queries.size());
-  if (host.what == host_view::hidden) {
+  if (host.what == visibility::hidden) {
     for (auto query : queries) reports.push_back({query.port, query.proto, port_state::unknown, host.why});
     return reports;
   }

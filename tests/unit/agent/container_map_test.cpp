@@ -1,4 +1,4 @@
-#include "actors/agent/observe/host_view.hpp"
+#include "actors/agent/observe/container_map.hpp"
 
 #include <rapidcheck.h>
 
@@ -30,8 +30,8 @@ container_view container(const std::string& id, const std::string& name, labels 
   return v;
 }
 
-host_view view(std::vector<known_server> servers = {{{"s1"}, "c1", "box-1", {}}}) {
-  host_view v;
+container_map view(std::vector<known_server> servers = {{{"s1"}, "c1", "box-1", {}}}) {
+  container_map v;
   v.set_manager("m1");
   v.replace_servers(std::move(servers));
   return v;
@@ -167,7 +167,7 @@ TEST_CASE("host view: answers may overtake each other, the look that was asked f
   REQUIRE(rc::check("any order of arrival ends in the same view", [] {
     auto v = view({{{"s0"}, "", "n0", {}}, {{"s1"}, "", "n1", {}}});
     struct look {
-      host_view::ticket ticket;
+      container_map::ticket ticket;
       std::string id;
       std::optional<container_view> seen;
     };

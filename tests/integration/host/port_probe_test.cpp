@@ -1,4 +1,4 @@
-#include "integration/host/host_ports.hpp"
+#include "integration/host/port_probe.hpp"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -9,8 +9,8 @@
 #include "tests/integration/host/disk.hpp"
 
 using namespace zedops;
-using host::host_view;
 using host::port_state;
+using host::visibility;
 using msg::protocol;
 
 namespace {
@@ -46,7 +46,7 @@ struct holder {
   holder& operator=(const holder&) = delete;
 };
 
-const host::view visible{host_view::visible, {}};
+const host::port_sight visible{visibility::visible, {}};
 
 host::port_report ask(uint16_t port, protocol proto) { return host::check_ports({{port, proto}}, visible).at(0); }
 
@@ -125,8 +125,8 @@ TEST_CASE("ports: in a network namespace of its own the host check says so", "[i
   if (!test::is_root()) return;
   CHECK(test::in_child([]() -> std::string {
           if (::unshare(CLONE_NEWNET) != 0) return "no network namespace";
-          auto seen = host::view_of_host();
-          if (seen.what != host_view::hidden) return "believes to see the host";
+          auto seen = host::sight_of_ports();
+          if (seen.what != visibility::hidden) return "believes to see the host";
           auto report = host::check_ports({{16261, protocol::udp}}, seen).at(0);
           if (report.state != port_state::unknown) return "claims to know";
           return report.by.find("host check unavailable") == 0 ? "" : report.by;
@@ -143,10 +143,10 @@ TEST_CASE("ports: what counts is the namespace of the Engine's process", "[integ
   std::memcpy(address.sun_path, path.data(), path.size());
   REQUIRE(::bind(engine, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   REQUIRE(::listen(engine, 8) == 0);
-  CHECK(host::view_of_host(path).what == host_view::visible);
+  CHECK(host::sight_of_ports(path).what == visibility::visible);
   auto from_elsewhere = test::in_child([&]() -> std::string {
     if (::unshare(CLONE_NEWNET) != 0) return "no network namespace";
-    return host::view_of_host(path).what == host_view::hidden ? "" : "believes to see the Engine's ports";
+    return host::sight_of_ports(path).what == visibility::hidden ? "" : "believes to see the Engine's ports";
   });
   // An Engine in a namespace of its own, and the agent beside it: that is its host, although not the machine's.
   auto beside = test::in_child([&]() -> std::string {
@@ -156,7 +156,7 @@ TEST_CASE("ports: what counts is the namespace of the Engine's process", "[integ
     std::memcpy(address.sun_path, own.data(), own.size());
     if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(fd, 8) != 0)
       return "no socket";
-    return host::view_of_host(own).what == host_view::visible ? "" : "does not see its own Engine";
+    return host::sight_of_ports(own).what == visibility::visible ? "" : "does not see its own Engine";
   });
   ::close(engine);
   CHECK(from_elsewhere == "");

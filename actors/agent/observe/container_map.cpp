@@ -1,4 +1,4 @@
-#include "actors/agent/observe/host_view.hpp"
+#include "actors/agent/observe/container_map.hpp"
 
 #include <algorithm>
 #include <set>
@@ -7,14 +7,14 @@ namespace zedops::agent {
 
 using namespace msg;
 
-void host_view::replace_servers(std::vector<known_server> servers) {
+void container_map::replace_servers(std::vector<known_server> servers) {
   servers_.clear();
   by_recorded_id_.clear();
   by_name_.clear();
   for (auto& s : servers) watch(std::move(s));
 }
 
-void host_view::watch(known_server server) {
+void container_map::watch(known_server server) {
   forget(server.id);
   if (!server.container_id.empty()) by_recorded_id_[server.container_id] = server.id;
   if (!server.container_name.empty()) by_name_[server.container_name] = server.id;
@@ -22,7 +22,7 @@ void host_view::watch(known_server server) {
   servers_[std::move(id)] = std::move(server);
 }
 
-void host_view::forget(const server_id& id) {
+void container_map::forget(const server_id& id) {
   auto i = servers_.find(id);
   if (i == servers_.end()) return;
   auto drop_index = [&](auto& index, const std::string& key) {
@@ -33,7 +33,7 @@ void host_view::forget(const server_id& id) {
   servers_.erase(i);
 }
 
-void host_view::bind(const server_id& id, const std::string& container_id) {
+void container_map::bind(const server_id& id, const std::string& container_id) {
   auto i = servers_.find(id);
   if (i == servers_.end() || i->second.container_id == container_id) return;
   auto server = i->second;
@@ -41,12 +41,12 @@ void host_view::bind(const server_id& id, const std::string& container_id) {
   watch(std::move(server));
 }
 
-const known_server* host_view::server(const server_id& id) const {
+const known_server* container_map::server(const server_id& id) const {
   auto i = servers_.find(id);
   return i == servers_.end() ? nullptr : &i->second;
 }
 
-bool host_view::put(container_view seen, ticket t) {
+bool container_map::put(container_view seen, ticket t) {
   auto& e = containers_[seen.id];
   if (e.seen > t) return false;
   e.seen = t;
@@ -63,7 +63,7 @@ bool host_view::put(container_view seen, ticket t) {
   return true;
 }
 
-bool host_view::drop(const std::string& container_id, ticket t) {
+bool container_map::drop(const std::string& container_id, ticket t) {
   auto i = containers_.find(container_id);
   if (i == containers_.end()) {
     containers_[container_id] = {std::nullopt, t};
@@ -88,7 +88,7 @@ bool host_view::drop(const std::string& container_id, ticket t) {
 
 // An answer that was on its way when its container vanished arrives soon or never; a thousand removals later it is
 // never.
-void host_view::forget_old_graves() {
+void container_map::forget_old_graves() {
   if (containers_.size() <= graves_max) return;
   size_t graves = 0;
   for (const auto& [id, e] : containers_) graves += e.view ? 0 : 1;
@@ -97,7 +97,7 @@ void host_view::forget_old_graves() {
   std::erase_if(containers_, [&](const auto& kv) { return !kv.second.view && kv.second.seen < horizon; });
 }
 
-void host_view::keep_only(const std::vector<std::string>& ids, ticket t) {
+void container_map::keep_only(const std::vector<std::string>& ids, ticket t) {
   const std::set<std::string_view> listed(ids.begin(), ids.end());
   std::vector<std::string> gone;
   for (const auto& [id, e] : containers_)
@@ -105,12 +105,12 @@ void host_view::keep_only(const std::vector<std::string>& ids, ticket t) {
   for (const auto& id : gone) drop(id, t);
 }
 
-const container_view* host_view::container(const std::string& id) const {
+const container_view* container_map::container(const std::string& id) const {
   auto i = containers_.find(id);
   return i == containers_.end() || !i->second.view ? nullptr : &*i->second.view;
 }
 
-std::optional<server_id> host_view::server_of(const container_view& c) const {
+std::optional<server_id> container_map::server_of(const container_view& c) const {
   if (auto i = by_recorded_id_.find(c.id); i != by_recorded_id_.end()) return i->second;
   if (!is_ours(c.labels, manager_)) return std::nullopt;
   if (auto owner = value_of(c.labels, label::server); !owner.empty()) return server_id{std::string(owner)};
@@ -118,7 +118,7 @@ std::optional<server_id> host_view::server_of(const container_view& c) const {
   return std::nullopt;
 }
 
-host_view::claims host_view::claims_for(const known_server& s) const {
+container_map::claims container_map::claims_for(const known_server& s) const {
   claims out;
   auto add = [&](const std::string& id) {
     const auto* c = container(id);
@@ -139,7 +139,7 @@ host_view::claims host_view::claims_for(const known_server& s) const {
 }
 
 // Lower is better. A recorded one that a replacement has set aside counts less than a successor that lives.
-int host_view::rank(const container_view& c, const known_server& s) const {
+int container_map::rank(const container_view& c, const known_server& s) const {
   const bool recorded = c.id == s.container_id;
   const bool aside = is_set_aside(c.name);
   if (recorded && !aside) return 0;
@@ -151,7 +151,7 @@ int host_view::rank(const container_view& c, const known_server& s) const {
   return 3 + (named ? 0 : 4) + (aside ? 2 : 0) + (alive ? 0 : 1);
 }
 
-std::string host_view::drift_of(const container_view& c, const known_server& s) const {
+std::string container_map::drift_of(const container_view& c, const known_server& s) const {
   std::string out;
   auto say = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
   if (!s.container_name.empty() && c.name != s.container_name) say("renamed to " + c.name);
@@ -167,7 +167,7 @@ std::string host_view::drift_of(const container_view& c, const known_server& s) 
   return out;
 }
 
-observation host_view::observe(const server_id& id) const {
+observation container_map::observe(const server_id& id) const {
   observation o;
   o.server = id;
   auto known = server(id);
@@ -193,7 +193,7 @@ observation host_view::observe(const server_id& id) const {
   return o;
 }
 
-std::vector<container_view> host_view::unclaimed() const {
+std::vector<container_view> container_map::unclaimed() const {
   std::vector<container_view> out;
   for (const auto& [id, e] : containers_) {
     if (!e.view || !is_ours(e.view->labels, manager_)) continue;

@@ -1,7 +1,7 @@
 // Which ports something on this host holds already. Blocking, milliseconds; for worker threads.
 //
 // Two looks per port: the kernel's tables of sockets, and a real bind on the IPv4 any-address. Both tell of the network
-// namespace this process is in, which is the host's only if the Engine publishes ports in it: see view_of_host.
+// namespace this process is in, which is the host's only if the Engine publishes ports in it: see sight_of_ports.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -28,18 +28,18 @@ struct port_report {
   std::string by;  // taken: "pid 812 (nginx)" or the error of bind; unknown: why
 };
 
-enum class host_view { visible, hidden };
+enum class visibility { visible, hidden };
 
-struct view {
-  host_view what = host_view::hidden;
+struct port_sight {
+  visibility what = visibility::hidden;
   std::string why;  // for hidden: "host check unavailable: ..."
 };
 
 // Whether this process shares the network namespace of the Engine that listens on the given Unix socket. Without a
 // socket, or when the Engine's process cannot be seen (the agent is in a container): whether it is the initial one.
-view view_of_host(const std::string& engine_socket = {});
+port_sight sight_of_ports(const std::string& engine_socket = {});
 
 // In the order of the queries. When the host is hidden, every port is unknown.
-std::vector<port_report> check_ports(const std::vector<port_query>& queries, const view& host);
+std::vector<port_report> check_ports(const std::vector<port_query>& queries, const port_sight& host);
 
 }  // namespace zedops::host

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "integration/host/files.hpp"
-#include "integration/host/host_ports.hpp"
+#include "integration/host/port_probe.hpp"
 
 namespace zedops::host {
 namespace {
@@ -45,11 +45,11 @@ bool in_initial_network() { return ::access("/proc/sys/net/core/netdev_max_backl
 
 }  // namespace
 
-view view_of_host(const std::string& engine_socket) {
+port_sight sight_of_ports(const std::string& engine_socket) {
   if (auto pid = listener_of(engine_socket); pid && *pid > 0)
     if (auto same = same_network_as(*pid))
-      return *same ? view{host_view::visible, {}} : view{host_view::hidden, hidden_why};
-  return in_initial_network() ? view{host_view::visible, {}} : view{host_view::hidden, hidden_why};
+      return *same ? port_sight{visibility::visible, {}} : port_sight{visibility::hidden, hidden_why};
+  return in_initial_network() ? port_sight{visibility::visible, {}} : port_sight{visibility::hidden, hidden_why};
 }
 
 }  // namespace zedops::host

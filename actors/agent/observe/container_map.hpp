@@ -19,7 +19,7 @@
 
 namespace zedops::agent {
 
-class host_view {
+class container_map {
  public:
   using ticket = uint64_t;
 
