@@ -53,7 +53,7 @@ struct gateway_state {
   std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
   std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
   std::unordered_map<std::string, int> by_registry;                   // requests on their way through it, by server
-  asking_clients asking;                                              // questions to agents, and cancellations
+  asking_clients asking;  // questions to agents, cancellations, large ones that wait
   refusal_log refusals;
   large_requests large;
   ordered_ids operation_ids{'o'};
@@ -69,10 +69,13 @@ struct gateway_state {
 
   // Large ones wait their turn.
   void take(client_call& call) {
+    const std::pair key{call.who.routing_id, call.who.request_id};
+    if (call.paced) asking.erase(key);
     const auto wait = call.paced ? std::chrono::milliseconds{0} : large.admit(call.body.size(), self->clock().now());
     if (!wait) return answer_error(*world, call.who, wait.error());
     if (*wait == std::chrono::milliseconds{0}) return handle(call);
     call.paced = true;
+    asking[key] = 1;
     if (call.deadline) *call.deadline = std::max(*call.deadline - *wait, duration{1});
     self->delayed_send(self, *wait, std::move(call));
   }

@@ -220,6 +220,15 @@ TEST_CASE_METHOD(stage, "an orderly stop answers everyone", "[sim][manager]") {
   settle();
   auto late = send("server.restart", restart_server{"pz1"});
   auto watch = send("op.wait", wait_operation{server("pz1").op ? server("pz1").op->id.value : ""});
+  auto large = a_server("large", "alpha");
+  for (int k = 0; k < 7; ++k) large.config["KEY" + std::to_string(k)] = std::string(32'000, 'v');
+  std::vector<std::string> asked{waiting, data, late, watch};
+  for (int i = 0; i < 8; ++i) {
+    large.name = "large" + std::to_string(i);
+    asked.push_back(send("server.create", large));
+  }
+  settle();
+  REQUIRE_FALSE(answered(asked.back()));  // it waits its turn
   stop_manager();
-  for (const auto& r : {waiting, data, late, watch}) CHECK(answered(r));
+  for (const auto& r : asked) CHECK(answered(r));
 }
