@@ -39,10 +39,10 @@ constexpr blamed fields[] = {
     {"ignal", "--stop-signal"},
     {"mount", "--bind or the template's [[dir]]"},
     {"bind", "--bind or the template's [[dir]]"},
-    {"port", "--port"},
+    {" port", "--port"},  // and not "supported"
     {"IP address", "--port"},
     {"working directory", "--workdir"},
-    {"user", "--user"},
+    {"find user", "--user"},
     {"label", "--label"},
     {"environment", "--env"},
     {"reference format", "--image and --tag"},

@@ -40,6 +40,21 @@ TEST_CASE("refusal: each known text of the Engine has its own code, and every on
   }
 }
 
+TEST_CASE("refusal: what the Engine does not like of a container names the flag to correct", "[unit][docker]") {
+  const auto hint = [](std::string_view text) { return refusal("cannot create container x", 400, text).hint; };
+  const auto names = [&](std::string_view text, const char* flag) {
+    return hint(text).find(flag) != std::string::npos;
+  };
+  CHECK(names("Minimum memory limit allowed is 6MB", "--memory"));
+  CHECK(names("Range of CPUs is from 0.01 to 2.00", "--cpus"));
+  CHECK(names("unknown log opt 'x' for json-file log driver", "--log-opt"));
+  CHECK(names("No command specified", "--entrypoint"));
+  CHECK(names("invalid reference format", "--image"));
+  CHECK(names("invalid mount config for type \"bind\": field Target must not be empty", "--bind"));
+  CHECK(names("invalid published port", "--port"));
+  CHECK_FALSE(names("this is not supported here", "--"));
+}
+
 TEST_CASE("refusal: an Engine that is not there was asked nothing, one that hung up may have done it",
           "[unit][docker][fc-61]") {
   const auto gone = no_engine("unix:///run/docker.sock", "Connection refused");
