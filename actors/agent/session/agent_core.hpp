@@ -14,8 +14,8 @@
 namespace zedops::agent {
 
 inline constexpr std::chrono::seconds tick_every{1};
-inline constexpr std::chrono::seconds manager_silence_max{
-    10};                                                     // then hello again: the manager pings every three seconds
+// Then hello again: the manager pings every three seconds.
+inline constexpr std::chrono::seconds manager_silence_max{10};
 inline constexpr std::chrono::seconds refused_pause{5};      // before the next hello after a refusal
 inline constexpr std::chrono::seconds alone_look_every{30};  // an inventory without a manager that asks for it
 inline constexpr size_t incidents_told_max = 100;            // at once

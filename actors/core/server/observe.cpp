@@ -78,7 +78,7 @@ server_observed observed_now(const server& s, const observation& o) {
   f.data = o.data == data_state::unknown ? s.data : o.data;
   f.data_bytes = o.data_bytes ? o.data_bytes : (f.data == s.data ? s.data_bytes : std::nullopt);
   f.stale = o.data == data_state::unknown || o.container == presence::unknown;
-  f.data_problem = o.data == data_state::unknown ? o.data_problem : std::string{};
+  f.data_problem = o.data == data_state::unknown ? o.data_problem.substr(0, problem_bytes_max) : std::string{};
   f.observed_at = o.observed_at;
   return f;
 }

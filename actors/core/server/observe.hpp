@@ -7,6 +7,8 @@ namespace zedops::core {
 // The status that an observation proves, given the status so far; the same when it proves nothing.
 msg::server_status status_seen(const msg::server& s, const msg::observation& o);
 
+inline constexpr size_t problem_bytes_max = 1'024;  // of why something could not be looked at; the rest is cut
+
 // What the record says already.
 msg::server_observed as_known(const msg::server& s);
 

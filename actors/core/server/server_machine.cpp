@@ -144,7 +144,7 @@ decision decide_data_seen(const server& s, const data_seen& in, const context& c
   if (s.id.empty() || s.op || s.status == server_status::purged) return d;
   auto seen = as_known(s);
   seen.stale = in.data == data_state::unknown;
-  seen.data_problem = seen.stale ? in.problem : std::string{};
+  seen.data_problem = seen.stale ? in.problem.substr(0, problem_bytes_max) : std::string{};
   if (!seen.stale) seen.data = in.data;
   seen.data_bytes = in.bytes ? in.bytes : seen.data == s.data ? s.data_bytes : std::nullopt;
   seen.observed_at = cx.now;

@@ -10,6 +10,7 @@ using namespace msg;
 
 namespace {
 constexpr auto touch_every = std::chrono::milliseconds(500);
+constexpr size_t engine_problem_max = 1'024;  // bytes that are kept of it
 // Sessions are numbered below the term.
 constexpr uint64_t term_max = uint64_t{1} << 39;
 
@@ -76,7 +77,7 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
   if (const auto* m = std::get_if<heartbeat>(&what)) {
     said.nonce = m->nonce;
     said.engine_ok = m->engine_ok;
-    said.engine_problem = m->engine_ok ? std::string{} : m->engine_problem;
+    said.engine_problem = m->engine_ok ? std::string{} : m->engine_problem.substr(0, engine_problem_max);
     const auto* live = session.online();
     if (live && live->routing_id == routing_id && m->engine_ok != live->greeting.engine_ok)
       config::log_event(m->engine_ok ? log_level::info : log_level::warn, m->engine_ok ? "engine.back" : "engine.lost",

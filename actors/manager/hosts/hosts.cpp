@@ -95,7 +95,8 @@ struct hosts_state {
                       std::to_string(link_version),
                   "install the same version on both ends");
     if (auto ok = check_agent_name(h.name); !ok) return fail(ok.error());
-    for (const auto* text : {&h.instance, &h.hostname, &h.data_path, &h.software, &h.engine_version, &h.api_version})
+    for (const auto* text :
+         {&h.instance, &h.hostname, &h.data_path, &h.software, &h.engine_version, &h.api_version, &h.engine_problem})
       if (text->size() > hello_text_max)
         return fail(ec::too_large, "this agent says more than " + std::to_string(hello_text_max) + " bytes of itself",
                     "check its settings and its host's name");

@@ -45,6 +45,11 @@ TEST_CASE("sync: why data cannot be looked at, and since when, stands beside wha
   x.see(blind);
   CHECK(x.s.data_problem == "another reason");
   CHECK(x.s.data_problem_since == since);
+  SECTION("not more than anybody reads") {
+    blind.data_problem = std::string(100'000, 'x');
+    x.see(blind);
+    CHECK(x.s.data_problem.size() == problem_bytes_max);
+  }
   SECTION("until it is seen again") {
     x.see(saw(container_state::running));
     CHECK(x.s.data_problem.empty());
