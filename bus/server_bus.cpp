@@ -272,7 +272,7 @@ void server_bus::impl::accept(entrance& from, detail::incoming in) {
     auto parsed = parse_request(std::move(in.parts));
     if (!parsed) return refuse(from, std::move(routing_id), std::move(request_id), std::move(parsed.error()));
     ++count.requests;
-    listener.on_request({std::move(*parsed), std::move(routing_id), credit(from.pool)});
+    listener.on_request({std::move(*parsed), std::move(routing_id), std::move(in.address), credit(from.pool)});
   } else {
     auto parsed = parse_agent_message(std::move(in.parts));
     if (!parsed) return refuse(from, std::move(routing_id), std::move(request_id), std::move(parsed.error()));

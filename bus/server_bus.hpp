@@ -22,8 +22,8 @@ struct server_bus_limits {
   size_t inbound_max = 4'096;            // credits per door: messages handed to the listener and not yet let go
   int peer_queue_max = 1'000;            // ZeroMQ's high-water mark, messages per peer and direction
   int subscriber_queue_max = 10'000;     // the same for watchers of events; beyond it a slow one loses events
-  size_t watcher_topics_max = 1'000;        // of one watcher of events; beyond it its connection is closed
-  size_t topic_bytes_max = 512u << 10;      // of all topics that are watched; the same
+  size_t watcher_topics_max = 1'000;     // of one watcher of events; beyond it its connection is closed
+  size_t topic_bytes_max = 512u << 10;   // of all topics that are watched; the same
   size_t bad_lines_per_second_max = 5;   // how many bad messages per door ask for a log line
 };
 
@@ -37,7 +37,8 @@ struct server_bus_options {
 };
 
 struct client_request : request {
-  std::string routing_id;  // of the connection: the address of the replies
+  std::string routing_id;  // of the connection: where replies go
+  std::string address;     // of the sender, as ZeroMQ has it from the kernel: "host:uid:gid:pid" for a socket file
   credit token;
 };
 

@@ -103,7 +103,6 @@ struct shared {
   msg::time_point started_at{};
   rt::wall_clock& clock;
   rt::randomness& random;
-  rt::client_port& clients;
   rt::agent_port& agents;
   rt::event_port& events;
   server_book actors{};

@@ -91,7 +91,8 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
 node::~node() { stop(); }
 
 void node::request(rt::client_call call) {
-  const bool reads = is_read(call.verb);
+  call.row = msg::find_verb(call.verb);
+  const bool reads = call.row != msg::verb_not_found && msg::verb_table[call.row].served == msg::served_by::records;
   count_in(reads ? world_.load.reader : world_.load.gateway, reads ? "reader" : "gateway");
   caf::anon_send(reads ? to_->reader : to_->gateway, std::move(call));
 }
@@ -105,6 +106,7 @@ void node::count_in(queue_gauge& queue, const char* name) {
 }
 void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)); }
 void node::client_lost(rt::peer_lost what) { caf::anon_send(to_->hub, std::move(what)); }
+void node::follow(rt::follow_events what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }
 
 void node::stop() {

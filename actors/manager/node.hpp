@@ -20,11 +20,12 @@ class node {
        std::function<void()> drive = {});
   ~node();
 
-  // From the bus; thread-safe.
+  // From doors; thread-safe.
   void request(rt::client_call call);
   void said(rt::agent_said what);
   void lost(rt::peer_lost what);         // an agent's connection
-  void client_lost(rt::peer_lost what);  // one that waited for an answer
+  void client_lost(rt::peer_lost what);  // one that waited for an answer, or followed events
+  void follow(rt::follow_events what);   // until the client is lost, or too slow
 
   // Starts the actors of all known servers in the background; reads are answered without them.
   void warm_up();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/core/server/server_machine.hpp"
+#include "actors/runtime/ports.hpp"
 #include "messages/facts.hpp"
 #include "messages/link.hpp"
 
@@ -52,22 +53,25 @@ using journal_actor = caf::typed_actor<caf::replies_to<commit>::with<committed>,
 struct published {
   std::vector<std::shared_ptr<const msg::log_entry>> entries;  // in the order of their numbers
 };
-struct peer {  // one request of one client
-  std::string routing_id;
-  std::string request_id;
-};
 struct watch_operation {
   msg::operation_id op;
   peer who;
   bool bare = false;  // answer with the operation alone (op.wait), not with operation and server
 };
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
+struct follow_events {  // answered with `accepted` and an empty page whose cursor is the newest event, then one `item`
+                        // each
+  peer who;
+  std::string subject{};  // prefixes; empty: all
+  std::string type{};
+};
 struct peer_lost {  // a connection of a client, or of an agent, is not there any more
   std::string routing_id;
+  door* via = nullptr;  // of a client
 };
-using hub_actor =
-    caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<watch_operation>, caf::reacts_to<peer_lost>,
-                     caf::reacts_to<tick_atom>>;  // INTERNAL: those who wait are told where it stands
+using hub_actor = caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<watch_operation>,
+                                   caf::reacts_to<follow_events>, caf::reacts_to<peer_lost>,
+                                   caf::reacts_to<tick_atom>>;  // INTERNAL: those who wait are told where it stands
 
 // ---- server: one actor per server ----
 struct server_call {
@@ -143,13 +147,15 @@ using hosts_actor = caf::typed_actor<caf::reacts_to<agent_said>, caf::reacts_to<
 // ---- gateway: requests of clients ----
 struct client_call {
   peer who;
+  std::shared_ptr<const msg::principal> by;
   std::string verb;
   std::string idempotency_key;
   std::optional<msg::duration> deadline;
   std::string options;
   std::string body;
-  std::shared_ptr<void> credit;  // let go when answered: bounds what is in flight
-  bool paced = false;            // it has waited its turn among large ones
+  std::shared_ptr<void> credit;      // let go when answered: bounds what is in flight
+  bool paced = false;                // it has waited its turn among large ones
+  size_t row = msg::verb_not_found;  // of the verb in the table; the node looks it up
 };
 using gateway_actor = caf::typed_actor<caf::reacts_to<client_call>>;
 
@@ -164,6 +170,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::expect_commits)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::raise_term)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::watch_operation)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::follow_events)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_reply)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::agent_said)

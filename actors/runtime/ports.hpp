@@ -9,13 +9,25 @@
 
 namespace zedops::rt {
 
-enum class answer { accepted, progress, result, error };
+// item: one of a stream, e.g. an event that is followed. result and error are the last of a request.
+enum class answer { accepted, progress, item, result, error };
+
+class door;
+struct peer {  // one request of one client
+  door* via = nullptr;
+  std::string connection;
+  std::string request;
+  friend auto operator<=>(const peer&, const peer&) = default;
+};
 
 // All are called from any thread, never block, and say false when the peer is gone or its queue is full.
-class client_port {
+
+// How clients come in. A door reads requests, says who is behind each (client_call::by), gives them to the node, brings
+// back the answers, and tells the node of connections that have gone. It outlives the node.
+class door {
  public:
-  virtual ~client_port() = default;
-  virtual bool reply(const std::string& routing_id, const std::string& request_id, answer kind, std::string body) = 0;
+  virtual ~door() = default;
+  virtual bool reply(const peer& to, answer kind, std::string body) = 0;
 };
 
 class agent_port {
@@ -28,6 +40,7 @@ struct public_event {
   std::string topic;
   uint64_t seq = 0;
   std::string body;
+  std::string_view type{};  // static
 };
 class event_port {
  public:

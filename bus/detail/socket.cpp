@@ -43,7 +43,10 @@ std::optional<incoming> receive_frames(zmq::socket_t& socket, size_t count_max) 
     } else {
       in.oversized = true;
     }
-    if (!part.more()) return in;
+    if (!part.more()) {
+      if (const char* address = zmq_msg_gets(part.handle(), "Peer-Address")) in.address = address;
+      return in;
+    }
     // The rest of a message is always there; a failure means that the context ends.
     if (zmq_msg_recv(part.handle(), socket.handle(), 0) < 0) return std::nullopt;
   }

@@ -29,6 +29,7 @@ sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const fra
 
 struct incoming {
   frames parts;
+  std::string address;     // of the peer, as ZeroMQ tells it; may be empty
   bool oversized = false;  // more frames than count_max; the rest was read and dropped
 };
 // Nothing when no message waits.

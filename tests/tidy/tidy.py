@@ -124,7 +124,7 @@ def check_operations(root):
             yield f"messages/requests.hpp: operation {kind} has no struct {struct}"
         if not re.search(r"\b" + struct + r"\b", variant):
             yield f"messages/requests.hpp: {struct} is not in server_request"
-        if not re.search(r"operation_row\{op_kind::" + kind + r"\b", table):
+        if not re.search(r"verb_row\{[^{}]*op_kind::" + kind + r"\b", table):
             yield f"messages/operations.hpp: operation {kind} has no row"
         if not re.search(r"operator\(\)\(const " + struct + r"&", decide):
             yield f"actors/core/server/decide_request.cpp: no overload for {struct}"

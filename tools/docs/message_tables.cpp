@@ -100,7 +100,7 @@ struct read_bodies {
   std::string (*body)(book&);
   std::string (*reply)(book&);
 };
-// In the order of the table of reads.
+// In the order of the table of verbs.
 constexpr std::array reads = {
     read_bodies{"server.ls", link<list_servers>, link<server_list>},
     read_bodies{"server.get", link<get_server>, link<server_view>},
@@ -126,18 +126,18 @@ constexpr std::array reads = {
 };
 static_assert(
     [] {
-      if (reads.size() != read_table.size()) return false;
+      if (reads.size() != other_verbs.size()) return false;
       for (size_t i = 0; i < reads.size(); ++i)
-        if (reads[i].verb != read_table[i].verb) return false;
+        if (reads[i].verb != other_verbs[i].verb) return false;
       return true;
     }(),
-    "every verb of the table of reads names its body and its reply here, in the same order");
+    "every verb that is no operation names its body and its reply here, in the same order");
 
 template <size_t... I>
 std::string operation_rows(book& b, std::index_sequence<I...>) {
   std::string out;
-  auto row = [&]<class T>(const operation_row& r, const T*) {
-    out += fmt::format("| `server.{}` | {} | {} | {} | {} | {} |\n", r.verb, link<T>(b), name_of(r.risk),
+  auto row = [&]<class T>(const verb_row& r, const T*) {
+    out += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", r.verb, link<T>(b), name_of(r.risk),
                        r.allowed ? states_text(r.allowed) : "no server of that name", name_of(r.offline), r.help);
   };
   (row(operation_table[I], static_cast<const std::variant_alternative_t<I, server_request>*>(nullptr)), ...);
@@ -157,7 +157,7 @@ std::string verbs(book& b) {
       "\n### Reads and questions\n\n| verb | body | result | meaning |\n|---|---|---|---|\n";
   for (size_t i = 0; i < reads.size(); ++i)
     out += fmt::format("| `{}` | {} | {} | {} |\n", reads[i].verb, reads[i].body(b), reads[i].reply(b),
-                       read_table[i].help);
+                       other_verbs[i].help);
   return out;
 }
 

@@ -120,7 +120,6 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .epoch = epoch,
                         .clock = clock,
                         .random = random,
-                        .clients = bridge,
                         .agents = bridge,
                         .events = bridge};
   for (auto& t : *files) {

@@ -25,25 +25,25 @@ void bus_bridge::close(std::chrono::milliseconds deadline) {
   bus_->stop(deadline);
 }
 
-bool bus_bridge::reply(const std::string& routing_id, const std::string& request_id, rt::answer kind,
-                       std::string body) {
+bool bus_bridge::reply(const rt::peer& to, rt::answer kind, std::string body) {
   auto* b = open_.load();
   if (!b) return false;
   bus::reply r;
   switch (kind) {
     case rt::answer::accepted: r.kind = bus::reply_kind::accepted; break;
     case rt::answer::progress: r.kind = bus::reply_kind::progress; break;
+    case rt::answer::item: r.kind = bus::reply_kind::chunk; break;
     case rt::answer::result: r.kind = bus::reply_kind::result; break;
     case rt::answer::error: r.kind = bus::reply_kind::error; break;
   }
-  r.request_id = request_id;
+  r.request_id = to.request;
   if (body.size() > bus::body_max) {
     const msg::error e{msg::ec::too_large, "the answer is larger than a message may be", "ask for smaller pages", {}};
     r.kind = bus::reply_kind::error;
     body = msg::pack_map(e);
   }
   r.body = std::move(body);
-  return b->send(bus::door::clients, routing_id, bus::encode(std::move(r)));
+  return b->send(bus::door::clients, to.connection, bus::encode(std::move(r)));
 }
 
 bool bus_bridge::send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) {
@@ -92,9 +92,20 @@ std::map<std::string, uint64_t> bus_bridge::counters() const {
           {"bus_subscriptions", s.subscriptions}};
 }
 
+// The kernel's word for who is at the other end of a socket file: "host:uid:gid:pid".
+std::shared_ptr<const msg::principal> bus_bridge::who_is(const std::string& address) {
+  const auto uid_at = address.find(':') + 1;
+  const auto uid = uid_at == 0 ? std::string{} : address.substr(uid_at, address.find(':', uid_at) - uid_at);
+  auto& known = local_[uid];
+  if (!known)
+    known = std::make_shared<const msg::principal>(msg::local_principal(uid.empty() ? "local" : "uid:" + uid));
+  return known;
+}
+
 void bus_bridge::on_request(bus::client_request&& request) noexcept {
   rt::client_call call;
-  call.who = {std::move(request.routing_id), std::move(request.id)};
+  call.by = who_is(request.address);
+  call.who = {this, std::move(request.routing_id), std::move(request.id)};
   call.verb = std::move(request.verb);
   call.idempotency_key = std::move(request.idempotency_key);
   call.deadline = request.deadline;
@@ -119,14 +130,14 @@ void bus_bridge::on_bad_message(const bus::bad_message& bad) noexcept {
     log_limited(log_level::warn, "bus.bad-message",
                 {{"door", bus::name_of(bad.from)}, {"error", bad.reason.message}, {"suppressed", bad.suppressed}});
   if (bad.from == bus::door::clients && !bad.request_id.empty())
-    reply(bad.routing_id, bad.request_id, rt::answer::error, msg::pack_map(bad.reason));
+    reply({this, bad.routing_id, bad.request_id}, rt::answer::error, msg::pack_map(bad.reason));
 }
 
 void bus_bridge::on_unreachable(bus::door to, const std::string& routing_id) noexcept {
   auto* node = node_.load();
   if (!node) return;  // an answer of ours, before anybody could wait for one
   if (to == bus::door::agents) node->lost({routing_id});
-  else if (to == bus::door::clients) node->client_lost({routing_id});
+  else if (to == bus::door::clients) node->client_lost({routing_id, this});
 }
 
 void bus_bridge::on_slow(bus::door to, const std::string&) noexcept {

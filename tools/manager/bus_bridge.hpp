@@ -1,6 +1,7 @@
 // Between the bus and the actors: frames become messages, answers become frames.
 #pragma once
 #include <atomic>
+#include <map>
 #include <memory>
 
 #include "actors/manager/node.hpp"
@@ -10,7 +11,7 @@
 namespace zedops::app {
 
 class bus_bridge final : public bus::server_bus_listener,
-                         public rt::client_port,
+                         public rt::door,
                          public rt::agent_port,
                          public rt::event_port {
  public:
@@ -21,7 +22,7 @@ class bus_bridge final : public bus::server_bus_listener,
   // No more requests; what is queued for peers is sent until the deadline.
   void close(std::chrono::milliseconds deadline);
 
-  bool reply(const std::string& routing_id, const std::string& request_id, rt::answer kind, std::string body) override;
+  bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
   bool send(const std::string& routing_id, uint64_t session, const msg::to_agent& message) override;
   bool publish(rt::public_event e) override;
   std::map<std::string, uint64_t> counters() const;  // of the bus, for the manager's status
@@ -37,9 +38,12 @@ class bus_bridge final : public bus::server_bus_listener,
   void on_slow(bus::door to, const std::string& routing_id) noexcept override;
 
  private:
+  std::shared_ptr<const msg::principal> who_is(const std::string& address);
+
   const uint64_t epoch_;
   std::atomic<manager::node*> node_{nullptr};
   std::unique_ptr<bus::server_bus> bus_;
+  std::map<std::string, std::shared_ptr<const msg::principal>> local_;  // by user id; on the bus thread
   std::atomic<bus::server_bus*> open_{nullptr};  // set before the first message is read: each finds a way back
 };
 

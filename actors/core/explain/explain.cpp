@@ -102,7 +102,7 @@ std::string running_outlook(const server& s) {
 
 std::string outlook(const explain_input& in) {
   const auto& s = in.record;
-  if (s.op) return std::string(row_of(s.op->kind).verb) + " is under way (" + step_text(*s.op) + ")";
+  if (s.op) return std::string(row_of(s.op->kind).word()) + " is under way (" + step_text(*s.op) + ")";
   switch (s.status) {
     case server_status::creating: return "nothing is under way";
     case server_status::running: return running_outlook(s);
@@ -144,7 +144,7 @@ void timers(const explain_input& in, std::vector<explain_line>& out) {
     out.push_back({shown(at), kind, std::move(text), std::move(ref)});
   };
   if (s.op) {
-    const auto kind = std::string(row_of(s.op->kind).verb);
+    const auto kind = std::string(row_of(s.op->kind).word());
     add(s.op->deadline, explain_kind::timer,
         s.op->step == step_waiting ? kind + " is given up unless its agent came back before"
                                    : kind + " is given up unless it ended, or made progress, before",
@@ -181,7 +181,7 @@ void choices(const explain_input& in, std::vector<explain_line>& out) {
     if (needs_agent(row.offline) && agent_away(in)) continue;
     std::string command = row.kind == op_kind::start
                               ? start_command(s)
-                              : std::string("zedctl server ").append(row.verb).append(" ").append(s.name);
+                              : std::string("zedctl server ").append(row.word()).append(" ").append(s.name);
     add(command + "  # " + std::string(row.help));
   }
 }

@@ -37,7 +37,8 @@ const operation* operation_of(const explain_input& in, const operation_id& id) {
 
 std::string outcome_text(const explain_input& in, const operation_ended& x) {
   const auto* op = operation_of(in, x.id);
-  std::string out = op ? std::string(row_of(op->kind).verb) + " by " + who_text(op->actor) : "operation " + x.id.value;
+  std::string out =
+      op ? std::string(row_of(op->kind).word()) + " by " + who_text(op->actor) : "operation " + x.id.value;
   out += " " + std::string(name_of(x.status));
   return x.failure ? out + " (" + x.failure->message + ")" : out;
 }

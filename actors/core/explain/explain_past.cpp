@@ -159,7 +159,7 @@ class story {
   void command(const log_entry& e, const operation& op) {
     if (fact_in<operation_ended>(e)) return;  // nothing was left to be done
     const auto& w = work_.at(op.id);
-    std::string text{row_of(op.kind).verb};
+    std::string text{row_of(op.kind).word()};
     text += op.step == step_waiting ? " kept for agent " + agent_name(in_) + ", which is away"
                                     : " given to agent " + agent_name(in_);
     std::string steps;
@@ -212,7 +212,7 @@ class story {
     auto i = work_.find(x.id);
     const bool known = i != work_.end();
     if (known && fact_in<operation_accepted>(e) && !x.failure && x.note.empty()) return;  // its desire said all
-    std::string text = (known ? std::string(row_of(i->second.op.kind).verb) : "operation " + x.id.value) + " " +
+    std::string text = (known ? std::string(row_of(i->second.op.kind).word()) : "operation " + x.id.value) + " " +
                        std::string(name_of(x.status));
     if (known && x.ended_at > i->second.op.started_at)
       text += " after " + format_age(x.ended_at - i->second.op.started_at);

@@ -84,8 +84,8 @@ std::optional<error> guard(const server& s, op_kind kind, const context& cx) {
   if (kind == op_kind::create || kind == op_kind::adopt) return std::nullopt;  // their own overloads say why not
   if (!contains(row.allowed, s.status))
     return error{ec::wrong_state,
-                 s.name + " is " + std::string(name_of(s.status)) + "; " + std::string(row.verb) + " needs it to be " +
-                     states_text(row.allowed),
+                 s.name + " is " + std::string(name_of(s.status)) + "; " + std::string(row.word()) +
+                     " needs it to be " + states_text(row.allowed),
                  "permitted now: " + verbs_text(verbs_allowed(s.status)),
                  {}};
   if (needs_agent(row.offline) && !cx.agent_online)

@@ -29,15 +29,15 @@ msg::result<msg::server_request> request_of(msg::op_kind kind, const rt::client_
 
 inline void answer_error(shared& world, const rt::peer& who, const msg::error& e) {
   world.refused.fetch_add(1);
-  world.clients.reply(who.routing_id, who.request_id, rt::answer::error, msg::pack_map(e));
+  who.via->reply(who, rt::answer::error, msg::pack_map(e));
 }
 template <class T>
-void answer_result(shared& world, const rt::peer& who, const T& value) {
-  world.clients.reply(who.routing_id, who.request_id, rt::answer::result, msg::pack_map(value));
+void answer_result(const rt::peer& who, const T& value) {
+  who.via->reply(who, rt::answer::result, msg::pack_map(value));
 }
 template <class T>
 void answer_either(shared& world, const rt::peer& who, const msg::result<T>& r) {
-  if (r) answer_result(world, who, *r);
+  if (r) answer_result(who, *r);
   else answer_error(world, who, r.error());
 }
 

@@ -7,12 +7,12 @@
 #include "actors/core/overload.hpp"
 #include "actors/core/plan/adoption.hpp"
 #include "actors/core/plan/blueprint.hpp"
-#include "actors/core/plan/claims.hpp"
+#include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/large_requests.hpp"
+#include "actors/manager/doors/new_server.hpp"
 #include "actors/manager/doors/questions.hpp"
 #include "actors/manager/doors/refusal_log.hpp"
-#include "actors/manager/journal/entry_stage.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "messages/names.hpp"
 
@@ -51,9 +51,9 @@ struct gateway_state {
       open;  // what is in flight lives here, not in closures; oldest first
   std::unordered_map<std::string, uint64_t> by_operation;
   std::unordered_map<std::string, std::vector<client_call>> repeats;  // the same key again, while the first is open
-  std::unordered_map<std::string, int> choosing;                      // claims of creates in flight
-  std::unordered_map<std::string, int> by_registry;                   // requests on their way through it, by server
-  asking_clients asking;  // questions to agents, cancellations, large ones that wait
+  choices chosen;
+  std::unordered_map<std::string, int> by_registry;  // requests on their way through it, by server
+  asking_clients asking;                             // questions to agents, cancellations, large ones that wait
   refusal_log refusals;
   large_requests large;
   ordered_ids operation_ids{'o'};
@@ -64,18 +64,18 @@ struct gateway_state {
     for (auto& [n, r] : open) answer_error(*world, r->call.who, gone);
     for (auto& [op, calls] : repeats)
       for (auto& call : calls) answer_error(*world, call.who, gone);
-    for (auto& [who, n] : asking) answer_error(*world, {who.first, who.second}, gone);
+    for (auto& [who, n] : asking) answer_error(*world, who, gone);
   }
 
-  // Large ones wait their turn.
+  // Each passes the gate once; large ones wait their turn.
   void take(client_call& call) {
-    const std::pair key{call.who.routing_id, call.who.request_id};
-    if (call.paced) asking.erase(key);
+    if (call.paced) asking.erase(call.who);
+    else if (auto ok = admit(*world, call); !ok) return answer_error(*world, call.who, ok.error());
     const auto wait = call.paced ? std::chrono::milliseconds{0} : large.admit(call.body.size(), self->clock().now());
     if (!wait) return answer_error(*world, call.who, wait.error());
     if (*wait == std::chrono::milliseconds{0}) return handle(call);
     call.paced = true;
-    asking[key] = 1;
+    asking[call.who] = 1;
     if (call.deadline) *call.deadline = std::max(*call.deadline - *wait, duration{1});
     self->delayed_send(self, *wait, std::move(call));
   }
@@ -85,29 +85,20 @@ struct gateway_state {
     if (open.size() >= requests_open_max)
       return answer_error(*world, call.who,
                           {ec::rate_limited, "too many requests are open", "repeat it in a moment", {}});
-    if (call.verb.starts_with("server."))
-      for (const auto& row : operation_table)
-        if (std::string_view(call.verb).substr(7) == row.verb) return operate(row, call);
-    if (call.verb == "op.cancel") return cancel(call);
-    if (ask_agents(self, *world, to.hosts, to.registry, asking, call)) return;
-    std::vector<std::string> verbs;
-    for (const auto& row : operation_table) verbs.push_back("server." + std::string(row.verb));
-    for (const auto& row : read_table) verbs.emplace_back(row.verb);
-    auto hint = did_you_mean(call.verb, verbs);
-    answer_error(
-        *world, call.who,
-        {ec::bad_request, "unknown verb '" + call.verb + "'", hint.empty() ? "docs/protocol.md lists them" : hint, {}});
+    const auto& row = verb_table[call.row];
+    if (is_operation(row)) return operate(row, call);
+    if (row.served == served_by::agent) return ask_agents(self, *world, to.hosts, to.registry, asking, call);
+    cancel(call);
   }
 
   // ---- operations ----
-  void operate(const operation_row& row, client_call& call) {
+  void operate(const verb_row& row, client_call& call) {
     auto r = std::make_shared<open_request>();
-    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    auto options = options_of(call);
     if (!options) return answer_error(*world, call.who, options.error());
     auto what = request_of(row.kind, call);
     if (!what) return answer_error(*world, call.who, what.error());
     r->options = std::move(*options);
-    if (r->options.actor.empty()) r->options.actor = "local";
     r->what = std::move(*what);
     r->who.actor = r->options.actor;
     r->who.idempotency_key = call.idempotency_key;
@@ -115,7 +106,7 @@ struct gateway_state {
     r->who.refusal = new_operation();
     if (call.deadline) r->expires = self->clock().now() + *call.deadline;
     r->who.op =
-        call.idempotency_key.empty() ? new_operation() : operation_id_from_key(r->options.actor, call.idempotency_key);
+        call.idempotency_key.empty() ? new_operation() : operation_id_from_key(call.by->id, call.idempotency_key);
     if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
     r->call = std::move(call);
     if (auto* c = std::get_if<create_server>(&r->what)) create(r, *c);
@@ -187,7 +178,7 @@ struct gateway_state {
     c.why = {cause_kind::request, op.id.value, op.actor};
     c.at = now;
     c.facts.push_back({"operation." + op.id.value, 1, operation_refused{std::move(op)}});
-    const std::pair key{r.call.who.routing_id, r.call.who.request_id};
+    const auto key = r.call.who;
     asking[key] = 1;
     by_operation[r.who.op.value] = 0;  // until it is durable, the same key again has to wait
     auto answer = [this, op = r.who.op.value, key, who = r.call.who, e] {
@@ -208,33 +199,20 @@ struct gateway_state {
     auto s = world->records.resolve(wanted);
     if (!s) return refuse(*r, {}, wanted.substr(0, 80), s.error());
     if (const auto* e = std::get_if<edit_server>(&r->what); e && e->spec && e->spec->ports)
-      if (auto ok = ports_free(**s, *e); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
+      if (auto ok = ports_free(*world, **s, *e); !ok) return refuse(*r, (*s)->id.value, (*s)->name, ok.error());
     r->target = (*s)->id;
     submit(r, core::requested{std::move(r->what), r->who});  // only a create may have to be sent again
-  }
-
-  // Said early, also to a dry run; the journal decides for good.
-  result<void> ports_free(const server& s, const edit_server& e) const {
-    auto next = s;
-    next.spec = core::edited_spec(s, e);
-    for (const auto& key : core::claims_of(next))
-      if (auto owner = world->records.claim_owner(key); owner && owner->id != s.id)
-        return fail(core::claim_taken(key, owner->name, owner->status));
-    return {};
   }
 
   // An adoption begins with a look at the container: it decides image, ports and variables of the record. While its
   // agent looks, the same key again has to wait.
   void adopt(const std::shared_ptr<open_request>& r, const adopt_server& a) {
-    auto agent = world->records.resolve_agent(a.agent);
-    if (!agent)
-      return refuse(*r, {}, a.name.substr(0, 80),
-                    a.agent.empty() ? error{ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls", {}}
-                                    : agent.error());
+    auto agent = agent_for(*world, a.agent);
+    if (!agent) return refuse(*r, {}, a.name.substr(0, 80), agent.error());
     if (a.container.empty() || a.container.size() > container_name_max)
       return refuse(*r, {}, a.name.substr(0, 80),
                     {ec::bad_request, "no container was named", "--container NAME; docker ps -a on that host", {}});
-    const std::pair key{r->call.who.routing_id, r->call.who.request_id};
+    const auto key = r->call.who;
     asking[key] = 1;
     if (!r->options.dry_run) by_operation[r->who.op.value] = 0;
     auto looked = [this, r, key](rt::host_answer& got) {
@@ -260,59 +238,28 @@ struct gateway_state {
     const auto* t = world->find_template(a.template_name);
     if (!t) return refuse(*r, {}, called, no_template(*world, a.template_name));
     const auto claim = "container/" + seen->view.id;
-    if (choosing.contains(claim) || world->records.adopter_of(seen->view.id))
+    if (chosen.contains(claim) || world->records.adopter_of(seen->view.id))
       return refuse(*r, {}, called,
                     {ec::busy, "container " + seen->view.name + " is being adopted already", "zedctl op ls", {}});
     auto as = core::adoption_of(a, *seen, *t, world->manager_id);
     if (!as) return refuse(*r, {}, called, as.error());
-    auto record = prepare(*r, as->as);
+    auto record = record_of(*world, as->as, chosen, r->reserved);
     if (!record) return refuse(*r, {}, called, record.error());
     record->desired = as->runs ? desired_state::running : desired_state::stopped;
     r->target = record->id;
-    ++choosing[claim];
+    chosen.take(claim);
     r->reserved.push_back(claim);
     r->steps = std::move(as->steps);
     submit(r, core::created{std::move(*record), r->who, seen->view.id});
   }
 
   void create(const std::shared_ptr<open_request>& r, const create_server& c) {
-    auto record = prepare(*r, c);
+    auto record = record_of(*world, c, chosen, r->reserved);
     if (!record) return refuse(*r, {}, c.name.substr(0, 80), record.error());
     r->target = record->id;
     submit(r, core::created{std::move(*record), r->who});
   }
 
-  result<server> prepare(open_request& r, const create_server& c) {
-    auto a = world->records.resolve_agent(c.agent);
-    if (!a)
-      return fail(c.agent.empty() ? error{ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls", {}}
-                                  : a.error());
-    const auto* t = world->find_template(c.template_name);
-    if (!t) return fail(no_template(*world, c.template_name));
-    const auto taken = [&](protocol proto, uint16_t number) {
-      const auto key = core::port_claim((*a)->id, proto, number);
-      return choosing.contains(key) || world->records.claim_owner(key) != nullptr;
-    };
-    auto ports = core::choose_ports(*t, {c.game_port, c.udp_port, c.rcon_port}, taken);
-    if (!ports) return fail(ports.error());
-    auto record = core::record_for(c, **a, *t, server_id{world->random.id('s')}, std::move(*ports));
-    if (!record) return fail(record.error());
-    // Said early and by name; the journal decides for good.
-    for (const auto& key : core::claims_of(*record))
-      if (auto owner = world->records.claim_owner(key)) return fail(core::claim_taken(key, owner->name, owner->status));
-    if (!c.use_existing_data) {
-      auto orphan = orphan_path(world->store, (*a)->id, c.name);
-      if (!orphan) return fail(orphan.error());
-      if (*orphan == record->data_path + "/" + record->name)
-        return fail(ec::already_exists, "the data of a purged server " + c.name + " is still at " + *orphan,
-                    "take it over, or say that you have removed it: --use-existing-data; or choose another name");
-    }
-    for (const auto& key : core::claims_of(*record)) {
-      ++choosing[key];
-      r.reserved.push_back(key);
-    }
-    return record;
-  }
   void submit(const std::shared_ptr<open_request>& r, core::input what) {
     const auto n = ++last;
     r->deadline = self->clock().now() + decision_time_max;
@@ -353,12 +300,11 @@ struct gateway_state {
     if (!r->options.dry_run) by_operation.erase(r->who.op.value);
     if (r->by_registry)
       if (auto b = by_registry.find(r->target.value); b != by_registry.end() && --b->second == 0) by_registry.erase(b);
-    for (const auto& key : r->reserved)
-      if (auto c = choosing.find(key); c != choosing.end() && --c->second == 0) choosing.erase(c);
+    chosen.release(r->reserved);
     r->reserved.clear();
     const auto* c = std::get_if<create_server>(&r->what);
-    const bool chosen = c && c->game_port == 0 && c->udp_port == 0 && c->rcon_port == 0;
-    if (reply.failure && reply.failure->code == ec::port_conflict && chosen && ++r->port_choices < port_choices_max)
+    const bool any_ports = c && c->game_port == 0 && c->udp_port == 0 && c->rcon_port == 0;
+    if (reply.failure && reply.failure->code == ec::port_conflict && any_ports && ++r->port_choices < port_choices_max)
       return create(r, *c);
     if (r->options.dry_run) {
       reply.plan.insert(reply.plan.end(), r->steps.begin(), r->steps.end());
@@ -384,14 +330,14 @@ struct gateway_state {
   }
   void answer_plan(const client_call& call, const server_reply& reply) {
     if (reply.failure) answer_error(*world, call.who, *reply.failure);
-    else answer_result(*world, call.who, reply_of(reply));
+    else answer_result(call.who, reply_of(reply));
   }
   void accepted(const client_call& call, const request_options& options, const server_reply& reply) {
     if (reply.failure) return answer_error(*world, call.who, *reply.failure);
     const auto out = reply_of(reply);
     const bool over = !reply.operation || ended(reply.operation->status);
-    if (!options.wait || over) return answer_result(*world, call.who, out);
-    world->clients.reply(call.who.routing_id, call.who.request_id, rt::answer::accepted, pack_map(out));
+    if (!options.wait || over) return answer_result(call.who, out);
+    call.who.via->reply(call.who, rt::answer::accepted, pack_map(out));
     self->send(to.hub, rt::watch_operation{reply.operation->id, call.who, false});
   }
 
@@ -408,20 +354,20 @@ struct gateway_state {
           known ? error{ec::wrong_state, "the operation has ended", "zedctl op get " + q->id, q->id}
                 : error{ec::not_found, "there is no operation '" + q->id.substr(0, 40) + "'", "zedctl op ls", {}});
     }
-    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
-    const auto actor = options && !options->actor.empty() ? options->actor : std::string("local");
-    const std::pair key{call.who.routing_id, call.who.request_id};
+    auto options = options_of(call);
+    if (!options) return answer_error(*world, call.who, options.error());
+    const auto key = call.who;
     asking[key] = 1;
-    self->request(to.registry, decision_time_max, server_call{s->id, core::cancel_requested{id, actor}, false})
+    self->request(to.registry, decision_time_max, server_call{s->id, core::cancel_requested{id, options->actor}, false})
         .then(
             [this, id, key, who = call.who](server_reply& r) {
               asking.erase(key);
               if (r.failure) return answer_error(*world, who, *r.failure);
               // One that its agent is putting back is still open.
               auto owner = world->records.operation_owner(id);
-              if (owner && owner->op && owner->op->id == id) return answer_result(*world, who, view_of(*owner->op));
+              if (owner && owner->op && owner->op->id == id) return answer_result(who, view_of(*owner->op));
               auto op = world->past.operation(id);
-              if (op && *op) answer_result(*world, who, view_of(**op));
+              if (op && *op) answer_result(who, view_of(**op));
               else answer_error(*world, who, {ec::internal, "the operation's record is not there", "", id.value});
             },
             [this, key, who = call.who](caf::error&) {

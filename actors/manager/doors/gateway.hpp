@@ -21,7 +21,4 @@ rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_h
 // Reads; an actor of its own, so that a long list delays no operation.
 rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode);
 
-// True for the verbs that the reader answers.
-bool is_read(std::string_view verb);
-
 }  // namespace zedops::manager

@@ -5,7 +5,9 @@
 
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/core/plan/claims.hpp"
+#include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/dispatch.hpp"
 
 namespace zedops::manager {
 namespace {
@@ -27,9 +29,8 @@ struct asker {
   // Until the answer to one question is handled, this client counts as waiting.
   std::function<void()> wait() const { return wait(call.who); }
   std::function<void()> wait(const rt::peer& who) const {
-    std::pair key{who.routing_id, who.request_id};
-    ++waiting[key];
-    return [w = &waiting, key, credit = call.credit] {  // so much of one client is asked at a time
+    ++waiting[who];
+    return [w = &waiting, key = who, credit = call.credit] {  // so much of one client is asked at a time
       if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
     };
   }
@@ -75,7 +76,7 @@ struct asker {
     auto agents = agents_named(q->agent, q->server, bad);
     if (bad) return refuse(*bad);
     auto reply = std::make_shared<sync_reply>();
-    if (agents.empty()) return answer_result(world, call.who, *reply);
+    if (agents.empty()) return answer_result(call.who, *reply);
     auto left = std::make_shared<size_t>(agents.size());
     for (const auto& a : agents)
       ask(a->id, sync_query{}, [=, w = &world, who = call.who, name = a->name](host_answer& got) {
@@ -83,7 +84,7 @@ struct asker {
         row.agent = name;
         if (got.failure) row.failure = got.failure;
         reply->agents.push_back(std::move(row));
-        if (--*left == 0) answer_result(*w, who, *reply);
+        if (--*left == 0) answer_result(who, *reply);
       });
   }
 
@@ -128,7 +129,7 @@ struct asker {
     auto reply = std::make_shared<data_reply>();
     size_t count = 0;
     for (const auto& [id, list] : questions) count += list.size();
-    if (count == 0) return answer_result(world, call.who, *reply);
+    if (count == 0) return answer_result(call.who, *reply);
     auto left = std::make_shared<size_t>(count);
     auto failed = std::make_shared<std::optional<error>>();
     for (auto& [id, list] : questions)
@@ -142,7 +143,7 @@ struct asker {
           }
           if (--*left > 0) return;
           if (reply->servers.empty() && *failed) answer_error(*w, who, **failed);
-          else answer_result(*w, who, *reply);
+          else answer_result(who, *reply);
         });
   }
   static data_row name_row(const shared& w, data_row row) {
@@ -158,13 +159,13 @@ struct asker {
     if (!q) return refuse(q.error());
     auto s = world.records.resolve(q->server);
     if (!s) return refuse(s.error());
-    if ((*s)->container_id.empty()) return answer_result(world, call.who, layer_reply{});
+    if ((*s)->container_id.empty()) return answer_result(call.who, layer_reply{});
     ask((*s)->agent, layer_query{0, (*s)->container_id}, [w = &world, who = call.who](host_answer& got) {
       auto* seen = got.what ? std::get_if<layer_answer>(&*got.what) : nullptr;
       if (got.failure) return answer_error(*w, who, *got.failure);
       if (!seen) return answer_error(*w, who, {ec::internal, "the agent gave another answer", "", {}});
       if (seen->failure) return answer_error(*w, who, *seen->failure);
-      answer_result(*w, who, seen->seen);
+      answer_result(who, seen->seen);
     });
   }
 
@@ -199,7 +200,7 @@ struct asker {
             reply->ports[i].taken_by = seen->rows[i].taken_by;
             reply->ports[i].detail = seen->rows[i].detail;
           }
-      answer_result(*w, who, *reply);
+      answer_result(who, *reply);
     });
   }
 
@@ -250,7 +251,7 @@ struct asker {
             busy->insert(core::port_claim(a->id, (*asked)[i].proto, (*asked)[i].number));
             clash = true;
           }
-      if (!clash || rounds == 0) return answer_result(*w, kept->who, *reply);
+      if (!clash || rounds == 0) return answer_result(kept->who, *reply);
       asker{s, *w, handle, owners, *all, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
     });
   }
@@ -274,7 +275,7 @@ struct asker {
           logs_reply r;
           r.lines = std::move(lines->lines);
           r.cut = lines->cut;
-          answer_result(*w, who, r);
+          answer_result(who, r);
         });
   }
 
@@ -320,10 +321,9 @@ struct asker {
       reply->operations += s->op ? 1 : 0;
       if (reply->plan.size() < given_up_named_max) reply->plan.push_back(fate_of(*s));
     }
-    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    auto options = options_of(call);
     if (!options) return refuse(options.error());
-    if (options->actor.empty()) options->actor = "local";
-    if (options->dry_run) return answer_result(world, call.who, *reply);
+    if (options->dry_run) return answer_result(call.who, *reply);
     if (q->confirm != name)
       return refuse(
           {ec::bad_request, "giving up an agent must be confirmed by its name", "set confirm to " + name, {}});
@@ -350,10 +350,10 @@ struct asker {
   static std::string fate_of(const server& s) {
     auto out =
         s.name + " (" + std::string(name_of(s.status)) + "): its record goes; data in " + s.data_path + "/" + s.name;
-    return s.op ? out + "; " + std::string(row_of(s.op->kind).verb) + " " + s.op->id.value + " ends as failed" : out;
+    return s.op ? out + "; " + std::string(row_of(s.op->kind).word()) + " " + s.op->id.value + " ends as failed" : out;
   }
   void drop(const rt::peer& who, const agent_id& id, const std::shared_ptr<forget_reply>& reply) const {
-    tell_host(who, rt::forget_agent{id, true}, [w = &world, who, reply] { answer_result(*w, who, *reply); });
+    tell_host(who, rt::forget_agent{id, true}, [w = &world, who, reply] { answer_result(who, *reply); });
   }
 
   void recover() const {
@@ -361,14 +361,13 @@ struct asker {
     if (!q) return refuse(q.error());
     auto a = world.records.resolve_agent(q->agent);
     if (!a) return refuse(a.error());
-    auto options = call.options.empty() ? result<request_options>{} : unpack_map<request_options>(call.options);
+    auto options = options_of(call);
     if (!options) return refuse(options.error());
     if (options->dry_run)
       return refuse({ec::bad_request, "agent.recover cannot say beforehand what it would do", "leave out dry_run", {}});
-    const auto actor = options->actor.empty() ? std::string("local") : options->actor;
-    tell_host(call.who, rt::release_recovery{(*a)->id, actor}, [w = &world, who = call.who, id = (*a)->id] {
+    tell_host(call.who, rt::release_recovery{(*a)->id, options->actor}, [w = &world, who = call.who, id = (*a)->id] {
       auto now = w->records.agent(id);
-      answer_result(*w, who, now ? view_of(*now) : agent_view{});
+      answer_result(who, now ? view_of(*now) : agent_view{});
     });
   }
 
@@ -380,25 +379,29 @@ struct asker {
     if (!q->confirm)
       return refuse({ec::bad_request, "removing an agent must be confirmed", "set confirm, or --yes", {}});
     tell_host(call.who, rt::forget_agent{(*a)->id},
-              [w = &world, who = call.who, a = *a] { answer_result(*w, who, view_of(*a)); });
+              [w = &world, who = call.who, a = *a] { answer_result(who, view_of(*a)); });
   }
 };
 
 }  // namespace
 
-bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+void ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
                 const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call) {
+  using serve = void (asker::*)() const;
+  constexpr handler<serve> list[] = {
+      {"server.sync", &asker::sync},
+      {"server.check-data", &asker::check_data},
+      {"server.check-layer", &asker::check_layer},
+      {"server.logs", &asker::logs},
+      {"port.check", &asker::check_ports},
+      {"port.suggest", &asker::suggest},
+      {"agent.rm", &asker::forget},
+      {"agent.forget", &asker::give_up},
+      {"agent.recover", &asker::recover},
+  };
+  static constexpr auto by_row = handlers_of<serve>(served_by::agent, list);
   const asker a{self, world, hosts, registry, waiting, call};
-  if (call.verb == "server.sync") return a.sync(), true;
-  if (call.verb == "server.check-data") return a.check_data(), true;
-  if (call.verb == "server.check-layer") return a.check_layer(), true;
-  if (call.verb == "server.logs") return a.logs(), true;
-  if (call.verb == "port.check") return a.check_ports(), true;
-  if (call.verb == "port.suggest") return a.suggest(), true;
-  if (call.verb == "agent.rm") return a.forget(), true;
-  if (call.verb == "agent.forget") return a.give_up(), true;
-  if (call.verb == "agent.recover") return a.recover(), true;
-  return false;
+  (a.*by_row[call.row])();
 }
 
 }  // namespace zedops::manager

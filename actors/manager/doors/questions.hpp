@@ -10,12 +10,12 @@ inline constexpr size_t ports_asked_max = 256;
 inline constexpr size_t data_asked_max =
     20'000;  // servers of one question about data: their answers fit into a message
 
-// Clients that wait for the answer of an agent, by (routing id, request id), with the number of questions still open.
-using asking_clients = std::map<std::pair<std::string, std::string>, size_t>;
+// Requests that wait for the answer of an agent, with the number of questions still open.
+using asking_clients = std::map<rt::peer, size_t>;
 
-// False: the verb is none of these. Else it is answered, now or when the agents have; until then the client is in
+// Of a verb that is served by an agent. It is answered now or when the agents have; until then the client is in
 // `waiting`, so that whoever owns that can answer when no agent will any more.
-bool ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
+void ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
                 const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call);
 
 }  // namespace zedops::manager

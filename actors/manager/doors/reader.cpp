@@ -4,7 +4,9 @@
 #include <tuple>
 
 #include "actors/core/overload.hpp"
+#include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/dispatch.hpp"
 #include "actors/manager/doors/gateway.hpp"
 #include "actors/manager/records/past.hpp"
 #include "actors/runtime/caf_setup.hpp"
@@ -96,7 +98,8 @@ result<event_page> server_past(const shared& w, const server_history& q) {
   return without_secrets(w, w.past.of_entity((*s)->log_head, q.before, q.limit));
 }
 
-result<operation_view> one_operation(const shared& w, const operation_id& id) {
+result<operation_view> one_operation(const shared& w, const get_operation& q) {
+  const operation_id id{q.id};
   if (auto s = w.records.operation_owner(id); s && s->op && s->op->id == id) return view_of(*s->op);
   auto op = w.past.operation(id);
   if (!op) return fail(op.error());
@@ -192,7 +195,7 @@ result<event_page> replay(const shared& w, const replay_events& q) {
   return without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
 }
 
-manager_status status_of(const shared& w) {
+result<manager_status> status(const shared& w, const get_status&) {
   manager_status s;
   s.version = ZEDOPS_VERSION;
   s.manager_id = w.manager_id;
@@ -205,7 +208,7 @@ manager_status status_of(const shared& w) {
     if (w.records.agent_online(a->id)) ++s.agents_online;
   }
   const auto n = w.records.count();
-  for (const auto& [status, count] : n.by_status) s.servers[std::string(name_of(status))] = count;
+  for (const auto& [where, count] : n.by_status) s.servers[std::string(name_of(where))] = count;
   s.operations_open = n.open_operations;
   s.store_bytes = w.store.statistics().file_bytes;
   s.data_dir = w.data_dir;
@@ -235,75 +238,85 @@ manager_status status_of(const shared& w) {
   return s;
 }
 
+result<server_view> one_server(const shared& w, const get_server& q) {
+  auto s = w.records.resolve(q.server);
+  if (!s) return fail(s.error());
+  return q.at == never ? view_in(w, *s) : state_at(w, *s, q.at);
+}
+result<explanation> explain(const shared& w, const explain_server& q) {
+  auto s = w.records.resolve(q.server);
+  if (!s) return fail(s.error());
+  return explained(w, *s);
+}
+result<agent_list> all_agents(const shared& w, const list_agents&) {
+  agent_list out;
+  for (const auto& a : w.records.agents()) out.agents.push_back(shown(w, *a));
+  return out;
+}
+result<agent_view> one_agent(const shared& w, const get_agent& q) {
+  auto a = w.records.resolve_agent(q.agent);
+  if (!a) return fail(a.error());
+  return shown(w, **a);
+}
+
 struct reader_state {
   static inline constexpr const char* name = "reader";
+  rt::gateway_actor::pointer self = nullptr;
   shared* world = nullptr;
   rt::hub_actor hub;
 
-  template <class Q, class F>
-  void with(const rt::client_call& call, F f) {
-    auto q = body_of<Q>(call);
-    if (!q) answer_error(*world, call.who, q.error());
-    else answer_either(*world, call.who, f(*q));
+  void read(const rt::client_call& call) {
+    if (auto ok = admit(*world, call); !ok) return answer_error(*world, call.who, ok.error());
+    (this->*by_row()[call.row])(call);
   }
-  void read(rt::gateway_actor::pointer self, const rt::client_call& call) {
-    const auto& w = *world;
-    const std::string_view v = call.verb;
-    if (v == "server.ls") return with<list_servers>(call, [&](auto& q) { return list(w, q); });
-    if (v == "server.get")
-      return with<get_server>(call, [&](auto& q) -> result<server_view> {
-        auto s = w.records.resolve(q.server);
-        if (!s) return fail(s.error());
-        return q.at == never ? view_in(w, *s) : state_at(w, *s, q.at);
-      });
-    if (v == "server.explain")
-      return with<explain_server>(call, [&](auto& q) -> result<explanation> {
-        auto s = w.records.resolve(q.server);
-        if (!s) return fail(s.error());
-        return explained(w, *s);
-      });
-    if (v == "server.history") return with<server_history>(call, [&](auto& q) { return server_past(w, q); });
-    if (v == "agent.ls")
-      return with<list_agents>(call, [&](auto&) -> result<agent_list> {
-        agent_list out;
-        for (const auto& a : w.records.agents()) out.agents.push_back(shown(w, *a));
-        return out;
-      });
-    if (v == "agent.get")
-      return with<get_agent>(call, [&](auto& q) -> result<agent_view> {
-        auto a = w.records.resolve_agent(q.agent);
-        if (!a) return fail(a.error());
-        return shown(w, **a);
-      });
-    if (v == "op.ls") return with<list_operations>(call, [&](auto& q) { return operations(w, q); });
-    if (v == "op.get") return with<get_operation>(call, [&](auto& q) { return one_operation(w, operation_id{q.id}); });
-    if (v == "op.wait") {
-      auto q = body_of<wait_operation>(call);
-      if (!q) return answer_error(*world, call.who, q.error());
-      self->send(hub, rt::watch_operation{operation_id{q->id}, call.who, true});
-      return;
-    }
-    if (v == "event.replay") return with<replay_events>(call, [&](auto& q) { return replay(w, q); });
-    if (v == "status") return with<get_status>(call, [&](auto&) -> result<manager_status> { return status_of(w); });
+
+ private:
+  using serve = void (reader_state::*)(const rt::client_call&);
+  template <auto F>
+  void look(const rt::client_call& call) {
+    [&]<class Q, class R>(R (*f)(const shared&, const Q&)) {
+      auto q = body_of<Q>(call);
+      if (!q) answer_error(*world, call.who, q.error());
+      else answer_either(*world, call.who, f(*world, *q));
+    }(F);
+  }
+  void wait(const rt::client_call& call) {
+    auto q = body_of<wait_operation>(call);
+    if (!q) return answer_error(*world, call.who, q.error());
+    self->send(hub, rt::watch_operation{operation_id{q->id}, call.who, true});
+  }
+  static const std::array<serve, verb_table.size()>& by_row() {
+    using self_t = reader_state;
+    constexpr handler<serve> all[] = {
+        {"server.ls", &self_t::look<list>},
+        {"server.get", &self_t::look<one_server>},
+        {"server.history", &self_t::look<server_past>},
+        {"server.explain", &self_t::look<explain>},
+        {"agent.ls", &self_t::look<all_agents>},
+        {"agent.get", &self_t::look<one_agent>},
+        {"op.ls", &self_t::look<operations>},
+        {"op.get", &self_t::look<one_operation>},
+        {"op.wait", &self_t::wait},
+        {"event.replay", &self_t::look<replay>},
+        {"status", &self_t::look<status>},
+    };
+    static constexpr auto out = handlers_of<serve>(served_by::records, all);
+    return out;
   }
 };
 
-constexpr std::array reads = {"server.ls", "server.get", "server.history", "server.explain", "agent.ls", "agent.get",
-                              "op.ls",     "op.get",     "op.wait",        "event.replay",   "status"};
-
 }  // namespace
-
-bool is_read(std::string_view verb) { return std::find(reads.begin(), reads.end(), verb) != reads.end(); }
 
 rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode) {
   const auto reads = [w = &world,
                       hub](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
     rt::install_defaults(self);
+    self->state.self = self;
     self->state.world = w;
     self->state.hub = hub;
     return {[self](const rt::client_call& call) {
       load_gauges::out(self->state.world->load.reader);
-      self->state.read(self, call);
+      self->state.read(call);
     }};
   };
   // A page of history takes a tenth of a second and more: on a thread of its own nobody's timers wait behind it.

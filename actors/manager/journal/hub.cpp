@@ -1,6 +1,7 @@
 #include "actors/manager/journal/hub.hpp"
 
 #include <caf/all.hpp>
+#include <map>
 #include <unordered_map>
 
 #include "actors/core/operation_facts.hpp"
@@ -23,15 +24,22 @@ struct hub_state {
     rt::peer who;
     bool bare = false;
   };
+  using client = std::pair<rt::door*, std::string>;
+  static client client_of(const rt::peer& p) { return {p.via, p.connection}; }
+
   shared* world = nullptr;
   std::unordered_map<std::string, std::vector<watcher>> watchers;  // by operation
   size_t watching = 0;
+  std::vector<rt::follow_events> followers;
+  uint64_t published = 0;         // number of the newest event
+  std::map<client, size_t> held;  // by one client: watches and followers
 
   ~hub_state() {
+    const error end{ec::internal, "the manager is stopping", "go on later, from the last event that came", {}};
+    for (const auto& f : followers) f.who.via->reply(f.who, rt::answer::error, pack_map(end));
     for (const auto& [op, list] : watchers) {
       const error e{ec::internal, "the manager is stopping", "the operation goes on: zedctl op wait " + op, op};
-      for (const auto& w : list)
-        world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      for (const auto& w : list) w.who.via->reply(w.who, rt::answer::error, pack_map(e));
     }
   }
 
@@ -42,7 +50,7 @@ struct hub_state {
       for (size_t i = 0; i < e->facts.size(); ++i) {
         auto ev = event_of(world.epoch, *e, i);
         mask_secrets(world, ev);
-        out.push_back({ev.subject, ev.seq, pack_map(ev)});
+        out.push_back({ev.subject, ev.seq, pack_map(ev), type_of(ev.data)});
       }
     return out;
   }
@@ -83,18 +91,20 @@ struct hub_state {
   }
 
   void publish(const rt::published& news) {
+    published = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
     log(news);
-    if (world->events.watched()) {
+    if (world->events.watched() || !followers.empty()) {
       for (auto& e : events_of(*world, news)) {
+        tell_followers(e);
         const auto seq = e.seq;
         if (!world->events.publish(std::move(e))) outbox_full(seq);
       }
     } else {
       size_t count = 0;
       for (const auto& e : news.entries) count += e->facts.size();
-      const auto last = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
-      if (!world->events.publish_if_watched(last, count, [world = world, news] { return events_of(*world, news); }))
-        outbox_full(last);
+      if (!world->events.publish_if_watched(published, count,
+                                            [world = world, news] { return events_of(*world, news); }))
+        outbox_full(published);
     }
     if (watching == 0) return;
     for (const auto& e : news.entries)
@@ -117,8 +127,7 @@ struct hub_state {
     auto op = *s->op;
     core::progress(op, x);
     const auto body = pack_map(view_of(op));
-    for (const auto& w : i->second)
-      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
+    for (const auto& w : i->second) w.who.via->reply(w.who, rt::answer::progress, body);
   }
   // Where each operation that is waited for stands; the door tells of those that are not there any more.
   void remind() {
@@ -126,20 +135,63 @@ struct hub_state {
       auto s = world->records.operation_owner({id});
       if (!s || !s->op) continue;
       const auto body = pack_map(view_of(*s->op));
-      for (const auto& w : list) world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::progress, body);
+      for (const auto& w : list) w.who.via->reply(w.who, rt::answer::progress, body);
     }
   }
-  void forget(const std::string& routing_id) {
+  void forget(const rt::peer_lost& gone) {
+    const client who{gone.via, gone.routing_id};
+    if (held.erase(who) == 0) return;
+    std::erase_if(followers, [&](const auto& f) { return client_of(f.who) == who; });
     for (auto i = watchers.begin(); i != watchers.end();) {
-      watching -= std::erase_if(i->second, [&](const watcher& w) { return w.who.routing_id == routing_id; });
+      watching -= std::erase_if(i->second, [&](const watcher& w) { return client_of(w.who) == who; });
       i = i->second.empty() ? watchers.erase(i) : std::next(i);
     }
     world->load.clients_waiting = watching;
   }
+  void release(const rt::peer& who) {
+    if (auto i = held.find(client_of(who)); i != held.end() && --i->second == 0) held.erase(i);
+  }
+  // False: it was told that this is too much.
+  bool hold(const rt::peer& who) {
+    auto& n = held[client_of(who)];
+    if (n < held_per_client_max) return ++n, true;
+    const error e{ec::rate_limited,
+                  "this client waits for too much at once",
+                  "at most " + std::to_string(held_per_client_max) + " operations and streams per connection",
+                  {}};
+    who.via->reply(who, rt::answer::error, pack_map(e));
+    return false;
+  }
+
+  // One that takes nothing more is let go: its door closes it, and it goes on from the last event that came.
+  void tell_followers(const rt::public_event& e) {
+    std::erase_if(followers, [&](const rt::follow_events& f) {
+      if (!e.topic.starts_with(f.subject) || !e.type.starts_with(f.type)) return false;
+      if (f.who.via->reply(f.who, rt::answer::item, e.body)) return false;
+      release(f.who);
+      return true;
+    });
+  }
+  void follow(rt::follow_events f) {
+    if (followers.size() >= followers_max) {
+      const error e{ec::rate_limited, "too many clients follow events", "try again later", {}};
+      f.who.via->reply(f.who, rt::answer::error, pack_map(e));
+      return;
+    }
+    if (!hold(f.who)) return;
+    // Whatever has a higher number comes here after this message.
+    event_page head;
+    head.cursor = cursor_text(world->epoch, published);
+    f.who.via->reply(f.who, rt::answer::accepted, pack_map(head));
+    followers.push_back(std::move(f));
+  }
   void end(const operation_id& id) {
     auto i = watchers.find(id.value);
     if (i == watchers.end()) return;
-    for (const auto& w : i->second) answer(id, w);
+    for (const auto& w : i->second) {
+      answer(id, w);
+      release(w.who);
+    }
     world->load.clients_waiting = watching -= i->second.size();
     watchers.erase(i);
   }
@@ -148,18 +200,18 @@ struct hub_state {
     auto op = world->past.operation(id);
     if (!op || !*op) {
       const error e = op ? error{ec::not_found, "there is no operation " + id.value, "zedctl op ls", {}} : op.error();
-      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      w.who.via->reply(w.who, rt::answer::error, pack_map(e));
       return;
     }
     if (w.bare) {
-      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(view_of(**op)));
+      w.who.via->reply(w.who, rt::answer::result, pack_map(view_of(**op)));
       return;
     }
     operation_reply r;
     r.operation = view_of(**op);
     r.fresh_start = (*op)->fresh;
     if (auto s = world->records.server((*op)->target)) r.server = view_in(*world, s);
-    world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::result, pack_map(r));
+    w.who.via->reply(w.who, rt::answer::result, pack_map(r));
   }
 
   void watch(const rt::watch_operation& w) {
@@ -169,9 +221,10 @@ struct hub_state {
     }
     if (watching >= watchers_max) {
       const error e{ec::rate_limited, "too many clients wait for operations", "look again later: zedctl op get", {}};
-      world->clients.reply(w.who.routing_id, w.who.request_id, rt::answer::error, pack_map(e));
+      w.who.via->reply(w.who, rt::answer::error, pack_map(e));
       return;
     }
+    if (!hold(w.who)) return;
     world->load.clients_waiting = ++watching;
     watchers[w.op.value].push_back({w.who, w.bare});
     // It may have ended between the look and the entry: its end was then published before this message.
@@ -185,11 +238,13 @@ rt::hub_actor spawn_hub(caf::actor_system& sys, shared& world) {
   return sys.spawn([w = &world](rt::hub_actor::stateful_pointer<hub_state> self) -> rt::hub_actor::behavior_type {
     rt::install_defaults(self);
     self->state.world = w;
+    self->state.published = w->last_seq.load();
     self->delayed_send(self, remind_interval, rt::tick_atom::value);
     return {
         [self](const rt::published& news) { self->state.publish(news); },
         [self](const rt::watch_operation& wanted) { self->state.watch(wanted); },
-        [self](const rt::peer_lost& gone) { self->state.forget(gone.routing_id); },
+        [self](rt::follow_events& f) { self->state.follow(std::move(f)); },
+        [self](const rt::peer_lost& gone) { self->state.forget(gone); },
         [self](rt::tick_atom) {
           self->state.remind();
           self->delayed_send(self, remind_interval, rt::tick_atom::value);

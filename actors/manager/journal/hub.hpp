@@ -5,6 +5,8 @@
 namespace zedops::manager {
 
 inline constexpr size_t watchers_max = 10'000;
+inline constexpr size_t followers_max = 10'000;
+inline constexpr size_t held_per_client_max = 2'000;  // operations and streams that one connection waits for
 
 rt::hub_actor spawn_hub(caf::actor_system& sys, shared& world);
 

@@ -8,13 +8,13 @@ using namespace zedops;
 TEST_CASE("bus bridge: what is read before open() has returned can be answered", "[integration][manager]") {
   bus_test::temp_dir dir;
   app::bus_bridge bridge(1);
-  CHECK_FALSE(bridge.reply("somebody", "1", rt::answer::result, "too early"));
+  CHECK_FALSE(bridge.reply({&bridge, "somebody", "1"}, rt::answer::result, "too early"));
   bus::server_bus_options options;
   options.runtime_dir = dir.path / "run";
   options.clients_uris = {"ipc://" + (options.runtime_dir / "clients.ipc").string()};
   // As open() does it, and no further: what comes now comes in its midst.
   auto bus = bus::server_bus::start(std::move(options), bridge);
   REQUIRE(bus);
-  CHECK(bus_test::eventually([&] { return bridge.reply("somebody", "1", rt::answer::result, "in time"); }));
+  CHECK(bus_test::eventually([&] { return bridge.reply({&bridge, "somebody", "1"}, rt::answer::result, "in time"); }));
   (*bus)->stop(bus_test::patience);
 }

@@ -204,7 +204,7 @@ TEST_CASE_METHOD(stage, "a client that is gone is not waited for, whatever it wa
   const auto told = progress_of(wait);
   advance(31s);
   CHECK(progress_of(wait) > told);  // so that the door hears when it has gone
-  for (const auto* n : {"0", "1", "2"}) manager->node().client_lost({"c-ann" + std::string(n)});
+  for (const auto* n : {"0", "1", "2"}) manager->node().client_lost({"c-ann" + std::string(n), &clients});
   settle();
   const auto then = progress_of(wait);
   advance(65s);

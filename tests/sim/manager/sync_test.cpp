@@ -115,7 +115,6 @@ TEST_CASE_METHOD(stage, "a comparison looks at every server, however many pages 
                       .epoch = w.epoch,
                       .clock = w.clock,
                       .random = w.random,
-                      .clients = w.clients,
                       .agents = w.agents,
                       .events = w.events,
                       .actors = {}};

@@ -16,14 +16,14 @@ struct reply {
 };
 constexpr bool is_final(rt::answer a) { return a == rt::answer::result || a == rt::answer::error; }
 
-class client_desk final : public rt::client_port {
+class client_desk final : public rt::door {
  public:
-  bool reply(const std::string& routing_id, const std::string& request_id, rt::answer kind, std::string body) override {
+  bool reply(const rt::peer& to, rt::answer kind, std::string body) override {
     if (!up) return false;
-    if (routing_id.starts_with("gone")) return false;
-    auto& r = requests[request_id];
-    if (r.final) doubles.push_back(request_id);
-    if (kind == rt::answer::accepted || kind == rt::answer::result) answers.emplace_back(request_id, body);
+    if (to.connection.starts_with("gone")) return false;
+    auto& r = requests[to.request];
+    if (r.final) doubles.push_back(to.request);
+    if (kind == rt::answer::accepted || kind == rt::answer::result) answers.emplace_back(to.request, body);
     r.replies.push_back({kind, std::move(body)});
     if (is_final(kind)) r.final = r.replies.size() - 1;
     return true;

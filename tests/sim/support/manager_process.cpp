@@ -40,7 +40,6 @@ struct manager_process::parts {
               .epoch = std::to_string(m.db.epoch()),
               .clock = m.wall,
               .random = m.random,
-              .clients = m.clients,
               .agents = m.agents,
               .events = m.events} {
     auto found = manager::recover(m.db, world.records, m.random);

@@ -256,7 +256,8 @@ std::string world::send_bytes(const std::string& verb, std::string body, const c
   r.waits = o.wait || verb == "op.wait";
   if (!manager) return request;
   rt::client_call call;
-  call.who = {"c-" + o.actor + std::to_string(requests_ % 3), request};
+  call.who = {&clients, "c-" + o.actor + std::to_string(requests_ % 3), request};
+  call.by = o.by ? o.by : std::make_shared<const msg::principal>(msg::local_principal());
   call.verb = verb;
   call.idempotency_key = o.key;
   call.deadline = o.deadline;

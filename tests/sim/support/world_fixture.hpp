@@ -24,7 +24,8 @@ struct call_options {
   bool wait = false;
   bool dry_run = false;
   std::string actor = {"ann"};
-  std::optional<duration> deadline = {};  // how long the client waits
+  std::optional<duration> deadline = {};          // how long the client waits
+  std::shared_ptr<const msg::principal> by = {};  // local if empty
 };
 
 manager::policy sim_policy();  // deadlines short enough for a simulation

@@ -104,7 +104,7 @@ struct ledger {
     r.verb = "server.stop";
     operation_reply told;
     told.operation.id = {operation};
-    clients.reply("c", request, rt::answer::result, pack_map(told));
+    clients.reply({&clients, "c", request}, rt::answer::result, pack_map(told));
   }
   std::string found() const {
     std::string out;

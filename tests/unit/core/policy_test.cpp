@@ -47,7 +47,7 @@ TEST_CASE("restart tracker: the pause between starts is bounded", "[unit][core][
 TEST_CASE("operations: the table's texts are complete and its words are those that people know",
           "[unit][core][acc-7][acc-70]") {
   for (const auto& row : operation_table) {
-    INFO(row.verb);
+    INFO(row.word());
     CHECK(!row.help.empty());
     CHECK(!row.done.empty());
     CHECK(row.time_max > 0ms);

@@ -264,7 +264,7 @@ std::string text_of(const server& s, const input& in) {
   static_assert(names.size() == std::variant_size_v<input>);
   out += std::string(" <- ") + names[in.index()];
   if (const auto* r = std::get_if<requested>(&in))
-    out += " " + std::string(row_of(static_cast<op_kind>(r->what.index())).verb);
+    out += " " + std::string(row_of(static_cast<op_kind>(r->what.index())).word());
   if (const auto* o = std::get_if<seen>(&in))
     out += " container " + std::string(name_of(o->what.container)) + " " + std::string(name_of(o->what.view.state)) +
            ", data " + std::string(name_of(o->what.data));

@@ -364,7 +364,7 @@ TEST_CASE("server machine: while an operation is open every other request is bus
         s.op = open_operation(s, kind);
         desk x(s);
         const auto d = x.ask(r);
-        INFO(row_of(static_cast<op_kind>(r.index())).verb << " during " << name_of(kind));
+        INFO(row_of(static_cast<op_kind>(r.index())).word() << " during " << name_of(kind));
         REQUIRE(d.refusal);
         CHECK(d.refusal->code == ec::busy);
         CHECK(d.refusal->operation == s.op->id.value);

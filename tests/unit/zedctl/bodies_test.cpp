@@ -9,7 +9,7 @@ using msg::op_kind;
 
 namespace {
 bench& accepting(bench& b, op_kind kind) {
-  b.says("server." + std::string(msg::row_of(kind).verb), succeeded(kind));
+  b.says("server." + std::string(msg::row_of(kind).word()), succeeded(kind));
   return b;
 }
 }  // namespace
@@ -117,7 +117,7 @@ TEST_CASE("edit: only what was named is changed", "[unit][zedctl]") {
 TEST_CASE("start, recreate and restore: --fresh is passed on only when given", "[unit][zedctl][acc-39]") {
   for (auto kind : {op_kind::start, op_kind::recreate, op_kind::restore}) {
     bench b;
-    std::string verb(msg::row_of(kind).verb);
+    std::string verb(msg::row_of(kind).word());
     accepting(b, kind);
     REQUIRE(b.run({"server", verb, "pz1"}) == 0);
     REQUIRE(b.run({"server", verb, "--fresh", "--yes", "pz1"}) == 0);
@@ -134,14 +134,14 @@ TEST_CASE("every verb of the operation table is a verb of the tool", "[unit][zed
   for (const auto& row : msg::operation_table) {
     bench b;
     accepting(b, row.kind);
-    std::vector<std::string> line{"server", std::string(row.verb), "pz1", "--yes"};
+    std::vector<std::string> line{"server", std::string(row.word()), "pz1", "--yes"};
     if (row.kind == op_kind::create) line.insert(line.end(), {"--agent", "host1"});
     if (row.kind == op_kind::adopt) line.insert(line.end(), {"--agent", "host1", "--container", "hand-made"});
     if (row.kind == op_kind::purge) line.push_back("--keep-data");
     if (row.kind == op_kind::move) line.insert(line.end(), {"--data-path", "/mnt/fast/zedops"});
-    INFO(row.verb);
+    INFO(row.word());
     CHECK(b.run(line) == 0);
-    CHECK(b.asked("server." + std::string(row.verb)).size() == 1);
+    CHECK(b.asked(std::string(row.verb)).size() == 1);
   }
 }
 
@@ -177,7 +177,7 @@ TEST_CASE("purge: the body says what becomes of the data", "[unit][zedctl][acc-5
 TEST_CASE("short forms mean the same as the long ones", "[unit][zedctl]") {
   for (auto kind : {op_kind::start, op_kind::stop, op_kind::restart, op_kind::remove}) {
     bench b;
-    std::string verb(msg::row_of(kind).verb);
+    std::string verb(msg::row_of(kind).word());
     accepting(b, kind);
     CHECK(b.run({verb, "pz1", "pz2"}) == 0);
     CHECK(b.asked("server." + verb).size() == 2);

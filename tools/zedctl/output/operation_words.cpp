@@ -134,10 +134,10 @@ std::vector<std::string> examples_of(op_kind kind) {
     case op_kind::recreate:
     case op_kind::restore: break;
   }
-  return {fmt::format("zedctl server {} pz1", msg::row_of(kind).verb)};
+  return {fmt::format("zedctl server {} pz1", msg::row_of(kind).word())};
 }
 
-std::string more_of(const msg::operation_row& row) {
+std::string more_of(const msg::verb_row& row) {
   std::string out;
   if (row.allowed != 0) out = fmt::format("Possible when the server is {}.", msg::states_text(row.allowed));
   switch (row.offline) {

@@ -10,6 +10,6 @@ namespace zedops::ctl {
 
 std::vector<parameter> parameters_of(msg::op_kind kind);
 std::vector<std::string> examples_of(msg::op_kind kind);
-std::string more_of(const msg::operation_row& row);
+std::string more_of(const msg::verb_row& row);
 
 }  // namespace zedops::ctl

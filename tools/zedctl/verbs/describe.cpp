@@ -50,7 +50,7 @@ std::string calls_text(const msg::operation_view& op, const look& l) {
 std::string actions_text(const msg::server_view& v) {
   std::string out;
   for (const auto& verb : v.actions) {
-    auto row = std::ranges::find(msg::operation_table, verb, &msg::operation_row::verb);
+    auto row = std::ranges::find(msg::operation_table, verb, &msg::verb_row::word);
     auto line = fmt::format("zedctl server {} {}", verb, v.name);
     if (row != msg::operation_table.end())
       line = fmt::format("{:<{}}  # {}", line, sizeof "zedctl server recreate" + v.name.size(), row->help);

@@ -51,7 +51,7 @@ struct named_body {
   std::string body;
 };
 // With `records` the replies' JSON is put there instead of being printed.
-int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& all,
+int perform(session& s, const msg::verb_row& row, const std::vector<named_body>& all,
             std::vector<std::string>* records = nullptr);
 
 // server ls -w: the list, then a line for each change until Ctrl-C.

@@ -130,7 +130,7 @@ msg::result<std::string> purge_consequence(session& s, const std::string& name, 
                      remove_data ? " Backups, in a folder backups beside its data, stay." : "");
 }
 
-msg::result<void> confirm_each(session& s, const msg::operation_row& row, const std::vector<std::string>& names,
+msg::result<void> confirm_each(session& s, const msg::verb_row& row, const std::vector<std::string>& names,
                                const arguments& a) {
   if (s.flags().yes || s.flags().dry_run) return {};
   if (row.risk == msg::danger::destroys) {
@@ -145,10 +145,10 @@ msg::result<void> confirm_each(session& s, const msg::operation_row& row, const 
   if (a.has("fresh"))
     return confirm(s, fmt::format("{} {} with empty directories where there is no data: what was there before is not "
                                   "brought back.",
-                                  row.verb, joined(names)));
+                                  row.word(), joined(names)));
   auto there = s.where();
   if (row.risk == msg::danger::interrupts && there && there->production)
-    return confirm(s, fmt::format("{} {}: players will notice.", row.verb, joined(names)));
+    return confirm(s, fmt::format("{} {}: players will notice.", row.word(), joined(names)));
   return {};
 }
 
@@ -156,7 +156,7 @@ msg::error refined(session& s, op_kind kind, msg::error e, const std::string& na
   bool may_be_fresh =
       kind == op_kind::start || kind == op_kind::recreate || kind == op_kind::rebuild || kind == op_kind::restore;
   if (e.code == msg::ec::no_data && may_be_fresh && e.hint.find("--fresh") == std::string::npos)
-    e.hint = fmt::format("zedctl server {} --fresh {} begins with empty directories", msg::row_of(kind).verb, name);
+    e.hint = fmt::format("zedctl server {} --fresh {} begins with empty directories", msg::row_of(kind).word(), name);
   const bool makes_the_name = kind == op_kind::create || kind == op_kind::adopt;
   return makes_the_name ? e : with_guess(s, std::move(e), name);
 }
@@ -175,21 +175,20 @@ std::string move_numbers(session& s, const std::string& name, const std::string&
 }
 
 // The line that a success leaves on stdout, and what goes with it on stderr.
-std::string done_line(session& s, const msg::operation_row& row, const msg::operation_reply& r,
-                      const std::string& name) {
+std::string done_line(session& s, const msg::verb_row& row, const msg::operation_reply& r, const std::string& name) {
   if (s.flags().dry_run) {
-    std::string out = fmt::format("{} {} would:\n", row.verb, name);
+    std::string out = fmt::format("{} {} would:\n", row.word(), name);
     for (const auto& step : r.plan) out += "  " + step + '\n';
     if (row.kind == op_kind::move) out += move_numbers(s, name, r.operation.data_to);
     const bool replaces = row.kind == op_kind::rebuild || row.kind == op_kind::recreate || row.kind == op_kind::move ||
                           row.kind == op_kind::remove || row.kind == op_kind::purge;
     if (replaces && !r.plan.empty())
       if (auto lost = layer_text(s, name); !lost.empty()) out += "  lost with its container: " + lost + '\n';
-    return r.plan.empty() ? fmt::format("{} {} would change nothing\n", row.verb, name) : out;
+    return r.plan.empty() ? fmt::format("{} {} would change nothing\n", row.word(), name) : out;
   }
   bool ended = msg::ended(r.operation.status);
   if (!ended) {
-    s.say(fmt::format("{} of {} accepted; follow it with: zedctl op wait {}", row.verb, name, r.operation.id.value));
+    s.say(fmt::format("{} of {} accepted; follow it with: zedctl op wait {}", row.word(), name, r.operation.id.value));
     return r.operation.id.value + '\n';
   }
   if (s.flags().quiet) return (r.server.id.empty() ? r.operation.target.value : r.server.id.value) + '\n';
@@ -222,8 +221,7 @@ int stopped_watching(session& s, const std::vector<exchange>& all, ending end) {
   return end == ending::interrupted ? exit_interrupted : exit_timeout;
 }
 
-int finish(session& s, const msg::operation_row& row, const std::vector<exchange>& all,
-           std::vector<std::string>* gathered) {
+int finish(session& s, const msg::verb_row& row, const std::vector<exchange>& all, std::vector<std::string>* gathered) {
   tally count;
   std::vector<std::string> own;
   auto& records = gathered ? *gathered : own;
@@ -254,14 +252,14 @@ int finish(session& s, const msg::operation_row& row, const std::vector<exchange
 
 }  // namespace
 
-int perform(session& s, const msg::operation_row& row, const std::vector<named_body>& wanted,
+int perform(session& s, const msg::verb_row& row, const std::vector<named_body>& wanted,
             std::vector<std::string>* records) {
   bool wait = s.flags().wait;
   std::vector<exchange> all;
   for (const auto& one : wanted) {
     exchange x;
     x.name = one.name;
-    x.verb = fmt::format("server.{}", row.verb);
+    x.verb = row.verb;
     x.body = one.body;
     x.options = s.packed_options(wait);
     if (!wait && !s.flags().dry_run) x.expect = answer::accepted;
@@ -284,7 +282,7 @@ int perform(session& s, const msg::operation_row& row, const std::vector<named_b
 namespace {
 
 // The file says it all; NAME and --agent may say it for one server, or for all of them.
-int create_from_file(session& s, const msg::operation_row& row, const arguments& a) {
+int create_from_file(session& s, const msg::verb_row& row, const arguments& a) {
   auto wanted = servers_in_files(a.one("file"), s.outside().in);
   if (!wanted) return s.report(wanted.error());
   const auto& names = a.all("NAME");
@@ -302,7 +300,7 @@ int create_from_file(session& s, const msg::operation_row& row, const arguments&
   return perform(s, row, all);
 }
 
-int run_operation(session& s, const msg::operation_row& row, const arguments& a) {
+int run_operation(session& s, const msg::verb_row& row, const arguments& a) {
   const auto& names = a.all("NAME");
   if (row.kind == op_kind::purge && a.has("keep-data") == a.has("remove-data"))
     return s.report({msg::ec::bad_request,
@@ -331,7 +329,7 @@ std::vector<command> operation_commands() {
   std::vector<command> out;
   for (const auto& row : msg::operation_table) {
     command c;
-    c.path = fmt::format("server {}", row.verb);
+    c.path = fmt::format("server {}", row.word());
     c.help = row.help;
     c.parameters = parameters_of(row.kind);
     c.run = [&row](session& s, const arguments& a) { return run_operation(s, row, a); };
@@ -339,7 +337,7 @@ std::vector<command> operation_commands() {
     c.more = more_of(row);
     bool daily = row.kind == op_kind::start || row.kind == op_kind::stop || row.kind == op_kind::restart ||
                  row.kind == op_kind::remove;
-    if (daily) c.shortcut = row.verb;
+    if (daily) c.shortcut = row.word();
     out.push_back(std::move(c));
   }
   return out;

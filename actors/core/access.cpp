@@ -1,0 +1,45 @@
+#include "actors/core/access.hpp"
+
+namespace zedops::core {
+
+using namespace msg;
+
+bool allows(role r, right wanted) {
+  switch (r) {
+    case role::viewer: return wanted == right::view;
+    case role::operator_: return wanted == right::view || wanted == right::logs || wanted == right::operate;
+    case role::admin: return true;
+  }
+  return false;
+}
+
+namespace {
+// How closely a grant fits; -1: it is about something else.
+int fit(const grant& g, const access_subject& about) {
+  if (!g.server.empty()) return g.server == about.server ? 2 : -1;
+  if (!g.agent.empty()) return g.agent == about.agent ? 1 : -1;
+  return 0;
+}
+}  // namespace
+
+std::optional<role> role_for(const principal& who, const access_subject& about) {
+  const grant* best = nullptr;
+  for (const auto& g : who.grants)
+    if (const auto f = fit(g, about);
+        f >= 0 && (!best || f > fit(*best, about) || (f == fit(*best, about) && g.as > best->as)))
+      best = &g;
+  return best ? std::optional(best->as) : std::nullopt;
+}
+
+result<void> authorize(const principal& who, const verb_row& verb, const access_subject& about) {
+  const auto as = role_for(who, about);
+  if (as && allows(*as, verb.needs)) return {};
+  const auto needed = std::string(name_of(verb.needs));
+  return fail(ec::forbidden,
+              who.id + (as ? " is " + std::string(name_of(*as)) : std::string(" has no role")) +
+                  (about.agent.empty() && about.server.empty() ? "" : " here") + "; " + std::string(verb.verb) +
+                  " needs the right '" + needed + "'",
+              "ask an admin of this installation");
+}
+
+}  // namespace zedops::core

@@ -1,0 +1,32 @@
+// Who may do what. One pure function for every door; what it does not allow is not allowed.
+#pragma once
+#include "messages/error.hpp"
+#include "messages/operations.hpp"
+#include "messages/principal.hpp"
+
+namespace zedops::core {
+
+// What a request is about, as far as it is about one thing; both empty: about everything, or about what is not there.
+struct access_subject {
+  msg::agent_id agent;
+  msg::server_id server;
+};
+
+// What a role may do.
+bool allows(msg::role r, msg::right wanted);
+
+// The role that holds for a subject: the most specific grant decides, also where it is the lesser one. Nothing: none
+// does.
+std::optional<msg::role> role_for(const msg::principal& who, const access_subject& about);
+
+// Errors: forbidden, with the right that is missing and who may give it.
+msg::result<void> authorize(const msg::principal& who, const msg::verb_row& verb, const access_subject& about);
+
+// Whether it matters what a request of his is about; it does not for most, and need not be looked up.
+inline bool is_scoped(const msg::principal& who) {
+  for (const auto& g : who.grants)
+    if (!g.agent.empty() || !g.server.empty()) return true;
+  return false;
+}
+
+}  // namespace zedops::core

@@ -1,0 +1,85 @@
+#include "actors/manager/doors/admission.hpp"
+
+#include "actors/core/access.hpp"
+#include "actors/manager/doors/answers.hpp"
+
+namespace zedops::manager {
+
+using namespace msg;
+
+namespace {
+
+core::access_subject about(const server& s) { return {s.agent, s.id}; }
+
+// What is not there is nobody's: that it is not there is told to those alone who may see everything.
+core::access_subject server_named(const shared& w, const std::string& name) {
+  auto s = w.records.resolve(name);
+  return s ? about(**s) : core::access_subject{};
+}
+core::access_subject agent_named(const shared& w, const std::string& name) {
+  auto a = w.records.resolve_agent(name);
+  return a ? core::access_subject{(*a)->id, {}} : core::access_subject{};
+}
+core::access_subject operation_named(const shared& w, const std::string& id) {
+  if (auto s = w.records.operation_owner({id})) return about(*s);
+  auto op = w.past.operation({id});
+  auto s = op && *op ? w.records.server((*op)->target) : nullptr;
+  return s ? about(*s) : core::access_subject{};
+}
+
+template <class Body>
+core::access_subject subject_in(const shared& w, const rt::client_call& call) {
+  const auto body = body_of<Body>(call);
+  if (!body) return {};  // whoever serves it says what is wrong
+  if constexpr (requires { body->servers; }) {
+    // Several: the rights on one of them say nothing of the others.
+    return body->servers.size() == 1 ? server_named(w, body->servers.front()) : core::access_subject{};
+  } else if constexpr (requires { body->server; }) {
+    if (!body->server.empty()) return server_named(w, body->server);
+    if constexpr (requires { body->agent; })
+      if (!body->agent.empty()) return agent_named(w, body->agent);
+    return {};
+  } else if constexpr (requires { body->agent; }) {
+    return body->agent.empty() ? core::access_subject{} : agent_named(w, body->agent);
+  } else if constexpr (requires { body->id; }) {
+    return operation_named(w, body->id);
+  } else {
+    return {};
+  }
+}
+
+using subject_fn = core::access_subject (*)(const shared&, const rt::client_call&);
+template <class... Bodies>
+constexpr std::array<subject_fn, sizeof...(Bodies)> subjects_of(const std::tuple<Bodies...>*) {
+  return {subject_in<Bodies>...};
+}
+constexpr auto subjects = subjects_of(static_cast<const verb_bodies*>(nullptr));
+
+error unknown_verb(const std::string& verb) {
+  std::vector<std::string> verbs;
+  for (const auto& row : verb_table) verbs.emplace_back(row.verb);
+  auto hint = did_you_mean(verb, verbs);
+  return {ec::bad_request, "unknown verb '" + verb + "'", hint.empty() ? "docs/protocol.md lists them" : hint, {}};
+}
+
+}  // namespace
+
+result<void> admit(const shared& world, const rt::client_call& call) {
+  if (call.row == verb_not_found) return fail(unknown_verb(call.verb));
+  const auto& who = *call.by;
+  return core::authorize(who, verb_table[call.row],
+                         core::is_scoped(who) ? subjects[call.row](world, call) : core::access_subject{});
+}
+
+result<request_options> options_of(const rt::client_call& call) {
+  request_options out;
+  if (!call.options.empty()) {
+    auto read = unpack_map<request_options>(call.options);
+    if (!read) return fail(read.error());
+    out = std::move(*read);
+  }
+  if (out.actor.empty()) out.actor = call.by->how == authentication::local ? "local" : call.by->id;
+  return out;
+}
+
+}  // namespace zedops::manager

@@ -1,0 +1,14 @@
+// The gate behind all doors: may this caller have this done? Asked once for each request, before anything of it is
+// looked at by those who serve it.
+#pragma once
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+// Errors: forbidden; bad_request for an unknown verb.
+msg::result<void> admit(const shared& world, const rt::client_call& call);
+
+// Decoded options of a request, complete. Errors: bad_request.
+msg::result<msg::request_options> options_of(const rt::client_call& call);
+
+}  // namespace zedops::manager

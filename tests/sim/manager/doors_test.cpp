@@ -1,0 +1,148 @@
+// Doors: who asks decides what he may, whose key it is, and what ends with his connection.
+#include "tests/sim/manager/stage.hpp"
+
+using namespace zedops;
+using namespace zedops::sim;
+
+namespace {
+
+std::shared_ptr<const principal> someone(std::string id, std::vector<grant> grants) {
+  return std::make_shared<const principal>(
+      principal{std::move(id), authentication::key, "192.0.2.7", std::move(grants)});
+}
+std::shared_ptr<const principal> a(role r) { return someone("key:eve", {{r, {}, {}}}); }
+
+// A second way in, beside the bus.
+struct side_door final : rt::door {
+  bool reply(const rt::peer& to, rt::answer kind, std::string body) override {
+    if (closed) return false;
+    got[to.request].emplace_back(kind, std::move(body));
+    return true;
+  }
+  std::vector<std::string> items(const std::string& request) {
+    std::vector<std::string> out;
+    for (auto& [kind, body] : got[request])
+      if (kind == rt::answer::item) out.push_back(body);
+    return out;
+  }
+  bool closed = false;
+  std::map<std::string, std::vector<std::pair<rt::answer, std::string>>> got;
+};
+struct has_side_door {
+  side_door door;
+};
+struct two_doors : has_side_door, stage {};  // a door outlives the manager
+
+}  // namespace
+
+TEST_CASE_METHOD(stage, "doors: a viewer changes nothing, whatever he sends, and an operator does not purge",
+                 "[sim][manager]") {
+  running("pz1");
+  const auto before = audit.last_seq();
+  for (const auto& row : verb_table) {
+    if (row.needs == right::view) continue;
+    INFO(row.verb);
+    auto r =
+        ask<operation_reply>(std::string(row.verb), purge_server{"pz1", true, false, true}, {.by = a(role::viewer)});
+    CHECK(code(r) == "forbidden");
+  }
+  CHECK(code(operate("purge", purge_server{"pz1", true, false, true}, {.by = a(role::operator_)})) == "forbidden");
+  CHECK(code(operate("stop", stop_server{"pz1"}, {.by = someone("key:new", {})})) == "forbidden");
+  CHECK(audit.last_seq() == before);
+  CHECK(ask<server_view>("server.get", get_server{"pz1"}, {.by = a(role::viewer)}).has_value());
+  CHECK(finish("stop", stop_server{"pz1"}, {.by = a(role::operator_)}).has_value());
+}
+
+TEST_CASE_METHOD(stage, "doors: a grant for one server, or for one agent, is none for others", "[sim][manager]") {
+  running("pz1");
+  running("pz2");
+  add_host("beta");
+  REQUIRE(until([&] { return in_sync("beta"); }));
+  running("far", "beta");
+  const auto mine = someone("key:one", {{role::operator_, {}, server("pz1").id}});
+  CHECK(finish("stop", stop_server{"pz1"}, {.by = mine}).has_value());
+  CHECK(code(operate("stop", stop_server{"pz2"}, {.by = mine})) == "forbidden");
+  CHECK(code(operate("stop", stop_server{"nobody"}, {.by = mine})) == "forbidden");
+  CHECK(code(operate("create", a_server("pz3", "alpha"), {.by = mine})) == "forbidden");
+  auto op = ask<operation_list>("op.ls", list_operations{"pz1", {}, {}}, {.by = mine});
+  REQUIRE(op.has_value());
+  CHECK(ask<operation_view>("op.get", get_operation{op->operations.front().id.value}, {.by = mine}).has_value());
+  CHECK(code(ask<operation_list>("op.ls", list_operations{}, {.by = mine})) == "forbidden");
+  const auto alphas = someone("key:alpha", {{role::operator_, server("pz1").agent, {}}});
+  CHECK(finish("start", start_server{"pz1"}, {.by = alphas}).has_value());
+  CHECK(finish("create", a_server("pz3", "alpha"), {.by = alphas}).has_value());
+  CHECK(code(operate("stop", stop_server{"far"}, {.by = alphas})) == "forbidden");
+  CHECK(code(operate("create", a_server("pz4", "beta"), {.by = alphas})) == "forbidden");
+}
+
+TEST_CASE_METHOD(stage, "doors: an idempotency key is its owner's, and the label beside it makes no difference",
+                 "[sim][manager]") {
+  running("pz1");
+  const auto eve = someone("key:eve", {{role::operator_, {}, {}}}),
+             bob = someone("key:bob", {{role::operator_, {}, {}}});
+  const auto first = finish("restart", restart_server{"pz1"}, {.key = "k", .by = eve});
+  const auto other = finish("restart", restart_server{"pz1"}, {.key = "k", .by = bob});
+  const auto again = finish("restart", restart_server{"pz1"}, {.key = "k", .actor = "somebody", .by = eve});
+  REQUIRE((first && other && again));
+  CHECK(first->operation.id != other->operation.id);
+  CHECK(first->operation.id == again->operation.id);
+}
+
+TEST_CASE_METHOD(stage, "doors: who asks without a label is named by his key", "[sim][manager]") {
+  running("pz1");
+  auto r = finish("restart", restart_server{"pz1"}, {.actor = "", .by = someone("key:eve", {{role::admin, {}, {}}})});
+  REQUIRE(r.has_value());
+  CHECK(r->operation.actor == "key:eve");
+}
+
+TEST_CASE_METHOD(two_doors, "doors: a follower has every event after the head that it was told, until it is gone",
+                 "[sim][manager]") {
+  running("pz1");
+  auto& node = manager->node();
+  node.follow({{&door, "c1", "all"}, "server.", ""});
+  node.follow({{&door, "c2", "ends"}, "", "operation.ended"});
+  settle();
+  REQUIRE(door.got["all"].size() == 1);
+  CHECK(door.got["all"].front().first == rt::answer::accepted);
+  const auto head = unpack_map<event_page>(door.got["all"].front().second);
+  REQUIRE(head.has_value());
+  CHECK(head->cursor == cursor_text(manager->world().epoch, audit.last_seq()));
+  REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
+  settle();
+  auto replayed = ask<event_page>("event.replay", replay_events{head->cursor, "server.", {}, 1000});
+  REQUIRE(replayed.has_value());
+  std::vector<std::string> expected;
+  for (const auto& e : replayed->events) expected.push_back(pack_map(e));
+  CHECK(expected.size() > 2);
+  CHECK(door.items("all") == expected);
+  CHECK(door.items("ends").size() == 1);
+
+  node.client_lost({"c1", &door});
+  REQUIRE(finish("start", start_server{"pz1"}).has_value());
+  settle();
+  CHECK(door.items("all").size() == expected.size());
+  CHECK(door.items("ends").size() == 2);
+  door.closed = true;  // takes nothing more: it is let go
+  REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
+  settle();
+  door.closed = false;
+  REQUIRE(finish("start", start_server{"pz1"}).has_value());
+  settle();
+  CHECK(door.items("ends").size() == 2);
+}
+
+TEST_CASE_METHOD(two_doors, "doors: one connection follows so much and no more, and others are not held back",
+                 "[sim][manager]") {
+  auto& node = manager->node();
+  const auto refused = [&](const std::string& request) { return door.got[request].back().first == rt::answer::error; };
+  for (size_t i = 0; i < 2'001; ++i) node.follow({{&door, "c1", "r" + std::to_string(i)}, "x", ""});
+  node.follow({{&door, "c2", "other"}, "x", ""});
+  settle();
+  CHECK_FALSE(refused("r1999"));
+  CHECK(refused("r2000"));
+  CHECK_FALSE(refused("other"));
+  node.client_lost({"c1", &door});
+  node.follow({{&door, "c1", "again"}, "x", ""});
+  settle();
+  CHECK_FALSE(refused("again"));
+}
