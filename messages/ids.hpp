@@ -20,6 +20,8 @@ struct id {
 using server_id = id<struct server_tag>;
 using agent_id = id<struct agent_tag>;
 using operation_id = id<struct operation_tag>;
+// Of a server, an agent or anything else that has a record: its letter tells which.
+using entity_id = id<struct entity_tag>;
 
 inline constexpr size_t id_length = 15;
 

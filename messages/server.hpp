@@ -63,7 +63,7 @@ inline constexpr size_t engine_calls_max = 64;  // kept of one operation, the ne
 struct operation {
   operation_id id;
   op_kind kind = op_kind::create;
-  server_id target;
+  entity_id target;
   std::string target_name;
   std::string actor;  // who asked: a user name, or "system:recovery", "system:retention", "system:reconcile"
   op_status status = op_status::accepted;

@@ -17,7 +17,7 @@ constexpr optional_time shown(time_point t) { return t == never ? optional_time{
 struct operation_view {
   operation_id id;
   op_kind kind = op_kind::create;
-  server_id target;
+  entity_id target;
   std::string target_name;
   std::string actor;
   op_status status = op_status::accepted;

@@ -1,5 +1,9 @@
-// What the facts of an operation do to its record, for everyone who keeps or shows one.
+// What the facts of an operation do to its record, for everyone who keeps or shows one; and how facts get their
+// numbers.
 #pragma once
+#include <string>
+#include <vector>
+
 #include "messages/facts.hpp"
 
 namespace zedops::core {
@@ -21,5 +25,24 @@ inline void end(msg::operation& op, const msg::operation_ended& x) {
   if (!x.note.empty()) op.note = x.note;
   if (x.status == msg::op_status::succeeded) op.progress = 100;
 }
+
+// The one open operation of an entity, `slot`, after a fact. True: it has ended with this one, and is still in `slot`.
+template <class Slot>
+bool fold_operation(Slot& slot, const msg::fact& f) {
+  if (const auto* x = std::get_if<msg::operation_accepted>(&f)) slot = *x->op;
+  if (const auto* x = std::get_if<msg::operation_progressed>(&f); x && slot && slot->id == x->id) progress(*slot, *x);
+  const auto* x = std::get_if<msg::operation_ended>(&f);
+  if (!x || !slot || slot->id != x->id) return false;
+  end(*slot, *x);
+  return true;
+}
+
+// The operation that a fact is about; null: it is about something else.
+const msg::operation_id* operation_of(const msg::fact& f);
+
+// Gives each fact its subject and number. Those of operations count for themselves, beginning at 1; `seq` is the last
+// number of the entity, `open` the operation that is open before them.
+std::vector<msg::numbered_fact> number_facts(std::string_view kind, const std::string& id, uint64_t seq,
+                                             const msg::operation* open, std::vector<msg::fact> facts);
 
 }  // namespace zedops::core

@@ -11,8 +11,9 @@
 #include "actors/core/server/restart_tracker.hpp"
 #include "actors/core/server/server_machine.hpp"
 #include "actors/manager/records/catalog.hpp"
+#include "actors/manager/records/kinds.hpp"
 #include "actors/manager/records/records.hpp"
-#include "actors/manager/servers/server_book.hpp"
+#include "actors/manager/entities/entity_book.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/template.hpp"
 
@@ -92,6 +93,7 @@ using template_set = std::map<std::string, msg::server_template, std::less<>>;
 // One per manager, made by the composition root; outlives every actor.
 struct shared {
   catalog records;
+  kind_list kinds{};
   store::store& store;
   history past;
   live_policy rules;
@@ -105,7 +107,7 @@ struct shared {
   rt::randomness& random;
   rt::agent_port& agents;
   rt::event_port& events;
-  server_book actors{};
+  entity_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
   load_gauges load{};

@@ -8,8 +8,8 @@
 #include "actors/manager/hosts/host.hpp"
 #include "actors/manager/journal/hub.hpp"
 #include "actors/manager/journal/journal.hpp"
-#include "actors/manager/servers/registry.hpp"
-#include "actors/manager/servers/sweeper.hpp"
+#include "actors/manager/entities/registry.hpp"
+#include "actors/manager/entities/sweeper.hpp"
 #include "config/logging.hpp"
 
 namespace zedops::manager {
@@ -108,6 +108,8 @@ void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)
 void node::client_lost(rt::peer_lost what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::follow(rt::follow_events what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }
+
+rt::registry_actor node::registry() const { return to_->registry; }
 
 void node::stop() {
   auto& h = *to_;

@@ -27,6 +27,9 @@ class node {
   void client_lost(rt::peer_lost what);  // one that waited for an answer, or followed events
   void follow(rt::follow_events what);   // until the client is lost, or too slow
 
+  // Who asks an entity's actor, or has it made: for whatever is no request of a client.
+  rt::registry_actor registry() const;
+
   // Starts the actors of all known servers in the background; reads are answered without them.
   void warm_up();
   // No new work, then servers and hosts, then the journal with all it holds. Blocks.

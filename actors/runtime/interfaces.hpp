@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/core/server/server_machine.hpp"
+#include "actors/runtime/entity.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/facts.hpp"
 #include "messages/link.hpp"
@@ -19,10 +20,8 @@ using server_ptr = std::shared_ptr<const msg::server>;
 using agent_ptr = std::shared_ptr<const msg::agent>;
 
 // ---- journal: the one writer; facts and snapshot in one transaction, many requests in one commit ----
-// audit: facts of no record, or beside one (refused requests): they are logged and change nothing.
-enum class entity_kind : uint8_t { server, agent, audit };
 struct commit {
-  entity_kind kind = entity_kind::server;
+  const kind* of = nullptr;  // null: facts of no record, or beside one (refused requests): logged, and nothing changes
   std::string id;
   uint64_t base = 0;  // log_head of the record that the decision was made on
   std::vector<msg::numbered_fact> facts;
@@ -30,9 +29,8 @@ struct commit {
   msg::time_point at{};
 };
 struct committed {
-  std::optional<msg::error> failure;  // then nothing was kept
-  server_ptr server;                  // the record as it is now, for a server
-  agent_ptr agent;
+  std::optional<msg::error> failure;            // then nothing was kept
+  any_record record;                            // as it is now
   std::shared_ptr<const msg::log_entry> entry;  // what became of the facts
 };
 struct expect_commits {  // that many are on their way: put them into one transaction
@@ -73,27 +71,37 @@ using hub_actor = caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<wat
                                    caf::reacts_to<follow_events>, caf::reacts_to<peer_lost>,
                                    caf::reacts_to<tick_atom>>;  // INTERNAL: those who wait are told where it stands
 
-// ---- server: one actor per server ----
-struct server_call {
-  msg::server_id id;
-  core::input what;
+// ---- entity: one actor for each server, and for each of any other kind that has a machine ----
+struct entity_call {
+  entity_call() = default;
+  template <class Tag>
+  entity_call(msg::id<Tag> whom, core::input input, bool dry = false)
+      : id(whom.value), dry_run(dry), makes(std::holds_alternative<core::created>(input)) {
+    what = std::move(input);
+  }
+  entity_call(std::string whom, std::any input, bool dry = false)
+      : id(std::move(whom)), what(std::move(input)), dry_run(dry) {}
+
+  std::string id;
+  std::any what;  // an input of its machine
   bool dry_run = false;
+  bool makes = false;                                              // an entity that is not there yet
   std::optional<std::chrono::steady_clock::time_point> expires{};  // not begun later: nobody waits for it any more
 };
-struct server_reply {
+struct entity_reply {
   std::optional<msg::error> failure;
-  server_ptr record;                        // after the decision; for a dry run as it is
+  any_record record;                        // after the decision; for a dry run as it is
   std::optional<msg::operation> operation;  // that the call opened, found open, or ended
   std::vector<std::string> plan;            // dry run
   bool fresh_start = false;
   bool changed = false;
 };
-using server_actor = caf::typed_actor<caf::replies_to<server_call>::with<server_reply>>;
+using entity_actor = caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>>;
 
-// ---- registry: finds or starts the actor of a server, and starts it again when it crashes ----
+// ---- registry: finds or starts the actor of an entity, and starts it again when it crashes ----
 using warm_atom = caf::atom_constant<caf::atom("warm")>;
 using registry_actor =
-    caf::typed_actor<caf::replies_to<server_call>::with<server_reply>,
+    caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>,
                      caf::reacts_to<warm_atom, std::string>  // INTERNAL: start the rest in the background
                      >;
 
@@ -171,8 +179,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::raise_term)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::watch_operation)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::follow_events)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_call)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::server_reply)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::entity_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::entity_reply)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::agent_said)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::peer_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::to_host)

@@ -126,7 +126,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
     auto key = t.name;
     world.templates.emplace(std::move(key), std::move(t));
   }
-  auto found = manager::recover(db, world.records, random);
+  auto found = manager::recover(db, world.kinds, world.records, random);
   if (!found) return refuse(found.error(), 1);
   clock.not_before(found->last_time);
   world.manager_id = found->manager_id;
@@ -156,8 +156,8 @@ int run_manager(config::loaded<config::manager_settings> settings) {
       return refuse(ok.error(), ok.error().code == msg::ec::bad_request ? exit_configuration : 1);
     }
     log_event("manager.ready", {{"manager", world.manager_id},
-                                {"servers", found->servers},
-                                {"agents", found->agents},
+                                {"servers", found->records["server"]},
+                                {"agents", found->records["agent"]},
                                 {"damaged", found->damaged},
                                 {"term", world.term.load()},
                                 {"last_seq", found->last_seq}});

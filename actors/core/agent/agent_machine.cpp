@@ -1,5 +1,6 @@
 #include "actors/core/agent/agent_machine.hpp"
 
+#include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
 
 namespace zedops::core {
@@ -51,14 +52,10 @@ void apply(agent& a, const log_entry& entry) {
 }
 
 std::vector<numbered_fact> number(const agent& a, std::vector<fact> facts) {
-  std::vector<numbered_fact> out;
-  uint64_t seq = a.seq;
-  std::string id = a.id.value;
-  for (auto& f : facts) {
+  auto id = a.id.value;
+  for (const auto& f : facts)
     if (const auto* made = std::get_if<agent_registered>(&f)) id = made->record->id.value;
-    out.push_back({"agent." + id, ++seq, std::move(f)});
-  }
-  return out;
+  return number_facts("agent", id, a.seq, nullptr, std::move(facts));
 }
 
 bool sync_gate::begin() {

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 
+#include "actors/core/entity.hpp"
 #include "messages/facts.hpp"
 #include "messages/server.hpp"
 
@@ -9,6 +10,26 @@ namespace zedops::core {
 
 void apply(msg::agent& a, const msg::log_entry& entry);
 std::vector<msg::numbered_fact> number(const msg::agent& a, std::vector<msg::fact> facts);
+
+template <>
+struct entity<msg::agent> {
+  static constexpr std::string_view kind = "agent";
+  static constexpr char letter = 'a';
+  static void apply(msg::agent& a, const msg::log_entry& e) { core::apply(a, e); }
+  static std::vector<msg::numbered_fact> number(const msg::agent& a, std::vector<msg::fact> facts) {
+    return core::number(a, std::move(facts));
+  }
+  // A removed one stays in the store: its numbers go on if it comes again.
+  static bool gone(const msg::agent& a) { return a.status == msg::agent_status::revoked; }
+  static bool ends(const msg::fact&) { return false; }
+  static const msg::operation* open(const msg::agent&) { return nullptr; }
+  static msg::time_point due(const msg::agent&) { return msg::never; }
+  static msg::agent_id due_with(const msg::agent&) { return {}; }
+  static bool same_claims(const msg::agent&, const msg::agent&) { return true; }
+  template <class F>
+  static void each_claim(const msg::agent&, F) {}
+  static msg::error taken(std::string_view, const msg::agent&) { return {}; }
+};
 
 // Of `of` servers that have a container, or had one, `gone` are without in one look: so many at once that it is not
 // their own fate. Few servers prove nothing.

@@ -15,7 +15,7 @@ operation new_operation(const server& s, op_kind kind, const request_info& who, 
   operation op;
   op.id = who.op;
   op.kind = kind;
-  op.target = s.id;
+  op.target = {s.id.value};
   op.target_name = s.name;
   op.actor = who.actor;
   op.started_at = cx.now;

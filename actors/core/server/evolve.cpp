@@ -118,42 +118,11 @@ void evolve(server& s, const fact& f, time_point at) {
   s.updated_at = at;
 }
 
-namespace {
-
-// The operation that a fact is about, if it is an operation's fact.
-const operation_id* operation_of(const fact& f) {
-  return std::visit(overload{
-                        [](const operation_accepted& x) { return &x.op->id; },
-                        [](const operation_refused& x) { return &x.op->id; },
-                        [](const operation_progressed& x) { return &x.id; },
-                        [](const operation_ended& x) { return &x.id; },
-                        [](const auto&) { return static_cast<const operation_id*>(nullptr); },
-                    },
-                    f);
-}
-
-}  // namespace
-
 std::vector<numbered_fact> number(const server& s, std::vector<fact> facts) {
-  std::vector<numbered_fact> out;
-  out.reserve(facts.size());
-  uint64_t seq = s.seq;
-  operation_id current = s.op ? s.op->id : operation_id{};
-  uint64_t op_seq = s.op ? s.op->seq : 0;
-  std::string server_value = s.id.value;
-  for (auto& f : facts) {
-    if (const auto* made = std::get_if<server_created>(&f)) server_value = made->record->id.value;
-    if (const auto* op = operation_of(f)) {
-      if (*op != current) {
-        current = *op;
-        op_seq = 0;
-      }
-      out.push_back({"operation." + current.value, ++op_seq, std::move(f)});
-    } else {
-      out.push_back({"server." + server_value, ++seq, std::move(f)});
-    }
-  }
-  return out;
+  auto id = s.id.value;
+  for (const auto& f : facts)
+    if (const auto* made = std::get_if<server_created>(&f)) id = made->record->id.value;
+  return number_facts("server", id, s.seq, s.op ? &*s.op : nullptr, std::move(facts));
 }
 
 void apply(server& s, const log_entry& entry) {

@@ -24,6 +24,9 @@
 #include <variant>
 #include <vector>
 
+#include "actors/core/entity.hpp"
+#include "actors/core/plan/claims.hpp"
+#include "messages/condition.hpp"
 #include "messages/facts.hpp"
 #include "messages/link.hpp"
 #include "messages/operations.hpp"
@@ -48,10 +51,6 @@ struct created {  // a new record, complete and validated; only a blank machine 
 struct requested {
   msg::server_request what;
   request_info who;
-};
-struct cancel_requested {
-  msg::operation_id op;
-  std::string actor;
 };
 struct progressed {
   msg::command_progress report;
@@ -80,7 +79,6 @@ struct given_up {  // its host is lost for good, and its owner says so
   std::string agent;  // name
 };
 struct agent_ready {};  // the agent is connected and has reported: send it what is still to be done
-struct tick {};         // some deadline of this server may have passed
 using input = std::variant<created, requested, cancel_requested, progressed, reported, seen, unseen, agent_ready, tick,
                            data_seen, acted, given_up>;
 
@@ -135,13 +133,7 @@ struct watch {};         // the agent must know of this server
 struct forget {};        // and no longer
 using effect = std::variant<send_command, request_sync, watch, forget, withdraw_command>;
 
-struct decision {
-  std::vector<msg::fact> facts;
-  std::vector<effect> effects;
-  std::optional<msg::error> refusal;  // the answer to the caller; facts then hold the audit record only
-  msg::cause why;
-  bool fresh_start = false;  // will begin with empty directories
-};
+using decision = basic_decision<effect>;
 
 decision decide(const msg::server& s, const input& in, const context& cx);
 
@@ -165,5 +157,37 @@ send_command command_for(const msg::server& s, const msg::operation& op, const c
 
 // One line per step, for a dry run.
 std::vector<std::string> plan_text(const msg::server& s, const decision& d);
+
+template <>
+struct entity<msg::server> {
+  static constexpr std::string_view kind = "server";
+  static constexpr char letter = 's';
+  using input = core::input;
+  static void apply(msg::server& s, const msg::log_entry& e) { core::apply(s, e); }
+  static std::vector<msg::numbered_fact> number(const msg::server& s, std::vector<msg::fact> facts) {
+    return core::number(s, std::move(facts));
+  }
+  static input resume() { return agent_ready{}; }
+  static std::vector<msg::fact> rests(const msg::error& why) { return {msg::error_changed{why}}; }
+  static bool gone(const msg::server& s) { return s.status == msg::server_status::purged; }
+  static bool ends(const msg::fact& f) { return std::holds_alternative<msg::server_purged>(f); }
+  static const msg::operation* open(const msg::server& s) { return s.op ? &*s.op : nullptr; }
+  static msg::time_point due(const msg::server& s) { return next_due(s); }
+  // The end of a retention is its agent's work.
+  static msg::agent_id due_with(const msg::server& s) {
+    const bool waits = !s.op && s.status == msg::server_status::deleted && !msg::in_restart_series(s);
+    return waits ? s.agent : msg::agent_id{};
+  }
+  static bool same_claims(const msg::server& a, const msg::server& b) {
+    return a.name == b.name && a.agent == b.agent && a.ports == b.ports && a.spec == b.spec;
+  }
+  template <class F>
+  static void each_claim(const msg::server& s, F f) {
+    core::each_claim(s, std::move(f));
+  }
+  static msg::error taken(std::string_view claim, const msg::server& owner) {
+    return claim_taken(claim, owner.name, owner.status);
+  }
+};
 
 }  // namespace zedops::core

@@ -21,9 +21,9 @@ core::access_subject agent_named(const shared& w, const std::string& name) {
   return a ? core::access_subject{(*a)->id, {}} : core::access_subject{};
 }
 core::access_subject operation_named(const shared& w, const std::string& id) {
-  if (auto s = w.records.operation_owner({id})) return about(*s);
+  if (auto s = w.records.operation_owner({id}).as<server>()) return about(*s);
   auto op = w.past.operation({id});
-  auto s = op && *op ? w.records.server((*op)->target) : nullptr;
+  auto s = op && *op ? w.records.server({(*op)->target.value}) : nullptr;
   return s ? about(*s) : core::access_subject{};
 }
 

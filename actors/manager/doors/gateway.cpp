@@ -13,6 +13,7 @@
 #include "actors/manager/doors/new_server.hpp"
 #include "actors/manager/doors/questions.hpp"
 #include "actors/manager/doors/refusal_log.hpp"
+#include "actors/manager/records/past.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "messages/names.hpp"
 
@@ -21,8 +22,8 @@ namespace {
 
 using namespace msg;
 using rt::client_call;
-using rt::server_call;
-using rt::server_reply;
+using rt::entity_call;
+using rt::entity_reply;
 
 constexpr size_t container_name_max = 255;
 
@@ -124,18 +125,12 @@ struct gateway_state {
       repeats[r.who.op.value].push_back(std::move(call));
       return true;
     }
-    std::optional<operation> op;
-    auto owner = world->records.operation_owner(r.who.op);
-    if (owner && owner->op && owner->op->id == r.who.op) {
-      op = owner->op;
-    } else {
-      auto ended = world->past.operation(r.who.op);
-      if (!ended) {
-        answer_error(*world, call.who, ended.error());
-        return true;
-      }
-      op = *ended;
+    auto found = operation_with(*world, r.who.op);
+    if (!found) {
+      answer_error(*world, call.who, found.error());
+      return true;
     }
+    const auto& op = *found;
     if (!op) return false;
     if (op->request_hash != r.who.request_hash && op->request_hash != text_hash(call.verb + "\n" + call.body)) {
       answer_error(
@@ -148,8 +143,8 @@ struct gateway_state {
       answer_error(*world, call.who, *op->failure);
       return true;
     }
-    server_reply known;
-    known.record = world->records.server(op->target);
+    entity_reply known;
+    known.record = world->records.find(op->target.value);
     known.operation = op;
     accepted(call, r.options, known);
     return true;
@@ -173,7 +168,6 @@ struct gateway_state {
     op.request_hash = r.who.request_hash;
     if (!refusals.record(op, now)) return answer_error(*world, r.call.who, e);
     rt::commit c;
-    c.kind = rt::entity_kind::audit;
     c.id = entity;
     c.why = {cause_kind::request, op.id.value, op.actor};
     c.at = now;
@@ -267,22 +261,23 @@ struct gateway_state {
     if (!r->options.dry_run) by_operation[r->who.op.value] = n;
     // No timeout of CAF's: it costs two wake-ups of the clock thread for each request. A server's actor answers
     // whatever ends it; should it hang, the next request finds this one overdue.
-    server_call call{r->target, std::move(what), r->options.dry_run, r->expires};
+    entity_call call{r->target, std::move(what), r->options.dry_run};
+    call.expires = r->expires;
     // Past the registry when the actor is there, unless that would overtake an earlier request for the same server.
-    const auto actor = by_registry.contains(r->target.value) ? std::nullopt : world->actors.find(r->target);
+    const auto actor = by_registry.contains(r->target.value) ? std::nullopt : world->actors.find(r->target.value);
     r->by_registry = !actor;
     if (actor) return ask(*actor, n, std::move(call));
     ++by_registry[r->target.value];
     ask(to.registry, n, std::move(call));
   }
   template <class Handle>
-  void ask(const Handle& whom, uint64_t n, server_call call) {
+  void ask(const Handle& whom, uint64_t n, entity_call call) {
     self->request(whom, caf::infinite, std::move(call))
-        .then([this, n](server_reply& reply) { decided(n, reply); },
+        .then([this, n](entity_reply& reply) { decided(n, reply); },
               [this, n](caf::error& e) { unanswered(n, self->system().render(e)); });
   }
   void unanswered(uint64_t n, const std::string& why) {
-    server_reply lost;
+    entity_reply lost;
     lost.failure = error{
         ec::internal, "the server's actor did not answer: " + why, "look first, then repeat: zedctl server get", {}};
     decided(n, lost);
@@ -292,7 +287,7 @@ struct gateway_state {
       unanswered(open.begin()->first, "no decision within " + format_duration(decision_time_max));
   }
 
-  void decided(uint64_t n, server_reply& reply) {
+  void decided(uint64_t n, entity_reply& reply) {
     auto i = open.find(n);
     if (i == open.end()) return;
     auto r = i->second;
@@ -320,19 +315,19 @@ struct gateway_state {
     for (auto& call : calls) handle(call);
   }
 
-  operation_reply reply_of(const server_reply& reply) const {
+  operation_reply reply_of(const entity_reply& reply) const {
     operation_reply out;
     if (reply.operation) out.operation = view_of(*reply.operation);
-    if (reply.record) out.server = view_in(*world, reply.record);
+    if (auto s = reply.record.as<server>()) out.server = view_in(*world, s);
     out.plan = reply.plan;
     out.fresh_start = reply.fresh_start;
     return out;
   }
-  void answer_plan(const client_call& call, const server_reply& reply) {
+  void answer_plan(const client_call& call, const entity_reply& reply) {
     if (reply.failure) answer_error(*world, call.who, *reply.failure);
     else answer_result(call.who, reply_of(reply));
   }
-  void accepted(const client_call& call, const request_options& options, const server_reply& reply) {
+  void accepted(const client_call& call, const request_options& options, const entity_reply& reply) {
     if (reply.failure) return answer_error(*world, call.who, *reply.failure);
     const auto out = reply_of(reply);
     const bool over = !reply.operation || ended(reply.operation->status);
@@ -345,8 +340,8 @@ struct gateway_state {
     auto q = body_of<cancel_operation>(call);
     if (!q) return answer_error(*world, call.who, q.error());
     const operation_id id{q->id};
-    auto s = world->records.operation_owner(id);
-    if (!s) {
+    const auto owner = world->records.operation_owner(id);
+    if (!owner) {
       auto op = world->past.operation(id);
       const bool known = op && *op;
       return answer_error(
@@ -358,15 +353,13 @@ struct gateway_state {
     if (!options) return answer_error(*world, call.who, options.error());
     const auto key = call.who;
     asking[key] = 1;
-    self->request(to.registry, decision_time_max, server_call{s->id, core::cancel_requested{id, options->actor}, false})
+    self->request(to.registry, decision_time_max, entity_call{owner.id(), owner.of().cancel(id, options->actor)})
         .then(
-            [this, id, key, who = call.who](server_reply& r) {
+            [this, id, key, who = call.who](entity_reply& r) {
               asking.erase(key);
               if (r.failure) return answer_error(*world, who, *r.failure);
               // One that its agent is putting back is still open.
-              auto owner = world->records.operation_owner(id);
-              if (owner && owner->op && owner->op->id == id) return answer_result(who, view_of(*owner->op));
-              auto op = world->past.operation(id);
+              auto op = operation_with(*world, id);
               if (op && *op) answer_result(who, view_of(**op));
               else answer_error(*world, who, {ec::internal, "the operation's record is not there", "", id.value});
             },

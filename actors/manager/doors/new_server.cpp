@@ -18,8 +18,8 @@ result<void> ports_free(const shared& world, const server& s, const edit_server&
   auto next = s;
   next.spec = core::edited_spec(s, e);
   for (const auto& key : core::claims_of(next))
-    if (auto owner = world.records.claim_owner(key); owner && owner->id != s.id)
-      return fail(core::claim_taken(key, owner->name, owner->status));
+    if (auto owner = world.records.claim_owner(key); owner && owner.id() != s.id.value)
+      return fail(owner.of().taken(key, owner.get()));
   return {};
 }
 
@@ -31,14 +31,14 @@ result<server> record_of(const shared& world, const create_server& c, choices& c
   if (!t) return fail(no_template(world, c.template_name));
   const auto taken = [&](protocol proto, uint16_t number) {
     const auto key = core::port_claim((*a)->id, proto, number);
-    return chosen.contains(key) || world.records.claim_owner(key) != nullptr;
+    return chosen.contains(key) || world.records.claim_owner(key);
   };
   auto ports = core::choose_ports(*t, {c.game_port, c.udp_port, c.rcon_port}, taken);
   if (!ports) return fail(ports.error());
   auto record = core::record_for(c, **a, *t, server_id{world.random.id('s')}, std::move(*ports));
   if (!record) return fail(record.error());
   for (const auto& key : core::claims_of(*record))
-    if (auto owner = world.records.claim_owner(key)) return fail(core::claim_taken(key, owner->name, owner->status));
+    if (auto owner = world.records.claim_owner(key)) return fail(owner.of().taken(key, owner.get()));
   if (!c.use_existing_data) {
     auto orphan = orphan_path(world.store, (*a)->id, c.name);
     if (!orphan) return fail(orphan.error());

@@ -185,7 +185,7 @@ struct asker {
     for (const auto& p : q->ports) {
       if (p.number == 0) return refuse({ec::bad_request, "0 is no port", "ports are 1 to 65535", {}});
       port_row row{p.number, p.proto, port_owner::free, {}};
-      if (auto s = world.records.claim_owner(core::port_claim((*a)->id, p.proto, p.number))) {
+      if (auto s = world.records.claim_owner(core::port_claim((*a)->id, p.proto, p.number)).as<server>()) {
         row.taken_by = port_owner::server;
         row.detail = "reserved by server " + s->name + " (" + std::string(name_of(s->status)) + ")";
       }
@@ -223,7 +223,7 @@ struct asker {
     for (uint32_t n = 0; n < count; ++n) {
       auto ports = core::choose_ports(t, {}, [&](protocol proto, uint16_t number) {
         const auto key = core::port_claim(a->id, proto, number);
-        return busy->contains(key) || mine.contains(key) || world.records.claim_owner(key) != nullptr;
+        return busy->contains(key) || mine.contains(key) || world.records.claim_owner(key);
       });
       if (!ports) {
         if (n > 0) break;
@@ -336,9 +336,9 @@ struct asker {
     };
     if (servers.empty()) return end();
     for (const auto& s : servers)
-      self->request(registry, caf::infinite, rt::server_call{s->id, core::given_up{options->actor, name}, false})
+      self->request(registry, caf::infinite, rt::entity_call{s->id, core::given_up{options->actor, name}})
           .then(
-              [left, failed, end](rt::server_reply& r) {
+              [left, failed, end](rt::entity_reply& r) {
                 if (r.failure) *failed = r.failure;
                 if (--*left == 0) end();
               },

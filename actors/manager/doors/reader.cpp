@@ -100,8 +100,7 @@ result<event_page> server_past(const shared& w, const server_history& q) {
 
 result<operation_view> one_operation(const shared& w, const get_operation& q) {
   const operation_id id{q.id};
-  if (auto s = w.records.operation_owner(id); s && s->op && s->op->id == id) return view_of(*s->op);
-  auto op = w.past.operation(id);
+  auto op = operation_with(w, id);
   if (!op) return fail(op.error());
   if (!*op) return fail(ec::not_found, "there is no operation '" + id.value.substr(0, 40) + "'", "zedctl op ls");
   return view_of(**op);
@@ -151,10 +150,10 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
   const size_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
   std::vector<operation> rows;  // those that are open, then those that ended; each newest first
   if (!after || after->open) {
-    for (const auto& s : w.records.open_operations()) {
-      const bool wanted = s->op && (target.empty() || s->id.value == target) &&
-                          (q.status.empty() || name_of(s->op->status) == q.status);
-      if (wanted && (!after || older(*s->op, after->at))) rows.push_back(*s->op);
+    for (const auto& r : w.records.open_operations()) {
+      const auto& op = *r.open();
+      const bool wanted = (target.empty() || r.id() == target) && (q.status.empty() || name_of(op.status) == q.status);
+      if (wanted && (!after || older(op, after->at))) rows.push_back(op);
     }
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
       return older(b, {a.started_at, a.id.value});

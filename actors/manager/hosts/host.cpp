@@ -26,8 +26,8 @@ void host_state::next_commit() {
   const auto a = world->records.agent_ever(id);
   const agent blank;
   auto& c = commits.front();
-  rt::commit out{rt::entity_kind::agent, id.value, 0, core::number(a ? *a : blank, std::move(c.facts)),
-                 std::move(c.why),       wall()};
+  rt::commit out{&rt::kind_of<agent>, id.value, a ? a->log_head : 0, core::number(a ? *a : blank, std::move(c.facts)),
+                 std::move(c.why),    wall()};
   self->request(to.journal, std::chrono::seconds(30), std::move(out))
       .then(
           [this](rt::committed& done) {
@@ -73,7 +73,7 @@ void host_state::on_said(rt::agent_said& said) {
 void host_state::forward(const server_id& server, core::input what) {
   auto s = world->records.server(server);
   if (!s || s->agent != id) return;  // not this agent's business
-  caf::anon_send(to.registry, rt::server_call{server, std::move(what), false});
+  caf::anon_send(to.registry, rt::entity_call{server, std::move(what)});
 }
 
 // ---- what it did by itself ----
@@ -84,7 +84,7 @@ void host_state::on_incidents(std::vector<incident> list) {
   if (taking.open == 0) send(incidents_taken{taking.upto});
   for (auto& [first, call] : plan.calls)
     self->request(to.registry, settle_time_max, std::move(call))
-        .then([this, first = first](rt::server_reply& r) { kept(first, is_settled(r)); },
+        .then([this, first = first](rt::entity_reply& r) { kept(first, is_settled(r)); },
               [this, first = first](caf::error&) { kept(first, false); });
 }
 void host_state::kept(uint64_t first, bool settled) {

@@ -26,7 +26,7 @@ intake_plan plan_intake(const shared& world, const agent_id& agent, std::vector<
   }
   for (auto& [id, what] : by_server) {
     const auto first = what.list.front().seq;
-    out.calls.emplace_back(first, rt::server_call{id, std::move(what), false});
+    out.calls.emplace_back(first, rt::entity_call{id, std::move(what), false});
   }
   return out;
 }

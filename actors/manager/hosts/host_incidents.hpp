@@ -9,7 +9,7 @@
 namespace zedops::manager {
 
 struct intake_plan {
-  std::vector<std::pair<uint64_t, rt::server_call>> calls;  // with the number of the first incident in each
+  std::vector<std::pair<uint64_t, rt::entity_call>> calls;  // with the number of the first incident in each
   uint64_t upto = 0;                                        // the last one of all; zero: there was none
 };
 // Those of servers that are not there any more, or not this agent's, are named in the log and dropped.
@@ -27,6 +27,6 @@ struct intake {
   }
 };
 // Recorded, or of a server that was purged meanwhile.
-inline bool is_settled(const rt::server_reply& r) { return !r.failure || r.failure->code == msg::ec::not_found; }
+inline bool is_settled(const rt::entity_reply& r) { return !r.failure || r.failure->code == msg::ec::not_found; }
 
 }  // namespace zedops::manager

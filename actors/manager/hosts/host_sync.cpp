@@ -153,9 +153,9 @@ void host_state::merge(inventory& inv) {
   if (todo.calls.size() > 1) self->send(to.journal, rt::expect_commits{static_cast<uint32_t>(todo.commits)});
   const auto run = ++sync.runs;
   for (auto& call : todo.calls) {
-    auto server = call.id.value;
+    auto server = call.id;
     self->request(to.registry, settle_time_max, std::move(call))
-        .then([this, run, server](rt::server_reply& r) { settled(run, server, r.changed); },
+        .then([this, run, server](rt::entity_reply& r) { settled(run, server, r.changed); },
               [this, run, server](caf::error&) { settled(run, server, false); });
   }
 }
@@ -179,7 +179,7 @@ void host_state::finish_sync() {
   if (!sync.failure) sync.last = wall();
   world->records.touch(id, {wall() - session.silent(now()), sync.last});
   // What was asked of the agent before is asked again: it knows what it has done already.
-  for (auto& server : sync.ready) caf::anon_send(to.registry, rt::server_call{server, core::agent_ready{}, false});
+  for (auto& server : sync.ready) caf::anon_send(to.registry, rt::entity_call{server, core::agent_ready{}, false});
   sync.ready.clear();
   const bool news = !sync.waiting.empty() || !sync.row.changed.empty() || !sync.reported;
   if (sync.failure) {

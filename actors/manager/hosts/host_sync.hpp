@@ -9,7 +9,7 @@
 namespace zedops::manager {
 
 struct sync_plan {
-  std::vector<rt::server_call> calls;  // servers whose record does not agree
+  std::vector<rt::entity_call> calls;  // servers whose record does not agree
   size_t commits = 0;                  // how many of those calls will write
   std::vector<msg::server_id> ready;   // servers with something still to be done by the agent
   std::vector<msg::server_id> untold;  // servers that the agent does not look after

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 
-#include "actors/core/agent/agent_machine.hpp"
 #include "actors/core/operation_facts.hpp"
-#include "actors/core/plan/claims.hpp"
-#include "actors/core/server/server_machine.hpp"
 #include "actors/manager/records/records.hpp"
 #include "messages/codec.hpp"
 #include "messages/names.hpp"
@@ -13,25 +10,21 @@
 namespace zedops::manager {
 
 using namespace msg;
-using rt::entity_kind;
 using store::table;
 
 namespace {
 
-// Operations that end in this entry, complete: the record as it is kept after its server has let go of it.
-std::vector<operation> ended_in(const server* before, const log_entry& e) {
+// Operations that end in this entry, complete: the record as it is kept after its entity has let go of it.
+std::vector<operation> ended_in(const rt::any_record& before, const log_entry& e) {
   std::optional<operation> open;
-  if (before) open = before->op;
+  if (before && before.open()) open = *before.open();
   std::vector<operation> out;
   for (const auto& n : e.facts) {
-    if (const auto* a = std::get_if<operation_accepted>(&n.what)) open = *a->op;
     if (const auto* r = std::get_if<operation_refused>(&n.what)) out.push_back(*r->op);
-    if (const auto* x = std::get_if<operation_ended>(&n.what); x && open && open->id == x->id) {
-      core::end(*open, *x);
-      open->seq = n.subject_seq;
-      out.push_back(std::move(*open));
-      open.reset();
-    }
+    if (!core::fold_operation(open, n.what)) continue;
+    open->seq = n.subject_seq;
+    out.push_back(std::move(*open));
+    open.reset();
   }
   return out;
 }
@@ -77,87 +70,66 @@ result<std::string> orphan_path(const store::store& s, const agent_id& agent, co
 
 result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
   staged_entry out;
-  result<void> ok;
-  switch (c.kind) {
-    case entity_kind::server: ok = add_server(c, e, out); break;
-    case entity_kind::agent: ok = add_agent(c, e, out); break;
-    case entity_kind::audit:
-      for (const auto& op : ended_in(nullptr, e)) out.writes.push_back({table::operations, op.id.value, pack(op)});
-      break;
-  }
-  if (!ok) return fail(std::move(ok.error()));
+  const auto before = c.of ? staged(c) : rt::any_record{};
+  if (c.of)
+    if (auto ok = add_record(c, before, e, out); !ok) return fail(std::move(ok.error()));
+  for (const auto& op : ended_in(before, e)) out.writes.push_back({table::operations, op.id.value, pack(op)});
   out.writes.push_back({table::log, log_key(e.first_seq), pack(e), record_write::kind::append});
   size_t bytes = 0;
   for (const auto& w : out.writes) {
     if (w.value.size() > store::value_bytes_max) return fail(too_large(e, w.value.size()));
     bytes += w.key.size() + w.value.size();
   }
-  if (out.server) {
-    const auto before = staged_server({c.id});
-    if (ok = claim(*out.server, before.get()); !ok) return fail(std::move(ok.error()));
-    servers_[c.id] = out.server;
+  if (out.record) {
+    if (auto ok = claim(out.record, before); !ok) return fail(std::move(ok.error()));
+    entities_[c.id] = out.record;
   }
-  if (out.agent) agents_[c.id] = out.agent;
   bytes_ += bytes;
   writes_ += out.writes.size();
   return out;
 }
 
-result<void> entry_stage::add_server(const rt::commit& c, log_entry& e, staged_entry& out) {
-  const auto before = staged_server({c.id});
-  if ((before ? before->log_head : 0) != c.base)
-    return fail(ec::internal, "two actors decided for server " + c.id, "this is a bug; please report it");
-  e.prev = c.base;
-  server next = before ? *before : server{};
-  core::apply(next, e);
-  // A refused create leaves its audit record and no server.
-  if (!next.id.empty()) {
-    out.server = std::make_shared<const server>(std::move(next));
-    out.writes.push_back({table::servers, c.id, pack(*out.server)});
-    stage_orphan(*out.server, e, out.writes);
-  }
-  for (const auto& op : ended_in(before.get(), e)) out.writes.push_back({table::operations, op.id.value, pack(op)});
+result<void> entry_stage::add_record(const rt::commit& c, const rt::any_record& before, log_entry& e,
+                                     staged_entry& out) {
+  const auto head = before ? before.log_head() : 0;
+  if (head != c.base)
+    return fail(ec::internal, "two actors decided for " + std::string(c.of->name) + " " + c.id,
+                "this is a bug; please report it");
+  e.prev = head;
+  out.record = c.of->fold(before, e);
+  if (!out.record) return {};  // a refused create leaves its audit record and no entity
+  out.writes.push_back({kinds_.table_of(*c.of), c.id, c.of->pack(out.record.get())});
+  if (const auto s = out.record.as<server>()) stage_orphan(*s, e, out.writes);
   return {};
 }
 
-result<void> entry_stage::add_agent(const rt::commit& c, log_entry& e, staged_entry& out) {
-  auto i = agents_.find(c.id);
-  agent_ptr before = i != agents_.end() ? i->second : records_.agent_ever({c.id});
-  e.prev = before ? before->log_head : 0;
-  agent next = before ? *before : agent{};
-  core::apply(next, e);
-  out.agent = std::make_shared<const agent>(std::move(next));
-  out.writes.push_back({table::agents, c.id, pack(*out.agent)});
-  return {};
-}
-
-// Name and ports of a server that is born with this entry, and ports that an edit adds.
-result<void> entry_stage::claim(const server& s, const server* before) {
-  if (before && before->spec == s.spec) return {};
-  auto wanted = core::claims_of(s);
-  const auto held_already = before ? core::claims_of(*before) : std::vector<std::string>{};
-  std::erase_if(wanted, [&](const std::string& key) {
-    return std::find(held_already.begin(), held_already.end(), key) != held_already.end();
+// Names and ports of what is born with this entry, and those that an edit adds.
+result<void> entry_stage::claim(const rt::any_record& now, const rt::any_record& before) {
+  const auto& k = now.of();
+  if (before && k.same_claims(before.get(), now.get())) return {};
+  std::vector<std::string> held;
+  if (before) k.each_claim(before.get(), [&](std::string_view one) { held.emplace_back(one); });
+  std::vector<std::string> wanted;
+  k.each_claim(now.get(), [&](std::string_view one) {
+    if (std::find(held.begin(), held.end(), one) == held.end()) wanted.emplace_back(one);
   });
   for (const auto& key : wanted) {
     auto i = claims_.find(key);
     const auto owner = i != claims_.end() ? i->second : records_.claim_owner(key);
-    if (owner && owner->id != s.id && !released(*owner))
-      return fail(core::claim_taken(key, owner->name, owner->status));
+    if (owner && owner.id() != now.id() && !released(owner)) return fail(owner.of().taken(key, owner.get()));
   }
-  const auto held = std::make_shared<const server>(s);
-  for (const auto& key : wanted) claims_[key] = held;
+  for (const auto& key : wanted) claims_[key] = now;
   return {};
 }
 
-server_ptr entry_stage::staged_server(const server_id& id) const {
-  auto i = servers_.find(id.value);
-  return i != servers_.end() ? i->second : records_.server(id);
+rt::any_record entry_stage::staged(const rt::commit& c) const {
+  auto i = entities_.find(c.id);
+  return i != entities_.end() ? i->second : records_.find(c.id);
 }
 
-bool entry_stage::released(const server& owner) const {
-  auto i = servers_.find(owner.id.value);
-  return i != servers_.end() && i->second->status == server_status::purged;
+bool entry_stage::released(const rt::any_record& owner) const {
+  auto i = entities_.find(owner.id());
+  return i != entities_.end() && i->second.gone();
 }
 
 }  // namespace zedops::manager

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/manager/records/catalog.hpp"
+#include "actors/manager/records/kinds.hpp"
 #include "actors/runtime/interfaces.hpp"
 #include "persistence/store.hpp"
 
@@ -20,8 +21,7 @@ struct record_write {
 };
 
 struct staged_entry {
-  server_ptr server;  // as it is after it; empty: it concerns none, or was refused its birth
-  agent_ptr agent;
+  rt::any_record record;  // as it is after it; empty: it concerns none, or was refused its birth
   std::vector<record_write> writes;
 };
 
@@ -36,7 +36,7 @@ class entry_stage {
   static constexpr size_t bytes_max = store::batch_limits{}.bytes_max / 2;
   static constexpr size_t writes_max = store::batch_limits{}.writes_max / 2;
 
-  explicit entry_stage(const catalog& records) : records_(records) {}
+  entry_stage(const catalog& records, const kind_list& kinds) : records_(records), kinds_(kinds) {}
 
   // `e` has its number; its link to the entry before is filled in. Errors: too_large (it can never be written), name or
   // port taken by another server, internal (two actors decided for one server). Those leave nothing behind.
@@ -45,16 +45,15 @@ class entry_stage {
   bool fits() const { return bytes_ <= bytes_max && writes_ <= writes_max; }
 
  private:
-  msg::result<void> add_server(const rt::commit& c, msg::log_entry& e, staged_entry& out);
-  msg::result<void> add_agent(const rt::commit& c, msg::log_entry& e, staged_entry& out);
-  msg::result<void> claim(const msg::server& s, const msg::server* before);
-  server_ptr staged_server(const msg::server_id& id) const;
-  bool released(const msg::server& owner) const;
+  msg::result<void> add_record(const rt::commit& c, const rt::any_record& before, msg::log_entry& e, staged_entry& out);
+  msg::result<void> claim(const rt::any_record& now, const rt::any_record& before);
+  rt::any_record staged(const rt::commit& c) const;
+  bool released(const rt::any_record& owner) const;
 
   const catalog& records_;
-  std::unordered_map<std::string, server_ptr> servers_;
-  std::unordered_map<std::string, agent_ptr> agents_;
-  std::unordered_map<std::string, server_ptr> claims_;
+  const kind_list& kinds_;
+  std::unordered_map<std::string, rt::any_record> entities_;
+  std::unordered_map<std::string, rt::any_record> claims_;
   size_t bytes_ = 0;
   size_t writes_ = 0;
 };

@@ -122,9 +122,9 @@ struct hub_state {
   void progress(const log_entry& e, const operation_progressed& x) {
     auto i = watchers.find(x.id.value);
     if (i == watchers.end()) return;
-    auto s = world->records.server({e.entity});
-    if (!s || !s->op || s->op->id != x.id) return;
-    auto op = *s->op;
+    auto r = world->records.find(e.entity);
+    if (!r || !r.open() || r.open()->id != x.id) return;
+    auto op = *r.open();
     core::progress(op, x);
     const auto body = pack_map(view_of(op));
     for (const auto& w : i->second) w.who.via->reply(w.who, rt::answer::progress, body);
@@ -132,9 +132,9 @@ struct hub_state {
   // Where each operation that is waited for stands; the door tells of those that are not there any more.
   void remind() {
     for (const auto& [id, list] : watchers) {
-      auto s = world->records.operation_owner({id});
-      if (!s || !s->op) continue;
-      const auto body = pack_map(view_of(*s->op));
+      const auto op = world->records.open_operation({id});
+      if (!op) continue;
+      const auto body = pack_map(view_of(*op));
       for (const auto& w : list) w.who.via->reply(w.who, rt::answer::progress, body);
     }
   }
@@ -210,7 +210,7 @@ struct hub_state {
     operation_reply r;
     r.operation = view_of(**op);
     r.fresh_start = (*op)->fresh;
-    if (auto s = world->records.server((*op)->target)) r.server = view_in(*world, s);
+    if (auto s = world->records.server({(*op)->target.value})) r.server = view_in(*world, s);
     w.who.via->reply(w.who, rt::answer::result, pack_map(r));
   }
 

@@ -12,7 +12,6 @@ namespace {
 using namespace msg;
 using rt::commit;
 using rt::committed;
-using rt::entity_kind;
 using store::table;
 
 constexpr msg::duration group_patience{50};  // how long announced commits are waited for
@@ -126,8 +125,7 @@ struct journal_state {
 
   struct ready_request {
     size_t index;
-    server_ptr server;
-    agent_ptr agent;
+    rt::any_record record;
   };
 
   // One transaction of what comes first in `work` and fits; takes it, and what can never be kept, out of `work`.
@@ -136,7 +134,7 @@ struct journal_state {
     const auto begun = std::chrono::steady_clock::now();
     auto w = world->store.begin_write(kind);
     if (!w) return give_up(work, work.size(), w.error(), kind);
-    entry_stage stage(world->records);
+    entry_stage stage(world->records, world->kinds);
     std::vector<ready_request> ready;
     std::vector<std::pair<size_t, error>> refused;
     uint64_t seq = world->last_seq.load();
@@ -155,7 +153,7 @@ struct journal_state {
         return refuse_one(work, i, std::move(ok.error()), kind);
       }
       seq += e.facts.size();
-      ready.push_back({i, std::move(staged->server), std::move(staged->agent)});
+      ready.push_back({i, std::move(staged->record)});
     }
     if (!ready.empty()) {
       if (auto ok = (*w)->commit(); !ok) return give_up(work, i, ok.error(), kind);
@@ -205,18 +203,16 @@ struct journal_state {
   void tell(std::vector<waiting>& work, std::vector<ready_request>& ready) {
     rt::published news;
     news.entries.reserve(ready.size());
-    std::vector<server_ptr> servers;
-    servers.reserve(ready.size());
+    std::vector<rt::any_record> records;
+    records.reserve(ready.size());
     for (auto& p : ready) {
-      if (p.server) servers.push_back(p.server);
-      if (p.agent) world->records.put(p.agent);
+      if (p.record) records.push_back(p.record);
       news.entries.push_back(work[p.index].entry);
     }
-    world->records.put(servers);
+    world->records.put(records);
     self->send(hub, std::move(news));
     for (auto& p : ready)
-      work[p.index].answer.deliver(
-          committed{std::nullopt, std::move(p.server), std::move(p.agent), std::move(work[p.index].entry)});
+      work[p.index].answer.deliver(committed{std::nullopt, std::move(p.record), std::move(work[p.index].entry)});
   }
 
   // Its own fault, or that of a disk that fails: the latter shows again with the others.
@@ -271,7 +267,7 @@ struct journal_state {
     return {};
   }
 
-  // Drops the oldest history, and with it the records of operations and purged servers that only it speaks of.
+  // Drops the oldest history, and with it the records of operations and entities that only it speaks of.
   void trim() {
     const auto keep = world->rules().history_max;
     const auto last = world->last_seq.load();
@@ -282,6 +278,7 @@ struct journal_state {
     uint64_t seen = 0;
     uint64_t upto = 0;
     std::vector<std::pair<table, std::string>> gone;
+    std::vector<std::string> ended;  // entities
     auto ok = (*w)->scan(
         table::log, {}, store::direction::forward,
         [&](std::string_view key, std::string_view value) {
@@ -290,12 +287,16 @@ struct journal_state {
           upto = log_number(key) + 1;
           auto e = unpack<log_entry>(value);
           if (!e) return true;
+          const auto* of = world->kinds.of_id(e->entity);
           for (const auto& n : e->facts) {
             if (const auto* x = std::get_if<operation_ended>(&n.what))
               gone.emplace_back(table::operations, x->id.value);
             if (const auto* x = std::get_if<operation_refused>(&n.what))
               gone.emplace_back(table::operations, x->op->id.value);
-            if (std::holds_alternative<server_purged>(n.what)) gone.emplace_back(table::servers, e->entity);
+            if (of && of->of->ends(n.what)) {
+              gone.emplace_back(of->where, e->entity);
+              ended.push_back(e->entity);
+            }
           }
           return true;
         },
@@ -303,16 +304,12 @@ struct journal_state {
     if (!ok || seen == 0) return;
     (void)(*w)->put(table::meta, meta_last_seq, std::to_string(last));
     (void)(*w)->trim(table::log, log_key(upto), trim_batch_max);
-    std::vector<server_id> purged;
-    for (const auto& [t, key] : gone) {
-      (void)(*w)->erase(t, key);
-      if (t == table::servers) purged.push_back({key});
-    }
+    for (const auto& [t, key] : gone) (void)(*w)->erase(t, key);
     if (auto done = (*w)->commit(); !done) {
       config::log_event(log_level::warn, "journal.trim-failed", {{"error", done.error().message}});
       return;
     }
-    world->records.drop_purged(purged);
+    world->records.drop_gone(ended);
     if (seen == trim_batch_max) self->send(self, rt::trim_atom::value);
   }
 };

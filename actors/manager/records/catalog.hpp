@@ -3,15 +3,13 @@
 #pragma once
 #include <functional>
 #include <map>
-#include <set>
+#include <memory>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <unordered_map>
 #include <vector>
 
-#include "actors/manager/records/claim_index.hpp"
+#include "actors/manager/records/server_records.hpp"
 #include "actors/runtime/interfaces.hpp"
 #include "messages/error.hpp"
 
@@ -24,16 +22,34 @@ enum class retention : uint8_t { due, waits };  // what becomes of deleted serve
 
 class catalog {
  public:
+  // `more`: kinds beside servers and agents.
+  catalog() : catalog(std::vector<std::unique_ptr<any_records>>{}) {}
+  explicit catalog(std::vector<std::unique_ptr<any_records>> more);
+
   // ---- writing: the journal, and recovery before any actor runs ----
-  void put(server_ptr s);
-  // Of these, those that are purged: nothing speaks of them any more.
-  void drop_purged(const std::vector<msg::server_id>& ids);
-  void put(const std::vector<server_ptr>& many);  // behind one lock
-  void put(agent_ptr a);
+  void put(const std::vector<rt::any_record>& many);  // behind one lock
+  void put(const rt::any_record& r);
+  // Of these, those that are gone: nothing speaks of them any more.
+  void drop_gone(const std::vector<std::string>& ids);
   // A server whose stored record is damaged: shown as failed, with the evidence, until it is repaired.
   void put_damaged(const std::string& id, const std::string& reason);
 
-  // ---- reading ----
+  // ---- reading: any kind ----
+  rt::any_record find(const std::string& id) const;  // also one that is gone; empty: never heard of
+  template <core::entity_record R>
+  std::shared_ptr<const R> find(const std::string& id) const {
+    return find(id).as<R>();
+  }
+  rt::any_record claim_owner(const std::string& claim) const;
+  rt::any_record operation_owner(const msg::operation_id& op) const;  // of an open operation
+  std::optional<msg::operation> open_operation(const msg::operation_id& op) const;
+  std::vector<rt::any_record> open_operations() const;
+  // Whose next deadline has passed, at most `limit`.
+  std::vector<std::string> due(msg::time_point now, size_t limit, retention ended = retention::due) const;
+  // Of all kinds that have an actor, up to `limit` that are not gone, with ids after `after`, in the order of ids.
+  std::vector<rt::any_record> page_of_actors(const std::string& after, size_t limit) const;
+
+  // ---- reading: servers and agents ----
   server_ptr server(const msg::server_id& id) const;  // also a purged one; null: never heard of
   agent_ptr agent(const msg::agent_id& id) const;
   agent_ptr agent_named(const std::string& name) const;
@@ -42,9 +58,7 @@ class catalog {
   msg::result<server_ptr> resolve(std::string_view text) const;
   msg::result<agent_ptr> resolve_agent(std::string_view text) const;
   bool agent_online(const msg::agent_id& id) const;
-  server_ptr claim_owner(const std::string& claim) const;
-  server_ptr operation_owner(const msg::operation_id& op) const;  // of an open operation
-  server_ptr adopter_of(const std::string& container) const;      // whose open operation takes that container over
+  server_ptr adopter_of(const std::string& container) const;  // whose open operation takes that container over
 
   std::vector<server_ptr> servers_of(const msg::agent_id& id) const;  // not purged
   std::vector<agent_ptr> agents() const;
@@ -52,9 +66,6 @@ class catalog {
   std::vector<server_ptr> page(const std::string& after, size_t limit,
                                const std::function<bool(const msg::server&)>& wanted) const;
   std::vector<msg::server_id> all_ids() const;
-  std::vector<server_ptr> open_operations() const;
-  // Servers whose next deadline has passed, at most `limit`.
-  std::vector<msg::server_id> due(msg::time_point now, size_t limit, retention ended = retention::due) const;
   struct counts {
     std::map<msg::server_status, uint64_t> by_status;
     uint64_t servers = 0;
@@ -76,36 +87,16 @@ class catalog {
   agent_counts count(const msg::agent_id& id) const;
 
  private:
-  using table = std::map<msg::server_id, server_ptr>;
-  using row = table::value_type;  // rows are never erased: indexes point at them instead of repeating ids
-  void put_locked(server_ptr s);
-  void index(const row& r);
-  void unindex(const row& r);
-  const row* holder_of(const std::string& claim) const;
+  any_records* kind_at(const std::string& id);
+  const any_records* kind_at(const std::string& id) const;
+  agent_ptr live_agent(const msg::agent_id& id) const;
 
   mutable std::shared_mutex mutex_;
-  table servers_;
-  std::map<msg::agent_id, agent_ptr> agents_;
-  std::map<msg::agent_id, agent_ptr> former_;
-  std::unordered_map<std::string, msg::agent_id> agent_names_;  // of those in agents_
+  server_records servers_;
+  agent_records agents_;
+  std::vector<std::unique_ptr<any_records>> more_;
+  std::vector<any_records*> kinds_;  // all of them
   std::map<msg::agent_id, liveliness> touched_;
-  std::map<msg::agent_id, std::vector<const row*>> by_agent_;  // in the order of ids
-  claim_index<row> claims_;
-  struct by_name {  // then by id; a server keeps its name through all its records
-    using is_transparent = void;
-    bool operator()(const row* a, const row* b) const {
-      return std::tie(a->second->name, a->first) < std::tie(b->second->name, b->first);
-    }
-    bool operator()(const row* a, std::string_view name) const { return a->second->name < name; }
-    bool operator()(std::string_view name, const row* b) const { return name < b->second->name; }
-  };
-  std::set<const row*, by_name> names_;  // of those that are not purged, whatever their agent
-  std::unordered_map<std::string, msg::server_id> operations_;
-  using dues = std::set<std::pair<msg::time_point, msg::server_id>>;
-  dues& dues_of(const msg::server& s);
-  dues due_;
-  std::map<msg::agent_id, dues> due_with_agent_;  // deleted servers at the end of their retention
-  std::array<uint64_t, msg::enum_names<msg::server_status>::list.size()> by_status_{};
 };
 
 }  // namespace zedops::manager

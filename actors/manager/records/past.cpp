@@ -27,19 +27,17 @@ result<uint64_t> walk_back(const store::reader& r, uint64_t head, const std::fun
 namespace {
 
 // A record folded from the beginning of its chain up to `at`.
-template <class Record>
 struct folded {
-  Record record;
+  rt::any_record record;
   time_point first{};    // the oldest entry that is kept
   uint64_t missing = 0;  // the chain is cut before it
   bool began = false;    // some entry was not later than `at`
 };
 
-template <class Record>
-result<folded<Record>> fold(const store::reader& r, uint64_t head, time_point at) {
-  folded<Record> out;
+result<folded> fold(const store::reader& r, const rt::any_record& now, time_point at) {
+  folded out;
   std::vector<uint64_t> numbers;  // of the entries up to `at`, newest first
-  auto missing = walk_back(r, head, [&](log_entry&& e) {
+  auto missing = walk_back(r, now.log_head(), [&](log_entry&& e) {
     if (e.time <= at) numbers.push_back(e.first_seq);
     out.first = e.time;
     return true;
@@ -53,7 +51,7 @@ result<folded<Record>> fold(const store::reader& r, uint64_t head, time_point at
     if (!value) return fail(value.error());
     auto e = *value ? unpack<log_entry>(**value) : result<log_entry>(fail(ec::internal, "the log changed meanwhile"));
     if (!e) return fail(e.error());
-    core::apply(out.record, *e);
+    out.record = now.of().fold(out.record, *e);
   }
   return out;
 }
@@ -62,8 +60,8 @@ result<folded<Record>> fold(const store::reader& r, uint64_t head, time_point at
 std::optional<agent> agent_at(const shared& world, const store::reader& r, const agent_id& id, time_point at) {
   auto now = world.records.agent_ever(id);
   if (!now) return std::nullopt;
-  auto then = fold<agent>(r, now->log_head, at);
-  if (then && then->missing == 0 && then->began) return std::move(then->record);
+  auto then = fold(r, now, at);
+  if (then && then->missing == 0 && then->record) return *then->record.as<agent>();
   agent known = *now;
   known.status = agent_status::pending;
   return known;
@@ -71,47 +69,69 @@ std::optional<agent> agent_at(const shared& world, const store::reader& r, const
 
 }  // namespace
 
-result<explanation> explained(const shared& world, const rt::server_ptr& s) {
+result<std::optional<operation>> operation_with(const shared& world, const operation_id& id) {
+  if (auto open = world.records.open_operation(id)) return open;
+  return world.past.operation(id);
+}
+
+result<recent> recent_entries(const shared& world, const rt::any_record& now, size_t limit) {
   auto r = world.store.begin_read();
   if (!r) return fail(r.error());
-  std::vector<log_entry> entries;
-  auto missing = walk_back(**r, s->log_head, [&](log_entry&& e) {
-    entries.push_back(std::move(e));
-    return entries.size() < core::explain_entries_max;
+  recent out;
+  auto missing = walk_back(**r, now.log_head(), [&](log_entry&& e) {
+    out.entries.push_back(std::move(e));
+    return out.entries.size() < limit;
   });
   if (!missing) return fail(missing.error());
-  std::reverse(entries.begin(), entries.end());
+  std::reverse(out.entries.begin(), out.entries.end());
+  out.trimmed_before = *missing;
+  return out;
+}
+
+result<rt::any_record> record_at(const shared& world, const rt::any_record& now, const std::string& name,
+                                 time_point at) {
+  if (at > world.clock.now())
+    return fail(ec::bad_request, to_rfc3339(at) + " has not come yet", "give a time in the past");
+  auto r = world.store.begin_read();
+  if (!r) return fail(r.error());
+  auto then = fold(**r, now, at);
+  if (!then) return fail(then.error());
+  if (then->missing != 0) {
+    const auto since = then->first == never ? "nothing of it" : "only what happened since " + to_rfc3339(then->first);
+    return fail(ec::not_found,
+                "the history that is kept has " + since + ", not how " + name + " began, so its state at " +
+                    to_rfc3339(at) + " is not known",
+                "history_max of the manager sets how many events are kept");
+  }
+  if (!then->began)
+    return fail(ec::not_found,
+                name + " did not exist at " + to_rfc3339(at) + ": it was created at " + to_rfc3339(then->first),
+                "give a later time");
+  return std::move(then->record);
+}
+
+result<explanation> explained(const shared& world, const rt::server_ptr& s) {
+  auto past = recent_entries(world, s, core::explain_entries_max);
+  if (!past) return fail(past.error());
   const auto a = world.records.agent(s->agent);
   const auto touched = world.records.touched(s->agent);
-  auto out =
-      core::explain({*s, entries, a.get(), std::max(a ? a->last_seen : never, touched.last_seen), world.clock.now()});
+  auto out = core::explain(
+      {*s, past->entries, a.get(), std::max(a ? a->last_seen : never, touched.last_seen), world.clock.now()});
   out.server = view_in(world, s);
-  out.trimmed_before = *missing;
+  out.trimmed_before = past->trimmed_before;
   return out;
 }
 
 result<server_view> state_at(const shared& world, const rt::server_ptr& s, time_point at) {
   if (core::damaged(*s))
     return fail(ec::internal, s->last_error->message + "; so its history cannot be found", s->last_error->hint);
-  if (at > world.clock.now())
-    return fail(ec::bad_request, to_rfc3339(at) + " has not come yet", "give a time in the past");
+  auto found = record_at(world, s, s->name, at);
+  if (!found) return fail(found.error());
+  const auto then = found->as<server>();
   auto r = world.store.begin_read();
   if (!r) return fail(r.error());
-  auto then = fold<server>(**r, s->log_head, at);
-  if (!then) return fail(then.error());
-  if (then->missing != 0) {
-    const auto since = then->first == never ? "nothing of it" : "only what happened since " + to_rfc3339(then->first);
-    return fail(ec::not_found,
-                "the history that is kept has " + since + ", not how " + s->name + " began, so its state at " +
-                    to_rfc3339(at) + " is not known",
-                "history_max of the manager sets how many events are kept");
-  }
-  if (!then->began)
-    return fail(ec::not_found,
-                s->name + " did not exist at " + to_rfc3339(at) + ": it was created at " + to_rfc3339(then->first),
-                "give a later time");
-  const auto a = agent_at(world, **r, then->record.agent, at);
-  auto v = view_in(world, then->record, a ? &*a : nullptr, never);
+  const auto a = agent_at(world, **r, then->agent, at);
+  auto v = view_in(world, *then, a ? &*a : nullptr, never);
   v.actions.clear();  // nothing can be done in the past
   return v;
 }

@@ -1,4 +1,4 @@
-// One server's past, read from its chain of the log: what explain tells, and its record as it was at some time.
+// An entity's past, read from its chain of the log: what explain tells, and its record as it was at some time.
 #pragma once
 #include <functional>
 #include <vector>
@@ -7,16 +7,31 @@
 
 namespace zedops::manager {
 
-inline constexpr size_t chain_entries_max = 1'000'000;  // of one server that are walked
+inline constexpr size_t chain_entries_max = 1'000'000;  // of one entity that are walked
 
 // Visits the entries of a chain from `head` backwards until `visit` says no. The number of the entry that is no longer
 // kept and ended the walk; zero: there was none.
 msg::result<uint64_t> walk_back(const store::reader& r, uint64_t head,
                                 const std::function<bool(msg::log_entry&&)>& visit);
 
+// An operation, open or ended; nothing: there is none. Errors of the store.
+msg::result<std::optional<msg::operation>> operation_with(const shared& world, const msg::operation_id& id);
+
+struct recent {
+  std::vector<msg::log_entry> entries;  // oldest first
+  uint64_t trimmed_before = 0;          // as of walk_back
+};
+// The newest entries of an entity's chain, at most `limit`.
+msg::result<recent> recent_entries(const shared& world, const rt::any_record& now, size_t limit);
+
+// An entity of any kind as it was at `at`; `name` is for people. An error, never a wrong state, when the history does
+// not reach back that far.
+msg::result<rt::any_record> record_at(const shared& world, const rt::any_record& now, const std::string& name,
+                                      msg::time_point at);
+
 msg::result<msg::explanation> explained(const shared& world, const rt::server_ptr& s);
 
-// The server as it was at `at`. An error, never a wrong state, when the history does not reach back that far.
+// A server at `at`, as people see it.
 msg::result<msg::server_view> state_at(const shared& world, const rt::server_ptr& s, msg::time_point at);
 
 }  // namespace zedops::manager

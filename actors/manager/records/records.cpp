@@ -50,14 +50,14 @@ class background_indexer {
   background_indexer(const background_indexer&) = delete;
   background_indexer& operator=(const background_indexer&) = delete;
 
-  void add(rt::server_ptr s) {
+  void add(rt::any_record s) {
     if (next_.empty()) next_.reserve(batch_max);
     next_.push_back(std::move(s));
     if (next_.size() == batch_max) hand_over();
   }
 
  private:
-  using batch = std::vector<rt::server_ptr>;
+  using batch = std::vector<rt::any_record>;
   static constexpr size_t batch_max = 1'024;
 
   void hand_over() {
@@ -118,19 +118,19 @@ result<void> load_log_end(store::writer& w, recovered& out) {
       [&](const store::corrupt_record& bad) { (void)lost(bad.key); });
 }
 
-result<void> load_servers(store::writer& w, catalog& into, recovered& out, store::corrupt_visitor damaged) {
-  background_indexer index(into);
+result<void> load(store::writer& w, const kind_row& kind, background_indexer& index, recovered& out,
+                  store::corrupt_visitor damaged) {
   return w.scan(
-      table::servers, {}, direction::forward,
+      kind.where, {}, direction::forward,
       [&](std::string_view key, std::string_view value) {
-        auto record = unpack<server>(value);
+        auto record = kind.of->unpack(value);
         if (!record) {
-          damaged({table::servers, std::string(key), record.error().message, {}});
+          damaged({kind.where, std::string(key), record.error().message, {}});
           return true;
         }
-        ++out.servers;
-        out.last_time = std::max(out.last_time, record->updated_at);
-        index.add(std::make_shared<const server>(std::move(*record)));
+        ++out.records[kind.of->name];
+        out.last_time = std::max(out.last_time, kind.of->updated_at(record->get()));
+        index.add(std::move(*record));
         return true;
       },
       damaged);
@@ -138,7 +138,7 @@ result<void> load_servers(store::writer& w, catalog& into, recovered& out, store
 
 }  // namespace
 
-result<recovered> recover(store::store& s, catalog& into, rt::randomness& random) {
+result<recovered> recover(store::store& s, const kind_list& kinds, catalog& into, rt::randomness& random) {
   recovered out;
   // Essential: a manager whose disk is full has to start all the same, for reads and stops.
   auto w = s.begin_write(store::write_kind::essential);
@@ -160,21 +160,11 @@ result<recovered> recover(store::store& s, catalog& into, rt::randomness& random
                       {{"table", std::string(store::name_of(bad.where))}, {"key", bad.key}, {"reason", bad.reason}});
     if (bad.where == table::servers) into.put_damaged(bad.key, bad.reason);
   };
-  auto agents = (*w)->scan(
-      table::agents, {}, direction::forward,
-      [&](std::string_view key, std::string_view value) {
-        auto a = unpack<agent>(value);
-        if (!a) {
-          damaged({table::agents, std::string(key), a.error().message, {}});
-          return true;
-        }
-        ++out.agents;
-        into.put(std::make_shared<const agent>(std::move(*a)));
-        return true;
-      },
-      damaged);
-  if (!agents) return fail(agents.error());
-  if (auto ok = load_servers(**w, into, out, damaged); !ok) return fail(ok.error());
+  {
+    background_indexer index(into);
+    for (const auto& kind : kinds)
+      if (auto ok = load(**w, kind, index, out, damaged); !ok) return fail(ok.error());
+  }
 
   if (auto ok = (*w)->put(table::meta, meta_manager_id, out.manager_id); !ok) return fail(ok.error());
   if (auto ok = (*w)->put(table::meta, meta_term, std::to_string(out.term)); !ok) return fail(ok.error());

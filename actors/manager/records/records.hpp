@@ -4,6 +4,7 @@
 #include <string>
 
 #include "actors/manager/records/catalog.hpp"
+#include "actors/manager/records/kinds.hpp"
 #include "actors/runtime/ports.hpp"
 #include "persistence/store.hpp"
 
@@ -24,13 +25,12 @@ struct recovered {
   uint64_t term = 0;      // one more than the last run's
   uint64_t last_seq = 0;  // newest event
   msg::time_point last_time{};
-  uint64_t servers = 0;
-  uint64_t agents = 0;
+  std::map<std::string_view, uint64_t> records;  // by kind
   uint64_t damaged = 0;
 };
 
 // One sequential scan of the snapshots into the catalog, and a new term. `random` feeds the id of a new manager.
-msg::result<recovered> recover(store::store& s, catalog& into, rt::randomness& random);
+msg::result<recovered> recover(store::store& s, const kind_list& kinds, catalog& into, rt::randomness& random);
 
 // Reading history: facts as public events.
 class history {

@@ -1,13 +1,15 @@
-// The actor of one server: feeds its machine, has facts made durable, then carries out the effects.
+// The actor of one server: what its machine may know, and how its commands reach its agent.
 #pragma once
-#include "actors/manager/deps.hpp"
+#include <string>
+
+#include "actors/runtime/interfaces.hpp"
 
 namespace zedops::manager {
 
-inline constexpr size_t calls_queued_max = 256;
+struct shared;
 
 // Starts from the catalog's record; a server that it does not have is blank and takes only `created`.
-rt::server_actor spawn_server(caf::actor_system& sys, shared& world, rt::journal_actor journal, rt::hosts_actor hosts,
-                              const msg::server_id& id);
+rt::entity_actor spawn_server(caf::actor_system& sys, shared& world, rt::journal_actor journal, rt::hosts_actor hosts,
+                              const std::string& id);
 
 }  // namespace zedops::manager

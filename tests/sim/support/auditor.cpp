@@ -135,7 +135,7 @@ void auditor::judge_timer(const server& s, const manager::catalog& records) {
   if (due == never) return;
   if (!s.op && s.status == server_status::deleted && !records.agent_online(s.agent)) return;  // due with its agent
   const auto all = records.due(due, SIZE_MAX);
-  if (std::find(all.begin(), all.end(), s.id) == all.end())
+  if (std::find(all.begin(), all.end(), s.id.value) == all.end())
     say("the deadline of server " + s.id.value + " is not armed");
 }
 

@@ -31,7 +31,8 @@ struct manager_process::parts {
   explicit parts(const manager_parts& m, std::string& core_lost)
       : time(m.time),
         commit_takes(m.commit_takes),
-        world{.records = {},
+        world{.records = manager::catalog(records_of(m.kinds)),
+              .kinds = manager::kind_list(rows_of(m.kinds)),
               .store = m.db,
               .past = manager::history(m.db, std::to_string(m.db.epoch())),
               .rules = m.rules,
@@ -42,7 +43,7 @@ struct manager_process::parts {
               .random = m.random,
               .agents = m.agents,
               .events = m.events} {
-    auto found = manager::recover(m.db, world.records, m.random);
+    auto found = manager::recover(m.db, world.kinds, world.records, m.random);
     if (!found) throw std::runtime_error("recover: " + found.error().message);
     m.wall.reset(found->last_time);
     world.manager_id = found->manager_id;
@@ -54,6 +55,16 @@ struct manager_process::parts {
     node = std::make_unique<manager::node>(
         *system, world, rt::spawn_mode::pooled, [&core_lost](const std::string& name) { core_lost = name; },
         [s = scheduler] { s->run(); });
+  }
+  static std::vector<std::unique_ptr<manager::any_records>> records_of(const std::vector<extra_kind>& kinds) {
+    std::vector<std::unique_ptr<manager::any_records>> out;
+    for (const auto& k : kinds) out.push_back(k.records());
+    return out;
+  }
+  static std::vector<manager::kind_row> rows_of(const std::vector<extra_kind>& kinds) {
+    std::vector<manager::kind_row> out;
+    for (const auto& k : kinds) out.push_back(k.row);
+    return out;
   }
   // The disk is asked when the journal is about to write, and the batch is held until the disk would be done: seen from
   // outside that is the same as a slow commit, and nobody has to block.

@@ -11,6 +11,11 @@
 
 namespace zedops::sim {
 
+struct extra_kind {  // beside servers and agents
+  manager::kind_row row;
+  std::unique_ptr<manager::any_records> (*records)();
+};
+
 struct manager_parts {
   store::memory_store& db;
   virtual_wall& wall;
@@ -22,6 +27,7 @@ struct manager_parts {
   const manager::template_set& templates;
   agenda& time;
   const std::function<duration()>& commit_takes;  // of the disk, each time; empty: no time at all
+  const std::vector<extra_kind>& kinds;
 };
 
 class manager_process {

@@ -97,7 +97,7 @@ void world::boot() {
   for (int i = 0; i < starts_max && !manager; ++i) try {
       db.restart();
       manager = std::make_unique<manager_process>(
-          manager_parts{db, wall, *random_, clients, net, events, rules, templates, time, commit_takes});
+          manager_parts{db, wall, *random_, clients, net, events, rules, templates, time, commit_takes, more_kinds});
     } catch (const std::runtime_error&) {
     }
   if (!manager) return audit.say("the manager cannot start");

@@ -57,6 +57,7 @@ class world {
   uint64_t crash_after_jobs = 0;           // the manager dies after that many more jobs
   bool store_may_crash = false;            // a crash in a commit was armed
   bool core_loss_is_a_crash = false;       // else it is a broken rule
+  std::vector<extra_kind> more_kinds;      // for the next start of the manager
   uint64_t incarnation = 0;
   uint64_t crashes = 0;
   uint64_t steps = 0;  // jobs of actors and events of the world

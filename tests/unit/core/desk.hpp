@@ -57,7 +57,7 @@ inline operation open_operation(const server& s, op_kind kind, bool waiting = fa
   operation op;
   op.id = {"o-" + std::string(name_of(kind))};
   op.kind = kind;
-  op.target = s.id;
+  op.target = {s.id.value};
   op.target_name = s.name;
   op.actor = "ann";
   op.step = waiting ? std::string(step_waiting) : "";

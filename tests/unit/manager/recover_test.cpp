@@ -29,7 +29,7 @@ TEST_CASE("recover: the numbers of an entry that cannot be read are not given ag
   REQUIRE(w->commit());
   catalog records;
   counting random;
-  const auto r = recover(db, records, random);
+  const auto r = recover(db, kind_list{}, records, random);
   REQUIRE(r);
   CHECK(r->last_seq == 7 + 256);  // how many facts it has nobody knows
   CHECK(r->damaged == 1);

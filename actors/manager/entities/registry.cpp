@@ -1,9 +1,8 @@
-#include "actors/manager/servers/registry.hpp"
+#include "actors/manager/entities/registry.hpp"
 
 #include <caf/all.hpp>
 #include <unordered_map>
 
-#include "actors/manager/servers/server_shell.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging.hpp"
 
@@ -11,8 +10,8 @@ namespace zedops::manager {
 namespace {
 
 using namespace msg;
-using rt::server_call;
-using rt::server_reply;
+using rt::entity_call;
+using rt::entity_reply;
 
 struct registry_state {
   static inline constexpr const char* name = "registry";
@@ -33,37 +32,36 @@ struct registry_state {
     return std::chrono::duration_cast<std::chrono::milliseconds>(self->clock().now().time_since_epoch());
   }
 
-  rt::server_actor start(const server_id& id) {
-    auto a = spawn_server(self->system(), *world, journal, hosts, id);
+  rt::entity_actor start(const kind_row& kind, const std::string& id) {
+    auto a = kind.spawn(self->system(), *world, journal, hosts, id);
     self->monitor(a);
-    ids[a.address()] = id.value;
+    ids[a.address()] = id;
     return a;
   }
 
-  caf::result<server_reply> route(server_call& call) {
+  static entity_reply refusal(error e) {
+    entity_reply r;
+    r.failure = std::move(e);
+    return r;
+  }
+
+  caf::result<entity_reply> route(entity_call& call) {
     if (auto a = world->actors.find(call.id)) return self->delegate(*a, std::move(call));
-    if (auto rest = resting_until.find(call.id.value); rest != resting_until.end() && now() < rest->second) {
-      server_reply r;
-      r.failure = error{ec::internal,
-                        "this server's actor crashed and is being started again",
-                        "repeat the request in a moment; the manager's log says why it crashed",
-                        {}};
-      return r;
-    }
-    auto known = world->records.server(call.id);
-    const bool create = std::holds_alternative<core::created>(call.what);
-    if (!create && (!known || known->status == server_status::purged)) {
-      server_reply r;
-      r.failure = error{ec::not_found, "there is no such server", "zedctl server ls --all", {}};
-      return r;
-    }
-    if (!create && known->log_head == 0) {  // its record is damaged: nothing follows from it, and it is evidence
-      server_reply r;
-      r.failure = known->last_error;
-      return r;
+    if (auto rest = resting_until.find(call.id); rest != resting_until.end() && now() < rest->second)
+      return refusal({ec::internal,
+                      "this server's actor crashed and is being started again",
+                      "repeat the request in a moment; the manager's log says why it crashed",
+                      {}});
+    const auto* kind = world->kinds.of_id(call.id);
+    const auto known = world->records.find(call.id);
+    if (!kind || !kind->spawn || (!call.makes && (!known || known.gone())))
+      return refusal({ec::not_found, "there is no such server", "zedctl server ls --all", {}});
+    if (!call.makes && known.log_head() == 0) {  // its record is damaged: nothing follows from it, and it is evidence
+      const auto s = known.as<server>();
+      return refusal(s && s->last_error ? error(*s->last_error) : error{ec::internal, "its record is damaged", "", {}});
     }
     const auto id = call.id;
-    auto a = start(id);
+    auto a = start(*kind, id);
     auto answer = self->delegate(a, std::move(call));
     world->actors.put(id, std::move(a));  // from now on requests come to it past us: not before this one
     return answer;
@@ -74,7 +72,7 @@ struct registry_state {
     if (i == ids.end()) return;
     const auto id = std::move(i->second);
     ids.erase(i);
-    if (auto a = world->actors.find({id}); a && a->address() == dm.source) world->actors.erase({id});
+    if (auto a = world->actors.find(id); a && a->address() == dm.source) world->actors.erase(id);
     if (!dm.reason || dm.reason == caf::exit_reason::user_shutdown) {
       crashes.erase(id);
       return;
@@ -84,26 +82,28 @@ struct registry_state {
     const auto wait = t->second.on_crash(now());
     const auto rest = wait.value_or(world->rules().restarts.window);
     config::log_event(log_level::error, wait ? "actor.restart" : "actor.restart-given-up",
-                      {{"server", id}, {"reason", self->system().render(dm.reason)}, {"again_in", rest}});
+                      {{"entity", id}, {"reason", self->system().render(dm.reason)}, {"again_in", rest}});
     if (!wait) give_up(id, self->system().render(dm.reason));
     resting_until[id] = now() + rest;
     self->delayed_send(self, rest, rt::warm_atom::value, id);
   }
 
-  // It rests now. Its owner is told by the record and an event: nobody should have to read the log for that. What its
-  // server does meanwhile is not known to have changed, so its status stays.
+  // It rests now. Its owner is told by the record and an event: nobody should have to read the log for that. What it
+  // does meanwhile is not known to have changed, so its status stays.
   void give_up(const std::string& id, const std::string& reason) {
-    const auto s = world->records.server({id});
-    if (!s || s->status == server_status::purged) return;
+    const auto r = world->records.find(id);
+    if (!r || r.gone()) return;
     const error why{ec::internal,
                     "its actor crashed too often (" + reason + ") and rests for " +
                         msg::format_duration(world->rules().restarts.window),
                     "it is started again by itself; report it with the manager's log",
                     {}};
-    rt::commit c{rt::entity_kind::server,
+    auto facts = r.of().rests(why);
+    if (facts.empty()) return;
+    rt::commit c{&r.of(),
                  id,
-                 s->log_head,
-                 core::number(*s, {error_changed{why}}),
+                 r.log_head(),
+                 r.of().number(r.get(), std::move(facts)),
                  {cause_kind::timer, "supervision", {}},
                  world->clock.now()};
     // Failing is no worse than the silence before; the log has it.
@@ -114,19 +114,22 @@ struct registry_state {
   void warm(const std::string& from) {
     if (crashes.contains(from)) {
       resting_until.erase(from);
-      auto known = world->records.server({from});
-      if (!world->actors.find({from}) && known && known->status != server_status::purged) {
-        auto a = start({from});
+      const auto* kind = world->kinds.of_id(from);
+      auto known = world->records.find(from);
+      if (!world->actors.find(from) && known && !known.gone()) {
+        auto a = start(*kind, from);
         // Whatever it was about to send when it crashed is still to be sent.
-        caf::anon_send(a, server_call{{from}, core::agent_ready{}, false});
-        world->actors.put({from}, std::move(a));
+        auto resume = kind->of->resume();
+        caf::anon_send(a, entity_call{from, resume.has_value() ? std::move(resume) : kind->of->tick()});
+        world->actors.put(from, std::move(a));
       }
       return;
     }
-    auto batch = world->records.page(from, warm_batch_max, [](const server&) { return true; });
-    for (const auto& s : batch)
-      if (s->log_head != 0 && !world->actors.find(s->id)) world->actors.put(s->id, start(s->id));
-    if (batch.size() == warm_batch_max) self->send(self, rt::warm_atom::value, batch.back()->id.value);
+    auto batch = world->records.page_of_actors(from, warm_batch_max);
+    for (const auto& r : batch)
+      if (r.log_head() != 0 && !world->actors.find(r.id()))
+        world->actors.put(r.id(), start(*world->kinds.of_id(r.id()), r.id()));
+    if (batch.size() == warm_batch_max) self->send(self, rt::warm_atom::value, batch.back().id());
     else config::log_event("registry.ready", {{"servers", world->actors.size()}});
   }
 };
@@ -141,7 +144,7 @@ rt::registry_actor::behavior_type registry(rt::registry_actor::stateful_pointer<
   st.hosts = std::move(hosts);
   self->set_down_handler([self](caf::down_msg& dm) { self->state.on_down(dm); });
   return {
-      [self](server_call& call) { return self->state.route(call); },
+      [self](entity_call& call) { return self->state.route(call); },
       [self](rt::warm_atom, const std::string& from) { self->state.warm(from); },
   };
 }

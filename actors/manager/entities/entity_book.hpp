@@ -1,4 +1,4 @@
-// The actors of servers that are alive. The registry alone writes it, when it starts one and when one is down; the
+// The actors of entities that are alive. The registry alone writes it, when it starts one and when one is down; the
 // gateway looks up whom to ask, which saves each request the way through the registry.
 #pragma once
 #include <optional>
@@ -10,25 +10,25 @@
 
 namespace zedops::manager {
 
-class server_book {
+class entity_book {
  public:
-  void put(const msg::server_id& id, rt::server_actor a) {
+  void put(const std::string& id, rt::entity_actor a) {
     std::unique_lock lock(mutex_);
-    alive_[id.value] = std::move(a);
+    alive_[id] = std::move(a);
   }
-  void erase(const msg::server_id& id) {
+  void erase(const std::string& id) {
     std::unique_lock lock(mutex_);
-    alive_.erase(id.value);
+    alive_.erase(id);
   }
   // Takes them all out: handles must not outlive the actor system.
-  std::unordered_map<std::string, rt::server_actor> take() {
+  std::unordered_map<std::string, rt::entity_actor> take() {
     std::unique_lock lock(mutex_);
     return std::exchange(alive_, {});
   }
 
-  std::optional<rt::server_actor> find(const msg::server_id& id) const {
+  std::optional<rt::entity_actor> find(const std::string& id) const {
     std::shared_lock lock(mutex_);
-    auto i = alive_.find(id.value);
+    auto i = alive_.find(id);
     return i == alive_.end() ? std::nullopt : std::optional(i->second);
   }
   size_t size() const {
@@ -38,7 +38,7 @@ class server_book {
 
  private:
   mutable std::shared_mutex mutex_;
-  std::unordered_map<std::string, rt::server_actor> alive_;
+  std::unordered_map<std::string, rt::entity_actor> alive_;
 };
 
 }  // namespace zedops::manager
