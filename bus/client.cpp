@@ -6,7 +6,7 @@
 #include "bus/detail/dial.hpp"
 #include "bus/detail/socket.hpp"
 #include "bus/endpoint.hpp"
-#include "messages/time.hpp"
+#include "messages/base/time.hpp"
 
 namespace zedops::bus {
 namespace {

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::bus {
 

@@ -9,8 +9,8 @@
 #include "config/detail/spec_reader.hpp"
 #include "config/detail/template_rules.hpp"
 #include "config/detail/toml_reader.hpp"
-#include "config/values.hpp"
-#include "messages/names.hpp"
+#include "config/settings/values.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::config {
 

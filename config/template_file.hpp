@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/error.hpp"
-#include "messages/template.hpp"
+#include "messages/base/error.hpp"
+#include "messages/records/template.hpp"
 
 namespace zedops::config {
 

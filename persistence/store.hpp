@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 #include "persistence/function_ref.hpp"
 
 namespace zedops::store {

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <vector>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::agent {
 

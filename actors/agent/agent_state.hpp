@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "actors/agent/guardian/guard_state.hpp"
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 #include "persistence/store.hpp"
 
 namespace zedops::agent {

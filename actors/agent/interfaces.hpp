@@ -10,7 +10,7 @@
 #include <variant>
 
 #include "integration/docker/engine.hpp"
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::agent {
 

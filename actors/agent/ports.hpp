@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "integration/host/bind_rules.hpp"
-#include "integration/host/data_dir.hpp"
-#include "integration/host/data_move.hpp"
+#include "integration/host/data/data_dir.hpp"
+#include "integration/host/data/data_move.hpp"
 #include "integration/host/port_probe.hpp"
 #include "integration/rcon/rcon_client.hpp"
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::agent {
 
@@ -32,7 +32,7 @@ class machine_port {
   virtual msg::result<host::root_made> prepare_root(const host::data_root& root) = 0;
   virtual msg::result<unsigned> make_dirs(const host::dirs_request& request) = 0;
   virtual msg::result<host::removed_tree> remove_tree(const host::remove_request& request) = 0;
-  // A move; see integration/host/data_move.hpp.
+  // A move; see integration/host/data/data_move.hpp.
   virtual msg::result<uint64_t> free_space_at(const std::string& path) = 0;
   virtual msg::result<void> check_new_root(const std::string& path) = 0;
   virtual msg::result<host::copy_stage> look_at_copy(const host::copy_request& request) = 0;

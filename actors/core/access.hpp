@@ -1,8 +1,8 @@
 // Who may do what. One pure function for every door; what it does not allow is not allowed.
 #pragma once
-#include "messages/error.hpp"
-#include "messages/operations.hpp"
-#include "messages/principal.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/base/error.hpp"
+#include "messages/records/principal.hpp"
 
 namespace zedops::core {
 

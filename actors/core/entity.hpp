@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/facts.hpp"
+#include "messages/records/facts.hpp"
 
 namespace zedops::core {
 
@@ -36,7 +36,7 @@ struct basic_decision {
 //   gone(record)         nothing can happen to it any more
 //   ends(fact)           the fact after which it is gone, and its record is dropped once history has forgotten it
 //   open(record)         its open operation, or null
-//   pack, unpack         how it is stored; left out: as messages/codec.hpp does it
+//   pack, unpack         how it is stored; left out: as messages/wire/codec.hpp does it
 //   due(record)          when it next needs a tick; msg::never
 //   due_with(record)     the agent without which that tick is useless; empty: none
 //   each_claim, same_claims, taken    names that no two entities may hold at once, and the error for a second one

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/facts.hpp"
+#include "messages/records/facts.hpp"
 
 namespace zedops::core {
 

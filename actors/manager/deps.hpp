@@ -10,12 +10,12 @@
 #include "actors/core/agent/liveness.hpp"
 #include "actors/core/server/restart_tracker.hpp"
 #include "actors/core/server/server_machine.hpp"
+#include "actors/manager/entities/entity_book.hpp"
 #include "actors/manager/records/catalog.hpp"
 #include "actors/manager/records/kinds.hpp"
 #include "actors/manager/records/records.hpp"
-#include "actors/manager/entities/entity_book.hpp"
 #include "actors/runtime/ports.hpp"
-#include "messages/template.hpp"
+#include "messages/records/template.hpp"
 
 namespace zedops::manager {
 

@@ -5,12 +5,12 @@
 #include <map>
 
 #include "actors/manager/doors/gateway.hpp"
+#include "actors/manager/entities/registry.hpp"
+#include "actors/manager/entities/sweeper.hpp"
 #include "actors/manager/hosts/host.hpp"
 #include "actors/manager/journal/hub.hpp"
 #include "actors/manager/journal/journal.hpp"
-#include "actors/manager/entities/registry.hpp"
-#include "actors/manager/entities/sweeper.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 

@@ -2,7 +2,7 @@
 
 #include <caf/all.hpp>
 
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::rt {
 

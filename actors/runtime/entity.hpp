@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "actors/core/entity.hpp"
-#include "messages/codec.hpp"
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::rt {
 

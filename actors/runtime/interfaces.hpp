@@ -11,8 +11,8 @@
 #include "actors/core/server/server_machine.hpp"
 #include "actors/runtime/entity.hpp"
 #include "actors/runtime/ports.hpp"
-#include "messages/facts.hpp"
-#include "messages/link.hpp"
+#include "messages/records/facts.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::rt {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "messages/link.hpp"
-#include "messages/time.hpp"
+#include "messages/base/time.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::rt {
 

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 
 namespace zedops::config::detail {
 

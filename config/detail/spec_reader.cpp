@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "config/detail/template_rules.hpp"
-#include "config/values.hpp"
+#include "config/settings/values.hpp"
 
 namespace zedops::config::detail {
 namespace {

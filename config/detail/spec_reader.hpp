@@ -1,7 +1,7 @@
 // The part of a template that says what its servers' containers are like: the defaults of their specs.
 #pragma once
 #include "config/detail/toml_reader.hpp"
-#include "messages/spec.hpp"
+#include "messages/records/spec.hpp"
 
 namespace zedops::config::detail {
 

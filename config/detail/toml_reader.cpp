@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "config/detail/key_depth.hpp"
-#include "config/values.hpp"
-#include "messages/names.hpp"
+#include "config/settings/values.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::config::detail {
 

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/enums.hpp"
-#include "messages/error.hpp"
-#include "messages/time.hpp"
+#include "messages/base/enums.hpp"
+#include "messages/base/error.hpp"
+#include "messages/base/time.hpp"
 
 namespace zedops::config::detail {
 

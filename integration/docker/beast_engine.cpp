@@ -3,11 +3,11 @@
 #include <mutex>
 
 #include "integration/docker/engine_json.hpp"
-#include "integration/docker/http_client.hpp"
+#include "integration/docker/http/http_client.hpp"
+#include "integration/docker/http/streams.hpp"
+#include "integration/docker/http/tar.hpp"
+#include "integration/docker/http/target.hpp"
 #include "integration/docker/refusal.hpp"
-#include "integration/docker/streams.hpp"
-#include "integration/docker/tar.hpp"
-#include "integration/docker/target.hpp"
 
 namespace zedops::docker {
 namespace {

@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
-#include "messages/container.hpp"
-#include "messages/error.hpp"
-#include "messages/spec.hpp"
-#include "messages/time.hpp"
+#include "messages/base/error.hpp"
+#include "messages/base/time.hpp"
+#include "messages/records/container.hpp"
+#include "messages/records/spec.hpp"
 
 namespace zedops::docker {
 

@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "integration/docker/api_version.hpp"
 #include "integration/docker/engine.hpp"
+#include "integration/docker/http/api_version.hpp"
 
 namespace zedops::docker::json {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "integration/docker/json_read.hpp"
-#include "messages/spec.hpp"
+#include "messages/records/spec.hpp"
 
 namespace zedops::docker::json {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::host {
 

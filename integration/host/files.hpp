@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "integration/host/data_dir.hpp"
+#include "integration/host/data/data_dir.hpp"
 
 namespace zedops::host {
 
@@ -59,8 +59,8 @@ bool is_mount_root(int dir, int parent);
 // returning false ends the listing. Returns 0 or errno.
 int list_dir(int dir, const std::function<bool(const char* name, bool is_dir)>& visit);
 
-// Renames and never replaces anything. File systems that cannot promise that (NFS, CephFS, 9p, older ZFS) are asked first
-// whether something is there: nobody but the agent makes entries in a data root's top. Returns 0 or errno.
+// Renames and never replaces anything. File systems that cannot promise that (NFS, CephFS, 9p, older ZFS) are asked
+// first whether something is there: nobody but the agent makes entries in a data root's top. Returns 0 or errno.
 int rename_new(int from_dir, const char* from, int to_dir, const char* to);
 int rename_checked(int from_dir, const char* from, int to_dir, const char* to);  // the second way, always
 

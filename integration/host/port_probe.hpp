@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/container.hpp"
+#include "messages/records/container.hpp"
 
 namespace zedops::host {
 

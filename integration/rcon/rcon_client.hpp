@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::rcon {
 
@@ -30,8 +30,8 @@ enum class on_close {
   accept,  // the command ends the game ("quit"): an empty reply
 };
 
-// Errors: engine_error (no connection, closed, or the peer broke the protocol), unauthorised (password refused), timeout,
-// too_large, bad_request. After an error the connection is of no further use.
+// Errors: engine_error (no connection, closed, or the peer broke the protocol), unauthorised (password refused),
+// timeout, too_large, bad_request. After an error the connection is of no further use.
 class client {
  public:
   static msg::result<client> connect(const target& to);

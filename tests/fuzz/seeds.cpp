@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "bus/protocol.hpp"
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 #include "config/template_file.hpp"
 #include "integration/rcon/rcon_packet.hpp"
 #include "persistence/detail/report_wire.hpp"

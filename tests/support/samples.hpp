@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "messages/codec.hpp"
-#include "messages/codec_traits.hpp"
+#include "messages/wire/codec.hpp"
+#include "messages/wire/codec_traits.hpp"
 
 namespace zedops::testing {
 

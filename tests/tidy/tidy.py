@@ -112,28 +112,28 @@ def check_text(path, text):
 
 def check_operations(root):
     """Each operation: enum value, request struct in the variant, row, overload of decide, and the recipe."""
-    server = read(root, "messages/server.hpp")
-    requests = read(root, "messages/requests.hpp")
-    table = read(root, "messages/operations.hpp")
+    server = read(root, "messages/records/server.hpp")
+    requests = read(root, "messages/api/requests.hpp")
+    table = read(root, "messages/api/operations.hpp")
     decide = read(root, "actors/core/server/decide_request.cpp")
     kinds = re.search(r"ZEDOPS_ENUM\(op_kind,([^)]*)\)", server).group(1).replace(" ", "").replace("\n", "").split(",")
     variant = re.search(r"using server_request\s*=\s*std::variant<([^>]*)>", requests).group(1)
     for kind in kinds:
         struct = kind + "_server"
         if not re.search(r"struct " + struct + r"\b", requests):
-            yield f"messages/requests.hpp: operation {kind} has no struct {struct}"
+            yield f"messages/api/requests.hpp: operation {kind} has no struct {struct}"
         if not re.search(r"\b" + struct + r"\b", variant):
-            yield f"messages/requests.hpp: {struct} is not in server_request"
+            yield f"messages/api/requests.hpp: {struct} is not in server_request"
         if not re.search(r"verb_row\{[^{}]*op_kind::" + kind + r"\b", table):
-            yield f"messages/operations.hpp: operation {kind} has no row"
+            yield f"messages/api/operations.hpp: operation {kind} has no row"
         if not re.search(r"operator\(\)\(const " + struct + r"&", decide):
             yield f"actors/core/server/decide_request.cpp: no overload for {struct}"
-        if f"X({struct})" not in read(root, "messages/codec.hpp"):
-            yield f"messages/codec.hpp: {struct} has no codec"
+        if f"X({struct})" not in read(root, "messages/wire/codec.hpp"):
+            yield f"messages/wire/codec.hpp: {struct} has no codec"
     recipe = "docs/recipes/add-an-operation.md"
     if os.path.isdir(os.path.join(root, "docs/recipes")) and os.path.exists(os.path.join(root, recipe)):
         text = read(root, recipe)
-        for step in ("messages/requests.hpp", "messages/operations.hpp", "messages/codec.hpp",
+        for step in ("messages/api/requests.hpp", "messages/api/operations.hpp", "messages/wire/codec.hpp",
                      "actors/core/server/decide_request.cpp"):
             if step not in text:
                 yield f"{recipe}: does not speak of {step}"

@@ -13,12 +13,12 @@ def includes(path, header):
 
 class rules(unittest.TestCase):
     def test_folders_include_downwards_only(self):
-        self.assertEqual(includes("actors/core/x.cpp", '"messages/server.hpp"'), [])
+        self.assertEqual(includes("actors/core/x.cpp", '"messages/records/server.hpp"'), [])
         self.assertEqual(includes("actors/manager/x.cpp", '"bus/server_bus.hpp"'), [])
         self.assertEqual(includes("tests/unit/x.cpp", '"bus/server_bus.hpp"'), [])
         self.assertTrue(includes("messages/x.cpp", '"actors/core/plan/claims.hpp"'))
         self.assertTrue(includes("bus/x.cpp", '"persistence/store.hpp"'))
-        self.assertTrue(includes("actors/core/x.cpp", '"config/settings.hpp"'))
+        self.assertTrue(includes("actors/core/x.cpp", '"config/settings/settings.hpp"'))
         self.assertTrue(includes("actors/agent/x.cpp", '"actors/manager/hosts/host.hpp"'))
         self.assertTrue(includes("bus/x.cpp", '"tests/support/catch.hpp"'))
 
@@ -32,7 +32,7 @@ class rules(unittest.TestCase):
         self.assertTrue(includes("persistence/store.hpp", "<lmdb.h>"))
         self.assertTrue(includes("actors/core/x.cpp", "<caf/all.hpp>"))
         self.assertEqual(includes("actors/runtime/x.hpp", "<caf/actor.hpp>"), [])
-        self.assertTrue(includes("messages/codec.hpp", "<nlohmann/json.hpp>"))
+        self.assertTrue(includes("messages/wire/codec.hpp", "<nlohmann/json.hpp>"))
         self.assertTrue(includes("tests/unit/x.cpp", "<rapidcheck/catch.h>"))
 
     def test_texts(self):

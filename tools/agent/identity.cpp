@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "config/logging.hpp"
-#include "integration/host/data_dir.hpp"
+#include "config/logging/logging.hpp"
+#include "integration/host/data/data_dir.hpp"
 
 namespace zedops::agent {
 

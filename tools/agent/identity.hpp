@@ -1,7 +1,7 @@
 // The way back of an agent that lost its state folder, or cannot read it: it is given its id again, deliberately.
 #pragma once
 #include "actors/agent/agent_state.hpp"
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 
 namespace zedops::agent {
 

@@ -6,8 +6,8 @@
 #include <csignal>
 #include <iostream>
 
-#include "config/logging.hpp"
-#include "config/settings.hpp"
+#include "config/logging/logging.hpp"
+#include "config/settings/settings.hpp"
 #include "tools/agent/process.hpp"
 
 namespace {

@@ -13,7 +13,7 @@
 #include "actors/agent/session/agent_core.hpp"
 #include "actors/agent/session/link_adapter.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 #include "tools/agent/identity.hpp"
 #include "tools/agent/outside.hpp"
 

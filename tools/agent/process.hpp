@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 
 namespace zedops::agent {
 

@@ -6,9 +6,9 @@
 #include <map>
 #include <vector>
 
-#include "messages/codec.hpp"
-#include "messages/codec_traits.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/wire/codec.hpp"
+#include "messages/wire/codec_traits.hpp"
 #include "tools/docs/type_name.hpp"
 
 namespace zedops::docs {

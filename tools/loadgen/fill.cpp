@@ -2,7 +2,7 @@
 
 #include "actors/core/agent/agent_machine.hpp"
 #include "actors/core/server/server_machine.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "tools/loadgen/sim_agent.hpp"
 

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <string>
 
-#include "messages/error.hpp"
-#include "messages/time.hpp"
+#include "messages/base/error.hpp"
+#include "messages/base/time.hpp"
 #include "persistence/store.hpp"
 
 namespace zedops::load {

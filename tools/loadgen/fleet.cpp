@@ -7,7 +7,7 @@
 #include <zmq.hpp>
 
 #include "bus/protocol.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::load {
 namespace {

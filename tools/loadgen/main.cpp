@@ -4,7 +4,7 @@
 #include <csignal>
 #include <cstdio>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tools/loadgen/fill.hpp"
 #include "tools/loadgen/fleet.hpp"
 #include "tools/loadgen/pipeline.hpp"

@@ -4,7 +4,7 @@
 #include <thread>
 #include <unordered_map>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::load {
 namespace {

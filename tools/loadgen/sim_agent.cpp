@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "messages/ids.hpp"
+#include "messages/base/ids.hpp"
 
 namespace zedops::load {
 

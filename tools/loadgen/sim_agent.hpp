@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::load {
 

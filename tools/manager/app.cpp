@@ -13,7 +13,7 @@
 
 #include "actors/manager/clock.hpp"
 #include "actors/manager/node.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 #include "config/template_file.hpp"
 #include "tools/manager/bus_bridge.hpp"
 #include "tools/manager/outside.hpp"

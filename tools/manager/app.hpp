@@ -1,6 +1,6 @@
 // The composition root of zedops-manager.
 #pragma once
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 
 namespace zedops::app {
 

@@ -1,7 +1,7 @@
 #include "tools/manager/bus_bridge.hpp"
 
-#include "config/logging.hpp"
-#include "messages/codec.hpp"
+#include "config/logging/logging.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::app {
 

@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 #include "tools/manager/app.hpp"
 
 int main(int argc, char** argv) {

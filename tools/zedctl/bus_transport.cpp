@@ -1,5 +1,5 @@
 #include "bus/subscriber.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tools/zedctl/transport.hpp"
 
 namespace zedops::ctl {
@@ -113,18 +113,18 @@ class bus_transport final : public transport {
   msg::result<std::optional<bus::reply>> receive(std::chrono::milliseconds wait) override {
     return client_.receive(wait);
   }
-  msg::result<std::unique_ptr<event_source>> events(const event_wish& wish) override {
+  msg::result<std::unique_ptr<event_source>> events(const event_query& query) override {
     bus::event_stream_options options;
     options.events_uri = where_.events;
-    options.topic_prefixes = wish.subjects;
-    if (!wish.subjects.empty()) options.subject_seq = subject_seq_of;
-    if (!wish.since.empty()) {
-      options.since = bus::parse_cursor(wish.since);
+    options.topic_prefixes = query.subjects;
+    if (!query.subjects.empty()) options.subject_seq = subject_seq_of;
+    if (!query.since.empty()) {
+      options.since = bus::parse_cursor(query.since);
       if (!options.since)
-        return msg::fail(msg::ec::bad_request, "'" + wish.since + "' is no cursor",
+        return msg::fail(msg::ec::bad_request, "'" + query.since + "' is no cursor",
                          "cursors look like 7:1042; zedctl status shows the newest");
     }
-    auto past = std::make_shared<history>(where_.clients, wish.subjects);
+    auto past = std::make_shared<history>(where_.clients, query.subjects);
     auto stream = bus::event_stream::open(std::move(options), [past](bus::cursor after) { return past->after(after); });
     if (!stream) return msg::fail(stream.error());
     return std::make_unique<bus_events>(std::move(*stream));

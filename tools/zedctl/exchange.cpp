@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::ctl {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
 #include "tools/zedctl/world.hpp"
 
 namespace zedops::ctl {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tools/zedctl/cli/context.hpp"
 #include "tools/zedctl/exchange.hpp"
 #include "tools/zedctl/output/format.hpp"
@@ -14,7 +14,7 @@
 
 namespace zedops::ctl {
 
-// Exit statuses beside those of the error codes (messages/error.hpp).
+// Exit statuses beside those of the error codes (messages/base/error.hpp).
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;

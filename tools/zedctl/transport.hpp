@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bus/client.hpp"
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
 
 namespace zedops::ctl {
 
@@ -33,7 +33,7 @@ class event_source {
   virtual msg::result<std::optional<event_item>> next(std::chrono::milliseconds wait) = 0;
 };
 
-struct event_wish {
+struct event_query {
   std::vector<std::string> subjects;  // prefixes of subjects; empty: everything
   std::string since;                  // cursor; empty: from now
 };
@@ -46,7 +46,7 @@ class transport {
   // The next reply to any request; nothing when none came in time or a signal arrived. agent_unreachable: the
   // connection broke, and no reply will come for the open requests.
   virtual msg::result<std::optional<bus::reply>> receive(std::chrono::milliseconds wait) = 0;
-  virtual msg::result<std::unique_ptr<event_source>> events(const event_wish& wish) = 0;
+  virtual msg::result<std::unique_ptr<event_source>> events(const event_query& query) = 0;
 };
 
 // Over ZeroMQ. Fails at once when no manager is there.

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "messages/time.hpp"
+#include "messages/base/time.hpp"
 #include "tools/zedctl/transport.hpp"
 
 namespace zedops::ctl {

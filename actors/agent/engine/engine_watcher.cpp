@@ -5,7 +5,7 @@
 
 #include "actors/agent/engine/labels.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

@@ -4,7 +4,7 @@
 
 #include "actors/agent/engine/engine_identity.hpp"
 #include "actors/agent/interfaces.hpp"
-#include "messages/time.hpp"
+#include "messages/base/time.hpp"
 
 namespace zedops::agent {
 

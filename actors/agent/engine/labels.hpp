@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "messages/container.hpp"
-#include "messages/ids.hpp"
+#include "messages/base/ids.hpp"
+#include "messages/records/container.hpp"
 
 namespace zedops::agent {
 

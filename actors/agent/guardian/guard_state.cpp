@@ -4,7 +4,7 @@
 #include <charconv>
 #include <sstream>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::agent {
 

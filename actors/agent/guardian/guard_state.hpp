@@ -1,4 +1,4 @@
-// What the agent needs to look after its servers while the manager is away: each with its rules, its owner's wish and
+// What the agent needs to look after its servers while the manager is away: each with its rules, its desired state and
 // what was done about its last exit; and the incidents that the manager has not taken yet. Part of the agent's state.
 //
 // Changes are made in memory and carried to the disk by flush(), on a worker. What the disk has refused stays due.
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 #include "persistence/store.hpp"
 
 namespace zedops::agent {
@@ -41,7 +41,7 @@ class guard_state {
   void watch(msg::known_server server);
   void forget(const msg::server_id& id);
   void change(const msg::server_id& id, const std::function<void(guarded&)>& how);  // nothing for an unknown one
-  // The wish that a command stands for; and an explicit start forgets the crashes before.
+  // The desired state that a command stands for; and an explicit start forgets the crashes before.
   void obey(const msg::server_id& id, msg::command_kind command);
   std::optional<guarded> find(const msg::server_id& id) const;
   std::vector<msg::known_server> servers() const;

@@ -5,7 +5,7 @@
 
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 
@@ -85,7 +85,7 @@ void guardian::on_event(const docker::event& e) {
   if (e.action != "kill") return;
   auto signal = e.attributes.find("signal");
   if (signal != e.attributes.end() && !asks_to_end(signal->second)) return;
-  if (p_.engine_listens && !p_.engine_listens()) return;  // it shuts down: that is nobody's wish
+  if (p_.engine_listens && !p_.engine_listens()) return;  // it shuts down: nobody asked for that
   const auto now = p_.clock.steady();
   if (signalled_.size() >= signals_max)
     std::erase_if(signalled_, [&](const auto& s) { return now - s.second > asked_for_max; });

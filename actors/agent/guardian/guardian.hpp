@@ -53,7 +53,7 @@ class guardian {
   void watch(std::vector<msg::known_server> servers, const std::vector<msg::server_id>& forget);
   void on_taken(uint64_t upto);
 
-  // ---- commands: the owner's wish is noted by the lane itself ----
+  // ---- commands: what its owner wants is noted by the lane itself ----
   void on_command_begins(const msg::server_id& server);
   void on_command_ended(const msg::run_command& c, const msg::command_result& r);
 
@@ -73,10 +73,11 @@ class guardian {
     msg::time_point started{};  // and since when: exits before that are old news
     uint64_t timer = 0;         // serial of the pending start; zero: none
     bool starting = false;
-    std::optional<msg::observation> later;                          // seen while it was busy
-    bool blocked_told = false;                                      // its data cannot be looked at: told once
-    std::string turn;                                               // why it is in the queue; empty: for a crash
-    std::optional<std::chrono::steady_clock::time_point> asked_at;  // its last exit was taken for somebody's wish
+    std::optional<msg::observation> later;  // seen while it was busy
+    bool blocked_told = false;              // its data cannot be looked at: told once
+    std::string turn;                       // why it is in the queue; empty: for a crash
+    std::optional<std::chrono::steady_clock::time_point>
+        asked_at;  // its last exit was taken for a stop that somebody asked for
   };
   struct attempt {
     msg::server_id server;

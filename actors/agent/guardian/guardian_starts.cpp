@@ -5,7 +5,7 @@
 
 #include "actors/agent/guardian/guardian.hpp"
 #include "actors/core/guard/crash_guard.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

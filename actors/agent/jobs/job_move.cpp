@@ -11,7 +11,7 @@
 
 #include "actors/agent/jobs/command_job.hpp"
 #include "actors/agent/observe/data_layouts.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::agent {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::agent {
 

@@ -1,7 +1,7 @@
 #include "actors/agent/lanes/lane_run.hpp"
 
 #include "actors/agent/jobs/command_job.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

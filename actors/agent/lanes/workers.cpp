@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "actors/agent/engine/labels.hpp"
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::agent {
 

@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
-#include "integration/host/data_dir.hpp"
-#include "messages/link.hpp"
+#include "integration/host/data/data_dir.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::agent {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "integration/docker/engine.hpp"
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
 
 namespace zedops::agent {
 

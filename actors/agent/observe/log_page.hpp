@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "integration/docker/engine.hpp"
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::agent {
 

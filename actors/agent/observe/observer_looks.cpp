@@ -5,7 +5,7 @@
 
 #include "actors/agent/observe/data_layouts.hpp"
 #include "actors/agent/observe/observer.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

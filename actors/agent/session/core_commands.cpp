@@ -1,6 +1,6 @@
 // Commands: fenced by term, executed once per attempt, one per server at a time.
 #include "actors/agent/session/core_state.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

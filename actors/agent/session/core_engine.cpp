@@ -1,6 +1,6 @@
 // What the watcher says of the Engine, and inventories.
 #include "actors/agent/session/core_state.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

@@ -1,7 +1,7 @@
 // The session with the manager: hello, welcome, heartbeats, refusal, goodbye.
 #include "actors/agent/session/core_state.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 

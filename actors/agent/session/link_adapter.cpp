@@ -2,8 +2,8 @@
 
 #include <caf/all.hpp>
 
-#include "config/logging.hpp"
-#include "messages/codec.hpp"
+#include "config/logging/logging.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::agent {
 

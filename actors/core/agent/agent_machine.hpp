@@ -3,8 +3,8 @@
 #include <map>
 
 #include "actors/core/entity.hpp"
-#include "messages/facts.hpp"
-#include "messages/server.hpp"
+#include "messages/records/facts.hpp"
+#include "messages/records/server.hpp"
 
 namespace zedops::core {
 

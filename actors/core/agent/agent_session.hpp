@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "actors/core/agent/liveness.hpp"
-#include "messages/link.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::core {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <chrono>
 
-#include "messages/server.hpp"
+#include "messages/records/server.hpp"
 
 namespace zedops::core {
 

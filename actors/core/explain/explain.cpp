@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "actors/core/server/server_machine.hpp"
-#include "messages/condition.hpp"
-#include "messages/incident_text.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/records/condition.hpp"
+#include "messages/records/incident_text.hpp"
 
 namespace zedops::core {
 

@@ -6,8 +6,8 @@
 #pragma once
 #include <span>
 
-#include "messages/facts.hpp"
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
+#include "messages/records/facts.hpp"
 
 namespace zedops::core {
 

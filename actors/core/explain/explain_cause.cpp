@@ -1,8 +1,8 @@
 // Which of the things that happened brought about the state that a server is in, and the words for who and when.
 #include "actors/core/explain/explain.hpp"
-#include "messages/incident_text.hpp"
-#include "messages/names.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/base/names.hpp"
+#include "messages/records/incident_text.hpp"
 
 namespace zedops::core::detail {
 

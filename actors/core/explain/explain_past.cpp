@@ -3,9 +3,9 @@
 #include <map>
 
 #include "actors/core/explain/explain.hpp"
-#include "messages/incident_text.hpp"
-#include "messages/names.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/base/names.hpp"
+#include "messages/records/incident_text.hpp"
 
 namespace zedops::core::detail {
 

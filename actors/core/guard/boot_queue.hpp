@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/ids.hpp"
+#include "messages/base/ids.hpp"
 
 namespace zedops::core {
 

@@ -11,7 +11,7 @@
 #pragma once
 #include <vector>
 
-#include "messages/server.hpp"
+#include "messages/records/server.hpp"
 
 namespace zedops::core {
 

@@ -5,7 +5,7 @@
 
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/core/plan/spec_rules.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::core {
 
@@ -101,7 +101,7 @@ class reader {
     for (const auto& [key, value] : r_.config) out_.as.config[key] = value;
   }
 
-  uint16_t wish(port_role role) const {
+  uint16_t asked_for(port_role role) const {
     return role == port_role::game ? r_.game_port : role == port_role::udp ? r_.udp_port : r_.rcon_port;
   }
   void set(port_role role, uint16_t number) {
@@ -143,11 +143,11 @@ class reader {
 
   std::optional<error> port(port_role role) {
     const auto& plan = plan_of(t_, role);
-    if (plan.rule == port_rule::none && wish(role) == 0) return std::nullopt;
+    if (plan.rule == port_rule::none && asked_for(role) == 0) return std::nullopt;
     const auto said = told(role);
     const bool published =
         std::any_of(t_.ports.begin(), t_.ports.end(), [&](const auto& p) { return p.published && role_of(p) == role; });
-    uint16_t number = wish(role);
+    uint16_t number = asked_for(role);
     if (number == 0 && !published) number = said;
     if (number == 0 && published) {
       const auto found = candidates(role, said);

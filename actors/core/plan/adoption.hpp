@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "messages/link.hpp"
-#include "messages/requests.hpp"
-#include "messages/template.hpp"
+#include "messages/api/requests.hpp"
+#include "messages/records/template.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::core {
 

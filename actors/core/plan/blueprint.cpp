@@ -6,8 +6,8 @@
 
 #include "actors/core/plan/secrets.hpp"
 #include "actors/core/plan/spec_rules.hpp"
-#include "messages/condition.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/records/condition.hpp"
 
 namespace zedops::core {
 

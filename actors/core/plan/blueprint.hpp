@@ -2,10 +2,10 @@
 #pragma once
 #include <array>
 
-#include "messages/link.hpp"
-#include "messages/operations.hpp"
-#include "messages/server.hpp"
-#include "messages/template.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/records/server.hpp"
+#include "messages/records/template.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::core {
 

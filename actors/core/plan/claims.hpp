@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "messages/requests.hpp"
-#include "messages/server.hpp"
-#include "messages/template.hpp"
-#include "messages/views.hpp"
+#include "messages/api/requests.hpp"
+#include "messages/api/views.hpp"
+#include "messages/records/server.hpp"
+#include "messages/records/template.hpp"
 
 namespace zedops::core {
 

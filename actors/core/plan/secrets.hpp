@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "messages/facts.hpp"
-#include "messages/template.hpp"
+#include "messages/records/facts.hpp"
+#include "messages/records/template.hpp"
 
 namespace zedops::core {
 

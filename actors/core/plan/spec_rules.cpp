@@ -8,7 +8,7 @@
 #include <array>
 #include <set>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::core {
 

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "messages/server.hpp"
-#include "messages/template.hpp"
+#include "messages/records/server.hpp"
+#include "messages/records/template.hpp"
 
 namespace zedops::core {
 

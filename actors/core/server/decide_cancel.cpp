@@ -17,11 +17,11 @@ decision refusal(decision d, ec code, std::string message, std::string hint, con
 void take_back(decision& d, const server& s, const std::string& actor, const context& cx) {
   const auto& op = *s.op;
   if (op.kind == op_kind::remove) d.facts.emplace_back(server_restored{cx.now});
-  // Its retention begins anew: a wish taken back may not cost a server its time.
+  // Its retention begins anew: a purge taken back may not cost a server its time.
   if (op.kind == op_kind::restore) d.facts.emplace_back(server_deleted{cx.now, cx.now + cx.retention});
   if (op.prior_desired != s.desired) {
     d.facts.emplace_back(desired_changed{op.prior_desired});
-    d.effects.emplace_back(watch{});  // its agent may have come back with the wish that is withdrawn
+    d.effects.emplace_back(watch{});  // its agent may have come back with the purge that is withdrawn
   }
   if (op.prior != s.status) d.facts.emplace_back(status_changed{s.status, op.prior, "cancelled by " + actor});
 }

@@ -4,7 +4,7 @@
 
 #include "actors/core/server/decide_request.hpp"
 #include "actors/core/server/observe.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::core::detail {
 

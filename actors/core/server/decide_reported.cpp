@@ -19,7 +19,7 @@ constexpr bool makes_container(op_kind k) {
 server_status after_failure(const server& s, const operation& op) {
   switch (op.kind) {
     case op_kind::create: return server_status::failed;
-    case op_kind::remove: return server_status::deleting;  // the wish stays; every sync tries again
+    case op_kind::remove: return server_status::deleting;  // the desired state stays; every sync tries again
     case op_kind::adopt:  // unlike a failed create it may not begin with empty directories
     case op_kind::restore: return server_status::missing;
     case op_kind::purge: return s.deleted_at != never ? server_status::deleted : op.prior;
@@ -107,7 +107,7 @@ void settle_move(decision& d, const server& s, const operation& op, command_resu
 }
 
 // Not of the work, which was not begun. Only what this life asked for is answered by it, and only where asking again
-// gives the same: what its agent's disk does not keep, and what was called off. The rest is sent again after a sync,
+// gives the same: what its agent's disk does not keep, and what was cancelled. The rest is sent again after a sync,
 // until the deadline.
 bool decides_nothing(const operation& op, const command_result& r, const context& cx) {
   switch (r.refusal) {

@@ -5,7 +5,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/core/server/decide_move.hpp"
-#include "messages/condition.hpp"
+#include "messages/records/condition.hpp"
 
 namespace zedops::core::detail {
 

@@ -4,7 +4,7 @@
 #include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/core/server/server_machine.hpp"
-#include "messages/condition.hpp"
+#include "messages/records/condition.hpp"
 
 namespace zedops::core {
 

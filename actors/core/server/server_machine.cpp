@@ -6,7 +6,7 @@
 #include "actors/core/server/decide_move.hpp"
 #include "actors/core/server/decide_request.hpp"
 #include "actors/core/server/observe.hpp"
-#include "messages/condition.hpp"
+#include "messages/records/condition.hpp"
 
 namespace zedops::core {
 

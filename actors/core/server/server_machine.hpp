@@ -26,12 +26,12 @@
 
 #include "actors/core/entity.hpp"
 #include "actors/core/plan/claims.hpp"
-#include "messages/condition.hpp"
-#include "messages/facts.hpp"
-#include "messages/link.hpp"
-#include "messages/operations.hpp"
-#include "messages/requests.hpp"
-#include "messages/server.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/api/requests.hpp"
+#include "messages/records/condition.hpp"
+#include "messages/records/facts.hpp"
+#include "messages/records/server.hpp"
+#include "messages/wire/link.hpp"
 
 namespace zedops::core {
 

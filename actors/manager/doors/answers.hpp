@@ -2,8 +2,8 @@
 #pragma once
 #include "actors/core/plan/secrets.hpp"
 #include "actors/manager/deps.hpp"
-#include "messages/codec.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::manager {
 

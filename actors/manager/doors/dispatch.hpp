@@ -2,7 +2,7 @@
 #pragma once
 #include <array>
 
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 
 namespace zedops::manager {
 

@@ -15,7 +15,7 @@
 #include "actors/manager/doors/refusal_log.hpp"
 #include "actors/manager/records/past.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::manager {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <optional>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::manager {
 

@@ -10,7 +10,7 @@
 #include "actors/manager/doors/gateway.hpp"
 #include "actors/manager/records/past.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "messages/condition.hpp"
+#include "messages/records/condition.hpp"
 
 namespace zedops::manager {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "messages/server.hpp"
+#include "messages/records/server.hpp"
 
 namespace zedops::manager {
 

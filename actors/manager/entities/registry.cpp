@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 namespace {

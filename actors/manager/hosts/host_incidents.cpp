@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 

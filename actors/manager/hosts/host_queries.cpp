@@ -1,4 +1,4 @@
-// Questions that clients have for an agent, and the wish to forget it.
+// Questions that clients have for an agent, and how it is forgotten.
 #include "actors/manager/hosts/host_state.hpp"
 
 namespace zedops::manager {

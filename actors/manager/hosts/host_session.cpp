@@ -2,7 +2,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/manager/hosts/host_state.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 

@@ -4,7 +4,7 @@
 
 #include "actors/core/server/observe.hpp"
 #include "actors/manager/hosts/host_state.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 

@@ -6,8 +6,8 @@
 #include "actors/core/overload.hpp"
 #include "actors/manager/hosts/host.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
-#include "messages/names.hpp"
+#include "config/logging/logging.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::manager {
 namespace {

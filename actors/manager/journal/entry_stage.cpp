@@ -4,8 +4,8 @@
 
 #include "actors/core/operation_facts.hpp"
 #include "actors/manager/records/records.hpp"
-#include "messages/codec.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::manager {
 

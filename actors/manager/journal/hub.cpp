@@ -8,8 +8,8 @@
 #include "actors/core/overload.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/runtime/caf_setup.hpp"
-#include "config/logging.hpp"
-#include "messages/codec.hpp"
+#include "config/logging/logging.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::manager {
 namespace {

@@ -3,8 +3,8 @@
 #include <caf/all.hpp>
 
 #include "actors/manager/journal/entry_stage.hpp"
-#include "config/logging.hpp"
-#include "messages/codec.hpp"
+#include "config/logging/logging.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::manager {
 namespace {

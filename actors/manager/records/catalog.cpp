@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "actors/core/plan/claims.hpp"
-#include "messages/condition.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/records/condition.hpp"
 
 namespace zedops::manager {
 

@@ -11,7 +11,7 @@
 
 #include "actors/manager/records/server_records.hpp"
 #include "actors/runtime/interfaces.hpp"
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::manager {
 

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "actors/runtime/ports.hpp"
-#include "config/logging.hpp"
-#include "messages/codec.hpp"
+#include "config/logging/logging.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::manager {
 

@@ -3,7 +3,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/manager/entities/entity_shell.hpp"
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 namespace {

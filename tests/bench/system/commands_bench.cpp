@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <zmq.hpp>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "tests/bench/system/floor.hpp"
 #include "tests/bench/system/process.hpp"

@@ -2,7 +2,7 @@
 // most.
 #include <thread>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/bench/system/process.hpp"
 #include "tools/loadgen/fill.hpp"
 #include "tools/loadgen/pipeline.hpp"

@@ -5,7 +5,7 @@
 #include <zmq.hpp>
 
 #include "bus/subscriber.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/bench/system/floor.hpp"
 #include "tests/bench/system/process.hpp"
 #include "tools/loadgen/fill.hpp"

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "bus/client.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 extern char** environ;
 

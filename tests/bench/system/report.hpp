@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::bench {
 

@@ -1,7 +1,7 @@
 // Start-up: from exec to the first answered read, to all actors ready, and what each idle server costs in memory.
 // The floor of the first read is a program that only scans and decodes the same records.
 #include "actors/core/server/server_machine.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "persistence/lmdb_store.hpp"
 #include "tests/bench/system/process.hpp"
 #include "tools/loadgen/fill.hpp"

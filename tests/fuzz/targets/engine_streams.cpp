@@ -1,6 +1,6 @@
 // Streams of an Engine: [which][size of pieces][bytes]. Where a stream is cut changes nothing of what it says.
 #include "integration/docker/engine_json.hpp"
-#include "integration/docker/streams.hpp"
+#include "integration/docker/http/streams.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace zedops;

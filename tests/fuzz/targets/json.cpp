@@ -1,5 +1,5 @@
 // JSON as clients may write it: [which type][text]. What was read and written once, is written the same for ever.
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace zedops;

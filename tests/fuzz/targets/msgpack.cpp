@@ -1,5 +1,5 @@
 // Bodies: [which type and form][MessagePack]. What was read and written once, is written the same for ever.
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace zedops;

@@ -1,9 +1,9 @@
 // Words that users and Engines write: [which][text]. What is read can be written, and is read the same again.
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
-#include "config/values.hpp"
-#include "messages/template.hpp"
-#include "messages/views.hpp"
+#include "config/settings/values.hpp"
+#include "messages/api/views.hpp"
+#include "messages/records/template.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace zedops;

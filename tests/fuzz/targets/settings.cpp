@@ -1,5 +1,5 @@
 // A configuration file: [manager or agent][TOML]. It is read, or refused with an explanation.
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops::config;

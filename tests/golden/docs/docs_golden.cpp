@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tools/docs/message_tables.hpp"
 

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "bus/server_bus.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/engine_fixture.hpp"
 #include "tests/support/sanitized.hpp"

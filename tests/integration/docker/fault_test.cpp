@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "integration/docker/beast_engine.hpp"
-#include "integration/docker/http_client.hpp"
+#include "integration/docker/http/http_client.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/engine_fixture.hpp"
 #include "tools/fake-engine/fake_engine.hpp"

@@ -1,4 +1,4 @@
-#include "integration/host/data_move.hpp"
+#include "integration/host/data/data_move.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -12,7 +12,7 @@
 #include <functional>
 #include <string>
 
-#include "integration/host/data_dir.hpp"
+#include "integration/host/data/data_dir.hpp"
 #include "tests/support/catch.hpp"
 
 namespace zedops::test {

@@ -3,7 +3,7 @@
 #pragma once
 #include "actors/core/entity.hpp"
 #include "actors/core/operation_facts.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::note {
 

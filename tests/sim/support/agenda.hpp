@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "messages/time.hpp"
+#include "messages/base/time.hpp"
 
 namespace zedops::sim {
 

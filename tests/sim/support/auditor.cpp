@@ -5,7 +5,7 @@
 
 #include "actors/core/agent/agent_machine.hpp"
 #include "actors/core/plan/claims.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::sim {
 

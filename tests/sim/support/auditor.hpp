@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "actors/manager/deps.hpp"
-#include "messages/facts.hpp"
+#include "messages/records/facts.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/sim/support/clients.hpp"
-#include "tests/sim/support/host.hpp"
+#include "tests/sim/support/hosts/host.hpp"
 
 namespace zedops::sim {
 
 class auditor {
  public:
-  auditor(const store::store& db, const client_desk& clients, const event_board& events)
+  auditor(const store::store& db, const client_door& clients, const event_board& events)
       : db_(db), clients_(clients), events_(events) {}
 
   // Reads what has become durable since the last look and judges it. `records`: of the running manager, if one runs.
@@ -73,7 +73,7 @@ class auditor {
   void judge_answers();
 
   const store::store& db_;
-  const client_desk& clients_;
+  const client_door& clients_;
   const event_board& events_;
   memory m_;
   std::set<std::pair<msg::agent_id, std::string>> ordered_;  // removals that a life asked for which never was

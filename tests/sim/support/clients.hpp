@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "actors/runtime/ports.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::sim {
 
@@ -16,7 +16,7 @@ struct reply {
 };
 constexpr bool is_final(rt::answer a) { return a == rt::answer::result || a == rt::answer::error; }
 
-class client_desk final : public rt::door {
+class client_door final : public rt::door {
  public:
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override {
     if (!up) return false;

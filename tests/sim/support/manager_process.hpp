@@ -20,7 +20,7 @@ struct manager_parts {
   store::memory_store& db;
   virtual_wall& wall;
   rt::randomness& random;
-  client_desk& clients;
+  client_door& clients;
   network& agents;
   event_board& events;
   const manager::policy& rules;

@@ -1,6 +1,6 @@
 #include "tests/sim/support/network.hpp"
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::sim {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "config/logging.hpp"
-#include "tests/sim/support/real_agent.hpp"
+#include "config/logging/logging.hpp"
+#include "tests/sim/support/agents/real_agent.hpp"
 
 namespace zedops::sim {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "messages/codec.hpp"
-#include "messages/requests.hpp"
-#include "messages/views.hpp"
+#include "messages/api/requests.hpp"
+#include "messages/api/views.hpp"
+#include "messages/wire/codec.hpp"
 #include "persistence/memory_store.hpp"
-#include "tests/sim/support/agent.hpp"
+#include "tests/sim/support/agents/agent.hpp"
 #include "tests/sim/support/auditor.hpp"
 #include "tests/sim/support/manager_process.hpp"
 
@@ -42,7 +42,7 @@ class world {
   manager::policy rules;
   manager::template_set templates = sim_templates();  // what the next life of the manager finds
   virtual_wall wall{time};
-  client_desk clients;
+  client_door clients;
   event_board events;
   network net{time, chance};
   store::memory_store db;

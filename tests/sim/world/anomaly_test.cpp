@@ -2,7 +2,7 @@
 // to go wrong. Whatever goes wrong, the scenario comes to its end when its steps are repeated, and no rule is broken.
 #include <optional>
 
-#include "tests/sim/support/real_agent.hpp"
+#include "tests/sim/support/agents/real_agent.hpp"
 #include "tests/sim/support/world_fixture.hpp"
 #include "tests/support/catch.hpp"
 

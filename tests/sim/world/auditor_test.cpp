@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "actors/core/agent/agent_machine.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/sim/support/virtual_wall.hpp"
 #include "tests/support/catch.hpp"
 
@@ -17,7 +17,7 @@ namespace {
 // A small truthful world, written entry by entry; each test tells one lie in it.
 struct ledger {
   store::memory_store db;
-  client_desk clients;
+  client_door clients;
   event_board events;
   auditor audit{db, clients, events};
   host alpha{"alpha"};

@@ -1,7 +1,7 @@
 #include "actors/agent/guardian/guard_state.hpp"
 
 #include "actors/agent/agent_state.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/support/catch.hpp"
 
@@ -124,7 +124,7 @@ TEST_CASE("guard state: incidents are bounded, exits go first, and the loss is t
   CHECK(s.begin_read().value()->count(store::table::log) == incidents_max);
 }
 
-TEST_CASE("guard state: a command's wish holds, and only an explicit start forgets crashes", "[unit][agent][fc-59]") {
+TEST_CASE("guard state: a desired state holds, and only an explicit start forgets crashes", "[unit][agent][fc-59]") {
   store::memory_store s;
   auto state = reopen(s);
   auto& g = state->guards();
@@ -149,7 +149,7 @@ TEST_CASE("guard state: a command's wish holds, and only an explicit start forge
     CHECK(g.find({"s1"})->owed_at == never);
     CHECK(g.find({"s1"})->starts.empty());
   }
-  for (auto kind : {command_kind::move, command_kind::drop_source}) {  // no wish: it is afterwards what it was before
+  for (auto kind : {command_kind::move, command_kind::drop_source}) {  // no desired state: it is afterwards what it was before
     g.obey({"s1"}, command_kind::stop);
     g.obey({"s1"}, kind);
     CHECK_FALSE(g.find({"s1"})->known.wanted_running);

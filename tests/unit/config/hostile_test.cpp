@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 #include "config/template_file.hpp"
 #include "tests/support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "config/logging.hpp"
+#include "config/logging/logging.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <memory>
 #include <thread>
 
-#include "messages/ids.hpp"
+#include "messages/base/ids.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops;

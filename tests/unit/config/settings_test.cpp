@@ -1,4 +1,4 @@
-#include "config/settings.hpp"
+#include "config/settings/settings.hpp"
 
 #include <filesystem>
 #include <fstream>

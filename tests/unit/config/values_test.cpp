@@ -1,4 +1,4 @@
-#include "config/values.hpp"
+#include "config/settings/values.hpp"
 
 #include "tests/support/catch.hpp"
 

@@ -2,7 +2,7 @@
 #include "actors/core/plan/adoption.hpp"
 
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/desk.hpp"
+#include "tests/unit/core/support/server_fixture.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;
@@ -49,7 +49,7 @@ container_answer by_hand() {
   return c;
 }
 
-adopt_server wish(std::string name = "pz1") {
+adopt_server request(std::string name = "pz1") {
   adopt_server r;
   r.name = std::move(name);
   r.agent = "h1";
@@ -71,7 +71,7 @@ std::string all(const std::vector<std::string>& lines) {
 }  // namespace
 
 TEST_CASE("adoption: image, variables and ports are the container's", "[unit][core][fc-24]") {
-  const auto a = adoption_of(wish(), by_hand(), zomboid(), "m1");
+  const auto a = adoption_of(request(), by_hand(), zomboid(), "m1");
   REQUIRE(a);
   CHECK(a->runs);
   CHECK(a->as.name == "pz1");
@@ -90,7 +90,7 @@ TEST_CASE("adoption: image, variables and ports are the container's", "[unit][co
 }
 
 TEST_CASE("adoption: what is said counts more than what is there", "[unit][core][fc-24]") {
-  auto r = wish();
+  auto r = request();
   r.image = "elsewhere/pz";
   r.image_tag = "42";
   r.config = {{"MOTD", "new"}};
@@ -111,15 +111,15 @@ TEST_CASE("adoption: an image by digest, and one without a name", "[unit][core][
   auto c = by_hand();
   const auto digest = "sha256:" + std::string(64, 'a');
   c.view.image = "pz@" + digest;
-  auto a = adoption_of(wish(), c, zomboid(), "m1");
+  auto a = adoption_of(request(), c, zomboid(), "m1");
   REQUIRE(a);
   CHECK(a->as.image == "pz");
   CHECK(a->as.image_tag == digest);
   c.view.image = digest;
-  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "without a name", "--image"}));
+  CHECK(mentions(refusal_of(request(), c, zomboid()), {"bad_request", "without a name", "--image"}));
   auto t = zomboid();
   t.image = "registry.example/pz";
-  a = adoption_of(wish(), c, t, "m1");
+  a = adoption_of(request(), c, t, "m1");
   REQUIRE(a);
   CHECK(a->as.image.empty());  // the template's
 }
@@ -127,21 +127,21 @@ TEST_CASE("adoption: an image by digest, and one without a name", "[unit][core][
 TEST_CASE("adoption: containers of managers are nobody else's", "[unit][core][fc-24][acc-21]") {
   auto c = by_hand();
   c.view.labels = {{"zedops.manager", "m1"}, {"zedops.server.name", "other"}};
-  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"already_exists", "server other"}));
+  CHECK(mentions(refusal_of(request(), c, zomboid()), {"already_exists", "server other"}));
   c.view.labels["zedops.manager"] = "m2";
-  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"forbidden", "another manager (m2)"}));
+  CHECK(mentions(refusal_of(request(), c, zomboid()), {"forbidden", "another manager (m2)"}));
 }
 
 TEST_CASE("adoption: each directory has to be a mount, whole", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.mounts.pop_back();
-  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"no_data", "/home/steam/Zomboid", "own layer", "docker cp"}));
+  CHECK(mentions(refusal_of(request(), c, zomboid()), {"no_data", "/home/steam/Zomboid", "own layer", "docker cp"}));
   c = by_hand();
   c.mounts.push_back({"/srv/saves", "/home/steam/Zomboid/Saves", false});
-  CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "/home/steam/Zomboid/Saves", "not one tree"}));
+  CHECK(mentions(refusal_of(request(), c, zomboid()), {"bad_request", "/home/steam/Zomboid/Saves", "not one tree"}));
   c = by_hand();  // the nearest mount counts
   c.mounts.push_back({"/mnt/zomboid", "/home/steam/Zomboid", false});
-  auto r = wish();
+  auto r = request();
   r.leave_behind = true;  // then nothing of /home/steam is taken
   const auto a = adoption_of(r, c, zomboid(), "m1");
   REQUIRE(a);
@@ -151,7 +151,7 @@ TEST_CASE("adoption: each directory has to be a mount, whole", "[unit][core][fc-
 TEST_CASE("adoption: a template without directories takes nothing over", "[unit][core][fc-24]") {
   auto t = plain();
   t.dirs.clear();
-  CHECK(mentions(refusal_of(wish(), by_hand(), t), {"bad_request", "no directories"}));
+  CHECK(mentions(refusal_of(request(), by_hand(), t), {"bad_request", "no directories"}));
 }
 
 TEST_CASE("adoption: what its template cannot give is named, and left behind only when that is said",
@@ -168,8 +168,8 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
                         row{"privileged", [](container_answer& c) { c.unusual.emplace_back("privileged"); }}}) {
     auto c = by_hand();
     x.change(c);
-    CHECK(mentions(refusal_of(wish(), c, zomboid()), {"bad_request", x.says, "--leave-behind"}));
-    auto r = wish();
+    CHECK(mentions(refusal_of(request(), c, zomboid()), {"bad_request", x.says, "--leave-behind"}));
+    auto r = request();
     r.leave_behind = true;
     const auto a = adoption_of(r, c, zomboid(), "m1");
     REQUIRE(a);
@@ -180,11 +180,11 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
 TEST_CASE("adoption: a port of one address is not opened on all of them without a word", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.ports[0].host_ip = "127.0.0.1";
-  CHECK(mentions(refusal_of(wish(), c, zomboid()),
+  CHECK(mentions(refusal_of(request(), c, zomboid()),
                  {"bad_request", "127.0.0.1", "16300/udp", "all addresses", "--leave-behind"}));
   for (const auto* everywhere : {"", "0.0.0.0", "::"}) {
     c.ports[0].host_ip = everywhere;
-    CHECK(refusal_of(wish(), c, zomboid()).empty());
+    CHECK(refusal_of(request(), c, zomboid()).empty());
   }
 }
 
@@ -192,8 +192,8 @@ TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][
   auto c = by_hand();
   c.env.erase("GAME");  // two are published now, and neither is said to be it
   CHECK(
-      mentions(refusal_of(wish(), c, zomboid()), {"bad_request", "game port", "16300/udp, 16301/udp", "--game-port"}));
-  auto r = wish();
+      mentions(refusal_of(request(), c, zomboid()), {"bad_request", "game port", "16300/udp, 16301/udp", "--game-port"}));
+  auto r = request();
   r.game_port = 16300;
   auto a = adoption_of(r, c, zomboid(), "m1");
   REQUIRE(a);
@@ -201,7 +201,7 @@ TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][
   // One that is published under another number on the host keeps that number.
   c = by_hand();
   c.ports[0].host_port = 20000;
-  a = adoption_of(wish(), c, zomboid(), "m1");
+  a = adoption_of(request(), c, zomboid(), "m1");
   REQUIRE(a);
   CHECK(a->as.game_port == 20000);
 }
@@ -211,12 +211,12 @@ TEST_CASE("adoption: a template with an optional port", "[unit][core][fc-24]") {
   c.view.name = "web";
   c.view.image = "nginx";
   c.mounts = {{"/srv/web", "/data", false}};
-  auto a = adoption_of(wish("web"), c, plain(), "m1");
+  auto a = adoption_of(request("web"), c, plain(), "m1");
   REQUIRE(a);
   CHECK(a->as.game_port == 0);
   CHECK(a->as.image == "nginx");
   c.ports = {{9000, 9000, protocol::tcp, {}}};
-  a = adoption_of(wish("web"), c, plain(), "m1");
+  a = adoption_of(request("web"), c, plain(), "m1");
   REQUIRE(a);
   CHECK(a->as.game_port == 9000);
 }
@@ -232,7 +232,7 @@ TEST_CASE("adoption: what docker run was told becomes the server's own spec", "[
   had.stop_grace = 30s;  // as the template has it
   had.log_driver = "json-file";
   had.log_options = {{"max-file", "3"}, {"max-size", "10m"}};
-  auto r = wish();
+  auto r = request();
   r.spec.emplace().user = "0";
   const auto a = adoption_of(r, c, zomboid(), "m1");
   REQUIRE(a);
@@ -247,12 +247,12 @@ TEST_CASE("adoption: what docker run was told becomes the server's own spec", "[
 TEST_CASE("adoption: one address for all ports of the template is kept", "[unit][core][fc-24]") {
   auto c = by_hand();
   for (auto& p : c.ports) p.host_ip = "192.0.2.7";
-  auto a = adoption_of(wish(), c, zomboid(), "m1");
+  auto a = adoption_of(request(), c, zomboid(), "m1");
   REQUIRE(a);
   REQUIRE(a->as.spec);
   CHECK(a->as.spec->address == "192.0.2.7");
   c.ports[0].host_ip = "127.0.0.1";
-  CHECK(mentions(refusal_of(wish(), c, zomboid()),
+  CHECK(mentions(refusal_of(request(), c, zomboid()),
                  {"address 127.0.0.1", "16300/udp", "address 192.0.2.7", "--leave-behind"}));
 }
 
@@ -261,8 +261,8 @@ TEST_CASE("adoption: a folder that is named takes over its mount", "[unit][core]
   c.ports = {{25565, 25565, protocol::tcp, {}}};
   c.networks.clear();
   c.mounts = {{"/srv/mc", "/config", false}, {"/srv/mods", "/mods", false}};
-  CHECK(mentions(refusal_of(wish(), c, plain()), {"nothing mounted at /data", "--folder data:PLACE"}));
-  auto r = wish();
+  CHECK(mentions(refusal_of(request(), c, plain()), {"nothing mounted at /data", "--folder data:PLACE"}));
+  auto r = request();
   r.spec.emplace().folders = {{"data", "/config", false}};
   CHECK(mentions(refusal_of(r, c, plain()), {"mount /mods", "--folder takes over"}));
   r.spec->folders->push_back({"mods", "/mods", true});
@@ -278,8 +278,8 @@ TEST_CASE("adoption: what the template locks, and power over the host, is left b
   auto c = by_hand();
   c.spec.emplace().user = "1000";
   c.spec->cap_add = {"SYS_ADMIN"};
-  CHECK(mentions(refusal_of(wish(), c, t), {"user 1000", "capability SYS_ADMIN"}));
-  auto r = wish();
+  CHECK(mentions(refusal_of(request(), c, t), {"user 1000", "capability SYS_ADMIN"}));
+  auto r = request();
   r.leave_behind = true;
   const auto a = adoption_of(r, c, t, "m1");
   REQUIRE(a);

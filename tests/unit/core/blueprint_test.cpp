@@ -1,10 +1,10 @@
 // From record and template to the container: the predecessor's servers, exactly.
 #include "actors/core/plan/blueprint.hpp"
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/desk.hpp"
-#include "tests/unit/core/templates.hpp"
+#include "tests/unit/core/support/server_fixture.hpp"
+#include "tests/unit/core/support/templates.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;

@@ -6,10 +6,10 @@
 #include <set>
 
 #include "config/template_file.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/desk.hpp"
-#include "tests/unit/core/templates.hpp"
+#include "tests/unit/core/support/server_fixture.hpp"
+#include "tests/unit/core/support/templates.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/desk.hpp"
+#include "tests/unit/core/support/server_fixture.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;
@@ -19,12 +19,12 @@ agent host(agent_status status = agent_status::online) {
   return a;
 }
 
-explanation explained(const desk& x, agent_status status = agent_status::online) {
+explanation explained(const fixture& x, agent_status status = agent_status::online) {
   const auto a = host(status);
   return explain({x.s, x.log, &a, noon, x.cx.now});
 }
 
-desk running_server() {
+fixture running_server() {
   auto x = created_server();
   x.finish(saw(container_state::running));
   x.cx.now += 1min;

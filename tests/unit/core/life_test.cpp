@@ -3,7 +3,7 @@
 
 #include "actors/core/explain/explain.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/rules.hpp"
+#include "tests/unit/core/support/rules.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;
@@ -63,8 +63,8 @@ error any_trouble(dice& x) {
   return trouble(codes[x.roll(codes.size())]);
 }
 
-input any_input(const desk& desk, dice x, uint64_t number) {
-  const operation_id named = desk.s.op && x.roll(5) ? desk.s.op->id : operation_id{"o-of-the-past"};
+input any_input(const fixture& fixture, dice x, uint64_t number) {
+  const operation_id named = fixture.s.op && x.roll(5) ? fixture.s.op->id : operation_id{"o-of-the-past"};
   const request_info who{{"o" + std::to_string(number)}, "ann", {}, number};
   switch (x.roll(13)) {
     case 0:
@@ -98,16 +98,16 @@ input any_input(const desk& desk, dice x, uint64_t number) {
 }
 
 // Lives one step and judges it; the time before it passes with a tick, as the shell would give it.
-std::optional<std::string> live(desk& desk, uint64_t number, uint64_t word) {
+std::optional<std::string> live(fixture& fixture, uint64_t number, uint64_t word) {
   dice x{word};
   constexpr std::array<duration, 8> pauses = {0s, 0s, 1s, 1min, 3min, 20min, 25h, 8 * 24h};
-  desk.cx.now += pauses[x.roll(pauses.size())];
-  if (x.roll(6) == 0) desk.cx.agent_online = !desk.cx.agent_online;
-  for (const auto& in : {input{tick{}}, any_input(desk, x, number)}) {
-    const auto before = desk.s;
-    const auto d = desk.give(in);
-    auto broken = broken_rule({before, in, desk.cx, d, desk.s});
-    if (!broken) broken = broken_life_rule(desk.s);
+  fixture.cx.now += pauses[x.roll(pauses.size())];
+  if (x.roll(6) == 0) fixture.cx.agent_online = !fixture.cx.agent_online;
+  for (const auto& in : {input{tick{}}, any_input(fixture, x, number)}) {
+    const auto before = fixture.s;
+    const auto d = fixture.give(in);
+    auto broken = broken_rule({before, in, fixture.cx, d, fixture.s});
+    if (!broken) broken = broken_life_rule(fixture.s);
     if (broken) return *broken + ": " + text_of(before, in);
   }
   return std::nullopt;

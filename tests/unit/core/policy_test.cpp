@@ -1,7 +1,7 @@
 // The small policies: is the other end there, may it be started again, which rows does the table of operations have.
 #include "actors/core/agent/liveness.hpp"
 #include "actors/core/server/restart_tracker.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops::core;

@@ -5,8 +5,8 @@
 #include "actors/core/plan/claims.hpp"
 #include "actors/core/plan/spec_rules.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/desk.hpp"
-#include "tests/unit/core/templates.hpp"
+#include "tests/unit/core/support/server_fixture.hpp"
+#include "tests/unit/core/support/templates.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "tests/support/catch.hpp"
-#include "tests/unit/core/rules.hpp"
+#include "tests/unit/core/support/rules.hpp"
 
 using namespace zedops::core;
 using namespace zedops::core::testing;
@@ -233,7 +233,7 @@ server_request request_named(const std::string& name) {
 
 // What came of a request in one word: the refusal's code, or the status after it, with "+" while its operation is open
 // and "~" while that waits for the agent.
-std::string outcome(desk& x, const server_request& r) {
+std::string outcome(fixture& x, const server_request& r) {
   const auto d = x.ask(r);
   if (d.refusal) return std::string(name_of(d.refusal->code));
   std::string out(name_of(x.s.status));
@@ -256,7 +256,7 @@ void check_requests(const table& t, bool online, const std::function<void(server
     for (size_t i = 0; i < cells.size(); ++i) {
       auto s = with_status(t.columns[i]);
       if (prepare) prepare(s);
-      desk x(std::move(s), online);
+      fixture x(std::move(s), online);
       INFO(verb << " on " << t.columns[i]);
       CHECK(outcome(x, request_named(verb)) == cells[i]);
     }
@@ -362,7 +362,7 @@ TEST_CASE("server machine: while an operation is open every other request is bus
       for (const auto& r : every_request()) {
         auto s = record(status);
         s.op = open_operation(s, kind);
-        desk x(s);
+        fixture x(s);
         const auto d = x.ask(r);
         INFO(row_of(static_cast<op_kind>(r.index())).word() << " during " << name_of(kind));
         REQUIRE(d.refusal);
@@ -390,7 +390,7 @@ TEST_CASE("server machine: what each observation leads to in each state", "[unit
   for (const auto& [what, cells] : t.rows)
     for (size_t i = 0; i < cells.size(); ++i)
       for (auto data : all<data_state>()) {
-        desk x(with_status(t.columns[i]));
+        fixture x(with_status(t.columns[i]));
         auto o = what == "absent" ? saw_nothing(data) : could_not_look();
         o.data = data;
         if (auto state = enum_from_name<container_state>(what)) o = saw(*state, data);

@@ -1,6 +1,6 @@
 #include "integration/docker/passwd.hpp"
 
-#include "integration/docker/tar.hpp"
+#include "integration/docker/http/tar.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops::docker;

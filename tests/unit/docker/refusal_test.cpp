@@ -1,6 +1,6 @@
 #include "integration/docker/refusal.hpp"
 
-#include "integration/docker/api_version.hpp"
+#include "integration/docker/http/api_version.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops;

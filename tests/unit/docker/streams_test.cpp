@@ -1,11 +1,11 @@
-#include "integration/docker/streams.hpp"
+#include "integration/docker/http/streams.hpp"
 
 #include <rapidcheck.h>
 
 #include <utility>
 
-#include "integration/docker/http_client.hpp"
-#include "integration/docker/target.hpp"
+#include "integration/docker/http/http_client.hpp"
+#include "integration/docker/http/target.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops;

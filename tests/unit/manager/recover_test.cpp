@@ -1,7 +1,7 @@
 // What a manager reads of its store when it starts.
 #include "actors/manager/records/catalog.hpp"
 #include "actors/manager/records/records.hpp"
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/support/catch.hpp"
 

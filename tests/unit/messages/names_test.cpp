@@ -1,4 +1,4 @@
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 #include <rapidcheck.h>
 

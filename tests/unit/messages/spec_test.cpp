@@ -1,5 +1,5 @@
 // The short forms in which people write parts of a spec.
-#include "messages/spec.hpp"
+#include "messages/records/spec.hpp"
 
 #include "tests/support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "messages/time.hpp"
+#include "messages/base/time.hpp"
 
 #include <rapidcheck.h>
 

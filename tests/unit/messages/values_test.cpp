@@ -1,8 +1,8 @@
 // Values kept outside their holder, and ids that come in order.
 #include <set>
 
-#include "messages/boxed.hpp"
-#include "messages/ids.hpp"
+#include "messages/base/boxed.hpp"
+#include "messages/base/ids.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace zedops::msg;

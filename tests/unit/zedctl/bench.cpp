@@ -59,8 +59,8 @@ class scripted_manager final : public transport {
     return std::optional<bus::reply>(std::move(reply));
   }
 
-  msg::result<std::unique_ptr<event_source>> events(const event_wish& wish) override {
-    b_.wishes.push_back(wish);
+  msg::result<std::unique_ptr<event_source>> events(const event_query& query) override {
+    b_.queries.push_back(query);
     return std::make_unique<scripted_events>(b_);
   }
 

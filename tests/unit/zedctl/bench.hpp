@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/codec.hpp"
+#include "messages/wire/codec.hpp"
 #include "tools/zedctl/world.hpp"
 
 namespace zedops::ctl::test {
@@ -60,7 +60,7 @@ struct bench {
   std::deque<bus::reply> waiting;
   trouble with;
   std::deque<msg::result<event_item>> stream;  // an error value is a lost connection
-  std::vector<event_wish> wishes;
+  std::vector<event_query> queries;
   bool refuse_connection = false;
   unsigned connections = 0;
   std::filesystem::path home;

@@ -1,5 +1,5 @@
 // What each verb asks of the manager.
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
 
@@ -145,7 +145,7 @@ TEST_CASE("every verb of the operation table is a verb of the tool", "[unit][zed
   }
 }
 
-TEST_CASE("adopt: the body names the container, and what is wished besides", "[unit][zedctl][fc-24]") {
+TEST_CASE("adopt: the body names the container, and what is asked for besides", "[unit][zedctl][fc-24]") {
   bench b;
   accepting(b, op_kind::adopt);
   REQUIRE(b.run({"server", "adopt", "pz1", "--container", "my-zomboid", "--agent", "host1", "--template", "keeper",
@@ -284,11 +284,11 @@ TEST_CASE("agent rm: confirms in the body", "[unit][zedctl]") {
 TEST_CASE("ls: follows the pages to the end", "[unit][zedctl]") {
   bench b;
   b.manager["server.ls"] = [](const seen_request& r) {
-    auto wish = msg::unpack_map<msg::list_servers>(r.body);
+    auto query = msg::unpack_map<msg::list_servers>(r.body);
     msg::server_list page;
     page.servers = {pz1()};
-    page.servers[0].name = wish->where.after.empty() ? "first" : "second";
-    page.next = wish->where.after.empty() ? "s1" : "";
+    page.servers[0].name = query->where.after.empty() ? "first" : "second";
+    page.next = query->where.after.empty() ? "s1" : "";
     return answers{result_of(page)};
   };
   REQUIRE(b.run({"server", "ls", "-o", "name"}) == 0);

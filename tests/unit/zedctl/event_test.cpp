@@ -31,7 +31,7 @@ TEST_CASE("event watch: one JSON object a line, gaps are said", "[unit][zedctl]"
   b.stream.push_back(ctl::event_gap{"trimmed", "7:1", "7:5"});
   b.stream.push_back(status_event(6, server_status::stopped, server_status::running));
   CHECK(b.run({"event", "watch", "--since", "7:0", "--until-idle", "-o", "json"}) == 0);
-  CHECK(b.wishes.front().since == "7:0");
+  CHECK(b.queries.front().since == "7:0");
   CHECK(lines(b.out.str()) == 3);
   std::istringstream in(b.out.str());
   std::string line;
@@ -55,7 +55,7 @@ TEST_CASE("event watch: filters by server, agent and type", "[unit][zedctl]") {
   b.stream.push_back(other);
   CHECK(b.run({"event", "watch", "--server", "pz1", "--agent", "host1", "--type", "server.status", "--until-idle"}) ==
         0);
-  CHECK(b.wishes.front().subjects == std::vector<std::string>{"server.s1aaaaaaaaaaaaa", "agent.a1aaaaaaaaaaaaa"});
+  CHECK(b.queries.front().subjects == std::vector<std::string>{"server.s1aaaaaaaaaaaaa", "agent.a1aaaaaaaaaaaaa"});
   CHECK(lines(b.out.str()) == 1);
   CHECK_THAT(b.out.str(), Contains("running → stopped") && Contains("7:1") && Contains("(container event die)"));
 }

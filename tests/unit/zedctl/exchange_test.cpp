@@ -40,7 +40,7 @@ TEST_CASE("wait: without a terminal, one line per change of step", "[unit][zedct
   CHECK(b.out.str() == "Rebuilt pz1: running after 12s\n");
 }
 
-TEST_CASE("wait: what did not go as wished is told although it succeeded", "[unit][zedctl][acc-15]") {
+TEST_CASE("wait: what did not go as asked is told although it succeeded", "[unit][zedctl][acc-15]") {
   bench b;
   auto r = succeeded(op_kind::rebuild);
   r.operation.note = "registry unreachable, used local image";

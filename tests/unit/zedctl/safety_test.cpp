@@ -1,5 +1,5 @@
 // Questions, refusals, exit statuses.
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "messages/codec.hpp"
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
+#include "messages/wire/codec.hpp"
 #include "tests/support/catch.hpp"
 #include "tools/zedctl/output/yaml.hpp"
 

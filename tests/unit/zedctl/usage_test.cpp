@@ -3,7 +3,7 @@
 #include <set>
 #include <sstream>
 
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
 #include "tools/zedctl/cli/commands.hpp"

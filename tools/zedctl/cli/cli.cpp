@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/help.hpp"
 
 namespace zedops::ctl {

@@ -16,10 +16,10 @@ constexpr const char* files = ":files";    // told to the shell instead of candi
 
 std::vector<std::string> server_names(session& s, bool deleted) {
   std::vector<std::string> out;
-  msg::list_servers wish;
-  wish.all = deleted;
-  wish.where.limit = page_rows;
-  if (auto list = s.ask<msg::server_list>("server.ls", wish, names_max))
+  msg::list_servers query;
+  query.all = deleted;
+  query.where.limit = page_rows;
+  if (auto list = s.ask<msg::server_list>("server.ls", query, names_max))
     for (const auto& v : list->servers) out.push_back(v.name);
   return out;
 }
@@ -39,9 +39,9 @@ std::vector<std::string> values_of(session& s, const parameter& p, const command
         for (const auto& a : list->agents) out.push_back(a.name);
       return out;
     case value_kind::operation: {
-      msg::list_operations wish;
-      wish.status = "running";
-      if (auto list = s.ask<msg::operation_list>("op.ls", wish, names_max))
+      msg::list_operations query;
+      query.status = "running";
+      if (auto list = s.ask<msg::operation_list>("op.ls", query, names_max))
         for (const auto& op : list->operations) out.push_back(op.id.value);
       return out;
     }

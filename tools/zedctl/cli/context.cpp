@@ -7,7 +7,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::ctl {
 

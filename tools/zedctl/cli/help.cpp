@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::ctl {
 namespace {

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/world.hpp"
 

@@ -10,9 +10,9 @@
 #include <set>
 #include <sstream>
 
-#include "messages/codec.hpp"
-#include "messages/codec_traits.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/wire/codec.hpp"
+#include "messages/wire/codec_traits.hpp"
 
 namespace zedops::ctl {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/requests.hpp"
+#include "messages/api/requests.hpp"
 
 namespace zedops::ctl {
 

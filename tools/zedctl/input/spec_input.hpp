@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "messages/spec.hpp"
+#include "messages/records/spec.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 
 namespace zedops::ctl {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "messages/incident_text.hpp"
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
+#include "messages/records/incident_text.hpp"
 #include "tools/zedctl/output/format.hpp"
 
 namespace zedops::ctl {

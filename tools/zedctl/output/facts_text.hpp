@@ -2,8 +2,8 @@
 #pragma once
 #include <string>
 
-#include "messages/facts.hpp"
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
+#include "messages/records/facts.hpp"
 
 namespace zedops::ctl {
 

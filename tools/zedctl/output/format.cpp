@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::ctl {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
 
 namespace zedops::ctl {
 

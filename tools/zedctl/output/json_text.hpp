@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "messages/error.hpp"
+#include "messages/base/error.hpp"
 
 namespace zedops::ctl {
 

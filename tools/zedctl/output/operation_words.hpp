@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 
 namespace zedops::ctl {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <ostream>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/output/format.hpp"
 
 namespace zedops::ctl {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
 
 namespace zedops::ctl {
 

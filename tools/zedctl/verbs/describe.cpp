@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "messages/names.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/output/facts_text.hpp"
 
 namespace zedops::ctl {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/views.hpp"
+#include "messages/api/views.hpp"
 #include "tools/zedctl/output/table.hpp"
 
 namespace zedops::ctl {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/output/json_text.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"

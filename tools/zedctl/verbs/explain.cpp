@@ -1,7 +1,7 @@
 // The screen of server explain: what the manager answered, in columns.
 #include <fmt/format.h>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/verbs/describe.hpp"
 
 namespace zedops::ctl {

@@ -6,33 +6,33 @@
 #include <array>
 #include <tuple>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/output/json_text.hpp"
 
 namespace zedops::ctl {
 
-msg::result<msg::server_list> all_servers(session& s, msg::list_servers wish) {
+msg::result<msg::server_list> all_servers(session& s, msg::list_servers query) {
   msg::server_list out;
-  wish.where.limit = page_rows;
+  query.where.limit = page_rows;
   do {
-    auto part = s.ask<msg::server_list>("server.ls", wish);
+    auto part = s.ask<msg::server_list>("server.ls", query);
     if (!part) return msg::fail(part.error());
     if (out.servers.empty()) out.servers = std::move(part->servers);
     else std::move(part->servers.begin(), part->servers.end(), std::back_inserter(out.servers));
     out.hidden = part->hidden;
-    if (part->next == wish.where.after && !part->next.empty())
+    if (part->next == query.where.after && !part->next.empty())
       return msg::fail(msg::ec::internal, "the manager's list of servers does not advance after " + part->next,
                        "compare the versions with zedctl doctor");
-    wish.where.after = part->next;
-  } while (!wish.where.after.empty() && out.servers.size() < rows_max);
+    query.where.after = part->next;
+  } while (!query.where.after.empty() && out.servers.size() < rows_max);
   return out;
 }
 
 msg::error with_guess(session& s, msg::error e, const std::string& name) {
   if (e.code != msg::ec::not_found || e.hint.find("did you mean") != std::string::npos) return e;
-  msg::list_servers wish;
-  wish.all = true;
-  auto known = all_servers(s, wish);
+  msg::list_servers query;
+  query.all = true;
+  auto known = all_servers(s, query);
   if (!known) return e;
   std::vector<std::string> names;
   for (const auto& v : known->servers) names.push_back(v.name);

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tools/zedctl/session.hpp"
 
 namespace zedops::ctl {
@@ -12,7 +12,7 @@ inline constexpr uint32_t page_rows = 5'000;     // rows asked for at a time
 inline constexpr uint32_t rows_max = 1'000'000;  // of one list; beyond it something is wrong
 
 // Every server that matches, over all pages.
-msg::result<msg::server_list> all_servers(session& s, msg::list_servers wish);
+msg::result<msg::server_list> all_servers(session& s, msg::list_servers query);
 // By agent and name, or by the named column of the wide table. Errors: bad_request when there is no such column.
 msg::result<void> sort_servers(std::vector<msg::server_view>& list, std::string_view column);
 std::vector<std::string> sort_columns();
@@ -55,6 +55,6 @@ int perform(session& s, const msg::verb_row& row, const std::vector<named_body>&
             std::vector<std::string>* records = nullptr);
 
 // server ls -w: the list, then a line for each change until Ctrl-C.
-int watch_servers(session& s, const msg::list_servers& wish);
+int watch_servers(session& s, const msg::list_servers& query);
 
 }  // namespace zedops::ctl

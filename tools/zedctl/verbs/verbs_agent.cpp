@@ -3,7 +3,7 @@
 
 #include <charconv>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/confirm.hpp"
 #include "tools/zedctl/verbs/describe.hpp"
@@ -89,11 +89,11 @@ int get(session& s, const arguments& a) {
 // hold is what was last known.
 std::string data_trouble(session& s, const msg::agent_view& a) {
   if (a.status != msg::agent_status::online) return {};
-  msg::list_servers wish;
-  wish.all = true;
-  wish.agent = a.name;
-  wish.where.limit = 1;
-  auto list = s.ask<msg::server_list>("server.ls", wish, knock_max);
+  msg::list_servers query;
+  query.all = true;
+  query.agent = a.name;
+  query.where.limit = 1;
+  auto list = s.ask<msg::server_list>("server.ls", query, knock_max);
   if (!list || list->servers.empty()) return {};
   auto look = s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false, {}},
                                      knock_max);
@@ -137,15 +137,15 @@ std::string consequence_of(const msg::forget_reply& r) {
 // Its host burnt down: what is on it is given up, so that names are free and nothing waits for it any more.
 int forget(session& s, const arguments& a) {
   const auto name = a.one("NAME");
-  msg::forget_agent wish{name, a.has("lost"), {}};
+  msg::forget_agent query{name, a.has("lost"), {}};
   auto v = one_agent(s, name);
   if (!v) return s.report(v.error());
-  auto plan = s.ask_plan<msg::forget_reply>("agent.forget", wish);
+  auto plan = s.ask_plan<msg::forget_reply>("agent.forget", query);
   if (!plan) return s.report(plan.error());
   if (s.flags().dry_run) return s.show(*plan, [&] { return consequence_of(*plan) + '\n'; });
   if (auto ok = confirm_by_typing(s, consequence_of(*plan), plan->agent.name); !ok) return s.report(ok.error());
-  wish.confirm = plan->agent.name;
-  auto gone = s.ask<msg::forget_reply>("agent.forget", wish, patient_read_max);
+  query.confirm = plan->agent.name;
+  auto gone = s.ask<msg::forget_reply>("agent.forget", query, patient_read_max);
   if (!gone) return s.report(gone.error());
   return s.show(*gone, [&] {
     return fmt::format("Gave up agent {} and {}\n", gone->agent.name, counted(gone->servers, "server"));
@@ -169,10 +169,10 @@ void add_ports(const std::string& text, std::vector<msg::port_ref>& out) {
 }
 
 int check(session& s, const arguments& a) {
-  msg::check_ports wish{a.one("agent"), {}};
-  for (const auto& text : a.all("PORT")) add_ports(text, wish.ports);
-  auto reply = s.ask<msg::ports_reply>("port.check", wish);
-  if (!reply) return s.report(with_agent_guess(s, reply.error(), wish.agent));
+  msg::check_ports query{a.one("agent"), {}};
+  for (const auto& text : a.all("PORT")) add_ports(text, query.ports);
+  auto reply = s.ask<msg::ports_reply>("port.check", query);
+  if (!reply) return s.report(with_agent_guess(s, reply.error(), query.agent));
   if (!reply->host_checked) s.say("the agent cannot see its host's ports: only servers and containers were looked at");
   return s.show(*reply, [&] {
     table t({"PORT", "TAKEN BY", "DETAIL"});
@@ -185,12 +185,12 @@ int check(session& s, const arguments& a) {
 }
 
 int suggest(session& s, const arguments& a) {
-  msg::suggest_ports wish;
-  wish.agent = a.one("agent");
-  wish.template_name = a.one("template", wish.template_name);
-  wish.count = a.count("count", 1);
-  auto reply = s.ask<msg::suggest_reply>("port.suggest", wish);
-  if (!reply) return s.report(with_agent_guess(s, reply.error(), wish.agent));
+  msg::suggest_ports query;
+  query.agent = a.one("agent");
+  query.template_name = a.one("template", query.template_name);
+  query.count = a.count("count", 1);
+  auto reply = s.ask<msg::suggest_reply>("port.suggest", query);
+  if (!reply) return s.report(with_agent_guess(s, reply.error(), query.agent));
   return s.show(*reply, [&] {
     table t({"GAME", "UDP", "RCON"});
     auto text = [](uint16_t n) { return n == 0 ? std::string{} : std::to_string(n); };

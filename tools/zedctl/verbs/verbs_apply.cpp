@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "messages/names.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/server_file.hpp"
 #include "tools/zedctl/output/json_text.hpp"

@@ -1,7 +1,7 @@
 // Managers by name.
 #include <fmt/format.h>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/cli/context.hpp"
 #include "tools/zedctl/output/json_text.hpp"

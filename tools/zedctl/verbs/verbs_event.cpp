@@ -165,24 +165,24 @@ void note(stale_rows& stale, const event_item& item) {
   if (auto* op = std::get_if<msg::operation_accepted>(&e.data)) stale.servers.insert(op->op->target.value);
 }
 
-bool matches(const msg::list_servers& wish, const msg::server_view& v) {
-  return (wish.agent.empty() || wish.agent == v.agent || wish.agent == v.agent_id.value) &&
-         (wish.status.empty() || wish.status == name_of(v.status)) &&
-         (wish.condition.empty() ||
-          std::ranges::any_of(v.condition, [&](msg::condition c) { return wish.condition == name_of(c); }));
+bool matches(const msg::list_servers& query, const msg::server_view& v) {
+  return (query.agent.empty() || query.agent == v.agent || query.agent == v.agent_id.value) &&
+         (query.status.empty() || query.status == name_of(v.status)) &&
+         (query.condition.empty() ||
+          std::ranges::any_of(v.condition, [&](msg::condition c) { return query.condition == name_of(c); }));
 }
 
 // The rows that may have changed, as they are now.
 msg::result<std::vector<msg::server_view>> looked_up(session& s, const stale_rows& stale,
-                                                     const msg::list_servers& wish) {
+                                                     const msg::list_servers& query) {
   std::vector<msg::server_view> out;
   if (stale.all) {
-    auto list = all_servers(s, wish);
+    auto list = all_servers(s, query);
     if (!list) return msg::fail(list.error());
     return std::move(list->servers);
   }
   for (const auto& agent : stale.agents) {
-    auto part = wish;
+    auto part = query;
     part.agent = agent;
     auto list = all_servers(s, part);
     if (!list) return msg::fail(list.error());
@@ -196,19 +196,19 @@ msg::result<std::vector<msg::server_view>> looked_up(session& s, const stale_row
     }
     if (!v) return msg::fail(v.error());
     bool listed = std::ranges::any_of(out, [&](const auto& x) { return x.id == v->id; });
-    if (!listed && matches(wish, *v)) out.push_back(std::move(*v));
+    if (!listed && matches(query, *v)) out.push_back(std::move(*v));
   }
   return out;
 }
 
 }  // namespace
 
-int watch_servers(session& s, const msg::list_servers& wish) {
+int watch_servers(session& s, const msg::list_servers& query) {
   auto t = s.connection();
   if (!t) return s.report(t.error());
   auto source = (*t)->events({});  // before the list is read, so that no change falls between the two
   if (!source) return s.report(source.error());
-  auto list = all_servers(s, wish);
+  auto list = all_servers(s, query);
   if (!list) return s.report(list.error());
   if (auto ok = sort_servers(list->servers, {}); !ok) return s.report(ok.error());
   auto rows = server_table(s);
@@ -233,7 +233,7 @@ int watch_servers(session& s, const msg::list_servers& wish) {
   std::optional<msg::error> failed;
   auto look_again = [&] {
     if (stale.empty() || s.outside().ticks() - first < settle) return true;
-    auto views = looked_up(s, stale, wish);
+    auto views = looked_up(s, stale, query);
     if (!views) {
       failed = views.error();
       return false;

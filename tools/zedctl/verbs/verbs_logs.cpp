@@ -61,24 +61,24 @@ void print(session& s, const std::vector<msg::log_line>& lines, bool stamps) {
 // What a restart of manager, agent or server brings about, and passes.
 bool passes(const msg::error& e) { return msg::info(e.code).retryable || e.code == msg::ec::wrong_state; }
 
-int follow(session& s, msg::server_logs wish, bool stamps) {
+int follow(session& s, msg::server_logs query, bool stamps) {
   follower seen;
   bool waiting = false;
   while (!s.was_interrupted()) {
-    auto reply = s.ask<msg::logs_reply>("server.logs", wish);
+    auto reply = s.ask<msg::logs_reply>("server.logs", query);
     if (s.was_interrupted()) break;
     if (!reply && (!seen.begun() || !passes(reply.error())))
-      return s.report(seen.begun() ? reply.error() : with_guess(s, reply.error(), wish.server));
+      return s.report(seen.begun() ? reply.error() : with_guess(s, reply.error(), query.server));
     if (!reply && !waiting) s.say("waiting: " + reply.error().message);
     waiting = !reply;
     bool more = false;
     if (reply) {
-      more = reply->cut && !wish.since.empty();
+      more = reply->cut && !query.since.empty();
       const auto fresh = seen.take(std::move(reply->lines));
       print(s, fresh, stamps);
       // A page of nothing but what is known: more lines of one moment than an answer holds. Go past it.
-      if (more && fresh.empty()) wish.since = after(wish.since);
-      else if (seen.begun()) wish.since = seen.since();
+      if (more && fresh.empty()) query.since = after(query.since);
+      else if (seen.begun()) query.since = seen.since();
     }
     if (!more) s.outside().pause(follow_pause);
   }
@@ -86,21 +86,21 @@ int follow(session& s, msg::server_logs wish, bool stamps) {
 }
 
 int logs(session& s, const arguments& a) {
-  msg::server_logs wish{a.one("NAME"), a.count("tail", 100), {}};
+  msg::server_logs query{a.one("NAME"), a.count("tail", 100), {}};
   if (a.has("since")) {
     auto at = moment_of(s, a.one("since"));
     if (!at) return s.report(at.error());
-    wish.since = msg::to_rfc3339(*at);
+    query.since = msg::to_rfc3339(*at);
   }
   const bool stamps = a.has("timestamps");
-  if (a.has("follow")) return follow(s, wish, stamps);
-  auto reply = s.ask<msg::logs_reply>("server.logs", wish);
-  if (!reply) return s.report(with_guess(s, reply.error(), wish.server));
+  if (a.has("follow")) return follow(s, query, stamps);
+  auto reply = s.ask<msg::logs_reply>("server.logs", query);
+  if (!reply) return s.report(with_guess(s, reply.error(), query.server));
   if (s.machine()) return s.show(*reply, [] { return std::string{}; });
   print(s, reply->lines, stamps);
   if (reply->cut)
-    s.say(wish.since.empty() ? "earlier lines were left out: they were too much for one answer"
-                             : "there are later lines: ask with --since the time of the last one, or follow with -f");
+    s.say(query.since.empty() ? "earlier lines were left out: they were too much for one answer"
+                              : "there are later lines: ask with --since the time of the last one, or follow with -f");
   return exit_ok;
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/output/json_text.hpp"
 #include "tools/zedctl/output/progress.hpp"
@@ -17,15 +17,15 @@ namespace {
 constexpr uint32_t listed = 50;
 
 int ls(session& s, const arguments& a) {
-  msg::list_operations wish;
-  wish.server = a.one("server");
-  wish.status = a.one("status");
+  msg::list_operations query;
+  query.server = a.one("server");
+  query.status = a.one("status");
   const auto limit = a.count("limit", listed);
   msg::result<msg::operation_list> list{msg::operation_list{}};
   do {  // a page may end before its rows are as many as asked for
-    wish.where.limit = std::min<uint32_t>(limit - static_cast<uint32_t>(list->operations.size()), page_rows);
-    wish.where.after = list->next;
-    auto page = s.ask<msg::operation_list>("op.ls", wish);
+    query.where.limit = std::min<uint32_t>(limit - static_cast<uint32_t>(list->operations.size()), page_rows);
+    query.where.after = list->next;
+    auto page = s.ask<msg::operation_list>("op.ls", query);
     if (!page) return s.report(page.error());
     list->next = page->next;
     std::move(page->operations.begin(), page->operations.end(), std::back_inserter(list->operations));

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "messages/names.hpp"
-#include "messages/operations.hpp"
+#include "messages/api/operations.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/confirm.hpp"
 #include "tools/zedctl/input/env_input.hpp"

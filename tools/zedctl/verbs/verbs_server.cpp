@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/moment.hpp"
 #include "tools/zedctl/verbs/describe.hpp"
@@ -27,18 +27,18 @@ msg::result<msg::event_page> history_of(session& s, const std::string& name, uin
 }
 
 int ls(session& s, const arguments& a) {
-  msg::list_servers wish;
-  wish.all = a.has("all");
-  wish.agent = a.one("agent");
-  wish.status = a.one("status");
-  wish.condition = a.one("condition");
-  if (!wish.status.empty() && wish.status.starts_with("del")) wish.all = true;
-  if (a.has("watch")) return watch_servers(s, wish);
-  auto list = all_servers(s, wish);
+  msg::list_servers query;
+  query.all = a.has("all");
+  query.agent = a.one("agent");
+  query.status = a.one("status");
+  query.condition = a.one("condition");
+  if (!query.status.empty() && query.status.starts_with("del")) query.all = true;
+  if (a.has("watch")) return watch_servers(s, query);
+  auto list = all_servers(s, query);
   if (!list) return s.report(list.error());
   if (auto ok = sort_servers(list->servers, a.one("sort")); !ok) return s.report(ok.error());
   if (list->servers.empty() && !s.machine())
-    s.say(wish.agent.empty() && wish.status.empty() && wish.condition.empty()
+    s.say(query.agent.empty() && query.status.empty() && query.condition.empty()
               ? "No servers. Create one with: zedctl server create NAME --agent A --image REPO --tag TAG"
               : "No servers match.");
   if (list->hidden > 0) s.say(fmt::format("{} not shown; --all shows them", counted(list->hidden, "deleted server")));

@@ -1,7 +1,7 @@
 // The store, without a manager: verify, dump, backup, restore.
 #include <fmt/format.h>
 
-#include "messages/names.hpp"
+#include "messages/base/names.hpp"
 #include "persistence/inspect.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/cli/context.hpp"

@@ -1,0 +1,151 @@
+// THE table of verbs: requests of clients, REST routes, buttons, docs, rights and the guard of the server machine all
+// follow from it. A new operation is a struct in requests.hpp, a row here, and the overload of core::decide that the
+// compiler then demands (docs/recipes/add-an-operation.md).
+#pragma once
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "messages/api/requests.hpp"
+#include "messages/records/principal.hpp"
+
+namespace zedops::msg {
+
+ZEDOPS_ENUM(danger, none, interrupts, destroys)
+// What becomes of a request whose agent is not there: refused, or accepted and kept until it is back. resume: refused,
+// but one that was at work when its agent went goes on when it is back.
+ZEDOPS_ENUM(offline_rule, refuse, keep, irrelevant, resume)
+// Who answers: the actor of the entity, which decides and remembers; an agent, which is asked or told; or the read
+// model alone.
+ZEDOPS_ENUM(served_by, entity, agent, records)
+
+constexpr bool needs_agent(offline_rule r) { return r == offline_rule::refuse || r == offline_rule::resume; }
+
+using status_set = uint16_t;
+constexpr status_set in(std::initializer_list<server_status> list) {
+  status_set out = 0;
+  for (auto s : list) out |= static_cast<status_set>(1u << static_cast<unsigned>(s));
+  return out;
+}
+constexpr bool contains(status_set set, server_status s) { return (set >> static_cast<unsigned>(s)) & 1; }
+
+struct verb_row {
+  std::string_view verb;  // on the wire; zedctl and REST have it in two parts
+  right needs;
+  served_by served;
+  std::string_view help;
+  // Of an operation:
+  op_kind kind{};
+  status_set allowed = 0;  // states that permit it
+  danger risk = danger::none;
+  offline_rule offline = offline_rule::irrelevant;
+  duration time_max{};      // default deadline
+  std::string_view done{};  // "Started"
+
+  constexpr std::string_view noun() const { return verb.substr(0, verb.find('.')); }
+  constexpr std::string_view word() const { return verb.substr(verb.find('.') + 1); }
+};
+
+inline constexpr std::array verb_table = [] {
+  using enum server_status;
+  using enum served_by;
+  using enum right;
+  using namespace std::chrono_literals;
+  constexpr auto settled = in({running, stopped, missing, failed});
+  return std::array{
+      verb_row{"server.create", operate, entity, "Make a server and start it", op_kind::create, 0, danger::none,
+               offline_rule::refuse, 600s, "Created"},
+      verb_row{"server.start", operate, entity, "Start it; a missing container is made again from the record",
+               op_kind::start, in({stopped, missing, failed}), danger::none, offline_rule::refuse, 600s, "Started"},
+      verb_row{"server.stop", operate, entity, "Save and stop it", op_kind::stop, in({running}), danger::interrupts,
+               offline_rule::keep, 120s, "Stopped"},
+      verb_row{"server.restart", operate, entity, "Save, stop and start the same container", op_kind::restart,
+               in({running}), danger::interrupts, offline_rule::refuse, 180s, "Restarted"},
+      verb_row{"server.rebuild", operate, entity,
+               "Pull the image and replace the container; a failure puts the old one back", op_kind::rebuild, settled,
+               danger::interrupts, offline_rule::refuse, 900s, "Rebuilt"},
+      verb_row{"server.recreate", operate, entity, "Replace the container without pulling an image that is there",
+               op_kind::recreate, settled, danger::interrupts, offline_rule::refuse, 600s, "Recreated"},
+      verb_row{"server.edit", operate, entity, "Change environment, image or recovery; applied by rebuild or recreate",
+               op_kind::edit, settled, danger::none, offline_rule::irrelevant, 10s, "Changed"},
+      verb_row{"server.rm", operate, entity, "Soft delete: container away; data, name and ports stay until purge",
+               op_kind::remove, settled, danger::interrupts, offline_rule::keep, 180s, "Deleted"},
+      verb_row{"server.restore", operate, entity, "Undo a soft delete and bring the server back", op_kind::restore,
+               in({deleted}), danger::none, offline_rule::keep, 600s, "Restored"},
+      verb_row{"server.purge", purge, entity, "Forget the server for good; ports and name become free", op_kind::purge,
+               in({running, stopped, missing, failed, deleted, deleting}), danger::destroys, offline_rule::keep, 600s,
+               "Purged"},
+      verb_row{"server.move", operate, entity,
+               "Move its data to another folder on its host; a failure puts everything back", op_kind::move, settled,
+               danger::interrupts, offline_rule::resume, 6h, "Moved"},
+      verb_row{"server.adopt", operate, entity,
+               "Take over a container that was made by hand; a failure puts everything back", op_kind::adopt, 0,
+               danger::interrupts, offline_rule::resume, 6h, "Adopted"},
+      verb_row{"server.ls", view, records, "List servers, page by page"},
+      verb_row{"server.get", view, records, "One server"},
+      verb_row{"server.history", view, records, "What happened to a server, newest first"},
+      verb_row{"server.explain", view, records, "Why a server is in its state, and what happens next"},
+      verb_row{"server.logs", logs, agent, "The last lines its container wrote"},
+      verb_row{"server.check-data", view, agent, "Look at the data on disk, with sizes if asked"},
+      verb_row{"server.check-layer", view, agent,
+               "What its container has written outside of its folders, lost at the next rebuild"},
+      verb_row{"server.sync", operate, agent, "Compare records with what the agents see, now"},
+      verb_row{"agent.ls", view, records, "List agents"},
+      verb_row{"agent.get", view, records, "One agent"},
+      verb_row{"agent.rm", administer, agent, "Forget an agent that has no servers"},
+      verb_row{"agent.forget", administer, agent, "Give up an agent whose host is lost, and its servers with it"},
+      verb_row{"agent.recover", operate, agent,
+               "Let the servers of an agent recover by themselves although most were gone at once"},
+      verb_row{"port.check", view, agent, "Which of these ports are taken, and by whom"},
+      verb_row{"port.suggest", view, agent, "Free ports for a new server"},
+      verb_row{"op.ls", view, records, "List operations, newest first"},
+      verb_row{"op.get", view, records, "One operation"},
+      verb_row{"op.wait", view, records, "Follow an operation to its end"},
+      verb_row{"op.cancel", operate, entity, "Cancel an operation that still waits for its agent"},
+      verb_row{"event.replay", view, records, "Stored events after a cursor"},
+      verb_row{"status", view, records, "The manager itself"},
+  };
+}();
+
+// The request of each row, in the same order.
+using verb_bodies =
+    std::tuple<create_server, start_server, stop_server, restart_server, rebuild_server, recreate_server, edit_server,
+               remove_server, restore_server, purge_server, move_server, adopt_server,  //
+               list_servers, get_server, server_history, explain_server, server_logs, check_data, check_layer,
+               sync_agents, list_agents, get_agent, remove_agent, forget_agent, recover_agent, check_ports,
+               suggest_ports, list_operations, get_operation, wait_operation, cancel_operation, replay_events,
+               get_status>;
+static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
+
+// Its rows of operations come first, so that a kind is its row's number.
+inline constexpr size_t operations_count = std::variant_size_v<server_request>;
+inline constexpr std::span<const verb_row, operations_count> operation_table{verb_table.data(), operations_count};
+inline constexpr std::span<const verb_row, verb_table.size() - operations_count> other_verbs{
+    verb_table.data() + operations_count, verb_table.size() - operations_count};
+
+constexpr const verb_row& row_of(op_kind kind) { return verb_table[static_cast<size_t>(kind)]; }
+constexpr bool is_operation(const verb_row& r) { return !r.done.empty(); }
+
+static_assert(
+    [] {
+      if (operations_count != enum_names<op_kind>::list.size()) return false;
+      for (size_t i = 0; i < verb_table.size(); ++i)
+        if (is_operation(verb_table[i]) != (i < operations_count) ||
+            (i < operations_count && static_cast<size_t>(verb_table[i].kind) != i))
+          return false;
+      return true;
+    }(),
+    "one row per kind of operation, one request struct per row, in the same order, before all others");
+
+inline constexpr size_t verb_not_found = verb_table.size();
+// The number of a verb's row, or verb_not_found.
+size_t find_verb(std::string_view verb);
+
+// "stopped, missing or failed"
+std::string states_text(status_set set);
+// Words of the verbs that a state permits.
+std::vector<std::string> verbs_allowed(server_status s);
+
+}  // namespace zedops::msg

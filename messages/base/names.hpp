@@ -1,0 +1,61 @@
+// The rules for what users name, and the words they read back: one place, so that every door says the same.
+// A check returns invalid_name or bad_request; its message names the rule and its hint a way out.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "messages/base/error.hpp"
+#include "messages/base/time.hpp"
+
+namespace zedops::msg {
+
+inline constexpr size_t server_name_bytes_min = 3;
+inline constexpr size_t server_name_bytes_max = 32;
+inline constexpr size_t agent_name_bytes_max = 63;
+inline constexpr size_t env_key_bytes_max = 256;
+inline constexpr size_t env_value_bytes_max = 32 * 1024;
+inline constexpr size_t path_bytes_max = 1024;
+inline constexpr size_t image_name_bytes_max = 255;
+inline constexpr size_t image_tag_bytes_max = 128;
+
+// Lower-case letter first, then lower-case letters, digits and hyphens, 3-32 in all. Such a name is also a safe single
+// path component and a safe part of a container name.
+result<void> check_server_name(std::string_view name);
+
+// Letter or digit first, then letters, digits, dot, hyphen, underscore, 1-63 in all: every host name qualifies.
+result<void> check_agent_name(std::string_view name);
+
+// Letter or underscore first, then letters, digits, underscore, dot, hyphen.
+result<void> check_env_key(std::string_view key);
+result<void> check_env_value(std::string_view key, std::string_view value);
+
+// A folder for the data of servers: absolute, no "." or ".." component, no colon (Docker's separator in binds), not the
+// root and not below a folder of the system; below /var only /var/lib/zedops/... A link is not looked through here.
+result<void> check_data_path(std::string_view path);
+
+struct image_ref {
+  std::string repository;  // "ghcr.io/owner/image", without tag and digest
+  std::string tag;         // may be empty
+  std::string digest;      // "sha256:..."; may be empty
+  friend bool operator==(const image_ref&, const image_ref&) = default;
+};
+
+result<image_ref> parse_image_ref(std::string_view text);
+result<void> check_image_repository(std::string_view repository);  // a reference without tag and digest
+result<void> check_image_tag(std::string_view tag);
+
+// The candidate the user most likely meant, or nothing when none is near. Letter case is ignored; a candidate that
+// begins with the word is near; ties go to the earlier candidate.
+std::optional<std::string> closest(std::string_view word, std::span<const std::string_view> candidates);
+std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& candidates);
+// "did you mean 'status'?", or empty.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+std::string format_bytes(uint64_t bytes);  // "512 B", "4.2 GiB", "107 MiB"
+std::string format_age(duration age);      // the two largest units: "12s", "4m10s", "3d4h"; negative is "0s"
+
+}  // namespace zedops::msg
