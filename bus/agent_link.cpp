@@ -9,6 +9,7 @@
 
 #include "bus/detail/outbox.hpp"
 #include "bus/detail/socket.hpp"
+#include "bus/detail/zap.hpp"
 #include "bus/endpoint.hpp"
 
 namespace zedops::bus {
@@ -79,7 +80,8 @@ agent_link::impl::connection::connection(zmq::context_t& context, const agent_li
   dealer.set(zmq::sockopt::routing_id, routing_id);
   dealer.set(zmq::sockopt::reconnect_ivl, static_cast<int>(o.redial_min.count()));
   dealer.set(zmq::sockopt::reconnect_ivl_max, static_cast<int>(o.redial_max.count()));
-  dealer.connect(o.manager_uri);
+  detail::dial_with(dealer, o.manager);
+  dealer.connect(o.manager.uri);
 }
 
 void agent_link::impl::run() noexcept {
@@ -153,7 +155,13 @@ void agent_link::impl::read_monitor() {
       outbox.set_closed(stopping);
       listener.on_connected();
     } else if (*event == detail::monitor::event::disconnected) {
-      return on_break();
+      if (connected) return on_break();
+    } else if (*event == detail::monitor::event::key_refused) {
+      // ZeroMQ gives such a connection up for good; the key may be let in later.
+      link.reset();
+      redial_at = clock::now() + options.redial_max;
+      listener.on_refused();
+      return;
     }
   }
 }
@@ -182,7 +190,7 @@ void agent_link::impl::read() {
 }
 
 msg::result<std::unique_ptr<agent_link>> agent_link::start(agent_link_options options, agent_link_listener& listener) {
-  if (auto path = ipc_path(options.manager_uri); !path) return msg::fail(path.error());
+  if (auto ok = usable(options.manager.uri, !options.manager.manager_key.empty()); !ok) return msg::fail(ok.error());
   try {
     auto p = std::make_unique<impl>(std::move(options), listener);
     if (p->wake->fd() < 0)

@@ -8,11 +8,12 @@
 
 #include "bus/credit.hpp"
 #include "bus/protocol.hpp"
+#include "bus/security/keys.hpp"
 
 namespace zedops::bus {
 
 struct agent_link_options {
-  std::string manager_uri;
+  address manager{std::string{}};
   std::chrono::milliseconds redial_min{100};
   std::chrono::milliseconds redial_max{2'000};
   size_t outbox_max = 8'192;
@@ -35,6 +36,7 @@ class agent_link_listener {
   virtual void on_start(agent_link&) noexcept {}
   virtual void on_connected() noexcept = 0;     // say hello again: the manager knows nothing of earlier connections
   virtual void on_disconnected() noexcept = 0;  // what was unsent is gone
+  virtual void on_refused() noexcept {}         // the manager does not know this key; it is dialled again all the same
   virtual void on_message(link_inbound&& message) noexcept = 0;
   virtual void on_bad_message(const msg::error& reason) noexcept = 0;
 };

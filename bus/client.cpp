@@ -5,6 +5,7 @@
 
 #include "bus/detail/dial.hpp"
 #include "bus/detail/socket.hpp"
+#include "bus/detail/zap.hpp"
 #include "bus/endpoint.hpp"
 #include "messages/base/time.hpp"
 
@@ -27,20 +28,23 @@ struct client::impl {
   // Not reused after it broke: what ZeroMQ still holds for a dead manager must not reach the next one. ZMQ_IMMEDIATE
   // would say so more simply, but with it libzmq 4.3.4 aborts when a connection breaks inside a message being read.
   struct connection {
-    connection(zmq::context_t& context, const std::string& uri)
+    connection(zmq::context_t& context, const address& to)
         : dealer(detail::make_socket(context, zmq::socket_type::dealer,
                                      {queue_max, queue_max, static_cast<int64_t>(body_max)})),
           monitor(context, dealer) {
-      dealer.connect(uri);
+      detail::dial_with(dealer, to);
+      dealer.connect(to.uri);
     }
     zmq::socket_t dealer;
     detail::monitor monitor;
-    bool up = false, broken = false;
+    bool up = false, broken = false, key_refused = false, not_understood = false;
 
     void read_monitor() {
       while (auto event = monitor.next()) {
         up |= *event == detail::monitor::event::connected;
-        broken |= *event == detail::monitor::event::disconnected;
+        broken |= up && *event == detail::monitor::event::disconnected;
+        key_refused |= *event == detail::monitor::event::key_refused;
+        not_understood |= *event == detail::monitor::event::not_understood;
       }
     }
     // Waits until there is something to read, the connection comes or goes, or the time is over.
@@ -51,9 +55,10 @@ struct client::impl {
     }
   };
 
-  explicit impl(std::string u) : uri(std::move(u)), context(detail::shared_context()) { link.emplace(*context, uri); }
+  explicit impl(address a) : to(std::move(a)), context(detail::shared_context()) { link.emplace(*context, to); }
 
-  std::string uri;
+  const address to;
+  const std::string& uri = to.uri;
   std::shared_ptr<zmq::context_t> context;
   std::optional<connection> link;
   uint64_t last_id = 0;
@@ -67,9 +72,13 @@ struct client::impl {
       if (std::exchange(open, 0) > 0) return msg::fail(lost());  // else nobody's loss: dial again
     }
     while (!link || !link->up) {
-      if (auto there = probe(uri); !there) return there;
-      if (!link) link.emplace(*context, uri);
-      if (clock::now() >= until) return msg::fail(too_late(deadline));
+      if (auto there = probe(to); !there) return there;
+      if (!link) link.emplace(*context, to);
+      if (link->key_refused) {
+        link.reset();  // ZeroMQ does not dial it again
+        return msg::fail(stranger());
+      }
+      if (clock::now() >= until) return msg::fail(is_tcp(uri) ? nobody(deadline) : too_late(deadline));
       link->wait(std::min(until, clock::now() + look_again));
     }
     return {};
@@ -88,7 +97,7 @@ struct client::impl {
   }
 
   msg::error lost() {
-    if (auto there = probe(uri); !there && there.error().code == msg::ec::agent_unreachable) {
+    if (auto there = probe(to); !there && there.error().code == msg::ec::agent_unreachable) {
       there.error().message += "; the connection broke while a request was open";
       return there.error();
     }
@@ -96,6 +105,26 @@ struct client::impl {
             "the manager at " + uri + " closed the connection before it answered",
             "whether the request was carried out is not known: look at the operations, or repeat it with the same "
             "idempotency key",
+            {}};
+  }
+  msg::error stranger() {
+    return {msg::ec::unauthorised,
+            "this key is not known to the manager at " + uri,
+            "on its machine: zedctl key add NAME " + to.own.public_key + " --role operator",
+            {}};
+  }
+  // Over a network silence has many reasons; a handshake that was begun and not understood has two.
+  msg::error nobody(milliseconds deadline) {
+    if (link && link->not_understood)
+      return {msg::ec::forbidden,
+              "who answers at " + uri + " has not the key that is expected of the manager (" +
+                  fingerprint(to.manager_key) + ")",
+              "compare with what the manager prints (zedctl key show on its machine); if it was changed on purpose, "
+              "change the context",
+              {}};
+    return {msg::ec::agent_unreachable,
+            "no manager answers at " + uri + " within " + msg::format_duration(deadline),
+            "is it started, does it listen there (clients), and does a firewall let it through?",
             {}};
   }
   msg::error too_late(milliseconds deadline) {
@@ -106,12 +135,12 @@ struct client::impl {
   }
 };
 
-msg::result<client> client::connect(const std::string& uri) {
-  if (auto there = probe(uri); !there) return msg::fail(there.error());
+msg::result<client> client::connect(const address& to) {
+  if (auto there = probe(to); !there) return msg::fail(there.error());
   try {
-    return client(std::make_unique<impl>(uri));
+    return client(std::make_unique<impl>(to));
   } catch (const zmq::error_t& e) {
-    return msg::fail(detail::from_zmq("connecting to " + uri, e));
+    return msg::fail(detail::from_zmq("connecting to " + to.uri, e));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bus/protocol.hpp"
+#include "bus/security/keys.hpp"
 
 namespace zedops::bus {
 
@@ -19,8 +20,9 @@ struct request_options {
 class client {
  public:
   // Looks for the manager at once: agent_unreachable when no socket is there or nobody listens on it, forbidden when
-  // the user may not open it, bad_request for an unusable URI.
-  static msg::result<client> connect(const std::string& uri);
+  // the user may not open it, bad_request for an unusable URI. Over tcp the first request finds out: agent_unreachable,
+  // unauthorised when this key is not known there, forbidden when another key than the expected one is.
+  static msg::result<client> connect(const address& to);
   client(client&&) noexcept;
   client& operator=(client&&) noexcept;
   ~client();

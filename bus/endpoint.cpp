@@ -58,7 +58,17 @@ msg::result<std::filesystem::path> ipc_path(const std::string& uri) {
   return std::filesystem::path(path);
 }
 
-msg::result<void> probe(const std::string& uri) {
+msg::result<void> usable(const std::string& uri, bool has_keys) {
+  if (is_tcp(uri) && has_keys) return {};
+  auto path = ipc_path(uri);
+  if (!path) return msg::fail(path.error());
+  return {};
+}
+
+msg::result<void> probe(const address& to) {
+  const auto& uri = to.uri;
+  if (auto ok = usable(uri, !to.manager_key.empty()); !ok) return ok;
+  if (is_tcp(uri)) return {};  // whether somebody is there shows when it is dialled
   auto path = ipc_path(uri);
   if (!path) return msg::fail(path.error());
   int error = try_connect(*path);

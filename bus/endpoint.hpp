@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "bus/security/keys.hpp"
 #include "messages/base/error.hpp"
 
 namespace zedops::bus {
@@ -15,7 +16,9 @@ msg::result<std::filesystem::path> ipc_path(const std::string& uri);
 
 // Asks the kernel whether somebody listens, without waiting: agent_unreachable when nobody does, forbidden when the
 // user may not connect.
-msg::result<void> probe(const std::string& uri);
+msg::result<void> probe(const address& to);
+// Whether it can be listened at or dialled: a socket file, or tcp with keys. Errors: bad_request.
+msg::result<void> usable(const std::string& uri, bool has_keys);
 
 // Makes the directory with mode 0750 when it is missing.
 msg::result<void> ensure_runtime_dir(const std::filesystem::path& dir);

@@ -3,42 +3,27 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
+#include "bus/detail/line_limiter.hpp"
 #include "bus/detail/outbox.hpp"
 #include "bus/detail/socket.hpp"
 #include "bus/detail/watcher_book.hpp"
+#include "bus/detail/zap.hpp"
 #include "bus/endpoint.hpp"
 
 namespace zedops::bus {
 namespace {
 
-using clock = std::chrono::steady_clock;
-
+using detail::line_limiter;
 struct out_item {
   door to;
   std::string routing_id;
   frames message;
   cursor at;                                     // of an event
   std::function<std::vector<raw_event>()> make;  // events that are still to be made
-};
-
-// How many bad messages of a door ask for a log line in a second.
-class line_limiter {
- public:
-  explicit line_limiter(size_t lines_max) : lines_max_(lines_max) {}
-  // Nothing: stay silent; else the number of messages that were silent before this one.
-  std::optional<size_t> permit() {
-    auto now = clock::now();
-    if (now - window_ >= std::chrono::seconds(1)) window_ = now, lines_ = 0;
-    if (++lines_ > lines_max_) return ++suppressed_, std::nullopt;
-    return std::exchange(suppressed_, 0);
-  }
-
- private:
-  size_t lines_max_, lines_ = 0, suppressed_ = 0;
-  clock::time_point window_{};
 };
 
 // Who is behind a message; nothing when it has no connection any more.
@@ -79,7 +64,9 @@ struct server_bus::impl {
     zmq::socket_t socket;
     std::shared_ptr<credit_pool> pool;
     line_limiter lines;
+    char mark;  // first letter of the routing ids that its peers have outside of here: of which socket they are
   };
+  static constexpr char local_mark = 'l', network_mark = 'n';
 
   impl(server_bus_options o, server_bus_listener& l)
       : options(std::move(o)),
@@ -92,11 +79,12 @@ struct server_bus::impl {
   server_bus_listener& listener;
   std::vector<endpoint_claim> claims;  // given up last, once the sockets are closed
   zmq::context_t context;
+  std::unique_ptr<detail::zap_handler> zap;  // while there are sockets on the network
   // Shared with the credits, which may come back after the bus has gone.
   std::shared_ptr<detail::wake_fd> wake = std::make_shared<detail::wake_fd>();
   detail::outbox<out_item> outbox;
   std::vector<entrance> entrances;
-  zmq::socket_t events;
+  std::vector<zmq::socket_t> events;  // for socket files, for the network
   detail::watcher_book watchers;
   line_limiter watcher_lines;
   decltype(outbox)::batch batch;  // taken from the outbox, not yet sent
@@ -108,8 +96,11 @@ struct server_bus::impl {
 
   void open();
   msg::result<void> bind(zmq::socket_t& socket, const std::vector<std::string>& uris);
+  msg::result<void> bind_network(zmq::socket_t& socket, const std::vector<std::string>& uris);
   msg::result<void> bind_all();
-  entrance make_entrance(door name);
+  entrance make_entrance(door name, char mark);
+  zmq::socket_t make_events(char mark);
+  bool on_network() const;
   void run() noexcept;
   void turn();
   void send_some(size_t budget);
@@ -118,45 +109,74 @@ struct server_bus::impl {
   void read(entrance& from);
   void accept(entrance& from, detail::incoming in);
   void refuse(entrance& from, std::string routing_id, std::string request_id, msg::error reason);
-  void read_subscriptions();
-  void read_subscription(zmq::message_t& message);
+  void read_subscriptions(zmq::socket_t& from);
+  void read_subscription(zmq::socket_t& from, zmq::message_t& message);
   void dismiss(const detail::connection& who, msg::error reason);
 };
 
-server_bus::impl::entrance server_bus::impl::make_entrance(door name) {
+server_bus::impl::entrance server_bus::impl::make_entrance(door name, char mark) {
   const auto& limits = options.limits;
   entrance e{name,
              detail::make_socket(context, zmq::socket_type::router,
                                  {limits.peer_queue_max, limits.peer_queue_max, static_cast<int64_t>(body_max),
                                   name != door::agents}),  // those have pings of their own
              std::make_shared<credit_pool>(limits.inbound_max, [w = wake] { w->fire(); }),
-             line_limiter(limits.bad_lines_per_second_max)};
+             line_limiter(limits.bad_lines_per_second_max), mark};
   e.socket.set(zmq::sockopt::router_mandatory, true);
   // An agent keeps its id when it redials and must not be locked out by its own dead connection. Clients get their id
   // from ZeroMQ, and none may take over the replies of another.
   if (name == door::agents) e.socket.set(zmq::sockopt::router_handover, true);
+  if (mark == network_mark) detail::guard(e.socket, options.key, name_of(name));
   return e;
 }
 
-void server_bus::impl::open() {
-  const auto& limits = options.limits;
-  context.set(zmq::ctxopt::max_sockets, detail::sockets_max);
-  entrances.push_back(make_entrance(door::clients));
-  entrances.push_back(make_entrance(door::agents));
-  // What watchers send are subscriptions only: a byte and a topic.
-  constexpr int64_t subscription_bytes_max = topic_max + 1;
+zmq::socket_t server_bus::impl::make_events(char mark) {
+  const bool network = mark == network_mark;
+  // What watchers send are subscriptions only: a byte and a topic. On the network they come wrapped, after a handshake
+  // that is larger.
+  constexpr int64_t handshake_bytes = 1'024;
+  const int64_t subscription_bytes_max = network ? handshake_bytes : static_cast<int64_t>(topic_max + 1);
   // ZeroMQ takes in whatever a watcher sends before this thread sees the first of it: with a queue of one it has to
-  // pause in between, so that a flood is noticed while it flows.
-  constexpr int subscription_queue_max = 1;
-  events = detail::make_socket(context, zmq::socket_type::xpub,
-                               {limits.subscriber_queue_max, subscription_queue_max, subscription_bytes_max});
+  // pause in between, so that a flood is noticed while it flows. With keys, libzmq 4.3 needs one more: with a queue of
+  // one it never hands over the first.
+  const int subscription_queue_max = network ? 2 : 1;
+  auto out = detail::make_socket(context, zmq::socket_type::xpub,
+                                 {options.limits.subscriber_queue_max, subscription_queue_max, subscription_bytes_max});
   // Every subscription is told, not only the first to its topic: two watchers may have chosen the same ~sync topic.
-  events.set(zmq::sockopt::xpub_verboser, true);
+  out.set(zmq::sockopt::xpub_verboser, true);
+  if (network) detail::guard(out, options.key, name_of(door::events));
+  return out;
+}
+
+bool server_bus::impl::on_network() const {
+  for (const auto* uris : {&options.clients_uris, &options.agents_uris, &options.events_uris})
+    for (const auto& uri : *uris)
+      if (is_tcp(uri)) return true;
+  return false;
+}
+
+void server_bus::impl::open() {
+  context.set(zmq::ctxopt::max_sockets, detail::sockets_max);
+  entrances.push_back(make_entrance(door::clients, local_mark));
+  entrances.push_back(make_entrance(door::agents, local_mark));
+  events.push_back(make_events(local_mark));
   head = options.head;
+  if (!on_network() || options.key.secret_key.empty()) return;
+  zap = std::make_unique<detail::zap_handler>(context,
+                                              [this](std::string_view domain, std::string_view key, std::string_view) {
+                                                for (auto d : {door::clients, door::agents, door::events})
+                                                  if (name_of(d) == domain)
+                                                    return options.admits && options.admits(d, key);
+                                                return false;
+                                              });
+  entrances.push_back(make_entrance(door::clients, network_mark));
+  entrances.push_back(make_entrance(door::agents, network_mark));
+  events.push_back(make_events(network_mark));
 }
 
 msg::result<void> server_bus::impl::bind(zmq::socket_t& socket, const std::vector<std::string>& uris) {
   for (const auto& uri : uris) {
+    if (is_tcp(uri)) continue;
     auto claim = endpoint_claim::take(uri);
     if (!claim) return msg::fail(claim.error());
     try {
@@ -170,15 +190,35 @@ msg::result<void> server_bus::impl::bind(zmq::socket_t& socket, const std::vecto
   return {};
 }
 
+msg::result<void> server_bus::impl::bind_network(zmq::socket_t& socket, const std::vector<std::string>& uris) {
+  for (const auto& uri : uris) {
+    if (!is_tcp(uri)) continue;
+    try {
+      socket.bind(uri);
+    } catch (const zmq::error_t& e) {
+      return msg::fail(e.num() == EADDRINUSE ? msg::ec::already_exists : msg::ec::bad_request,
+                       "cannot listen at " + uri + ": " + e.what(),
+                       "the address must be one of this machine, and the port free: ss -ltn");
+    }
+  }
+  return {};
+}
+
 msg::result<void> server_bus::impl::bind_all() {
   for (const auto* uris : {&options.clients_uris, &options.agents_uris, &options.events_uris})
     for (const auto& uri : *uris)
-      if (auto path = ipc_path(uri); !path) return msg::fail(path.error());
+      if (auto ok = usable(uri, !options.key.secret_key.empty()); !ok) return ok;
   if (!options.runtime_dir.empty())
     if (auto made = ensure_runtime_dir(options.runtime_dir); !made) return made;
+  if (zap && !detail::refuses_strangers(context, options.key))
+    return msg::fail(msg::ec::internal, "a connection with an unknown key was not refused in the test at the start",
+                     "nothing is listened to on the network; this libzmq is not usable: check libzmq5's version");
   if (auto ok = bind(entrances[0].socket, options.clients_uris); !ok) return ok;
   if (auto ok = bind(entrances[1].socket, options.agents_uris); !ok) return ok;
-  return bind(events, options.events_uris);
+  if (auto ok = bind(events[0], options.events_uris); !ok || !zap) return ok;
+  if (auto ok = bind_network(entrances[2].socket, options.clients_uris); !ok) return ok;
+  if (auto ok = bind_network(entrances[3].socket, options.agents_uris); !ok) return ok;
+  return bind_network(events[1], options.events_uris);
 }
 
 void server_bus::impl::run() noexcept {
@@ -190,17 +230,20 @@ void server_bus::impl::run() noexcept {
     e.socket.set(zmq::sockopt::linger, linger_ms.load());
     e.socket.close();
   }
-  events.set(zmq::sockopt::linger, linger_ms.load());
-  events.close();
+  for (auto& e : events) {
+    e.set(zmq::sockopt::linger, linger_ms.load());
+    e.close();
+  }
 }
 
 void server_bus::impl::turn() {
   send_some(detail::turn_budget_max);
-  zmq_pollitem_t items[4];
-  entrance* readable[2];
+  constexpr size_t sockets = 7;  // eventfd, two for events, four entrances
+  zmq_pollitem_t items[sockets];
+  entrance* readable[sockets];
   size_t n = 0;
   items[n++] = {nullptr, wake->fd(), ZMQ_POLLIN, 0};
-  items[n++] = {events.handle(), 0, ZMQ_POLLIN, 0};
+  for (auto& e : events) items[n++] = {e.handle(), 0, ZMQ_POLLIN, 0};
   const size_t first = n;
   for (auto& e : entrances) {
     if (!e.pool->may_read()) continue;
@@ -212,7 +255,8 @@ void server_bus::impl::turn() {
   ++count.wakeups;
   // Drained before the outbox is looked at: a push from now on fires again.
   if (items[0].revents) wake->drain();
-  if (items[1].revents) read_subscriptions();
+  for (size_t i = 0; i < events.size(); ++i)
+    if (items[1 + i].revents) read_subscriptions(events[i]);
   for (size_t i = first; i < n; ++i)
     if (items[i].revents) read(*readable[i - first]);
 }
@@ -236,8 +280,12 @@ void server_bus::impl::send_one(const out_item& item) {
     head = item.at;
     return;
   }
-  auto& socket = entrances[item.to == door::agents].socket;
-  switch (detail::send_frames(socket, &item.routing_id, item.message)) {
+  const auto to = std::find_if(entrances.begin(), entrances.end(), [&](const entrance& e) {
+    return e.name == item.to && !item.routing_id.empty() && e.mark == item.routing_id.front();
+  });
+  if (to == entrances.end()) return listener.on_unreachable(item.to, item.routing_id);
+  const auto peer = item.routing_id.substr(1);
+  switch (detail::send_frames(to->socket, &peer, item.message)) {
     case detail::sent::yes: ++count.sent; return;
     case detail::sent::full: ++count.slow; return listener.on_slow(item.to, item.routing_id);
     case detail::sent::unreachable: ++count.unreachable; return listener.on_unreachable(item.to, item.routing_id);
@@ -245,7 +293,7 @@ void server_bus::impl::send_one(const out_item& item) {
 }
 
 void server_bus::impl::send_event(const frames& message) {
-  detail::send_frames(events, nullptr, message);  // never refused: a watcher whose queue is full misses it
+  for (auto& e : events) detail::send_frames(e, nullptr, message);  // never refused: who is too slow misses it
   ++count.published;
 }
 
@@ -259,7 +307,7 @@ void server_bus::impl::read(entrance& from) {
 }
 
 void server_bus::impl::accept(entrance& from, detail::incoming in) {
-  std::string routing_id = std::move(in.parts.front());
+  std::string routing_id = from.mark + in.parts.front();
   in.parts.erase(in.parts.begin());
   std::string request_id = from.name == door::clients ? request_id_of(in.parts) : std::string();
   if (in.oversized)
@@ -272,12 +320,13 @@ void server_bus::impl::accept(entrance& from, detail::incoming in) {
     auto parsed = parse_request(std::move(in.parts));
     if (!parsed) return refuse(from, std::move(routing_id), std::move(request_id), std::move(parsed.error()));
     ++count.requests;
-    listener.on_request({std::move(*parsed), std::move(routing_id), std::move(in.address), credit(from.pool)});
+    listener.on_request(
+        {std::move(*parsed), std::move(routing_id), std::move(in.address), std::move(in.key), credit(from.pool)});
   } else {
     auto parsed = parse_agent_message(std::move(in.parts));
     if (!parsed) return refuse(from, std::move(routing_id), std::move(request_id), std::move(parsed.error()));
     ++count.agent_messages;
-    listener.on_agent_message({std::move(*parsed), std::move(routing_id), credit(from.pool)});
+    listener.on_agent_message({std::move(*parsed), std::move(routing_id), std::move(in.key), credit(from.pool)});
   }
 }
 
@@ -288,15 +337,15 @@ void server_bus::impl::refuse(entrance& from, std::string routing_id, std::strin
       {from.name, std::move(routing_id), std::move(request_id), std::move(reason), line.value_or(0), line.has_value()});
 }
 
-void server_bus::impl::read_subscriptions() {
+void server_bus::impl::read_subscriptions(zmq::socket_t& from) {
   zmq::message_t message;
   for (size_t n = 0; n < detail::turn_budget_max; ++n) {
-    if (zmq_msg_recv(message.handle(), events.handle(), ZMQ_DONTWAIT) < 0) return;
-    read_subscription(message);
+    if (zmq_msg_recv(message.handle(), from.handle(), ZMQ_DONTWAIT) < 0) return;
+    read_subscription(from, message);
   }
 }
 
-void server_bus::impl::read_subscription(zmq::message_t& message) {
+void server_bus::impl::read_subscription(zmq::socket_t& from, zmq::message_t& message) {
   const std::string_view m(static_cast<const char*>(message.data()), message.size());
   const auto who = sender_of(message);
   if (m.empty() || (m[0] != 0 && m[0] != 1)) {
@@ -314,7 +363,7 @@ void server_bus::impl::read_subscription(zmq::message_t& message) {
         *who, {msg::ec::too_large, "a watcher subscribed to too many topics", "subscribe to what they begin with", {}});
   if (entry == detail::watcher_book::entry::added) ++count.subscriptions;
   if (topic.starts_with(sync_topic_prefix))
-    detail::send_frames(events, nullptr, encode(raw_event{std::string(topic), head, {}}));
+    detail::send_frames(from, nullptr, encode(raw_event{std::string(topic), head, {}}));
 }
 
 // The one way to make ZeroMQ let go of a peer: its connection is closed below it.
@@ -381,6 +430,7 @@ void server_bus::stop(std::chrono::milliseconds deadline) {
   impl_->stopping = true;
   impl_->wake->fire();
   impl_->thread.join();
+  impl_->zap.reset();
   impl_->context.close();  // waits until ZeroMQ has handed over what is queued, at most the linger time
   impl_->claims.clear();
 }
@@ -390,10 +440,10 @@ server_bus_stats server_bus::stats() const {
   server_bus_stats s;
   s.requests = c.requests, s.agent_messages = c.agent_messages, s.bad_messages = c.bad_messages;
   s.sent = c.sent, s.published = c.published, s.unreachable = c.unreachable, s.slow = c.slow;
-  s.refused = c.refused, s.wakeups = c.wakeups, s.subscriptions = c.subscriptions;
-  s.outbox = impl_->outbox.count(), s.outbox_bytes = impl_->outbox.bytes();
-  s.credits_clients = impl_->entrances[0].pool->outstanding();
-  s.credits_agents = impl_->entrances[1].pool->outstanding();
+  s.refused = c.refused, s.wakeups = c.wakeups, s.subscriptions = c.subscriptions, s.outbox = impl_->outbox.count();
+  s.outbox_bytes = impl_->outbox.bytes();
+  for (const auto& e : impl_->entrances)
+    (e.name == door::clients ? s.credits_clients : s.credits_agents) += e.pool->outstanding();
   return s;
 }
 

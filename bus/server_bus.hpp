@@ -10,6 +10,7 @@
 
 #include "bus/credit.hpp"
 #include "bus/protocol.hpp"
+#include "bus/security/keys.hpp"
 
 namespace zedops::bus {
 
@@ -34,16 +35,21 @@ struct server_bus_options {
   std::filesystem::path runtime_dir;  // made with mode 0750 when missing
   cursor head;                        // the newest event in the store at start-up, told to watchers that synchronise
   server_bus_limits limits;
+  // Of tcp:// endpoints; without a key there are none.
+  key_pair key;
+  std::function<bool(door, std::string_view public_key)> admits;  // on a thread of its own, for each connection
 };
 
 struct client_request : request {
   std::string routing_id;  // of the connection: where replies go
   std::string address;     // of the sender, as ZeroMQ has it from the kernel: "host:uid:gid:pid" for a socket file
+  std::string key;         // public, of a sender on the network; empty: it came by a socket file
   credit token;
 };
 
 struct agent_inbound : agent_message {
   std::string routing_id;
+  std::string key;  // as above
   credit token;
 };
 

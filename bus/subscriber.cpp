@@ -5,6 +5,7 @@
 
 #include "bus/detail/dial.hpp"
 #include "bus/detail/socket.hpp"
+#include "bus/detail/zap.hpp"
 #include "bus/endpoint.hpp"
 
 namespace zedops::bus {
@@ -17,16 +18,17 @@ struct subscriber::impl {
   zmq::socket_t sub;
 };
 
-msg::result<subscriber> subscriber::connect(const std::string& uri, int queue_max) {
-  if (auto there = probe(uri); !there) return msg::fail(there.error());
+msg::result<subscriber> subscriber::connect(const address& to, int queue_max) {
+  if (auto there = probe(to); !there) return msg::fail(there.error());
   try {
     auto p = std::make_unique<impl>();
     p->sub =
         detail::make_socket(*p->context, zmq::socket_type::sub, {queue_max, queue_max, static_cast<int64_t>(body_max)});
-    p->sub.connect(uri);
+    detail::dial_with(p->sub, to);
+    p->sub.connect(to.uri);
     return subscriber(std::move(p));
   } catch (const zmq::error_t& e) {
-    return msg::fail(detail::from_zmq("connecting to " + uri, e));
+    return msg::fail(detail::from_zmq("connecting to " + to.uri, e));
   }
 }
 
@@ -89,7 +91,7 @@ msg::result<event_stream> event_stream::open(event_stream_options options, repla
   if (!options.topic_prefixes.empty() && !options.subject_seq)
     return msg::fail(msg::ec::bad_request, "a filtered stream of events cannot tell gaps without subject_seq",
                      "give the function that reads it from the event's body");
-  auto s = subscriber::connect(options.events_uri);
+  auto s = subscriber::connect(options.events_at);
   if (!s) return msg::fail(s.error());
   std::string sync_topic = new_sync_topic();
   auto topics = options.topic_prefixes;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bus/follower.hpp"
+#include "bus/security/keys.hpp"
 
 namespace zedops::bus {
 
@@ -15,7 +16,7 @@ namespace zedops::bus {
 class subscriber {
  public:
   // Looks for the manager at once, as client::connect does; afterwards it reconnects by itself, for ever.
-  static msg::result<subscriber> connect(const std::string& uri, int queue_max = 10'000);
+  static msg::result<subscriber> connect(const address& to, int queue_max = 10'000);
   subscriber(subscriber&&) noexcept;
   subscriber& operator=(subscriber&&) noexcept;
   ~subscriber();
@@ -31,7 +32,7 @@ class subscriber {
 };
 
 struct event_stream_options {
-  std::string events_uri;
+  address events_at{std::string{}};
   std::vector<std::string> topic_prefixes;  // empty: everything
   std::optional<cursor> since;              // none: from now
   subject_seq_fn subject_seq;               // needed with topic_prefixes

@@ -6,8 +6,8 @@ using namespace msg;
 
 bool allows(role r, right wanted) {
   switch (r) {
-    case role::viewer: return wanted == right::view;
-    case role::operator_: return wanted == right::view || wanted == right::logs || wanted == right::operate;
+    case role::viewer: return wanted == right::connect || wanted == right::view;
+    case role::operator_: return wanted != right::purge && wanted != right::administer;
     case role::admin: return true;
   }
   return false;
@@ -34,6 +34,7 @@ std::optional<role> role_for(const principal& who, const access_subject& about) 
 result<void> authorize(const principal& who, const verb_row& verb, const access_subject& about) {
   const auto as = role_for(who, about);
   if (as && allows(*as, verb.needs)) return {};
+  if (verb.needs == right::connect && !who.grants.empty()) return {};
   const auto needed = std::string(name_of(verb.needs));
   return fail(ec::forbidden,
               who.id + (as ? " is " + std::string(name_of(*as)) : std::string(" has no role")) +

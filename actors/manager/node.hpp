@@ -27,6 +27,7 @@ class node {
   void client_lost(rt::peer_lost what);  // one that waited for an answer, or followed events
   void follow(rt::follow_events what);   // until the client is lost, or too slow
 
+  const catalog& records() const { return world_.records; }
   // Who asks an entity's actor, or has it made: for whatever is no request of a client.
   rt::registry_actor registry() const;
 

@@ -45,6 +45,7 @@ std::optional<incoming> receive_frames(zmq::socket_t& socket, size_t count_max) 
     }
     if (!part.more()) {
       if (const char* address = zmq_msg_gets(part.handle(), "Peer-Address")) in.address = address;
+      if (const char* key = zmq_msg_gets(part.handle(), "User-Id")) in.key = key;
       return in;
     }
     // The rest of a message is always there; a failure means that the context ends.
@@ -67,8 +68,9 @@ monitor::monitor(zmq::context_t& context, zmq::socket_t& watched)
     : watched_(watched.handle()), pair_(context, zmq::socket_type::pair) {
   static std::atomic<uint64_t> counter{0};
   std::string address = "inproc://zedops.monitor." + std::to_string(++counter);
-  if (zmq_socket_monitor(watched.handle(), address.c_str(), ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) !=
-      0)
+  if (zmq_socket_monitor(watched.handle(), address.c_str(),
+                         ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                             ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) != 0)
     throw zmq::error_t();
   pair_.set(zmq::sockopt::linger, 0);
   pair_.connect(address);
@@ -86,6 +88,9 @@ std::optional<monitor::event> monitor::next() {
     std::memcpy(&number, in->parts[0].data(), sizeof number);
   if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return event::connected;
   if (number == ZMQ_EVENT_DISCONNECTED) return event::disconnected;
+  if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) return event::key_refused;
+  if (number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+    return event::not_understood;
   return event::other;
 }
 

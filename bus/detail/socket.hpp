@@ -30,6 +30,7 @@ sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const fra
 struct incoming {
   frames parts;
   std::string address;     // of the peer, as ZeroMQ tells it; may be empty
+  std::string key;         // public, that a peer on the network has proved to have
   bool oversized = false;  // more frames than count_max; the rest was read and dropped
 };
 // Nothing when no message waits.
@@ -48,7 +49,8 @@ class monitor {
   monitor& operator=(const monitor&) = delete;
   ~monitor();
   zmq::socket_t& socket() { return pair_; }
-  enum class event : uint8_t { connected, disconnected, other };
+  // key_refused: the other side does not know this key. not_understood: it has another key than expected, or none.
+  enum class event : uint8_t { connected, disconnected, key_refused, not_understood, other };
   std::optional<event> next();
 
  private:

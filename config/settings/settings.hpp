@@ -53,8 +53,9 @@ msg::duration timeout_of(const manager_settings& settings, msg::op_kind kind);
 struct agent_settings {
   std::string config;
   std::string name;
-  std::string manager;     // ZeroMQ endpoint
-  std::string manager_id;  // empty: the first manager that is met is kept
+  std::string manager;      // ZeroMQ endpoint
+  std::string manager_key;  // public, of a manager on the network
+  std::string manager_id;   // empty: the first manager that is met is kept
   std::string docker_host;
   std::string data_path;
   std::string state_dir;

@@ -105,7 +105,7 @@ inline constexpr std::array verb_table = [] {
       verb_row{"op.wait", view, records, "Follow an operation to its end"},
       verb_row{"op.cancel", operate, entity, "Cancel an operation that still waits for its agent"},
       verb_row{"event.replay", view, records, "Stored events after a cursor"},
-      verb_row{"status", view, records, "The manager itself"},
+      verb_row{"status", connect, records, "The manager itself"},
   };
 }();
 

@@ -11,9 +11,9 @@ namespace zedops::msg {
 // local: a process on the manager's machine that may open its socket files.
 ZEDOPS_ENUM(authentication, local, key, session, token)
 
-// What a verb asks for. view: look at everything but secrets and logs. logs: what containers write. operate: the whole
+// What a verb asks for. connect: that the manager is there, for everybody with any role at all. view: look at everything but secrets and logs. logs: what containers write. operate: the whole
 // life of a server but its end. purge: destroy for good. administer: agents, keys, the manager itself.
-ZEDOPS_ENUM(right, view, logs, operate, purge, administer)
+ZEDOPS_ENUM(right, connect, view, logs, operate, purge, administer)
 
 enum class role : uint8_t { viewer, operator_, admin };
 template <>

@@ -95,9 +95,9 @@ class World:
         wait_for("the manager answers", lambda: self.ctl("status"))
         return self
 
-    def start_agent(self, name="host1", wait=True, flags=()):
+    def start_agent(self, name="host1", wait=True, flags=(), manager=None):
         self.agents[name] = self._spawn(
-            "zedops-agent", "--name", name, "--manager", f"ipc://{self.run}/agents.ipc", "--docker-host",
+            "zedops-agent", "--name", name, "--manager", manager or f"ipc://{self.run}/agents.ipc", "--docker-host",
             docker_host(), "--data-path", self.dir / f"data-{name}", "--state-dir", self.dir / f"state-{name}", *flags)
         if wait:
             self.agent_is("online", name)

@@ -13,6 +13,8 @@
 #include "actors/agent/session/agent_core.hpp"
 #include "actors/agent/session/link_adapter.hpp"
 #include "actors/runtime/caf_setup.hpp"
+#include "bus/security/key_ring.hpp"
+#include "bus/security/keys.hpp"
 #include "config/logging/logging.hpp"
 #include "tools/agent/identity.hpp"
 #include "tools/agent/outside.hpp"
@@ -120,6 +122,24 @@ std::optional<error> process::refusal() const {
   return parts_->refusal;
 }
 
+namespace {
+
+// A manager on the network is dialled with keys; the agent makes its own at its first start.
+result<bus::address> address_of(const config::agent_settings& settings) {
+  if (!bus::is_tcp(settings.manager)) return bus::address(settings.manager);
+  if (!bus::is_public_key(settings.manager_key))
+    return fail(ec::bad_request, "manager_key is not set: the public key of the manager at " + settings.manager,
+                "on its machine: zedctl key show --manager");
+  auto own = bus::load_or_make_key(std::filesystem::path(settings.state_dir) / bus::agent_key_name);
+  if (!own) return fail(std::move(own.error()));
+  log_event("agent.key", {{"public_key", own->public_key},
+                          {"hint", "on the manager's machine: zedctl key add " + settings.name + " " + own->public_key +
+                                       " --role agent"}});
+  return bus::address(settings.manager, settings.manager_key, std::move(*own));
+}
+
+}  // namespace
+
 result<std::unique_ptr<process>> process::start(const config::agent_settings& settings,
                                                 std::function<void()> on_refusal) {
   auto store = open_state(settings.state_dir);
@@ -178,7 +198,9 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
     if (auto id = p.state->manager_id(); !id.empty()) caf::anon_send(p.watcher, std::move(id));
   }
   bus::agent_link_options link;
-  link.manager_uri = settings.manager;
+  auto manager = address_of(settings);
+  if (!manager) return fail(std::move(manager.error()));
+  link.manager = std::move(*manager);
   if (auto ok = p.link.dial(std::move(link)); !ok) return fail(std::move(ok.error()));
   log_event("agent.started", {{"id", p.state->id()},
                               {"name", settings.name},

@@ -151,6 +151,10 @@ int run_manager(config::loaded<config::manager_settings> settings) {
     doors.events_uris = s.events;
     doors.runtime_dir = s.runtime_dir;
     doors.head = {db.epoch(), found->last_seq};
+    if (auto ok = bridge.let_in(doors, s.data_dir); !ok) {
+      node.stop();
+      return refuse(ok.error(), exit_configuration);
+    }
     if (auto ok = bridge.open(std::move(doors), node); !ok) {
       node.stop();
       return refuse(ok.error(), ok.error().code == msg::ec::bad_request ? exit_configuration : 1);

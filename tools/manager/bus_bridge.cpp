@@ -12,6 +12,31 @@ namespace {
 constexpr size_t event_bytes_guess = 1'024;  // of one that is not encoded yet, for the outbox's limit
 }
 
+msg::result<void> bus_bridge::let_in(bus::server_bus_options& options, const std::filesystem::path& data_dir) {
+  bool network = false;
+  for (const auto* uris : {&options.clients_uris, &options.agents_uris, &options.events_uris})
+    for (const auto& uri : *uris) network = network || bus::is_tcp(uri);
+  if (!network) return {};
+  auto own = bus::load_or_make_key(data_dir / bus::manager_key_name);
+  if (!own) return msg::fail(own.error());
+  if (auto known = bus::read_keys(data_dir / bus::authorized_keys_name); !known) return msg::fail(known.error());
+  keys_ = std::make_unique<bus::key_ring>(data_dir / bus::authorized_keys_name);
+  options.key = *own;
+  options.admits = [ring = keys_.get()](bus::door at, std::string_view key) {
+    for (const auto& e : ring->entries_of(key)) {
+      // Events are of everything: they are nothing for who may see a part.
+      if (at == bus::door::events && !(e.agent.empty() && e.server.empty())) continue;
+      if ((e.role == bus::agent_role) == (at == bus::door::agents)) return true;
+    }
+    log_limited(log_level::warn, "bus.key-refused",
+                {{"door", bus::name_of(at)}, {"key", std::string(key)}, {"hint", "zedctl key add"}});
+    return false;
+  };
+  config::log_event("manager.key",
+                    {{"public_key", own->public_key}, {"fingerprint", bus::fingerprint(own->public_key)}});
+  return {};
+}
+
 msg::result<void> bus_bridge::open(bus::server_bus_options options, manager::node& to) {
   node_.store(&to);
   auto started = bus::server_bus::start(std::move(options), *this);
@@ -93,7 +118,7 @@ std::map<std::string, uint64_t> bus_bridge::counters() const {
 }
 
 // The kernel's word for who is at the other end of a socket file: "host:uid:gid:pid".
-std::shared_ptr<const msg::principal> bus_bridge::who_is(const std::string& address) {
+std::shared_ptr<const msg::principal> bus_bridge::local_user(const std::string& address) {
   const auto uid_at = address.find(':') + 1;
   const auto uid = uid_at == 0 ? std::string{} : address.substr(uid_at, address.find(':', uid_at) - uid_at);
   auto& known = local_[uid];
@@ -102,9 +127,51 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const std::string& addr
   return known;
 }
 
+// Looked up for each request: what a key may do now, not what it might when it connected.
+std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_request& request) {
+  if (request.key.empty()) return local_user(request.address);
+  auto who = std::make_shared<msg::principal>();
+  who->id = "key:" + request.key;
+  who->how = msg::authentication::key;
+  who->from = request.address;
+  for (const auto& e : keys_ ? keys_->entries_of(request.key) : std::vector<bus::key_entry>{}) {
+    who->id = "key:" + e.name;
+    const auto role = msg::enum_from_name<msg::role>(e.role);
+    if (!role) continue;  // an agent: it asks nothing here
+    msg::grant g{*role, {}, {}};
+    const auto& records = node_.load()->records();
+    if (!e.agent.empty()) {
+      auto a = records.resolve_agent(e.agent);
+      if (!a) continue;  // of what is not there
+      g.agent = (*a)->id;
+    }
+    if (!e.server.empty()) {
+      auto s = records.resolve(e.server);
+      if (!s) continue;
+      g.server = (*s)->id;
+    }
+    who->grants.push_back(std::move(g));
+  }
+  return who;
+}
+
+// An agent on the network is the one that its key says, under no other name.
+bool bus_bridge::speaks_for(const std::string& key, const msg::from_agent& what) {
+  if (key.empty()) return true;
+  for (const auto& e : keys_ ? keys_->entries_of(key) : std::vector<bus::key_entry>{}) {
+    if (e.role != bus::agent_role) continue;
+    const auto* hello = std::get_if<msg::hello>(&what);
+    if (!hello || hello->name == e.name) return true;
+    log_limited(log_level::warn, "agent.wrong-name", {{"key_of", e.name}, {"says", hello->name}});
+    return false;
+  }
+  log_limited(log_level::warn, "agent.key-revoked", {{"key", bus::fingerprint(key)}});
+  return false;
+}
+
 void bus_bridge::on_request(bus::client_request&& request) noexcept {
   rt::client_call call;
-  call.by = who_is(request.address);
+  call.by = who_is(request);
   call.who = {this, std::move(request.routing_id), std::move(request.id)};
   call.verb = std::move(request.verb);
   call.idempotency_key = std::move(request.idempotency_key);
@@ -121,6 +188,7 @@ void bus_bridge::on_agent_message(bus::agent_inbound&& message) noexcept {
     log_limited(log_level::warn, "agent.bad-message", {{"tag", message.tag}, {"error", what.error().message}});
     return;
   }
+  if (!speaks_for(message.key, *what)) return;
   node_.load()->said(
       {std::move(message.routing_id), std::move(*what), std::make_shared<bus::credit>(std::move(message.token))});
 }

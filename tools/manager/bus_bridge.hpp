@@ -6,6 +6,7 @@
 
 #include "actors/manager/node.hpp"
 #include "actors/runtime/ports.hpp"
+#include "bus/security/key_ring.hpp"
 #include "bus/server_bus.hpp"
 
 namespace zedops::app {
@@ -17,6 +18,9 @@ class bus_bridge final : public bus::server_bus_listener,
  public:
   explicit bus_bridge(uint64_t epoch) : epoch_(epoch) {}
 
+  // Keys for endpoints on the network, if there are any: the manager's own, made at the first start, and those that may
+  // come in. Errors: those of the key file.
+  msg::result<void> let_in(bus::server_bus_options& options, const std::filesystem::path& data_dir);
   // Binds the endpoints; from now on requests flow into `to`, which must outlive the bus.
   msg::result<void> open(bus::server_bus_options options, manager::node& to);
   // No more requests; what is queued for peers is sent until the deadline.
@@ -38,11 +42,14 @@ class bus_bridge final : public bus::server_bus_listener,
   void on_slow(bus::door to, const std::string& routing_id) noexcept override;
 
  private:
-  std::shared_ptr<const msg::principal> who_is(const std::string& address);
+  std::shared_ptr<const msg::principal> who_is(const bus::client_request& request);
+  std::shared_ptr<const msg::principal> local_user(const std::string& address);
+  bool speaks_for(const std::string& key, const msg::from_agent& what);
 
   const uint64_t epoch_;
   std::atomic<manager::node*> node_{nullptr};
   std::unique_ptr<bus::server_bus> bus_;
+  std::unique_ptr<bus::key_ring> keys_;                                 // empty: nobody comes in over a network
   std::map<std::string, std::shared_ptr<const msg::principal>> local_;  // by user id; on the bus thread
   std::atomic<bus::server_bus*> open_{nullptr};  // set before the first message is read: each finds a way back
 };

@@ -28,11 +28,11 @@ bool wanted(const std::vector<std::string>& subjects, const std::string& subject
 // Asks the history over a connection of its own, made anew when it broke.
 class history {
  public:
-  history(std::string uri, std::vector<std::string> subjects) : uri_(std::move(uri)), subjects_(std::move(subjects)) {}
+  history(bus::address at, std::vector<std::string> subjects) : at_(std::move(at)), subjects_(std::move(subjects)) {}
 
   msg::result<bus::replay_page> after(bus::cursor from) {
     if (!client_) {
-      auto made = bus::client::connect(uri_);
+      auto made = bus::client::connect(at_);
       if (!made) return msg::fail(made.error());
       client_.emplace(std::move(*made));
     }
@@ -69,7 +69,7 @@ class history {
     return out;
   }
 
-  std::string uri_;
+  bus::address at_;
   std::vector<std::string> subjects_;
   std::optional<bus::client> client_;
 };
@@ -105,7 +105,8 @@ class bus_events final : public event_source {
 
 class bus_transport final : public transport {
  public:
-  bus_transport(bus::client c, endpoints where) : client_(std::move(c)), where_(std::move(where)) {}
+  bus_transport(bus::client c, bus::address clients, bus::address events)
+      : client_(std::move(c)), clients_(std::move(clients)), events_(std::move(events)) {}
 
   msg::result<std::string> post(const std::string& verb, std::string body, bus::request_options options) override {
     return client_.post(verb, std::move(body), std::move(options));
@@ -115,7 +116,7 @@ class bus_transport final : public transport {
   }
   msg::result<std::unique_ptr<event_source>> events(const event_query& query) override {
     bus::event_stream_options options;
-    options.events_uri = where_.events;
+    options.events_at = events_;
     options.topic_prefixes = query.subjects;
     if (!query.subjects.empty()) options.subject_seq = subject_seq_of;
     if (!query.since.empty()) {
@@ -124,7 +125,7 @@ class bus_transport final : public transport {
         return msg::fail(msg::ec::bad_request, "'" + query.since + "' is no cursor",
                          "cursors look like 7:1042; zedctl status shows the newest");
     }
-    auto past = std::make_shared<history>(where_.clients, query.subjects);
+    auto past = std::make_shared<history>(clients_, query.subjects);
     auto stream = bus::event_stream::open(std::move(options), [past](bus::cursor after) { return past->after(after); });
     if (!stream) return msg::fail(stream.error());
     return std::make_unique<bus_events>(std::move(*stream));
@@ -132,15 +133,35 @@ class bus_transport final : public transport {
 
  private:
   bus::client client_;
-  endpoints where_;
+  bus::address clients_, events_;
 };
+
+// With the keys that a network asks for.
+msg::result<bus::address> address_of(const std::string& uri, const endpoints& where) {
+  if (!bus::is_tcp(uri)) return bus::address(uri);
+  if (!bus::is_public_key(where.manager_key))
+    return msg::fail(msg::ec::bad_request, "which key the manager at " + uri + " has is not known",
+                     "zedctl context add NAME --endpoint " + uri +
+                         " --manager-key KEY, or ZEDCTL_MANAGER_KEY; "
+                         "zedctl key show --manager prints it on its machine");
+  auto own = bus::load_key(where.key_file);
+  if (!own) {
+    if (own.error().code == msg::ec::not_found) own.error().hint = "make one: zedctl key gen";
+    return msg::fail(own.error());
+  }
+  return bus::address(uri, where.manager_key, *own);
+}
 
 }  // namespace
 
 msg::result<std::unique_ptr<transport>> connect_bus(const endpoints& where) {
-  auto c = bus::client::connect(where.clients);
+  auto clients = address_of(where.clients, where);
+  if (!clients) return msg::fail(clients.error());
+  auto events = address_of(where.events, where);
+  if (!events) return msg::fail(events.error());
+  auto c = bus::client::connect(*clients);
   if (!c) return msg::fail(c.error());
-  return std::make_unique<bus_transport>(std::move(*c), where);
+  return std::make_unique<bus_transport>(std::move(*c), std::move(*clients), std::move(*events));
 }
 
 }  // namespace zedops::ctl

@@ -15,6 +15,8 @@ namespace zedops::ctl {
 struct endpoints {
   std::string clients;  // URI
   std::string events;
+  std::string manager_key{};  // of a manager on the network: its public key
+  std::string key_file{};     // and one's own key
 };
 
 // Events from..to of an epoch cannot be had any more: what follows does not continue what came before.

@@ -78,7 +78,11 @@ result<request_options> options_of(const rt::client_call& call) {
     if (!read) return fail(read.error());
     out = std::move(*read);
   }
-  if (out.actor.empty()) out.actor = call.by->how == authentication::local ? "local" : call.by->id;
+  if (call.by->how == authentication::local) {
+    if (out.actor.empty()) out.actor = "local";
+  } else {  // records name who was authenticated; what he says of himself is beside it
+    out.actor = out.actor.empty() ? call.by->id : call.by->id + " (" + out.actor + ")";
+  }
   return out;
 }
 

@@ -37,7 +37,7 @@ TEST_CASE("link adapter: a connection that comes before dial() has returned is a
   auto core = spawn_eager(system, adapter, refused);
   adapter.attach(core);
   bus::agent_link_options options;
-  options.manager_uri = manager.uri("agents");
+  options.manager = manager.uri("agents");
   // As dial() does it, and no further: what comes now comes in its midst.
   auto link = bus::agent_link::start(options, adapter);
   REQUIRE(link);

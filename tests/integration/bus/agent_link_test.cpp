@@ -46,7 +46,7 @@ class greeter : public agent_link_listener {
 
 std::unique_ptr<agent_link> dial(const fixture& f, greeter& g) {
   agent_link_options o;
-  o.manager_uri = f.uri("agents");
+  o.manager = f.uri("agents");
   auto link = agent_link::start(o, g);
   REQUIRE(link);
   return std::move(*link);
@@ -66,11 +66,11 @@ TEST_CASE("agent link: messages go both ways in order", "[integration][bus]") {
     for (size_t i = 0; i < count; ++i) {
       CHECK(f.seen.messages[i].body == std::to_string(i));
       CHECK(f.seen.messages[i].session == 7);
-      CHECK(f.seen.messages[i].routing_id == link->routing_id());
+      CHECK(f.seen.messages[i].routing_id == ("l" + link->routing_id()));
     }
   });
   for (size_t i = 0; i < count; ++i)
-    REQUIRE(f.bus->send(door::agents, link->routing_id(), encode(agent_message{"command", 7, std::to_string(i)})));
+    REQUIRE(f.bus->send(door::agents, ("l" + link->routing_id()), encode(agent_message{"command", 7, std::to_string(i)})));
   REQUIRE(g.wait([&] { return g.messages.size() == count; }));
   for (size_t i = 0; i < count; ++i) CHECK(g.messages[i].body == std::to_string(i));
 }
@@ -99,7 +99,7 @@ TEST_CASE("agent link: a manager that restarts finds the same agent again, hello
     f.seen.locked([&] {
       CHECK(f.seen.messages[0].tag == "hello");
       CHECK(f.seen.messages[0].body == std::to_string(round));
-      CHECK(f.seen.messages[0].routing_id == link->routing_id());
+      CHECK(f.seen.messages[0].routing_id == ("l" + link->routing_id()));
       f.seen.messages.clear();
     });
     f.bus.reset();
@@ -114,7 +114,7 @@ TEST_CASE("agent link: when the manager stops reading, the agent's outbox fills 
   fixture f([](server_bus_options& o) { o.limits.inbound_max = 10; });
   greeter g;
   agent_link_options o;
-  o.manager_uri = f.uri("agents");
+  o.manager = f.uri("agents");
   o.outbox_max = 100;
   o.peer_queue_max = 100;
   auto started = agent_link::start(o, g);
@@ -147,14 +147,14 @@ TEST_CASE("agent link: frames that are no message are reported", "[integration][
   REQUIRE(g.wait([&] { return g.connected == 1; }));
   REQUIRE(link->send({"hello", 0, ""}));
   REQUIRE(f.seen.wait([&] { return f.seen.messages.size() == 1; }));
-  f.bus->send(door::agents, link->routing_id(), {"what", "is", "this"});
+  f.bus->send(door::agents, ("l" + link->routing_id()), {"what", "is", "this"});
   REQUIRE(g.wait([&] { return g.bad == 1; }));
 }
 
 TEST_CASE("agent link: a tcp manager is refused while there are no keys", "[integration][bus]") {
   greeter g;
   agent_link_options o;
-  o.manager_uri = "tcp://10.0.0.1:7701";
+  o.manager = "tcp://10.0.0.1:7701";
   auto link = agent_link::start(o, g);
   REQUIRE_FALSE(link);
   CHECK(link.error().code == msg::ec::bad_request);

@@ -129,7 +129,7 @@ TEST_CASE("server bus: an agent that redials takes its id over from its dead con
   raw_socket second(zmq::socket_type::dealer, f.uri("agents"), "agent-1");
   second.send(encode(agent_message{"hello", 0, "2"}));
   REQUIRE(f.seen.wait([&] { return f.seen.messages.size() == 2; }));
-  CHECK(f.bus->send(door::agents, "agent-1", encode(agent_message{"welcome", 5, ""})));
+  CHECK(f.bus->send(door::agents, "lagent-1", encode(agent_message{"welcome", 5, ""})));
   zmq::message_t part;
   second.socket.set(zmq::sockopt::rcvtimeo, 10'000);
   CHECK(second.socket.recv(part));
@@ -142,7 +142,7 @@ TEST_CASE("server bus: a client cannot take over the id of another", "[integrati
   REQUIRE(f.seen.wait([&] { return f.seen.requests.size() == 1; }));
   raw_socket thief(zmq::socket_type::dealer, f.uri("clients"), "me");
   thief.send(encode(request{"2", "keep", "", {}, "", ""}));
-  f.bus->send(door::clients, "me", encode(reply{reply_kind::result, "1", "secret"}));
+  f.bus->send(door::clients, "lme", encode(reply{reply_kind::result, "1", "secret"}));
   zmq::message_t part;
   first.socket.set(zmq::sockopt::rcvtimeo, 10'000);
   CHECK(first.socket.recv(part));

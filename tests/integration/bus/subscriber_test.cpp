@@ -55,7 +55,7 @@ struct store_double {
 event_stream must_open(const fixture& f, store_double& store, std::optional<cursor> since,
                        std::chrono::milliseconds quiet = 10s) {
   event_stream_options o;
-  o.events_uri = f.uri("events");
+  o.events_at = f.uri("events");
   o.since = since;
   o.quiet = quiet;
   auto s = event_stream::open(o, store.replay());
@@ -232,7 +232,7 @@ TEST_CASE("stream: a filtered stream needs a way to number its subjects", "[inte
   fixture f;
   store_double store;
   event_stream_options o;
-  o.events_uri = f.uri("events");
+  o.events_at = f.uri("events");
   o.topic_prefixes = {"server."};
   CHECK(event_stream::open(o, store.replay()).error().code == msg::ec::bad_request);
   o.subject_seq = [](const raw_event& e) { return std::optional<uint64_t>(std::stoull(e.body)); };

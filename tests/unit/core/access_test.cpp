@@ -20,7 +20,7 @@ const verb_row& verb(std::string_view name) {
 TEST_CASE("access: what each role may do with each verb", "[unit][core][acc-35]") {
   for (const auto& row : verb_table) {
     INFO(row.verb);
-    const bool looks = row.needs == right::view;
+    const bool looks = row.needs == right::view || row.needs == right::connect;
     const bool lives = row.needs == right::operate || row.needs == right::logs;
     CHECK(authorize(with({{role::viewer, {}, {}}}), row, arena).has_value() == looks);
     CHECK(authorize(with({{role::operator_, {}, {}}}), row, arena).has_value() == (looks || lives));
@@ -57,6 +57,8 @@ TEST_CASE("access: the most specific grant decides, also where it is the lesser 
   CHECK(core::role_for(with({viewer_here, {role::operator_, {}, {"s1"}}}), arena) == role::operator_);  // of equals
   CHECK_FALSE(core::role_for(with({viewer_here}), {{"a1"}, {"s2"}}).has_value());
   CHECK_FALSE(core::role_for(with({viewer_here, operator_on_host}), {}).has_value());
+  CHECK(authorize(with({viewer_here}), verb("status"), {}).has_value());
+  CHECK_FALSE(authorize(with({viewer_here}), verb("server.ls"), {}).has_value());
 }
 
 TEST_CASE("access: who may open the socket files of the machine may do everything", "[unit][core]") {

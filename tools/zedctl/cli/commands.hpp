@@ -89,6 +89,7 @@ std::vector<command> event_commands();
 std::vector<command> manager_commands();
 std::vector<command> context_commands();
 std::vector<command> store_commands();
+std::vector<command> key_commands();
 std::vector<command> completion_commands();
 
 }  // namespace zedops::ctl

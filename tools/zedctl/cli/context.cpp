@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <toml++/toml.h>
 
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -40,7 +41,15 @@ fs::path default_data_dir(const world& w) {
   return w.root ? fs::path("/var/lib/zedops") : base_dir(w, "XDG_STATE_HOME", ".local/state") / "zedops";
 }
 
+std::filesystem::path default_key_file(const world& w) { return context_path(w).parent_path() / "key"; }
+
 std::string events_beside(const std::string& clients) {
+  if (clients.starts_with("tcp://")) {
+    const auto colon = clients.rfind(':');
+    int port = 0;
+    std::from_chars(clients.data() + colon + 1, clients.data() + clients.size(), port);
+    return clients.substr(0, colon + 1) + std::to_string(port + 2);
+  }
   auto slash = clients.rfind('/');
   return slash == std::string::npos ? clients : clients.substr(0, slash + 1) + "events.ipc";
 }
@@ -63,6 +72,8 @@ msg::result<context_file> read_contexts(const fs::path& path) {
         c.endpoint = view["endpoint"].value_or(std::string{});
         c.events = view["events"].value_or(std::string{});
         c.production = view["production"].value_or(false);
+        c.manager_key = view["manager_key"].value_or(std::string{});
+        c.key_file = view["key"].value_or(std::string{});
       }
     return out;
   } catch (const toml::parse_error& e) {
@@ -79,6 +90,8 @@ msg::result<void> write_contexts(const fs::path& path, const context_file& file)
     toml::table row{{"endpoint", c.endpoint}};
     if (!c.events.empty()) row.insert("events", c.events);
     if (c.production) row.insert("production", true);
+    if (!c.manager_key.empty()) row.insert("manager_key", c.manager_key);
+    if (!c.key_file.empty()) row.insert("key", c.key_file);
     contexts.insert(name, std::move(row));
   }
   toml::table root;
@@ -105,7 +118,12 @@ msg::result<void> write_contexts(const fs::path& path, const context_file& file)
 msg::result<target> find_target(const world& w, const std::string& endpoint_flag, const std::string& context_flag) {
   auto direct = [&](const std::string& uri, std::string origin) {
     auto events = w.variable("ZEDCTL_EVENTS");
-    return target{{uri, events.empty() ? events_beside(uri) : events}, {}, false, std::move(origin)};
+    auto key = w.variable("ZEDCTL_KEY");
+    return target{{uri, events.empty() ? events_beside(uri) : events, w.variable("ZEDCTL_MANAGER_KEY"),
+                   key.empty() ? default_key_file(w).string() : key},
+                  {},
+                  false,
+                  std::move(origin)};
   };
   if (!endpoint_flag.empty()) return direct(endpoint_flag, "flag --endpoint");
   auto name = context_flag;
@@ -126,8 +144,11 @@ msg::result<target> find_target(const world& w, const std::string& endpoint_flag
                      guess.empty() ? fmt::format("zedctl context add {} --endpoint URI", name) : guess);
   }
   const auto& c = found->second;
-  return target{
-      {c.endpoint, c.events.empty() ? events_beside(c.endpoint) : c.events}, name, c.production, "context " + name};
+  return target{{c.endpoint, c.events.empty() ? events_beside(c.endpoint) : c.events, c.manager_key,
+                 c.key_file.empty() ? default_key_file(w).string() : c.key_file},
+                name,
+                c.production,
+                "context " + name};
 }
 
 }  // namespace zedops::ctl

@@ -1,6 +1,7 @@
 // Managers by name.
 #include <fmt/format.h>
 
+#include "bus/security/keys.hpp"
 #include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/cli/context.hpp"
@@ -37,7 +38,13 @@ int add(session& s, const arguments& a) {
                      "a context needs the manager's socket",
                      fmt::format("zedctl context add {} --endpoint ipc:///run/zedops/clients.ipc", name),
                      {}});
-  file->contexts[name] = {uri, a.one("events"), a.has("production")};
+  const auto manager_key = a.one("manager-key");
+  if (uri.starts_with("tcp://") && !bus::is_public_key(manager_key))
+    return s.report({msg::ec::bad_request,
+                     "a manager on the network is known by its public key",
+                     "on its machine: zedctl key show --manager; then --manager-key KEY here",
+                     {}});
+  file->contexts[name] = {uri, a.one("events"), a.has("production"), manager_key, a.one("key")};
   if (file->current.empty()) file->current = name;
   return save(s, *file, fmt::format("context {} is {}{}", name, uri, file->current == name ? ", in use now" : ""));
 }
@@ -100,9 +107,12 @@ std::vector<command> context_commands() {
        "Remember a manager under a name; the first one is used from then on",
        {{"NAME", text, "", "Any word", arity::one},
         {"--events", text, "URI", "Its socket for events; default: events.ipc beside --endpoint"},
+        {"--manager-key", text, "KEY", "Of a tcp:// endpoint: the manager's public key"},
+        {"--key", text, "FILE", "One's own key, if it is not the usual file"},
         {"--production", none, "", "Say so in questions, and ask before verbs that players notice"}},
        add,
-       {"zedctl context add prod --endpoint ipc:///run/zedops/clients.ipc --production"}},
+       {"zedctl context add prod --endpoint ipc:///run/zedops/clients.ipc --production",
+        "zedctl context add far --endpoint tcp://games.example:7700 --manager-key KEY"}},
       {"context use", "Use this one from now on", {name}, use, {"zedctl context use prod"}},
       {"context ls", "List contexts", {}, ls, {"zedctl context ls"}},
       {"context rm", "Forget a context", {name}, rm, {"zedctl context rm prod"}},

@@ -1,0 +1,135 @@
+#include "bus/security/key_ring.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "bus/security/keys.hpp"
+#include "messages/base/names.hpp"
+
+namespace zedops::bus {
+namespace {
+
+constexpr size_t line_bytes_max = 512;
+
+msg::result<key_entry> parse_line(const std::string& line) {
+  std::istringstream in(line);
+  key_entry e;
+  in >> e.name >> e.role >> e.public_key;
+  for (std::string scope; in >> scope;) {
+    if (scope.starts_with("agent=") && e.agent.empty()) e.agent = scope.substr(6);
+    else if (scope.starts_with("server=") && e.server.empty()) e.server = scope.substr(7);
+    else return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME or server=NAME");
+  }
+  if (auto problem = problem_of(e); !problem.empty())
+    return msg::fail(msg::ec::bad_request, problem, "NAME ROLE KEY [agent=NAME | server=NAME]");
+  return e;
+}
+
+}  // namespace
+
+std::string problem_of(const key_entry& e) {
+  if (e.name.empty() || e.name.size() > 64) return "a name has 1 to 64 characters";
+  for (char c : e.name)
+    if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '@'))
+      return "a name has letters, digits and - _ . @ only";
+  if (e.role != "viewer" && e.role != "operator" && e.role != "admin" && e.role != agent_role)
+    return "there is no role '" + e.role.substr(0, 40) + "': viewer, operator, admin or agent";
+  if (!is_public_key(e.public_key)) return "a public key has 43 characters; zedctl key show prints it";
+  if (e.role == agent_role && (!e.agent.empty() || !e.server.empty())) return "the role of an agent has no scope";
+  return {};
+}
+
+msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file) {
+  struct stat info {};
+  if (::stat(file.c_str(), &info) != 0) {
+    if (errno == ENOENT) return std::vector<key_entry>{};
+    return msg::fail(msg::ec::forbidden, "cannot read " + file.string() + ": " + std::strerror(errno),
+                     "it must be readable for this user");
+  }
+  if ((info.st_mode & 022) != 0)
+    return msg::fail(msg::ec::forbidden, "others may write " + file.string() + ", and so let in whom they like",
+                     "chmod 600 " + file.string());
+  std::ifstream in(file);
+  if (!in)
+    return msg::fail(msg::ec::forbidden, "cannot read " + file.string() + ": " + std::strerror(errno),
+                     "it must be readable for this user");
+  std::vector<key_entry> out;
+  size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty() || line[0] == '#') continue;
+    auto e = line.size() > line_bytes_max
+                 ? msg::result<key_entry>(msg::fail(msg::ec::bad_request, "the line is too long", ""))
+                 : parse_line(line);
+    if (!e)
+      return msg::fail(msg::ec::bad_request, file.string() + ":" + std::to_string(number) + ": " + e.error().message,
+                       e.error().hint);
+    if (out.size() >= key_entries_max)
+      return msg::fail(msg::ec::too_large,
+                       file.string() + " has more than " + std::to_string(key_entries_max) + " keys",
+                       "remove those that are not used");
+    out.push_back(std::move(*e));
+  }
+  return out;
+}
+
+msg::result<void> write_keys(const std::filesystem::path& file, const std::vector<key_entry>& entries) {
+  std::string text = "# NAME ROLE KEY [agent=NAME | server=NAME]   (zedctl key add, rm, ls)\n";
+  for (const auto& e : entries) {
+    text += e.name + ' ' + e.role + ' ' + e.public_key;
+    if (!e.agent.empty()) text += " agent=" + e.agent;
+    if (!e.server.empty()) text += " server=" + e.server;
+    text += '\n';
+  }
+  const auto part = file.string() + ".new";
+  const auto failed = [&](const char* doing) {
+    const auto why = std::string(std::strerror(errno));
+    ::unlink(part.c_str());
+    return msg::fail(msg::ec::forbidden, std::string("cannot ") + doing + " " + file.string() + ": " + why,
+                     "check the directory's owner, mode and free space");
+  };
+  struct stat before {};
+  const bool replaces = ::stat(file.c_str(), &before) == 0;
+  const int fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return failed("write");
+  bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  // Root may look after the keys of a manager that runs as another user.
+  if (ok && ::geteuid() == 0) {
+    struct stat dir {};
+    const auto& owner = replaces ? before : dir;
+    if (!replaces && ::stat(file.parent_path().c_str(), &dir) != 0) ok = false;
+    ok = ok && ::fchown(fd, owner.st_uid, owner.st_gid) == 0;
+  }
+  ::close(fd);
+  if (!ok) return failed("write");
+  if (::rename(part.c_str(), file.c_str()) != 0) return failed("replace");
+  return {};
+}
+
+void key_ring::refresh() {
+  struct stat info {};
+  stamp now;
+  if (::stat(file_.c_str(), &info) == 0)
+    now = {static_cast<int64_t>(info.st_ctim.tv_sec) * 1'000'000'000 + info.st_ctim.tv_nsec, info.st_ino, info.st_size};
+  if (now == read_) return;
+  auto all = read_keys(file_);
+  entries_ = all ? std::move(*all) : std::vector<key_entry>{};
+  read_ = now;
+}
+
+std::vector<key_entry> key_ring::entries_of(std::string_view public_key) {
+  std::lock_guard lock(mutex_);
+  refresh();
+  std::vector<key_entry> out;
+  for (const auto& e : entries_)
+    if (e.public_key == public_key) out.push_back(e);
+  return out;
+}
+
+}  // namespace zedops::bus

@@ -1,0 +1,60 @@
+// Which keys may come in over a network, and as what: lines of one file, read anew whenever it has changed, so that a
+// key that is taken away, or gets a lesser role, counts for less with its next request.
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "messages/base/error.hpp"
+
+namespace zedops::bus {
+
+// NAME ROLE KEY [agent=NAME | server=NAME]; several lines of one key are several grants. Role `agent` is that of the
+// agent with this name, and no other.
+struct key_entry {
+  std::string name;
+  std::string role;  // viewer, operator, admin, agent
+  std::string public_key;
+  std::string agent;  // where the role holds; both empty: everywhere
+  std::string server;
+  friend bool operator==(const key_entry&, const key_entry&) = default;
+};
+
+inline constexpr size_t key_entries_max = 10'000;
+inline constexpr std::string_view agent_role = "agent";
+// In a manager's data directory; an agent has its key in its state directory.
+inline constexpr std::string_view authorized_keys_name = "authorized_keys", manager_key_name = "manager.key",
+                                  agent_key_name = "agent.key";
+
+// An absent file has no entries. Errors: bad_request naming file and line, forbidden (others may write it), too_large.
+msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file);
+// Replaces the file as a whole, durably.
+msg::result<void> write_keys(const std::filesystem::path& file, const std::vector<key_entry>& entries);
+// What is wrong with an entry; empty: nothing.
+std::string problem_of(const key_entry& e);
+
+class key_ring {
+ public:
+  explicit key_ring(std::filesystem::path file) : file_(std::move(file)) {}
+  // Empty: the key is not known. From any thread. A file that cannot be read admits nobody.
+  std::vector<key_entry> entries_of(std::string_view public_key);
+
+ private:
+  struct stamp {
+    int64_t changed = 0;  // nanoseconds
+    uint64_t inode = 0;
+    int64_t size = -1;
+    friend bool operator==(const stamp&, const stamp&) = default;
+  };
+  void refresh();
+
+  const std::filesystem::path file_;
+  std::mutex mutex_;
+  stamp read_;
+  std::vector<key_entry> entries_;
+};
+
+}  // namespace zedops::bus

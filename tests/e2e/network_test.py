@@ -1,0 +1,202 @@
+"""Agents, people and services over tcp: keys, roles, and what happens to those that have none or lose theirs."""
+import base64
+import json
+import signal
+import socket
+import subprocess
+import unittest
+
+import msgpack
+import zmq
+from zmq.utils import z85
+
+from world import BIN, Failed, WorldCase, wait_for
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def z85_of(key):
+    return z85.encode(base64.urlsafe_b64decode(key + "="))
+
+
+class Network(WorldCase):
+    @classmethod
+    def prepare(cls, w):
+        cls.at = {door: f"tcp://127.0.0.1:{free_port()}" for door in ("clients", "agents", "events")}
+        for door, uri in cls.at.items():
+            w.settings[door] = f"ipc://{w.run}/{door}.ipc,{uri}"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        w = cls.world
+        cls.manager_key = w.ctl_raw("key", "show", "--manager", "--data-dir", w.db).stdout.strip()
+        assert len(cls.manager_key) == 43, cls.manager_key
+        # The agent makes its key at its first start and says it; until it is let in, it waits.
+        cls.start_far()
+        key = wait_for("the agent has a key", lambda: cls.key_in(w.dir / "state-far" / "agent.key"))
+        cls.key("add", "far", key, "--role", "agent")
+        w.agent_is("online", "far")
+
+    @classmethod
+    def start_far(cls, name="far", flags=()):
+        cls.world.start_agent(name, wait=False, manager=cls.at["agents"], flags=("--manager-key", cls.manager_key, *flags))
+
+    @staticmethod
+    def key_in(file):
+        return file.exists() and file.read_text().split()[0]
+
+    @classmethod
+    def key(cls, *args):
+        r = cls.world.ctl_raw("key", *args, "--data-dir", cls.world.db)
+        assert r.returncode == 0, r.stderr
+        return r.stdout.strip()
+
+    def home(self, user):
+        home = self.world.dir / f"home-{user}"
+        home.mkdir(exist_ok=True)
+        return home
+
+    def ctl_as(self, user, *args, key=None):
+        env = {**self.world.env, "XDG_CONFIG_HOME": str(self.home(user)), "ZEDCTL_ENDPOINT": self.at["clients"],
+               "ZEDCTL_EVENTS": self.at["events"], "ZEDCTL_MANAGER_KEY": key or self.manager_key}
+        r = subprocess.run([BIN / "zedctl", "-o", "json", *map(str, args)], capture_output=True, text=True, env=env,
+                           timeout=90, stdin=subprocess.DEVNULL)
+        if r.returncode != 0:
+            raise Failed(r.returncode, json.loads(r.stderr.strip().splitlines()[-1])["error"], r.stdout)
+        return json.loads(r.stdout) if r.stdout.strip() else None
+
+    def user(self, name, role, *scope):
+        r = subprocess.run([BIN / "zedctl", "key", "gen"], capture_output=True, text=True, check=True,
+                           env={**self.world.env, "XDG_CONFIG_HOME": str(self.home(name))})
+        self.key("add", name, r.stdout.strip(), "--role", role, *scope)
+        return r.stdout.strip()
+
+    def refused_as(self, user, code, *args, **more):
+        with self.assertRaises(Failed) as caught:
+            self.ctl_as(user, *args, **more)
+        self.assertEqual(caught.exception.error["code"], code, caught.exception.error)
+        return caught.exception.error
+
+    def test_each_role_may_do_what_it_may_and_the_refusal_says_what_is_missing(self):
+        """[acc-35] [fc-27]"""
+        w = self.world
+        self.user("vera", "viewer")
+        self.user("olaf", "operator")
+        self.user("anna", "admin")
+        name = w.create(agent="far")
+        self.assertEqual(self.world._one(self.ctl_as("vera", "server", "get", name))["name"], name)
+        for args in (("server", "stop", name), ("server", "rm", name), ("server", "rebuild", name), ("server", "edit", name, "--env", "A=1"),
+                     ("server", "purge", name, "--remove-data"), ("server", "logs", name)):
+            e = self.refused_as("vera", "forbidden", "--yes", *args)
+            self.assertIn("key:vera is viewer", e["message"])
+        self.ctl_as("olaf", "--yes", "server", "stop", name)
+        self.assertEqual(w.server(name)["status"], "stopped")
+        e = self.refused_as("olaf", "forbidden", "--yes", "server", "purge", name, "--remove-data")
+        self.assertIn("purge", e["message"])
+        self.refused_as("olaf", "forbidden", "--yes", "agent", "rm", "far")
+        self.ctl_as("anna", "--yes", "server", "purge", name, "--remove-data")
+        self.assertIn("key:olaf", json.dumps(w.ctl("op", "ls")))
+
+    def test_an_operator_of_one_server_has_nothing_to_do_with_others(self):
+        w = self.world
+        mine, other = w.create(agent="far"), w.create(agent="far")
+        self.user("sam", "operator", "--server", mine)
+        self.ctl_as("sam", "--yes", "server", "restart", mine)
+        self.refused_as("sam", "forbidden", "--yes", "server", "restart", other)
+        self.refused_as("sam", "forbidden", "server", "ls")
+
+    def test_unknown_keys_wrong_managers_and_silence_are_told_apart(self):
+        """[fc-26]"""
+        subprocess.run([BIN / "zedctl", "key", "gen"], check=True, capture_output=True,
+                       env={**self.world.env, "XDG_CONFIG_HOME": str(self.home("mallory"))})
+        e = self.refused_as("mallory", "unauthorised", "server", "ls")
+        self.assertIn("zedctl key add", e["hint"])
+        key = self.user("will", "viewer")
+        e = self.refused_as("will", "forbidden", "--timeout", "3s", "server", "ls", key=key)  # not the manager's
+        self.assertIn("has not the key that is expected", e["message"])
+        (self.home("will") / "zedops" / "key").chmod(0o644)
+        e = self.refused_as("will", "forbidden", "server", "ls")
+        self.assertIn("chmod 600", e["hint"])
+
+    def test_a_key_that_is_taken_away_counts_for_nothing_with_the_next_request(self):
+        self.user("dan", "admin")
+        pub, secret = (self.home("dan") / "zedops" / "key").read_text().split()
+        with zmq.Context() as context, context.socket(zmq.DEALER) as s:
+            s.linger = 0
+            s.curve_serverkey, s.curve_publickey, s.curve_secretkey = map(z85_of, (self.manager_key, pub, secret))
+            s.connect(self.at["clients"])
+
+            def ask(number, verb, body):
+                s.send_multipart([b"zedops/1", b"req", number, verb, b"", b"5000", msgpack.packb({}), msgpack.packb(body)])
+                self.assertTrue(s.poll(10_000))
+                return s.recv_multipart()
+
+            self.assertEqual(ask(b"1", b"status", {})[1], b"result")
+            self.key("add", "dan", pub, "--role", "viewer")  # beside admin everywhere: it takes that one's place
+            self.assertEqual(ask(b"2", b"status", {})[1], b"result")
+            answer = ask(b"3", b"agent.rm", {"agent": "far", "confirm": True})
+            self.assertEqual(answer[1], b"error")
+            self.assertEqual(msgpack.unpackb(answer[3])["code"], "forbidden")
+            self.key("rm", "dan")
+            answer = ask(b"4", b"status", {})
+            self.assertEqual(answer[1], b"error")
+            self.assertEqual(msgpack.unpackb(answer[3])["code"], "forbidden")
+
+    def test_events_come_over_the_network_to_who_may_see_everything(self):
+        w = self.world
+        self.user("eva", "viewer")
+        pub, secret = (self.home("eva") / "zedops" / "key").read_text().split()
+        with zmq.Context() as context, context.socket(zmq.SUB) as s:
+            s.linger = 0
+            s.curve_serverkey, s.curve_publickey, s.curve_secretkey = map(z85_of, (self.manager_key, pub, secret))
+            s.subscribe(b"server.")
+            s.subscribe(b"~sync.eva")
+            s.connect(self.at["events"])
+            self.assertTrue(s.poll(10_000))
+            self.assertTrue(s.recv_multipart()[0].startswith(b"~sync"))
+            name = w.create(agent="far")
+            got = []
+            wait_for("the event came", lambda: s.poll(200) and got.append(s.recv_multipart()) or any(name.encode() in b"".join(m) for m in got))
+
+    def test_an_agent_on_the_network_lives_through_a_killed_manager(self):
+        """[acc-18] [acc-34]"""
+        w = self.world
+        name = w.create(agent="far")
+        w.kill_manager()
+        w.start_manager()
+        w.agent_is("online", "far")
+        self.assertEqual(w.server(name)["status"], "running")
+        w.docker("rm", "-f", w.server(name)["container_id"])
+        w.status(name, "missing")
+        w.ctl("server", "start", name)
+        w.status(name, "running")
+
+    def test_a_key_speaks_for_its_own_agent_only(self):
+        """[fc-28]"""
+        w = self.world
+        state = w.dir / "state-twin"
+        state.mkdir()
+        (state / "agent.key").write_text((w.dir / "state-far" / "agent.key").read_text())
+        (state / "agent.key").chmod(0o600)
+        self.start_far("twin")
+        wait_for("it is told", lambda: "agent.wrong-name" in w.log())
+        self.assertEqual("twin" in json.dumps(w.ctl("agent", "ls")), False)
+        self.assertEqual(w.agent("far")["status"], "online")
+        w.kill_agent(signal.SIGKILL, "twin")
+
+    def test_a_revoked_agent_is_heard_no_more_until_it_is_let_in_again(self):
+        w = self.world
+        key = self.key_in(w.dir / "state-far" / "agent.key")
+        self.key("rm", "far")
+        w.agent_is("unreachable", "far")
+        self.key("add", "far", key, "--role", "agent")
+        w.agent_is("online", "far")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
