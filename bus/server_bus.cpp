@@ -49,15 +49,12 @@ struct counters {
 }  // namespace
 
 std::string_view name_of(door d) {
-  switch (d) {
-    case door::clients: return "clients";
-    case door::agents: return "agents";
-    case door::events: return "events";
-  }
-  return "?";
+  constexpr std::string_view names[] = {"clients", "agents", "events"};
+  return names[static_cast<size_t>(d)];
 }
 
 struct server_bus::impl {
+  static constexpr char local_mark = 'l', network_mark = 'n';
   // One ROUTER with the credits of its door.
   struct entrance {
     door name;
@@ -65,8 +62,8 @@ struct server_bus::impl {
     std::shared_ptr<credit_pool> pool;
     line_limiter lines;
     char mark;  // first letter of the routing ids that its peers have outside of here: of which socket they are
+    size_t prefix_bytes() const { return mark == network_mark ? 1 + key_text_bytes : 1; }
   };
-  static constexpr char local_mark = 'l', network_mark = 'n';
 
   impl(server_bus_options o, server_bus_listener& l)
       : options(std::move(o)),
@@ -284,7 +281,7 @@ void server_bus::impl::send_one(const out_item& item) {
     return e.name == item.to && !item.routing_id.empty() && e.mark == item.routing_id.front();
   });
   if (to == entrances.end()) return listener.on_unreachable(item.to, item.routing_id);
-  const auto peer = item.routing_id.substr(1);
+  const auto peer = item.routing_id.substr(std::min(to->prefix_bytes(), item.routing_id.size()));
   switch (detail::send_frames(to->socket, &peer, item.message)) {
     case detail::sent::yes: ++count.sent; return;
     case detail::sent::full: ++count.slow; return listener.on_slow(item.to, item.routing_id);
@@ -307,7 +304,8 @@ void server_bus::impl::read(entrance& from) {
 }
 
 void server_bus::impl::accept(entrance& from, detail::incoming in) {
-  std::string routing_id = from.mark + in.parts.front();
+  // With the key: a peer chooses the rest itself, and must not be taken for another that has chosen the same.
+  std::string routing_id = from.mark + in.key + in.parts.front();
   in.parts.erase(in.parts.begin());
   std::string request_id = from.name == door::clients ? request_id_of(in.parts) : std::string();
   if (in.oversized)

@@ -13,7 +13,7 @@
 namespace zedops::bus {
 namespace {
 
-constexpr size_t key_bytes = 32, z85_bytes = 40, key_text_bytes = 43;
+constexpr size_t key_bytes = 32, z85_bytes = 40;
 constexpr size_t key_file_bytes_max = 1'024;
 
 struct fd_guard {

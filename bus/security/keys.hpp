@@ -9,6 +9,8 @@
 
 namespace zedops::bus {
 
+inline constexpr size_t key_text_bytes = 43;
+
 struct key_pair {
   std::string public_key;
   std::string secret_key;

@@ -192,6 +192,29 @@ TEST_CASE("curve: an agent on the network has its key beside each message, and o
   CHECK(stranger.connected == 0);
 }
 
+TEST_CASE("curve: a peer that chooses the id of another is not taken for that one", "[integration][bus]") {
+  network n;
+  zmq::context_t context;
+  const auto agent_with = [&](const key_pair& own) {
+    zmq::socket_t s(context, zmq::socket_type::dealer);
+    s.set(zmq::sockopt::linger, 0);
+    s.set(zmq::sockopt::routing_id, "the-same");
+    s.set(zmq::sockopt::curve_serverkey, z85_of(n.manager.public_key));
+    s.set(zmq::sockopt::curve_publickey, z85_of(own.public_key));
+    s.set(zmq::sockopt::curve_secretkey, z85_of(own.secret_key));
+    s.connect(n.agents);
+    const auto frames = encode(agent_message{"hello", 0, "x"});
+    for (size_t i = 0; i < frames.size(); ++i)
+      s.send(zmq::buffer(frames[i]), i + 1 < frames.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
+    return s;
+  };
+  auto first = agent_with(n.member("node-1", "agent"));
+  REQUIRE(n.seen.wait([&] { return n.seen.messages.size() == 1; }));
+  auto second = agent_with(n.member("node-2", "agent"));
+  REQUIRE(n.seen.wait([&] { return n.seen.messages.size() == 2; }));
+  n.seen.locked([&] { CHECK(n.seen.messages[0].routing_id != n.seen.messages[1].routing_id); });
+}
+
 TEST_CASE("curve: a thousand connections that say half a handshake hold nobody up", "[integration][bus]") {
   network n;
   const auto ann = n.member("ann", "viewer");
