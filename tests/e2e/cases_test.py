@@ -76,7 +76,7 @@ class Images(WorldCase):
         name, create = self.create(image, "v1")
         error = self.refused("engine_error", 1, *create)
         self.assertIn("exec format error", error["message"])
-        self.assertNotEqual(w.server(name)["condition"], ["ok"])
+        wait_for("it is not shown as well", lambda: w.server(name)["condition"] != ["ok"])
         self.assertIn("exec format error", w.ctl_raw("server", "explain", name).stdout.replace("\n", " "))
 
     def test_variables_arrive_byte_for_byte(self):

@@ -8,7 +8,7 @@ import unittest
 import msgpack
 import zmq
 
-from world import BIN, Failed, World, WorldCase, wait_for
+from world import BIN, Failed, World, WorldCase, docker_host, wait_for
 
 
 class Refusals(WorldCase):
@@ -139,13 +139,21 @@ class Startup(unittest.TestCase):
         finally:
             w.close()
 
-    def test_tcp_is_refused_as_long_as_there_are_no_keys(self):
-        w = World(clients="tcp://127.0.0.1:17700")
+    def test_tcp_is_nothing_without_keys(self):
+        w = World()
         try:
-            w.manager = w._spawn("zedops-manager", "--data-dir", w.db, "--runtime-dir", w.run, "--clients",
-                                 "tcp://127.0.0.1:17700")
+            agent = w._spawn("zedops-agent", "--name", "far", "--manager", "tcp://127.0.0.1:17701", "--docker-host", docker_host(),
+                             "--data-path", w.dir / "data", "--state-dir", w.dir / "state")
+            self.assertEqual(agent.wait(20), 78)
+            self.assertIn("manager_key", w.log("zedops-agent"))
+            (w.db).mkdir(mode=0o700)
+            (w.db / "manager.key").write_text("no key\n")
+            w.manager = w._spawn("zedops-manager", "--data-dir", w.db, "--runtime-dir", w.run, "--clients", "tcp://127.0.0.1:17700")
             self.assertEqual(w.manager.wait(20), 78)
-            self.assertIn("tcp", w.log())
+            self.assertIn("manager.key", w.log())
+            r = w.ctl_raw("--endpoint", "tcp://127.0.0.1:17700", "server", "ls")
+            self.assertEqual(r.returncode, 2)
+            self.assertIn("manager-key", r.stderr)
         finally:
             w.close()
 
