@@ -119,7 +119,7 @@ struct client::impl {
       return {msg::ec::forbidden,
               "who answers at " + uri + " has not the key that is expected of the manager (" +
                   fingerprint(to.manager_key) + ")",
-              "compare with what the manager prints (zedctl key show on its machine); if it was changed on purpose, "
+              "compare with what the manager prints (zedctl key show --manager there); if it was changed on purpose, "
               "change the context",
               {}};
     return {msg::ec::agent_unreachable,

@@ -53,6 +53,12 @@ std::string_view name_of(door d) {
   return names[static_cast<size_t>(d)];
 }
 
+bool server_bus_options::on_network() const {
+  for (const auto* uris : {&clients_uris, &agents_uris, &events_uris})
+    if (std::any_of(uris->begin(), uris->end(), is_tcp)) return true;
+  return false;
+}
+
 struct server_bus::impl {
   static constexpr char local_mark = 'l', network_mark = 'n';
   // One ROUTER with the credits of its door.
@@ -97,7 +103,6 @@ struct server_bus::impl {
   msg::result<void> bind_all();
   entrance make_entrance(door name, char mark);
   zmq::socket_t make_events(char mark);
-  bool on_network() const;
   void run() noexcept;
   void turn();
   void send_some(size_t budget);
@@ -145,27 +150,18 @@ zmq::socket_t server_bus::impl::make_events(char mark) {
   return out;
 }
 
-bool server_bus::impl::on_network() const {
-  for (const auto* uris : {&options.clients_uris, &options.agents_uris, &options.events_uris})
-    for (const auto& uri : *uris)
-      if (is_tcp(uri)) return true;
-  return false;
-}
-
 void server_bus::impl::open() {
   context.set(zmq::ctxopt::max_sockets, detail::sockets_max);
   entrances.push_back(make_entrance(door::clients, local_mark));
   entrances.push_back(make_entrance(door::agents, local_mark));
   events.push_back(make_events(local_mark));
   head = options.head;
-  if (!on_network() || options.key.secret_key.empty()) return;
-  zap = std::make_unique<detail::zap_handler>(context,
-                                              [this](std::string_view domain, std::string_view key, std::string_view) {
-                                                for (auto d : {door::clients, door::agents, door::events})
-                                                  if (name_of(d) == domain)
-                                                    return options.admits && options.admits(d, key);
-                                                return false;
-                                              });
+  if (!options.on_network() || options.key.secret_key.empty()) return;
+  zap = std::make_unique<detail::zap_handler>(context, [this](std::string_view domain, std::string_view key) {
+    for (auto d : {door::clients, door::agents, door::events})
+      if (name_of(d) == domain) return options.admits && options.admits(d, key);
+    return false;
+  });
   entrances.push_back(make_entrance(door::clients, network_mark));
   entrances.push_back(make_entrance(door::agents, network_mark));
   events.push_back(make_events(network_mark));

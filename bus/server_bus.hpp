@@ -38,6 +38,7 @@ struct server_bus_options {
   // Of tcp:// endpoints; without a key there are none.
   key_pair key;
   std::function<bool(door, std::string_view public_key)> admits;  // on a thread of its own, for each connection
+  bool on_network() const;                                        // whether any endpoint is tcp://
 };
 
 struct client_request : request {

@@ -41,7 +41,7 @@ void zap_handler::answer() {
   constexpr size_t key_bytes = 32;
   if (!in->oversized && p.size() == 7 && p[0] == "1.0" && p[5] == "CURVE" && p[6].size() == key_bytes) {
     key = key_text(p[6]);
-    admitted = admit_(p[2], key, p[3]);
+    admitted = admit_(p[2], key);
   }
   send_frames(socket_, nullptr,
               {"1.0", p.size() > 1 ? p[1] : std::string{}, admitted ? "200" : "400", admitted ? "" : "unknown key",

@@ -4,13 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "bus/security/keys.hpp"
-#include "messages/base/names.hpp"
+#include "messages/records/principal.hpp"
 
 namespace zedops::bus {
 namespace {
@@ -38,7 +39,7 @@ std::string problem_of(const key_entry& e) {
   for (char c : e.name)
     if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '@'))
       return "a name has letters, digits and - _ . @ only";
-  if (e.role != "viewer" && e.role != "operator" && e.role != "admin" && e.role != agent_role)
+  if (!msg::enum_from_name<msg::role>(e.role) && e.role != agent_role)
     return "there is no role '" + e.role.substr(0, 40) + "': viewer, operator, admin or agent";
   if (!is_public_key(e.public_key)) return "a public key has 43 characters; zedctl key show prints it";
   if (e.role == agent_role && (!e.agent.empty() || !e.server.empty())) return "the role of an agent has no scope";
@@ -55,6 +56,8 @@ msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file)
   if ((info.st_mode & 022) != 0)
     return msg::fail(msg::ec::forbidden, "others may write " + file.string() + ", and so let in whom they like",
                      "chmod 600 " + file.string());
+  if (info.st_size > static_cast<off_t>(key_entries_max * line_bytes_max))
+    return msg::fail(msg::ec::too_large, file.string() + " is too large for a file of keys", "look what is in it");
   std::ifstream in(file);
   if (!in)
     return msg::fail(msg::ec::forbidden, "cannot read " + file.string() + ": " + std::strerror(errno),
@@ -109,6 +112,10 @@ msg::result<void> write_keys(const std::filesystem::path& file, const std::vecto
   ::close(fd);
   if (!ok) return failed("write");
   if (::rename(part.c_str(), file.c_str()) != 0) return failed("replace");
+  const int dir = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ok = dir >= 0 && ::fsync(dir) == 0;
+  if (dir >= 0) ::close(dir);
+  if (!ok) return failed("keep");
   return {};
 }
 
@@ -119,17 +126,17 @@ void key_ring::refresh() {
     now = {static_cast<int64_t>(info.st_ctim.tv_sec) * 1'000'000'000 + info.st_ctim.tv_nsec, info.st_ino, info.st_size};
   if (now == read_) return;
   auto all = read_keys(file_);
-  entries_ = all ? std::move(*all) : std::vector<key_entry>{};
+  by_key_.clear();
+  if (all)
+    for (auto& e : *all) by_key_[e.public_key].push_back(std::move(e));
   read_ = now;
 }
 
 std::vector<key_entry> key_ring::entries_of(std::string_view public_key) {
   std::lock_guard lock(mutex_);
   refresh();
-  std::vector<key_entry> out;
-  for (const auto& e : entries_)
-    if (e.public_key == public_key) out.push_back(e);
-  return out;
+  const auto i = by_key_.find(std::string(public_key));
+  return i == by_key_.end() ? std::vector<key_entry>{} : i->second;
 }
 
 }  // namespace zedops::bus

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "messages/base/error.hpp"
@@ -54,7 +55,7 @@ class key_ring {
   const std::filesystem::path file_;
   std::mutex mutex_;
   stamp read_;
-  std::vector<key_entry> entries_;
+  std::unordered_map<std::string, std::vector<key_entry>> by_key_;
 };
 
 }  // namespace zedops::bus

@@ -13,10 +13,7 @@ constexpr size_t event_bytes_guess = 1'024;  // of one that is not encoded yet, 
 }
 
 msg::result<void> bus_bridge::let_in(bus::server_bus_options& options, const std::filesystem::path& data_dir) {
-  bool network = false;
-  for (const auto* uris : {&options.clients_uris, &options.agents_uris, &options.events_uris})
-    for (const auto& uri : *uris) network = network || bus::is_tcp(uri);
-  if (!network) return {};
+  if (!options.on_network()) return {};
   auto own = bus::load_or_make_key(data_dir / bus::manager_key_name);
   if (!own) return msg::fail(own.error());
   if (auto known = bus::read_keys(data_dir / bus::authorized_keys_name); !known) return msg::fail(known.error());
