@@ -149,7 +149,7 @@ client::client(client&&) noexcept = default;
 client& client::operator=(client&&) noexcept = default;
 client::~client() = default;
 
-msg::result<std::string> client::post(const std::string& verb, std::string body, request_options options) {
+msg::result<std::string> client::post(const std::string& verb, std::string body, send_options options) {
   struct request r;
   r.id = std::to_string(++impl_->last_id);
   r.verb = verb;
@@ -184,7 +184,7 @@ msg::result<std::optional<reply>> client::receive(milliseconds wait) {
   return std::optional<reply>(std::move(*parsed));
 }
 
-msg::result<reply> client::request(const std::string& verb, std::string body, request_options options,
+msg::result<reply> client::request(const std::string& verb, std::string body, send_options options,
                                    const interim_fn& on_interim) {
   auto deadline = options.deadline;
   auto until = clock::now() + deadline;

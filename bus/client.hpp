@@ -11,7 +11,7 @@
 
 namespace zedops::bus {
 
-struct request_options {
+struct send_options {
   std::string idempotency_key;
   std::chrono::milliseconds deadline{30'000};  // sent along, and how long request() waits for the final reply
   std::string options;                         // MessagePack map or empty
@@ -32,11 +32,11 @@ class client {
   // Sends and waits for the final reply, which may be an error reply: its body is for the caller to decode.
   // Errors: timeout (the deadline passed), agent_unreachable (the connection broke; the request may have been carried
   // out), bad_request, too_large.
-  msg::result<reply> request(const std::string& verb, std::string body, request_options options = {},
+  msg::result<reply> request(const std::string& verb, std::string body, send_options options = {},
                              const interim_fn& on_interim = {});
 
   // Pipelined: returns the id of the request as soon as ZeroMQ has it, waiting for room no longer than the deadline.
-  msg::result<std::string> post(const std::string& verb, std::string body, request_options options = {});
+  msg::result<std::string> post(const std::string& verb, std::string body, send_options options = {});
   // The next reply to any request; nothing when none came in time.
   msg::result<std::optional<reply>> receive(std::chrono::milliseconds wait);
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+
+#include "messages/base/names.hpp"
 
 namespace zedops::bus {
 namespace {
@@ -28,15 +29,6 @@ std::string shown(std::string_view s) {
   for (char c : s.substr(0, shown_max)) out += c >= ' ' && c <= '~' ? c : '?';
   out += s.size() > shown_max ? "…'" : "'";
   return out;
-}
-
-// Only the canonical form: digits without sign, space or leading zero.
-std::optional<uint64_t> parse_decimal(std::string_view s) {
-  if (s.empty() || (s.size() > 1 && s[0] == '0')) return std::nullopt;
-  uint64_t value = 0;
-  auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value);
-  if (error != std::errc{} || end != s.data() + s.size()) return std::nullopt;
-  return value;
 }
 
 tl::unexpected<msg::error> bad(std::string cause) {
@@ -82,16 +74,6 @@ msg::result<void> expect_shape(const frames& f, size_t count, size_t version_at)
 }
 
 }  // namespace
-
-std::string to_text(cursor c) { return std::to_string(c.epoch) + ":" + std::to_string(c.seq); }
-
-std::optional<cursor> parse_cursor(std::string_view text) {
-  auto colon = text.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  auto epoch = parse_decimal(text.substr(0, colon)), seq = parse_decimal(text.substr(colon + 1));
-  if (!epoch || !seq) return std::nullopt;
-  return cursor{*epoch, *seq};
-}
 
 std::string_view name_of(reply_kind kind) { return reply_words[static_cast<size_t>(kind)]; }
 
@@ -154,7 +136,7 @@ msg::result<request> parse_request(frames f) {
   if (f[1] != request_word) return bad("a client sends 'req', not " + shown(f[1]));
   request r;
   if (!f[5].empty()) {
-    auto ms = parse_decimal(f[5]);
+    auto ms = msg::parse_decimal(f[5]);
     if (!ms || *ms > static_cast<uint64_t>(deadline_max.count()))
       return bad("the deadline " + shown(f[5]) + " is not a number of milliseconds up to " +
                  std::to_string(deadline_max.count()));
@@ -181,7 +163,7 @@ msg::result<reply> parse_reply(frames f) {
 msg::result<agent_message> parse_agent_message(frames f) {
   if (auto ok = expect_shape(f, agent_frames, 0); !ok) return msg::fail(ok.error());
   if (auto ok = obey(tag_rule, f[1]); !ok) return msg::fail(ok.error());
-  auto session = parse_decimal(f[2]);
+  auto session = msg::parse_decimal(f[2]);
   if (!session) return bad("the session " + shown(f[2]) + " is not a number");
   if (auto ok = fits("body", f[3].size(), body_max); !ok) return msg::fail(ok.error());
   return agent_message{std::move(f[1]), *session, std::move(f[3])};

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/base/cursor.hpp"
 #include "messages/base/error.hpp"
 
 namespace zedops::bus {
@@ -32,15 +33,9 @@ inline constexpr size_t topic_max = 128;
 inline constexpr size_t body_max = 16u << 20;
 inline constexpr std::chrono::milliseconds deadline_max = std::chrono::hours(24);
 
-// A place in the event history. `epoch` changes when the history starts anew; `seq` counts from 1 within it.
-struct cursor {
-  uint64_t epoch = 0;
-  uint64_t seq = 0;
-
-  friend auto operator<=>(const cursor&, const cursor&) = default;
-};
-std::string to_text(cursor c);                         // "7:1042"
-std::optional<cursor> parse_cursor(std::string_view);  // exactly what to_text writes
+using msg::cursor;
+using msg::parse_cursor;
+using msg::to_text;
 
 struct request {
   std::string id;               // chosen by the client, unique among its open requests; 1-64 printable ASCII characters

@@ -13,7 +13,7 @@
 #include "actors/manager/entities/entity_book.hpp"
 #include "actors/manager/records/catalog.hpp"
 #include "actors/manager/records/kinds.hpp"
-#include "actors/manager/records/records.hpp"
+#include "actors/manager/records/history.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/records/template.hpp"
 
@@ -95,11 +95,10 @@ struct shared {
   catalog records;
   kind_list kinds{};
   store::store& store;
-  history past;
+  manager::history history;
   live_policy rules;
   template_set templates;
   std::string manager_id;
-  std::string epoch;
   std::string data_dir{};         // where the store is, for people
   std::atomic<uint64_t> term{0};  // raised when an agent has obeyed a higher one
   msg::time_point started_at{};

@@ -23,7 +23,7 @@ class beast_engine final : public engine {
  public:
   beast_engine(endpoint where, std::string shown) : http_{std::move(where), std::move(shown)} {}
 
-  void ping(request_options o, handler<std::string> done) override {
+  void ping(call_options o, handler<std::string> done) override {
     // The unversioned /_ping is the handshake; the versioned one tells which version was agreed on.
     send("GET", "/_ping", o, [done = std::move(done)](msg::result<http_response> r) {
       if (!r) return done(msg::fail(r.error()));
@@ -32,7 +32,7 @@ class beast_engine final : public engine {
     });
   }
 
-  void version(request_options o, handler<engine_info> done) override {
+  void version(call_options o, handler<engine_info> done) override {
     send("GET", "/version", o, [this, o, done = std::move(done)](msg::result<http_response> r) {
       auto info = read(r, "cannot read the Engine's version", json::parse_version);
       if (!info) return done(std::move(info));
@@ -46,18 +46,18 @@ class beast_engine final : public engine {
     });
   }
 
-  void list_containers(labels labels, request_options o, handler<std::vector<container_summary>> done) override {
+  void list_containers(labels labels, call_options o, handler<std::vector<container_summary>> done) override {
     auto target = docker::target{"/containers/json"}.with("all", "1");
     if (!labels.empty()) target.with("filters", json::filters(labels));
     get(target.text(), o, list_body_max, "cannot list containers", json::parse_list, std::move(done));
   }
 
-  void inspect_container(std::string id, request_options o, handler<container_details> done) override {
+  void inspect_container(std::string id, call_options o, handler<container_details> done) override {
     get(container(id, "/json").text(), o, inspect_body_max, "cannot inspect container " + id, json::parse_details,
         std::move(done));
   }
 
-  void create_container(msg::container_spec spec, request_options o, handler<created_container> done) override {
+  void create_container(msg::container_spec spec, call_options o, handler<created_container> done) override {
     auto shared = std::make_shared<const msg::container_spec>(std::move(spec));
     http_request request = make("POST", docker::target{"/containers/create"}.with("name", shared->name).text(), o);
     http_.request(
@@ -70,21 +70,21 @@ class beast_engine final : public engine {
         [shared](api_version v) { return json::create_body(*shared, v); });
   }
 
-  void start_container(std::string id, request_options o, handler<effect> done) override {
+  void start_container(std::string id, call_options o, handler<effect> done) override {
     act("POST", container(id, "/start"), o, "cannot start container " + id, std::move(done));
   }
-  void stop_container(std::string id, msg::duration grace, request_options o, handler<effect> done) override {
+  void stop_container(std::string id, msg::duration grace, call_options o, handler<effect> done) override {
     act_within("/stop", "stop", id, grace, o, std::move(done));
   }
-  void unpause_container(std::string id, request_options o, handler<effect> done) override {
+  void unpause_container(std::string id, call_options o, handler<effect> done) override {
     act("POST", container(id, "/unpause"), o, "cannot unpause container " + id, std::move(done));
   }
-  void rename_container(std::string id, std::string name, request_options o, handler<effect> done) override {
+  void rename_container(std::string id, std::string name, call_options o, handler<effect> done) override {
     act("POST", container(id, "/rename").with("name", name), o, "cannot rename container " + id + " to " + name,
         std::move(done));
   }
 
-  void remove_container(std::string id, removal how, anonymous_volumes volumes, request_options o,
+  void remove_container(std::string id, removal how, anonymous_volumes volumes, call_options o,
                         handler<effect> done) override {
     auto target = container(id, "");
     if (how == removal::force) target.with("force", "1");
@@ -95,7 +95,7 @@ class beast_engine final : public engine {
     });
   }
 
-  void look_at_layer(std::string id, request_options o, handler<container_layer> done) override {
+  void look_at_layer(std::string id, call_options o, handler<container_layer> done) override {
     using text_parser = msg::result<std::string> (*)(std::string_view);
     const text_parser as_text = [](std::string_view body) -> msg::result<std::string> { return std::string(body); };
     get(container(id, "/changes").text(), o, list_body_max, "cannot look into container " + id, as_text,
@@ -111,12 +111,12 @@ class beast_engine final : public engine {
         }));
   }
 
-  void container_stats_once(std::string id, request_options o, handler<container_stats> done) override {
+  void container_stats_once(std::string id, call_options o, handler<container_stats> done) override {
     get(container(id, "/stats").with("stream", "0").with("one-shot", "1").text(), o, inspect_body_max,
         "cannot read the statistics of container " + id, json::parse_stats, std::move(done));
   }
 
-  void inspect_image(std::string reference, request_options o, handler<image_info> done) override {
+  void inspect_image(std::string reference, call_options o, handler<image_info> done) override {
     get(docker::target{"/images/"}.image(reference).raw("/json").text(), o, inspect_body_max,
         "cannot inspect image " + reference, json::parse_image, std::move(done));
   }
@@ -124,7 +124,7 @@ class beast_engine final : public engine {
   subscription pull_image(std::string reference, pull_options o, progress_handler on_progress,
                           handler<std::string> done) override;
 
-  void read_file(std::string id, std::string path, request_options o, handler<std::string> done) override {
+  void read_file(std::string id, std::string path, call_options o, handler<std::string> done) override {
     auto request = make("GET", container(id, "/archive").with("path", path).text(), o);
     request.body_max = 2 * file_bytes_max;
     http_.request(std::move(request), [id, path, done = std::move(done)](msg::result<http_response> r) {
@@ -138,7 +138,7 @@ class beast_engine final : public engine {
     });
   }
 
-  void remove_volume(std::string name, request_options o, handler<effect> done) override {
+  void remove_volume(std::string name, call_options o, handler<effect> done) override {
     act("DELETE", docker::target{"/volumes/"}.path(name), o, "cannot remove volume " + name,
         [done = std::move(done)](msg::result<effect> r) {
           if (!r && r.error().code == msg::ec::not_found) return done(effect::already);
@@ -146,18 +146,18 @@ class beast_engine final : public engine {
         });
   }
 
-  void list_volumes(labels labels, request_options o, handler<std::vector<volume_info>> done) override {
+  void list_volumes(labels labels, call_options o, handler<std::vector<volume_info>> done) override {
     auto target = docker::target{"/volumes"};
     if (!labels.empty()) target.with("filters", json::filters(labels));
     get(target.text(), o, list_body_max, "cannot list volumes", json::parse_volumes, std::move(done));
   }
 
-  void inspect_volume(std::string name, request_options o, handler<volume_info> done) override {
+  void inspect_volume(std::string name, call_options o, handler<volume_info> done) override {
     get(docker::target{"/volumes/"}.path(name).text(), o, inspect_body_max, "cannot inspect volume " + name,
         json::parse_volume, std::move(done));
   }
 
-  void inspect_network(std::string name, request_options o, handler<network_info> done) override {
+  void inspect_network(std::string name, call_options o, handler<network_info> done) override {
     handler<network_info> named = [name, done = std::move(done)](msg::result<network_info> found) {
       if (found && found->name != name)  // the Engine takes the beginning of an id as well
         return done(msg::fail(msg::ec::not_found, "there is no network named " + name, "make it, or name another one"));
@@ -167,7 +167,7 @@ class beast_engine final : public engine {
         json::parse_network, std::move(named));
   }
 
-  void create_network(std::string name, labels labels, request_options o, handler<std::string> done) override {
+  void create_network(std::string name, labels labels, call_options o, handler<std::string> done) override {
     auto request = make("POST", "/networks/create", o);
     request.body = json::network_body(name, labels);
     http_.request(std::move(request), [name, done = std::move(done)](msg::result<http_response> r) {
@@ -180,7 +180,7 @@ class beast_engine final : public engine {
     });
   }
 
-  void connect_network(std::string network, std::string id, request_options o, handler<effect> done) override {
+  void connect_network(std::string network, std::string id, call_options o, handler<effect> done) override {
     auto request = make("POST", docker::target{"/networks/"}.path(network).raw("/connect").text(), o);
     request.body = json::connect_body(id);
     http_.request(std::move(request), [id, network, done = std::move(done)](msg::result<http_response> r) {
@@ -201,14 +201,14 @@ class beast_engine final : public engine {
   static target container(const std::string& id, const char* verb) {
     return docker::target{"/containers/"}.path(id).raw(verb);
   }
-  static http_request make(const char* method, std::string target, request_options o) {
+  static http_request make(const char* method, std::string target, call_options o) {
     http_request r;
     r.method = method;
     r.target = std::move(target);
     r.deadline = o.deadline;
     return r;
   }
-  void send(const char* method, std::string target, request_options o, answer done) {
+  void send(const char* method, std::string target, call_options o, answer done) {
     http_.request(make(method, std::move(target), o), std::move(done));
   }
 
@@ -223,7 +223,7 @@ class beast_engine final : public engine {
     return parse(std::string_view{r->body});
   }
   template <class T>
-  void get(std::string target, request_options o, std::size_t body_max, std::string what,
+  void get(std::string target, call_options o, std::size_t body_max, std::string what,
            msg::result<T> (*parse)(std::string_view), handler<T> done) {
     auto request = make("GET", std::move(target), o);
     request.body_max = body_max;
@@ -231,8 +231,7 @@ class beast_engine final : public engine {
                                           msg::result<http_response> r) { done(read(r, what, parse)); });
   }
 
-  void act(const char* method, const docker::target& target, request_options o, std::string what,
-           handler<effect> done) {
+  void act(const char* method, const docker::target& target, call_options o, std::string what, handler<effect> done) {
     send(method, target.text(), o, [what = std::move(what), done = std::move(done)](msg::result<http_response> r) {
       if (!r) return done(msg::fail(r.error()));
       if (r->status == 304) return done(effect::already);
@@ -240,8 +239,8 @@ class beast_engine final : public engine {
       done(effect::done);
     });
   }
-  void act_within(const char* path, const std::string& verb, const std::string& id, msg::duration grace,
-                  request_options o, handler<effect> done) {
+  void act_within(const char* path, const std::string& verb, const std::string& id, msg::duration grace, call_options o,
+                  handler<effect> done) {
     auto seconds = std::chrono::ceil<std::chrono::seconds>(grace);
     o.deadline += seconds;
     act("POST", container(id, path).with("t", std::to_string(seconds.count())), o,
@@ -249,7 +248,7 @@ class beast_engine final : public engine {
   }
 
   void connect_rest(created_container made, std::shared_ptr<const msg::container_spec> spec, std::size_t index,
-                    request_options o, handler<created_container> done) {
+                    call_options o, handler<created_container> done) {
     if (index == spec->networks.size()) return done(std::move(made));
     auto id = made.id;
     connect_network(spec->networks[index], id, o,

@@ -33,7 +33,7 @@ inline constexpr size_t file_bytes_max = 1 << 20;  // of what read_file reads
 
 using labels = std::map<std::string, std::string>;
 
-struct request_options {
+struct call_options {
   msg::duration deadline{30'000};  // connecting and negotiating included
 };
 
@@ -199,42 +199,41 @@ class engine {
   virtual ~engine() = default;
 
   // Liveness; the value is the API version spoken. An idle event stream cannot show a hung daemon: this can.
-  virtual void ping(request_options, handler<std::string>) = 0;
-  virtual void version(request_options, handler<engine_info>) = 0;
+  virtual void ping(call_options, handler<std::string>) = 0;
+  virtual void version(call_options, handler<engine_info>) = 0;
 
   // Containers in every state that carry all labels; an empty value matches any.
-  virtual void list_containers(labels, request_options, handler<std::vector<container_summary>>) = 0;
-  virtual void inspect_container(std::string id_or_name, request_options, handler<container_details>) = 0;
+  virtual void list_containers(labels, call_options, handler<std::vector<container_summary>>) = 0;
+  virtual void inspect_container(std::string id_or_name, call_options, handler<container_details>) = 0;
   // Networks beyond the first are connected before the handler runs; when that fails the container is removed again.
   // (Engine 20.10 notices an absent network only at start: `not_found` there.)
-  virtual void create_container(msg::container_spec, request_options, handler<created_container>) = 0;
-  virtual void start_container(std::string id_or_name, request_options, handler<effect>) = 0;
+  virtual void create_container(msg::container_spec, call_options, handler<created_container>) = 0;
+  virtual void start_container(std::string id_or_name, call_options, handler<effect>) = 0;
   // `grace`: between the stop signal and SIGKILL; the deadline counts from its end.
-  virtual void stop_container(std::string id_or_name, msg::duration grace, request_options, handler<effect>) = 0;
-  virtual void unpause_container(std::string id_or_name, request_options, handler<effect>) = 0;
-  virtual void rename_container(std::string id_or_name, std::string new_name, request_options, handler<effect>) = 0;
+  virtual void stop_container(std::string id_or_name, msg::duration grace, call_options, handler<effect>) = 0;
+  virtual void unpause_container(std::string id_or_name, call_options, handler<effect>) = 0;
+  virtual void rename_container(std::string id_or_name, std::string new_name, call_options, handler<effect>) = 0;
   // An absent container is `already`; one that is being removed by somebody else is `busy`.
-  virtual void remove_container(std::string id_or_name, removal, anonymous_volumes, request_options,
-                                handler<effect>) = 0;
+  virtual void remove_container(std::string id_or_name, removal, anonymous_volumes, call_options, handler<effect>) = 0;
   // One regular file of it, file_bytes_max at most; also while it does not run. Links are not followed.
-  virtual void read_file(std::string id_or_name, std::string path, request_options, handler<std::string>) = 0;
+  virtual void read_file(std::string id_or_name, std::string path, call_options, handler<std::string>) = 0;
   // Walks the container's whole layer: seconds for a large one.
-  virtual void look_at_layer(std::string id_or_name, request_options, handler<container_layer>) = 0;
-  virtual void container_stats_once(std::string id_or_name, request_options, handler<container_stats>) = 0;
+  virtual void look_at_layer(std::string id_or_name, call_options, handler<container_layer>) = 0;
+  virtual void container_stats_once(std::string id_or_name, call_options, handler<container_stats>) = 0;
 
-  virtual void inspect_image(std::string reference, request_options, handler<image_info>) = 0;
+  virtual void inspect_image(std::string reference, call_options, handler<image_info>) = 0;
   // A reference without tag means :latest. Failures are `pull_failed`, also those in mid-stream; the value is the
   // Engine's closing status. Progress is told when the whole percentage or the status changes.
   virtual subscription pull_image(std::string reference, pull_options, progress_handler, handler<std::string>) = 0;
 
   // `already`: there is none; busy: a container uses it.
-  virtual void remove_volume(std::string name, request_options, handler<effect>) = 0;
+  virtual void remove_volume(std::string name, call_options, handler<effect>) = 0;
   // Volumes that carry all labels.
-  virtual void list_volumes(labels, request_options, handler<std::vector<volume_info>>) = 0;
-  virtual void inspect_volume(std::string name, request_options, handler<volume_info>) = 0;
-  virtual void inspect_network(std::string id_or_name, request_options, handler<network_info>) = 0;
-  virtual void create_network(std::string name, labels, request_options, handler<std::string>) = 0;  // id
-  virtual void connect_network(std::string network, std::string container, request_options, handler<effect>) = 0;
+  virtual void list_volumes(labels, call_options, handler<std::vector<volume_info>>) = 0;
+  virtual void inspect_volume(std::string name, call_options, handler<volume_info>) = 0;
+  virtual void inspect_network(std::string id_or_name, call_options, handler<network_info>) = 0;
+  virtual void create_network(std::string name, labels, call_options, handler<std::string>) = 0;  // id
+  virtual void connect_network(std::string network, std::string container, call_options, handler<effect>) = 0;
 
   // Lines come without their newline; longer ones than line_max arrive in pieces.
   virtual subscription logs(std::string id_or_name, log_options, line_handler, end_handler) = 0;

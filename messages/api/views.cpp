@@ -108,19 +108,6 @@ agent_view view_of(const agent& a) {
   return v;
 }
 
-std::string cursor_text(std::string_view epoch, uint64_t seq) {
-  std::string out(epoch);
-  return out.append(":").append(std::to_string(seq));
-}
-
-std::optional<cursor> parse_cursor(std::string_view text) {
-  auto colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0 || colon > 64) return std::nullopt;
-  cursor c{std::string(text.substr(0, colon)), 0};
-  auto digits = text.substr(colon + 1);
-  auto [end, err] = std::from_chars(digits.data(), digits.data() + digits.size(), c.seq);
-  if (err != std::errc{} || digits.empty() || end != digits.data() + digits.size()) return std::nullopt;
-  return c;
-}
+std::string cursor_text(const event& e) { return e.epoch + ":" + std::to_string(e.seq); }
 
 }  // namespace zedops::msg

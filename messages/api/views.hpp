@@ -290,11 +290,6 @@ struct manager_status {
 server_view view_of(const server& s, const agent* a);
 operation_view view_of(const operation& op);
 agent_view view_of(const agent& a);
-std::string cursor_text(std::string_view epoch, uint64_t seq);
-struct cursor {
-  std::string epoch;
-  uint64_t seq = 0;
-};
-std::optional<cursor> parse_cursor(std::string_view text);
+std::string cursor_text(const event& e);  // its place, "7:1042"
 
 }  // namespace zedops::msg

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace zedops::msg {
 namespace {
@@ -143,6 +144,15 @@ std::string format_age(duration age) {
   if (s < 3600) return two(s / 60, 'm', s % 60, 's');
   if (s < 86400) return two(s / 3600, 'h', s % 3600 / 60, 'm');
   return two(s / 86400, 'd', s % 86400 / 3600, 'h');
+}
+
+// Only the canonical form: digits without sign, space or leading zero.
+std::optional<uint64_t> parse_decimal(std::string_view s) {
+  if (s.empty() || (s.size() > 1 && s[0] == '0')) return std::nullopt;
+  uint64_t value = 0;
+  auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value);
+  if (error != std::errc{} || end != s.data() + s.size()) return std::nullopt;
+  return value;
 }
 
 }  // namespace zedops::msg

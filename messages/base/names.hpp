@@ -58,4 +58,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 std::string format_bytes(uint64_t bytes);  // "512 B", "4.2 GiB", "107 MiB"
 std::string format_age(duration age);      // the two largest units: "12s", "4m10s", "3d4h"; negative is "0s"
 
+// Digits without sign, space or leading zero; nothing for any other text.
+std::optional<uint64_t> parse_decimal(std::string_view text);
+
 }  // namespace zedops::msg

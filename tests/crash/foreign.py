@@ -1,8 +1,4 @@
-"""The manager and the Engine without zedctl and docker: a crash point is too short for the start of either."""
-import http.client
-import json
-import socket
-import urllib.parse
+"""The manager without zedctl: a crash point is too short for the start of a program."""
 import uuid
 
 import msgpack
@@ -76,45 +72,3 @@ class Listener:
 
     def close(self):
         self.socket.close()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("engine", timeout=30)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Engine:
-    def __init__(self, host):
-        self.path = host.removeprefix("unix://")
-
-    def _call(self, method, path):
-        c = _UnixConnection(self.path)
-        try:
-            c.request(method, path)
-            r = c.getresponse()
-            body = r.read()
-            if r.status >= 400 and r.status != 404:
-                raise AssertionError(f"{method} {path}: {r.status} {body!r}")
-            return json.loads(body) if body and r.status == 200 else None
-        finally:
-            c.close()
-
-    def containers_of(self, server_id):
-        """As inspect shows them."""
-        filters = urllib.parse.quote(json.dumps({"label": [f"zedops.server.id={server_id}"]}))
-        listed = self._call("GET", f"/containers/json?all=1&filters={filters}")
-        return [c for c in (self._call("GET", f"/containers/{x['Id']}/json") for x in listed) if c]
-
-    def running(self):
-        return self._call("GET", "/containers/json")
-
-    def take_away(self, container):
-        """By hand, gently: it saves first."""
-        self._call("POST", f"/containers/{container}/stop?t=5")
-        self._call("DELETE", f"/containers/{container}?v=1")

@@ -5,10 +5,11 @@ import sys
 import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 
 import world  # noqa: E402
-from foreign import Engine, Listener, Lost, Refused, ask  # noqa: E402
+from engine_api import Engine  # noqa: E402
+from foreign import Listener, Lost, Refused, ask  # noqa: E402
 from history import History, promise  # noqa: E402
 from world import wait_for  # noqa: E402
 

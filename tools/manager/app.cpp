@@ -109,15 +109,13 @@ int run_manager(config::loaded<config::manager_settings> settings) {
 
   manager::system_wall_clock clock;
   kernel_randomness random;
-  const auto epoch = std::to_string(db.epoch());
   bus_bridge bridge(db.epoch());
   manager::shared world{.records = {},
                         .store = db,
-                        .past = manager::history(db, epoch),
+                        .history = {db, db.epoch()},
                         .rules = policy_of(s),
                         .templates = {},
                         .manager_id = {},
-                        .epoch = epoch,
                         .clock = clock,
                         .random = random,
                         .agents = bridge,

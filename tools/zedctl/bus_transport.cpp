@@ -108,7 +108,7 @@ class bus_transport final : public transport {
   bus_transport(bus::client c, bus::address clients, bus::address events)
       : client_(std::move(c)), clients_(std::move(clients)), events_(std::move(events)) {}
 
-  msg::result<std::string> post(const std::string& verb, std::string body, bus::request_options options) override {
+  msg::result<std::string> post(const std::string& verb, std::string body, bus::send_options options) override {
     return client_.post(verb, std::move(body), std::move(options));
   }
   msg::result<std::optional<bus::reply>> receive(std::chrono::milliseconds wait) override {

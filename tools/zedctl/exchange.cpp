@@ -68,7 +68,7 @@ void exchanger::fail_open(const msg::error& why) {
 }
 
 bool exchanger::send(exchange& x, state& s) {
-  bus::request_options options;
+  bus::send_options options;
   options.idempotency_key = x.key;
   options.options = x.options;
   if (until_) options.deadline = std::max(*until_ - world_.ticks(), 1ms);

@@ -44,7 +44,7 @@ class transport {
  public:
   virtual ~transport() = default;
   // Sends and returns the id of the request. agent_unreachable: the manager is not there (now).
-  virtual msg::result<std::string> post(const std::string& verb, std::string body, bus::request_options options) = 0;
+  virtual msg::result<std::string> post(const std::string& verb, std::string body, bus::send_options options) = 0;
   // The next reply to any request; nothing when none came in time or a signal arrived. agent_unreachable: the
   // connection broke, and no reply will come for the open requests.
   virtual msg::result<std::optional<bus::reply>> receive(std::chrono::milliseconds wait) = 0;

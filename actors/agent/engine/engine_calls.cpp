@@ -74,7 +74,7 @@ duration engine_calls::left() const {
   return std::max(duration{0}, std::chrono::duration_cast<duration>(until_ - clock_.steady()));
 }
 
-docker::request_options engine_calls::options(duration extra) const {
+docker::call_options engine_calls::options(duration extra) const {
   return {std::clamp(left(), call_time_min, call_time_max) + extra};
 }
 
@@ -128,7 +128,7 @@ result<docker::effect> engine_calls::start(const std::string& id) {
                        }));
 }
 result<docker::effect> engine_calls::stop(const std::string& id, duration grace) {
-  docker::request_options o{stop_time_extra};  // the adapter counts it from the end of the grace
+  docker::call_options o{stop_time_extra};  // the adapter counts it from the end of the grace
   auto c = open("stop " + shown(id) + " within " + format_duration(grace));
   return closed_effect(std::move(c), status_already, wait_for<docker::effect>(grace + o.deadline, [&](auto h) {
                          engine_.stop_container(id, grace, o, std::move(h));

@@ -59,7 +59,7 @@ class engine_calls {
     msg::engine_call what;
     std::chrono::steady_clock::time_point begun;
   };
-  docker::request_options options(msg::duration extra = {}) const;
+  docker::call_options options(msg::duration extra = {}) const;
   msg::result<std::string> pulled(const std::string& reference, docker::progress_handler progress);
   open_call open(std::string call) const;
   // The Engine's status for what went well is known from its API; that of a failure is in the error.

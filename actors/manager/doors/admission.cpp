@@ -22,7 +22,7 @@ core::access_subject agent_named(const shared& w, const std::string& name) {
 }
 core::access_subject operation_named(const shared& w, const std::string& id) {
   if (auto s = w.records.operation_owner({id}).as<server>()) return about(*s);
-  auto op = w.past.operation({id});
+  auto op = w.history.operation({id});
   auto s = op && *op ? w.records.server({(*op)->target.value}) : nullptr;
   return s ? about(*s) : core::access_subject{};
 }

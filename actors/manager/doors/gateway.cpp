@@ -13,7 +13,7 @@
 #include "actors/manager/doors/new_server.hpp"
 #include "actors/manager/doors/questions.hpp"
 #include "actors/manager/doors/refusal_log.hpp"
-#include "actors/manager/records/past.hpp"
+#include "actors/manager/records/as_of.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "messages/base/names.hpp"
 
@@ -342,7 +342,7 @@ struct gateway_state {
     const operation_id id{q->id};
     const auto owner = world->records.operation_owner(id);
     if (!owner) {
-      auto op = world->past.operation(id);
+      auto op = world->history.operation(id);
       const bool known = op && *op;
       return answer_error(
           *world, call.who,

@@ -8,7 +8,7 @@
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/dispatch.hpp"
 #include "actors/manager/doors/gateway.hpp"
-#include "actors/manager/records/past.hpp"
+#include "actors/manager/records/as_of.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "messages/records/condition.hpp"
 
@@ -95,7 +95,7 @@ agent_view shown(const shared& w, const agent& a) {
 result<event_page> server_past(const shared& w, const server_history& q) {
   auto s = w.records.resolve(q.server);
   if (!s) return fail(s.error());
-  return without_secrets(w, w.past.of_entity((*s)->log_head, q.before, q.limit));
+  return without_secrets(w, w.history.of_entity((*s)->log_head, q.before, q.limit));
 }
 
 result<operation_view> one_operation(const shared& w, const get_operation& q) {
@@ -162,8 +162,8 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
   const size_t open = std::min(rows.size(), limit + 1);
   rows.resize(open);
   if (open <= limit) {
-    auto ended = w.past.operations(limit + 1 - open, target, q.status,
-                                   after && !after->open ? std::optional(after->at) : std::nullopt);
+    auto ended = w.history.operations(limit + 1 - open, target, q.status,
+                                      after && !after->open ? std::optional(after->at) : std::nullopt);
     if (!ended) return fail(ended.error());
     rows.insert(rows.end(), std::make_move_iterator(ended->begin()), std::make_move_iterator(ended->end()));
   }
@@ -185,22 +185,22 @@ result<event_page> replay(const shared& w, const replay_events& q) {
   if (!q.since.empty()) {
     auto c = parse_cursor(q.since);
     if (!c) return fail(ec::bad_request, "'" + q.since.substr(0, 60) + "' is no cursor", "a cursor is epoch:seq");
-    if (c->epoch == w.epoch) since = std::min(c->seq, w.last_seq.load());
+    if (c->epoch == w.history.epoch()) since = std::min(c->seq, w.last_seq.load());
     // Another epoch: the history began anew. All of it is new to this reader, and that is a gap.
-    auto page = without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
-    if (page && c->epoch != w.epoch && page->gap_from == 0) page->gap_from = page->gap_to = c->seq + 1;
+    auto page = without_secrets(w, w.history.replay(since, w.last_seq.load(), q));
+    if (page && c->epoch != w.history.epoch() && page->gap_from == 0) page->gap_from = page->gap_to = c->seq + 1;
     return page;
   }
-  return without_secrets(w, w.past.replay(since, w.last_seq.load(), q));
+  return without_secrets(w, w.history.replay(since, w.last_seq.load(), q));
 }
 
 result<manager_status> status(const shared& w, const get_status&) {
   manager_status s;
   s.version = ZEDOPS_VERSION;
   s.manager_id = w.manager_id;
-  s.epoch = w.epoch;
+  s.epoch = std::to_string(w.history.epoch());
   s.last_seq = w.last_seq.load();
-  s.oldest_seq = w.past.oldest_seq();
+  s.oldest_seq = w.history.oldest_seq();
   s.term = w.term;
   for (const auto& a : w.records.agents()) {
     ++s.agents;

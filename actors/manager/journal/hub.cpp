@@ -48,7 +48,7 @@ struct hub_state {
     std::vector<rt::public_event> out;
     for (const auto& e : news.entries)
       for (size_t i = 0; i < e->facts.size(); ++i) {
-        auto ev = event_of(world.epoch, *e, i);
+        auto ev = event_of(world.history.epoch(), *e, i);
         mask_secrets(world, ev);
         out.push_back({ev.subject, ev.seq, pack_map(ev), type_of(ev.data)});
       }
@@ -181,7 +181,7 @@ struct hub_state {
     if (!hold(f.who)) return;
     // Whatever has a higher number comes here after this message.
     event_page head;
-    head.cursor = cursor_text(world->epoch, published);
+    head.cursor = to_text({world->history.epoch(), published});
     f.who.via->reply(f.who, rt::answer::accepted, pack_map(head));
     followers.push_back(std::move(f));
   }
@@ -197,7 +197,7 @@ struct hub_state {
   }
 
   void answer(const operation_id& id, const watcher& w) {
-    auto op = world->past.operation(id);
+    auto op = world->history.operation(id);
     if (!op || !*op) {
       const error e = op ? error{ec::not_found, "there is no operation " + id.value, "zedctl op ls", {}} : op.error();
       w.who.via->reply(w.who, rt::answer::error, pack_map(e));

@@ -12,9 +12,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 ENGINE_DIR = BUILD / "engine-bench"
 os.environ["ZEDOPS_BIN"] = str(BUILD / "bin")
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 
-from engine_api import SLEEPER, Engine, Watch, labelled, percentile, row  # noqa: E402
+from engine_api import Engine, Watch, labelled  # noqa: E402
+from rows import SLEEPER, percentile, row  # noqa: E402
 
 EVENTS = int(os.environ.get("ZEDOPS_BENCH_EVENTS", "400"))
 WARM_UP = 20

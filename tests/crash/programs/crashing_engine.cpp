@@ -20,48 +20,47 @@ class whole_engine final : public engine {
  public:
   whole_engine(std::unique_ptr<engine> real, crash_plan& plan) : real_(std::move(real)), plan_(plan) {}
 
-  void ping(request_options o, handler<std::string> h) override { real_->ping(o, std::move(h)); }
-  void version(request_options o, handler<engine_info> h) override { real_->version(o, std::move(h)); }
-  void list_containers(labels l, request_options o, handler<std::vector<container_summary>> h) override {
+  void ping(call_options o, handler<std::string> h) override { real_->ping(o, std::move(h)); }
+  void version(call_options o, handler<engine_info> h) override { real_->version(o, std::move(h)); }
+  void list_containers(labels l, call_options o, handler<std::vector<container_summary>> h) override {
     h = around("list_containers", std::move(h));
     real_->list_containers(std::move(l), o, std::move(h));
   }
-  void inspect_container(std::string id, request_options o, handler<container_details> h) override {
+  void inspect_container(std::string id, call_options o, handler<container_details> h) override {
     h = around("inspect_container", std::move(h));
     real_->inspect_container(std::move(id), o, std::move(h));
   }
-  void create_container(msg::container_spec s, request_options o, handler<created_container> h) override {
+  void create_container(msg::container_spec s, call_options o, handler<created_container> h) override {
     h = around("create_container", std::move(h));
     real_->create_container(std::move(s), o, std::move(h));
   }
-  void start_container(std::string id, request_options o, handler<effect> h) override {
+  void start_container(std::string id, call_options o, handler<effect> h) override {
     h = around("start_container", std::move(h));
     real_->start_container(std::move(id), o, std::move(h));
   }
-  void stop_container(std::string id, duration grace, request_options o, handler<effect> h) override {
+  void stop_container(std::string id, duration grace, call_options o, handler<effect> h) override {
     h = around("stop_container", std::move(h));
     real_->stop_container(std::move(id), grace, o, std::move(h));
   }
-  void unpause_container(std::string id, request_options o, handler<effect> h) override {
+  void unpause_container(std::string id, call_options o, handler<effect> h) override {
     h = around("unpause_container", std::move(h));
     real_->unpause_container(std::move(id), o, std::move(h));
   }
-  void rename_container(std::string id, std::string name, request_options o, handler<effect> h) override {
+  void rename_container(std::string id, std::string name, call_options o, handler<effect> h) override {
     h = around("rename_container", std::move(h));
     real_->rename_container(std::move(id), std::move(name), o, std::move(h));
   }
-  void remove_container(std::string id, removal how, anonymous_volumes v, request_options o,
-                        handler<effect> h) override {
+  void remove_container(std::string id, removal how, anonymous_volumes v, call_options o, handler<effect> h) override {
     h = around("remove_container", std::move(h));
     real_->remove_container(std::move(id), how, v, o, std::move(h));
   }
-  void look_at_layer(std::string id, request_options o, handler<container_layer> h) override {
+  void look_at_layer(std::string id, call_options o, handler<container_layer> h) override {
     real_->look_at_layer(std::move(id), o, std::move(h));
   }
-  void container_stats_once(std::string id, request_options o, handler<container_stats> h) override {
+  void container_stats_once(std::string id, call_options o, handler<container_stats> h) override {
     real_->container_stats_once(std::move(id), o, std::move(h));
   }
-  void inspect_image(std::string reference, request_options o, handler<image_info> h) override {
+  void inspect_image(std::string reference, call_options o, handler<image_info> h) override {
     h = around("inspect_image", std::move(h));
     real_->inspect_image(std::move(reference), o, std::move(h));
   }
@@ -69,28 +68,28 @@ class whole_engine final : public engine {
     h = around("pull_image", std::move(h));
     return real_->pull_image(std::move(reference), o, std::move(p), std::move(h));
   }
-  void read_file(std::string id, std::string path, request_options o, handler<std::string> h) override {
+  void read_file(std::string id, std::string path, call_options o, handler<std::string> h) override {
     real_->read_file(std::move(id), std::move(path), o, std::move(h));
   }
-  void remove_volume(std::string name, request_options o, handler<effect> h) override {
+  void remove_volume(std::string name, call_options o, handler<effect> h) override {
     h = around("remove_volume", std::move(h));
     real_->remove_volume(std::move(name), o, std::move(h));
   }
-  void list_volumes(labels l, request_options o, handler<std::vector<volume_info>> h) override {
+  void list_volumes(labels l, call_options o, handler<std::vector<volume_info>> h) override {
     real_->list_volumes(std::move(l), o, std::move(h));
   }
-  void inspect_volume(std::string name, request_options o, handler<volume_info> h) override {
+  void inspect_volume(std::string name, call_options o, handler<volume_info> h) override {
     real_->inspect_volume(std::move(name), o, std::move(h));
   }
-  void inspect_network(std::string id, request_options o, handler<network_info> h) override {
+  void inspect_network(std::string id, call_options o, handler<network_info> h) override {
     h = around("inspect_network", std::move(h));
     real_->inspect_network(std::move(id), o, std::move(h));
   }
-  void create_network(std::string name, labels l, request_options o, handler<std::string> h) override {
+  void create_network(std::string name, labels l, call_options o, handler<std::string> h) override {
     h = around("create_network", std::move(h));
     real_->create_network(std::move(name), std::move(l), o, std::move(h));
   }
-  void connect_network(std::string network, std::string container, request_options o, handler<effect> h) override {
+  void connect_network(std::string network, std::string container, call_options o, handler<effect> h) override {
     h = around("connect_network", std::move(h));
     real_->connect_network(std::move(network), std::move(container), o, std::move(h));
   }

@@ -1,18 +1,15 @@
 """zedctl on a terminal, in a pipe, in a shell: what only whole processes show."""
 import json
 import os
-import pathlib
 import pty
 import re
 import select
 import signal
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from world import BIN, WorldCase, wait_for  # noqa: E402
+from world import BIN, WorldCase, wait_for
 
 
 class Terminal:

@@ -7,7 +7,7 @@ using namespace bus_test;
 TEST_CASE("server bus: a request comes in whole and its replies go back", "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
-  request_options options{"key-1", 1234ms, "opts"};
+  send_options options{"key-1", 1234ms, "opts"};
   auto got = c.request("echo", std::string("\0body", 5), options);
   REQUIRE(got);
   CHECK(got->kind == reply_kind::result);

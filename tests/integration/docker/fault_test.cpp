@@ -22,10 +22,10 @@ struct faulty {
       : fake{"/tmp/zedops-fake-" + unique_name("f") + ".sock", fake::parse_rules(rules), version},
         client{std::move(*make_engine(fake.host()))} {}
 
-  msg::result<std::string> ping(request_options o = {}) {
+  msg::result<std::string> ping(call_options o = {}) {
     return wait_for<std::string>([&](auto h) { client->ping(o, h); });
   }
-  msg::result<std::vector<container_summary>> list(request_options o = {}) {
+  msg::result<std::vector<container_summary>> list(call_options o = {}) {
     return wait_for<std::vector<container_summary>>([&](auto h) { client->list_containers({}, o, h); });
   }
   msg::result<std::string> pull(pull_options o = {}) {

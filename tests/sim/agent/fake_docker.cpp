@@ -121,14 +121,14 @@ void fake_docker::end_stream() {
   if (auto end = std::exchange(stream_end_, nullptr)) end(away());
 }
 
-void fake_docker::ping(request_options, handler<std::string> h) {
+void fake_docker::ping(call_options, handler<std::string> h) {
   if (!refuse(h)) h(std::string("1.41"));
 }
-void fake_docker::version(request_options, handler<engine_info> h) {
+void fake_docker::version(call_options, handler<engine_info> h) {
   if (!refuse(h)) h(engine_info{"20.10.24", "1.41", "1.12", "1.41", engine_id, data_root, "Debian", "host", "amd64"});
 }
 
-void fake_docker::list_containers(docker::labels want, request_options, handler<std::vector<container_summary>> h) {
+void fake_docker::list_containers(docker::labels want, call_options, handler<std::vector<container_summary>> h) {
   lock guard(mutex_);
   if (refuse(h, list_fails)) return;
   std::vector<container_summary> out;
@@ -146,14 +146,14 @@ void fake_docker::list_containers(docker::labels want, request_options, handler<
   h(std::move(out));
 }
 
-void fake_docker::inspect_container(std::string id, request_options, handler<container_details> h) {
+void fake_docker::inspect_container(std::string id, call_options, handler<container_details> h) {
   lock guard(mutex_);
   if (refuse(h, inspect_fails)) return;
   if (auto c = find(id)) h(*c);
   else h(absent("container: " + id));
 }
 
-void fake_docker::create_container(msg::container_spec spec, request_options, handler<created_container> h) {
+void fake_docker::create_container(msg::container_spec spec, call_options, handler<created_container> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
   if (find(spec.name))
@@ -175,7 +175,7 @@ void fake_docker::create_container(msg::container_spec spec, request_options, ha
   h(created_container{id, {}});
 }
 
-void fake_docker::start_container(std::string id, request_options, handler<effect> h) {
+void fake_docker::start_container(std::string id, call_options, handler<effect> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
   if (holds_starts) {
@@ -194,7 +194,7 @@ void fake_docker::start_container(std::string id, request_options, handler<effec
   h(effect::done);
 }
 
-void fake_docker::stop_container(std::string id, msg::duration, request_options, handler<effect> h) {
+void fake_docker::stop_container(std::string id, msg::duration, call_options, handler<effect> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
   auto c = find(id);
@@ -205,14 +205,14 @@ void fake_docker::stop_container(std::string id, msg::duration, request_options,
   set_state(id, container_state::exited, "die");
   h(effect::done);
 }
-void fake_docker::unpause_container(std::string id, request_options, handler<effect> h) {
+void fake_docker::unpause_container(std::string id, call_options, handler<effect> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
   set_state(id, container_state::running, "unpause");
   h(effect::done);
 }
 
-void fake_docker::rename_container(std::string id, std::string name, request_options, handler<effect> h) {
+void fake_docker::rename_container(std::string id, std::string name, call_options, handler<effect> h) {
   lock guard(mutex_);
   bool fails = false;
   if (!rename_fails.empty()) {
@@ -228,7 +228,7 @@ void fake_docker::rename_container(std::string id, std::string name, request_opt
   h(effect::done);
 }
 
-void fake_docker::remove_container(std::string id, removal how, anonymous_volumes, request_options, handler<effect> h) {
+void fake_docker::remove_container(std::string id, removal how, anonymous_volumes, call_options, handler<effect> h) {
   lock guard(mutex_);
   if (refuse(h, remove_fails)) return;
   auto c = find(id);
@@ -241,13 +241,13 @@ void fake_docker::remove_container(std::string id, removal how, anonymous_volume
   h(effect::done);
 }
 
-void fake_docker::container_stats_once(std::string, request_options, handler<container_stats> h) { h(away()); }
+void fake_docker::container_stats_once(std::string, call_options, handler<container_stats> h) { h(away()); }
 
-void fake_docker::look_at_layer(std::string, request_options, handler<container_layer> h) {
+void fake_docker::look_at_layer(std::string, call_options, handler<container_layer> h) {
   h(container_layer{3'000'000, {"/opt/game/a", "/opt/game/b", "/tmp/x"}});
 }
 
-void fake_docker::inspect_image(std::string ref, request_options, handler<image_info> h) {
+void fake_docker::inspect_image(std::string ref, call_options, handler<image_info> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
   if (images.contains(ref)) {
@@ -272,27 +272,27 @@ subscription fake_docker::pull_image(std::string ref, pull_options, progress_han
   return {};
 }
 
-void fake_docker::read_file(std::string, std::string path, request_options, handler<std::string> h) {
+void fake_docker::read_file(std::string, std::string path, call_options, handler<std::string> h) {
   if (refuse(h)) return;
   if (auto f = files.find(path); f != files.end()) h(f->second);
   else h(absent("file: " + path));
 }
-void fake_docker::remove_volume(std::string name, request_options, handler<effect> h) {
+void fake_docker::remove_volume(std::string name, call_options, handler<effect> h) {
   if (refuse(h)) return;
   calls.push_back("remove volume " + name);
   h(effect::done);
 }
-void fake_docker::list_volumes(docker::labels, request_options, handler<std::vector<volume_info>> h) {
+void fake_docker::list_volumes(docker::labels, call_options, handler<std::vector<volume_info>> h) {
   if (!refuse(h)) h(std::vector<volume_info>{});
 }
-void fake_docker::inspect_volume(std::string name, request_options, handler<volume_info> h) {
+void fake_docker::inspect_volume(std::string name, call_options, handler<volume_info> h) {
   if (!refuse(h)) h(volume_info{name, "local", volume_options[name], {}});
 }
-void fake_docker::inspect_network(std::string name, request_options, handler<network_info> h) {
+void fake_docker::inspect_network(std::string name, call_options, handler<network_info> h) {
   if (!refuse(h)) h(network_info{"n", name, {}});
 }
-void fake_docker::create_network(std::string, docker::labels, request_options, handler<std::string> h) { h(away()); }
-void fake_docker::connect_network(std::string, std::string, request_options, handler<effect> h) { h(away()); }
+void fake_docker::create_network(std::string, docker::labels, call_options, handler<std::string> h) { h(away()); }
+void fake_docker::connect_network(std::string, std::string, call_options, handler<effect> h) { h(away()); }
 
 subscription fake_docker::logs(std::string, log_options o, line_handler line, end_handler end) {
   line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z hello" : "hello");

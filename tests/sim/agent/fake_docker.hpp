@@ -50,32 +50,30 @@ class fake_docker final : public docker::engine {
   void let_starts_go();
   void end_stream();  // the connection breaks
 
-  void ping(docker::request_options, docker::handler<std::string>) override;
-  void version(docker::request_options, docker::handler<docker::engine_info>) override;
-  void list_containers(docker::labels, docker::request_options,
+  void ping(docker::call_options, docker::handler<std::string>) override;
+  void version(docker::call_options, docker::handler<docker::engine_info>) override;
+  void list_containers(docker::labels, docker::call_options,
                        docker::handler<std::vector<docker::container_summary>>) override;
-  void inspect_container(std::string, docker::request_options, docker::handler<docker::container_details>) override;
-  void create_container(msg::container_spec, docker::request_options,
-                        docker::handler<docker::created_container>) override;
-  void start_container(std::string, docker::request_options, docker::handler<docker::effect>) override;
-  void stop_container(std::string, msg::duration, docker::request_options, docker::handler<docker::effect>) override;
-  void unpause_container(std::string, docker::request_options, docker::handler<docker::effect>) override;
-  void rename_container(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
-  void remove_container(std::string, docker::removal, docker::anonymous_volumes, docker::request_options,
+  void inspect_container(std::string, docker::call_options, docker::handler<docker::container_details>) override;
+  void create_container(msg::container_spec, docker::call_options, docker::handler<docker::created_container>) override;
+  void start_container(std::string, docker::call_options, docker::handler<docker::effect>) override;
+  void stop_container(std::string, msg::duration, docker::call_options, docker::handler<docker::effect>) override;
+  void unpause_container(std::string, docker::call_options, docker::handler<docker::effect>) override;
+  void rename_container(std::string, std::string, docker::call_options, docker::handler<docker::effect>) override;
+  void remove_container(std::string, docker::removal, docker::anonymous_volumes, docker::call_options,
                         docker::handler<docker::effect>) override;
-  void container_stats_once(std::string, docker::request_options, docker::handler<docker::container_stats>) override;
-  void look_at_layer(std::string, docker::request_options, docker::handler<docker::container_layer>) override;
-  void inspect_image(std::string, docker::request_options, docker::handler<docker::image_info>) override;
+  void container_stats_once(std::string, docker::call_options, docker::handler<docker::container_stats>) override;
+  void look_at_layer(std::string, docker::call_options, docker::handler<docker::container_layer>) override;
+  void inspect_image(std::string, docker::call_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
-  void read_file(std::string, std::string, docker::request_options, docker::handler<std::string>) override;
-  void remove_volume(std::string, docker::request_options, docker::handler<docker::effect>) override;
-  void list_volumes(docker::labels, docker::request_options,
-                    docker::handler<std::vector<docker::volume_info>>) override;
-  void inspect_volume(std::string, docker::request_options, docker::handler<docker::volume_info>) override;
-  void inspect_network(std::string, docker::request_options, docker::handler<docker::network_info>) override;
-  void create_network(std::string, docker::labels, docker::request_options, docker::handler<std::string>) override;
-  void connect_network(std::string, std::string, docker::request_options, docker::handler<docker::effect>) override;
+  void read_file(std::string, std::string, docker::call_options, docker::handler<std::string>) override;
+  void remove_volume(std::string, docker::call_options, docker::handler<docker::effect>) override;
+  void list_volumes(docker::labels, docker::call_options, docker::handler<std::vector<docker::volume_info>>) override;
+  void inspect_volume(std::string, docker::call_options, docker::handler<docker::volume_info>) override;
+  void inspect_network(std::string, docker::call_options, docker::handler<docker::network_info>) override;
+  void create_network(std::string, docker::labels, docker::call_options, docker::handler<std::string>) override;
+  void connect_network(std::string, std::string, docker::call_options, docker::handler<docker::effect>) override;
   docker::subscription logs(std::string, docker::log_options, docker::line_handler, docker::end_handler) override;
   docker::subscription events(docker::event_options, docker::event_handler, docker::end_handler) override;
 

@@ -111,7 +111,7 @@ TEST_CASE_METHOD(two_doors, "doors: a follower has every event after the head th
   CHECK(door.got["all"].front().first == rt::answer::accepted);
   const auto head = unpack_map<event_page>(door.got["all"].front().second);
   REQUIRE(head.has_value());
-  CHECK(head->cursor == cursor_text(manager->world().epoch, audit.last_seq()));
+  CHECK(head->cursor == to_text(cursor{manager->world().history.epoch(), audit.last_seq()}));
   REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
   settle();
   auto replayed = ask<event_page>("event.replay", replay_events{head->cursor, "server.", {}, 1000});

@@ -108,11 +108,10 @@ TEST_CASE_METHOD(stage, "a comparison looks at every server, however many pages 
   auto& w = manager->world();
   manager::shared big{.records = {},
                       .store = w.store,
-                      .past = manager::history(w.store, w.epoch),
+                      .history = w.history,
                       .rules = w.rules(),
                       .templates = w.templates,
                       .manager_id = w.manager_id,
-                      .epoch = w.epoch,
                       .clock = w.clock,
                       .random = w.random,
                       .agents = w.agents,

@@ -5,7 +5,7 @@
 #include <caf/all.hpp>
 
 #include "actors/manager/entities/entity_shell.hpp"
-#include "actors/manager/records/past.hpp"
+#include "actors/manager/records/as_of.hpp"
 #include "tests/sim/support/world_fixture.hpp"
 #include "tests/support/catch.hpp"
 

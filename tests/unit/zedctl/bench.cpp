@@ -27,7 +27,7 @@ class scripted_manager final : public transport {
  public:
   explicit scripted_manager(bench& b) : b_(b) {}
 
-  msg::result<std::string> post(const std::string& verb, std::string body, bus::request_options options) override {
+  msg::result<std::string> post(const std::string& verb, std::string body, bus::send_options options) override {
     if (b_.with.posts_that_fail > 0) {
       --b_.with.posts_that_fail;
       return msg::fail(msg::ec::agent_unreachable, "no manager answers", "start it");

@@ -1,7 +1,7 @@
 // doctor, status, metrics.
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
-#include "tools/zedctl/verbs/doctor.hpp"
+#include "tools/zedctl/reports/doctor.hpp"
 
 using namespace zedops;
 using namespace zedops::ctl;

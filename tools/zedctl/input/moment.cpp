@@ -13,11 +13,11 @@ msg::result<msg::time_point> moment_of(session& s, const std::string& text) {
         msg::ec::bad_request, fmt::format("'{}' is no moment", text),
         "give a time (2026-05-01T12:00:00Z), so long ago (10m, 2h30m), or the cursor of an event (7:1042)");
   msg::replay_events ask;
-  ask.since = msg::cursor_text(wanted->epoch, wanted->seq - 1);
+  ask.since = msg::to_text({wanted->epoch, wanted->seq - 1});
   ask.limit = 1;
   auto page = s.ask<msg::event_page>("event.replay", ask);
   if (!page) return msg::fail(page.error());
-  if (page->events.empty() || page->events.front().epoch != wanted->epoch || page->events.front().seq != wanted->seq)
+  if (page->events.empty() || msg::parse_cursor(msg::cursor_text(page->events.front())) != wanted)
     return msg::fail(msg::ec::not_found, fmt::format("event {} is not in the history that is kept", text),
                      "zedctl event replay shows the cursors that are");
   return page->events.front().time;

@@ -6,7 +6,7 @@
 #include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/confirm.hpp"
-#include "tools/zedctl/verbs/describe.hpp"
+#include "tools/zedctl/reports/describe.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"
 
 namespace zedops::ctl {

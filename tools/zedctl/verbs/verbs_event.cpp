@@ -7,7 +7,7 @@
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/output/facts_text.hpp"
 #include "tools/zedctl/output/json_text.hpp"
-#include "tools/zedctl/verbs/describe.hpp"
+#include "tools/zedctl/reports/describe.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"
 
 namespace zedops::ctl {
@@ -49,12 +49,11 @@ msg::result<filter> filter_of(session& s, const arguments& a) {
 std::string line_of(const session& s, const msg::event& e) {
   if (s.flags().output == form::json) return msg::to_json(e) + '\n';
   if (s.flags().output == form::yaml) return "---\n" + s.structured(msg::to_json(e));
-  if (s.flags().quiet || s.flags().output == form::name) return msg::cursor_text(e.epoch, e.seq) + '\n';
+  if (s.flags().quiet || s.flags().output == form::name) return msg::cursor_text(e) + '\n';
   auto l = s.looks();
   auto when = msg::to_rfc3339(e.time);
-  return fmt::format("{}  {:<10}  {}  {}  {}  {}\n", painted(when, style::faint, l.colour),
-                     msg::cursor_text(e.epoch, e.seq), subject_text(e),
-                     painted(type_of(e.data), style::strong, l.colour), sentence(e.data),
+  return fmt::format("{}  {:<10}  {}  {}  {}  {}\n", painted(when, style::faint, l.colour), msg::cursor_text(e),
+                     subject_text(e), painted(type_of(e.data), style::strong, l.colour), sentence(e.data),
                      painted(fmt::format("({}{}{})", because(e.why), e.why.actor.empty() ? "" : ", by ", e.why.actor),
                              style::faint, l.colour));
 }

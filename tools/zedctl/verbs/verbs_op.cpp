@@ -8,7 +8,7 @@
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/output/json_text.hpp"
 #include "tools/zedctl/output/progress.hpp"
-#include "tools/zedctl/verbs/describe.hpp"
+#include "tools/zedctl/reports/describe.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"
 
 namespace zedops::ctl {

@@ -6,7 +6,7 @@
 #include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/moment.hpp"
-#include "tools/zedctl/verbs/describe.hpp"
+#include "tools/zedctl/reports/describe.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"
 
 namespace zedops::ctl {
@@ -96,7 +96,7 @@ msg::result<msg::event_page> history_until(session& s, const std::string& name, 
     if (out.end || ask.before == before) break;
   } while (out.events.size() < limit);
   if (out.events.size() > limit) out.events.resize(limit);
-  out.cursor = out.events.empty() ? out.cursor : msg::cursor_text(out.events.front().epoch, out.events.front().seq);
+  out.cursor = out.events.empty() ? out.cursor : msg::cursor_text(out.events.front());
   return out;
 }
 

@@ -56,7 +56,7 @@ void sim_engine::call(touch how, duration deadline, duration takes, act<T> what,
   else answer_later<T>(time_.luck().between(duration{1}, duration{20}), time_.now() + deadline, std::move(what), h);
 }
 template <class T>
-void sim_engine::call(touch how, const request_options& o, act<T> what, handler<T> h) {
+void sim_engine::call(touch how, const call_options& o, act<T> what, handler<T> h) {
   call<T>(how, o.deadline, duration{0}, std::move(what), std::move(h));
 }
 
@@ -65,17 +65,17 @@ container* sim_engine::find(const std::string& key) {
   return host_.by_name(key);
 }
 
-void sim_engine::ping(request_options o, handler<std::string> h) {
+void sim_engine::ping(call_options o, handler<std::string> h) {
   call<std::string>(
       touch::looks, o, [] { return std::string("1.41"); }, std::move(h));
 }
-void sim_engine::version(request_options o, handler<engine_info> h) {
+void sim_engine::version(call_options o, handler<engine_info> h) {
   call<engine_info>(
       touch::looks, o, [] { return engine_info{"25", "1.44", "1.24", "1.41", "E1", "/sim", "sim", "host", "amd64"}; },
       std::move(h));
 }
 
-void sim_engine::list_containers(docker::labels want, request_options o, handler<std::vector<container_summary>> h) {
+void sim_engine::list_containers(docker::labels want, call_options o, handler<std::vector<container_summary>> h) {
   using rows = std::vector<container_summary>;
   call<rows>(
       touch::looks, o,
@@ -97,7 +97,7 @@ void sim_engine::list_containers(docker::labels want, request_options o, handler
       std::move(h));
 }
 
-void sim_engine::inspect_container(std::string key, request_options o, handler<container_details> h) {
+void sim_engine::inspect_container(std::string key, call_options o, handler<container_details> h) {
   call<container_details>(
       touch::looks, o,
       [this, key = std::move(key)]() -> result<container_details> {
@@ -116,7 +116,7 @@ void sim_engine::inspect_container(std::string key, request_options o, handler<c
       std::move(h));
 }
 
-void sim_engine::create_container(msg::container_spec spec, request_options o, handler<created_container> h) {
+void sim_engine::create_container(msg::container_spec spec, call_options o, handler<created_container> h) {
   call<created_container>(
       touch::changes, o,
       [this, spec = std::move(spec)]() -> result<created_container> {
@@ -128,7 +128,7 @@ void sim_engine::create_container(msg::container_spec spec, request_options o, h
       std::move(h));
 }
 
-void sim_engine::start_container(std::string key, request_options o, handler<effect> h) {
+void sim_engine::start_container(std::string key, call_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o,
       [this, key = std::move(key)]() -> result<effect> {
@@ -142,7 +142,7 @@ void sim_engine::start_container(std::string key, request_options o, handler<eff
       std::move(h));
 }
 
-void sim_engine::stop_container(std::string key, duration grace, request_options o, handler<effect> h) {
+void sim_engine::stop_container(std::string key, duration grace, call_options o, handler<effect> h) {
   const auto takes = std::min(grace, time_.luck().between(duration{10}, duration{800}));
   call<effect>(
       touch::changes, grace + o.deadline, takes,
@@ -156,7 +156,7 @@ void sim_engine::stop_container(std::string key, duration grace, request_options
       std::move(h));
 }
 
-void sim_engine::unpause_container(std::string key, request_options o, handler<effect> h) {
+void sim_engine::unpause_container(std::string key, call_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o,
       [this, key = std::move(key)]() -> result<effect> {
@@ -168,7 +168,7 @@ void sim_engine::unpause_container(std::string key, request_options o, handler<e
       std::move(h));
 }
 
-void sim_engine::rename_container(std::string key, std::string to, request_options o, handler<effect> h) {
+void sim_engine::rename_container(std::string key, std::string to, call_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o,
       [this, key = std::move(key), to = std::move(to)]() -> result<effect> {
@@ -182,8 +182,7 @@ void sim_engine::rename_container(std::string key, std::string to, request_optio
       std::move(h));
 }
 
-void sim_engine::remove_container(std::string key, removal how, anonymous_volumes, request_options o,
-                                  handler<effect> h) {
+void sim_engine::remove_container(std::string key, removal how, anonymous_volumes, call_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o,
       [this, key = std::move(key), how]() -> result<effect> {
@@ -196,15 +195,15 @@ void sim_engine::remove_container(std::string key, removal how, anonymous_volume
       std::move(h));
 }
 
-void sim_engine::container_stats_once(std::string, request_options o, handler<container_stats> h) {
+void sim_engine::container_stats_once(std::string, call_options o, handler<container_stats> h) {
   call<container_stats>(
       touch::looks, o, []() -> result<container_stats> { return away(); }, std::move(h));
 }
-void sim_engine::look_at_layer(std::string, request_options o, handler<container_layer> h) {
+void sim_engine::look_at_layer(std::string, call_options o, handler<container_layer> h) {
   call<container_layer>(
       touch::looks, o, []() -> result<container_layer> { return container_layer{}; }, std::move(h));
 }
-void sim_engine::inspect_image(std::string ref, request_options o, handler<image_info> h) {
+void sim_engine::inspect_image(std::string ref, call_options o, handler<image_info> h) {
   call<image_info>(
       touch::looks, o,
       [this, ref = std::move(ref)]() -> result<image_info> {
@@ -229,19 +228,19 @@ subscription sim_engine::pull_image(std::string ref, pull_options o, progress_ha
   return {};
 }
 
-void sim_engine::read_file(std::string, std::string, docker::request_options o, handler<std::string> h) {
+void sim_engine::read_file(std::string, std::string, docker::call_options o, handler<std::string> h) {
   call<std::string>(
       touch::looks, o, [] { return std::string{}; }, std::move(h));
 }
-void sim_engine::remove_volume(std::string, request_options o, handler<effect> h) {
+void sim_engine::remove_volume(std::string, call_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o, [] { return effect::already; }, std::move(h));
 }
-void sim_engine::list_volumes(docker::labels, request_options o, handler<std::vector<volume_info>> h) {
+void sim_engine::list_volumes(docker::labels, call_options o, handler<std::vector<volume_info>> h) {
   call<std::vector<volume_info>>(
       touch::looks, o, [] { return std::vector<volume_info>{}; }, std::move(h));
 }
-void sim_engine::inspect_volume(std::string name, request_options o, handler<volume_info> h) {
+void sim_engine::inspect_volume(std::string name, call_options o, handler<volume_info> h) {
   call<volume_info>(
       touch::looks, o,
       [name] {
@@ -249,7 +248,7 @@ void sim_engine::inspect_volume(std::string name, request_options o, handler<vol
       },
       std::move(h));
 }
-void sim_engine::inspect_network(std::string name, request_options o, handler<network_info> h) {
+void sim_engine::inspect_network(std::string name, call_options o, handler<network_info> h) {
   call<network_info>(
       touch::looks, o,
       [name] {
@@ -257,11 +256,11 @@ void sim_engine::inspect_network(std::string name, request_options o, handler<ne
       },
       std::move(h));
 }
-void sim_engine::create_network(std::string, docker::labels, request_options o, handler<std::string> h) {
+void sim_engine::create_network(std::string, docker::labels, call_options o, handler<std::string> h) {
   call<std::string>(
       touch::changes, o, [] { return std::string("n"); }, std::move(h));
 }
-void sim_engine::connect_network(std::string, std::string, request_options o, handler<effect> h) {
+void sim_engine::connect_network(std::string, std::string, call_options o, handler<effect> h) {
   call<effect>(
       touch::changes, o, []() -> result<effect> { return effect::done; }, std::move(h));
 }

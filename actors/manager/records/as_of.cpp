@@ -1,4 +1,4 @@
-#include "actors/manager/records/past.hpp"
+#include "actors/manager/records/as_of.hpp"
 
 #include <algorithm>
 
@@ -10,19 +10,6 @@ namespace zedops::manager {
 
 using namespace msg;
 using store::table;
-
-result<uint64_t> walk_back(const store::reader& r, uint64_t head, const std::function<bool(log_entry&&)>& visit) {
-  for (size_t n = 0; head != 0 && n < chain_entries_max; ++n) {
-    auto value = r.get(table::log, log_key(head));
-    if (!value) return fail(value.error());
-    if (!*value) return head;
-    auto e = unpack<log_entry>(**value);
-    if (!e) return fail(e.error());
-    head = e->prev;
-    if (!visit(std::move(*e))) return 0;
-  }
-  return head;  // beyond chain_entries_max nothing is known, just as if it were trimmed
-}
 
 namespace {
 
@@ -71,7 +58,7 @@ std::optional<agent> agent_at(const shared& world, const store::reader& r, const
 
 result<std::optional<operation>> operation_with(const shared& world, const operation_id& id) {
   if (auto open = world.records.open_operation(id)) return open;
-  return world.past.operation(id);
+  return world.history.operation(id);
 }
 
 result<recent> recent_entries(const shared& world, const rt::any_record& now, size_t limit) {

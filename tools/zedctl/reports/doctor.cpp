@@ -1,4 +1,4 @@
-#include "tools/zedctl/verbs/doctor.hpp"
+#include "tools/zedctl/reports/doctor.hpp"
 
 #include <fmt/format.h>
 
@@ -160,8 +160,7 @@ std::string status_text(const msg::manager_status& m, const look& l) {
   page.add("Servers", parts.empty() ? "none" : joined(parts));
   page.add("Operations", fmt::format("{} open", m.operations_open));
   page.add("Store", fmt::format("{}, epoch {}", msg::format_bytes(m.store_bytes), m.epoch));
-  page.add("Events",
-           fmt::format("{} to {}", msg::cursor_text(m.epoch, m.oldest_seq), msg::cursor_text(m.epoch, m.last_seq)));
+  page.add("Events", fmt::format("{0}:{1} to {0}:{2}", m.epoch, m.oldest_seq, m.last_seq));
   page.add("Term", std::to_string(m.term));
   page.add("Templates", joined(m.templates));
   return page.render(l.colour);

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "messages/base/names.hpp"
-#include "tools/zedctl/verbs/describe.hpp"
+#include "tools/zedctl/reports/describe.hpp"
 
 namespace zedops::ctl {
 namespace {

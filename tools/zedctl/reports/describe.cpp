@@ -1,4 +1,4 @@
-#include "tools/zedctl/verbs/describe.hpp"
+#include "tools/zedctl/reports/describe.hpp"
 
 #include <fmt/format.h>
 

@@ -1,18 +1,10 @@
 // An entity's past, read from its chain of the log: what explain tells, and its record as it was at some time.
 #pragma once
-#include <functional>
 #include <vector>
 
 #include "actors/manager/deps.hpp"
 
 namespace zedops::manager {
-
-inline constexpr size_t chain_entries_max = 1'000'000;  // of one entity that are walked
-
-// Visits the entries of a chain from `head` backwards until `visit` says no. The number of the entry that is no longer
-// kept and ended the walk; zero: there was none.
-msg::result<uint64_t> walk_back(const store::reader& r, uint64_t head,
-                                const std::function<bool(msg::log_entry&&)>& visit);
 
 // An operation, open or ended; nothing: there is none. Errors of the store.
 msg::result<std::optional<msg::operation>> operation_with(const shared& world, const msg::operation_id& id);

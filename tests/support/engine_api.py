@@ -1,31 +1,16 @@
-"""The Docker Engine as the benchmarks see it: plain HTTP on its socket, its events with the daemon's own times, and the
-rows of the table of tests/bench/run."""
+"""The Docker Engine without the docker program: plain HTTP on its socket, and its events with the daemon's own times."""
 import collections
 import http.client
 import json
 import socket
 import threading
 import time
+import urllib.parse
 
 WAIT_SECONDS_MAX = 30
 EVENTS_KEPT_MAX = 10_000
 
 Seen = collections.namedtuple("Seen", "action attributes container emitted arrived")
-
-
-def row(what, ours, unit, floor=None, ratio_max=None, ours_max=None):
-    """One line of the table; the goal is a ratio to the floor, or a number by itself."""
-    ratio = ours / floor if floor else None
-    judged, goal = (ratio, ratio_max) if ratio_max is not None else (ours, ours_max)
-    verdict = "" if goal is None else "met" if judged <= goal else "MISSED"
-    shown = "" if goal is None else f"<={goal}" + ("x" if ratio_max is not None else "")
-    print(f"{what:<62} {ours:>{13 - len(unit)}.2f} {unit} {f'{floor:.2f} {unit}' if floor else '':>14} "
-          f"{f'{ratio:.2f}' if floor else '':>7} {shown:>9}  {verdict}", flush=True)
-
-
-def percentile(values, p):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
 
 
 class Engine:
@@ -42,14 +27,31 @@ class Engine:
         return c
 
     def call(self, method, path, body=None):
+        """The answer; None when there is no such thing, or nothing to say."""
         c = self.connect()
-        c.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
-        r = c.getresponse()
-        data = r.read()
-        c.close()
-        if r.status >= 400:
+        try:
+            c.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
+            r = c.getresponse()
+            data = r.read()
+        finally:
+            c.close()
+        if r.status >= 400 and r.status != 404:
             raise RuntimeError(f"{method} {path}: {r.status} {data[:200]}")
-        return json.loads(data) if data else None
+        return json.loads(data) if data and r.status < 300 else None
+
+    def containers_of(self, server_id):
+        """As inspect shows them."""
+        filters = urllib.parse.quote(json.dumps({"label": [f"zedops.server.id={server_id}"]}))
+        listed = self.call("GET", f"/containers/json?all=1&filters={filters}")
+        return [c for c in (self.call("GET", f"/containers/{x['Id']}/json") for x in listed) if c]
+
+    def running(self):
+        return self.call("GET", "/containers/json")
+
+    def take_away(self, container):
+        """By hand, gently: it saves first."""
+        self.call("POST", f"/containers/{container}/stop?t=5")
+        self.call("DELETE", f"/containers/{container}?v=1")
 
 
 class Watch:
@@ -90,29 +92,3 @@ class Watch:
 
 def labelled(key, value):
     return lambda seen: seen.attributes.get(key) == value
-
-
-# Of a server that does nothing but live: what is measured is the Engine and us.
-SLEEPER = """
-name = "sleeper"
-description = "Does nothing, for benchmarks"
-image = "zedops/busybox"
-image_tag = "test"
-pull = "if-missing"
-command = ["sh", "-c", "echo 1 > /data/started; exec sleep 1000000"]
-
-[game_port]
-first = 21000
-last = 21999
-
-[[port]]
-name = "game"
-proto = "udp"
-
-[[dir]]
-name = "data"
-target = "/data"
-
-[stop]
-grace = "1s"
-"""
