@@ -25,6 +25,7 @@ constexpr bool begins_anew(op_kind k) { return k != op_kind::edit; }
 }  // namespace
 
 void evolve(server& s, const fact& f, time_point at) {
+  const bool ended = fold_operation(s.op, f);
   std::visit(overload{
                  [&](const server_created& x) {
                    s = *x.record;
@@ -79,15 +80,11 @@ void evolve(server& s, const fact& f, time_point at) {
                  },
                  [&](const server_purged&) { s.status = server_status::purged; },
                  [&](const operation_accepted& x) {
-                   s.op = *x.op;
                    if (begins_anew(x.op->kind)) s.restart_run.reset();
                  },
-                 [&](const operation_progressed& x) {
-                   if (!s.op || s.op->id != x.id) return;
-                   progress(*s.op, x);
-                 },
+                 [&](const operation_progressed&) {},
                  [&](const operation_ended& x) {
-                   if (!s.op || s.op->id != x.id) return;
+                   if (!ended) return;
                    const bool began_anew = s.op->fresh && x.status == op_status::succeeded;
                    const bool seen_bare = !s.stale && (s.data == data_state::empty || s.data == data_state::absent);
                    if (began_anew && seen_bare) s.past = data_past::none;

@@ -2,19 +2,14 @@
 
 #include <algorithm>
 
+#include "tests/support/engine_double.hpp"
+
 namespace zedops::test {
 
 using namespace docker;
 using msg::container_state;
 using msg::ec;
 using lock = std::lock_guard<std::recursive_mutex>;
-
-namespace {
-
-tl::unexpected<msg::error> away() { return msg::fail(ec::engine_error, "no Docker Engine there", "start it"); }
-tl::unexpected<msg::error> absent(const std::string& what) { return msg::fail(ec::not_found, "no such " + what); }
-
-}  // namespace
 
 size_t fake_docker::count(const std::string& prefix) const {
   lock guard(mutex_);
@@ -40,7 +35,7 @@ container_details* fake_docker::find(const std::string& key) {
 template <class T>
 bool fake_docker::refuse(const handler<T>& h, bool also) {
   if (!down && !also) return false;
-  h(away());
+  h(engine_away());
   return true;
 }
 
@@ -118,7 +113,7 @@ void fake_docker::let_starts_go() {
 
 void fake_docker::end_stream() {
   listener_ = nullptr;
-  if (auto end = std::exchange(stream_end_, nullptr)) end(away());
+  if (auto end = std::exchange(stream_end_, nullptr)) end(engine_away());
 }
 
 void fake_docker::ping(call_options, handler<std::string> h) {
@@ -132,17 +127,8 @@ void fake_docker::list_containers(docker::labels want, call_options, handler<std
   lock guard(mutex_);
   if (refuse(h, list_fails)) return;
   std::vector<container_summary> out;
-  for (auto& [id, c] : containers) {
-    const auto& have = c.view.labels;
-    if (!std::all_of(want.begin(), want.end(), [&](auto& w) {
-          auto i = have.find(w.first);
-          return i != have.end() && (w.second.empty() || i->second == w.second);
-        }))
-      continue;
-    container_summary s{id, c.view.name, c.view.image, c.view.state, have, {}};
-    if (c.view.state == container_state::running) s.ports = c.ports;
-    out.push_back(std::move(s));
-  }
+  for (const auto& [id, c] : containers)
+    if (has_labels(c.view, want)) out.push_back(summary_of(c.view, c.ports, c.view.state == container_state::running));
   h(std::move(out));
 }
 
@@ -150,15 +136,14 @@ void fake_docker::inspect_container(std::string id, call_options, handler<contai
   lock guard(mutex_);
   if (refuse(h, inspect_fails)) return;
   if (auto c = find(id)) h(*c);
-  else h(absent("container: " + id));
+  else h(engine_absent("container: " + id));
 }
 
 void fake_docker::create_container(msg::container_spec spec, call_options, handler<created_container> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
-  if (find(spec.name))
-    return h(msg::fail(ec::already_exists, "name is in use by container " + find(spec.name)->view.id));
-  if (!images.contains(spec.image)) return h(absent("image: " + spec.image));
+  if (const auto* other = find(spec.name)) return h(name_taken(other->view));
+  if (!images.contains(spec.image)) return h(engine_absent("image: " + spec.image));
   calls.push_back("create " + spec.name);
   auto id = make(spec.name, spec.labels, container_state::created);
   auto& c = containers[id];
@@ -183,14 +168,14 @@ void fake_docker::start_container(std::string id, call_options, handler<effect> 
     return;
   }
   auto c = find(id);
-  if (!c) return h(absent("container: " + id));
+  if (!c) return h(engine_absent("container: " + id));
   if (c->view.state == container_state::running) return h(effect::already);
   if (start_fails) return h(msg::fail(ec::engine_error, "cannot start: no such program"));
   calls.push_back("start " + c->view.name);
   for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
   set_state(id, container_state::running, "start");
   if (dies_at_start) die(c->view.id, 3);
-  if (loses_start_answers) return h(away());
+  if (loses_start_answers) return h(engine_away());
   h(effect::done);
 }
 
@@ -198,7 +183,7 @@ void fake_docker::stop_container(std::string id, msg::duration, call_options, ha
   lock guard(mutex_);
   if (refuse(h)) return;
   auto c = find(id);
-  if (!c) return h(absent("container: " + id));
+  if (!c) return h(engine_absent("container: " + id));
   calls.push_back("stop " + c->view.name);
   if (c->view.state != container_state::running && c->view.state != container_state::paused) return h(effect::already);
   kill(c->view.id);
@@ -221,7 +206,7 @@ void fake_docker::rename_container(std::string id, std::string name, call_option
   }
   if (refuse(h, fails)) return;
   auto c = find(id);
-  if (!c) return h(absent("container: " + id));
+  if (!c) return h(engine_absent("container: " + id));
   calls.push_back("rename " + c->view.name + " " + name);
   c->view.name = name;
   emit(id, "rename");
@@ -241,7 +226,7 @@ void fake_docker::remove_container(std::string id, removal how, anonymous_volume
   h(effect::done);
 }
 
-void fake_docker::container_stats_once(std::string, call_options, handler<container_stats> h) { h(away()); }
+void fake_docker::container_stats_once(std::string, call_options, handler<container_stats> h) { h(engine_away()); }
 
 void fake_docker::look_at_layer(std::string, call_options, handler<container_layer> h) {
   h(container_layer{3'000'000, {"/opt/game/a", "/opt/game/b", "/tmp/x"}});
@@ -255,7 +240,7 @@ void fake_docker::inspect_image(std::string ref, call_options, handler<image_inf
     i.volumes = image_volumes;
     i.user = image_user;
     h(std::move(i));
-  } else h(absent("image: " + ref));
+  } else h(engine_absent("image: " + ref));
 }
 
 subscription fake_docker::pull_image(std::string ref, pull_options, progress_handler told, handler<std::string> h) {
@@ -275,7 +260,7 @@ subscription fake_docker::pull_image(std::string ref, pull_options, progress_han
 void fake_docker::read_file(std::string, std::string path, call_options, handler<std::string> h) {
   if (refuse(h)) return;
   if (auto f = files.find(path); f != files.end()) h(f->second);
-  else h(absent("file: " + path));
+  else h(engine_absent("file: " + path));
 }
 void fake_docker::remove_volume(std::string name, call_options, handler<effect> h) {
   if (refuse(h)) return;
@@ -291,8 +276,10 @@ void fake_docker::inspect_volume(std::string name, call_options, handler<volume_
 void fake_docker::inspect_network(std::string name, call_options, handler<network_info> h) {
   if (!refuse(h)) h(network_info{"n", name, {}});
 }
-void fake_docker::create_network(std::string, docker::labels, call_options, handler<std::string> h) { h(away()); }
-void fake_docker::connect_network(std::string, std::string, call_options, handler<effect> h) { h(away()); }
+void fake_docker::create_network(std::string, docker::labels, call_options, handler<std::string> h) {
+  h(engine_away());
+}
+void fake_docker::connect_network(std::string, std::string, call_options, handler<effect> h) { h(engine_away()); }
 
 subscription fake_docker::logs(std::string, log_options o, line_handler line, end_handler end) {
   line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z hello" : "hello");
@@ -302,7 +289,7 @@ subscription fake_docker::logs(std::string, log_options o, line_handler line, en
 
 subscription fake_docker::events(event_options o, event_handler on_event, end_handler end) {
   if (down) {
-    end(away());
+    end(engine_away());
     return {};
   }
   listener_ = std::move(on_event);

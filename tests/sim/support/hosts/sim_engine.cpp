@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/support/agents/sim_job.hpp"
+#include "tests/support/engine_double.hpp"
 
 namespace zedops::sim {
 
@@ -14,8 +15,6 @@ using msg::result;
 
 namespace {
 constexpr duration stream_look{200};
-tl::unexpected<msg::error> away() { return fail(ec::engine_error, "no Docker Engine there", "start it"); }
-tl::unexpected<msg::error> absent(const std::string& what) { return fail(ec::not_found, "no such " + what); }
 tl::unexpected<msg::error> late() { return fail(ec::timeout, "the Docker Engine did not answer in time"); }
 }  // namespace
 
@@ -28,11 +27,11 @@ result<T> sim_engine::block(touch how, duration deadline, duration takes, const 
     if (time_.now() >= end) return late();
     time_.wait(duration{250});
   }
-  if (!host_.engine_answers) return away();
-  if (how == touch::looks) return time_.call_fails() ? result<T>(away()) : what();
+  if (!host_.engine_answers) return test::engine_away();
+  if (how == touch::looks) return time_.call_fails() ? result<T>(test::engine_away()) : what();
   // A call that fails has had its effect or has not: nobody knows.
   const bool fails = time_.call_fails();
-  if (fails && time_.luck().percent(50)) return away();
+  if (fails && time_.luck().percent(50)) return test::engine_away();
   auto answer = what();
   time_.boundary();
   if (fails) return late();
@@ -45,7 +44,7 @@ void sim_engine::answer_later(duration wait, duration give_up, act<T> what, hand
     if (host_.engine_hangs && time_.now() < give_up)
       return answer_later<T>(duration{250}, give_up, std::move(what), std::move(h));
     if (host_.engine_hangs) return h(late());
-    if (!host_.engine_answers || time_.call_fails()) return h(away());
+    if (!host_.engine_answers || time_.call_fails()) return h(test::engine_away());
     h(what());
   });
 }
@@ -81,17 +80,8 @@ void sim_engine::list_containers(docker::labels want, call_options o, handler<st
       touch::looks, o,
       [this, want = std::move(want)]() -> result<rows> {
         rows out;
-        for (const auto& [id, c] : host_.containers) {
-          const auto& have = c.view.labels;
-          if (!std::all_of(want.begin(), want.end(), [&](const auto& w) {
-                auto i = have.find(w.first);
-                return i != have.end() && (w.second.empty() || i->second == w.second);
-              }))
-            continue;
-          container_summary s{id, c.view.name, c.view.image, c.view.state, have, {}};
-          if (c.alive()) s.ports = c.ports;
-          out.push_back(std::move(s));
-        }
+        for (const auto& [id, c] : host_.containers)
+          if (test::has_labels(c.view, want)) out.push_back(test::summary_of(c.view, c.ports, c.alive()));
         return out;
       },
       std::move(h));
@@ -102,7 +92,7 @@ void sim_engine::inspect_container(std::string key, call_options o, handler<cont
       touch::looks, o,
       [this, key = std::move(key)]() -> result<container_details> {
         auto* c = find(key);
-        if (!c) return absent("container: " + key);
+        if (!c) return test::engine_absent("container: " + key);
         container_details d;
         d.view = c->view;
         d.ports = c->ports;
@@ -120,9 +110,8 @@ void sim_engine::create_container(msg::container_spec spec, call_options o, hand
   call<created_container>(
       touch::changes, o,
       [this, spec = std::move(spec)]() -> result<created_container> {
-        if (auto* c = host_.by_name(spec.name))
-          return fail(ec::already_exists, "the name is in use by container " + c->view.id);
-        if (!host_.images.contains(spec.image)) return absent("image: " + spec.image);
+        if (auto* c = host_.by_name(spec.name)) return test::name_taken(c->view);
+        if (!host_.images.contains(spec.image)) return test::engine_absent("image: " + spec.image);
         return created_container{host_.create(spec), {}};
       },
       std::move(h));
@@ -133,7 +122,7 @@ void sim_engine::start_container(std::string key, call_options o, handler<effect
       touch::changes, o,
       [this, key = std::move(key)]() -> result<effect> {
         auto* c = find(key);
-        if (!c) return absent("container: " + key);
+        if (!c) return test::engine_absent("container: " + key);
         if (c->alive()) return effect::already;
         if (auto problem = host_.start_problem(c->view.id)) return fail(*problem);
         host_.start(c->view.id);
@@ -148,7 +137,7 @@ void sim_engine::stop_container(std::string key, duration grace, call_options o,
       touch::changes, grace + o.deadline, takes,
       [this, key = std::move(key)]() -> result<effect> {
         auto* c = find(key);
-        if (!c) return absent("container: " + key);
+        if (!c) return test::engine_absent("container: " + key);
         if (!c->alive()) return effect::already;
         host_.stop(c->view.id);
         return effect::done;
@@ -161,7 +150,7 @@ void sim_engine::unpause_container(std::string key, call_options o, handler<effe
       touch::changes, o,
       [this, key = std::move(key)]() -> result<effect> {
         auto* c = find(key);
-        if (!c) return absent("container: " + key);
+        if (!c) return test::engine_absent("container: " + key);
         if (c->view.state == msg::container_state::paused) c->view.state = msg::container_state::running;
         return effect::done;
       },
@@ -173,9 +162,8 @@ void sim_engine::rename_container(std::string key, std::string to, call_options 
       touch::changes, o,
       [this, key = std::move(key), to = std::move(to)]() -> result<effect> {
         auto* c = find(key);
-        if (!c) return absent("container: " + key);
-        if (auto* other = host_.by_name(to); other && other != c)
-          return fail(ec::already_exists, "the name is in use by container " + other->view.id);
+        if (!c) return test::engine_absent("container: " + key);
+        if (auto* other = host_.by_name(to); other && other != c) return test::name_taken(other->view);
         host_.rename(c->view.id, to);
         return effect::done;
       },
@@ -197,7 +185,7 @@ void sim_engine::remove_container(std::string key, removal how, anonymous_volume
 
 void sim_engine::container_stats_once(std::string, call_options o, handler<container_stats> h) {
   call<container_stats>(
-      touch::looks, o, []() -> result<container_stats> { return away(); }, std::move(h));
+      touch::looks, o, []() -> result<container_stats> { return test::engine_away(); }, std::move(h));
 }
 void sim_engine::look_at_layer(std::string, call_options o, handler<container_layer> h) {
   call<container_layer>(
@@ -208,7 +196,7 @@ void sim_engine::inspect_image(std::string ref, call_options o, handler<image_in
       touch::looks, o,
       [this, ref = std::move(ref)]() -> result<image_info> {
         if (host_.images.contains(ref)) return image_info{};
-        return absent("image: " + ref);
+        return test::engine_absent("image: " + ref);
       },
       std::move(h));
 }
@@ -281,7 +269,7 @@ subscription sim_engine::logs(std::string, log_options o, line_handler line, end
 subscription sim_engine::events(event_options o, event_handler on_event, end_handler end) {
   time_.later(time_.luck().between(duration{1}, duration{20}),
               [this, open = std::move(o.on_open), on_event = std::move(on_event), end = std::move(end)]() mutable {
-                if (!host_.engine_answers || host_.engine_hangs) return end(away());
+                if (!host_.engine_answers || host_.engine_hangs) return end(test::engine_away());
                 listener_ = std::move(on_event);
                 stream_end_ = std::move(end);
                 host_.on_event = [this](const container& c, const char* action) { tell(c, action); };
@@ -304,7 +292,7 @@ void sim_engine::watch_stream() {
     if (host_.engine_answers || !listener_) return;
     listener_ = nullptr;
     host_.on_event = nullptr;
-    if (auto end = std::exchange(stream_end_, nullptr)) end(away());
+    if (auto end = std::exchange(stream_end_, nullptr)) end(test::engine_away());
   });
 }
 
