@@ -29,7 +29,8 @@ using msg::result;
   X(operations) /* snapshots of operations */                                  \
   X(log)        /* facts, in the order of their numbers; trimmed from below */ \
   X(claims)     /* empty: claims follow from the records (docs/adr) */         \
-  X(orphans)    /* data left behind by purged servers */
+  X(orphans)    /* data left behind by purged servers */                       \
+  X(audit)      /* who asked for what, chained by hashes; trimmed from below */
 
 enum class table : uint8_t {
 #define X(name) name,

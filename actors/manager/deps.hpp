@@ -12,8 +12,8 @@
 #include "actors/core/server/server_machine.hpp"
 #include "actors/manager/entities/entity_book.hpp"
 #include "actors/manager/records/catalog.hpp"
-#include "actors/manager/records/kinds.hpp"
 #include "actors/manager/records/history.hpp"
+#include "actors/manager/records/kinds.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/records/template.hpp"
 
@@ -26,6 +26,7 @@ struct policy {
   core::restart_policy restarts;
   decltype(core::context::time_max) time_max = core::context{}.time_max;
   uint64_t history_max = 1'000'000;    // events kept
+  uint64_t audit_max = 1'000'000;      // records of the audit kept
   uint32_t hold_recovery_above = 50;   // percent of an agent's servers gone in one look: nothing recovers by itself
   msg::duration clock_trust{600'000};  // nothing is purged by time alone before the clock has gone evenly for so long
 };

@@ -30,6 +30,7 @@ class any_record {
   // What all of them have; only of one that is there.
   const std::string& id() const;
   uint64_t log_head() const;
+  uint64_t revision() const;
   bool gone() const;
   const msg::operation* open() const;
 
@@ -47,6 +48,7 @@ struct kind {
   msg::result<any_record> (*unpack)(std::string_view bytes);
   const std::string& (*id)(const void*);
   uint64_t (*log_head)(const void*);
+  uint64_t (*revision)(const void*);  // zero: it counts none
   msg::time_point (*updated_at)(const void*);
   std::vector<msg::numbered_fact> (*number)(const void*, std::vector<msg::fact>);
   bool (*gone)(const void*);
@@ -96,6 +98,10 @@ inline constexpr kind kind_of{
     },
     [](const void* p) -> const std::string& { return record_at<R>(p).id.value; },
     [](const void* p) -> uint64_t { return record_at<R>(p).log_head; },
+    [](const void* p) -> uint64_t {
+      if constexpr (requires(const R& r) { r.revision; }) return record_at<R>(p).revision;
+      else return 0;
+    },
     [](const void* p) -> msg::time_point { return record_at<R>(p).updated_at; },
     [](const void* p, std::vector<msg::fact> facts) {
       return core::entity<R>::number(record_at<R>(p), std::move(facts));
@@ -134,6 +140,7 @@ std::shared_ptr<const R> any_record::as() const {
 }
 inline const std::string& any_record::id() const { return kind_->id(get()); }
 inline uint64_t any_record::log_head() const { return kind_->log_head(get()); }
+inline uint64_t any_record::revision() const { return kind_->revision(get()); }
 inline bool any_record::gone() const { return kind_->gone(get()); }
 inline const msg::operation* any_record::open() const { return kind_->open(get()); }
 

@@ -11,6 +11,7 @@
 #include "actors/core/server/server_machine.hpp"
 #include "actors/runtime/entity.hpp"
 #include "actors/runtime/ports.hpp"
+#include "messages/records/audit.hpp"
 #include "messages/records/facts.hpp"
 #include "messages/wire/link.hpp"
 
@@ -27,6 +28,7 @@ struct commit {
   std::vector<msg::numbered_fact> facts;
   msg::cause why;
   msg::time_point at{};
+  std::shared_ptr<const msg::audit_record> asked{};  // of a request: durable with its facts, or alone without any
 };
 struct committed {
   std::optional<msg::error> failure;            // then nothing was kept
@@ -86,6 +88,7 @@ struct entity_call {
   std::any what;  // an input of its machine
   bool dry_run = false;
   bool makes = false;                                              // an entity that is not there yet
+  std::shared_ptr<const msg::audit_record> asked{};                // who wants it; null: the manager itself does
   std::optional<std::chrono::steady_clock::time_point> expires{};  // not begun later: nobody waits for it any more
 };
 struct entity_reply {
@@ -95,6 +98,7 @@ struct entity_reply {
   std::vector<std::string> plan;            // dry run
   bool fresh_start = false;
   bool changed = false;
+  bool audited = false;  // who asked for it, if anybody did, is on record
 };
 using entity_actor = caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>>;
 

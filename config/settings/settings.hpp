@@ -26,6 +26,7 @@ struct manager_settings {
   msg::duration sync_interval{};
   msg::duration retention{};
   uint32_t history_max = 0;          // events kept for replay
+  uint32_t audit_max = 0;            // records of the audit kept
   uint32_t hold_recovery_above = 0;  // percent
   msg::duration agent_suspect_after{};
   msg::duration agent_unreachable_after{};

@@ -63,6 +63,9 @@ const std::array manager_rows = {
                      text_rule::none, second, 3650 * day},
     setting<manager>{"history_max", &manager::history_max, "100000", "events kept for replay; older ones are trimmed",
                      at_once, text_rule::none, 1000, 100'000'000},
+    setting<manager>{"audit_max", &manager::audit_max, "1000000",
+                     "records kept of who asked for what; what is left of a trimmed audit still verifies", at_once,
+                     text_rule::none, 1000, 100'000'000},
     setting<manager>{"hold_recovery_above", &manager::hold_recovery_above, "50",
                      "percent of an agent's servers, five at least: when more are gone in one look nothing recovers by "
                      "itself until zedctl agent recover; 100: never held",

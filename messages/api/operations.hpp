@@ -105,6 +105,8 @@ inline constexpr std::array verb_table = [] {
       verb_row{"op.wait", view, records, "Follow an operation to its end"},
       verb_row{"op.cancel", operate, entity, "Cancel an operation that still waits for its agent"},
       verb_row{"event.replay", view, records, "Stored events after a cursor"},
+      verb_row{"audit.ls", administer, records, "Who asked for what, newest first"},
+      verb_row{"audit.verify", administer, records, "Whether the audit is as it was written"},
       verb_row{"status", connect, records, "The manager itself"},
   };
 }();
@@ -116,7 +118,7 @@ using verb_bodies =
                list_servers, get_server, server_history, explain_server, server_logs, check_data, check_layer,
                sync_agents, list_agents, get_agent, remove_agent, forget_agent, recover_agent, check_ports,
                suggest_ports, list_operations, get_operation, wait_operation, cancel_operation, replay_events,
-               get_status>;
+               list_audit, verify_audit, get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.
@@ -127,6 +129,11 @@ inline constexpr std::span<const verb_row, verb_table.size() - operations_count>
 
 constexpr const verb_row& row_of(op_kind kind) { return verb_table[static_cast<size_t>(kind)]; }
 constexpr bool is_operation(const verb_row& r) { return !r.done.empty(); }
+// Requests that leave a record in the audit. What only reads does not.
+constexpr bool is_audited(const verb_row& r) {
+  return r.served != served_by::records && r.needs != right::connect && r.needs != right::view &&
+         r.needs != right::logs;
+}
 
 static_assert(
     [] {

@@ -227,6 +227,22 @@ struct replay_events {
   uint32_t limit = 1000;
   ZEDOPS_FIELDS(since, subject, type, limit)
 };
+struct list_audit {
+  std::string who{};     // prefix of who asked: "key:ann"; all filters may be empty
+  std::string verb{};    // prefix: "server."
+  std::string target{};  // id or name
+  std::string result{};  // "ok", "refused" (anything else), or the code of an error
+  time_point since{};    // never: from the oldest kept
+  time_point until{};
+  uint64_t before = 0;  // records with smaller numbers; zero: from the newest
+  uint32_t limit = 100;
+  ZEDOPS_FIELDS(who, verb, target, result, since, until, before, limit)
+};
+struct verify_audit {
+  uint64_t seq = 0;  // with `head`: that record is asked for by the chain that was noted for it
+  std::string head;
+  ZEDOPS_FIELDS(seq, head)
+};
 struct get_status {
   ZEDOPS_FIELDS()
 };

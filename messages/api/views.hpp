@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/records/audit.hpp"
 #include "messages/records/facts.hpp"
 #include "messages/records/server.hpp"
 
@@ -173,6 +174,23 @@ struct event_page {
   uint64_t gap_to = 0;
   bool end = true;  // nothing newer is stored
   ZEDOPS_FIELDS(events, cursor, gap_from, gap_to, end)
+};
+
+struct audit_page {
+  std::vector<audit_record> records;  // newest first
+  uint64_t next = 0;                  // ask again with `before` = this; zero: that was all
+  ZEDOPS_FIELDS(records, next)
+};
+// Whether the audit is as it was written. `head` is worth keeping elsewhere: who could rewrite the whole store could
+// rewrite the whole chain as well, but not into one that ends in a head that somebody has noted down.
+struct audit_verdict {
+  bool sound = false;
+  uint64_t first = 0;  // oldest record that is kept
+  uint64_t last = 0;
+  std::string head;        // chain of the newest
+  uint64_t broken_at = 0;  // the first record that does not continue the one before it; zero: none
+  std::string problem;     // what is wrong there
+  ZEDOPS_FIELDS(sound, first, last, head, broken_at, problem)
 };
 
 // Answer to an accepted operation, to a dry run and at its end.

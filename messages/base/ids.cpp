@@ -58,4 +58,20 @@ operation_id system_operation_id(const server_id& server, std::string_view kind,
 
 uint64_t text_hash(std::string_view text) { return hash128(text).low; }
 
+std::string chained_hash(std::string_view before, std::string_view bytes) {
+  crypto_generichash_state state;
+  unsigned char raw[crypto_generichash_BYTES];
+  crypto_generichash_init(&state, nullptr, 0, sizeof raw);
+  const auto add = [&](std::string_view part) {
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(part.data()), part.size());
+  };
+  add(before);
+  add("\n");
+  add(bytes);
+  crypto_generichash_final(&state, raw, sizeof raw);
+  char text[2 * sizeof raw + 1];
+  sodium_bin2hex(text, sizeof text, raw, sizeof raw);
+  return text;
+}
+
 }  // namespace zedops::msg

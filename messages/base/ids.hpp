@@ -58,6 +58,8 @@ operation_id system_operation_id(const server_id& server, std::string_view kind,
 
 // 64 bits that change when the text does; stable across versions and machines (stored with operations).
 uint64_t text_hash(std::string_view text);
+// Hexadecimal BLAKE2b-256 over `before`, a line end, and `bytes`.
+std::string chained_hash(std::string_view before, std::string_view bytes);
 
 }  // namespace zedops::msg
 

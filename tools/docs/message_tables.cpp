@@ -122,6 +122,8 @@ constexpr std::array reads = {
     read_bodies{"op.wait", link<wait_operation>, link<operation_view>},
     read_bodies{"op.cancel", link<cancel_operation>, link<operation_view>},
     read_bodies{"event.replay", link<replay_events>, link<event_page>},
+    read_bodies{"audit.ls", link<list_audit>, link<audit_page>},
+    read_bodies{"audit.verify", link<verify_audit>, link<audit_verdict>},
     read_bodies{"status", link<get_status>, link<manager_status>},
 };
 static_assert(

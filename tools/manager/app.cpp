@@ -46,6 +46,7 @@ manager::policy policy_of(const config::manager_settings& s) {
   p.retention = s.retention;
   p.sync_interval = s.sync_interval;
   p.history_max = s.history_max;
+  p.audit_max = s.audit_max;
   p.hold_recovery_above = s.hold_recovery_above;
   p.liveness.suspect_after = s.agent_suspect_after;
   p.liveness.unreachable_after = s.agent_unreachable_after;

@@ -130,7 +130,9 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_reque
   auto who = std::make_shared<msg::principal>();
   who->id = "key:" + request.key;
   who->how = msg::authentication::key;
-  who->from = request.address;
+  // A socket for both families says IPv4 addresses in the other's way.
+  constexpr std::string_view mapped = "::ffff:";
+  who->from = request.address.starts_with(mapped) ? request.address.substr(mapped.size()) : request.address;
   for (const auto& e : keys_ ? keys_->entries_of(request.key) : std::vector<bus::key_entry>{}) {
     who->id = "key:" + e.name;
     const auto role = msg::enum_from_name<msg::role>(e.role);

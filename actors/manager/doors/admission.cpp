@@ -48,6 +48,26 @@ core::access_subject subject_in(const shared& w, const rt::client_call& call) {
   }
 }
 
+// What it is about, as it says itself: for people.
+template <class Body>
+std::string name_in(const rt::client_call& call) {
+  const auto body = body_of<Body>(call);
+  if (!body) return {};
+  if constexpr (requires { body->servers; }) return body->servers.empty() ? std::string{} : body->servers.front();
+  else if constexpr (requires { body->server; }) return body->server;
+  else if constexpr (requires { body->name; }) return body->name;
+  else if constexpr (requires { body->agent; }) return body->agent;
+  else if constexpr (requires { body->id; }) return body->id;
+  else return {};
+}
+
+using name_fn = std::string (*)(const rt::client_call&);
+template <class... Bodies>
+constexpr std::array<name_fn, sizeof...(Bodies)> names_of(const std::tuple<Bodies...>*) {
+  return {name_in<Bodies>...};
+}
+constexpr auto names = names_of(static_cast<const verb_bodies*>(nullptr));
+
 using subject_fn = core::access_subject (*)(const shared&, const rt::client_call&);
 template <class... Bodies>
 constexpr std::array<subject_fn, sizeof...(Bodies)> subjects_of(const std::tuple<Bodies...>*) {
@@ -69,6 +89,10 @@ result<void> admit(const shared& world, const rt::client_call& call) {
   const auto& who = *call.by;
   return core::authorize(who, verb_table[call.row],
                          core::is_scoped(who) ? subjects[call.row](world, call) : core::access_subject{});
+}
+
+std::string target_named(const rt::client_call& call) {
+  return call.row == verb_not_found ? std::string{} : names[call.row](call);
 }
 
 result<request_options> options_of(const rt::client_call& call) {

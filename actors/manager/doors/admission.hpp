@@ -8,6 +8,9 @@ namespace zedops::manager {
 // Errors: forbidden; bad_request for an unknown verb.
 msg::result<void> admit(const shared& world, const rt::client_call& call);
 
+// What a request is about, in its own words; empty: nothing by itself, or it cannot be read.
+std::string target_named(const rt::client_call& call);
+
 // Decoded options of a request, complete. Errors: bad_request.
 msg::result<msg::request_options> options_of(const rt::client_call& call);
 

@@ -7,6 +7,7 @@
 #include "actors/core/overload.hpp"
 #include "actors/core/plan/adoption.hpp"
 #include "actors/core/plan/blueprint.hpp"
+#include "actors/manager/audit/auditor.hpp"
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/large_requests.hpp"
@@ -33,6 +34,7 @@ struct open_request {
   request_options options;
   core::request_info who;
   server_request what;
+  auditor::record asked;  // null: a dry run
   server_id target;
   std::vector<std::string> reserved;  // claims chosen for a create that is not durable yet
   int port_choices = 0;
@@ -56,12 +58,14 @@ struct gateway_state {
   std::unordered_map<std::string, int> by_registry;  // requests on their way through it, by server
   asking_clients asking;                             // questions to agents, cancellations, large ones that wait
   refusal_log refusals;
+  auditor audit;
   large_requests large;
   ordered_ids operation_ids{'o'};
   uint64_t last = 0;
 
   ~gateway_state() {
     const error gone{ec::internal, "the manager is stopping", "repeat the request", {}};
+    audit.close();
     for (auto& [n, r] : open) answer_error(*world, r->call.who, gone);
     for (auto& [op, calls] : repeats)
       for (auto& call : calls) answer_error(*world, call.who, gone);
@@ -71,7 +75,7 @@ struct gateway_state {
   // Each passes the gate once; large ones wait their turn.
   void take(client_call& call) {
     if (call.paced) asking.erase(call.who);
-    else if (auto ok = admit(*world, call); !ok) return answer_error(*world, call.who, ok.error());
+    else if (auto ok = admit(*world, call); !ok) return turn_away(call, ok.error());
     const auto wait = call.paced ? std::chrono::milliseconds{0} : large.admit(call.body.size(), self->clock().now());
     if (!wait) return answer_error(*world, call.who, wait.error());
     if (*wait == std::chrono::milliseconds{0}) return handle(call);
@@ -81,6 +85,16 @@ struct gateway_state {
     self->delayed_send(self, *wait, std::move(call));
   }
 
+  // Not the right of whoever asks.
+  void turn_away(const client_call& call, const error& e) {
+    if (call.row == verb_not_found || !is_audited(verb_table[call.row])) return answer_error(*world, call.who, e);
+    asking[call.who] = 1;
+    audit.keep(audit.of(call, target_named(call)), e, [this, who = call.who, e, credit = call.credit] {
+      asking.erase(who);
+      answer_error(*world, who, e);
+    });
+  }
+
   void handle(client_call& call) {
     give_up_overdue();
     if (open.size() >= requests_open_max)
@@ -88,6 +102,7 @@ struct gateway_state {
                           {ec::rate_limited, "too many requests are open", "repeat it in a moment", {}});
     const auto& row = verb_table[call.row];
     if (is_operation(row)) return operate(row, call);
+    if (is_audited(row)) audit.watch(call, target_named(call));
     if (row.served == served_by::agent) return ask_agents(self, *world, to.hosts, to.registry, asking, call);
     cancel(call);
   }
@@ -109,6 +124,7 @@ struct gateway_state {
     r->who.op =
         call.idempotency_key.empty() ? new_operation() : operation_id_from_key(call.by->id, call.idempotency_key);
     if (!call.idempotency_key.empty() && !r->options.dry_run && repeated(*r, call)) return;
+    if (!r->options.dry_run) r->asked = audit.of(call, target_named(call));
     r->call = std::move(call);
     if (auto* c = std::get_if<create_server>(&r->what)) create(r, *c);
     else if (auto* a = std::get_if<adopt_server>(&r->what)) adopt(r, *a);
@@ -171,6 +187,7 @@ struct gateway_state {
     c.id = entity;
     c.why = {cause_kind::request, op.id.value, op.actor};
     c.at = now;
+    c.asked = r.asked;
     c.facts.push_back({"operation." + op.id.value, 1, operation_refused{std::move(op)}});
     const auto key = r.call.who;
     asking[key] = 1;
@@ -263,6 +280,7 @@ struct gateway_state {
     // whatever ends it; should it hang, the next request finds this one overdue.
     entity_call call{r->target, std::move(what), r->options.dry_run};
     call.expires = r->expires;
+    call.asked = r->asked;
     // Past the registry when the actor is there, unless that would overtake an earlier request for the same server.
     const auto actor = by_registry.contains(r->target.value) ? std::nullopt : world->actors.find(r->target.value);
     r->by_registry = !actor;
@@ -304,8 +322,18 @@ struct gateway_state {
     if (r->options.dry_run) {
       reply.plan.insert(reply.plan.end(), r->steps.begin(), r->steps.end());
       answer_plan(r->call, reply);
-    } else accepted(r->call, r->options, reply);
-    handle_repeats(r->who.op.value);
+      return;
+    }
+    if (reply.audited) return settled(*r, reply);
+    asking[r->call.who] = 1;
+    audit.keep(r->asked, reply.failure, [this, r, reply] {
+      asking.erase(r->call.who);
+      settled(*r, reply);
+    });
+  }
+  void settled(const open_request& r, const entity_reply& reply) {
+    accepted(r.call, r.options, reply);
+    handle_repeats(r.who.op.value);
   }
   void handle_repeats(const std::string& op) {
     auto again = repeats.find(op);
@@ -379,6 +407,7 @@ rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_h
     self->state.self = self;
     self->state.world = w;
     self->state.to = std::move(to);
+    self->state.audit.begin(self, *w, self->state.to.journal);
     return {[self](rt::client_call& call) {
       if (!call.paced) load_gauges::out(self->state.world->load.gateway);
       self->state.take(call);

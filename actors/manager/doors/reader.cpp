@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "actors/core/overload.hpp"
+#include "actors/manager/audit/audit_chain.hpp"
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/dispatch.hpp"
@@ -258,6 +259,9 @@ result<agent_view> one_agent(const shared& w, const get_agent& q) {
   return shown(w, **a);
 }
 
+result<audit_page> audited(const shared& w, const list_audit& q) { return audit_page_of(w.store, q); }
+result<audit_verdict> verify(const shared& w, const verify_audit& q) { return verified(w.store, q); }
+
 struct reader_state {
   static inline constexpr const char* name = "reader";
   rt::gateway_actor::pointer self = nullptr;
@@ -297,6 +301,8 @@ struct reader_state {
         {"op.get", &self_t::look<one_operation>},
         {"op.wait", &self_t::wait},
         {"event.replay", &self_t::look<replay>},
+        {"audit.ls", &self_t::look<audited>},
+        {"audit.verify", &self_t::look<verify>},
         {"status", &self_t::look<status>},
     };
     static constexpr auto out = handlers_of<serve>(served_by::records, all);

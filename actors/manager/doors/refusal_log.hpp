@@ -2,8 +2,10 @@
 // that a script in a loop does not push the history out of the store.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "messages/records/server.hpp"
 
@@ -15,21 +17,29 @@ class refusal_log {
   static constexpr msg::duration window{60'000};
   static constexpr size_t kinds_max = 4'096;  // remembered; beyond that all begin anew
 
-  // Whether this one is recorded. One that is says in its note how many equal ones before it were not.
-  bool record(msg::operation& refused, msg::time_point now) {
+  // Nothing: this one is not recorded. Else how many equal ones before it were not.
+  std::optional<uint64_t> count(const std::string& what, msg::time_point now) {
     if (seen_.size() >= kinds_max) std::erase_if(seen_, [&](const auto& x) { return now - x.second.since >= window; });
     if (seen_.size() >= kinds_max) seen_.clear();
-    auto& x = seen_[key_of(refused)];
+    auto& x = seen_[what];
     const bool over = now - x.since >= window || now < x.since;
     if (!over && x.recorded >= recorded_max) {
       ++x.skipped;
-      return false;
+      return std::nullopt;
     }
     if (over) x.since = now, x.recorded = 0;
     ++x.recorded;
-    if (x.skipped > 0) refused.note = std::to_string(x.skipped) + " equal refusals before it were not recorded";
-    x.skipped = 0;
-    return true;
+    return std::exchange(x.skipped, 0);
+  }
+
+  // Whether this one is recorded. One that is says in its note how many equal ones before it were not.
+  bool record(msg::operation& refused, msg::time_point now) {
+    const auto skipped = count(key_of(refused), now);
+    if (skipped && *skipped > 0) refused.note = skipped_text(*skipped);
+    return skipped.has_value();
+  }
+  static std::string skipped_text(uint64_t n) {
+    return std::to_string(n) + " equal refusals before it were not recorded";
   }
 
  private:

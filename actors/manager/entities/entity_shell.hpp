@@ -99,7 +99,7 @@ struct entity_shell {
       if (!next.call.dry_run && d.refusal) drop_repeated(d, cx.now);
       if (next.call.dry_run) in_hand.deliver(preview(d));
       else if (d.facts.empty()) settle(std::move(d), nullptr);
-      else start_commit(std::move(d), cx.now);
+      else start_commit(std::move(d), cx.now, std::move(next.call.asked));
     }
     if (!pending && (!record || core::entity<Record>::gone(*record))) self->quit();
   }
@@ -142,9 +142,9 @@ struct entity_shell {
   }
 
   // The facts go away with the request and come back with the answer: they are not copied on the way.
-  void start_commit(decision d, msg::time_point now) {
-    rt::commit c{&rt::kind_of<Record>, id, model().log_head, core::entity<Record>::number(model(), std::move(d.facts)),
-                 std::move(d.why),     now};
+  void start_commit(decision d, msg::time_point now, std::shared_ptr<const msg::audit_record> asked) {
+    rt::commit c{&rt::kind_of<Record>, id,  model().log_head, core::entity<Record>::number(model(), std::move(d.facts)),
+                 std::move(d.why),     now, std::move(asked)};
     pending = std::make_unique<in_flight_commit>(in_flight_commit{std::move(d), std::exchange(in_hand, {})});
     // No timeout: CAF's cost two wake-ups of its clock thread for each request. The journal answers from its destructor
     // whatever ends it, and its end is the end of the process (see node.cpp).
@@ -175,7 +175,7 @@ struct entity_shell {
     r.record = shown();
     r.operation = operation_after(committed);
     r.fresh_start = d.fresh_start;
-    r.changed = committed != nullptr;
+    r.changed = r.audited = committed != nullptr;
     in_hand.deliver(std::move(r));
   }
 

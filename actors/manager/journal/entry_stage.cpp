@@ -74,7 +74,7 @@ result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
   if (c.of)
     if (auto ok = add_record(c, before, e, out); !ok) return fail(std::move(ok.error()));
   for (const auto& op : ended_in(before, e)) out.writes.push_back({table::operations, op.id.value, pack(op)});
-  out.writes.push_back({table::log, log_key(e.first_seq), pack(e), record_write::kind::append});
+  if (!e.facts.empty()) out.writes.push_back({table::log, log_key(e.first_seq), pack(e), record_write::kind::append});
   size_t bytes = 0;
   for (const auto& w : out.writes) {
     if (w.value.size() > store::value_bytes_max) return fail(too_large(e, w.value.size()));
@@ -83,6 +83,13 @@ result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
   if (out.record) {
     if (auto ok = claim(out.record, before); !ok) return fail(std::move(ok.error()));
     entities_[c.id] = out.record;
+  }
+  if (c.asked) {
+    auto r = *c.asked;
+    complete(r, before, out.record, e);
+    link(r, audit_);
+    out.writes.push_back({table::audit, log_key(r.seq), pack(r), record_write::kind::append});
+    bytes += out.writes.back().value.size();
   }
   bytes_ += bytes;
   writes_ += out.writes.size();

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/manager/audit/audit_chain.hpp"
 #include "actors/manager/records/catalog.hpp"
 #include "actors/manager/records/kinds.hpp"
 #include "actors/runtime/interfaces.hpp"
@@ -36,12 +37,15 @@ class entry_stage {
   static constexpr size_t bytes_max = store::batch_limits{}.bytes_max / 2;
   static constexpr size_t writes_max = store::batch_limits{}.writes_max / 2;
 
-  entry_stage(const catalog& records, const kind_list& kinds) : records_(records), kinds_(kinds) {}
+  entry_stage(const catalog& records, const kind_list& kinds, audit_head audit)
+      : records_(records), kinds_(kinds), audit_(std::move(audit)) {}
 
-  // `e` has its number; its link to the entry before is filled in. Errors: too_large (it can never be written), name or
-  // port taken by another server, internal (two actors decided for one server). Those leave nothing behind.
+  // `e` has its number; its link to the entry before is filled in. One without facts writes its audit record alone.
+  // Errors: too_large (it can never be written), name or port taken by another server, internal (two actors decided for
+  // one server). Those leave nothing behind.
   msg::result<staged_entry> add(const rt::commit& c, msg::log_entry& e);
   // False once what was added since the beginning, the last one included, is more than should go together.
+  const audit_head& audit() const { return audit_; }  // after what was added
   bool fits() const { return bytes_ <= bytes_max && writes_ <= writes_max; }
 
  private:
@@ -52,6 +56,7 @@ class entry_stage {
 
   const catalog& records_;
   const kind_list& kinds_;
+  audit_head audit_;
   std::unordered_map<std::string, rt::any_record> entities_;
   std::unordered_map<std::string, rt::any_record> claims_;
   size_t bytes_ = 0;

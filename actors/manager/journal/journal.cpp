@@ -86,7 +86,7 @@ struct journal_state {
         return a->op->kind == op_kind::stop || a->op->kind == op_kind::remove || a->op->kind == op_kind::purge;
       if (std::holds_alternative<operation_refused>(n.what)) return false;
     }
-    return true;
+    return !work.entry->facts.empty();
   }
 
   void flush() {
@@ -114,6 +114,7 @@ struct journal_state {
   }
 
   std::optional<error> failure;  // of the last transaction
+  audit_head audited;            // durable
 
   // In as many transactions as it takes. False: what is left of `work` was not kept and not answered; `failure` says
   // why.
@@ -134,7 +135,8 @@ struct journal_state {
     const auto begun = std::chrono::steady_clock::now();
     auto w = world->store.begin_write(kind);
     if (!w) return give_up(work, work.size(), w.error(), kind);
-    entry_stage stage(world->records, world->kinds);
+    entry_stage stage(world->records, world->kinds, audited);
+    auto linked = audited;
     std::vector<ready_request> ready;
     std::vector<std::pair<size_t, error>> refused;
     uint64_t seq = world->last_seq.load();
@@ -153,6 +155,7 @@ struct journal_state {
         return refuse_one(work, i, std::move(ok.error()), kind);
       }
       seq += e.facts.size();
+      linked = stage.audit();
       ready.push_back({i, std::move(staged->record)});
     }
     if (!ready.empty()) {
@@ -160,6 +163,7 @@ struct journal_state {
       w->reset();
       failures_in_a_row = 0;
       world->last_seq.store(seq);
+      audited = std::move(linked);
       world->commits.fetch_add(1);
       measure(ready.size(), begun);
       tell(work, ready);
@@ -207,10 +211,10 @@ struct journal_state {
     records.reserve(ready.size());
     for (auto& p : ready) {
       if (p.record) records.push_back(p.record);
-      news.entries.push_back(work[p.index].entry);
+      if (!work[p.index].entry->facts.empty()) news.entries.push_back(work[p.index].entry);
     }
     world->records.put(records);
-    self->send(hub, std::move(news));
+    if (!news.entries.empty()) self->send(hub, std::move(news));
     for (auto& p : ready)
       work[p.index].answer.deliver(committed{std::nullopt, std::move(p.record), std::move(work[p.index].entry)});
   }
@@ -267,14 +271,34 @@ struct journal_state {
     return {};
   }
 
-  // Drops the oldest history, and with it the records of operations and entities that only it speaks of.
   void trim() {
+    const bool more_audit = trim_audited(), more_history = trim_history();
+    if (more_audit || more_history) self->send(self, rt::trim_atom::value);
+  }
+
+  // True, of both: there is more to drop.
+  bool trim_audited() {
+    const auto keep = world->rules().audit_max;
+    if (audited.seq <= keep) return false;
+    auto w = world->store.begin_write(store::write_kind::essential);
+    if (!w) return false;
+    auto dropped = trim_audit(**w, audited.seq, keep, trim_batch_max);
+    if (!dropped || *dropped == 0) return false;
+    if (auto done = (*w)->commit(); !done) {
+      config::log_event(log_level::warn, "audit.trim-failed", {{"error", done.error().message}});
+      return false;
+    }
+    return *dropped == trim_batch_max;
+  }
+
+  // Drops the oldest history, and with it the records of operations and entities that only it speaks of.
+  bool trim_history() {
     const auto keep = world->rules().history_max;
     const auto last = world->last_seq.load();
-    if (last <= keep) return;
+    if (last <= keep) return false;
     const auto end = last - keep;
     auto w = world->store.begin_write(store::write_kind::essential);
-    if (!w) return;
+    if (!w) return false;
     uint64_t seen = 0;
     uint64_t upto = 0;
     std::vector<std::pair<table, std::string>> gone;
@@ -301,16 +325,27 @@ struct journal_state {
           return true;
         },
         [](const store::corrupt_record&) {});
-    if (!ok || seen == 0) return;
+    if (!ok || seen == 0) return false;
     (void)(*w)->put(table::meta, meta_last_seq, std::to_string(last));
     (void)(*w)->trim(table::log, log_key(upto), trim_batch_max);
     for (const auto& [t, key] : gone) (void)(*w)->erase(t, key);
     if (auto done = (*w)->commit(); !done) {
       config::log_event(log_level::warn, "journal.trim-failed", {{"error", done.error().message}});
-      return;
+      return false;
     }
     world->records.drop_gone(ended);
-    if (seen == trim_batch_max) self->send(self, rt::trim_atom::value);
+    return seen == trim_batch_max;
+  }
+
+  bool read_audited() {
+    auto r = world->store.begin_read();
+    auto head = r ? read_audit_head(**r) : result<audit_head>(fail(r.error()));
+    if (!head) {
+      config::log_event(log_level::error, "audit.unreadable", {{"error", head.error().message}});
+      return false;
+    }
+    audited = std::move(*head);
+    return true;
   }
 };
 
@@ -321,6 +356,7 @@ rt::journal_actor::behavior_type journal(rt::journal_actor::stateful_pointer<jou
   st.self = self;
   st.world = world;
   st.hub = std::move(hub);
+  if (!st.read_audited()) self->quit(caf::make_error(caf::sec::runtime_error, "the audit cannot be read"));
   return {
       [self](commit& c) -> caf::result<committed> {
         auto p = self->make_response_promise<committed>();

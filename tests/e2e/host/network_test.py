@@ -102,6 +102,30 @@ class Network(WorldCase):
         self.ctl_as("anna", "--yes", "server", "purge", name, "--remove-data")
         self.assertIn("key:olaf", json.dumps(w.ctl("op", "ls")))
 
+    def test_who_asked_for_what_is_on_record_and_the_record_cannot_be_changed_unseen(self):
+        w = self.world
+        self.user("rita", "operator")
+        name = w.create(agent="far")
+        self.ctl_as("rita", "--yes", "server", "stop", name)
+        self.refused_as("rita", "forbidden", "--yes", "server", "purge", name, "--remove-data")
+        self.refused_as("rita", "forbidden", "audit", "ls")
+        records = w.ctl("audit", "ls", "--who", "key:rita")["records"]
+        self.assertEqual([(r["verb"], r["target_name"], r["result"]) for r in records],
+                         [("server.purge", name, "forbidden"), ("server.stop", name, "ok")])
+        stop = records[1]
+        self.assertEqual((stop["from"], stop["how"], stop["after"]), ("127.0.0.1", "key", stop["before"] + 1))
+        self.assertEqual(w._one(w.ctl("op", "get", stop["operation"]))["target_name"], name)
+        verdict = w.ctl("audit", "verify")
+        self.assertTrue(verdict["sound"])
+        w.kill_manager()
+        w.start_manager()
+        w.agent_is("online", "far")
+        w.ctl("audit", "verify", "--head", f"{verdict['last']}:{verdict['head']}")
+        with self.assertRaises(Failed):
+            w.ctl("audit", "verify", "--head", f"{verdict['last']}:{'0' * 64}")
+        lines = w.ctl_raw("audit", "export", "--target", name).stdout.splitlines()
+        self.assertEqual([json.loads(x)["verb"] for x in lines], ["server.purge", "server.stop", "server.create"])
+
     def test_an_operator_of_one_server_has_nothing_to_do_with_others(self):
         w = self.world
         mine, other = w.create(agent="far"), w.create(agent="far")

@@ -1,5 +1,7 @@
 #include "tests/sim/world/storm.hpp"
 
+#include "actors/manager/audit/audit_chain.hpp"
+
 namespace zedops::sim {
 
 using namespace msg;
@@ -301,6 +303,8 @@ std::string storm::run() {
   w_.audit.look_at_promises();
   w_.stop_manager();
   if (broken()) return story(w_.report());
+  if (const auto v = manager::verified(w_.db, {}); !v || !v->sound)
+    return story("the audit is not sound: " + (v ? v->problem : v.error().message));
   for (const auto& [id, r] : w_.clients.requests)
     if (r.incarnation == w_.incarnation && !r.final) return story("request " + id + " (" + r.verb + ") has no answer");
   return {};

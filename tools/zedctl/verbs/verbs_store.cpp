@@ -88,6 +88,9 @@ std::string record_json(store::table t, std::string_view value) {
     case store::table::operations:
       if (auto r = msg::unpack<msg::operation>(value)) return msg::to_json(msg::view_of(*r));
       break;
+    case store::table::audit:
+      if (auto r = msg::unpack<msg::audit_record>(value)) return msg::to_json(*r);
+      break;
     case store::table::log:
       if (auto r = msg::unpack<msg::log_entry>(value)) {
         std::vector<std::string> events;

@@ -1,0 +1,52 @@
+// The gate's half of the audit: who asked for what, kept before the answer leaves.
+#pragma once
+#include <caf/all.hpp>
+#include <map>
+
+#include "actors/manager/deps.hpp"
+#include "actors/manager/doors/refusal_log.hpp"
+#include "messages/api/operations.hpp"
+
+namespace zedops::manager {
+
+class auditor final : public rt::door {
+ public:
+  using record = std::shared_ptr<const msg::audit_record>;
+
+  void begin(rt::gateway_actor::pointer self, shared& world, rt::journal_actor journal);
+
+  // The record of a request, but for what becomes of it. An operation's goes with its facts, through its entity's
+  // actor.
+  record of(const rt::client_call& call, const std::string& target_name) const;
+
+  // Keeps what has no facts of its own, then goes on. Equal refusals in a loop are counted instead, as everywhere.
+  void keep(const record& asked, const std::optional<msg::error>& failure, std::function<void()> then);
+
+  // The call's answer, whoever gives it, passes here: it leaves once the record is kept.
+  void watch(rt::client_call& call, const std::string& target_name);
+  bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
+
+  // The gate ends: nothing is kept any more, and nobody's answer is held back.
+  void close();
+
+ private:
+  struct held_answer {
+    rt::peer to;
+    rt::answer kind{};
+    std::string body;
+  };
+  struct watched {
+    rt::door* via = nullptr;
+    record asked;
+  };
+  rt::gateway_actor::pointer self_ = nullptr;
+  shared* world_ = nullptr;
+  rt::journal_actor journal_;
+  refusal_log refusals_;
+  std::map<std::pair<std::string, std::string>, watched> open_;  // by connection and request
+  std::map<uint64_t, held_answer> held_;                         // until their records are kept
+  uint64_t last_held_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace zedops::manager
