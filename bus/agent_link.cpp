@@ -54,7 +54,8 @@ struct agent_link::impl {
     detail::monitor monitor;
   };
   std::optional<connection> link;
-  clock::time_point redial_at{};  // without a link: when to make the next
+  clock::time_point redial_at{};                   // without a link: when to make the next
+  std::optional<clock::time_point> unknown_since;  // the manager has said so, and nothing else, since then
   decltype(outbox)::batch batch;
   bool blocked = false;  // ZeroMQ took no more: wait until it does
   counters count;
@@ -151,16 +152,20 @@ void agent_link::impl::read_monitor() {
   while (auto event = link->monitor.next()) {
     if (*event == detail::monitor::event::connected) {
       ++count.connects;
+      unknown_since.reset();
       connected = true;
       outbox.set_closed(stopping);
       listener.on_connected();
     } else if (*event == detail::monitor::event::disconnected) {
       if (connected) return on_break();
-    } else if (*event == detail::monitor::event::key_refused) {
+    } else if (*event == detail::monitor::event::key_refused || *event == detail::monitor::event::not_now) {
+      const auto now = clock::now();
+      if (*event == detail::monitor::event::not_now) unknown_since.reset();
+      else if (!unknown_since) unknown_since = now;
       // ZeroMQ gives such a connection up for good; the key may be let in later.
       link.reset();
-      redial_at = clock::now() + options.redial_max;
-      listener.on_refused();
+      redial_at = now + options.redial_max;
+      listener.on_refused(unknown_since && now - *unknown_since >= options.refused_max);
       return;
     }
   }

@@ -16,6 +16,7 @@ struct agent_link_options {
   address manager{std::string{}};
   std::chrono::milliseconds redial_min{100};
   std::chrono::milliseconds redial_max{2'000};
+  std::chrono::milliseconds refused_max{300'000};  // for so long a key that is not known is tried again and again
   size_t outbox_max = 8'192;
   size_t outbox_bytes_max = 64u << 20;
   size_t inbound_max = 1'024;  // credits, as in server_bus
@@ -36,7 +37,9 @@ class agent_link_listener {
   virtual void on_start(agent_link&) noexcept {}
   virtual void on_connected() noexcept = 0;     // say hello again: the manager knows nothing of earlier connections
   virtual void on_disconnected() noexcept = 0;  // what was unsent is gone
-  virtual void on_refused() noexcept {}         // the manager does not know this key; it is dialled again all the same
+  // The manager does not let this key in. It is dialled again all the same; `for_good`: it has said for refused_max
+  // that it does not know it.
+  virtual void on_refused(bool /*for_good*/) noexcept {}
   virtual void on_message(link_inbound&& message) noexcept = 0;
   virtual void on_bad_message(const msg::error& reason) noexcept = 0;
 };

@@ -43,7 +43,7 @@ struct client::impl {
       while (auto event = monitor.next()) {
         up |= *event == detail::monitor::event::connected;
         broken |= up && *event == detail::monitor::event::disconnected;
-        key_refused |= *event == detail::monitor::event::key_refused;
+        key_refused |= *event == detail::monitor::event::key_refused || *event == detail::monitor::event::not_now;
         not_understood |= *event == detail::monitor::event::not_understood;
       }
     }

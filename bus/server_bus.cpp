@@ -159,8 +159,8 @@ void server_bus::impl::open() {
   if (!options.on_network() || options.key.secret_key.empty()) return;
   zap = std::make_unique<detail::zap_handler>(context, [this](std::string_view domain, std::string_view key) {
     for (auto d : {door::clients, door::agents, door::events})
-      if (name_of(d) == domain) return options.admits && options.admits(d, key);
-    return false;
+      if (name_of(d) == domain && options.admits) return options.admits(d, key);
+    return admission::not_known;
   });
   entrances.push_back(make_entrance(door::clients, network_mark));
   entrances.push_back(make_entrance(door::agents, network_mark));

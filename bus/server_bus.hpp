@@ -28,6 +28,9 @@ struct server_bus_limits {
   size_t bad_lines_per_second_max = 5;   // how many bad messages per door ask for a log line
 };
 
+// Whether a key may come in. cannot_tell: not now, but it may be worth trying again.
+enum class admission { yes, not_known, cannot_tell };
+
 struct server_bus_options {
   std::vector<std::string> clients_uris;  // "ipc:///run/zedops/clients.ipc"; several per door are fine
   std::vector<std::string> agents_uris;
@@ -37,8 +40,8 @@ struct server_bus_options {
   server_bus_limits limits;
   // Of tcp:// endpoints; without a key there are none.
   key_pair key;
-  std::function<bool(door, std::string_view public_key)> admits;  // on a thread of its own, for each connection
-  bool on_network() const;                                        // whether any endpoint is tcp://
+  std::function<admission(door, std::string_view public_key)> admits;  // on a thread of its own, for each connection
+  bool on_network() const;                                             // whether any endpoint is tcp://
 };
 
 struct client_request : request {

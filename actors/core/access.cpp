@@ -31,10 +31,20 @@ std::optional<role> role_for(const principal& who, const access_subject& about) 
   return best ? std::optional(best->as) : std::nullopt;
 }
 
+bool may_see(const principal& who, const access_subject& what) {
+  const auto as = role_for(who, what);
+  return as && allows(*as, right::view);
+}
+
 result<void> authorize(const principal& who, const verb_row& verb, const access_subject& about) {
+  if (verb.needs == right::enrol) {
+    if (!who.enrols.empty()) return {};
+    return fail(ec::forbidden, std::string(verb.verb) + " is done with a token", "zedctl agent token --name NAME");
+  }
   const auto as = role_for(who, about);
   if (as && allows(*as, verb.needs)) return {};
   if (verb.needs == right::connect && !who.grants.empty()) return {};
+  if (is_filtered(verb) && !who.grants.empty()) return {};
   const auto needed = std::string(name_of(verb.needs));
   return fail(ec::forbidden,
               who.id + (as ? " is " + std::string(name_of(*as)) : std::string(" has no role")) +

@@ -22,6 +22,9 @@ std::optional<msg::role> role_for(const msg::principal& who, const access_subjec
 // Errors: forbidden, with the right that is missing and who may give it.
 msg::result<void> authorize(const msg::principal& who, const msg::verb_row& verb, const access_subject& about);
 
+// Whether something is in the lists that he sees.
+bool may_see(const msg::principal& who, const access_subject& what);
+
 // Whether it matters what a request of his is about; it does not for most, and need not be looked up.
 inline bool is_scoped(const msg::principal& who) {
   for (const auto& g : who.grants)

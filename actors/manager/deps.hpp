@@ -107,6 +107,7 @@ struct shared {
   rt::randomness& random;
   rt::agent_port& agents;
   rt::event_port& events;
+  rt::key_port* keys = nullptr;  // null: there are none, and nobody comes in over a network
   entity_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};

@@ -4,7 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "messages/api/requests.hpp"
+#include "messages/api/views.hpp"
 #include "messages/base/time.hpp"
+#include "messages/records/principal.hpp"
 #include "messages/wire/link.hpp"
 
 namespace zedops::rt {
@@ -50,6 +53,20 @@ class event_port {
   virtual bool watched() const = 0;
   // Events up to `last_seq` that are made when their turn comes, if somebody listens by then; about `count` of them.
   virtual bool publish_if_watched(uint64_t last_seq, size_t count, std::function<std::vector<public_event>()> make) = 0;
+};
+
+// Who may come in over a network. Changes are durable when they return, and hold for the next request of anybody.
+class key_port {
+ public:
+  virtual ~key_port() = default;
+  virtual msg::result<msg::key_list> keys() = 0;
+  virtual msg::result<msg::key_list> add(const msg::add_key& k) = 0;        // what the key may now
+  virtual msg::result<msg::key_list> remove(const msg::remove_key& k) = 0;  // what it could
+  virtual msg::result<msg::token_reply> make_token(const msg::make_token& t, msg::time_point now) = 0;
+  // `by` has come in with a token; it is used up by this.
+  virtual msg::result<msg::enrol_reply> enrol(const msg::enrol_agent& e, const msg::principal& by,
+                                              msg::time_point now) = 0;
+  virtual msg::result<msg::enrol_reply> approve(const msg::approve_agent& a) = 0;
 };
 
 // Wall time that never goes back within one process; see manager/clock.hpp.

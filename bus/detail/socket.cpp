@@ -88,7 +88,13 @@ std::optional<monitor::event> monitor::next() {
     std::memcpy(&number, in->parts[0].data(), sizeof number);
   if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return event::connected;
   if (number == ZMQ_EVENT_DISCONNECTED) return event::disconnected;
-  if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) return event::key_refused;
+  if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    constexpr uint32_t unknown_key = 400;
+    uint32_t status = 0;
+    if (in->parts[0].size() >= sizeof number + sizeof status)
+      std::memcpy(&status, in->parts[0].data() + sizeof number, sizeof status);
+    return status == unknown_key ? event::key_refused : event::not_now;
+  }
   if (number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL || number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
     return event::not_understood;
   return event::other;

@@ -49,8 +49,9 @@ class monitor {
   monitor& operator=(const monitor&) = delete;
   ~monitor();
   zmq::socket_t& socket() { return pair_; }
-  // key_refused: the other side does not know this key. not_understood: it has another key than expected, or none.
-  enum class event : uint8_t { connected, disconnected, key_refused, not_understood, other };
+  // key_refused: the other side does not know this key. not_now: it cannot tell, or not yet. not_understood: it has
+  // another key than expected, or none.
+  enum class event : uint8_t { connected, disconnected, key_refused, not_now, not_understood, other };
   std::optional<event> next();
 
  private:

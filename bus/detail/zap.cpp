@@ -37,15 +37,19 @@ void zap_handler::answer() {
   if (!in) return;
   const auto& p = in->parts;
   std::string key;
-  bool admitted = false;
+  auto answer = admission::not_known;
   constexpr size_t key_bytes = 32;
   if (!in->oversized && p.size() == 7 && p[0] == "1.0" && p[5] == "CURVE" && p[6].size() == key_bytes) {
     key = key_text(p[6]);
-    admitted = admit_(p[2], key);
+    answer = admit_(p[2], key);
   }
+  const bool admitted = answer == admission::yes;
   send_frames(socket_, nullptr,
-              {"1.0", p.size() > 1 ? p[1] : std::string{}, admitted ? "200" : "400", admitted ? "" : "unknown key",
-               admitted ? key : std::string{}, ""});
+              {"1.0", p.size() > 1 ? p[1] : std::string{},
+               admitted                         ? "200"
+               : answer == admission::not_known ? "400"
+                                                : "500",
+               admitted ? "" : "this key may not come in", admitted ? key : std::string{}, ""});
 }
 
 void guard(zmq::socket_t& socket, const key_pair& own, std::string_view domain) {

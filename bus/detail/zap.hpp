@@ -8,13 +8,14 @@
 #include <zmq.hpp>
 
 #include "bus/security/keys.hpp"
+#include "bus/server_bus.hpp"
 
 namespace zedops::bus::detail {
 
 class wake_fd;
 
 // On the handler's thread. Domain: the door.
-using admit_fn = std::function<bool(std::string_view domain, std::string_view public_key)>;
+using admit_fn = std::function<admission(std::string_view domain, std::string_view public_key)>;
 
 // Bound before any socket of the context is, and ended after all of them: without it ZeroMQ lets everybody in.
 class zap_handler {

@@ -1,9 +1,11 @@
 #include "bus/security/key_ring.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -23,7 +25,10 @@ msg::result<key_entry> parse_line(const std::string& line) {
   key_entry e;
   in >> e.name >> e.role >> e.public_key;
   for (std::string scope; in >> scope;) {
-    if (scope.starts_with("agent=") && e.agent.empty()) e.agent = scope.substr(6);
+    const auto until = scope.starts_with("expires=") ? msg::from_rfc3339(scope.substr(8)) : std::nullopt;
+    if (until) e.expires = *until;
+    else if (scope == "approve") e.approve = true;
+    else if (scope.starts_with("agent=") && e.agent.empty()) e.agent = scope.substr(6);
     else if (scope.starts_with("server=") && e.server.empty()) e.server = scope.substr(7);
     else return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME or server=NAME");
   }
@@ -39,10 +44,12 @@ std::string problem_of(const key_entry& e) {
   for (char c : e.name)
     if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '@'))
       return "a name has letters, digits and - _ . @ only";
-  if (!msg::enum_from_name<msg::role>(e.role) && e.role != agent_role)
+  const bool of_agent = e.role == agent_role || e.role == pending_role, token = e.role == enrol_role;
+  if (!msg::enum_from_name<msg::role>(e.role) && !of_agent && !token)
     return "there is no role '" + e.role.substr(0, 40) + "': viewer, operator, admin or agent";
+  if (token != (e.expires != msg::never)) return "a token ends at some time, and nothing else does";
   if (!is_public_key(e.public_key)) return "a public key has 43 characters; zedctl key show prints it";
-  if (e.role == agent_role && (!e.agent.empty() || !e.server.empty())) return "the role of an agent has no scope";
+  if ((of_agent || token) && (!e.agent.empty() || !e.server.empty())) return "the role of an agent has no scope";
   return {};
 }
 
@@ -83,11 +90,13 @@ msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file)
 }
 
 msg::result<void> write_keys(const std::filesystem::path& file, const std::vector<key_entry>& entries) {
-  std::string text = "# NAME ROLE KEY [agent=NAME | server=NAME]   (zedctl key add, rm, ls)\n";
+  std::string text = "# NAME ROLE KEY [agent=NAME | server=NAME] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
   for (const auto& e : entries) {
     text += e.name + ' ' + e.role + ' ' + e.public_key;
     if (!e.agent.empty()) text += " agent=" + e.agent;
     if (!e.server.empty()) text += " server=" + e.server;
+    if (e.expires != msg::never) text += " expires=" + msg::to_rfc3339(e.expires);
+    if (e.approve) text += " approve";
     text += '\n';
   }
   const auto part = file.string() + ".new";
@@ -119,6 +128,60 @@ msg::result<void> write_keys(const std::filesystem::path& file, const std::vecto
   return {};
 }
 
+msg::result<void> change_keys(const std::filesystem::path& file,
+                              const std::function<msg::result<void>(key_list&)>& how) {
+  // A lock of its own: the file itself is replaced.
+  const auto lock = file.string() + ".lock";
+  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    return msg::fail(msg::ec::forbidden, "cannot change " + file.string() + ": " + std::strerror(errno),
+                     "check the directory's owner and mode");
+  struct stat dir {};
+  if (::geteuid() == 0 && ::stat(file.parent_path().c_str(), &dir) == 0 && ::fchown(fd, dir.st_uid, dir.st_gid) != 0) {
+    // root's lock then: the manager's own user says so when it comes to it
+  }
+  while (::flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+  }
+  auto changed = [&]() -> msg::result<void> {
+    auto all = read_keys(file);
+    if (!all) return msg::fail(all.error());
+    if (auto ok = how(*all); !ok) return ok;
+    if (all->size() > key_entries_max)
+      return msg::fail(msg::ec::too_large, "there are " + std::to_string(key_entries_max) + " keys already",
+                       "remove those that are not used: zedctl key ls");
+    return write_keys(file, *all);
+  }();
+  ::close(fd);
+  return changed;
+}
+
+msg::result<void> add_key(key_list& to, const key_entry& e) {
+  if (auto problem = problem_of(e); !problem.empty())
+    return msg::fail(msg::ec::bad_request, problem, "zedctl key add NAME KEY --role ROLE");
+  for (const auto& x : to) {
+    if (x.role == enrol_role || e.role == enrol_role) continue;  // a token for this name is not the name's own key
+    if (x.name == e.name && x.public_key != e.public_key)
+      return msg::fail(msg::ec::already_exists, e.name + " has another key",
+                       "zedctl key rm " + e.name + " first, or take another name");
+    if (x.public_key == e.public_key && x.name != e.name)
+      return msg::fail(msg::ec::already_exists, "this key is known as " + x.name, "a key has one name");
+  }
+  std::erase_if(to, [&](const key_entry& x) {
+    return x.public_key == e.public_key && x.agent == e.agent && x.server == e.server;
+  });
+  to.push_back(e);
+  return {};
+}
+
+msg::result<key_list> remove_key(key_list& from, const std::string& name) {
+  key_list gone;
+  std::copy_if(from.begin(), from.end(), std::back_inserter(gone), [&](const auto& e) { return e.name == name; });
+  if (gone.empty())
+    return msg::fail(msg::ec::not_found, "there is no key of '" + name.substr(0, 64) + "'", "zedctl key ls");
+  std::erase_if(from, [&](const auto& e) { return e.name == name; });
+  return gone;
+}
+
 void key_ring::refresh() {
   struct stat info {};
   stamp now;
@@ -127,9 +190,16 @@ void key_ring::refresh() {
   if (now == read_) return;
   auto all = read_keys(file_);
   by_key_.clear();
+  readable_ = all.has_value();
   if (all)
     for (auto& e : *all) by_key_[e.public_key].push_back(std::move(e));
   read_ = now;
+}
+
+bool key_ring::readable() {
+  std::lock_guard lock(mutex_);
+  refresh();
+  return readable_;
 }
 
 std::vector<key_entry> key_ring::entries_of(std::string_view public_key) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -10,22 +11,26 @@
 #include <vector>
 
 #include "messages/base/error.hpp"
+#include "messages/base/time.hpp"
 
 namespace zedops::bus {
 
-// NAME ROLE KEY [agent=NAME | server=NAME]; several lines of one key are several grants. Role `agent` is that of the
-// agent with this name, and no other.
+// NAME ROLE KEY [agent=NAME | server=NAME] [expires=TIME] [approve]; several lines of one key are several grants. Role
+// `agent` is that of the agent with this name, and no other. A token is a key as well: whoever has its secret half may
+// enrol the agent of this name (role `enrol`), once.
 struct key_entry {
   std::string name;
-  std::string role;  // viewer, operator, admin, agent
+  std::string role;  // viewer, operator, admin, agent; enrol; pending: an agent that waits for approval
   std::string public_key;
-  std::string agent;  // where the role holds; both empty: everywhere
-  std::string server;
+  std::string agent{};  // where the role holds; both empty: everywhere
+  std::string server{};
+  msg::time_point expires{};  // of a token
+  bool approve = false;       // who enrols with it waits for approval
   friend bool operator==(const key_entry&, const key_entry&) = default;
 };
 
 inline constexpr size_t key_entries_max = 10'000;
-inline constexpr std::string_view agent_role = "agent";
+inline constexpr std::string_view agent_role = "agent", enrol_role = "enrol", pending_role = "pending";
 // In a manager's data directory; an agent has its key in its state directory.
 inline constexpr std::string_view authorized_keys_name = "authorized_keys", manager_key_name = "manager.key",
                                   agent_key_name = "agent.key";
@@ -37,11 +42,24 @@ msg::result<void> write_keys(const std::filesystem::path& file, const std::vecto
 // What is wrong with an entry; empty: nothing.
 std::string problem_of(const key_entry& e);
 
+using key_list = std::vector<key_entry>;
+// Changes the file as a whole while nobody else does; an error of `how` leaves it as it was.
+msg::result<void> change_keys(const std::filesystem::path& file,
+                              const std::function<msg::result<void>(key_list&)>& how);
+
+// Lets a key in; another role of it in the same place takes the place of the one before. Errors: bad_request,
+// already_exists (the name has another key, or the key another name).
+msg::result<void> add_key(key_list& to, const key_entry& e);
+// All entries of a name. Errors: not_found.
+msg::result<key_list> remove_key(key_list& from, const std::string& name);
+
 class key_ring {
  public:
   explicit key_ring(std::filesystem::path file) : file_(std::move(file)) {}
   // Empty: the key is not known. From any thread. A file that cannot be read admits nobody.
   std::vector<key_entry> entries_of(std::string_view public_key);
+  // False: the file cannot be read, so that nobody can say who is known.
+  bool readable();
 
  private:
   struct stamp {
@@ -55,6 +73,7 @@ class key_ring {
   const std::filesystem::path file_;
   std::mutex mutex_;
   stamp read_;
+  bool readable_ = true;
   std::unordered_map<std::string, std::vector<key_entry>> by_key_;
 };
 

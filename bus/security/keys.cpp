@@ -79,6 +79,16 @@ key_pair new_key_pair() {
   }
 }
 
+msg::result<key_pair> pair_of_secret(const std::string& secret) {
+  char z85_public[41] = {};
+  const auto z85_secret = z85_of(secret);
+  if (z85_secret.empty() || zmq_curve_public(z85_public, z85_secret.c_str()) != 0)
+    return msg::fail(msg::ec::bad_request, "this is no secret key", "a key has 43 characters");
+  uint8_t raw[key_bytes];
+  if (!zmq_z85_decode(raw, z85_public)) return msg::fail(msg::ec::internal, "a key that cannot be read", "");
+  return key_pair{key_text({reinterpret_cast<const char*>(raw), sizeof raw}), secret};
+}
+
 std::string fingerprint(std::string_view public_key) {
   unsigned char hash[crypto_hash_sha256_BYTES];
   crypto_hash_sha256(hash, reinterpret_cast<const unsigned char*>(public_key.data()), public_key.size());

@@ -33,6 +33,8 @@ std::string key_text(std::string_view raw);  // of 32 bytes
 // As ZeroMQ's options take it; empty: it is no key.
 std::string z85_of(std::string_view key);
 key_pair new_key_pair();
+// Errors: bad_request.
+msg::result<key_pair> pair_of_secret(const std::string& secret);
 
 // "SHA256:…", for people who compare two keys.
 std::string fingerprint(std::string_view public_key);

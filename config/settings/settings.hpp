@@ -23,6 +23,7 @@ struct manager_settings {
   std::vector<std::string> clients;  // ZeroMQ endpoints, each ipc:///path or tcp://host:port
   std::vector<std::string> agents;
   std::vector<std::string> events;
+  std::string advertise;  // under which other hosts reach this machine; empty: its own name
   msg::duration sync_interval{};
   msg::duration retention{};
   uint32_t history_max = 0;          // events kept for replay

@@ -17,9 +17,9 @@ ZEDOPS_ENUM(danger, none, interrupts, destroys)
 // What becomes of a request whose agent is not there: refused, or accepted and kept until it is back. resume: refused,
 // but one that was at work when its agent went goes on when it is back.
 ZEDOPS_ENUM(offline_rule, refuse, keep, irrelevant, resume)
-// Who answers: the actor of the entity, which decides and remembers; an agent, which is asked or told; or the read
-// model alone.
-ZEDOPS_ENUM(served_by, entity, agent, records)
+// Who answers: the actor of the entity, which decides and remembers; an agent, which is asked or told; the keys of this
+// manager; or the read model alone.
+ZEDOPS_ENUM(served_by, entity, agent, keys, records)
 
 constexpr bool needs_agent(offline_rule r) { return r == offline_rule::refuse || r == offline_rule::resume; }
 
@@ -105,6 +105,12 @@ inline constexpr std::array verb_table = [] {
       verb_row{"op.wait", view, records, "Follow an operation to its end"},
       verb_row{"op.cancel", operate, entity, "Cancel an operation that still waits for its agent"},
       verb_row{"event.replay", view, records, "Stored events after a cursor"},
+      verb_row{"agent.token", administer, keys, "A line with which a host brings its agent in, once"},
+      verb_row{"agent.enrol", enrol, keys, "Bring an agent in with a token, under a key of its own"},
+      verb_row{"agent.approve", administer, keys, "Let an agent in that has enrolled and waits for it"},
+      verb_row{"key.ls", administer, records, "Who may come in over a network"},
+      verb_row{"key.add", administer, keys, "Let a key in: takes effect at once"},
+      verb_row{"key.rm", administer, keys, "Take all rights of a key away: takes effect with its next request"},
       verb_row{"audit.ls", administer, records, "Who asked for what, newest first"},
       verb_row{"audit.verify", administer, records, "Whether the audit is as it was written"},
       verb_row{"status", connect, records, "The manager itself"},
@@ -118,7 +124,8 @@ using verb_bodies =
                list_servers, get_server, server_history, explain_server, server_logs, check_data, check_layer,
                sync_agents, list_agents, get_agent, remove_agent, forget_agent, recover_agent, check_ports,
                suggest_ports, list_operations, get_operation, wait_operation, cancel_operation, replay_events,
-               list_audit, verify_audit, get_status>;
+               make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_audit, verify_audit,
+               get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.
@@ -129,6 +136,8 @@ inline constexpr std::span<const verb_row, verb_table.size() - operations_count>
 
 constexpr const verb_row& row_of(op_kind kind) { return verb_table[static_cast<size_t>(kind)]; }
 constexpr bool is_operation(const verb_row& r) { return !r.done.empty(); }
+// Lists that show each caller what he may see, and are nothing for who may see nothing.
+constexpr bool is_filtered(const verb_row& r) { return r.verb == "server.ls" || r.verb == "agent.ls"; }
 // Requests that leave a record in the audit. What only reads does not.
 constexpr bool is_audited(const verb_row& r) {
   return r.served != served_by::records && r.needs != right::connect && r.needs != right::view &&

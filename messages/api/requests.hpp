@@ -227,6 +227,37 @@ struct replay_events {
   uint32_t limit = 1000;
   ZEDOPS_FIELDS(since, subject, type, limit)
 };
+struct list_keys {
+  ZEDOPS_FIELDS()
+};
+struct add_key {  // another role of the same key in the same place takes the place of the one before
+  std::string name;
+  std::string public_key;
+  std::string role;   // viewer, operator, admin or agent
+  std::string agent;  // where it holds; both empty: everywhere
+  std::string server;
+  ZEDOPS_FIELDS(name, public_key, role, agent, server)
+};
+struct remove_key {  // with all its roles
+  std::string name;
+  ZEDOPS_FIELDS(name)
+};
+struct make_token {
+  std::string agent;        // name of the agent that it brings in
+  duration ttl{3'600'000};  // how long it can be used
+  bool approve = false;     // somebody has to approve the agent before it may come in
+  bool replace = false;     // also when an agent of this name has a key, which ends then
+  ZEDOPS_FIELDS(agent, ttl, approve, replace)
+};
+struct enrol_agent {  // with a token; by the agent
+  std::string agent;
+  std::string public_key;  // its own, made on its host
+  ZEDOPS_FIELDS(agent, public_key)
+};
+struct approve_agent {
+  std::string agent;
+  ZEDOPS_FIELDS(agent)
+};
 struct list_audit {
   std::string who{};     // prefix of who asked: "key:ann"; all filters may be empty
   std::string verb{};    // prefix: "server."

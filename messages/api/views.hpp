@@ -176,6 +176,31 @@ struct event_page {
   ZEDOPS_FIELDS(events, cursor, gap_from, gap_to, end)
 };
 
+struct key_view {
+  std::string name;
+  std::string role;  // viewer, operator, admin, agent; enrol: a token; pending: an agent that waits for approval
+  std::string public_key;
+  std::string fingerprint;
+  std::string agent;
+  std::string server;
+  optional_time expires_at;  // of a token
+  ZEDOPS_FIELDS(name, role, public_key, fingerprint, agent, server, expires_at)
+};
+struct key_list {
+  std::vector<key_view> keys;
+  ZEDOPS_FIELDS(keys)
+};
+struct token_reply {
+  std::string agent;
+  std::string line;  // for `zedops-agent join`; it is shown this once
+  time_point expires_at{};
+  ZEDOPS_FIELDS(agent, line, expires_at)
+};
+struct enrol_reply {
+  std::string agent;
+  bool approved = false;  // false: it may come in once somebody has approved it
+  ZEDOPS_FIELDS(agent, approved)
+};
 struct audit_page {
   std::vector<audit_record> records;  // newest first
   uint64_t next = 0;                  // ask again with `before` = this; zero: that was all

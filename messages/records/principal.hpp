@@ -11,9 +11,10 @@ namespace zedops::msg {
 // local: a process on the manager's machine that may open its socket files.
 ZEDOPS_ENUM(authentication, local, key, session, token)
 
-// What a verb asks for. connect: that the manager is there, for everybody with any role at all. view: look at everything but secrets and logs. logs: what containers write. operate: the whole
-// life of a server but its end. purge: destroy for good. administer: agents, keys, the manager itself.
-ZEDOPS_ENUM(right, connect, view, logs, operate, purge, administer)
+// What a verb asks for. connect: that the manager is there, for everybody with any role at all. view: look at
+// everything but secrets and logs. logs: what containers write. operate: the whole life of a server but its end. purge:
+// destroy for good. administer: agents, keys, the manager itself. enrol: bring one agent in, with a token made for it.
+ZEDOPS_ENUM(right, connect, view, logs, operate, purge, administer, enrol)
 
 enum class role : uint8_t { viewer, operator_, admin };
 template <>
@@ -35,6 +36,7 @@ struct principal {
   authentication how = authentication::local;
   std::string from;           // "ipc", "192.0.2.7"
   std::vector<grant> grants;  // the most specific one decides; none: nothing is allowed
+  std::string enrols{};       // the agent that he may bring in, and do nothing else
 };
 
 // Of this machine, while whoever may open the socket files may do everything.

@@ -3,11 +3,13 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 
 #include "config/logging/logging.hpp"
 #include "config/settings/settings.hpp"
+#include "tools/agent/join.hpp"
 #include "tools/agent/process.hpp"
 
 namespace {
@@ -42,12 +44,22 @@ void reload(config::loaded<config::agent_settings>& current) {
 int main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 2);  // a dozen mostly idle threads need no arena each
   ::umask(0027);
-  auto loaded = config::load_agent_settings(argc, argv);
+  const bool joins = argc > 1 && std::string_view(argv[1]) == "join";
+  const std::string line = joins && argc > 2 ? argv[2] : "";
+  auto loaded = joins ? config::load_agent_settings(std::max(argc - 2, 1), argc > 2 ? argv + 2 : argv)
+                      : config::load_agent_settings(argc, argv);
   if (!loaded) return refuse(loaded.error());
   if (!loaded->print.empty()) {
     std::cout << loaded->print << std::flush;
     return 0;
   }
+  if (joins) {
+    auto done = agent::join(line, loaded->settings);
+    if (!done) return refuse(done.error());
+    std::cout << *done << std::flush;
+    return 0;
+  }
+  if (auto ok = agent::apply_enrolment(*loaded); !ok) return refuse(ok.error());
   config::log_options logging;
   logging.level = loaded->settings.log_level;
   logging.format = loaded->settings.log_format;

@@ -110,7 +110,8 @@ int run_manager(config::loaded<config::manager_settings> settings) {
 
   manager::system_wall_clock clock;
   kernel_randomness random;
-  bus_bridge bridge(db.epoch());
+  known_keys keys(std::filesystem::path(s.data_dir) / bus::authorized_keys_name, s.advertise);
+  bus_bridge bridge(db.epoch(), keys);
   manager::shared world{.records = {},
                         .store = db,
                         .history = {db, db.epoch()},
@@ -120,7 +121,8 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .clock = clock,
                         .random = random,
                         .agents = bridge,
-                        .events = bridge};
+                        .events = bridge,
+                        .keys = &keys};
   for (auto& t : *files) {
     auto key = t.name;
     world.templates.emplace(std::move(key), std::move(t));

@@ -16,19 +16,10 @@ msg::result<void> bus_bridge::let_in(bus::server_bus_options& options, const std
   if (!options.on_network()) return {};
   auto own = bus::load_or_make_key(data_dir / bus::manager_key_name);
   if (!own) return msg::fail(own.error());
-  if (auto known = bus::read_keys(data_dir / bus::authorized_keys_name); !known) return msg::fail(known.error());
-  keys_ = std::make_unique<bus::key_ring>(data_dir / bus::authorized_keys_name);
+  if (auto known = keys_.keys(); !known) return msg::fail(known.error());
   options.key = *own;
-  options.admits = [ring = keys_.get()](bus::door at, std::string_view key) {
-    for (const auto& e : ring->entries_of(key)) {
-      // Events are of everything: they are nothing for who may see a part.
-      if (at == bus::door::events && !(e.agent.empty() && e.server.empty())) continue;
-      if ((e.role == bus::agent_role) == (at == bus::door::agents)) return true;
-    }
-    log_limited(log_level::warn, "bus.key-refused",
-                {{"door", bus::name_of(at)}, {"key", std::string(key)}, {"hint", "zedctl key add"}});
-    return false;
-  };
+  options.admits = [this](bus::door at, std::string_view key) { return keys_.admits(at, key); };
+  keys_.listens(options);
   config::log_event("manager.key",
                     {{"public_key", own->public_key}, {"fingerprint", bus::fingerprint(own->public_key)}});
   return {};
@@ -133,7 +124,12 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_reque
   // A socket for both families says IPv4 addresses in the other's way.
   constexpr std::string_view mapped = "::ffff:";
   who->from = request.address.starts_with(mapped) ? request.address.substr(mapped.size()) : request.address;
-  for (const auto& e : keys_ ? keys_->entries_of(request.key) : std::vector<bus::key_entry>{}) {
+  for (const auto& e : keys_.entries_of(request.key)) {
+    if (e.role == bus::enrol_role) {
+      who->id = "token:" + e.public_key;
+      who->enrols = e.name;
+      continue;
+    }
     who->id = "key:" + e.name;
     const auto role = msg::enum_from_name<msg::role>(e.role);
     if (!role) continue;  // an agent: it asks nothing here
@@ -157,7 +153,7 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_reque
 // An agent on the network is the one that its key says, under no other name.
 bool bus_bridge::speaks_for(const std::string& key, const msg::from_agent& what) {
   if (key.empty()) return true;
-  for (const auto& e : keys_ ? keys_->entries_of(key) : std::vector<bus::key_entry>{}) {
+  for (const auto& e : keys_.entries_of(key)) {
     if (e.role != bus::agent_role) continue;
     const auto* hello = std::get_if<msg::hello>(&what);
     if (!hello || hello->name == e.name) return true;
@@ -187,7 +183,16 @@ void bus_bridge::on_agent_message(bus::agent_inbound&& message) noexcept {
     log_limited(log_level::warn, "agent.bad-message", {{"tag", message.tag}, {"error", what.error().message}});
     return;
   }
-  if (!speaks_for(message.key, *what)) return;
+  if (!speaks_for(message.key, *what)) {
+    // It is told before it is heard again: an agent that is not wanted must not try for ever.
+    send(message.routing_id, message.session,
+         msg::refused{{msg::ec::unauthorised,
+                       "the key of this agent is not known to the manager any more, or it is another agent's",
+                       "bring it in again: zedctl agent token --name NAME, then zedops-agent join",
+                       {}},
+                      true});
+    return;
+  }
   node_.load()->said(
       {std::move(message.routing_id), std::move(*what), std::make_shared<bus::credit>(std::move(message.token))});
 }

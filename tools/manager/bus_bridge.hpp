@@ -6,8 +6,8 @@
 
 #include "actors/manager/node.hpp"
 #include "actors/runtime/ports.hpp"
-#include "bus/security/key_ring.hpp"
 #include "bus/server_bus.hpp"
+#include "tools/manager/known_keys.hpp"
 
 namespace zedops::app {
 
@@ -16,7 +16,7 @@ class bus_bridge final : public bus::server_bus_listener,
                          public rt::agent_port,
                          public rt::event_port {
  public:
-  explicit bus_bridge(uint64_t epoch) : epoch_(epoch) {}
+  bus_bridge(uint64_t epoch, known_keys& keys) : epoch_(epoch), keys_(keys) {}
 
   // Keys for endpoints on the network, if there are any: the manager's own, made at the first start, and those that may
   // come in. Errors: those of the key file.
@@ -47,9 +47,9 @@ class bus_bridge final : public bus::server_bus_listener,
   bool speaks_for(const std::string& key, const msg::from_agent& what);
 
   const uint64_t epoch_;
+  known_keys& keys_;
   std::atomic<manager::node*> node_{nullptr};
   std::unique_ptr<bus::server_bus> bus_;
-  std::unique_ptr<bus::key_ring> keys_;                                 // empty: nobody comes in over a network
   std::map<std::string, std::shared_ptr<const msg::principal>> local_;  // by user id; on the bus thread
   std::atomic<bus::server_bus*> open_{nullptr};  // set before the first message is read: each finds a way back
 };

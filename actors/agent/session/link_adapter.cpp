@@ -25,10 +25,17 @@ bool link_adapter::send(const from_agent& message, uint64_t session) {
   return link && link->send({std::to_string(message.index()), session, pack(message)});
 }
 
-void link_adapter::on_refused() noexcept {
-  config::log_limited(
-      msg::log_level::error, "agent.key-refused",
-      {{"hint", "the manager does not know this agent's key; there: zedctl key add NAME KEY --role agent"}});
+void link_adapter::on_refused(bool for_good) noexcept {
+  constexpr const char* remedy =
+      "there: zedctl agent token --name NAME, and here zedops-agent join; or there zedctl key add NAME KEY --role "
+      "agent";
+  config::log_limited(msg::log_level::error, "agent.key-refused",
+                      {{"error", "the manager does not let this agent's key in"}, {"hint", remedy}});
+  if (for_good)
+    caf::anon_send(
+        core_,
+        link_input{manager_said{
+            refused{{ec::unauthorised, "the manager does not know this agent's key", remedy, {}}, true}, 0, nullptr}});
 }
 void link_adapter::on_connected() noexcept { caf::anon_send(core_, link_input{link_up{}}); }
 void link_adapter::on_disconnected() noexcept { caf::anon_send(core_, link_input{link_down{}}); }

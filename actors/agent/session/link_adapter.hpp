@@ -20,7 +20,7 @@ class link_adapter final : public link_port, public bus::agent_link_listener {
 
   void on_start(bus::agent_link& link) noexcept override { open_.store(&link); }
   void on_connected() noexcept override;
-  void on_refused() noexcept override;
+  void on_refused(bool for_good) noexcept override;
   void on_disconnected() noexcept override;
   void on_message(bus::link_inbound&& message) noexcept override;
   void on_bad_message(const msg::error& reason) noexcept override;

@@ -54,8 +54,8 @@ std::string name_in(const rt::client_call& call) {
   const auto body = body_of<Body>(call);
   if (!body) return {};
   if constexpr (requires { body->servers; }) return body->servers.empty() ? std::string{} : body->servers.front();
-  else if constexpr (requires { body->server; }) return body->server;
   else if constexpr (requires { body->name; }) return body->name;
+  else if constexpr (requires { body->server; }) return body->server;
   else if constexpr (requires { body->agent; }) return body->agent;
   else if constexpr (requires { body->id; }) return body->id;
   else return {};

@@ -10,6 +10,7 @@
 #include "actors/manager/audit/auditor.hpp"
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/key_requests.hpp"
 #include "actors/manager/doors/large_requests.hpp"
 #include "actors/manager/doors/new_server.hpp"
 #include "actors/manager/doors/questions.hpp"
@@ -103,6 +104,7 @@ struct gateway_state {
     const auto& row = verb_table[call.row];
     if (is_operation(row)) return operate(row, call);
     if (is_audited(row)) audit.watch(call, target_named(call));
+    if (row.served == served_by::keys) return serve_keys(*world, call);
     if (row.served == served_by::agent) return ask_agents(self, *world, to.hosts, to.registry, asking, call);
     cancel(call);
   }

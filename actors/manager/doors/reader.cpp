@@ -3,6 +3,7 @@
 #include <charconv>
 #include <tuple>
 
+#include "actors/core/access.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/manager/audit/audit_chain.hpp"
 #include "actors/manager/doors/admission.hpp"
@@ -27,7 +28,7 @@ std::string names_text() {
   return out;
 }
 
-result<server_list> list(const shared& w, const list_servers& q) {
+result<server_list> list(const shared& w, const principal& who, const list_servers& q) {
   agent_id agent;
   if (!q.agent.empty()) {
     auto a = w.records.resolve_agent(q.agent);
@@ -51,9 +52,11 @@ result<server_list> list(const shared& w, const list_servers& q) {
   if (wanted)
     for (const auto& a : w.records.agents()) status_of[a->id] = a->status;
   server_list out;
+  const bool all_his = !core::is_scoped(who);
   const uint32_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
   auto rows = w.records.page(q.where.after, limit, [&](const server& s) {
     if (!agent.empty() && s.agent != agent) return false;
+    if (!all_his && !core::may_see(who, {s.agent, s.id})) return false;
     if (wanted) {
       const auto a = status_of.find(s.agent);
       const auto list = conditions_of(s, a == status_of.end() ? agent_status::pending : a->second);
@@ -248,9 +251,10 @@ result<explanation> explain(const shared& w, const explain_server& q) {
   if (!s) return fail(s.error());
   return explained(w, *s);
 }
-result<agent_list> all_agents(const shared& w, const list_agents&) {
+result<agent_list> all_agents(const shared& w, const principal& who, const list_agents&) {
   agent_list out;
-  for (const auto& a : w.records.agents()) out.agents.push_back(shown(w, *a));
+  for (const auto& a : w.records.agents())
+    if (core::may_see(who, {a->id, {}})) out.agents.push_back(shown(w, *a));
   return out;
 }
 result<agent_view> one_agent(const shared& w, const get_agent& q) {
@@ -259,6 +263,7 @@ result<agent_view> one_agent(const shared& w, const get_agent& q) {
   return shown(w, **a);
 }
 
+result<key_list> known_keys(const shared& w, const list_keys&) { return w.keys ? w.keys->keys() : key_list{}; }
 result<audit_page> audited(const shared& w, const list_audit& q) { return audit_page_of(w.store, q); }
 result<audit_verdict> verify(const shared& w, const verify_audit& q) { return verified(w.store, q); }
 
@@ -277,11 +282,20 @@ struct reader_state {
   using serve = void (reader_state::*)(const rt::client_call&);
   template <auto F>
   void look(const rt::client_call& call) {
-    [&]<class Q, class R>(R (*f)(const shared&, const Q&)) {
-      auto q = body_of<Q>(call);
-      if (!q) answer_error(*world, call.who, q.error());
-      else answer_either(*world, call.who, f(*world, *q));
-    }(F);
+    look_with(F, call);
+  }
+  template <class R, class Q>
+  void look_with(R (*f)(const shared&, const Q&), const rt::client_call& call) {
+    auto q = body_of<Q>(call);
+    if (!q) answer_error(*world, call.who, q.error());
+    else answer_either(*world, call.who, f(*world, *q));
+  }
+  // A list that shows each caller what he may see.
+  template <class R, class Q>
+  void look_with(R (*f)(const shared&, const principal&, const Q&), const rt::client_call& call) {
+    auto q = body_of<Q>(call);
+    if (!q) answer_error(*world, call.who, q.error());
+    else answer_either(*world, call.who, f(*world, *call.by, *q));
   }
   void wait(const rt::client_call& call) {
     auto q = body_of<wait_operation>(call);
@@ -301,6 +315,7 @@ struct reader_state {
         {"op.get", &self_t::look<one_operation>},
         {"op.wait", &self_t::wait},
         {"event.replay", &self_t::look<replay>},
+        {"key.ls", &self_t::look<known_keys>},
         {"audit.ls", &self_t::look<audited>},
         {"audit.verify", &self_t::look<verify>},
         {"status", &self_t::look<status>},

@@ -29,6 +29,7 @@ class Network(WorldCase):
         cls.at = {door: f"tcp://127.0.0.1:{free_port()}" for door in ("clients", "agents", "events")}
         for door, uri in cls.at.items():
             w.settings[door] = f"ipc://{w.run}/{door}.ipc,{uri}"
+        w.settings["advertise"] = "127.0.0.1"
 
     @classmethod
     def setUpClass(cls):
@@ -126,13 +127,75 @@ class Network(WorldCase):
         lines = w.ctl_raw("audit", "export", "--target", name).stdout.splitlines()
         self.assertEqual([json.loads(x)["verb"] for x in lines], ["server.purge", "server.stop", "server.create"])
 
+    def token(self, name, *flags):
+        return self.world.ctl("agent", "token", "--name", name, *flags)["line"]
+
+    def join(self, line, state):
+        return subprocess.run([BIN / "zedops-agent", "join", line, "--state-dir", self.world.dir / f"state-{state}", "--data-path",
+                               self.world.dir / f"data-{state}"], capture_output=True, text=True, env=self.world.env, timeout=60)
+
+    def start_joined(self, state):
+        """Without any word about the manager: it was remembered."""
+        w = self.world
+        w.agents[state] = w._spawn("zedops-agent", "--docker-host", w.env["DOCKER_HOST"], "--data-path", w.dir / f"data-{state}",
+                                   "--state-dir", w.dir / f"state-{state}")
+        return w.agents[state]
+
+    def test_one_line_brings_an_agent_in_once_and_a_key_that_is_taken_away_ends_it(self):
+        """[acc-34] [fc-28]"""
+        w = self.world
+        line = self.token("joined")
+        r = self.join(line, "joined")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("Enrolled as agent joined", r.stdout)
+        agent = self.start_joined("joined")
+        w.agent_is("online", "joined")
+        name = w.create(None, "--game-port", 21800, agent="joined")  # both agents have one Engine here
+        again = self.join(line, "thief")
+        self.assertNotEqual(again.returncode, 0)
+        self.assertIn("has been used", again.stderr)
+        # Restarted it is the same agent, with its servers.
+        w.kill_agent(name="joined")
+        agent = self.start_joined("joined")
+        w.agent_is("online", "joined")
+        w.ctl("key", "rm", "joined")
+        self.assertEqual(agent.wait(5), 78)
+        self.assertIn("not known to the manager any more", w.log("zedops-agent"))
+        w.agent_is("unreachable", "joined")
+        verbs = [(x["verb"], x["result"]) for x in w.ctl("audit", "ls", "--target", "joined")["records"]]
+        self.assertEqual(verbs, [("key.rm", "ok"), ("agent.enrol", "ok"), ("agent.token", "ok")])
+        # In again, under a new token and its old identity: its server is still there.
+        self.assertEqual(self.join(self.token("joined"), "joined").returncode, 0)
+        self.start_joined("joined")
+        w.agent_is("online", "joined")
+        self.assertEqual(w.status(name, "running")["agent"], "joined")
+
+    def test_an_agent_that_has_to_be_approved_waits_for_it(self):
+        w = self.world
+        r = self.join(self.token("careful", "--approve"), "careful")
+        self.assertIn("zedctl agent approve careful", r.stdout)
+        self.start_joined("careful")
+        wait_for("the manager says who waits", lambda: "agent.waits-for-approval" in w.log())
+        self.assertNotIn("careful", [a["name"] for a in w.ctl("agent", "ls")["agents"]])
+        w.ctl("agent", "approve", "careful")
+        w.agent_is("online", "careful")
+
+    def test_bad_lines_and_wrong_managers_say_what_is_wrong(self):
+        line = self.token("nobody")
+        for text, said in ((line[:-5], "key is missing or cut"), ("", "does not begin with"),
+                           (line.replace(self.manager_key, "A" * 43), "has not the key that is expected")):
+            r = self.join(text, "nobody")
+            self.assertNotEqual(r.returncode, 0)
+            self.assertIn(said, r.stderr)
+
     def test_an_operator_of_one_server_has_nothing_to_do_with_others(self):
         w = self.world
         mine, other = w.create(agent="far"), w.create(agent="far")
         self.user("sam", "operator", "--server", mine)
         self.ctl_as("sam", "--yes", "server", "restart", mine)
         self.refused_as("sam", "forbidden", "--yes", "server", "restart", other)
-        self.refused_as("sam", "forbidden", "server", "ls")
+        self.assertEqual([s["name"] for s in self.ctl_as("sam", "server", "ls")["servers"]], [mine])
+        self.refused_as("sam", "forbidden", "op", "ls")
 
     def test_unknown_keys_wrong_managers_and_silence_are_told_apart(self):
         """[fc-26]"""
@@ -217,8 +280,10 @@ class Network(WorldCase):
         w = self.world
         key = self.key_in(w.dir / "state-far" / "agent.key")
         self.key("rm", "far")
+        self.assertEqual(w.agents["far"].wait(5), 78)
         w.agent_is("unreachable", "far")
         self.key("add", "far", key, "--role", "agent")
+        self.start_far()
         w.agent_is("online", "far")
 
 

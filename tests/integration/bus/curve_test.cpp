@@ -48,9 +48,10 @@ struct network {
     o.events_uris = {ipc("events.ipc"), events};
     o.key = manager;
     o.admits = [this](door at, std::string_view key) {
+      if (!ring.readable()) return admission::cannot_tell;
       for (const auto& e : ring.entries_of(key))
-        if ((e.role == agent_role) == (at == door::agents)) return true;
-      return false;
+        if ((e.role == agent_role) == (at == door::agents)) return admission::yes;
+      return admission::not_known;
     };
     auto started = server_bus::start(std::move(o), seen);
     INFO((started ? std::string() : started.error().message));
@@ -165,9 +166,10 @@ TEST_CASE("curve: an agent on the network has its key beside each message, and o
           "[integration][bus]") {
   struct quiet final : agent_link_listener {
     std::atomic<int> connected{0}, refused{0}, got{0};
+    std::atomic<bool> for_good{false};
     void on_connected() noexcept override { ++connected; }
     void on_disconnected() noexcept override {}
-    void on_refused() noexcept override { ++refused; }
+    void on_refused(bool ever) noexcept override { ++refused, for_good = ever; }
     void on_message(link_inbound&&) noexcept override { ++got; }
     void on_bad_message(const msg::error&) noexcept override {}
   };
@@ -190,6 +192,39 @@ TEST_CASE("curve: an agent on the network has its key beside each message, and o
   REQUIRE(other);
   CHECK(eventually([&] { return stranger.refused > 0; }));
   CHECK(stranger.connected == 0);
+  CHECK_FALSE(stranger.for_good);
+  o.refused_max = o.redial_max = 50ms;
+  quiet patient;
+  auto last = agent_link::start(o, patient);
+  REQUIRE(last);
+  CHECK(eventually([&] { return patient.for_good.load(); }));
+  CHECK(patient.refused > 1);
+}
+
+TEST_CASE("curve: a manager that cannot read its keys lets nobody in, and says to nobody that he is unknown",
+          "[integration][bus]") {
+  struct quiet final : agent_link_listener {
+    std::atomic<int> connected{0}, refused{0};
+    std::atomic<bool> for_good{false};
+    void on_connected() noexcept override { ++connected; }
+    void on_disconnected() noexcept override {}
+    void on_refused(bool ever) noexcept override { ++refused, for_good = for_good || ever; }
+    void on_message(link_inbound&&) noexcept override {}
+    void on_bad_message(const msg::error&) noexcept override {}
+  };
+  network n;
+  const auto node = n.member("node-1", "agent");
+  std::filesystem::permissions(n.ring_file, std::filesystem::perms(0666));
+  quiet agent;
+  agent_link_options o;
+  o.manager = {n.agents, n.manager.public_key, node};
+  o.refused_max = o.redial_max = 20ms;
+  auto link = agent_link::start(o, agent);
+  REQUIRE(link);
+  REQUIRE(eventually([&] { return agent.refused >= 5; }));
+  CHECK_FALSE(agent.for_good);
+  std::filesystem::permissions(n.ring_file, std::filesystem::perms(0600));
+  CHECK(eventually([&] { return agent.connected == 1; }));
 }
 
 TEST_CASE("curve: a peer that chooses the id of another is not taken for that one", "[integration][bus]") {

@@ -7,7 +7,8 @@ using namespace zedops;
 
 TEST_CASE("bus bridge: what is read before open() has returned can be answered", "[integration][manager]") {
   bus_test::temp_dir dir;
-  app::bus_bridge bridge(1);
+  app::known_keys keys(dir.path / "authorized_keys", "here");
+  app::bus_bridge bridge(1, keys);
   CHECK_FALSE(bridge.reply({&bridge, "somebody", "1"}, rt::answer::result, "too early"));
   bus::server_bus_options options;
   options.runtime_dir = dir.path / "run";

@@ -68,6 +68,21 @@ TEST_CASE_METHOD(stage, "doors: a grant for one server, or for one agent, is non
   REQUIRE(op.has_value());
   CHECK(ask<operation_view>("op.get", get_operation{op->operations.front().id.value}, {.by = mine}).has_value());
   CHECK(code(ask<operation_list>("op.ls", list_operations{}, {.by = mine})) == "forbidden");
+  const auto named = [&](const auto& by) {
+    std::vector<std::string> out;
+    const auto rows = ask<server_list>("server.ls", list_servers{}, {.by = by});
+    REQUIRE(rows.has_value());
+    for (const auto& s : rows->servers) out.push_back(s.name);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  CHECK(named(mine) == std::vector<std::string>{"pz1"});
+  CHECK(named(someone("key:host", {{role::viewer, server("pz1").agent, {}}})) ==
+        std::vector<std::string>{"pz1", "pz2"});
+  const auto seen = ask<agent_list>("agent.ls", list_agents{},
+                                    {.by = someone("key:host", {{role::viewer, server("far").agent, {}}})});
+  REQUIRE((seen && seen->agents.size() == 1));
+  CHECK(seen->agents.front().name == "beta");
   const auto alphas = someone("key:alpha", {{role::operator_, server("pz1").agent, {}}});
   CHECK(finish("start", start_server{"pz1"}, {.by = alphas}).has_value());
   CHECK(finish("create", a_server("pz3", "alpha"), {.by = alphas}).has_value());

@@ -160,6 +160,30 @@ int recover(session& s, const arguments& a) {
   });
 }
 
+int token(session& s, const arguments& a) {
+  msg::make_token t;
+  t.agent = a.one("name");
+  t.approve = a.has("approve");
+  t.replace = a.has("replace");
+  if (a.has("ttl")) {
+    const auto ttl = msg::parse_duration(a.one("ttl"));
+    if (!ttl) return s.report({msg::ec::bad_request, fmt::format("'{}' is no duration", a.one("ttl")), "--ttl 1h", {}});
+    t.ttl = *ttl;
+  }
+  auto reply = s.ask<msg::token_reply>("agent.token", t);
+  if (!reply) return s.report(reply.error());
+  s.say(fmt::format("On the host of {}, as root, until {}:", reply->agent, msg::to_rfc3339(reply->expires_at)));
+  return s.show(*reply, [&] { return fmt::format("zedops-agent join '{}'\n", reply->line); });
+}
+
+int approve(session& s, const arguments& a) {
+  return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
+    auto r = s.ask<msg::enrol_reply>("agent.approve", msg::approve_agent{name});
+    if (!r) return msg::fail(r.error());
+    return s.machine() ? msg::to_json(*r, 2) : fmt::format("Agent {} may come in\n", r->agent);
+  });
+}
+
 // "16261/udp"; without a protocol both are meant. The text was checked when it was parsed.
 void add_ports(const std::string& text, std::vector<msg::port_ref>& out) {
   uint16_t number = 0;
@@ -225,6 +249,19 @@ std::vector<command> agent_commands() {
        {names},
        recover,
        {"zedctl agent recover host1"}},
+      {"agent token",
+       "Print the line with which a host brings its agent in, once",
+       {{"--name", text, "NAME", "Name of the agent", arity::one},
+        {"--ttl", text, "TIME", "How long the line can be used; default 1h"},
+        {"--approve", none, "", "It may come in only after zedctl agent approve"},
+        {"--replace", none, "", "Also when an agent of this name has a key, which ends when this one has enrolled"}},
+       token,
+       {"zedctl agent token --name host2", "zedctl agent token --name host2 --ttl 10m --approve"}},
+      {"agent approve",
+       "Let an agent in that has enrolled and waits for it",
+       {{"NAME", text, "", "Name of the agent", arity::some}},
+       approve,
+       {"zedctl agent approve host2"}},
       {"port check",
        "Which of these ports are taken, and by whom",
        {{"PORT", port_spec, "", "Number, with /udp or /tcp; without: both", arity::some}, where},

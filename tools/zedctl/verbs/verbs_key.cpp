@@ -46,72 +46,76 @@ int show(session& s, const arguments& a) {
   return print_key(s, key->public_key, file);
 }
 
+// With --data-dir the file itself is read and changed, so that it works without a manager.
+msg::result<msg::key_list> from_file(msg::result<void> ok, const bus::key_list& keys) {
+  if (!ok) return msg::fail(ok.error());
+  msg::key_list out;
+  for (const auto& e : keys)
+    out.keys.push_back(
+        {e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server, msg::shown(e.expires)});
+  return out;
+}
+
+std::string where_of(const msg::key_view& k) {
+  if (k.role == bus::agent_role || k.role == bus::pending_role || k.role == bus::enrol_role) return "agent " + k.name;
+  return !k.server.empty() ? "server " + k.server : !k.agent.empty() ? "agent " + k.agent : "everywhere";
+}
+
 int add(session& s, const arguments& a) {
-  const auto file = ring_file(s, a);
-  auto all = bus::read_keys(file);
-  if (!all) return s.report(all.error());
-  const bus::key_entry e{a.one("NAME"), a.one("role", "viewer"), a.one("KEY"), a.one("agent"), a.one("server")};
-  if (auto problem = bus::problem_of(e); !problem.empty())
-    return s.report({msg::ec::bad_request, problem, "zedctl key add NAME KEY --role ROLE", {}});
-  std::erase_if(*all,
-                [&](const bus::key_entry& x) {  // another role in the same place takes the place of the one before
-                  return x.name == e.name && x.agent == e.agent && x.server == e.server && x.public_key == e.public_key;
-                });
-  for (const auto& x : *all) {
-    if (x.name == e.name && x.public_key != e.public_key)
-      return s.report({msg::ec::already_exists,
-                       fmt::format("{} has another key", e.name),
-                       fmt::format("zedctl key rm {} first, or take another name", e.name),
-                       {}});
-    if (x.public_key == e.public_key && x.name != e.name)
-      return s.report(
-          {msg::ec::already_exists, fmt::format("this key is known as {}", x.name), "a key has one name", {}});
-  }
-  all->push_back(e);
-  if (auto ok = bus::write_keys(file, *all); !ok) return s.report(ok.error());
-  s.say(fmt::format("{} may come in as {}{} ({})", e.name, e.role,
-                    !e.server.empty()  ? " of server " + e.server
-                    : !e.agent.empty() ? " of agent " + e.agent
-                                       : "",
-                    bus::fingerprint(e.public_key)));
+  const msg::add_key k{a.one("NAME"), a.one("KEY"), a.one("role", "viewer"), a.one("agent"), a.one("server")};
+  auto now = [&]() -> msg::result<msg::key_list> {
+    if (!a.has("data-dir")) return s.ask<msg::key_list>("key.add", k);
+    const bus::key_entry e{k.name, k.role, k.public_key, k.agent, k.server};
+    return from_file(bus::change_keys(ring_file(s, a), [&](bus::key_list& all) { return bus::add_key(all, e); }), {e});
+  }();
+  if (!now) return s.report(now.error());
+  if (s.machine()) return s.show(*now, [] { return std::string{}; });
+  s.say(fmt::format("{} may come in as {} {} ({})", k.name, k.role,
+                    where_of({k.name, k.role, {}, {}, k.agent, k.server, {}}), bus::fingerprint(k.public_key)));
   return exit_ok;
 }
 
 int rm(session& s, const arguments& a) {
-  const auto file = ring_file(s, a);
-  auto all = bus::read_keys(file);
-  if (!all) return s.report(all.error());
   const auto name = a.one("NAME");
-  if (std::erase_if(*all, [&](const bus::key_entry& e) { return e.name == name; }) == 0)
-    return s.report({msg::ec::not_found, fmt::format("there is no key of '{}'", name), "zedctl key ls", {}});
-  if (auto ok = bus::write_keys(file, *all); !ok) return s.report(ok.error());
+  auto gone = [&]() -> msg::result<msg::key_list> {
+    if (!a.has("data-dir")) return s.ask<msg::key_list>("key.rm", msg::remove_key{name});
+    bus::key_list removed;
+    auto ok = bus::change_keys(ring_file(s, a), [&](bus::key_list& all) -> msg::result<void> {
+      auto r = bus::remove_key(all, name);
+      if (!r) return msg::fail(r.error());
+      removed = std::move(*r);
+      return {};
+    });
+    return from_file(ok, removed);
+  }();
+  if (!gone) return s.report(gone.error());
+  if (s.machine()) return s.show(*gone, [] { return std::string{}; });
   s.say(fmt::format("{} may not come in any more", name));
   return exit_ok;
 }
 
 int ls(session& s, const arguments& a) {
-  auto all = bus::read_keys(ring_file(s, a));
+  auto all = [&]() -> msg::result<msg::key_list> {
+    if (!a.has("data-dir")) return s.ask<msg::key_list>("key.ls", msg::list_keys{});
+    auto read = bus::read_keys(ring_file(s, a));
+    if (!read) return msg::fail(read.error());
+    return from_file({}, *read);
+  }();
   if (!all) return s.report(all.error());
-  const auto where = [](const bus::key_entry& e) {
-    return !e.server.empty() ? "server " + e.server : !e.agent.empty() ? "agent " + e.agent : std::string("everywhere");
-  };
-  if (s.machine()) {
-    std::vector<std::string> rows;
-    for (const auto& e : *all)
-      rows.push_back(
-          object_json({{"name", e.name}, {"role", e.role}, {"where", where(e)}, {"public_key", e.public_key}}, -1));
-    s.print(s.structured(array_json(rows)));
-    return exit_ok;
-  }
-  if (all->empty()) {
+  if (all->keys.empty() && !s.machine()) {
     s.say("No keys: nobody comes in over a network. Add one with: zedctl key add NAME KEY --role ROLE");
     return exit_ok;
   }
-  table t({"NAME", "ROLE", "WHERE", "KEY"});
-  for (const auto& e : *all)
-    t.add({{e.name}, {e.role}, {e.role == bus::agent_role ? "agent " + e.name : where(e)}, {e.public_key}});
-  s.print(s.render(t));
-  return exit_ok;
+  return s.show(*all, [&] {
+    table t({"NAME", "ROLE", "WHERE", "KEY", "UNTIL"});
+    for (const auto& k : all->keys)
+      t.add({{k.name},
+             {k.role},
+             {where_of(k)},
+             {k.public_key},
+             {k.expires_at ? msg::to_rfc3339(*k.expires_at) : std::string{}}});
+    return s.render(t);
+  });
 }
 
 }  // namespace
@@ -120,7 +124,7 @@ std::vector<command> key_commands() {
   using enum value_kind;
   const parameter file{"--file", text, "FILE", "Instead of the usual place"};
   const parameter manager{"--manager", none, "", "The key of the manager of this machine"};
-  const parameter dir{"--data-dir", text, "DIR", "The manager's data directory"};
+  const parameter dir{"--data-dir", text, "DIR", "Without a manager: its data directory"};
   const parameter name{"NAME", text, "", "Whose key it is", arity::one};
   return {
       {"key gen", "Make a key of one's own, and print its public half", {file}, gen, {"zedctl key gen"}},

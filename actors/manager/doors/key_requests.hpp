@@ -1,0 +1,10 @@
+// Requests about keys and tokens.
+#pragma once
+#include "actors/manager/deps.hpp"
+
+namespace zedops::manager {
+
+// Answers the call. Keys change seldom and by hand: the caller waits for the disk.
+void serve_keys(shared& world, const rt::client_call& call);
+
+}  // namespace zedops::manager

@@ -1,0 +1,38 @@
+// The manager's keys: the file of those that may come in, as the actors change it and the bus asks it.
+#pragma once
+#include <filesystem>
+
+#include "actors/runtime/ports.hpp"
+#include "bus/security/key_ring.hpp"
+#include "bus/server_bus.hpp"
+
+namespace zedops::app {
+
+class known_keys final : public rt::key_port {
+ public:
+  // `advertised`: the name or address under which other hosts reach this machine.
+  known_keys(std::filesystem::path file, std::string advertised)
+      : file_(std::move(file)), ring_(file_), host_(std::move(advertised)) {}
+  // What a token says of the manager: its key, and where it listens.
+  void listens(const bus::server_bus_options& options);
+
+  bus::admission admits(bus::door at, std::string_view key);
+  std::vector<bus::key_entry> entries_of(std::string_view key) { return ring_.entries_of(key); }
+
+  msg::result<msg::key_list> keys() override;
+  msg::result<msg::key_list> add(const msg::add_key& k) override;
+  msg::result<msg::key_list> remove(const msg::remove_key& k) override;
+  msg::result<msg::token_reply> make_token(const msg::make_token& t, msg::time_point now) override;
+  msg::result<msg::enrol_reply> enrol(const msg::enrol_agent& e, const msg::principal& by,
+                                      msg::time_point now) override;
+  msg::result<msg::enrol_reply> approve(const msg::approve_agent& a) override;
+
+ private:
+  const std::filesystem::path file_;
+  bus::key_ring ring_;
+  const std::string host_;
+  std::string public_key_;
+  std::string clients_port_, agents_port_;
+};
+
+}  // namespace zedops::app
