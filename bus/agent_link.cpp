@@ -76,8 +76,12 @@ struct agent_link::impl {
 agent_link::impl::connection::connection(zmq::context_t& context, const agent_link_options& o,
                                          const std::string& routing_id)
     : dealer(detail::make_socket(context, zmq::socket_type::dealer,
-                                 {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max), false})),
+                                 {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max),
+                                  // A network can swallow what is said without a word: the connection then ends by this,
+                                  // and is dialled anew. On one machine the kernel tells.
+                                  is_tcp(o.manager.uri)})),
       monitor(context, dealer) {
+  dealer.set(zmq::sockopt::heartbeat_ttl, 0);  // the manager has thousands of these, and pings of its own
   dealer.set(zmq::sockopt::routing_id, routing_id);
   dealer.set(zmq::sockopt::reconnect_ivl, static_cast<int>(o.redial_min.count()));
   dealer.set(zmq::sockopt::reconnect_ivl_max, static_cast<int>(o.redial_max.count()));

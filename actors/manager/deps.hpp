@@ -112,6 +112,8 @@ struct shared {
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
   load_gauges load{};
+  // Called after each sweep by the journal, for a watchdog: the scheduler, the timers and the one writer are at work.
+  std::function<void()> progressed{};
   std::function<std::map<std::string, uint64_t>()> door_counters{};  // of the bus; empty: there is none
 
   const msg::server_template* find_template(std::string_view name) const {

@@ -43,9 +43,11 @@ struct raise_term {  // the manager's own is higher than this one from now on
 };
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 using trim_atom = caf::atom_constant<caf::atom("trim")>;
+using alive_atom = caf::atom_constant<caf::atom("alive")>;
 using journal_actor = caf::typed_actor<caf::replies_to<commit>::with<committed>,  // durable when answered
                                        caf::replies_to<raise_term>::with<committed>, caf::reacts_to<expect_commits>,
                                        caf::reacts_to<trim_atom>,            // drop history beyond its limit
+                                       caf::reacts_to<alive_atom>,           // a sweep has come: both are at work
                                        caf::reacts_to<flush_atom, uint64_t>  // INTERNAL
                                        >;
 

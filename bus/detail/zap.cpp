@@ -53,6 +53,12 @@ void zap_handler::answer() {
 }
 
 void guard(zmq::socket_t& socket, const key_pair& own, std::string_view domain) {
+  // Connections of peers that have vanished without a word are let go of after a minute.
+  constexpr int idle_s = 30, probe_s = 10, probes = 3;
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, idle_s);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, probe_s);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, probes);
   socket.set(zmq::sockopt::curve_server, true);
   socket.set(zmq::sockopt::curve_secretkey, z85_of(own.secret_key));
   socket.set(zmq::sockopt::zap_domain, std::string(domain));

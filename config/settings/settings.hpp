@@ -64,8 +64,17 @@ struct agent_settings {
   std::string identity;       // empty: what the state folder holds, made at first use
   std::string accept_engine;  // identity of an Engine that may take the place of the one before; empty: none may
   std::vector<std::string> bind_paths;  // folders of the host that servers may mount; an empty one is none
-  uint32_t lanes = 0;                   // servers worked on at the same time
-  uint32_t boot_starts = 0;             // servers started at the same time after the host came up
+  // What the host's owner permits, whatever a manager asks for; empty: everything, but for capabilities.
+  std::vector<std::string> allow_images;        // patterns
+  std::vector<std::string> allow_data_roots;    // folders
+  std::vector<std::string> allow_networks;      // patterns
+  std::vector<std::string> allow_ports;         // "16261", "27015-27030"
+  std::vector<std::string> allow_capabilities;  // beyond those that Docker gives by itself
+  std::string server_memory_max;                // of one server: "8GiB"; empty: no limit
+  uint32_t server_pids_max = 0;                 // of one server; zero: no limit
+  std::vector<std::string> impose;              // no-new-privileges, drop-capabilities, read-only-root
+  uint32_t lanes = 0;                           // servers worked on at the same time
+  uint32_t boot_starts = 0;                     // servers started at the same time after the host came up
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;
   friend bool operator==(const agent_settings&, const agent_settings&) = default;

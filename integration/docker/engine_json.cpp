@@ -115,6 +115,9 @@ json host_config(const msg::container_spec& spec) {
   if (!spec.log_driver.empty()) out["LogConfig"] = {{"Type", spec.log_driver}, {"Config", spec.log_options}};
   if (!spec.cap_add.empty()) out["CapAdd"] = spec.cap_add;
   if (!spec.cap_drop.empty()) out["CapDrop"] = spec.cap_drop;
+  if (spec.pids_max) out["PidsLimit"] = spec.pids_max;
+  if (spec.no_new_privileges) out["SecurityOpt"] = {"no-new-privileges"};
+  if (spec.read_only_root) out["ReadonlyRootfs"] = true;
   return out;
 }
 

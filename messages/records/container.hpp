@@ -89,9 +89,13 @@ struct container_spec {
   std::map<std::string, std::string> log_options{};
   std::vector<std::string> cap_add{};
   std::vector<std::string> cap_drop{};
+  uint32_t pids_max = 0;           // processes and threads; zero: no limit
+  bool no_new_privileges = false;  // programs that would become somebody else stay who they are
+  bool read_only_root = false;     // it can write to its folders only
   ZEDOPS_FIELDS(name, image, env, labels, ports, mounts, networks, restart, restart_max, entrypoint, command, user,
                 working_dir, stop_signal, health, memory_max, cpu_millis, tty, open_stdin, volumes, hostname,
-                stop_timeout, init, shm_size, ulimits, tmpfs, log_driver, log_options, cap_add, cap_drop)
+                stop_timeout, init, shm_size, ulimits, tmpfs, log_driver, log_options, cap_add, cap_drop, pids_max,
+                no_new_privileges, read_only_root)
   friend bool operator==(const container_spec&, const container_spec&) = default;
 };
 

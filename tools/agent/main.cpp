@@ -9,6 +9,7 @@
 
 #include "config/logging/logging.hpp"
 #include "config/settings/settings.hpp"
+#include "tools/agent/host_policy.hpp"
 #include "tools/agent/join.hpp"
 #include "tools/agent/process.hpp"
 
@@ -60,6 +61,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (auto ok = agent::apply_enrolment(*loaded); !ok) return refuse(ok.error());
+  auto rules = agent::host_rules_of(*loaded);
+  if (!rules) return refuse(rules.error());
   config::log_options logging;
   logging.level = loaded->settings.log_level;
   logging.format = loaded->settings.log_format;
@@ -73,7 +76,7 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  auto process = agent::process::start(loaded->settings, [] { ::kill(::getpid(), SIGUSR1); });
+  auto process = agent::process::start(loaded->settings, std::move(*rules), [] { ::kill(::getpid(), SIGUSR1); });
   if (!process) return refuse(process.error());
   ::sd_notify(0, "READY=1");
   for (;;) {

@@ -101,6 +101,7 @@ struct process::parts {
   std::unique_ptr<machine_port> host;
   std::unique_ptr<console_port> console;
   std::optional<engine_identity> engine_is;
+  core::host_rules rules;
   std::optional<step_env> env;
   link_adapter link;
   system_config caf_config;
@@ -140,7 +141,7 @@ result<bus::address> address_of(const config::agent_settings& settings) {
 
 }  // namespace
 
-result<std::unique_ptr<process>> process::start(const config::agent_settings& settings,
+result<std::unique_ptr<process>> process::start(const config::agent_settings& settings, core::host_rules rules,
                                                 std::function<void()> on_refusal) {
   auto store = open_state(settings.state_dir);
   if (!store) return fail(with_way_back(std::move(store.error()), settings));
@@ -156,11 +157,12 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.store = std::move(*store);
   p.state = std::move(*state);
   p.engine = std::move(*engine);
+  p.rules = std::move(rules);
   const auto socket = socket_of(settings.docker_host);
   p.host = open_host(socket, settings.bind_paths);
   p.console = make_console_port();
   p.engine_is.emplace(*p.state, settings.accept_engine);
-  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &*p.engine_is});
+  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &p.rules, &*p.engine_is});
   prepare_data_path(settings.data_path, *p.state, *p.host);
 
   const lane_limits limits{settings.lanes, settings.lanes};

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "actors/core/guard/host_rules.hpp"
 #include "config/settings/settings.hpp"
 
 namespace zedops::agent {
@@ -16,7 +17,7 @@ class process {
  public:
   // `on_refusal` is called, from another thread, when the manager does not want this agent for good.
   // Errors: busy (the state directory is in use), forbidden, bad_request, wrong_state, internal.
-  static msg::result<std::unique_ptr<process>> start(const config::agent_settings& settings,
+  static msg::result<std::unique_ptr<process>> start(const config::agent_settings& settings, core::host_rules rules,
                                                      std::function<void()> on_refusal);
   ~process();
 

@@ -65,7 +65,7 @@ class command_job {
   std::string fresh_start() const;
   msg::result<void> check_ports(const std::vector<msg::port_binding>& wanted, const std::vector<std::string>& ignored,
                                 const std::vector<msg::port_binding>& given_up = {});
-  msg::result<void> check_binds();
+  msg::result<void> check_permitted();
   msg::result<void> make_networks();
   msg::result<void> pull(uint32_t from, uint32_t to);
   void use_image(const docker::image_info& image);

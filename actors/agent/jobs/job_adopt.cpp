@@ -77,6 +77,7 @@ error command_job::left_down(error e) const {
 
 // The manager has asked the same; meanwhile it may have become somebody's.
 result<void> command_job::permit_adoption(const docker::container_details& original) {
+  ZEDOPS_TRY(check_permitted());
   const auto owner = value_of(original.view.labels, label::manager);
   if (owner.empty()) {
     ZEDOPS_TRY(check_adoptable(original));

@@ -90,7 +90,7 @@ result<void> command_job::prepare_copy(const docker::container_details* old) {
   const auto request = copy_request();
   if (old) {
     ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
-    ZEDOPS_TRY(check_binds());
+    ZEDOPS_TRY(check_permitted());
   }
   if (!env_.state.used_root(request.to.data_path)) {
     ZEDOPS_TRY(env_.host.prepare_root(request.to));

@@ -88,8 +88,10 @@ result<void> command_job::check_ports(const std::vector<port_binding>& wanted, c
   return {};  // unknown (the host is hidden): the Engine has the last word
 }
 
-// What is mounted beyond the server's own folders is the host's to permit.
-result<void> command_job::check_binds() {
+// The host's owner has the last word, whatever the manager asks for; also on what is mounted beyond the server's own
+// folders.
+result<void> command_job::check_permitted() {
+  ZEDOPS_TRY(core::permit(*env_.rules, cmd_.plan));
   const auto& mounts = cmd_.plan.container.mounts;
   for (size_t i = cmd_.plan.data.dirs.size(); i < mounts.size(); ++i)
     ZEDOPS_TRY(env_.host.check_bind(mounts[i].source));

@@ -46,7 +46,7 @@ result<void> command_job::replace() {
   if (!fresh) {
     ZEDOPS_TRY(check_data());
     ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {old->view.id}, old->ports));
-    ZEDOPS_TRY(check_binds());
+    ZEDOPS_TRY(check_permitted());
     ZEDOPS_TRY(make_networks());
     ZEDOPS_TRY(carry_volumes(*old));
     ZEDOPS_TRY(pull(5, 45));

@@ -59,7 +59,7 @@ result<void> command_job::start_existing(const docker::container_details& c) {
 result<void> command_job::create_and_start() {
   ZEDOPS_TRY(check_data());
   ZEDOPS_TRY(check_ports(cmd_.plan.container.ports, {}));
-  ZEDOPS_TRY(check_binds());
+  ZEDOPS_TRY(check_permitted());
   ZEDOPS_TRY(make_networks());
   ZEDOPS_TRY(pull(5, 70));
   ZEDOPS_TRY(make_dirs());
@@ -93,6 +93,7 @@ container_spec command_job::final_spec() const {
   spec.labels[label::image] = spec.image;
   spec.labels[label::volumes] = "folders";
   spec.volumes = volumes_;
+  core::impose(*env_.rules, spec);
   return spec;
 }
 

@@ -9,6 +9,7 @@
 #include "actors/agent/engine/engine_identity.hpp"
 #include "actors/agent/lanes/progress_gate.hpp"
 #include "actors/agent/ports.hpp"
+#include "actors/core/guard/host_rules.hpp"
 #include "integration/docker/engine.hpp"
 
 namespace zedops::agent {
@@ -21,6 +22,7 @@ struct step_env {
   clocks clock;
   // Called after each effect with its name; a test throws from it to stop the world there.
   std::function<void(std::string_view)> crash_point;
+  const core::host_rules* rules = &core::no_host_rules;  // of the host's owner
   engine_identity* engine_is = nullptr;  // whether the Engine is the one that was worked with; null: not asked
 };
 

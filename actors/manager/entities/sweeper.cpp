@@ -35,6 +35,7 @@ rt::sweeper_actor spawn_sweeper(caf::actor_system& sys, shared& world, rt::regis
       const bool trusted = w->clock.even_for() >= std::min(rules.clock_trust, rules.retention);
       for (auto& id : w->records.due(w->clock.now(), due_per_sweep_max, trusted ? retention::due : retention::waits))
         if (const auto* kind = w->kinds.of_id(id)) caf::anon_send(registry, rt::entity_call{id, kind->of->tick()});
+      if (w->progressed) self->send(journal, rt::alive_atom::value);
       if (++self->state.sweeps % trim_every == 0) self->send(journal, rt::trim_atom::value);
       self->delayed_send(self, sweep_interval, rt::tick_atom::value);
     }};

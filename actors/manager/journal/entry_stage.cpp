@@ -4,6 +4,7 @@
 
 #include "actors/core/operation_facts.hpp"
 #include "actors/manager/records/records.hpp"
+#include "messages/api/operations.hpp"
 #include "messages/base/names.hpp"
 #include "messages/wire/codec.hpp"
 
@@ -41,6 +42,25 @@ void stage_orphan(const server& s, const log_entry& e, std::vector<record_write>
       writes.push_back({table::orphans, key, {}, record_write::kind::erase});
     }
   }
+}
+
+bool begins_operation(const log_entry& e) {
+  return std::any_of(e.facts.begin(), e.facts.end(),
+                     [](const auto& n) { return std::holds_alternative<operation_accepted>(n.what); });
+}
+
+// What the manager does without being asked (recovery, purges when the time has come) is on record as well.
+audit_record own_record(const log_entry& e) {
+  audit_record r;
+  r.who = "manager";
+  r.from = "itself";
+  for (const auto& n : e.facts)
+    if (const auto* x = std::get_if<operation_accepted>(&n.what)) {
+      r.verb = row_of(x->op->kind).verb;
+      r.label = x->op->actor;
+      r.target_name = x->op->target_name;
+    }
+  return r;
 }
 
 error too_large(const log_entry& e, size_t bytes) {
@@ -84,8 +104,8 @@ result<staged_entry> entry_stage::add(const rt::commit& c, log_entry& e) {
     if (auto ok = claim(out.record, before); !ok) return fail(std::move(ok.error()));
     entities_[c.id] = out.record;
   }
-  if (c.asked) {
-    auto r = *c.asked;
+  if (c.asked || begins_operation(e)) {
+    auto r = c.asked ? *c.asked : own_record(e);
     complete(r, before, out.record, e);
     link(r, audit_);
     out.writes.push_back({table::audit, log_key(r.seq), pack(r), record_write::kind::append});

@@ -366,6 +366,9 @@ rt::journal_actor::behavior_type journal(rt::journal_actor::stateful_pointer<jou
       [self](const rt::raise_term& r) { return self->state.raise_term(r.above); },
       [self](const rt::expect_commits& e) { self->state.expect(e.count); },
       [self](rt::trim_atom) { self->state.trim(); },
+      [self](rt::alive_atom) {
+        if (const auto& told = self->state.world->progressed) told();
+      },
       [self](rt::flush_atom, uint64_t epoch) { self->state.on_flush(epoch); },
   };
 }

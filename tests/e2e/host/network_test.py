@@ -142,7 +142,7 @@ class Network(WorldCase):
         return w.agents[state]
 
     def test_one_line_brings_an_agent_in_once_and_a_key_that_is_taken_away_ends_it(self):
-        """[acc-34] [fc-28]"""
+        """[acc-20] [acc-34] [fc-28]"""
         w = self.world
         line = self.token("joined")
         r = self.join(line, "joined")

@@ -40,7 +40,7 @@ struct audited : stage {
 }  // namespace
 
 TEST_CASE_METHOD(audited, "audit: one record for each write, with who, from where, what became of it and of its target",
-                 "[sim][manager]") {
+                 "[sim][manager][acc-9]") {
   const auto ann = key("ann", role::admin);
   REQUIRE(finish("create", a_server("pz1", "alpha"), {.actor = "deploy", .by = ann}).has_value());
   auto r = finish("stop", stop_server{"pz1"}, {.by = ann});
@@ -179,4 +179,14 @@ TEST_CASE_METHOD(audited, "audit: filters, and pages that meet", "[sim][manager]
   CHECK(seen.size() == 31);
   CHECK(std::is_sorted(seen.rbegin(), seen.rend()));
   CHECK(code(ask<audit_page>("audit.ls", list_audit{}, {.by = key("eve", role::operator_)})) == "forbidden");
+}
+
+TEST_CASE_METHOD(audited, "audit: what the manager does by itself is on record as well", "[sim][manager][acc-63]") {
+  running("pz1");
+  REQUIRE(finish("rm", remove_server{"pz1"}).has_value());
+  REQUIRE(until([&] { return status("pz1") == server_status::purged; }, 48h));
+  const auto own = records({.who = "manager"});
+  REQUIRE(own.size() == 1);
+  CHECK((own[0].verb == "server.purge" && own[0].target_name == "pz1" && own[0].result == "ok"));
+  CHECK(verdict().sound);
 }
