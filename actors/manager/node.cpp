@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <map>
 
+#include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/gateway.hpp"
 #include "actors/manager/entities/registry.hpp"
 #include "actors/manager/entities/sweeper.hpp"
@@ -91,6 +92,11 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
 node::~node() { stop(); }
 
 void node::request(rt::client_call call) {
+  auto turn = limits_.admit(*call.by, std::chrono::steady_clock::now());
+  if (!turn) return answer_error(world_, call.who, turn.error());
+  if (*turn)
+    call.credit = std::make_shared<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>>(std::move(*turn),
+                                                                                            std::move(call.credit));
   call.row = msg::find_verb(call.verb);
   const bool reads = call.row != msg::verb_not_found && msg::verb_table[call.row].served == msg::served_by::records;
   count_in(reads ? world_.load.reader : world_.load.gateway, reads ? "reader" : "gateway");

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "actors/manager/deps.hpp"
+#include "actors/manager/doors/caller_limits.hpp"
 #include "actors/runtime/caf_setup.hpp"
 
 namespace zedops::manager {
@@ -44,6 +45,7 @@ class node {
   shared& world_;
   std::function<void()> drive_;
   std::unique_ptr<handles> to_;
+  caller_limits limits_;
 };
 
 }  // namespace zedops::manager

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import msgpack
@@ -126,6 +127,39 @@ class Network(WorldCase):
             w.ctl("audit", "verify", "--head", f"{verdict['last']}:{'0' * 64}")
         lines = w.ctl_raw("audit", "export", "--target", name).stdout.splitlines()
         self.assertEqual([json.loads(x)["verb"] for x in lines], ["server.purge", "server.stop", "server.create"])
+
+    def test_a_key_that_floods_is_slowed_down_and_nobody_else_is(self):
+        w = self.world
+        name = w.create(agent="far")
+        self.user("honest", "viewer")
+        self.user("flood", "viewer")
+        pub, secret = (self.home("flood") / "zedops" / "key").read_text().split()
+        with zmq.Context() as context:
+            floods = []
+            for _ in range(20):
+                s = context.socket(zmq.DEALER)
+                s.linger, s.sndhwm, s.rcvhwm = 0, 100_000, 100_000
+                s.curve_serverkey, s.curve_publickey, s.curve_secretkey = map(z85_of, (self.manager_key, pub, secret))
+                s.connect(self.at["clients"])
+                floods.append(s)
+            sent, refused, took = 0, 0, []
+            body, options = msgpack.packb({}), msgpack.packb({})
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                for s in floods:
+                    for _ in range(20):
+                        s.send_multipart([b"zedops/1", b"req", b"%d" % sent, b"server.ls", b"", b"5000", options, body])
+                        sent += 1
+                    while s.poll(0):
+                        refused += s.recv_multipart()[1] == b"error"
+                begun = time.monotonic()
+                self.assertEqual(self.ctl_as("honest", "server", "get", name)["name"], name)
+                took.append(time.monotonic() - begun)
+            for s in floods:
+                s.close()
+        print(f"\n{sent} requests of a flood, {refused} of them refused; somebody else's {len(took)}: p50 {sorted(took)[len(took) // 2] * 1000:.0f} ms, "
+              f"worst {max(took) * 1000:.0f} ms, the start of zedctl included")
+        self.assertGreater(refused, 0)
 
     def token(self, name, *flags):
         return self.world.ctl("agent", "token", "--name", name, *flags)["line"]
