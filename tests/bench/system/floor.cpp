@@ -39,6 +39,7 @@ class loop {
     check(mdb_dbi_open(txn, "log", MDB_CREATE, &log_));
     check(mdb_dbi_open(txn, "records", MDB_CREATE, &records_));
     check(mdb_dbi_open(txn, "operations", MDB_CREATE, &operations_));
+    check(mdb_dbi_open(txn, "audit", MDB_CREATE, &audit_));
     check(mdb_txn_commit(txn));
     pub_.set(zmq::sockopt::sndhwm, queue_max);
     router_.set(zmq::sockopt::sndhwm, queue_max);
@@ -108,11 +109,12 @@ class loop {
     put(txn, log_, key, b.log, MDB_APPEND);
     put(txn, records_, "s" + std::to_string(seq_ * 7919 % records) + "-as-long-as-ours", b.record, 0);
     put(txn, operations_, "o" + std::string(key) + "-long", b.operation, 0);
+    put(txn, audit_, key, b.audit, MDB_APPEND);
   }
 
   static constexpr uint64_t records = 1'000;  // as many as ours has servers
   std::string room_ = std::string(64 * 1024, 'x');
-  MDB_dbi log_ = 0, records_ = 0, operations_ = 0;
+  MDB_dbi log_ = 0, records_ = 0, operations_ = 0, audit_ = 0;
   zmq::context_t context_;
   zmq::socket_t router_, pub_;
   MDB_env* env_ = nullptr;

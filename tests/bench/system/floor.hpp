@@ -14,7 +14,7 @@ inline constexpr size_t floor_message_bytes = 200;
 // tables, and answered with so many.
 inline constexpr char floor_reply = 'r', floor_publish = 'p', floor_edit = 'e';
 struct edit_bytes {
-  uint32_t log = 0, record = 0, operation = 0, answer = 0;
+  uint32_t log = 0, record = 0, operation = 0, audit = 0, answer = 0;
 };
 std::string floor_edit_message(const edit_bytes& b, size_t bytes);
 
