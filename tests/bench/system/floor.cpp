@@ -31,7 +31,7 @@ class loop {
     std::filesystem::create_directories(dir);
     check(mdb_env_create(&env_));
     check(mdb_env_set_mapsize(env_, size_t{16} << 30));
-    check(mdb_env_set_maxdbs(env_, 4));
+    check(mdb_env_set_maxdbs(env_, 5));
     check(mdb_env_open(env_, dir.c_str(), 0, 0600));
     MDB_txn* txn = nullptr;
     check(mdb_txn_begin(env_, nullptr, 0, &txn));
