@@ -99,7 +99,7 @@ decision cancel_at_work(const server& s, const operation& op, const std::string&
     return d;
   }
   if (!cx.agent_online) {
-    d.refusal = error{ec::agent_unreachable, "the agent that is at work on it is away",
+    d.refusal = error{ec::agent_unreachable, "the agent that carries it out is not connected",
                       "start zedops-agent on its host, then cancel again", op.id.value};
     return d;
   }

@@ -111,7 +111,7 @@ void host_state::on_inventory(inventory& inv) {
   // Durable first: what follows from this inventory is decided with it.
   commit({*news}, {cause_kind::sync, {}, {}}, [this, inv = std::move(inv)](bool kept) mutable {
     if (!kept)
-      inv.failure = error{ec::internal, "what this look means for all of them was not kept", "the next one tells", {}};
+      inv.failure = error{ec::internal, "the result of this inventory could not be stored", "the next inventory repeats it", {}};
     merge(inv);
   });
 }

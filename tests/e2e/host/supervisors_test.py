@@ -1,5 +1,6 @@
 """The samples for supervisors, as they are shipped: only the programs' path and the logs' folder are replaced."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -157,7 +158,7 @@ class Systemd(WorldCase):
                                     f"--threshold={exposure_max[path.name]}", path], capture_output=True, text=True)
             self.assertEqual(rated.returncode, 0, rated.stdout.splitlines()[-1:])
 
-    def told(self, program, *flags):
+    def told(self, program, *flags, **more):
         """Starts a program with a notify socket; what it says, line by line, as systemd would hear it."""
         path = self.world.dir / f"{program}.notify"
         path.unlink(missing_ok=True)
@@ -165,10 +166,14 @@ class Systemd(WorldCase):
         self.addCleanup(ear.close)
         ear.bind(str(path))
         ear.settimeout(20)
-        env = {**self.world.env, "NOTIFY_SOCKET": str(path)}
+        env = {**self.world.env, "NOTIFY_SOCKET": str(path), **more}
         process = subprocess.Popen([BIN / program, *map(str, flags)], env=env, stderr=subprocess.DEVNULL)
         self.addCleanup(lambda: process.poll() is None and process.kill())
-        return process, lambda: ear.recv(4096).decode().strip()
+        def hears(seconds=20):
+            ear.settimeout(seconds)
+            return ear.recv(4096).decode().strip()
+
+        return process, hears
 
     def test_start_reload_and_stop_are_told(self):
         w = self.world
@@ -185,6 +190,19 @@ class Systemd(WorldCase):
                 process.send_signal(signal.SIGTERM)
                 self.assertEqual(hears(), "STOPPING=1")
                 self.assertEqual(process.wait(30), 0)
+
+    def test_the_watchdog_is_fed_by_work_and_not_when_it_hangs(self):
+        base = self.world.dir / "watched"
+        process, hears = self.told("zedops-manager", "--data-dir", base / "db", "--runtime-dir", base / "run", WATCHDOG_USEC="60000000")
+        self.assertEqual(hears(), "READY=1")
+        self.assertEqual([hears() for _ in range(3)], ["WATCHDOG=1"] * 3)
+        process.send_signal(signal.SIGSTOP)
+        wait_for("it is stopped", lambda: "(stopped)" in (pathlib.Path("/proc") / str(process.pid) / "status").read_text())
+        with self.assertRaises(TimeoutError):
+            for _ in range(100):  # what was on its way, then silence
+                hears(3)
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(hears(), "WATCHDOG=1")
 
     def test_a_refused_configuration_is_the_status_that_the_units_do_not_restart(self):
         for path, text in self.units():
