@@ -9,13 +9,12 @@ bool never_was(const operation& op, const command_result& r) {
 }
 
 void forget_adoption(decision& d, const operation& op, const command_result& r, const context& cx) {
-  auto failure = r.failure;
-  failure->operation = op.id.value;
-  const bool cancelled = failure->code == ec::cancelled;
-  auto note = cancelled ? failure->message : std::string{};
-  if (cancelled) failure.reset();
-  d.facts.emplace_back(operation_ended{op.id, cancelled ? op_status::cancelled : op_status::failed, std::move(failure),
-                                       std::move(note), cx.now, r.calls});
+  auto why = r.failure.value_or(error{});
+  why.operation = op.id.value;
+  if (why.code == ec::cancelled)
+    d.facts.emplace_back(
+        operation_ended{op.id, op_status::cancelled, std::nullopt, std::move(why.message), cx.now, r.calls});
+  else d.facts.emplace_back(operation_ended{op.id, op_status::failed, std::move(why), {}, cx.now, r.calls});
   d.facts.emplace_back(server_purged{});
   d.effects.emplace_back(forget{});
 }
