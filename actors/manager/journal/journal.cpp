@@ -119,10 +119,16 @@ struct journal_state {
   // In as many transactions as it takes. False: what is left of `work` was not kept and not answered; `failure` says
   // why.
   bool write(std::vector<waiting>& work, store::write_kind kind) {
-    while (!work.empty())
-      if (!write_some(work, kind)) return false;
+    last_try = kind == store::write_kind::ordinary;
+    while (!work.empty()) {
+      if (write_some(work, kind)) continue;
+      // An essential one may be the first to find the disk full: only then is the space given up that is kept for it.
+      if (last_try) return false;
+      last_try = true;
+    }
     return true;
   }
+  bool last_try = false;
 
   struct ready_request {
     size_t index;
@@ -231,7 +237,7 @@ struct journal_state {
   bool give_up(std::vector<waiting>& work, size_t count, const error& e, store::write_kind kind) {
     failure = e;
     config::log_limited(log_level::error, "journal.commit-failed", {{"error", e.message}, {"requests", count}});
-    if (e.code == ec::store_full && kind == store::write_kind::ordinary) return false;
+    if (e.code == ec::store_full && (kind == store::write_kind::ordinary || !last_try)) return false;
     for (size_t i = 0; i < count; ++i) work[i].answer.deliver(refusal(e));
     work.erase(work.begin(), work.begin() + static_cast<ptrdiff_t>(count));
     if (e.code == ec::internal) judge_disk();
