@@ -60,6 +60,12 @@ void auditor::keep(const record& asked, const std::optional<error>& failure, std
           });
 }
 
+bool auditor::wants(const rt::client_call& call) {
+  if (call.row == verb_not_found || !is_audited(verb_table[call.row])) return false;
+  const auto options = options_of(call);
+  return !options || !options->dry_run;
+}
+
 void auditor::watch(rt::client_call& call, const std::string& target_name) {
   if (call.who.via == this) return;
   open_[{call.who.connection, call.who.request}] = {call.who.via, of(call, target_name)};

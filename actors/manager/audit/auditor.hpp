@@ -22,6 +22,9 @@ class auditor final : public rt::door {
   // Keeps what has no facts of its own, then goes on. Equal refusals in a loop are counted instead, as everywhere.
   void keep(const record& asked, const std::optional<msg::error>& failure, std::function<void()> then);
 
+  // Whether a request leaves a record: it may change something, and is no dry run.
+  static bool wants(const rt::client_call& call);
+
   // The call's answer, whoever gives it, passes here: it leaves once the record is kept.
   void watch(rt::client_call& call, const std::string& target_name);
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;

@@ -88,7 +88,7 @@ struct gateway_state {
 
   // Not the right of whoever asks.
   void turn_away(const client_call& call, const error& e) {
-    if (call.row == verb_not_found || !is_audited(verb_table[call.row])) return answer_error(*world, call.who, e);
+    if (!auditor::wants(call)) return answer_error(*world, call.who, e);
     asking[call.who] = 1;
     audit.keep(audit.of(call, target_named(call)), e, [this, who = call.who, e, credit = call.credit] {
       asking.erase(who);
@@ -103,7 +103,7 @@ struct gateway_state {
                           {ec::rate_limited, "too many requests are open", "repeat it in a moment", {}});
     const auto& row = verb_table[call.row];
     if (is_operation(row)) return operate(row, call);
-    if (is_audited(row)) audit.watch(call, target_named(call));
+    if (auditor::wants(call)) audit.watch(call, target_named(call));
     if (row.served == served_by::keys) return serve_keys(*world, call);
     if (row.served == served_by::agent) return ask_agents(self, *world, to.hosts, to.registry, asking, call);
     cancel(call);

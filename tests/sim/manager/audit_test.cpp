@@ -75,6 +75,8 @@ TEST_CASE_METHOD(audited, "audit: reads and dry runs leave none, refusals in a l
   const auto before = records().size();
   (void)ask<server_view>("server.get", get_server{"pz1"});
   (void)operate("rebuild", rebuild_server{"pz1"}, {.dry_run = true});
+  (void)operate("rebuild", rebuild_server{"pz1"}, {.dry_run = true, .by = key("bob", role::viewer)});
+  (void)ask<forget_reply>("agent.forget", forget_agent{"alpha", true, {}}, {.dry_run = true});
   CHECK(records().size() == before);
   const auto eve = key("eve", role::viewer);
   for (int i = 0; i < 100; ++i) CHECK(code(operate("stop", stop_server{"pz1"}, {.by = eve})) == "forbidden");
