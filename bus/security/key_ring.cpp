@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "bus/security/keys.hpp"
 #include "messages/records/principal.hpp"
@@ -140,7 +142,15 @@ msg::result<void> change_keys(const std::filesystem::path& file,
   if (::geteuid() == 0 && ::stat(file.parent_path().c_str(), &dir) == 0 && ::fchown(fd, dir.st_uid, dir.st_gid) != 0) {
     // root's lock then: the manager's own user says so when it comes to it
   }
-  while (::flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+  // Whoever holds it writes one small file. One that was stopped in the middle must not stop the manager as well.
+  constexpr std::chrono::milliseconds patience(1'000), look(5);
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() >= until) {
+      ::close(fd);
+      return msg::fail(msg::ec::busy, "somebody else is changing " + file.string(), "repeat it in a moment");
+    }
+    std::this_thread::sleep_for(look);
   }
   auto changed = [&]() -> msg::result<void> {
     auto all = read_keys(file);
@@ -196,17 +206,16 @@ void key_ring::refresh() {
   read_ = now;
 }
 
-bool key_ring::readable() {
+std::optional<std::vector<key_entry>> key_ring::look_up(std::string_view public_key) {
   std::lock_guard lock(mutex_);
   refresh();
-  return readable_;
+  if (!readable_) return std::nullopt;
+  const auto i = by_key_.find(std::string(public_key));
+  return i == by_key_.end() ? std::vector<key_entry>{} : i->second;
 }
 
 std::vector<key_entry> key_ring::entries_of(std::string_view public_key) {
-  std::lock_guard lock(mutex_);
-  refresh();
-  const auto i = by_key_.find(std::string(public_key));
-  return i == by_key_.end() ? std::vector<key_entry>{} : i->second;
+  return look_up(public_key).value_or(std::vector<key_entry>{});
 }
 
 }  // namespace zedops::bus

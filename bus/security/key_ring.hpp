@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -58,8 +59,8 @@ class key_ring {
   explicit key_ring(std::filesystem::path file) : file_(std::move(file)) {}
   // Empty: the key is not known. From any thread. A file that cannot be read admits nobody.
   std::vector<key_entry> entries_of(std::string_view public_key);
-  // False: the file cannot be read, so that nobody can say who is known.
-  bool readable();
+  // The same; nothing: the file cannot be read, so that nobody can say who is known.
+  std::optional<std::vector<key_entry>> look_up(std::string_view public_key);
 
  private:
   struct stamp {

@@ -151,17 +151,18 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_reque
 }
 
 // An agent on the network is the one that its key says, under no other name.
-bool bus_bridge::speaks_for(const std::string& key, const msg::from_agent& what) {
-  if (key.empty()) return true;
-  for (const auto& e : keys_.entries_of(key)) {
-    if (e.role != bus::agent_role) continue;
-    const auto* hello = std::get_if<msg::hello>(&what);
-    if (!hello || hello->name == e.name) return true;
-    log_limited(log_level::warn, "agent.wrong-name", {{"key_of", e.name}, {"says", hello->name}});
-    return false;
-  }
-  log_limited(log_level::warn, "agent.key-revoked", {{"key", bus::fingerprint(key)}});
-  return false;
+bus::admission bus_bridge::speaks_for(const std::string& key, const msg::from_agent& what) {
+  if (key.empty()) return bus::admission::yes;
+  const auto* hello = std::get_if<msg::hello>(&what);
+  const auto answer = keys_.speaks_for(key, hello ? std::optional(hello->name) : std::nullopt);
+  if (answer == bus::admission::yes) return answer;
+  const bool other_name = hello && keys_.speaks_for(key, std::nullopt) == bus::admission::yes;
+  log_limited(log_level::warn,
+              answer == bus::admission::cannot_tell ? "agent.keys-unreadable"
+              : other_name                          ? "agent.wrong-name"
+                                                    : "agent.key-revoked",
+              {{"key", bus::fingerprint(key)}, {"says", hello ? hello->name : ""}});
+  return answer;
 }
 
 void bus_bridge::on_request(bus::client_request&& request) noexcept {
@@ -183,7 +184,9 @@ void bus_bridge::on_agent_message(bus::agent_inbound&& message) noexcept {
     log_limited(log_level::warn, "agent.bad-message", {{"tag", message.tag}, {"error", what.error().message}});
     return;
   }
-  if (!speaks_for(message.key, *what)) {
+  const auto admitted = speaks_for(message.key, *what);
+  if (admitted == bus::admission::cannot_tell) return;  // not heard, and not sent away for good either
+  if (admitted == bus::admission::not_known) {
     // It is told before it is heard again: an agent that is not wanted must not try for ever.
     send(message.routing_id, message.session,
          msg::refused{{msg::ec::unauthorised,

@@ -44,7 +44,7 @@ class bus_bridge final : public bus::server_bus_listener,
  private:
   std::shared_ptr<const msg::principal> who_is(const bus::client_request& request);
   std::shared_ptr<const msg::principal> local_user(const std::string& address);
-  bool speaks_for(const std::string& key, const msg::from_agent& what);
+  bus::admission speaks_for(const std::string& key, const msg::from_agent& what);
 
   const uint64_t epoch_;
   known_keys& keys_;

@@ -39,9 +39,10 @@ void known_keys::listens(const bus::server_bus_options& options) {
 }
 
 bus::admission known_keys::admits(bus::door at, std::string_view key) {
-  if (!ring_.readable()) return bus::admission::cannot_tell;
+  const auto known = ring_.look_up(key);
+  if (!known) return bus::admission::cannot_tell;
   bool pending = false;
-  for (const auto& e : ring_.entries_of(key)) {
+  for (const auto& e : *known) {
     // Events are of everything: they are nothing for who may see a part.
     if (at == bus::door::events && !(e.agent.empty() && e.server.empty())) continue;
     if (e.role == bus::enrol_role) {
@@ -57,6 +58,14 @@ bus::admission known_keys::admits(bus::door at, std::string_view key) {
                        {"key", std::string(key)},
                        {"hint", pending ? "zedctl agent approve" : "zedctl key add"}});
   return pending ? bus::admission::cannot_tell : bus::admission::not_known;
+}
+
+bus::admission known_keys::speaks_for(std::string_view key, const std::optional<std::string>& name) {
+  const auto known = ring_.look_up(key);
+  if (!known) return bus::admission::cannot_tell;
+  for (const auto& e : *known)
+    if (e.role == bus::agent_role && (!name || *name == e.name)) return bus::admission::yes;
+  return bus::admission::not_known;
 }
 
 result<msg::key_list> known_keys::keys() {

@@ -204,6 +204,16 @@ class Network(WorldCase):
         w.agent_is("online", "joined")
         self.assertEqual(w.status(name, "running")["agent"], "joined")
 
+    def test_a_manager_that_cannot_read_its_keys_sends_no_agent_away(self):
+        w = self.world
+        keys, agent = w.db / "authorized_keys", w.agents["far"]
+        keys.chmod(0o666)
+        w.agent_is("unreachable", "far")
+        self.assertIsNone(agent.poll())
+        keys.chmod(0o600)
+        w.agent_is("online", "far")
+        self.assertIsNone(agent.poll())
+
     def test_an_agent_that_has_to_be_approved_waits_for_it(self):
         w = self.world
         r = self.join(self.token("careful", "--approve"), "careful")

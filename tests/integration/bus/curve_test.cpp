@@ -48,8 +48,9 @@ struct network {
     o.events_uris = {ipc("events.ipc"), events};
     o.key = manager;
     o.admits = [this](door at, std::string_view key) {
-      if (!ring.readable()) return admission::cannot_tell;
-      for (const auto& e : ring.entries_of(key))
+      const auto known = ring.look_up(key);
+      if (!known) return admission::cannot_tell;
+      for (const auto& e : *known)
         if ((e.role == agent_role) == (at == door::agents)) return admission::yes;
       return admission::not_known;
     };
