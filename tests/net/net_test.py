@@ -62,8 +62,8 @@ class NetWorld(World):
             if p and p.poll() is None:
                 p.kill()
                 p.wait()
-        for dir, _ in self.engines.values():
-            subprocess.run([ROOT / "tools/engine", "down", "--purge", "--dir", dir], capture_output=True)
+        for name, (dir, _) in self.engines.items():
+            subprocess.run([*self.hosts[name].inside, ROOT / "tools/engine", "down", "--purge", "--dir", dir], capture_output=True)
         self.switch.close()
         super().close()
 

@@ -74,6 +74,17 @@ class Machine(unittest.TestCase):
         self.assertEqual(picture(self.place), before)
         self.assertLessEqual({b for b in bridges if b.startswith("br-")}, self.bridges() | bridges)
 
+    def test_taking_down_one_engine_leaves_the_bridge_of_another(self):
+        self.engine("up")
+        bridge = next(x for x in self.engine("status").split() if x.startswith("bridge=")).removeprefix("bridge=")
+        other = pathlib.Path(self.dir.name, "o")  # its note names the same number: it was in another network namespace
+        other.mkdir()
+        (other / "dockerd.log").touch()
+        (other / "network").write_text(bridge.removeprefix("zedops") + "\n")
+        subprocess.run([ENGINE, "down", "--dir", other], check=True, capture_output=True)
+        self.assertIn(bridge, self.bridges())
+        self.assertIn(f" 10.{bridge.removeprefix('zedops')}.0.0/16", said("iptables-save"))
+
 
 if __name__ == "__main__":
     unittest.main()
