@@ -11,6 +11,7 @@
 #include "actors/core/server/restart_tracker.hpp"
 #include "actors/core/server/server_machine.hpp"
 #include "actors/manager/entities/entity_book.hpp"
+#include "actors/manager/metrics/metrics.hpp"
 #include "actors/manager/records/catalog.hpp"
 #include "actors/manager/records/history.hpp"
 #include "actors/manager/records/kinds.hpp"
@@ -108,10 +109,12 @@ struct shared {
   rt::agent_port& agents;
   rt::event_port& events;
   rt::key_port* keys = nullptr;  // null: there are none, and nobody comes in over a network
+  rt::account_port* accounts = nullptr;  // null: nobody comes in by HTTP
   entity_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
   load_gauges load{};
+  metrics figures{};
   // Called after each sweep by the journal, for a watchdog: the scheduler, the timers and the one writer are at work.
   std::function<void()> progressed{};
   std::function<std::map<std::string, uint64_t>()> door_counters{};  // of the bus; empty: there is none

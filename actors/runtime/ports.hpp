@@ -69,6 +69,19 @@ class key_port {
   virtual msg::result<msg::enrol_reply> approve(const msg::approve_agent& a) = 0;
 };
 
+// Who may come in by HTTP. As with keys, changes are durable when they return, and hold for the next request.
+class account_port {
+ public:
+  virtual ~account_port() = default;
+  virtual msg::result<msg::user_list> users() = 0;
+  virtual msg::result<msg::user_link> add(const msg::add_user& u, msg::time_point now) = 0;
+  virtual msg::result<msg::user_list> remove(const msg::remove_user& u) = 0;  // what he was
+  virtual msg::result<msg::user_link> reset(const msg::reset_user& u, msg::time_point now) = 0;
+  virtual msg::result<msg::token_list> tokens() = 0;
+  virtual msg::result<msg::token_made> add(const msg::add_token& t, msg::time_point now) = 0;
+  virtual msg::result<msg::token_list> remove(const msg::remove_token& t) = 0;
+};
+
 // Wall time that never goes back within one process; see manager/clock.hpp.
 class wall_clock {
  public:

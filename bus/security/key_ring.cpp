@@ -1,18 +1,8 @@
 #include "bus/security/key_ring.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "bus/security/keys.hpp"
 #include "messages/records/principal.hpp"
@@ -56,21 +46,9 @@ std::string problem_of(const key_entry& e) {
 }
 
 msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file) {
-  struct stat info {};
-  if (::stat(file.c_str(), &info) != 0) {
-    if (errno == ENOENT) return std::vector<key_entry>{};
-    return msg::fail(msg::ec::forbidden, "cannot read " + file.string() + ": " + std::strerror(errno),
-                     "it must be readable for this user");
-  }
-  if ((info.st_mode & 022) != 0)
-    return msg::fail(msg::ec::forbidden, "others may write " + file.string() + ", and so let in whom they like",
-                     "chmod 600 " + file.string());
-  if (info.st_size > static_cast<off_t>(key_entries_max * line_bytes_max))
-    return msg::fail(msg::ec::too_large, file.string() + " is too large for a file of keys", "look what is in it");
-  std::ifstream in(file);
-  if (!in)
-    return msg::fail(msg::ec::forbidden, "cannot read " + file.string() + ": " + std::strerror(errno),
-                     "it must be readable for this user");
+  auto text = read_guarded(file, key_entries_max * line_bytes_max);
+  if (!text) return msg::fail(text.error());
+  std::istringstream in(std::move(*text));
   std::vector<key_entry> out;
   size_t number = 0;
   for (std::string line; std::getline(in, line);) {
@@ -101,58 +79,12 @@ msg::result<void> write_keys(const std::filesystem::path& file, const std::vecto
     if (e.approve) text += " approve";
     text += '\n';
   }
-  const auto part = file.string() + ".new";
-  const auto failed = [&](const char* doing) {
-    const auto why = std::string(std::strerror(errno));
-    ::unlink(part.c_str());
-    return msg::fail(msg::ec::forbidden, std::string("cannot ") + doing + " " + file.string() + ": " + why,
-                     "check the directory's owner, mode and free space");
-  };
-  struct stat before {};
-  const bool replaces = ::stat(file.c_str(), &before) == 0;
-  const int fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return failed("write");
-  bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  // Root may look after the keys of a manager that runs as another user.
-  if (ok && ::geteuid() == 0) {
-    struct stat dir {};
-    const auto& owner = replaces ? before : dir;
-    if (!replaces && ::stat(file.parent_path().c_str(), &dir) != 0) ok = false;
-    ok = ok && ::fchown(fd, owner.st_uid, owner.st_gid) == 0;
-  }
-  ::close(fd);
-  if (!ok) return failed("write");
-  if (::rename(part.c_str(), file.c_str()) != 0) return failed("replace");
-  const int dir = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ok = dir >= 0 && ::fsync(dir) == 0;
-  if (dir >= 0) ::close(dir);
-  if (!ok) return failed("keep");
-  return {};
+  return write_guarded(file, text);
 }
 
 msg::result<void> change_keys(const std::filesystem::path& file,
                               const std::function<msg::result<void>(key_list&)>& how) {
-  // A lock of its own: the file itself is replaced.
-  const auto lock = file.string() + ".lock";
-  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    return msg::fail(msg::ec::forbidden, "cannot change " + file.string() + ": " + std::strerror(errno),
-                     "check the directory's owner and mode");
-  struct stat dir {};
-  if (::geteuid() == 0 && ::stat(file.parent_path().c_str(), &dir) == 0 && ::fchown(fd, dir.st_uid, dir.st_gid) != 0) {
-    // root's lock then: the manager's own user says so when it comes to it
-  }
-  // Whoever holds it writes one small file. One that was stopped in the middle must not stop the manager as well.
-  constexpr std::chrono::milliseconds patience(1'000), look(5);
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (std::chrono::steady_clock::now() >= until) {
-      ::close(fd);
-      return msg::fail(msg::ec::busy, "somebody else is changing " + file.string(), "repeat it in a moment");
-    }
-    std::this_thread::sleep_for(look);
-  }
-  auto changed = [&]() -> msg::result<void> {
+  return while_locked(file, [&]() -> msg::result<void> {
     auto all = read_keys(file);
     if (!all) return msg::fail(all.error());
     if (auto ok = how(*all); !ok) return ok;
@@ -160,9 +92,7 @@ msg::result<void> change_keys(const std::filesystem::path& file,
       return msg::fail(msg::ec::too_large, "there are " + std::to_string(key_entries_max) + " keys already",
                        "remove those that are not used: zedctl key ls");
     return write_keys(file, *all);
-  }();
-  ::close(fd);
-  return changed;
+  });
 }
 
 msg::result<void> add_key(key_list& to, const key_entry& e) {
@@ -193,10 +123,7 @@ msg::result<key_list> remove_key(key_list& from, const std::string& name) {
 }
 
 void key_ring::refresh() {
-  struct stat info {};
-  stamp now;
-  if (::stat(file_.c_str(), &info) == 0)
-    now = {static_cast<int64_t>(info.st_ctim.tv_sec) * 1'000'000'000 + info.st_ctim.tv_nsec, info.st_ino, info.st_size};
+  const auto now = stamp_of(file_);
   if (now == read_) return;
   auto all = read_keys(file_);
   by_key_.clear();

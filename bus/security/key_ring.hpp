@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bus/security/guarded_file.hpp"
 #include "messages/base/error.hpp"
 #include "messages/base/time.hpp"
 
@@ -30,7 +31,7 @@ struct key_entry {
   friend bool operator==(const key_entry&, const key_entry&) = default;
 };
 
-inline constexpr size_t key_entries_max = 10'000;
+inline constexpr size_t key_entries_max = 50'000;
 inline constexpr std::string_view agent_role = "agent", enrol_role = "enrol", pending_role = "pending";
 // In a manager's data directory; an agent has its key in its state directory.
 inline constexpr std::string_view authorized_keys_name = "authorized_keys", manager_key_name = "manager.key",
@@ -63,17 +64,11 @@ class key_ring {
   std::optional<std::vector<key_entry>> look_up(std::string_view public_key);
 
  private:
-  struct stamp {
-    int64_t changed = 0;  // nanoseconds
-    uint64_t inode = 0;
-    int64_t size = -1;
-    friend bool operator==(const stamp&, const stamp&) = default;
-  };
   void refresh();
 
   const std::filesystem::path file_;
   std::mutex mutex_;
-  stamp read_;
+  file_stamp read_;
   bool readable_ = true;
   std::unordered_map<std::string, std::vector<key_entry>> by_key_;
 };

@@ -24,6 +24,9 @@ struct manager_settings {
   std::vector<std::string> agents;
   std::vector<std::string> events;
   std::string advertise;  // under which other hosts reach this machine; empty: its own name
+  std::vector<std::string> http;  // host:port, unix:/path; or "off" alone
+  std::vector<std::string> http_proxies;
+  std::string http_url;  // under which people reach the page; empty: the first address of http
   msg::duration sync_interval{};
   msg::duration retention{};
   uint32_t history_max = 0;          // events kept for replay

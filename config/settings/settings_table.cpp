@@ -1,6 +1,7 @@
 // The tables of settings: a new setting is a field in settings.hpp and a row here.
 #include "config/detail/settings_table.hpp"
 
+#include <charconv>
 #include <array>
 
 namespace zedops::config {
@@ -58,6 +59,16 @@ const std::array manager_rows = {
     setting<manager>{"advertise", &manager::advertise, "{hostname}",
                      "name or address under which other hosts reach this machine: what a token says", at_restart,
                      text_rule::none},
+    setting<manager>{"http", &manager::http, "127.0.0.1:7780",
+                     "where the page, REST and live events are served: host:port or unix:/path; off: nowhere",
+                     at_restart, text_rule::none},
+    setting<manager>{"http_proxies", &manager::http_proxies, "",
+                     "addresses of proxies that speak TLS to people and HTTP to here: with them http may be an address "
+                     "of a network, and nobody else is heard there",
+                     at_restart, text_rule::none},
+    setting<manager>{"http_url", &manager::http_url, "",
+                     "under which people reach the page, such as https://zedops.example; empty: the first of http",
+                     at_restart, text_rule::none},
     setting<manager>{"sync_interval", &manager::sync_interval, "30s",
                      "how often every agent is asked what is really there, besides events and reconnects", at_once,
                      text_rule::none, 100, day},
@@ -165,12 +176,33 @@ const std::array agent_rows = {
     setting<agent>{"log_format", &agent::log_format, "text", log_format_help},
 };
 
+// Empty: nothing is wrong.
+std::string problem_of_http(const std::string& where, bool proxied) {
+  if (where.starts_with("unix:/")) return {};
+  const auto colon = where.rfind(':');
+  const auto host = where.substr(0, colon), port = colon == where.npos ? std::string{} : where.substr(colon + 1);
+  uint16_t number = 0;
+  const auto [end, wrong] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (host.empty() || port.empty() || wrong != std::errc{} || end != port.data() + port.size())
+    return "it is no host:port";
+  const bool own = host == "[::1]" || host == "localhost" || host.starts_with("127.");
+  return own || proxied ? std::string{} : "passwords and tokens would go over a network without TLS";
+}
+
 program<manager>::conflict check_manager(const manager& s) {
   if (s.agent_suspect_after >= s.agent_unreachable_after)
     return {"agent_unreachable_after",
             "is " + msg::format_duration(s.agent_unreachable_after) +
                 ", not longer than agent_suspect_after = " + msg::format_duration(s.agent_suspect_after),
             "an agent is suspect before it is unreachable: raise agent_unreachable_after"};
+  for (const auto& where : s.http) {
+    if (where == "off") {
+      if (s.http.size() > 1) return {"http", "has 'off' beside other addresses", "off alone, or addresses alone"};
+    } else if (auto problem = problem_of_http(where, !s.http_proxies.empty()); !problem.empty()) {
+      return {"http", "has '" + where + "': " + problem,
+              "127.0.0.1:7780, [::1]:7780 or unix:/run/zedops/http.sock; others with TLS in front: http_proxies"};
+    }
+  }
   return {};
 }
 

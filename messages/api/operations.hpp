@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "messages/api/requests.hpp"
+#include "messages/api/views.hpp"
 #include "messages/records/principal.hpp"
 
 namespace zedops::msg {
@@ -17,8 +18,8 @@ ZEDOPS_ENUM(danger, none, interrupts, destroys)
 // What becomes of a request whose agent is not there: refused, or accepted and kept until it is back. resume: refused,
 // but one that was at work when its agent went goes on when it is back.
 ZEDOPS_ENUM(offline_rule, refuse, keep, irrelevant, resume)
-// Who answers: the actor of the entity, which decides and remembers; an agent, which is asked or told; the keys of this
-// manager; or the read model alone.
+// Who answers: the actor of the entity, which decides and remembers; an agent, which is asked or told; keys, users
+// and settings of this manager; or the read model alone.
 ZEDOPS_ENUM(served_by, entity, agent, keys, records)
 
 constexpr bool needs_agent(offline_rule r) { return r == offline_rule::refuse || r == offline_rule::resume; }
@@ -111,8 +112,17 @@ inline constexpr std::array verb_table = [] {
       verb_row{"key.ls", administer, records, "Who may come in over a network"},
       verb_row{"key.add", administer, keys, "Let a key in: takes effect at once"},
       verb_row{"key.rm", administer, keys, "Take all rights of a key away: takes effect with its next request"},
+      verb_row{"user.ls", administer, records, "Who may sign in to the page"},
+      verb_row{"user.add", administer, keys, "Let somebody sign in, or give him another role"},
+      verb_row{"user.rm", administer, keys, "Let somebody sign in no more, and end his sessions"},
+      verb_row{"user.passwd", administer, keys, "A link with which somebody chooses a new password"},
+      verb_row{"token.ls", administer, records, "Which services may come in by HTTP"},
+      verb_row{"token.add", administer, keys, "A secret with which a service comes in by HTTP"},
+      verb_row{"token.rm", administer, keys, "Let a service in no more"},
       verb_row{"audit.ls", administer, records, "Who asked for what, newest first"},
       verb_row{"audit.verify", administer, records, "Whether the audit is as it was written"},
+      verb_row{"manager.log-level", administer, keys, "How much the manager writes to its log, until it starts again"},
+      verb_row{"metrics", view, records, "Figures of the manager, as Prometheus reads them"},
       verb_row{"status", connect, records, "The manager itself"},
   };
 }();
@@ -124,9 +134,21 @@ using verb_bodies =
                list_servers, get_server, server_history, explain_server, server_logs, check_data, check_layer,
                sync_agents, list_agents, get_agent, remove_agent, forget_agent, recover_agent, check_ports,
                suggest_ports, list_operations, get_operation, wait_operation, cancel_operation, replay_events,
-               make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_audit, verify_audit,
+               make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users, add_user, remove_user,
+               reset_user, list_tokens, add_token, remove_token, list_audit, verify_audit, set_log_level, get_metrics,
                get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
+
+// What each row is answered with at its end, in the same order.
+using verb_replies =
+    std::tuple<operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,
+               operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,  //
+               server_list, server_view, event_page, explanation, logs_reply, data_reply, layer_reply, sync_reply,
+               agent_list, agent_view, agent_view, forget_reply, agent_view, ports_reply, suggest_reply, operation_list,
+               operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply, enrol_reply,
+               key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list, token_made,
+               token_list, audit_page, audit_verdict, log_level_reply, metrics_reply, manager_status>;
+static_assert(std::tuple_size_v<verb_replies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.
 inline constexpr size_t operations_count = std::variant_size_v<server_request>;

@@ -258,6 +258,47 @@ struct approve_agent {
   std::string agent;
   ZEDOPS_FIELDS(agent)
 };
+// ---- people with passwords and services with tokens: who comes in by HTTP ----
+struct list_users {
+  ZEDOPS_FIELDS()
+};
+struct add_user {  // or give him another role; answered with a link for a new one
+  std::string name;
+  std::string role;   // viewer, operator or admin
+  std::string agent;  // where it holds; both empty: everywhere
+  std::string server;
+  ZEDOPS_FIELDS(name, role, agent, server)
+};
+struct remove_user {
+  std::string name;
+  ZEDOPS_FIELDS(name)
+};
+struct reset_user {  // a link with which he chooses a password; the one before ends with it
+  std::string name;
+  ZEDOPS_FIELDS(name)
+};
+struct list_tokens {
+  ZEDOPS_FIELDS()
+};
+struct add_token {
+  std::string name;
+  std::string role;
+  std::string agent;
+  std::string server;
+  duration ttl{};  // zero: until it is removed
+  ZEDOPS_FIELDS(name, role, agent, server, ttl)
+};
+struct remove_token {
+  std::string name;
+  ZEDOPS_FIELDS(name)
+};
+struct set_log_level {
+  std::string level;  // trace, debug, info, warn or error; until the manager starts again
+  ZEDOPS_FIELDS(level)
+};
+struct get_metrics {
+  ZEDOPS_FIELDS()
+};
 struct list_audit {
   std::string who{};     // prefix of who asked: "key:ann"; all filters may be empty
   std::string verb{};    // prefix: "server."

@@ -201,6 +201,51 @@ struct enrol_reply {
   bool approved = false;  // false: it may come in once somebody has approved it
   ZEDOPS_FIELDS(agent, approved)
 };
+struct user_view {
+  std::string name;
+  std::string role;
+  std::string agent;
+  std::string server;
+  bool has_password = false;  // false: he has not used his link yet
+  optional_time created_at;
+  ZEDOPS_FIELDS(name, role, agent, server, has_password, created_at)
+};
+struct user_list {
+  std::vector<user_view> users;
+  ZEDOPS_FIELDS(users)
+};
+struct user_link {
+  user_view user;
+  std::string link;  // for his browser; it is shown this once. Empty: he has a password already
+  optional_time expires_at;
+  ZEDOPS_FIELDS(user, link, expires_at)
+};
+struct token_view {
+  std::string name;
+  std::string role;
+  std::string agent;
+  std::string server;
+  optional_time created_at;
+  optional_time expires_at;
+  ZEDOPS_FIELDS(name, role, agent, server, created_at, expires_at)
+};
+struct token_list {
+  std::vector<token_view> tokens;
+  ZEDOPS_FIELDS(tokens)
+};
+struct token_made {
+  token_view token;
+  std::string secret;  // for the header `Authorization: Bearer`; it is shown this once
+  ZEDOPS_FIELDS(token, secret)
+};
+struct log_level_reply {
+  std::string level;
+  ZEDOPS_FIELDS(level)
+};
+struct metrics_reply {
+  std::string text;  // as Prometheus reads it
+  ZEDOPS_FIELDS(text)
+};
 struct audit_page {
   std::vector<audit_record> records;  // newest first
   uint64_t next = 0;                  // ask again with `before` = this; zero: that was all

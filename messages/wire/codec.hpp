@@ -52,7 +52,10 @@ inline constexpr size_t decode_memory_factor = 16;
                           X(recover_agent) X(forget_reply) X(explanation) X(audit_record) X(list_keys) X(add_key)   \
                               X(remove_key) X(make_token) X(enrol_agent) X(approve_agent) X(key_view) X(key_list)   \
                                   X(token_reply) X(enrol_reply) X(list_audit) X(audit_page) X(verify_audit)         \
-                                      X(audit_verdict)
+                                      X(audit_verdict) X(list_users) X(add_user) X(remove_user) X(reset_user)       \
+                                          X(list_tokens) X(add_token) X(remove_token) X(set_log_level)              \
+                                              X(get_metrics) X(user_list) X(user_link) X(token_list) X(token_made)  \
+                                                  X(log_level_reply) X(metrics_reply)
 
 template <class T>
 std::string pack(const T& value);  // array form

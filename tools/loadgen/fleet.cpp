@@ -8,6 +8,7 @@
 
 #include "bus/protocol.hpp"
 #include "messages/wire/codec.hpp"
+#include "tools/loadgen/keys.hpp"
 
 namespace zedops::load {
 namespace {
@@ -37,12 +38,19 @@ class fleet {
       sim_agent_options a;
       a.name = o.name_prefix + std::to_string(o.first + i);
       a.work = o.work;
+      const auto own = o.manager_key.empty() ? bus::key_pair{} : key_of_agent(a.name);
       agents_.emplace_back(std::move(a));
       auto& s = sockets_.emplace_back(context_, zmq::socket_type::dealer);
       s.set(zmq::sockopt::linger, 0);
       s.set(zmq::sockopt::sndhwm, queue_max);
       s.set(zmq::sockopt::rcvhwm, queue_max);
       s.set(zmq::sockopt::routing_id, "load-" + std::to_string(::getpid()) + "-" + std::to_string(i));
+      if (!o.manager_key.empty()) {
+        s.set(zmq::sockopt::curve_serverkey, bus::z85_of(o.manager_key));
+        s.set(zmq::sockopt::curve_publickey, bus::z85_of(own.public_key));
+        s.set(zmq::sockopt::curve_secretkey, bus::z85_of(own.secret_key));
+        s.set(zmq::sockopt::ipv6, true);
+      }
       s.connect(o.manager_uri);
       items_.push_back({s.handle(), 0, ZMQ_POLLIN, 0});
     }

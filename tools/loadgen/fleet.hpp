@@ -13,6 +13,7 @@ inline constexpr size_t agents_max = 10'000;  // two file descriptors each
 
 struct fleet_options {
   std::string manager_uri;
+  std::string manager_key{};  // the manager's public key, for tcp://; the agents have those of key_of_agent
   size_t agents = 1;
   size_t first = 0;  // number of the first; several fleets make one
   std::string name_prefix = "load-";

@@ -7,6 +7,7 @@
 #include "messages/wire/codec.hpp"
 #include "tools/loadgen/fill.hpp"
 #include "tools/loadgen/fleet.hpp"
+#include "tools/loadgen/keys.hpp"
 #include "tools/loadgen/pipeline.hpp"
 
 namespace {
@@ -102,6 +103,7 @@ int main(int argc, char** argv) {
   long work_ms = 0;
   auto* agents = app.add_subcommand("agents", "Simulate agents; they adopt the servers that the manager tells them");
   agents->add_option("--manager", fleet.manager_uri, "the manager's endpoint for agents")->required();
+  agents->add_option("--manager-key", fleet.manager_key, "the manager's public key, for tcp://; see allow");
   agents->add_option("--count", fleet.agents, "how many agents")->capture_default_str();
   agents->add_option("--first", fleet.first, "number of the first")->capture_default_str();
   agents->add_option("--name", fleet.name_prefix, "their names begin so")->capture_default_str();
@@ -143,6 +145,12 @@ int main(int argc, char** argv) {
   filler->add_flag("--deleted", fill.deleted, "soft-deleted ones whose retention is over instead of running ones");
   filler->add_option("--name", fill.name_prefix, "the agents' names begin so")->capture_default_str();
 
+  std::string data_dir;
+  auto* allow = app.add_subcommand("allow", "Let simulated agents in by key; replaces the manager's authorized_keys");
+  allow->add_option("--data-dir", data_dir, "the manager's")->required();
+  allow->add_option("--agents", agent_count, "how many")->capture_default_str();
+  allow->add_option("--name", prefix, "their names begin so")->capture_default_str();
+
   CLI11_PARSE(app, argc, argv);
   if (*agents) {
     fleet.kind = event == "die" ? mishap::die : mishap::destroy;
@@ -158,6 +166,10 @@ int main(int argc, char** argv) {
   if (*commands) {
     pipe.run_for = std::chrono::milliseconds(static_cast<long>(command_seconds * 1e3));
     return run_commands(pipe, verb);
+  }
+  if (*allow) {
+    auto ok = allow_agents(data_dir, prefix, agent_count);
+    return ok ? 0 : refuse(ok.error());
   }
   if (auto ok = fill_store(fill); !ok) return refuse(ok.error());
   return 0;

@@ -17,6 +17,7 @@
 #include "config/template_file.hpp"
 #include "tools/manager/bus_bridge.hpp"
 #include "tools/manager/outside.hpp"
+#include "tools/manager/web/web_door.hpp"
 
 namespace zedops::app {
 namespace {
@@ -111,6 +112,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   manager::system_wall_clock clock;
   kernel_randomness random;
   known_keys keys(std::filesystem::path(s.data_dir) / bus::authorized_keys_name, s.advertise);
+  known_accounts accounts(std::filesystem::path(s.data_dir) / bus::accounts_name, page_url(s));
   bus_bridge bridge(db.epoch(), keys);
   manager::shared world{.records = {},
                         .store = db,
@@ -122,10 +124,11 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .random = random,
                         .agents = bridge,
                         .events = bridge,
-                        .keys = &keys};
+                        .keys = &keys,
+                        .accounts = s.http.front() == "off" ? nullptr : &accounts};
   // A manager that hangs is started anew; fed by the actors' own progress, so that a hang of theirs shows.
-  if (uint64_t within_us = 0; sd_watchdog_enabled(0, &within_us) > 0)
-    world.progressed = [] { sd_notify(0, "WATCHDOG=1"); };
+  uint64_t within_us = 0;
+  const bool watched = sd_watchdog_enabled(0, &within_us) > 0;
   for (auto& t : *files) {
     auto key = t.name;
     world.templates.emplace(std::move(key), std::move(t));
@@ -139,6 +142,12 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   world.started_at = clock.now();
   world.data_dir = s.data_dir;
   world.door_counters = [&bridge] { return bridge.counters(); };
+
+  web_door web(world, accounts);
+  world.progressed = [&web, watched] {
+    web.progressed();
+    if (watched) sd_notify(0, "WATCHDOG=1");
+  };
 
   std::atomic<int> status = 0;  // several actors may end at once, each on its own thread
   {
@@ -163,6 +172,10 @@ int run_manager(config::loaded<config::manager_settings> settings) {
       node.stop();
       return refuse(ok.error(), ok.error().code == msg::ec::bad_request ? exit_configuration : 1);
     }
+    if (auto ok = web.open(s, node); !ok) {
+      node.stop();
+      return refuse(ok.error(), exit_configuration);
+    }
     log_event("manager.ready", {{"manager", world.manager_id},
                                 {"servers", found->records["server"]},
                                 {"agents", found->records["agent"]},
@@ -181,6 +194,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
     log_event("manager.stopping");
     node.stop();
     bridge.close(std::chrono::seconds(2));
+    web.close();
   }
   log_event("manager.stopped");
   return status;

@@ -2,6 +2,7 @@
 
 #include "config/logging/logging.hpp"
 #include "messages/wire/codec.hpp"
+#include "tools/manager/grants.hpp"
 
 namespace zedops::app {
 
@@ -131,21 +132,8 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_reque
       continue;
     }
     who->id = "key:" + e.name;
-    const auto role = msg::enum_from_name<msg::role>(e.role);
-    if (!role) continue;  // an agent: it asks nothing here
-    msg::grant g{*role, {}, {}};
-    const auto& records = node_.load()->records();
-    if (!e.agent.empty()) {
-      auto a = records.resolve_agent(e.agent);
-      if (!a) continue;  // of what is not there
-      g.agent = (*a)->id;
-    }
-    if (!e.server.empty()) {
-      auto s = records.resolve(e.server);
-      if (!s) continue;
-      g.server = (*s)->id;
-    }
-    who->grants.push_back(std::move(g));
+    // An agent asks nothing here.
+    if (auto g = grant_of(e.role, e.agent, e.server, node_.load()->records())) who->grants.push_back(std::move(*g));
   }
   return who;
 }

@@ -54,6 +54,17 @@ inline msg::server_view view_in(const shared& world, const rt::server_ptr& s) {
   return view_in(world, *s, world.records.agent(s->agent).get(), world.records.touched(s->agent).last_sync);
 }
 
+inline msg::agent_view view_in(const shared& world, const msg::agent& a) {
+  auto v = msg::view_of(a);
+  const auto n = world.records.count(a.id);
+  v.servers = n.servers;
+  v.running = n.running;
+  const auto t = world.records.touched(a.id);
+  if (t.last_seen > a.last_seen) v.last_seen = t.last_seen;
+  v.last_sync = msg::shown(t.last_sync);
+  return v;
+}
+
 // A committed fact as subscribers see it: no secrets either.
 inline void mask_secrets(const shared& world, msg::event& e) {
   if (!core::may_tell_secrets(e.data)) return;

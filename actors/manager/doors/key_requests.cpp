@@ -2,6 +2,7 @@
 
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/dispatch.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::manager {
 namespace {
@@ -11,12 +12,20 @@ using namespace msg;
 constexpr duration ttl_min{10'000}, ttl_max{std::chrono::hours(24 * 30)};
 
 // What a role holds on has to be there: a word that is misspelt would be a right that nobody has.
-result<void> there(const shared& w, const add_key& k) {
+template <class Named>
+result<void> there(const shared& w, const Named& k) {
   if (!k.agent.empty())
     if (auto a = w.records.resolve_agent(k.agent); !a) return fail(a.error());
   if (!k.server.empty())
     if (auto s = w.records.resolve(k.server); !s) return fail(s.error());
   return {};
+}
+
+error no_keys() {
+  return {ec::wrong_state, "this manager has no keys", "it must listen on a network: docs/network.md", {}};
+}
+error no_accounts() {
+  return {ec::wrong_state, "this manager has no web door", "the setting `http` says where it listens: docs/web.md", {}};
 }
 
 result<key_list> add(shared& w, const rt::client_call&, const add_key& k) {
@@ -35,6 +44,34 @@ result<enrol_reply> enrol(shared& w, const rt::client_call& call, const enrol_ag
 }
 result<enrol_reply> approve(shared& w, const rt::client_call&, const approve_agent& a) { return w.keys->approve(a); }
 
+result<user_link> add_one(shared& w, const rt::client_call&, const add_user& u) {
+  if (auto ok = there(w, u); !ok) return fail(ok.error());
+  return w.accounts->add(u, w.clock.now());
+}
+result<user_list> remove_one(shared& w, const rt::client_call&, const remove_user& u) { return w.accounts->remove(u); }
+result<user_link> reset(shared& w, const rt::client_call&, const reset_user& u) {
+  return w.accounts->reset(u, w.clock.now());
+}
+result<token_made> add_secret(shared& w, const rt::client_call&, const add_token& t) {
+  if (auto ok = there(w, t); !ok) return fail(ok.error());
+  if (t.ttl.count() != 0 && t.ttl < ttl_min)
+    return fail(ec::bad_request, "a token lives for at least 10s, not " + format_duration(t.ttl), "--ttl 90d");
+  return w.accounts->add(t, w.clock.now());
+}
+result<token_list> remove_secret(shared& w, const rt::client_call&, const remove_token& t) {
+  return w.accounts->remove(t);
+}
+
+result<log_level_reply> log_level_of(shared&, const rt::client_call&, const set_log_level& q) {
+  const auto level = enum_from_name<log_level>(q.level);
+  if (!level)
+    return fail(ec::bad_request, "there is no log level '" + q.level.substr(0, 40) + "'",
+                "one of trace, debug, info, warn or error");
+  config::set_log_level(*level);
+  config::log_event("settings.changed", {{"key", "log_level"}, {"value", q.level}});
+  return log_level_reply{q.level};
+}
+
 template <auto F>
 void serve(shared& w, const rt::client_call& call) {
   [&]<class R, class Q>(R (*f)(shared&, const rt::client_call&, const Q&)) {
@@ -50,12 +87,20 @@ void serve_keys(shared& world, const rt::client_call& call) {
   using serve_fn = void (*)(shared&, const rt::client_call&);
   constexpr handler<serve_fn> all[] = {
       {"agent.token", serve<token>}, {"agent.enrol", serve<enrol>}, {"agent.approve", serve<approve>},
-      {"key.add", serve<add>},       {"key.rm", serve<remove>},
+      {"key.add", serve<add>},
+      {"key.rm", serve<remove>},
+      {"user.add", serve<add_one>},
+      {"user.rm", serve<remove_one>},
+      {"user.passwd", serve<reset>},
+      {"token.add", serve<add_secret>},
+      {"token.rm", serve<remove_secret>},
+      {"manager.log-level", serve<log_level_of>},
   };
   static constexpr auto by_row = handlers_of<serve_fn>(served_by::keys, all);
-  if (world.keys) return by_row[call.row](world, call);
-  answer_error(world, call.who,
-               {ec::wrong_state, "this manager has no keys", "it must listen on a network: docs/network.md", {}});
+  const auto noun = verb_table[call.row].noun();
+  if (!world.keys && (noun == "agent" || noun == "key")) return answer_error(world, call.who, no_keys());
+  if (!world.accounts && (noun == "user" || noun == "token")) return answer_error(world, call.who, no_accounts());
+  by_row[call.row](world, call);
 }
 
 }  // namespace zedops::manager

@@ -1,4 +1,4 @@
-// Requests about keys and tokens.
+// Requests about the manager itself: keys, users, tokens, its log level.
 #pragma once
 #include "actors/manager/deps.hpp"
 

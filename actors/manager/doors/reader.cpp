@@ -85,17 +85,6 @@ result<server_list> list(const shared& w, const principal& who, const list_serve
   return out;
 }
 
-agent_view shown(const shared& w, const agent& a) {
-  auto v = view_of(a);
-  const auto n = w.records.count(a.id);
-  v.servers = n.servers;
-  v.running = n.running;
-  const auto t = w.records.touched(a.id);
-  if (t.last_seen > a.last_seen) v.last_seen = t.last_seen;
-  v.last_sync = msg::shown(t.last_sync);
-  return v;
-}
-
 result<event_page> server_past(const shared& w, const server_history& q) {
   auto s = w.records.resolve(q.server);
   if (!s) return fail(s.error());
@@ -254,16 +243,21 @@ result<explanation> explain(const shared& w, const explain_server& q) {
 result<agent_list> all_agents(const shared& w, const principal& who, const list_agents&) {
   agent_list out;
   for (const auto& a : w.records.agents())
-    if (core::may_see(who, {a->id, {}})) out.agents.push_back(shown(w, *a));
+    if (core::may_see(who, {a->id, {}})) out.agents.push_back(view_in(w, *a));
   return out;
 }
 result<agent_view> one_agent(const shared& w, const get_agent& q) {
   auto a = w.records.resolve_agent(q.agent);
   if (!a) return fail(a.error());
-  return shown(w, **a);
+  return view_in(w, **a);
 }
 
 result<key_list> known_keys(const shared& w, const list_keys&) { return w.keys ? w.keys->keys() : key_list{}; }
+result<user_list> users(const shared& w, const list_users&) { return w.accounts ? w.accounts->users() : user_list{}; }
+result<token_list> tokens(const shared& w, const list_tokens&) {
+  return w.accounts ? w.accounts->tokens() : token_list{};
+}
+result<metrics_reply> metrics(const shared& w, const get_metrics&) { return metrics_reply{w.figures.text(w)}; }
 result<audit_page> audited(const shared& w, const list_audit& q) { return audit_page_of(w.store, q); }
 result<audit_verdict> verify(const shared& w, const verify_audit& q) { return verified(w.store, q); }
 
@@ -316,6 +310,9 @@ struct reader_state {
         {"op.wait", &self_t::wait},
         {"event.replay", &self_t::look<replay>},
         {"key.ls", &self_t::look<known_keys>},
+        {"user.ls", &self_t::look<users>},
+        {"token.ls", &self_t::look<tokens>},
+        {"metrics", &self_t::look<metrics>},
         {"audit.ls", &self_t::look<audited>},
         {"audit.verify", &self_t::look<verify>},
         {"status", &self_t::look<status>},

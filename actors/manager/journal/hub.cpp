@@ -93,6 +93,8 @@ struct hub_state {
   void publish(const rt::published& news) {
     published = news.entries.back()->first_seq + news.entries.back()->facts.size() - 1;
     log(news);
+    const auto now = world->clock.now();
+    for (const auto& e : news.entries) world->figures.count(*e, now);
     if (world->events.watched() || !followers.empty()) {
       for (auto& e : events_of(*world, news)) {
         tell_followers(e);

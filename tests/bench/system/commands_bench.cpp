@@ -142,8 +142,8 @@ int main(int argc, char** argv) {
          better::higher});
   print({"  beside a loop that writes and answers the same bytes", "/s", median(many.per_second),
          median(fair_many.per_second), 0.5, better::higher});
-  std::printf("  bytes of an edit: log %u, record %u, operation %u, audit %u, answer %u\n", sizes.log,
-              sizes.record, sizes.operation, sizes.audit, sizes.answer);
+  std::printf("  bytes of an edit: log %u, record %u, operation %u, audit %u, answer %u\n", sizes.log, sizes.record,
+              sizes.operation, sizes.audit, sizes.answer);
   print({"the same, time to an answer p99", "us", median(many.p99_us), median(floor_many.p99_us)});
   print({"one durable command alone, p50", "us", median(one.p50_us), median(floor_one.p50_us), 4});
   print({"one durable command alone, p99", "us", median(one.p99_us), median(floor_one.p99_us), 5});

@@ -1,10 +1,16 @@
 // What very many cost: agents that come at once, deleted servers of hosts that are gone, a client that asks for the
 // most.
-#include <thread>
+#include <unistd.h>
 
+#include <set>
+#include <thread>
+#include <zmq.hpp>
+
+#include "bus/security/key_ring.hpp"
 #include "messages/wire/codec.hpp"
 #include "tests/bench/system/process.hpp"
 #include "tools/loadgen/fill.hpp"
+#include "tools/loadgen/keys.hpp"
 #include "tools/loadgen/pipeline.hpp"
 
 using namespace zedops;
@@ -27,23 +33,67 @@ size_t count(const std::string& text, const std::string& what) {
   return n;
 }
 
-// Two processes of agents: each has two descriptors for every one.
-void agents_at_once(size_t agents) {
+// What each connection of agents costs a ROUTER that only reads.
+double bare_router_kb(bool keys) {
+  constexpr size_t connections = 1'000;
+  scratch_dir dir;
+  auto uri = "ipc://" + (dir / "router.ipc");
+  std::vector<std::string> command{program("zedops-loadgen"), "agents", "--count", std::to_string(connections)};
+  zmq::context_t context;
+  context.set(zmq::ctxopt::max_sockets, 64);
+  zmq::socket_t router(context, zmq::socket_type::router);
+  if (keys) {
+    const auto own = bus::new_key_pair();
+    uri = "tcp://127.0.0.1:" + std::to_string(free_port());
+    router.set(zmq::sockopt::curve_server, true);
+    router.set(zmq::sockopt::curve_secretkey, bus::z85_of(own.secret_key));
+    command.insert(command.end(), {"--manager-key", own.public_key});
+  }
+  command.insert(command.end(), {"--manager", uri});
+  router.bind(uri);
+  const auto memory = [] { return process::own_kb_of(::getpid()); };
+  const double before = memory();
+  const process fleet(command, dir / "fleet.log");
+  std::set<std::string> seen;
+  router.set(zmq::sockopt::rcvtimeo, 1'000);
+  for (const auto end = steady::now() + 10s; steady::now() < end;) {
+    zmq::message_t part;
+    if (!router.recv(part)) continue;
+    seen.insert(part.to_string());
+    while (part.more()) (void)router.recv(part);
+  }
+  if (seen.size() != connections) die(std::to_string(seen.size()) + " connections reached a bare ROUTER");
+  return (memory() - before) / connections;
+}
+
+// Two processes of agents: each has two descriptors for every one. With keys they come by tcp.
+void agents_at_once(size_t agents, size_t servers_each, bool keys) {
   scratch_dir dir;
   load::fill_options fill;
   fill.data_dir = dir / "data";
   fill.agents = agents;
-  fill.servers = agents * 10;
+  fill.servers = agents * servers_each;
   must(load::fill_store(fill));
-  std::optional<manager_process> first(std::in_place, dir);
+  std::vector<std::string> flags, key_flags;
+  std::string uri = "ipc://" + (dir / "run") + "/agents.ipc";
+  if (keys) {
+    must(load::allow_agents(fill.data_dir, fill.name_prefix, agents));
+    uri = "tcp://127.0.0.1:" + std::to_string(free_port());
+    flags = {"--agents", uri};
+    key_flags = {"--manager-key", must(bus::make_key(fill.data_dir / bus::manager_key_name)).public_key};
+  }
+  std::optional<manager_process> first(std::in_place, dir, flags);
   first->first_read_ms();
-  const auto uri = first->agents_uri;
+  std::this_thread::sleep_for(2s);
+  const double alone = first->self().own_kb();
   std::vector<std::unique_ptr<process>> fleets;
-  for (size_t i = 0; i < 2; ++i)
-    fleets.push_back(std::make_unique<process>(
-        std::vector<std::string>{program("zedops-loadgen"), "agents", "--manager", uri, "--count",
-                                 std::to_string(agents / 2), "--first", std::to_string(i * agents / 2)},
-        dir / ("fleet" + std::to_string(i) + ".log")));
+  for (size_t i = 0; i < 2; ++i) {
+    std::vector<std::string> command{
+        program("zedops-loadgen"),     "agents", "--manager", uri, "--count", std::to_string(agents / 2), "--first",
+        std::to_string(i * agents / 2)};
+    command.insert(command.end(), key_flags.begin(), key_flags.end());
+    fleets.push_back(std::make_unique<process>(command, dir / ("fleet" + std::to_string(i) + ".log")));
+  }
   const auto online = [&] { return count(first->self().log(), "agent.online"); };
   if (!wait_until([&] { return online() >= agents; }, 120s))
     die(std::to_string(online()) + " of " + std::to_string(agents) + " agents were let in");
@@ -51,17 +101,21 @@ void agents_at_once(size_t agents) {
   // All of them come back to the next life of the manager.
   first.reset();
   std::filesystem::remove(dir / "manager.log");
-  manager_process again(dir);
+  manager_process again(dir, flags);
   again.first_read_ms();
   const auto back = [&] { return count(again.self().log(), "agent.online"); };
   if (!wait_until([&] { return back() >= agents; }, 120s)) die(std::to_string(back()) + " agents came back");
   const auto n = std::to_string(agents);
-  print({n + " agents with 10 servers each: exec of a manager to the last one let in", "s",
-         ms_since(again.self().started()) / 1e3, 0, 20});
+  print({n + " agents " + (keys ? "by keys" : "by ipc") + ", " + std::to_string(servers_each) +
+             " servers each: exec of a manager to the last one let in",
+         "s", ms_since(again.self().started()) / 1e3, 0, agents > 1'000 ? 20.0 : 10.0});
   std::this_thread::sleep_for(15s);  // syncs, and whoever would come again
   print({"  sessions begun for each agent", "", static_cast<double>(back()) / static_cast<double>(agents), 0, 1});
   print({"  manager idle with them, share of a core", "%", percent_of_a_core(again.self(), watched)});
-  print({"  its memory", "MB", again.self().rss_kb() / 1024});
+  print({"  its memory, without the mapped store", "MB", again.self().own_kb() / 1024});
+  print({"  with it", "MB", again.self().rss_kb() / 1024});
+  print({"  for each agent, beside a bare ROUTER", "KB", (again.self().own_kb() - alone) / static_cast<double>(agents),
+         bare_router_kb(keys)});
 }
 
 void overdue_deleted() {
@@ -137,8 +191,11 @@ void greedy_client() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const size_t agents = argc > 1 ? std::stoul(argv[1]) : 9'000;
-  greedy_client();
-  overdue_deleted();
-  agents_at_once(agents);
+  const std::string only = argc > 1 ? argv[1] : "";
+  if (only.empty() || only == "client") greedy_client();
+  if (only.empty() || only == "deleted") overdue_deleted();
+  for (const bool keys : {false, true}) {
+    if (only.empty() || only == "agents") agents_at_once(1'000, 20, keys);
+    if (only.empty() || only == "crowd") agents_at_once(keys ? 10'000 : 9'000, 10, keys);
+  }
 }

@@ -1,8 +1,10 @@
 #include "tests/bench/system/process.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,8 +72,8 @@ bool process::wait_for_log(const std::string& text, std::chrono::milliseconds ti
   return wait_until([&] { return log().find(text) != std::string::npos; }, time_max);
 }
 
-double process::status_kb(const std::string& field) const {
-  std::istringstream in(slurp("/proc/" + std::to_string(pid_) + "/status"));
+double process::status_kb(pid_t pid, const std::string& field) {
+  std::istringstream in(slurp("/proc/" + std::to_string(pid) + "/status"));
   for (std::string line; std::getline(in, line);)
     if (line.starts_with(field)) return std::stod(line.substr(field.size()));
   return 0;
@@ -85,6 +87,19 @@ double process::cpu_seconds() const {
   double user = 0, system = 0;
   in >> user >> system;
   return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+uint16_t free_port() {
+  const int s = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof at;
+  if (::bind(s, reinterpret_cast<sockaddr*>(&at), bytes) != 0 ||
+      ::getsockname(s, reinterpret_cast<sockaddr*>(&at), &bytes) != 0)
+    die("no port is free");
+  ::close(s);
+  return ntohs(at.sin_port);
 }
 
 manager_process::manager_process(const scratch_dir& dir, std::vector<std::string> more_flags) {

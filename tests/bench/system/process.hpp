@@ -21,14 +21,15 @@ class process {
   bool wait_for_log(const std::string& text, std::chrono::milliseconds time_max) const;
   std::string log() const;
   int wait();  // for its end by itself; the exit status
-  double rss_kb() const { return status_kb("VmRSS:"); }
-  double own_kb() const { return status_kb("RssAnon:"); }  // without mapped files, which the kernel can take back
+  double rss_kb() const { return status_kb(pid_, "VmRSS:"); }
+  double own_kb() const { return own_kb_of(pid_); }  // without mapped files, which the kernel can take back
+  static double own_kb_of(pid_t pid) { return status_kb(pid, "RssAnon:"); }
   double cpu_seconds() const;
   pid_t pid() const { return pid_; }
   steady::time_point started() const { return started_; }
 
  private:
-  double status_kb(const std::string& field) const;
+  static double status_kb(pid_t pid, const std::string& field);
   pid_t pid_ = -1;
   std::string log_file_;
   steady::time_point started_;
@@ -49,6 +50,7 @@ class manager_process {
   std::optional<process> process_;
 };
 
+uint16_t free_port();  // of 127.0.0.1, a moment ago
 std::string program(const std::string& name);  // the path of another program of this build
 
 }  // namespace zedops::bench

@@ -51,6 +51,8 @@ std::span<const noun> nouns() {
       noun{"event", "Events: what happens and what happened"},
       noun{"context", "Managers by name, in your own file"},
       noun{"audit", "The audit: who asked for what, and whether it was allowed"},
+      noun{"user", "People who sign in to the page"},
+      noun{"token", "Services that come in by HTTP"},
       noun{"key", "Your key, and who may come in over a network"},
       noun{"store", "The manager's store, looked at from outside"},
   };
@@ -61,8 +63,8 @@ const std::vector<command>& commands() {
   static const std::vector<command> all = [] {
     std::vector<command> out;
     for (auto* part : {server_commands, logs_commands, apply_commands, operation_commands, agent_commands, op_commands,
-                       event_commands, manager_commands, context_commands, key_commands, audit_commands, store_commands,
-                       completion_commands})
+                       event_commands, manager_commands, context_commands, key_commands, audit_commands,
+                       access_commands, store_commands, completion_commands})
       for (auto& c : part()) out.push_back(std::move(c));
     return out;
   }();

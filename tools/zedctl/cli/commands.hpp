@@ -91,6 +91,7 @@ std::vector<command> context_commands();
 std::vector<command> store_commands();
 std::vector<command> key_commands();
 std::vector<command> audit_commands();
+std::vector<command> access_commands();
 std::vector<command> completion_commands();
 
 }  // namespace zedops::ctl

@@ -172,26 +172,19 @@ int status(session& s, const arguments&) {
   return s.show(*m, [&] { return status_text(*m, s.looks()); });
 }
 
-// Counters as Prometheus text, so that a script can push them without the HTTP gateway.
 int metrics(session& s, const arguments&) {
-  auto m = s.ask<msg::manager_status>("status", msg::get_status{});
+  auto m = s.ask<msg::metrics_reply>("metrics", msg::get_metrics{});
   if (!m) return s.report(m.error());
-  return s.show(*m, [&] {
-    std::string out;
-    auto line = [&](std::string name, uint64_t value) {
-      for (char& c : name)
-        if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-      out += fmt::format("zedops_{} {}\n", name, value);
-    };
-    for (const auto& [state, n] : m->servers) out += fmt::format("zedops_servers{{status=\"{}\"}} {}\n", state, n);
-    line("agents", m->agents);
-    line("agents_online", m->agents_online);
-    line("operations_open", m->operations_open);
-    line("store_bytes", m->store_bytes);
-    line("events_last_seq", m->last_seq);
-    for (const auto& [name, n] : m->counters) line(name, n);
-    return out;
-  });
+  if (s.machine()) return s.show(*m, [] { return std::string{}; });
+  s.print(m->text);
+  return exit_ok;
+}
+int log_level(session& s, const arguments& a) {
+  auto set = s.ask<msg::log_level_reply>("manager.log-level", msg::set_log_level{a.one("LEVEL")});
+  if (!set) return s.report(set.error());
+  if (s.machine()) return s.show(*set, [] { return std::string{}; });
+  s.say(fmt::format("the manager logs from {} on, until it starts again", set->level));
+  return exit_ok;
 }
 
 }  // namespace
@@ -200,7 +193,17 @@ std::vector<command> manager_commands() {
   return {
       {"status", "The manager itself: agents, servers, store", {}, status, {"zedctl status", "zedctl status -o json"}},
       {"doctor", "Check the whole chain and say what helps", {}, doctor, {"zedctl doctor"}},
-      {"metrics", "The manager's counters as Prometheus text", {}, metrics, {"zedctl metrics"}},
+      {"metrics", "Figures of the manager, as Prometheus reads them", {}, metrics, {"zedctl metrics"}},
+      {"log-level",
+       "How much the manager logs, until it starts again",
+       {{"LEVEL",
+         value_kind::choice,
+         "",
+         "The least severe lines that are written",
+         arity::one,
+         {"trace", "debug", "info", "warn", "error"}}},
+       log_level,
+       {"zedctl log-level debug"}},
   };
 }
 

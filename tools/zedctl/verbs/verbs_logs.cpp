@@ -2,8 +2,7 @@
 // none is told twice, and none is lost however many come.
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "messages/api/log_cursor.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/moment.hpp"
 #include "tools/zedctl/output/json_text.hpp"
@@ -13,36 +12,6 @@ namespace zedops::ctl {
 namespace {
 
 constexpr std::chrono::milliseconds follow_pause{1'000};
-
-// The last time seen, and how many lines of exactly that time: the same ones come again.
-class follower {
- public:
-  // The lines that are new.
-  std::vector<msg::log_line> take(std::vector<msg::log_line> lines) {
-    size_t known = 0;
-    while (known < lines.size() && known < of_last_ && lines[known].at == last_) ++known;
-    lines.erase(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(known));
-    for (const auto& l : lines) {
-      of_last_ = l.at == last_ ? of_last_ + 1 : 1;
-      last_ = l.at;
-    }
-    return lines;
-  }
-  const std::string& since() const { return last_; }
-  bool begun() const { return !last_.empty(); }
-
- private:
-  std::string last_;
-  size_t of_last_ = 0;
-};
-
-// The next nanosecond.
-std::string after(const std::string& stamp) {
-  constexpr int64_t second = 1'000'000'000;
-  const auto ns = msg::nanoseconds_from_rfc3339(stamp).value_or(0) + 1;
-  const auto whole = msg::to_rfc3339(msg::time_point{msg::duration{ns / second * 1000}});  // ...T12:00:00.000Z
-  return fmt::format("{}.{:09}Z", whole.substr(0, whole.find('.')), ns % second);
-}
 
 void print(session& s, const std::vector<msg::log_line>& lines, bool stamps) {
   std::string out;
@@ -62,7 +31,7 @@ void print(session& s, const std::vector<msg::log_line>& lines, bool stamps) {
 bool passes(const msg::error& e) { return msg::info(e.code).retryable || e.code == msg::ec::wrong_state; }
 
 int follow(session& s, msg::server_logs query, bool stamps) {
-  follower seen;
+  msg::log_cursor seen;
   bool waiting = false;
   while (!s.was_interrupted()) {
     auto reply = s.ask<msg::logs_reply>("server.logs", query);
@@ -76,9 +45,7 @@ int follow(session& s, msg::server_logs query, bool stamps) {
       more = reply->cut && !query.since.empty();
       const auto fresh = seen.take(std::move(reply->lines));
       print(s, fresh, stamps);
-      // A page of nothing but what is known: more lines of one moment than an answer holds. Go past it.
-      if (more && fresh.empty()) query.since = after(query.since);
-      else if (seen.begun()) query.since = seen.since();
+      seen.go_on(query, reply->cut, fresh.empty());
     }
     if (!more) s.outside().pause(follow_pause);
   }

@@ -1,0 +1,222 @@
+#include "integration/http/api/bodies.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "messages/base/names.hpp"
+#include "messages/wire/codec.hpp"
+#include "messages/wire/codec_traits.hpp"
+
+namespace zedops::web {
+
+using namespace msg;
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr size_t depth_max = 32;
+
+tl::unexpected<error> bad(std::string what, std::string hint = "/api/docs lists what each request takes") {
+  return fail(ec::bad_request, std::move(what), std::move(hint));
+}
+
+std::optional<bool> yes_or_no(const std::string& text) {
+  if (text.empty() || text == "1" || text == "true" || text == "yes") return true;
+  if (text == "0" || text == "false" || text == "no") return false;
+  return std::nullopt;
+}
+
+// A parameter as the JSON that its field takes; nothing: it does not fit.
+template <class T>
+std::optional<json> value_of(const T&, const std::string& text) {
+  if constexpr (msg::detail::is_optional<T>) {
+    return value_of(typename T::value_type{}, text);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    const auto b = yes_or_no(text);
+    return b ? std::optional<json>(*b) : std::nullopt;
+  } else if constexpr (std::is_same_v<T, duration>) {
+    const auto d = parse_duration(text);
+    return d ? std::optional<json>(d->count()) : std::nullopt;
+  } else if constexpr (std::is_integral_v<T>) {
+    int64_t n = 0;
+    const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (wrong != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return json(n);
+  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, time_point> || named_enum<T>) {
+    return json(text);
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    return json(text);
+  } else {
+    return std::nullopt;
+  }
+}
+
+// Puts a parameter where its field is. False: there is no such field.
+template <class Body>
+result<bool> put(json& into, const std::string& key, const std::string& text) {
+  Body shape{};
+  bool found = false, fits = true;
+  Body::each_field(shape, [&](const char* field, const auto& value) {
+    using T = std::decay_t<decltype(value)>;
+    const std::string name(public_name(field));
+    if constexpr (std::is_same_v<T, page>) {
+      page where;
+      page::each_field(where, [&](const char* part, const auto& v) {
+        if (key != part) return;
+        found = true;
+        if (auto j = value_of(v, text)) into[name][part] = std::move(*j);
+        else fits = false;
+      });
+    } else if (key == name) {
+      found = true;
+      auto j = value_of(value, text);
+      if (!j) fits = false;
+      else if constexpr (std::is_same_v<T, std::vector<std::string>>) into[name].push_back(std::move(*j));
+      else into[name] = std::move(*j);
+    }
+  });
+  if (!fits) return bad("'" + text.substr(0, 60) + "' is no value for " + key.substr(0, 60));
+  return found;
+}
+
+template <class Body>
+std::vector<std::string> names_of() {
+  std::vector<std::string> out;
+  Body shape{};
+  Body::each_field(shape, [&](const char* field, const auto& value) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, page>) {
+      out.emplace_back("after");
+      out.emplace_back("limit");
+    }
+    out.emplace_back(public_name(field));
+  });
+  return out;
+}
+
+template <class Body>
+result<void> no_strangers(const json& object) {
+  const auto known = names_of<Body>();
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(known, key) == known.end()) {
+      auto hint = did_you_mean(key, known);
+      return bad("there is no field '" + key.substr(0, 60) + "' in this request",
+                 hint.empty() ? "/api/docs lists what each request takes" : hint);
+    }
+  return {};
+}
+
+template <class Body>
+result<std::string> pack_as(json object, const std::string& item, const pairs& query) {
+  if (auto ok = no_strangers<Body>(object); !ok) return fail(ok.error());
+  for (const auto& [key, text] : query) {
+    if (key == "dry_run" || key == "wait" || key == "follow") continue;
+    auto known = put<Body>(object, key, text);
+    if (!known) return fail(known.error());
+    if (!*known) {
+      auto hint = did_you_mean(key, names_of<Body>());
+      return bad("there is no parameter '" + key.substr(0, 60) + "' here",
+                 hint.empty() ? "/api/docs lists what each request takes" : hint);
+    }
+  }
+  if (!item.empty()) {
+    if constexpr (requires(Body b) { b.servers; }) object["servers"] = json::array({item});
+    else if constexpr (requires(Body b) {
+                         b.server;
+                         b.agent;
+                       })
+      object["agent"] = item;
+    else if constexpr (requires(Body b) { b.server; }) object["server"] = item;
+    else if constexpr (requires(Body b) { b.agent; }) object["agent"] = item;
+    else if constexpr (requires(Body b) { b.id; }) object["id"] = item;
+    else if constexpr (requires(Body b) { b.name; }) object["name"] = item;
+  }
+  auto read = from_json<Body>(object.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (!read) return fail(read.error());
+  return pack_map(*read);
+}
+using pack_fn = result<std::string> (*)(json, const std::string&, const pairs&);
+template <class... Bodies>
+constexpr std::array<pack_fn, sizeof...(Bodies)> packers(const std::tuple<Bodies...>*) {
+  return {pack_as<Bodies>...};
+}
+constexpr auto pack_row = packers(static_cast<const verb_bodies*>(nullptr));
+
+template <class Reply>
+result<std::string> json_from(const std::string& map) {
+  auto read = unpack_map<Reply>(map);
+  if (!read) return fail(ec::internal, "the answer cannot be read: " + read.error().message, "");
+  return to_json(*read) + "\n";
+}
+using json_fn = result<std::string> (*)(const std::string&);
+template <class... Replies>
+constexpr std::array<json_fn, sizeof...(Replies)> readers(const std::tuple<Replies...>*) {
+  return {json_from<Replies>...};
+}
+constexpr auto json_row = readers(static_cast<const verb_replies*>(nullptr));
+
+// Two fields of one name would be one that somebody has looked at, and one that counts.
+result<json> parsed(const std::string& text) {
+  size_t depth = 0;
+  std::vector<std::vector<std::string>> keys;
+  std::string twice;
+  bool deep = false;
+  const auto watch = [&](int d, json::parse_event_t event, json& now) {
+    depth = static_cast<size_t>(d);
+    if (depth > depth_max) deep = true;
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end && !keys.empty()) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.empty()) {
+      auto key = now.get<std::string>();
+      if (std::ranges::find(keys.back(), key) != keys.back().end()) twice = key;
+      keys.back().push_back(std::move(key));
+    }
+    return !deep;
+  };
+  auto j = json::parse(text, watch, false);
+  if (deep)
+    return bad("the JSON is nested too deeply", "it goes at most " + std::to_string(depth_max) + " levels deep");
+  if (j.is_discarded()) return bad("the body is not valid JSON", "UTF-8 without a byte order mark");
+  if (!twice.empty()) return bad("the field '" + twice.substr(0, 60) + "' is there twice", "leave one out");
+  if (!j.is_object()) return bad("the body is no JSON object", R"(it looks like {"name": "value"})");
+  return j;
+}
+
+}  // namespace
+
+result<verb_call> call_of(const matched& to, const request& r) {
+  json object = json::object();
+  if (!r.body.empty()) {
+    const auto type = r.header("content-type");
+    if (!type.starts_with("application/json"))
+      return bad("the body is of the type '" + std::string(type.substr(0, 60)) + "'", "Content-Type: application/json");
+    auto read = parsed(r.body);
+    if (!read) return fail(read.error());
+    object = std::move(*read);
+  }
+  verb_call out;
+  for (const auto& [key, flag] : {std::pair{"dry_run", &out.options.dry_run}, {"wait", &out.options.wait}}) {
+    for (const auto& [name, text] : r.query) {
+      if (name != key) continue;
+      const auto yes = yes_or_no(text);
+      if (!yes) return bad("'" + text.substr(0, 60) + "' is no value for " + name, "1 or 0");
+      *flag = *yes;
+    }
+  }
+  // A change of what was read: "r12-…" is the tag of revision 12.
+  if (const auto tag = r.header("if-match"); tag.starts_with("\"r") && verb_table[to.to->row].verb == "server.edit") {
+    uint64_t revision = 0;
+    std::from_chars(tag.data() + 2, tag.data() + tag.size(), revision);
+    object["revision"] = revision;
+  }
+  auto body = pack_row[to.to->row](std::move(object), to.item, r.query);
+  if (!body) return fail(body.error());
+  out.body = std::move(*body);
+  return out;
+}
+
+result<std::string> json_of(size_t row, const std::string& map) { return json_row[row](map); }
+
+}  // namespace zedops::web

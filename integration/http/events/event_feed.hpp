@@ -1,0 +1,72 @@
+// Live events for many readers, without sockets: each event is encoded once, and kept for a while for those who come
+// back. On one thread.
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace zedops::web {
+
+using text_ptr = std::shared_ptr<const std::string>;
+
+struct live_event {
+  uint64_t seq = 0;
+  std::string subject;  // "server.s…"
+  std::string type;
+  text_ptr plain;   // as it goes over the wire
+  text_ptr record;  // the same with what its subject is now; null: it is not wanted by anybody
+};
+
+// "id: 7:42\nevent: server.deleted\ndata: {…}\n\n"
+std::string sse_text(const std::string& id, const std::string& type, const std::string& data);
+
+struct event_filter {
+  std::string subject{};  // prefixes; empty: all
+  std::string type{};
+  bool record = false;
+  std::function<bool(const std::string& subject)> may_see{};  // empty: all
+  bool wants(const live_event& e) const {
+    return e.subject.starts_with(subject) && e.type.starts_with(type) && (!may_see || may_see(e.subject));
+  }
+};
+
+class event_feed {
+ public:
+  using sink = std::function<void(text_ptr)>;
+  explicit event_feed(size_t kept_max = 4'096) : kept_max_(kept_max) {}
+
+  // Nothing is known of events up to this one.
+  void begin_after(uint64_t seq);
+  void push(live_event e);
+  bool record_wanted() const { return record_readers_ > 0; }
+  uint64_t newest() const { return newest_; }
+
+  // A reader from the event after `seq` on: at once what is kept, then what comes. Nothing: older ones are needed than
+  // are kept here.
+  std::optional<uint64_t> join(event_filter filter, uint64_t seq, sink to);
+  void leave(uint64_t reader);
+  size_t readers() const { return readers_.size(); }
+  void tell_all(const text_ptr& text);
+
+ private:
+  struct reader {
+    event_filter filter;
+    sink to;
+    uint64_t after = 0;
+  };
+  static void give(const reader& r, const live_event& e) {
+    if (e.seq > r.after && r.filter.wants(e)) r.to(r.filter.record && e.record ? e.record : e.plain);
+  }
+
+  const size_t kept_max_;
+  std::deque<live_event> kept_;
+  std::map<uint64_t, reader> readers_;
+  uint64_t newest_ = 0, next_reader_ = 1;
+  size_t record_readers_ = 0;
+};
+
+}  // namespace zedops::web

@@ -1,0 +1,63 @@
+// HTTP/1.1 over TCP and socket files, on one thread. It knows nothing of what is asked: a handler gets each request and
+// answers it when it can, or turns its connection into a stream.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "integration/http/transport/message.hpp"
+
+namespace zedops::web {
+
+struct server_options {
+  std::vector<std::string> addresses;  // host:port or unix:/path
+  std::vector<std::string> hosts;      // names that a Host header may have beside those of this machine
+  std::vector<std::string> proxies;    // who may come from beyond this machine, and say for whom
+  size_t header_bytes_max = 16 * 1024;
+  uint64_t body_bytes_max = 2u << 20;
+  size_t connections_max = 12'000;
+  size_t connections_per_address_max = 10'000;
+  std::chrono::seconds request_time{15};  // for a request to come in whole
+  std::chrono::seconds idle_time{75};     // between requests
+  std::chrono::seconds write_time{30};    // for what was written to be taken
+  size_t stream_bytes_max = 1u << 20;     // waiting for one reader; one that is slower is dropped
+  std::chrono::milliseconds listen_again{5'000};
+  // An address that cannot be listened at: it is tried again.
+  std::function<void(const std::string& address, const std::string& problem)> on_trouble;
+};
+
+// One request that waits for its answer. From any thread; the connection may have gone meanwhile, which is no error.
+class exchange {
+ public:
+  virtual ~exchange() = default;
+  virtual const request& asked() const = 0;
+  virtual void respond(response r) = 0;  // once
+  // Instead: the head of an answer without end, and its pieces. `gone` is called once, on the server's thread, when the
+  // reader is not there any more.
+  virtual void begin_stream(response head, std::function<void()> gone) = 0;
+  virtual void write(std::shared_ptr<const std::string> piece) = 0;
+  virtual void end_stream() = 0;
+};
+
+class server {
+ public:
+  using handler = std::function<void(std::shared_ptr<exchange>)>;  // on the server's thread; must not block
+  // Errors: bad_request for an address that is none.
+  static msg::result<std::unique_ptr<server>> start(server_options options, handler serve);
+  ~server();
+  void post(std::function<void()> what);  // on the server's thread
+  void every(std::chrono::milliseconds period, std::function<void()> what);
+  void after(std::chrono::milliseconds pause, std::function<void()> what);  // once
+  void stop();
+  size_t connections() const;
+
+ private:
+  struct impl;
+  explicit server(std::unique_ptr<impl> p);
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace zedops::web

@@ -1,0 +1,30 @@
+// How far somebody has read of a server's logs: lines are asked for since the time of the last one seen, so none is
+// told twice, and none is lost however many come.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "messages/api/requests.hpp"
+#include "messages/api/views.hpp"
+
+namespace zedops::msg {
+
+class log_cursor {
+ public:
+  log_cursor() = default;
+  // As text() gave it. Nothing: it is none.
+  static std::optional<log_cursor> parse(const std::string& text);
+  std::string text() const;  // "2024-05-01T12:00:00.000000001Z#2"
+
+  // The lines of an answer that are new.
+  std::vector<log_line> take(std::vector<log_line> lines);
+  // The next question after an answer that brought so many new lines.
+  void go_on(server_logs& query, bool cut, bool nothing_new) const;
+  bool begun() const { return !last_.empty(); }
+
+ private:
+  std::string last_;    // the time of the last line
+  size_t of_last_ = 0;  // lines of exactly that time: the same ones come again
+};
+
+}  // namespace zedops::msg

@@ -1,0 +1,112 @@
+#include "tools/manager/web/known_accounts.hpp"
+
+namespace zedops::app {
+
+using namespace msg;
+using bus::account;
+using bus::account_kind;
+using bus::account_list;
+
+namespace {
+
+user_view user_of(const account& a) {
+  return {a.name, a.role, a.agent, a.server, !a.password.empty(), shown(a.created)};
+}
+token_view token_of(const account& a) {
+  return {a.name, a.role, a.agent, a.server, shown(a.created), shown(a.expires)};
+}
+
+}  // namespace
+
+result<user_list> known_accounts::users() {
+  auto all = bus::read_accounts(book_.file());
+  if (!all) return fail(all.error());
+  user_list out;
+  for (const auto& a : *all)
+    if (a.kind == account_kind::user) out.users.push_back(user_of(a));
+  return out;
+}
+
+result<user_link> known_accounts::linked(const std::string& name, const std::string& secret, time_point now) {
+  auto all = bus::read_accounts(book_.file());
+  if (!all) return fail(all.error());
+  user_link out;
+  for (const auto& a : *all)
+    if (a.kind == account_kind::user && a.name == name) out.user = user_of(a);
+  if (secret.empty()) return out;
+  // Behind a #, so that it goes into no log on its way.
+  out.link = url_ + "/welcome#" + secret;
+  out.expires_at = now + bus::link_time;
+  return out;
+}
+
+result<user_link> known_accounts::add(const add_user& u, time_point now) {
+  std::string secret;
+  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
+    auto made = bus::put_user(all, {account_kind::user, u.name, u.role, u.agent, u.server}, now);
+    if (!made) return fail(made.error());
+    secret = std::move(*made);
+    return {};
+  });
+  return ok ? linked(u.name, secret, now) : fail(ok.error());
+}
+
+result<user_link> known_accounts::reset(const reset_user& u, time_point now) {
+  std::string secret;
+  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
+    auto made = bus::reset_user(all, u.name, now);
+    if (!made) return fail(made.error());
+    secret = std::move(*made);
+    return {};
+  });
+  return ok ? linked(u.name, secret, now) : fail(ok.error());
+}
+
+result<user_list> known_accounts::remove(const remove_user& u) {
+  user_list gone;
+  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
+    auto a = bus::remove_account(all, account_kind::user, u.name);
+    if (!a) return fail(a.error());
+    gone.users.push_back(user_of(*a));
+    return {};
+  });
+  if (!ok) return fail(ok.error());
+  return gone;
+}
+
+result<token_list> known_accounts::tokens() {
+  auto all = bus::read_accounts(book_.file());
+  if (!all) return fail(all.error());
+  token_list out;
+  for (const auto& a : *all)
+    if (a.kind == account_kind::token) out.tokens.push_back(token_of(a));
+  return out;
+}
+
+result<token_made> known_accounts::add(const add_token& t, time_point now) {
+  token_made out;
+  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
+    account a{account_kind::token, t.name, t.role, t.agent, t.server};
+    if (t.ttl.count() > 0) a.expires = now + t.ttl;
+    auto secret = bus::add_token(all, std::move(a), now);
+    if (!secret) return fail(secret.error());
+    out = {token_of(all.back()), std::move(*secret)};
+    return {};
+  });
+  if (!ok) return fail(ok.error());
+  return out;
+}
+
+result<token_list> known_accounts::remove(const remove_token& t) {
+  token_list gone;
+  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
+    auto a = bus::remove_account(all, account_kind::token, t.name);
+    if (!a) return fail(a.error());
+    gone.tokens.push_back(token_of(*a));
+    return {};
+  });
+  if (!ok) return fail(ok.error());
+  return gone;
+}
+
+}  // namespace zedops::app

@@ -1,0 +1,206 @@
+#include "tools/manager/web/live.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "actors/core/access.hpp"
+#include "actors/manager/doors/answers.hpp"
+#include "actors/manager/records/as_of.hpp"
+#include "integration/http/pages/pages.hpp"
+#include "messages/base/cursor.hpp"
+
+namespace zedops::app {
+
+using namespace msg;
+
+namespace {
+
+constexpr int idle_beats_max = 12;  // a minute without readers: nobody is followed for any more
+constexpr uint32_t stored_at_once = 500;
+constexpr size_t readers_max = 10'000;
+
+web::text_ptr shared_text(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+
+}  // namespace
+
+void live::open(manager::node& node, web::server& server) {
+  node_ = &node;
+  server_ = &server;
+}
+
+bool live::may_see(const principal& who, const std::string& subject) const {
+  if (!core::is_scoped(who)) return true;
+  const auto dot = subject.find('.');
+  const auto kind = subject.substr(0, dot), id = dot == subject.npos ? std::string{} : subject.substr(dot + 1);
+  if (kind == "agent") return core::may_see(who, {agent_id{id}, {}});
+  auto s = world_.records.server({id});
+  if (kind == "operation") {
+    auto op = manager::operation_with(world_, operation_id{id});
+    if (op && *op) s = world_.records.server({(*op)->target.value});
+  }
+  return s && core::may_see(who, {s->agent, s->id});
+}
+
+std::string live::record_of(const std::string& subject) const {
+  const auto dot = subject.find('.');
+  const auto kind = subject.substr(0, dot), id = dot == subject.npos ? std::string{} : subject.substr(dot + 1);
+  const auto server_text = [&](const std::string& which) {
+    auto s = world_.records.server({which});
+    return s && s->status != server_status::purged ? to_json(manager::view_in(world_, s)) : std::string("null");
+  };
+  if (kind == "server") return R"("server":)" + server_text(id);
+  if (kind == "agent") {
+    auto a = world_.records.agent({id});
+    return R"("agent":)" + (a ? to_json(manager::view_in(world_, *a)) : std::string("null"));
+  }
+  if (kind == "operation") {
+    auto op = manager::operation_with(world_, operation_id{id});
+    if (op && *op)
+      return R"("operation":)" + to_json(view_of(**op)) + R"(,"server":)" + server_text((*op)->target.value);
+  }
+  return {};
+}
+
+web::text_ptr live::text_of(const event& e, bool with_record) const {
+  auto data = to_json(e);
+  if (with_record)
+    if (auto record = record_of(e.subject); !record.empty()) data.replace(data.size() - 1, 1, ',' + record + '}');
+  return shared_text(web::sse_text(cursor_text(e), std::string(type_of(e.data)), data));
+}
+
+void live::begin(std::shared_ptr<web::exchange> e, caller who) {
+  const auto& r = e->asked();
+  const auto refuse = [&](const error& x) {
+    auto out = web::error_response(x);
+    web::add_safety(out);
+    e->respond(std::move(out));
+  };
+  if (readers_.size() >= readers_max)
+    return refuse({ec::rate_limited, "too many follow events already", "try again later", {}});
+  auto mine = std::make_shared<reader>();
+  mine->filter.subject = std::string(r.parameter("subject"));
+  mine->filter.type = std::string(r.parameter("type"));
+  mine->filter.record = !r.parameter("record").empty() && r.parameter("record") != "0";
+  if (core::is_scoped(*who.who))
+    mine->filter.may_see = [this, p = who.who](const std::string& subject) { return may_see(*p, subject); };
+  // A browser says where it was by itself; others may say it in the address.
+  const auto place = std::string(r.header("last-event-id").empty() ? r.parameter("since") : r.header("last-event-id"));
+  const auto cursor = place.empty() ? std::optional<msg::cursor>{} : parse_cursor(place);
+  if (!place.empty() && !cursor)
+    return refuse({ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the events", "epoch:number", {}});
+  mine->from = world_.last_seq.load();
+  std::string hello;
+  if (cursor && cursor->epoch == world_.history.epoch() && cursor->seq <= mine->from) mine->from = cursor->seq;
+  else if (cursor) hello = web::sse_text({}, "gap", R"({"reason":"the events began anew"})");
+  mine->who = std::move(who);
+  mine->to = e;
+  readers_.push_back(mine);
+  web::response head{200, "text/event-stream", nullptr, {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}};
+  web::add_safety(head);
+  e->begin_stream(std::move(head), [this, weak = std::weak_ptr(mine)] {
+    if (auto gone = weak.lock()) leave(gone);
+  });
+  const nlohmann::ordered_json welcome{{"cursor", to_text({world_.history.epoch(), mine->from})},
+                                       {"manager", world_.manager_id},
+                                       {"version", ZEDOPS_VERSION},
+                                       {"time", to_rfc3339(world_.clock.now())}};
+  e->write(shared_text("retry: 1000\n" + web::sse_text({}, "welcome", welcome.dump()) + hello));
+  start_following();
+  go_on(mine);
+}
+
+void live::leave(const reader_ptr& r) {
+  if (r->in_feed) feed_.leave(*r->in_feed);
+  r->in_feed.reset();
+  r->to.reset();
+  std::erase(readers_, r);
+}
+
+// From what is kept here, or else page by page from what is stored.
+void live::go_on(const reader_ptr& r) {
+  if (!r->to || r->in_feed || r->asking || following_ != state::following) return;
+  r->in_feed = feed_.join(r->filter, r->from, [to = r->to](web::text_ptr text) { to->write(std::move(text)); });
+  if (r->in_feed) return;
+  replay_events q{to_text({world_.history.epoch(), r->from}), r->filter.subject, r->filter.type, stored_at_once};
+  r->asking = true;
+  // Asked as the manager itself: what this reader may see is decided for each event.
+  calls_.ask({std::make_shared<const principal>(local_principal("manager")), "event.replay", pack_map(q)},
+             [this, weak = std::weak_ptr(r)](rt::answer kind, const std::string& body) {
+               server_->post([this, weak, kind, body] {
+                 if (auto still = weak.lock()) took_page(still, kind, body);
+               });
+             });
+}
+
+void live::took_page(const reader_ptr& r, rt::answer kind, const std::string& body) {
+  r->asking = false;
+  if (!r->to) return;
+  auto page = kind == rt::answer::result ? unpack_map<event_page>(body)
+                                         : result<event_page>(fail(ec::internal, "the events cannot be read", ""));
+  if (!page) return r->to->end_stream();  // it comes again, from where it is
+  if (page->gap_from != 0) {
+    const nlohmann::json gap{{"from", page->gap_from}, {"to", page->gap_to}, {"reason", "they were trimmed"}};
+    r->to->write(shared_text(web::sse_text({}, "gap", gap.dump())));
+  }
+  for (const auto& e : page->events)
+    if (!r->filter.may_see || r->filter.may_see(e.subject)) r->to->write(text_of(e, r->filter.record));
+  if (auto c = parse_cursor(page->cursor)) r->from = std::max(r->from, c->seq);
+  if (page->events.empty() && page->end) r->from = std::max(r->from, feed_.newest());
+  go_on(r);
+}
+
+void live::start_following() {
+  idle_beats_ = 0;
+  if (following_ != state::resting) return;
+  following_ = state::starting;
+  node_->follow({{this, std::to_string(++follower_), {}}, {}, {}});
+}
+
+void live::stop_following() {
+  node_->client_lost({std::to_string(follower_), this});
+  ++follower_;
+  following_ = state::resting;
+}
+
+bool live::reply(const rt::peer& to, rt::answer kind, std::string body) {
+  server_->post([this, number = to.connection, kind, body = std::move(body)] {
+    if (number == std::to_string(follower_)) take(kind, body);
+  });
+  return true;
+}
+
+void live::take(rt::answer kind, const std::string& body) {
+  if (kind == rt::answer::accepted) {
+    auto head = unpack_map<event_page>(body);
+    const auto c = head ? parse_cursor(head->cursor) : std::nullopt;
+    feed_.begin_after(c ? c->seq : world_.last_seq.load());
+    following_ = state::following;
+    for (const auto& r : std::vector(readers_)) go_on(r);
+    return;
+  }
+  if (kind != rt::answer::item) {  // the hub has ended, or has no room
+    following_ = state::resting;
+    for (const auto& r : std::vector(readers_))
+      if (r->to) r->to->end_stream();
+    return;
+  }
+  auto e = unpack_map<event>(body);
+  if (!e) return;
+  web::live_event out{e->seq, e->subject, std::string(type_of(e->data)), text_of(*e, false), nullptr};
+  if (feed_.record_wanted()) out.record = text_of(*e, true);
+  feed_.push(std::move(out));
+}
+
+void live::beat() {
+  if (following_ == state::following && readers_.empty() && ++idle_beats_ > idle_beats_max) return stop_following();
+  if (readers_.empty()) return;
+  const auto now = world_.clock.now();
+  const nlohmann::json beat{{"time", to_rfc3339(now)}};
+  const auto text = shared_text(web::sse_text({}, "beat", beat.dump()));
+  for (const auto& r : std::vector(readers_)) {
+    if (!r->to) continue;
+    if (callers_.still(r->who, now)) r->to->write(text);
+    else r->to->end_stream();
+  }
+}
+
+}  // namespace zedops::app

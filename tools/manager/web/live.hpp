@@ -1,0 +1,57 @@
+// Events over HTTP (text/event-stream): one follower of the hub for all readers, while there are any.
+#pragma once
+#include <map>
+
+#include "actors/manager/deps.hpp"
+#include "integration/http/events/event_feed.hpp"
+#include "integration/http/transport/server.hpp"
+#include "tools/manager/web/callers.hpp"
+
+namespace zedops::app {
+
+class live final : public rt::door {
+ public:
+  live(const manager::shared& world, const callers& known, calls& to) : world_(world), callers_(known), calls_(to) {}
+  void open(manager::node& node, web::server& server);
+
+  // On the server's thread.
+  void begin(std::shared_ptr<web::exchange> e, caller who);
+  void beat();  // every few seconds: says what time it is, and lets go of who may not listen any more
+  size_t readers() const { return readers_.size(); }
+
+  bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
+
+ private:
+  struct reader {
+    std::shared_ptr<web::exchange> to;
+    caller who;
+    web::event_filter filter;
+    uint64_t from = 0;                // it has all events up to this one
+    std::optional<uint64_t> in_feed;  // else it is still reading what is stored
+    bool asking = false;
+  };
+  using reader_ptr = std::shared_ptr<reader>;
+
+  void take(rt::answer kind, const std::string& body);
+  void start_following();
+  void stop_following();
+  void go_on(const reader_ptr& r);
+  void took_page(const reader_ptr& r, rt::answer kind, const std::string& body);
+  void leave(const reader_ptr& r);
+  web::text_ptr text_of(const msg::event& e, bool with_record) const;
+  std::string record_of(const std::string& subject) const;
+  bool may_see(const msg::principal& who, const std::string& subject) const;
+
+  const manager::shared& world_;
+  const callers& callers_;
+  calls& calls_;
+  manager::node* node_ = nullptr;
+  web::server* server_ = nullptr;
+  web::event_feed feed_;
+  std::vector<reader_ptr> readers_;
+  enum class state { resting, starting, following } following_ = state::resting;
+  uint64_t follower_ = 0;  // number of the hub's follower: what an earlier one still says is not heard
+  int idle_beats_ = 0;
+};
+
+}  // namespace zedops::app

@@ -1,0 +1,308 @@
+#include "tools/manager/web/web_door.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "actors/core/access.hpp"
+#include "config/logging/logging.hpp"
+#include "integration/http/api/openapi.hpp"
+#include "integration/http/pages/pages.hpp"
+#include "messages/wire/codec.hpp"
+#include "tools/manager/web/log_stream.hpp"
+#include "tools/manager/web/monitoring.hpp"
+
+namespace zedops::app {
+
+using namespace msg;
+using json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::chrono::milliseconds beat_period{5'000};
+constexpr size_t idempotency_key_max = 128;
+
+int64_t steady_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+void send(web::exchange& e, web::response r) {
+  web::add_safety(r);
+  e.respond(std::move(r));
+}
+void send(web::exchange& e, const error& x) { send(e, web::error_response(x)); }
+
+web::response as_json(const json& j) { return web::text_response(200, "application/json", j.dump() + "\n"); }
+
+bool is(const web::request& r, std::initializer_list<std::string_view> path) {
+  return std::equal(r.segments.begin(), r.segments.end(), path.begin(), path.end());
+}
+
+error error_in(const std::string& body) {
+  auto e = unpack_map<error>(body);
+  return e ? *e : e.error();
+}
+
+// What has not changed since it was read is not sent again.
+void tag(web::response& r, const web::request& asked, const std::string& mark) {
+  auto etag = '"' + mark + std::to_string(text_hash(*r.body)) + '"';
+  if (asked.header("if-none-match") == etag) {
+    r.status = 304;
+    r.body.reset();
+  }
+  r.headers.emplace_back("ETag", std::move(etag));
+  r.headers.emplace_back("Cache-Control", "no-cache");
+}
+
+web::response answer_of(size_t row, const web::request& asked, rt::answer kind, const std::string& body) {
+  if (kind == rt::answer::error) return web::error_response(error_in(body));
+  auto text = web::json_of(row, body);
+  if (!text) return web::error_response(text.error());
+  auto out = web::text_response(200, "application/json", std::move(*text));
+  const auto& verb = verb_table[row];
+  if (is_operation(verb)) {
+    const auto reply = unpack_map<operation_reply>(body);
+    const bool open = reply && !reply->operation.id.empty() && !ended(reply->operation.status);
+    if (open) {
+      out.status = 202;
+      out.headers.emplace_back("Location", "/api/operations/" + reply->operation.id.value);
+    } else if (reply && reply->operation.status == op_status::failed && reply->operation.failure) {
+      out.status = info(reply->operation.failure->code).http_status;
+    }
+  } else if (asked.method == "GET" || asked.method == "HEAD") {
+    std::string mark;
+    if (verb.verb == "server.get")
+      if (const auto s = unpack_map<server_view>(body)) mark = 'r' + std::to_string(s->revision) + '-';
+    tag(out, asked, mark);
+  }
+  return out;
+}
+
+// What the page needs to know of verbs: words, rights, and in which states they can be used.
+json verbs_json() {
+  json out = json::array();
+  for (const auto& row : verb_table) {
+    json v{
+        {"verb", std::string(row.verb)}, {"right", std::string(name_of(row.needs))}, {"help", std::string(row.help)}};
+    if (is_operation(row)) {
+      json states = json::array();
+      for (size_t i = 0; i < enum_names<server_status>::list.size(); ++i)
+        if (contains(row.allowed, static_cast<server_status>(i))) states.push_back(enum_names<server_status>::list[i]);
+      v["states"] = std::move(states);
+      v["states_text"] = states_text(row.allowed);
+      v["danger"] = std::string(name_of(row.risk));
+      v["needs_agent"] = needs_agent(row.offline);
+      v["done"] = std::string(row.done);
+    }
+    out.push_back(std::move(v));
+  }
+  return {{"verbs", std::move(out)}};
+}
+
+std::string host_in(std::string url) {
+  if (const auto scheme = url.find("://"); scheme != url.npos) url.erase(0, scheme + 3);
+  url = url.substr(0, url.find('/'));
+  return url.starts_with('[') ? url.substr(0, url.find(']') + 1) : url.substr(0, url.find(':'));
+}
+
+}  // namespace
+
+std::string page_url(const config::manager_settings& s) {
+  if (!s.http_url.empty()) return s.http_url.ends_with('/') ? s.http_url.substr(0, s.http_url.size() - 1) : s.http_url;
+  for (const auto& at : s.http)
+    if (!at.starts_with("unix:") && at != "off") return "http://" + at;
+  return "http://localhost";
+}
+
+result<void> web_door::open(const config::manager_settings& settings, manager::node& to) {
+  if (settings.http.empty() || settings.http.front() == "off") return {};
+  calls_.open(to);
+  progressed();
+  sign_in_ = std::make_unique<sign_in>(accounts_.book(), world_.clock, callers_.cookie());
+  web::server_options o;
+  o.addresses = settings.http;
+  o.proxies = settings.http_proxies;
+  o.hosts = {host_in(page_url(settings))};
+  o.on_trouble = [](const std::string& address, const std::string& problem) {
+    config::log_limited(log_level::error, "web.cannot-listen",
+                        {{"address", address}, {"error", problem}, {"hint", "it is tried again every 5 seconds"}});
+  };
+  auto started = web::server::start(std::move(o), [this](exchange_ptr e) { serve(std::move(e)); });
+  if (!started) return fail(started.error());
+  server_ = std::move(*started);
+  live_.open(to, *server_);
+  server_->every(beat_period, [this] { live_.beat(); });
+  config::log_event("web.ready", {{"url", page_url(settings)}});
+  if (!accounts_.book().has_users())
+    config::log_event("web.no-users", {{"hint", "zedctl user bootstrap prints a link for the first one"}});
+  return {};
+}
+
+void web_door::close() {
+  if (server_) server_->stop();
+  sign_in_.reset();
+}
+
+void web_door::progressed() { progress_ms_.store(steady_ms()); }
+
+void web_door::serve(exchange_ptr e) {
+  const auto& r = e->asked();
+  const bool api = !r.segments.empty() && (r.segments[0] == "api" || r.segments[0] == "metrics");
+  if (is(r, {"healthz"})) return send(*e, web::text_response(200, "text/plain; charset=utf-8", "ok\n"));
+  if (is(r, {"readyz"})) return send(*e, readiness(world_, duration{steady_ms() - progress_ms_.load()}));
+  if (api) return serve_api(e);
+  if (r.method == "GET" || r.method == "HEAD") return send(*e, web::page_response(r));
+  auto out = web::text_response(405, "text/plain; charset=utf-8", "The page is read with GET.\n");
+  out.headers.emplace_back("Allow", "GET, HEAD");
+  send(*e, std::move(out));
+}
+
+void web_door::serve_session(const exchange_ptr& e) {
+  const auto& r = e->asked();
+  if (r.method == "POST") {
+    if (!r.header("content-type").starts_with("application/json") || r.header("x-zedops").empty())
+      return send(
+          *e, {ec::bad_request, "signing in takes JSON and the header X-Zedops", "Content-Type: application/json", {}});
+    return sign_in_->begin(e);
+  }
+  auto who = callers_.of(r, world_.clock.now());
+  if (!who) return send(*e, who.error());
+  if (r.method == "DELETE") return sign_in_->end(e, who->secret);
+  if (r.method == "GET" || r.method == "HEAD") return send(*e, session_of(*who));
+  auto out = web::error_response({ec::bad_request, "there is no " + r.method.substr(0, 20) + " here", "", {}});
+  out.status = 405;
+  out.headers.emplace_back("Allow", "GET, HEAD, POST, DELETE");
+  send(*e, std::move(out));
+}
+
+web::response web_door::session_of(const caller& c) const {
+  json rights = json::array();
+  for (size_t i = 0; i < enum_names<right>::list.size(); ++i) {
+    const auto wanted = static_cast<right>(i);
+    for (const auto& g : c.who->grants)
+      if (core::allows(g.as, wanted)) {
+        rights.push_back(name_of(wanted));
+        break;
+      }
+  }
+  json grants = json::array();
+  for (const auto& g : c.who->grants)
+    grants.push_back({{"role", name_of(g.as)}, {"agent", g.agent.value}, {"server", g.server.value}});
+  auto out = as_json({{"id", c.who->id},
+                      {"how", name_of(c.who->how)},
+                      {"grants", grants},
+                      {"rights", rights},
+                      {"manager", world_.manager_id},
+                      {"version", ZEDOPS_VERSION},
+                      {"time", to_rfc3339(world_.clock.now())}});
+  out.headers.emplace_back("Cache-Control", "no-store");
+  return out;
+}
+
+// What is no verb. False: it is none of these.
+bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
+  const auto& r = e->asked();
+  const bool reads = r.method == "GET" || r.method == "HEAD";
+  const auto ask = [&](std::string verb, std::string body, answered then) {
+    calls_.ask({who.who, std::move(verb), std::move(body)}, std::move(then));
+  };
+  if (is(r, {"api", "events"}) && reads) {
+    live_.begin(e, who);
+  } else if (r.segments.size() == 4 && r.segments[1] == "servers" && r.segments[3] == "logs" && reads &&
+             !r.parameter("follow").empty() && r.parameter("follow") != "0") {
+    follow_logs(e, who, r.segments[2], callers_, calls_, *server_, world_.clock);
+  } else if (is(r, {"api", "verbs"}) && reads) {
+    auto out = as_json(verbs_json());
+    tag(out, r, {});
+    send(*e, std::move(out));
+  } else if (is(r, {"metrics"}) && reads) {
+    ask("metrics", pack_map(get_metrics{}), [e](rt::answer kind, const std::string& body) {
+      if (kind == rt::answer::error) return send(*e, error_in(body));
+      auto m = unpack_map<metrics_reply>(body);
+      send(*e, web::text_response(200, "text/plain; version=0.0.4; charset=utf-8", m ? m->text : std::string{}));
+    });
+  } else if (is(r, {"api", "monitoring", "health"}) && reads) {
+    // Who may not look at everything is told so by the gate that all requests pass.
+    ask("metrics", pack_map(get_metrics{}), [this, e](rt::answer kind, const std::string& body) {
+      if (kind == rt::answer::error) send(*e, error_in(body));
+      else send(*e, health(world_));
+    });
+  } else if (is(r, {"api", "monitoring", "stats"}) && reads) {
+    ask("metrics", pack_map(get_metrics{}), [this, e](rt::answer kind, const std::string& body) {
+      if (kind == rt::answer::error) send(*e, error_in(body));
+      else send(*e, stats(world_));
+    });
+  } else if (is(r, {"api", "monitoring", "deployments", "stuck"}) && reads) {
+    send(*e, as_json(json::array()));
+  } else if (is(r, {"api", "monitoring", "reconcile", "trigger"}) && r.method == "POST") {
+    ask("server.sync", pack_map(sync_agents{}), [e](rt::answer kind, const std::string& body) {
+      if (kind == rt::answer::error) return send(*e, error_in(body));
+      const auto done = unpack_map<sync_reply>(body);
+      size_t changed = 0, failed = 0;
+      for (const auto& a : done ? done->agents : std::vector<sync_row>{})
+        changed += a.changed.size(), failed += a.failure.has_value();
+      send(*e, as_json({{"success", failed == 0},
+                        {"message", std::to_string(done ? done->agents.size() : 0) + " agents compared, " +
+                                        std::to_string(changed) + " servers changed, " + std::to_string(failed) +
+                                        " agents failed"}}));
+    });
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void web_door::serve_api(const exchange_ptr& e) {
+  const auto& r = e->asked();
+  if (is(r, {"api", "session"})) return serve_session(e);
+  if (is(r, {"api", "openapi.json"}) && (r.method == "GET" || r.method == "HEAD")) {
+    auto out = web::text_response(200, "application/json", web::openapi());
+    tag(out, r, {});
+    return send(*e, std::move(out));
+  }
+  if (is(r, {"api", "docs"})) return send(*e, web::page_response(r));
+  const auto found = web::match(r.method, r.segments);
+  if (r.method == "OPTIONS") {
+    const auto* others = std::get_if<web::other_methods>(&found);
+    web::response out{204, {}, nullptr, {{"Allow", others ? others->allow : "GET, HEAD, OPTIONS"}}};
+    return send(*e, std::move(out));
+  }
+  auto who = callers_.of(r, world_.clock.now());
+  if (!who) return send(*e, who.error());
+  if (serve_known(e, *who)) return;
+  if (const auto* to = std::get_if<web::matched>(&found)) return call(e, *to, *who);
+  std::string path;
+  for (const auto& s : r.segments) path += '/' + s;
+  if (const auto* others = std::get_if<web::other_methods>(&found)) {
+    auto out = web::error_response({ec::bad_request,
+                                    r.method.substr(0, 20) + " is nothing for " + path.substr(0, 100),
+                                    "here goes " + others->allow,
+                                    {}});
+    out.status = 405;
+    out.headers.emplace_back("Allow", others->allow);
+    return send(*e, std::move(out));
+  }
+  send(*e, {ec::not_found, "there is no " + path.substr(0, 100), "/api/docs lists what there is", {}});
+}
+
+void web_door::call(const exchange_ptr& e, const web::matched& to, const caller& who) {
+  const auto& r = e->asked();
+  if (r.header("content-type").empty() && !r.body.empty()) {
+    auto out = web::error_response({ec::bad_request, "the body has no type", "Content-Type: application/json", {}});
+    out.status = 415;
+    return send(*e, std::move(out));
+  }
+  const std::string key(r.header("idempotency-key"));
+  const bool printable = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f; });
+  if (key.size() > idempotency_key_max || !printable)
+    return send(*e, {ec::bad_request,
+                     "the Idempotency-Key is too long, or has other characters than ASCII",
+                     "a UUID makes a good one",
+                     {}});
+  auto made = web::call_of(to, r);
+  if (!made) return send(*e, made.error());
+  const auto row = to.to->row;
+  calls_.ask({who.who, std::string(verb_table[row].verb), std::move(made->body), made->options, key},
+             [e, row](rt::answer kind, const std::string& body) { send(*e, answer_of(row, e->asked(), kind, body)); });
+}
+
+}  // namespace zedops::app

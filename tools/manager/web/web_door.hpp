@@ -1,0 +1,52 @@
+// The web door: REST, live events, monitoring and the page, as HTTP. What a request means is judged behind it, where
+// the bus has it judged too.
+#pragma once
+#include <atomic>
+#include <memory>
+
+#include "actors/manager/node.hpp"
+#include "config/settings/settings.hpp"
+#include "integration/http/api/bodies.hpp"
+#include "tools/manager/web/known_accounts.hpp"
+#include "tools/manager/web/live.hpp"
+#include "tools/manager/web/sign_in.hpp"
+
+namespace zedops::app {
+
+class web_door {
+ public:
+  web_door(manager::shared& world, known_accounts& accounts)
+      : world_(world),
+        callers_(accounts.book(), world.records, "zedops-" + world.manager_id.substr(0, 8)),
+        accounts_(accounts),
+        live_(world, callers_, calls_) {}
+
+  // Listens; an address that is taken is tried again. Errors: bad_request (no address).
+  msg::result<void> open(const config::manager_settings& settings, manager::node& to);
+  void close();
+  void progressed();  // the manager's actors are at work
+  size_t connections() const { return server_ ? server_->connections() : 0; }
+
+ private:
+  using exchange_ptr = std::shared_ptr<web::exchange>;
+  void serve(exchange_ptr e);
+  void serve_api(const exchange_ptr& e);
+  void serve_session(const exchange_ptr& e);
+  bool serve_known(const exchange_ptr& e, const caller& who);
+  void call(const exchange_ptr& e, const web::matched& to, const caller& who);
+  web::response session_of(const caller& who) const;
+
+  manager::shared& world_;
+  callers callers_;
+  known_accounts& accounts_;
+  calls calls_;
+  live live_;
+  std::unique_ptr<sign_in> sign_in_;
+  std::unique_ptr<web::server> server_;
+  std::atomic<int64_t> progress_ms_{0};  // of the steady clock
+};
+
+// Where people reach the page, as the settings say.
+std::string page_url(const config::manager_settings& settings);
+
+}  // namespace zedops::app
