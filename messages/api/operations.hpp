@@ -119,6 +119,7 @@ inline constexpr std::array verb_table = [] {
       verb_row{"token.ls", administer, records, "Which services may come in by HTTP"},
       verb_row{"token.add", administer, keys, "A secret with which a service comes in by HTTP"},
       verb_row{"token.rm", administer, keys, "Let a service in no more"},
+      verb_row{"template.ls", view, records, "What servers can be made from"},
       verb_row{"audit.ls", administer, records, "Who asked for what, newest first"},
       verb_row{"audit.verify", administer, records, "Whether the audit is as it was written"},
       verb_row{"manager.log-level", administer, keys, "How much the manager writes to its log, until it starts again"},
@@ -134,9 +135,9 @@ using verb_bodies =
                list_servers, get_server, server_history, explain_server, server_logs, check_data, check_layer,
                sync_agents, list_agents, get_agent, remove_agent, forget_agent, recover_agent, check_ports,
                suggest_ports, list_operations, get_operation, wait_operation, cancel_operation, replay_events,
-               make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users, add_user, remove_user,
-               reset_user, list_tokens, add_token, remove_token, list_audit, verify_audit, set_log_level, get_metrics,
-               get_status>;
+               make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users, add_user,
+               remove_user, reset_user, list_tokens, add_token, remove_token, list_templates, list_audit, verify_audit,
+               set_log_level, get_metrics, get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // What each row is answered with at its end, in the same order.
@@ -147,7 +148,7 @@ using verb_replies =
                agent_list, agent_view, agent_view, forget_reply, agent_view, ports_reply, suggest_reply, operation_list,
                operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply, enrol_reply,
                key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list, token_made,
-               token_list, audit_page, audit_verdict, log_level_reply, metrics_reply, manager_status>;
+               token_list, template_list, audit_page, audit_verdict, log_level_reply, metrics_reply, manager_status>;
 static_assert(std::tuple_size_v<verb_replies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.

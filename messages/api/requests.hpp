@@ -296,6 +296,9 @@ struct set_log_level {
   std::string level;  // trace, debug, info, warn or error; until the manager starts again
   ZEDOPS_FIELDS(level)
 };
+struct list_templates {
+  ZEDOPS_FIELDS()
+};
 struct get_metrics {
   ZEDOPS_FIELDS()
 };

@@ -242,6 +242,22 @@ struct log_level_reply {
   std::string level;
   ZEDOPS_FIELDS(level)
 };
+struct template_view {  // what whoever makes a server of it has to know
+  std::string name;
+  std::string description;
+  std::string image;  // empty: each server names its own
+  std::string image_tag;
+  std::map<std::string, std::string> env;  // defaults
+  std::vector<std::string> env_required;
+  std::vector<std::string> env_immutable;  // keep their first value
+  std::vector<std::string> env_secret;
+  std::vector<port_role> ports;  // that its servers can have
+  ZEDOPS_FIELDS(name, description, image, image_tag, env, env_required, env_immutable, env_secret, ports)
+};
+struct template_list {
+  std::vector<template_view> templates;
+  ZEDOPS_FIELDS(templates)
+};
 struct metrics_reply {
   std::string text;  // as Prometheus reads it
   ZEDOPS_FIELDS(text)

@@ -257,6 +257,19 @@ result<user_list> users(const shared& w, const list_users&) { return w.accounts 
 result<token_list> tokens(const shared& w, const list_tokens&) {
   return w.accounts ? w.accounts->tokens() : token_list{};
 }
+result<template_list> templates(const shared& w, const list_templates&) {
+  template_list out;
+  for (const auto& [name, t] : w.templates) {
+    template_view v{name,           t.description,   t.image,      t.image_tag, t.env,
+                    t.env_required, t.env_immutable, t.env_secret, {}};
+    for (const auto role : {port_role::game, port_role::udp, port_role::rcon})
+      if (plan_of(t, role).rule != port_rule::none) v.ports.push_back(role);
+    for (const auto& key : t.env_secret)
+      if (auto i = v.env.find(key); i != v.env.end()) i->second.clear();
+    out.templates.push_back(std::move(v));
+  }
+  return out;
+}
 result<metrics_reply> metrics(const shared& w, const get_metrics&) { return metrics_reply{w.figures.text(w)}; }
 result<audit_page> audited(const shared& w, const list_audit& q) { return audit_page_of(w.store, q); }
 result<audit_verdict> verify(const shared& w, const verify_audit& q) { return verified(w.store, q); }
@@ -313,6 +326,7 @@ struct reader_state {
         {"user.ls", &self_t::look<users>},
         {"token.ls", &self_t::look<tokens>},
         {"metrics", &self_t::look<metrics>},
+        {"template.ls", &self_t::look<templates>},
         {"audit.ls", &self_t::look<audited>},
         {"audit.verify", &self_t::look<verify>},
         {"status", &self_t::look<status>},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "integration/http/api/routes.hpp"
 #include "messages/wire/codec.hpp"
@@ -27,6 +28,15 @@ ZEDOPS_MAP_TYPES(X)
 class schema_book {
  public:
   json components = json::object();
+  bool asks = false;  // what is described now is asked, not answered
+
+  // Answers have all their fields, questions those that are wanted.
+  void require_fields() {
+    for (auto& [name, schema] : components.items()) {
+      if (asked_.contains(name) || !schema.contains("properties")) continue;
+      require_all(schema);
+    }
+  }
 
   template <class T>
   json of() {
@@ -70,17 +80,25 @@ class schema_book {
       return {{"type", "object"}, {"description", "the fields of what `type` names"}};
     } else if constexpr (!schema_name<T>.empty()) {
       const std::string name(schema_name<T>);
+      if (asks) asked_.insert(name);
       if (!components.contains(name)) {
         components[name] = nullptr;  // it may hold itself
         components[name] = fields_of<T>();
       }
       return {{"$ref", "#/components/schemas/" + name}};
     } else {
-      return fields_of<T>();
+      auto fields = fields_of<T>();
+      if (!asks) require_all(fields);
+      return fields;
     }
   }
 
  private:
+  static void require_all(json& schema) {
+    json names = json::array();
+    for (const auto& [field, type] : schema["properties"].items()) names.push_back(field);
+    schema["required"] = std::move(names);
+  }
   template <class T>
   json fields_of() {
     json properties = json::object();
@@ -92,6 +110,7 @@ class schema_book {
     });
     return {{"type", "object"}, {"properties", std::move(properties)}};
   }
+  std::set<std::string> asked_;
 };
 
 template <size_t Row>
@@ -154,8 +173,11 @@ void add_row(json& paths, schema_book& book, const route& r) {
                           {"description", "the same request with the same key is done once"}});
   }
   if (!parameters.empty()) op["parameters"] = std::move(parameters);
-  if (r.method == "POST" || r.method == "PATCH")
+  if (r.method == "POST" || r.method == "PATCH") {
+    book.asks = true;
     op["requestBody"] = {{"content", {{"application/json", {{"schema", book.of<body>()}}}}}};
+    book.asks = false;
+  }
   json responses{{"200", answer("done", book.of<reply>())}};
   if (is_operation(row)) responses["202"] = answer("accepted; Location names the operation", book.of<reply>());
   responses["default"] = answer("refused: code, cause and remedy", json{{"$ref", "#/components/schemas/failure"}});
@@ -183,6 +205,7 @@ json document(std::index_sequence<Rows...>) {
       {"responses",
        {{"200", {{"description", "a stream of events"}, {"content", {{"text/event-stream", json::object()}}}}}}}};
   (void)book.of<event>();
+  book.require_fields();
   book.components["failure"] = {{"type", "object"}, {"properties", {{"error", book.of<error>()}}}};
   return {{"openapi", "3.1.0"},
           {"info",

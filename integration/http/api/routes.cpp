@@ -13,8 +13,9 @@ struct plural {
   std::string_view noun, collection;
 };
 constexpr std::array collections = {
-    plural{"server", "servers"}, plural{"agent", "agents"},  plural{"op", "operations"},   plural{"event", "events"},
-    plural{"key", "keys"},       plural{"user", "users"},    plural{"token", "tokens"},    plural{"port", "ports"},
+    plural{"server", "servers"}, plural{"agent", "agents"},  plural{"op", "operations"},
+    plural{"event", "events"},   plural{"key", "keys"},      plural{"user", "users"},
+    plural{"token", "tokens"},   plural{"port", "ports"},    plural{"template", "templates"},
     plural{"audit", "audit"},    plural{"status", "status"}, plural{"manager", "manager"},
 };
 

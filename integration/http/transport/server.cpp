@@ -54,6 +54,9 @@ struct house {
   server::handler serve;
   std::map<std::string, size_t> by_address;
   std::atomic<size_t> connections{0};
+  void trouble(const std::string& where, const std::string& what) const {
+    if (options.on_trouble) options.on_trouble(where, what);
+  }
 };
 
 // The last address that a proxy of ours has added; what came before it anybody may have written.
@@ -233,7 +236,15 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     }
     const std::string target(m.target());
     if (auto ok = read_target(target, r); !ok) return respond(error_response(ok.error()));
-    house_->serve(std::make_shared<open_exchange>(this->shared_from_this(), std::move(r)));
+    // What one request breaks must not end all others.
+    auto e = std::make_shared<open_exchange>(this->shared_from_this(), std::move(r));
+    try {
+      house_->serve(e);
+    } catch (const std::exception& x) {
+      house_->trouble("a request", x.what());
+      e->respond(
+          error_response({msg::ec::internal, "this request cannot be served", "the manager's log says more", {}}));
+    }
   }
 
   // A page elsewhere can have a browser send requests to this machine under a name of its own.
@@ -339,7 +350,7 @@ struct server::impl {
       auto a = std::make_shared<tcp::acceptor>(io, found.begin()->endpoint());
       accept(std::move(a));
     } catch (const boost::system::system_error& e) {
-      if (all->options.on_trouble) all->options.on_trouble(at.text, e.code().message());
+      all->trouble(at.text, e.code().message());
       auto again = std::make_shared<asio::steady_timer>(io, all->options.listen_again);
       timers.push_back(again);
       again->async_wait([this, at, again](error_code stopped) {
@@ -407,7 +418,14 @@ msg::result<std::unique_ptr<server>> server::start(server_options options, handl
   for (const auto& at : p->places) p->listen(at);
   p->thread = std::thread([i = p.get()] {
     pthread_setname_np(pthread_self(), "zedops-http");
-    i->io.run();
+    for (bool more = true; more;) {
+      try {
+        i->io.run();
+        more = false;
+      } catch (const std::exception& x) {
+        i->all->trouble("the server", x.what());
+      }
+    }
   });
   return std::unique_ptr<server>(new server(std::move(p)));
 }

@@ -25,8 +25,8 @@ struct server_options {
   std::chrono::seconds write_time{30};    // for what was written to be taken
   size_t stream_bytes_max = 1u << 20;     // waiting for one reader; one that is slower is dropped
   std::chrono::milliseconds listen_again{5'000};
-  // An address that cannot be listened at: it is tried again.
-  std::function<void(const std::string& address, const std::string& problem)> on_trouble;
+  // An address that cannot be listened at, and is tried again; or what has failed while a request was served.
+  std::function<void(const std::string& where, const std::string& problem)> on_trouble;
 };
 
 // One request that waits for its answer. From any thread; the connection may have gone meanwhile, which is no error.

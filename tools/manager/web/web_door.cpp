@@ -95,7 +95,11 @@ json verbs_json() {
     }
     out.push_back(std::move(v));
   }
-  return {{"verbs", std::move(out)}};
+  json events = json::array();
+  [&]<size_t... I>(std::index_sequence<I...>) {
+    (events.push_back(std::string(std::variant_alternative_t<I, fact>::type)), ...);
+  }(std::make_index_sequence<std::variant_size_v<fact>>{});
+  return {{"verbs", std::move(out)}, {"events", std::move(events)}};
 }
 
 std::string host_in(std::string url) {
@@ -122,9 +126,8 @@ result<void> web_door::open(const config::manager_settings& settings, manager::n
   o.addresses = settings.http;
   o.proxies = settings.http_proxies;
   o.hosts = {host_in(page_url(settings))};
-  o.on_trouble = [](const std::string& address, const std::string& problem) {
-    config::log_limited(log_level::error, "web.cannot-listen",
-                        {{"address", address}, {"error", problem}, {"hint", "it is tried again every 5 seconds"}});
+  o.on_trouble = [](const std::string& where, const std::string& problem) {
+    config::log_limited(log_level::error, "web.trouble", {{"at", where}, {"error", problem}});
   };
   auto started = web::server::start(std::move(o), [this](exchange_ptr e) { serve(std::move(e)); });
   if (!started) return fail(started.error());

@@ -1,0 +1,136 @@
+// The page's copy of the world: read once, then kept by events. Nothing polls.
+import { useSyncExternalStore } from "react";
+import { apply, type LiveEvent, loaded, nothing, type World } from "../model/world";
+import { type Agent, api, everyServer, type Schemas } from "./client";
+import { follow, type Said } from "./stream";
+
+export interface Connection {
+  state: "connecting" | "live" | "lost";
+  heard: number; // when something was heard last, by this machine's clock
+}
+
+const BATCH_MS = 50; // events in between are shown together
+const SILENT_MS = 13_000; // the manager says something every five seconds
+
+let world = nothing;
+let connection: Connection = { state: "connecting", heard: Date.now() };
+let offset = 0; // of the manager's clock
+let waiting: LiveEvent[] = [];
+let early: LiveEvent[] | undefined; // what was said while the world is being read
+let timer: ReturnType<typeof setTimeout> | undefined;
+let manager = "";
+const listeners = new Set<() => void>();
+const eventListeners = new Set<(e: LiveEvent) => void>();
+
+function changed() {
+  for (const l of listeners) l();
+}
+function connected(state: Connection["state"], heard = connection.heard) {
+  if (state === connection.state && heard - connection.heard < 500) return;
+  connection = { state, heard };
+  changed();
+}
+
+async function read() {
+  if (early) return;
+  early = [];
+  try {
+    const [servers, agents, open] = await Promise.all([
+      everyServer(),
+      api<{ agents: Agent[] }>("GET", "/api/agents"),
+      api<Schemas["operation_list"]>("GET", "/api/operations", { query: { limit: 100 } }).catch(() => ({
+        operations: [],
+      })),
+    ]);
+    world = loaded(servers, agents.agents, open.operations.reverse(), early);
+    early = undefined;
+    changed();
+  } catch {
+    early = undefined;
+    setTimeout(read, 2_000);
+  }
+}
+
+function take(e: LiveEvent) {
+  if (early) early.push(e);
+  waiting.push(e);
+  for (const l of eventListeners) l(e);
+  timer ??= setTimeout(() => {
+    timer = undefined;
+    world = apply(world, waiting);
+    waiting = [];
+    changed();
+  }, BATCH_MS);
+}
+
+function hear(s: Said, ended: () => void) {
+  if (s.kind === "open") return connected("live", Date.now());
+  if (s.kind === "lost") return connected("lost");
+  if (s.kind === "ended") {
+    connected("lost");
+    return ended();
+  }
+  const data = JSON.parse(s.data) as Record<string, string>;
+  if (s.type === "welcome" || s.type === "beat") {
+    if (data.time) offset = Date.parse(data.time) - Date.now();
+    if (s.type === "welcome" && manager && data.manager !== manager) void read();
+    if (data.manager) manager = data.manager;
+  } else if (s.type === "gap") void read();
+  else take(data as unknown as LiveEvent);
+  connected("live", Date.now());
+}
+
+let stop: (() => void) | undefined;
+
+export function startLive(types: string[]) {
+  if (stop) return;
+  const again = () => {
+    stop?.();
+    stop = undefined;
+    // Either the session is over, which reading shows, or the manager was away for a moment.
+    api("GET", "/api/verbs")
+      .then(() => startLive(types))
+      .catch(() => setTimeout(() => startLive(types), 2_000));
+  };
+  const tell = (s: Said) => hear(s, again);
+  if (typeof SharedWorker === "undefined") stop = follow("/api/events?record=1", types, tell);
+  else {
+    const shared = new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: "zedops" });
+    shared.port.onmessage = (m: MessageEvent<Said>) => tell(m.data);
+    shared.port.start();
+    shared.port.postMessage({ types });
+    const bye = () => shared.port.postMessage({ bye: true });
+    addEventListener("pagehide", bye);
+    stop = () => {
+      removeEventListener("pagehide", bye);
+      bye();
+    };
+  }
+  void read();
+}
+
+export function stopLive() {
+  stop?.();
+  stop = undefined;
+  world = nothing;
+  manager = "";
+  changed();
+}
+
+setInterval(() => {
+  if (connection.state === "live" && Date.now() - connection.heard > SILENT_MS) connected("lost");
+  else if (connection.state === "lost") changed();
+}, 1_000);
+
+function subscribe(l: () => void) {
+  listeners.add(l);
+  return () => listeners.delete(l);
+}
+export const useWorld = (): World => useSyncExternalStore(subscribe, () => world);
+export const useConnection = (): Connection => useSyncExternalStore(subscribe, () => connection);
+export function onEvent(l: (e: LiveEvent) => void) {
+  eventListeners.add(l);
+  return () => void eventListeners.delete(l);
+}
+// What time it is for the manager.
+export const now = () => Date.now() + offset;

@@ -1,0 +1,124 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { api, type Schemas } from "../api/client";
+import { useWorld } from "../api/live";
+import { ports } from "../model/format";
+import { lookOf, lookOfAgent } from "../model/words";
+import { Actions, SyncButton } from "../ui/actions";
+import { Age, Badge, Facts, Failed, Panel, Skeleton } from "../ui/parts";
+
+export default function Host({ id }: { id: string }) {
+  const { agents, servers, loaded } = useWorld();
+  const a = agents.get(id) ?? [...agents.values()].find((x) => x.name === id);
+  // What it has that nobody claims shows when it is compared.
+  const sync = useQuery({
+    queryKey: ["sync", a?.id],
+    queryFn: () => api<Schemas["sync_reply"]>("POST", `/api/agents/${a?.id}/sync`, { body: {} }),
+    enabled: a?.status === "online",
+    retry: false,
+  });
+  if (!loaded) return <Skeleton />;
+  if (!a) return <div className="panel empty">There is no such host.</div>;
+  const mine = [...servers.values()].filter((s) => s.agent_id === a.id).sort((x, y) => x.name.localeCompare(y.name));
+  const unclaimed = sync.data?.agents[0]?.unclaimed ?? [];
+  return (
+    <>
+      <div className="row">
+        <h1>{a.name}</h1>
+        <Badge look={lookOfAgent(a)} />
+        {a.status !== "online" && (
+          <span className="quiet">
+            seen <Age time={a.last_seen} />; what is shown was so then
+          </span>
+        )}
+        <span className="grow" />
+        <SyncButton agent={a.id} />
+      </div>
+      <div className="grid">
+        <Panel title="The host">
+          <div className="body">
+            <Facts
+              rows={[
+                ["Host name", a.hostname],
+                [
+                  "Engine",
+                  a.engine_ok ? (
+                    `${a.engine_version} (API ${a.api_version})`
+                  ) : (
+                    <span key="e" className="bad">
+                      {a.engine_problem || "does not answer"}
+                    </span>
+                  ),
+                ],
+                ["Agent", a.version],
+                ["Data path", <code key="p">{a.data_path}</code>],
+                ["Compared", <Age key="s" time={a.last_sync} />],
+                ["Known since", <Age key="c" time={a.created_at} />],
+                [
+                  "Recovery held",
+                  a.recovery_held && (
+                    <span key="r" className="warn">
+                      since <Age time={a.recovery_held} />: most of its servers were gone at once. zedctl agent recover{" "}
+                      {a.name}
+                    </span>
+                  ),
+                ],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="Ports in use">
+          <div className="body">
+            {ports(mine.filter((s) => s.status !== "deleted").flatMap((s) => s.ports)) || (
+              <span className="quiet">none</span>
+            )}
+          </div>
+        </Panel>
+      </div>
+      <Panel title={`Servers (${mine.length})`}>
+        <div className="scroll">
+          <table className="table">
+            <tbody>
+              {mine.map((s) => (
+                <tr key={s.id}>
+                  <td>
+                    <Badge look={lookOf(s)} />
+                  </td>
+                  <td>
+                    <Link href={`/servers/${s.id}`}>{s.name}</Link>
+                  </td>
+                  <td className="quiet wide">{ports(s.ports)}</td>
+                  <td>
+                    <Actions server={s} compact />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {mine.length === 0 && <div className="empty">It has no servers.</div>}
+        </div>
+      </Panel>
+      <Panel title="Containers that nobody claims">
+        <div className="body stack">
+          {sync.error ? <Failed error={sync.error} /> : null}
+          {unclaimed.length === 0 && !sync.error && <span className="quiet">There are none with marks of zedops.</span>}
+          {unclaimed.map((name) => (
+            <div className="row" key={name}>
+              <code className="grow">{name}</code>
+              <Link className="button" href={`/servers/new?adopt=${encodeURIComponent(name)}&agent=${a.name}`}>
+                Adopt…
+              </Link>
+            </div>
+          ))}
+          <span className="quiet small">
+            Any container can become a server, with its data:{" "}
+            <Link className="link" href={`/servers/new?adopt=&agent=${a.name}`}>
+              adopt one by name
+            </Link>
+            .
+          </span>
+        </div>
+      </Panel>
+    </>
+  );
+}

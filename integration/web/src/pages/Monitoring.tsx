@@ -1,0 +1,146 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "wouter";
+import { api, type Schemas } from "../api/client";
+import { useWorld } from "../api/live";
+import { bytes, duration } from "../model/format";
+import { parse, quantile, type Sample } from "../model/metrics";
+import { ended, lookOfAgent } from "../model/words";
+import { SyncButton } from "../ui/actions";
+import { Age, Badge, Facts, Failed, Panel, Skeleton, useNow } from "../ui/parts";
+
+const LOOK_EVERY_MS = 10_000; // while somebody looks
+
+export default function Monitoring() {
+  const { agents, operations } = useWorld();
+  const now = useNow();
+  const status = useQuery({
+    queryKey: ["status"],
+    queryFn: () => api<Schemas["manager_status"]>("GET", "/api/status"),
+    refetchInterval: LOOK_EVERY_MS,
+  });
+  const metrics = useQuery({
+    queryKey: ["metrics"],
+    queryFn: async () => parse(await (await fetch("/metrics")).text()),
+    refetchInterval: LOOK_EVERY_MS,
+  });
+  if (status.error) return <Failed error={status.error} />;
+  const s = status.data;
+  if (!s) return <Skeleton />;
+  const m: Sample[] = metrics.data ?? [];
+  const one = (name: string) => m.find((x) => x.name === `zedops_${name}`)?.value ?? 0;
+  const sum = (name: string) => m.filter((x) => x.name === `zedops_${name}`).reduce((n, x) => n + x.value, 0);
+  const commits = one("journal_commits_total");
+  const ms = (n: number | undefined) =>
+    n === undefined
+      ? "nothing yet"
+      : n === Number.POSITIVE_INFINITY
+        ? "more than 30 s"
+        : `≤ ${n < 1 ? `${Math.round(n * 1000)} ms` : `${n} s`}`;
+  const late = [...operations.values()].filter((o) => !ended(o) && o.deadline && Date.parse(o.deadline) < now);
+  return (
+    <>
+      <div className="row">
+        <h1>Monitoring</h1>
+        <span className="grow" />
+        <SyncButton />
+      </div>
+      <div className="grid">
+        <Panel title="Manager">
+          <div className="body">
+            <Facts
+              rows={[
+                ["Role", `leader, term ${s.term}`],
+                ["Version", s.version],
+                ["Up", s.started_at && duration(now - Date.parse(s.started_at))],
+                [
+                  "Servers",
+                  Object.entries(s.servers)
+                    .map(([k, n]) => `${n} ${k}`)
+                    .join(", ") || "none",
+                ],
+                ["Agents", `${s.agents_online} of ${s.agents} online`],
+                ["Operations open", String(s.operations_open)],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="Store">
+          <div className="body">
+            <Facts
+              rows={[
+                ["Size", bytes(s.store_bytes)],
+                ["Where", <code key="d">{s.data_dir}</code>],
+                ["Commits", String(commits)],
+                [
+                  "One takes",
+                  commits
+                    ? `${((one("journal_commit_seconds_total") / commits) * 1000).toFixed(1)} ms, ${(one("journal_commit_seconds_max") * 1000).toFixed(0)} ms at most`
+                    : "nothing yet",
+                ],
+                ["Waiting", String(one("journal_waiting"))],
+                ["Events", `${s.oldest_seq} to ${s.last_seq}`],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="Truth">
+          <div className="body">
+            <Facts
+              rows={[
+                [
+                  "Detection",
+                  `half ${ms(quantile(m, "zedops_detection_seconds", 0.5))}, 99 % ${ms(quantile(m, "zedops_detection_seconds", 0.99))}`,
+                ],
+                ["Found by comparing only", String(sum("sync_corrections_total"))],
+                ["Actors restarted", String(one("actor_restarts_total"))],
+                ["Requests refused", String(one("requests_refused_total"))],
+                [
+                  "Late operations",
+                  late.length ? (
+                    <span key="l" className="warn">
+                      {late.length}
+                    </span>
+                  ) : (
+                    "none"
+                  ),
+                ],
+              ]}
+            />
+          </div>
+        </Panel>
+      </div>
+      <Panel title="Comparisons">
+        <div className="scroll">
+          <table className="table">
+            <thead>
+              <tr>
+                <th>Host</th>
+                <th>Status</th>
+                <th>Compared</th>
+              </tr>
+            </thead>
+            <tbody>
+              {[...agents.values()].map((a) => (
+                <tr key={a.id}>
+                  <td>
+                    <Link href={`/hosts/${a.id}`}>{a.name}</Link>
+                  </td>
+                  <td>
+                    <Badge look={lookOfAgent(a)} />
+                  </td>
+                  <td className="quiet">
+                    <Age time={a.last_sync} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </Panel>
+      <p className="quiet small">
+        For Prometheus: <code>/metrics</code> with a token of a viewer. For probes: <code>/healthz</code>,{" "}
+        <code>/readyz</code>.
+      </p>
+    </>
+  );
+}
