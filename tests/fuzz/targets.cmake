@@ -4,6 +4,7 @@ set(ZEDOPS_FUZZ_TARGETS
   bus_frames:zedops_bus
   engine_json:zedops_docker
   engine_streams:zedops_docker
+  http:zedops_http
   json:zedops_messages
   msgpack:zedops_messages
   names:zedops_config

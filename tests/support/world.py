@@ -81,6 +81,8 @@ class World:
         for key in list(self.env):
             if key.startswith("ZEDOPS_"):
                 del self.env[key]
+        if "http" not in self.settings:
+            self.env["ZEDOPS_HTTP"] = "off"  # its usual port is one for all managers of a machine
 
     # ---- processes ----
     def _spawn(self, program, *flags):

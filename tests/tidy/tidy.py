@@ -49,7 +49,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 def files(root, dirs=SOURCE_DIRS, suffixes=(".hpp", ".cpp", ".py", ".cmake", ".txt", ".toml", ".md", ".sh")):
     for top in dirs:
         for folder, names, found in os.walk(os.path.join(root, top)):
-            names[:] = [n for n in names if n not in ("__pycache__", ".git", "build")]
+            names[:] = [n for n in names if n not in ("__pycache__", ".git", "build", "node_modules", "dist")]
             for name in sorted(found):
                 if name.endswith(suffixes):
                     yield os.path.relpath(os.path.join(folder, name), root)

@@ -95,52 +95,6 @@ std::string link(book& b) {
   return fmt::format("[{0}](#{0})", type_name<T>());
 }
 
-struct read_bodies {
-  std::string_view verb;
-  std::string (*body)(book&);
-  std::string (*reply)(book&);
-};
-// In the order of the table of verbs.
-constexpr std::array reads = {
-    read_bodies{"server.ls", link<list_servers>, link<server_list>},
-    read_bodies{"server.get", link<get_server>, link<server_view>},
-    read_bodies{"server.history", link<server_history>, link<event_page>},
-    read_bodies{"server.explain", link<explain_server>, link<explanation>},
-    read_bodies{"server.logs", link<server_logs>, link<logs_reply>},
-    read_bodies{"server.check-data", link<check_data>, link<data_reply>},
-    read_bodies{"server.check-layer", link<check_layer>, link<layer_reply>},
-    read_bodies{"server.sync", link<sync_agents>, link<sync_reply>},
-    read_bodies{"agent.ls", link<list_agents>, link<agent_list>},
-    read_bodies{"agent.get", link<get_agent>, link<agent_view>},
-    read_bodies{"agent.rm", link<remove_agent>, link<agent_view>},
-    read_bodies{"agent.forget", link<forget_agent>, link<forget_reply>},
-    read_bodies{"agent.recover", link<recover_agent>, link<agent_view>},
-    read_bodies{"port.check", link<check_ports>, link<ports_reply>},
-    read_bodies{"port.suggest", link<suggest_ports>, link<suggest_reply>},
-    read_bodies{"op.ls", link<list_operations>, link<operation_list>},
-    read_bodies{"op.get", link<get_operation>, link<operation_view>},
-    read_bodies{"op.wait", link<wait_operation>, link<operation_view>},
-    read_bodies{"op.cancel", link<cancel_operation>, link<operation_view>},
-    read_bodies{"event.replay", link<replay_events>, link<event_page>},
-    read_bodies{"agent.token", link<make_token>, link<token_reply>},
-    read_bodies{"agent.enrol", link<enrol_agent>, link<enrol_reply>},
-    read_bodies{"agent.approve", link<approve_agent>, link<enrol_reply>},
-    read_bodies{"key.ls", link<list_keys>, link<key_list>},
-    read_bodies{"key.add", link<add_key>, link<key_list>},
-    read_bodies{"key.rm", link<remove_key>, link<key_list>},
-    read_bodies{"audit.ls", link<list_audit>, link<audit_page>},
-    read_bodies{"audit.verify", link<verify_audit>, link<audit_verdict>},
-    read_bodies{"status", link<get_status>, link<manager_status>},
-};
-static_assert(
-    [] {
-      if (reads.size() != other_verbs.size()) return false;
-      for (size_t i = 0; i < reads.size(); ++i)
-        if (reads[i].verb != other_verbs[i].verb) return false;
-      return true;
-    }(),
-    "every verb that is no operation names its body and its reply here, in the same order");
-
 template <size_t... I>
 std::string operation_rows(book& b, std::index_sequence<I...>) {
   std::string out;
@@ -149,6 +103,16 @@ std::string operation_rows(book& b, std::index_sequence<I...>) {
                        r.allowed ? states_text(r.allowed) : "no server of that name", name_of(r.offline), r.help);
   };
   (row(operation_table[I], static_cast<const std::variant_alternative_t<I, server_request>*>(nullptr)), ...);
+  return out;
+}
+
+template <size_t... I>
+std::string other_rows(book& b, std::index_sequence<I...>) {
+  std::string out;
+  ((out += fmt::format("| `{}` | {} | {} | {} |\n", other_verbs[I].verb,
+                       link<std::tuple_element_t<operations_count + I, verb_bodies>>(b),
+                       link<std::tuple_element_t<operations_count + I, verb_replies>>(b), other_verbs[I].help)),
+   ...);
   return out;
 }
 
@@ -162,10 +126,8 @@ std::string verbs(book& b) {
       "failed ends with `result` as well: its `status` says so. `error` means that nothing was begun.\n\n"
       "| verb | body | danger | allowed when the server is | agent offline | meaning |\n|---|---|---|---|---|---|\n" +
       operation_rows(b, std::make_index_sequence<operation_table.size()>{}) +
-      "\n### Reads and questions\n\n| verb | body | result | meaning |\n|---|---|---|---|\n";
-  for (size_t i = 0; i < reads.size(); ++i)
-    out += fmt::format("| `{}` | {} | {} | {} |\n", reads[i].verb, reads[i].body(b), reads[i].reply(b),
-                       other_verbs[i].help);
+      "\n### Reads and questions\n\n| verb | body | result | meaning |\n|---|---|---|---|\n" +
+      other_rows(b, std::make_index_sequence<other_verbs.size()>{});
   return out;
 }
 

@@ -141,9 +141,13 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   world.last_seq.store(found->last_seq);
   world.started_at = clock.now();
   world.data_dir = s.data_dir;
-  world.door_counters = [&bridge] { return bridge.counters(); };
 
   web_door web(world, accounts);
+  world.door_counters = [&bridge, &web] {
+    auto all = bridge.counters();
+    all.merge(web.counters());
+    return all;
+  };
   world.progressed = [&web, watched] {
     web.progressed();
     if (watched) sd_notify(0, "WATCHDOG=1");

@@ -107,7 +107,8 @@ manager_process::manager_process(const scratch_dir& dir, std::vector<std::string
   clients_uri = "ipc://" + run + "/clients.ipc";
   agents_uri = "ipc://" + run + "/agents.ipc";
   events_uri = "ipc://" + run + "/events.ipc";
-  std::vector<std::string> command{program("zedops-manager"), "--data-dir", dir / "data", "--runtime-dir", run};
+  std::vector<std::string> command{program("zedops-manager"), "--data-dir", dir / "data", "--runtime-dir", run,
+                                   "--http", "off"};
   command.insert(command.end(), more_flags.begin(), more_flags.end());
   process_.emplace(command, dir / "manager.log");
 }

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "integration/http/api/openapi.hpp"
 #include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tools/docs/message_tables.hpp"
@@ -18,6 +19,15 @@ TEST_CASE("docs: the protocol page lists verbs, bodies, events and errors as the
   if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << made;
   INFO("docs/protocol.md is not what messages/ says; run docs_golden with ZEDOPS_GOLDEN=write");
   REQUIRE((std::getenv("ZEDOPS_GOLDEN") || committed.str() == made));
+}
+
+TEST_CASE("docs: the description of REST is as the verbs are", "[golden][docs]") {
+  const std::string path = ZEDOPS_SOURCE_DIR "/docs/openapi.json";
+  std::stringstream committed;
+  committed << std::ifstream{path}.rdbuf();
+  if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << web::openapi();
+  INFO("docs/openapi.json is not what messages/ says; run docs_golden with ZEDOPS_GOLDEN=write, then npm run schema");
+  REQUIRE((std::getenv("ZEDOPS_GOLDEN") || committed.str() == web::openapi()));
 }
 
 TEST_CASE("docs: every body that a verb or event names is described", "[golden][docs]") {

@@ -94,6 +94,7 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   mine->who = std::move(who);
   mine->to = e;
   readers_.push_back(mine);
+  count_ = readers_.size();
   web::response head{200, "text/event-stream", nullptr, {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}};
   web::add_safety(head);
   e->begin_stream(std::move(head), [this, weak = std::weak_ptr(mine)] {
@@ -103,7 +104,9 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
                                        {"manager", world_.manager_id},
                                        {"version", ZEDOPS_VERSION},
                                        {"time", to_rfc3339(world_.clock.now())}};
-  e->write(shared_text("retry: 1000\n" + web::sse_text({}, "welcome", welcome.dump()) + hello));
+  // With its place, so that a reader who comes again before anything has happened misses nothing.
+  const auto place_now = to_text({world_.history.epoch(), mine->from});
+  e->write(shared_text("retry: 1000\n" + hello + web::sse_text(place_now, "welcome", welcome.dump())));
   start_following();
   go_on(mine);
 }
@@ -113,6 +116,7 @@ void live::leave(const reader_ptr& r) {
   r->in_feed.reset();
   r->to.reset();
   std::erase(readers_, r);
+  count_ = readers_.size();
 }
 
 // From what is kept here, or else page by page from what is stored.
@@ -196,9 +200,12 @@ void live::beat() {
   const auto now = world_.clock.now();
   const nlohmann::json beat{{"time", to_rfc3339(now)}};
   const auto text = shared_text(web::sse_text({}, "beat", beat.dump()));
+  // Who has all there is need not begin further back than here.
+  const auto caught_up =
+      shared_text(web::sse_text(to_text({world_.history.epoch(), feed_.newest()}), "beat", beat.dump()));
   for (const auto& r : std::vector(readers_)) {
     if (!r->to) continue;
-    if (callers_.still(r->who, now)) r->to->write(text);
+    if (callers_.still(r->who, now)) r->to->write(r->in_feed && r->from <= feed_.newest() ? caught_up : text);
     else r->to->end_stream();
   }
 }

@@ -17,7 +17,7 @@ class live final : public rt::door {
   // On the server's thread.
   void begin(std::shared_ptr<web::exchange> e, caller who);
   void beat();  // every few seconds: says what time it is, and lets go of who may not listen any more
-  size_t readers() const { return readers_.size(); }
+  uint64_t readers() const { return count_.load(); }  // from any thread
 
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
 
@@ -49,6 +49,7 @@ class live final : public rt::door {
   web::server* server_ = nullptr;
   web::event_feed feed_;
   std::vector<reader_ptr> readers_;
+  std::atomic<uint64_t> count_{0};
   enum class state { resting, starting, following } following_ = state::resting;
   uint64_t follower_ = 0;  // number of the hub's follower: what an earlier one still says is not heard
   int idle_beats_ = 0;

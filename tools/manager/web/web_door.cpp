@@ -147,6 +147,11 @@ void web_door::close() {
 
 void web_door::progressed() { progress_ms_.store(steady_ms()); }
 
+std::map<std::string, uint64_t> web_door::counters() const {
+  if (!server_) return {};
+  return {{"web_connections", server_->connections()}, {"web_streams", live_.readers()}};
+}
+
 void web_door::serve(exchange_ptr e) {
   const auto& r = e->asked();
   const bool api = !r.segments.empty() && (r.segments[0] == "api" || r.segments[0] == "metrics");

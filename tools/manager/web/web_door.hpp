@@ -25,7 +25,7 @@ class web_door {
   msg::result<void> open(const config::manager_settings& settings, manager::node& to);
   void close();
   void progressed();  // the manager's actors are at work
-  size_t connections() const { return server_ ? server_->connections() : 0; }
+  std::map<std::string, uint64_t> counters() const;  // for the manager's status
 
  private:
   using exchange_ptr = std::shared_ptr<web::exchange>;

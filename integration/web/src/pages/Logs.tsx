@@ -89,7 +89,6 @@ export default function Logs({ server }: { server: Server }) {
           Download
         </Button>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <div
         className={`log ${wrap ? "" : "nowrap-lines"}`}
         ref={box}

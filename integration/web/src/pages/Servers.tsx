@@ -158,7 +158,6 @@ function Rows({ servers, sort, onSort }: { servers: Server[]; sort: Column; onSo
     </th>
   );
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <div
       className="panel scroll rows"
       ref={box}

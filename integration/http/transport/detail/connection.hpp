@@ -1,0 +1,310 @@
+// One connection: requests one after another, or a stream without end. All of it on the server's thread.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <boost/asio.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <deque>
+#include <map>
+#include <optional>
+
+#include "integration/http/transport/server.hpp"
+
+namespace zedops::web::detail {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using local = asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr std::chrono::seconds read_out_time{2};  // for each piece of what is not looked at any more
+constexpr size_t read_out_max = 16u << 20;
+constexpr size_t pieces_at_once = 64;  // of a stream, in one write
+
+inline std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+// "example:80", "[::1]:80" and "example" are the host alone.
+inline std::string host_of(std::string_view text) {
+  if (text.starts_with('[')) return lower(text.substr(0, text.find(']') + 1));
+  return lower(text.substr(0, text.find(':')));
+}
+inline bool names_this_machine(const std::string& host) {
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.") || host.ends_with(".localhost");
+}
+
+// What all connections share; on the server's thread, but for the options, which do not change.
+struct house {
+  server_options options;
+  server::handler serve;
+  std::map<std::string, size_t> by_address;
+  std::atomic<size_t> connections{0};
+  void trouble(const std::string& where, const std::string& what) const {
+    if (options.on_trouble) options.on_trouble(where, what);
+  }
+};
+
+// The last address that a proxy of ours has added; what came before it anybody may have written.
+inline std::string_view forwarded_for(std::string_view header) {
+  auto last = header.substr(header.rfind(',') + 1);
+  while (last.starts_with(' ')) last.remove_prefix(1);
+  return last;
+}
+
+template <class Protocol>
+class connection final : public std::enable_shared_from_this<connection<Protocol>> {
+  using self_t = connection<Protocol>;
+  using stream_t = beast::basic_stream<Protocol>;
+
+ public:
+  connection(typename Protocol::socket socket, std::string from, bool trusted, std::shared_ptr<house> h)
+      : stream_(std::move(socket)), from_(std::move(from)), trusted_(trusted), house_(std::move(h)) {
+    ++house_->connections;
+    ++house_->by_address[from_];
+  }
+  ~connection() {
+    --house_->connections;
+    if (auto i = house_->by_address.find(from_); --i->second == 0) house_->by_address.erase(i);
+  }
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  bool one_too_many() const {
+    const auto& o = house_->options;
+    return house_->connections > o.connections_max || house_->by_address[from_] > o.connections_per_address_max;
+  }
+
+  void read_next() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<uint32_t>(house_->options.header_bytes_max));
+    parser_->body_limit(house_->options.body_bytes_max);
+    // Nothing of it is there yet: it may rest. From its first byte on it has to come in.
+    stream_.expires_after(buffer_.size() > 0 ? house_->options.request_time : house_->options.idle_time);
+    auto self = this->shared_from_this();
+    if (buffer_.size() > 0) return read_request();
+    stream_.async_read_some(buffer_.prepare(4096), [self](error_code wrong, size_t bytes) {
+      if (wrong) return self->close();
+      self->buffer_.commit(bytes);
+      self->stream_.expires_after(self->house_->options.request_time);
+      self->read_request();
+    });
+  }
+
+  void refuse(int status, msg::ec code, std::string what, std::string hint) {
+    last_ = true;
+    auto r = error_response({code, std::move(what), std::move(hint), {}});
+    r.status = status;
+    respond(std::move(r));
+  }
+
+  void respond(response r) {
+    head_ = "HTTP/1.1 " + std::to_string(r.status) + ' ' + std::string(reason_of(r.status)) + "\r\n";
+    const bool bare = r.status == 204 || r.status == 304;
+    if (!bare)
+      head_ +=
+          "Content-Type: " + r.type + "\r\nContent-Length: " + std::to_string(r.body ? r.body->size() : 0) + "\r\n";
+    for (const auto& [name, value] : r.headers) head_ += name + ": " + value + "\r\n";
+    head_ += last_ ? "Connection: close\r\n\r\n" : "\r\n";
+    body_ = bare || head_only_ ? nullptr : std::move(r.body);
+    const std::array<asio::const_buffer, 2> parts{asio::buffer(head_),
+                                                  body_ ? asio::buffer(*body_) : asio::const_buffer{}};
+    stream_.expires_after(house_->options.write_time);
+    asio::async_write(stream_, parts, [self = this->shared_from_this()](error_code wrong, size_t) {
+      self->body_.reset();
+      if (wrong) return self->close();
+      if (self->last_) return self->read_out();
+      self->read_next();
+    });
+  }
+
+  void begin_stream(response r, std::function<void()> gone) {
+    gone_ = std::move(gone);
+    std::string head = "HTTP/1.1 200 OK\r\nContent-Type: " + r.type + "\r\nConnection: close\r\n";
+    for (const auto& [name, value] : r.headers) head += name + ": " + value + "\r\n";
+    write(std::make_shared<const std::string>(head + "\r\n"));
+    if (head_only_) return end_stream();
+    watch_for_end();
+  }
+  void write(std::shared_ptr<const std::string> piece) {
+    if (closed_) return;
+    waiting_bytes_ += piece->size();
+    waiting_.push_back(std::move(piece));
+    if (waiting_bytes_ > house_->options.stream_bytes_max) return close();  // too slow: he may come again
+    if (!writing_) write_some();
+  }
+  void end_stream() {
+    ends_ = true;
+    if (!writing_) close();
+  }
+  bool closed() const { return closed_; }
+
+  void close() {
+    if (std::exchange(closed_, true)) return;
+    error_code ignored;
+    stream_.socket().shutdown(Protocol::socket::shutdown_both, ignored);
+    stream_.socket().close(ignored);
+    waiting_.clear();
+    if (auto gone = std::exchange(gone_, nullptr)) gone();
+  }
+
+  auto executor() { return stream_.get_executor(); }
+
+ private:
+  class open_exchange final : public exchange {
+   public:
+    open_exchange(std::shared_ptr<self_t> on, request asked) : on_(std::move(on)), asked_(std::move(asked)) {}
+    ~open_exchange() override {
+      if (!answered_.load()) on_->post([on = on_] { on->close(); });
+    }
+    const request& asked() const override { return asked_; }
+    void respond(response r) override {
+      if (answered_.exchange(true)) return;
+      on_->post([on = on_, r = std::move(r)]() mutable {
+        if (!on->closed()) on->respond(std::move(r));
+      });
+    }
+    void begin_stream(response head, std::function<void()> gone) override {
+      if (answered_.exchange(true)) return;
+      on_->post([on = on_, head = std::move(head), gone = std::move(gone)]() mutable {
+        if (on->closed()) gone();
+        else on->begin_stream(std::move(head), std::move(gone));
+      });
+    }
+    void write(std::shared_ptr<const std::string> piece) override {
+      on_->post([on = on_, piece = std::move(piece)]() mutable { on->write(std::move(piece)); });
+    }
+    void end_stream() override {
+      on_->post([on = on_] { on->end_stream(); });
+    }
+
+   private:
+    std::shared_ptr<self_t> on_;
+    const request asked_;
+    std::atomic<bool> answered_{false};
+  };
+
+  // On the server's thread already: at once, so that an answer costs no turn of the loop.
+  template <class F>
+  void post(F f) {
+    asio::dispatch(stream_.get_executor(), std::move(f));
+  }
+
+  void read_request() {
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = this->shared_from_this()](error_code wrong, size_t) { self->take(wrong); });
+  }
+
+  void take(error_code wrong) {
+    using msg::ec;
+    if (wrong == http::error::header_limit || wrong == http::error::buffer_overflow)
+      return refuse(431, ec::too_large, "the header of the request is too large", "16 KiB at most");
+    if (wrong == http::error::body_limit)
+      return refuse(413, ec::too_large, "the body of the request is too large", "2 MiB at most");
+    if (wrong == http::error::end_of_stream || wrong == asio::error::eof || wrong == beast::error::timeout ||
+        wrong == asio::error::connection_reset || wrong == asio::error::operation_aborted)
+      return close();
+    if (wrong) return refuse(400, ec::bad_request, "this is no HTTP request: " + wrong.message(), "");
+    auto& m = parser_->get();
+    last_ = !m.keep_alive();
+    head_only_ = m.method() == http::verb::head;
+    request r;
+    r.method = std::string(m.method_string());
+    r.from = from_;
+    for (const auto& f : m)
+      r.headers.emplace_back(lower({f.name_string().data(), f.name_string().size()}), std::string(f.value()));
+    r.body = std::move(m.body());
+    if (!known_host(r))
+      return refuse(421, ec::forbidden, "this is not the host '" + std::string(r.header("host").substr(0, 100)) + "'",
+                    "the setting http_url names the address under which people come");
+    if (const auto other = forwarded_for(r.header("x-forwarded-for")); trusted_ && !other.empty()) {
+      r.from = std::string(other.substr(0, 64));
+      r.secure = r.header("x-forwarded-proto") == "https";
+    }
+    const std::string target(m.target());
+    if (auto ok = read_target(target, r); !ok) return respond(error_response(ok.error()));
+    // What one request breaks must not end all others.
+    auto e = std::make_shared<open_exchange>(this->shared_from_this(), std::move(r));
+    try {
+      house_->serve(e);
+    } catch (const std::exception& x) {
+      house_->trouble("a request", x.what());
+      e->respond(
+          error_response({msg::ec::internal, "this request cannot be served", "the manager's log says more", {}}));
+    }
+  }
+
+  // A page elsewhere can have a browser send requests to this machine under a name of its own.
+  bool known_host(const request& r) const {
+    if constexpr (std::is_same_v<Protocol, local>) return true;
+    const auto hosts = std::ranges::count_if(r.headers, [](const auto& h) { return h.first == "host"; });
+    if (hosts != 1) return false;
+    const auto host = host_of(r.header("host"));
+    return names_this_machine(host) || std::ranges::find(house_->options.hosts, host) != house_->options.hosts.end();
+  }
+
+  // Who still sends has to come to reading: closed at once, he would lose the answer.
+  void read_out() {
+    error_code ignored;
+    stream_.socket().shutdown(Protocol::socket::shutdown_send, ignored);
+    stream_.expires_after(read_out_time);
+    stream_.async_read_some(asio::buffer(unread_), [self = this->shared_from_this()](error_code wrong, size_t bytes) {
+      self->read_out_bytes_ += bytes;
+      if (wrong || self->read_out_bytes_ > read_out_max) return self->close();
+      self->read_out();
+    });
+  }
+
+  // A reader of a stream says nothing more: what comes is its end.
+  void watch_for_end() {
+    stream_.expires_never();
+    stream_.async_read_some(asio::buffer(unread_), [self = this->shared_from_this()](error_code wrong, size_t) {
+      if (wrong) return self->close();
+      self->watch_for_end();
+    });
+  }
+
+  void write_some() {
+    writing_ = true;
+    std::vector<asio::const_buffer> parts;
+    taken_.clear();
+    while (!waiting_.empty() && taken_.size() < pieces_at_once) {
+      taken_.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+      parts.push_back(asio::buffer(*taken_.back()));
+    }
+    asio::async_write(stream_, parts, [self = this->shared_from_this()](error_code wrong, size_t bytes) {
+      self->writing_ = false;
+      if (wrong) return self->close();
+      self->waiting_bytes_ -= bytes;
+      if (!self->waiting_.empty()) self->write_some();
+      else if (self->ends_) self->close();
+    });
+  }
+
+  stream_t stream_;
+  const std::string from_;
+  const bool trusted_;  // a proxy of ours
+  std::shared_ptr<house> house_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  bool last_ = false, head_only_ = false;  // of the request at hand
+  std::string head_;
+  std::shared_ptr<const std::string> body_;
+  // As a stream:
+  std::deque<std::shared_ptr<const std::string>> waiting_;
+  std::vector<std::shared_ptr<const std::string>> taken_;  // being written
+  size_t waiting_bytes_ = 0;
+  bool writing_ = false, ends_ = false, closed_ = false;
+  std::function<void()> gone_;
+  std::array<char, 4'096> unread_{};
+  size_t read_out_bytes_ = 0;
+};
+
+}  // namespace zedops::web::detail

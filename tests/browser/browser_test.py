@@ -1,0 +1,97 @@
+"""The page in Debian's Chromium, on a real Engine. The stories are in stories.mjs; here is what they ask for outside of
+the browser. Pictures of all pages are kept in build/pictures."""
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from web import free_port
+from world import ROOT, Failed, WorldCase, wait_for
+
+WEB = ROOT / "integration/web"
+CHROMIUM = shutil.which("chromium")
+NODE = shutil.which("node")
+READY = CHROMIUM and NODE and (WEB / "node_modules/playwright-core").exists()
+
+
+@unittest.skipUnless(READY, "needs chromium, node and the page's packages: tools/setup web, then npm ci in integration/web")
+class Browser(WorldCase):
+    @classmethod
+    def prepare(cls, w):
+        cls.port = free_port()
+        w.settings["http"] = f"127.0.0.1:{cls.port}"
+        w.settings["agent-suspect-after"], w.settings["agent-unreachable-after"] = "1500ms", "3s"
+        w.env.pop("ZEDOPS_HTTP", None)
+
+    def outside(self, what):
+        w = self.world
+        verb, _, rest = what.partition(" ")
+        words = rest.split()
+        if verb == "docker":
+            began = int(time.time() * 1000)
+            w.docker("rm", "-f", *w.docker("ps", "-aq", "--filter", f"name={words[1]}").split())
+            return began
+        if verb == "say":
+            name, text = rest.split(" ", 1)
+            w.docker("exec", w.server(name)["container_id"], "sh", "-c", 'printf "%s\\n" "$0" > /proc/1/fd/1', text)
+        elif what.startswith("server create"):
+            w.create(words[1])
+        elif what.startswith("server gone"):
+            try:
+                wait_for("it is gone", lambda: not w.server(words[1]), 10)
+            except AssertionError as e:
+                return "yes" if "not_found" in str(e) else "no"
+        elif what.startswith("server id"):
+            return w.server(words[1])["id"]
+        elif verb == "server":
+            w.ctl("--yes", "server", *words)
+        elif what == "host id":
+            return w.agent()["id"]
+        elif what == "manager kill":
+            w.kill_manager()
+        elif what == "manager start":
+            w.start_manager()
+        elif what == "agent stop":
+            w.kill_agent(signal.SIGKILL)
+        elif what == "agent start":
+            w.start_agent()
+        elif what == "viewer rm":
+            w.ctl("user", "rm", "guest")
+        elif what == "streams":
+            # Of Chromium's connections, those that stay: one stream, and what is kept alive for requests.
+            metrics = w.ctl_raw("metrics").stdout
+            return next(l.split()[-1] for l in metrics.splitlines() if 'figure="web_streams"' in l)
+        return ""
+
+    def test_the_stories(self):
+        """[acc-69] [acc-70] [acc-71] [acc-72] [acc-73] [acc-74] [acc-75] [acc-76]"""
+        w = self.world
+        link = lambda name, role: w._one(w.ctl("user", "add", name, "--role", role))["link"]
+        shots = ROOT / "build/pictures"
+        shutil.rmtree(shots, ignore_errors=True)
+        shots.mkdir(parents=True)
+        told = {"url": f"http://127.0.0.1:{self.port}", "link": link("first", "admin"), "viewer": link("guest", "viewer"),
+                "modules": str(WEB / "node_modules"), "chromium": CHROMIUM, "shots": str(shots)}
+        p = subprocess.Popen([NODE, pathlib.Path(__file__).with_name("stories.mjs"), json.dumps(told)], text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        failed = []
+        for line in p.stdout:
+            line = line.rstrip("\n")
+            if line.startswith("do "):
+                try:
+                    answer = self.outside(line[3:])
+                except (Failed, AssertionError) as e:
+                    answer = f"failed: {e}"
+                p.stdin.write(f"{answer}\n")
+                p.stdin.flush()
+            else:
+                print(line, flush=True)
+                failed += [line] if line.startswith("no ") else []
+        self.assertEqual((p.wait(30), failed), (0, []))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,449 @@
+"""The web door as services use it: REST, live events, monitoring; and what scanners and browsers send."""
+import json
+import re
+import shutil
+import signal
+import subprocess
+import unittest
+import uuid
+
+from web import Client, Stream, free_port, sign_in
+from world import WorldCase, wait_for
+
+PASSWORD = "some words of a sentence"
+
+
+class WebCase(WorldCase):
+    @classmethod
+    def prepare(cls, w):
+        cls.port = free_port()
+        w.settings["http"] = f"127.0.0.1:{cls.port}"
+        w.env.pop("ZEDOPS_HTTP", None)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.admin = cls.with_token("admin")
+
+    @classmethod
+    def with_token(cls, role, *flags):
+        name = f"{role}-{uuid.uuid4().hex[:6]}"
+        made = cls.world._one(cls.world.ctl("token", "add", name, "--role", role, *flags))
+        c = Client(cls.port, token=made["secret"])
+        c.name = name
+        return c
+
+    @classmethod
+    def with_session(cls, role):
+        name = f"u{uuid.uuid4().hex[:6]}"
+        link = cls.world._one(cls.world.ctl("user", "add", name, "--role", role))["link"]
+        c = Client(cls.port, cookie=sign_in(cls.port, link=link.split("#")[1], password=PASSWORD))
+        c.name = name
+        return c
+
+    def ok(self, r, status=200):
+        self.assertEqual(r.status, status, r.body)
+        return r.json
+
+    def no(self, r, status, code):
+        self.assertEqual(r.status, status, r.body)
+        self.assertEqual(r.error["code"], code, r.body)
+        return r.error
+
+
+class Rest(WebCase):
+    def test_the_life_of_a_server(self):
+        """[acc-3] [acc-4] [acc-5] [acc-6]"""
+        w, a = self.world, self.admin
+        made = a.post("/api/servers", {"name": "life", "agent": "host1", "template": "keeper"})
+        self.assertEqual(made.status, 202)
+        place = made.headers["Location"]
+        self.assertEqual(self.ok(a.get(f"{place}/wait"))["status"], "succeeded")
+        s = self.ok(a.get("/api/servers/life"))
+        self.assertEqual((s["status"], s["name"]), ("running", "life"))
+        self.assertEqual(s, w.server("life") | {k: s[k] for k in ("observed_at",)})  # the same as zedctl says
+        self.assertEqual(self.ok(a.get("/api/servers/host1%2Flife"))["id"], s["id"])
+        self.assertEqual(self.ok(a.post("/api/servers/life/stop?wait=1"))["server"]["status"], "stopped")
+        refused = self.no(a.post("/api/servers/life/stop"), 409, "wrong_state")
+        self.assertIn("running", refused["message"] + refused["hint"])
+        plan = self.ok(a.post("/api/servers/life/start?dry_run=1"))
+        self.assertTrue(plan["plan"])
+        self.assertEqual(w.server("life")["status"], "stopped")
+        self.assertEqual(self.ok(a.post("/api/servers/life/start?wait=1"))["operation"]["status"], "succeeded")
+        self.ok(a.ask("DELETE", "/api/servers/life?wait=1"))
+        self.assertEqual(w.server("life")["status"], "deleted")
+        self.assertNotIn("life", [x["name"] for x in self.ok(a.get("/api/servers"))["servers"]])
+        self.assertIn("life", [x["name"] for x in self.ok(a.get("/api/servers?all=1"))["servers"]])
+        self.ok(a.post("/api/servers/life/restore?wait=1"))
+        self.assertEqual(w.server("life")["status"], "running")
+        self.no(a.ask("DELETE", "/api/servers/life/purge"), 400, "bad_request")
+        self.ok(a.ask("DELETE", "/api/servers/life/purge?confirm=1&remove_data=1&wait=1"))
+        self.no(a.get("/api/servers/life"), 404, "not_found")
+
+    def test_what_has_not_changed_is_not_sent_again_and_old_copies_change_nothing(self):
+        """[acc-7]"""
+        a = self.admin
+        self.world.create("tagged")
+        r = a.get("/api/servers/tagged")
+        tag = r.headers["ETag"]
+        again = a.get("/api/servers/tagged", If_None_Match=tag)
+        if again.status != 304:  # a comparison came between
+            again = a.get("/api/servers/tagged", If_None_Match=again.headers["ETag"])
+        self.assertEqual((again.status, again.body), (304, b""))
+        self.ok(a.ask("PATCH", "/api/servers/tagged", {"config": {"A": "1"}}, {"If-Match": tag}))
+        stale = a.ask("PATCH", "/api/servers/tagged", {"config": {"A": "2"}}, {"If-Match": tag})
+        self.assertEqual(stale.status, 409, stale.body)
+        self.assertEqual(self.world.server("tagged")["config"]["A"], "1")
+
+    def test_the_same_key_is_done_once(self):
+        """[acc-8]"""
+        a, key = self.admin, str(uuid.uuid4())
+        self.world.create("once")
+        first, second = (self.ok(a.post("/api/servers/once/stop?wait=1", headers={"Idempotency-Key": key})) for _ in range(2))
+        self.assertEqual(first["operation"]["id"], second["operation"]["id"])
+        other = a.post("/api/servers/once/start", headers={"Idempotency-Key": key})
+        self.assertGreaterEqual(other.status, 400)
+
+    def test_pages_filters_and_names(self):
+        a = self.admin
+        for n in range(3):
+            self.world.create(f"page{n}")
+        seen, after = [], ""
+        while True:
+            page = self.ok(a.get(f"/api/servers?limit=1&after={after}"))
+            seen += [s["name"] for s in page["servers"]]
+            after = page["next"]
+            if not after:
+                break
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertLessEqual({"page0", "page1", "page2"}, set(seen))
+        self.assertTrue(all(s["status"] == "running" for s in self.ok(a.get("/api/servers?status=running"))["servers"]))
+        self.no(a.get("/api/servers?status=runing"), 400, "bad_request")
+        self.assertIn("status", self.no(a.get("/api/servers?statsu=running"), 400, "bad_request")["hint"])
+
+    def test_every_change_is_on_record(self):
+        """[acc-9]"""
+        a = self.with_token("operator")
+        self.world.create("audited")
+        self.ok(a.post("/api/servers/audited/stop?wait=1"))
+        self.no(a.ask("DELETE", "/api/servers/audited/purge?confirm=1&keep_data=1"), 403, "forbidden")
+        rows = self.ok(self.admin.get(f"/api/audit?who=token:{a.name}"))["records"]
+        self.assertEqual([(r["verb"], r["result"]) for r in rows], [("server.purge", "forbidden"), ("server.stop", "ok")])
+        self.assertEqual(rows[0]["from"], "127.0.0.1")
+
+
+class Hostile(WebCase):
+    def test_what_is_no_request_of_ours(self):
+        a = self.admin
+        self.no(a.get("/api/nothing"), 404, "not_found")
+        r = a.ask("PUT", "/api/servers")
+        self.assertEqual((r.status, r.headers["Allow"]), (405, "POST, GET, HEAD, OPTIONS"))
+        self.assertEqual(a.ask("OPTIONS", "/api/servers").headers["Allow"], r.headers["Allow"])
+        head = a.ask("HEAD", "/api/servers")
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertGreater(int(head.headers["Content-Length"]), 0)
+        for path in ("/api/../etc/passwd", "/api/%2e%2e/x", "/api//servers", "/api/servers/%00", "/api/servers/%zz",
+                     "/api/servers/" + "x" * 600, "/api/" + "a/" * 40, "/api/%c3%28"):
+            self.assertIn(a.get(path).status, (400, 404), path)
+        self.no(a.get("/api/servers/..%2f..%2fetc"), 404, "not_found")
+
+    def test_bodies_that_are_none(self):
+        a = self.admin
+        json_type = {"Content-Type": "application/json"}
+        for body in (b"{", b"[]", b"nul", b'{"name":1}', b'{"name":"x","name":"y"}', b'{"nmae":"x"}', b"\xff\xfe",
+                     b'{"name":"\xff"}', b"[" * 100_000, b'{"config":' * 40 + b"1" + b"}" * 40, b'{"game_port":-1}',
+                     b'{"game_port":99999999999999999999}', b'{"game_port":1.5}'):
+            r = a.ask("POST", "/api/servers", body, json_type)
+            self.assertIn(r.status, (400, 404), (body[:40], r.body))
+            self.assertTrue(r.error["message"])
+        self.assertEqual(a.ask("POST", "/api/servers", b"name=x", {"Content-Type": None}).status, 415)
+        self.assertEqual(a.ask("POST", "/api/servers", b"x" * (3 << 20), json_type).status, 413)
+        self.assertEqual(a.get("/api/servers", X_Large="x" * 20_000).status, 431)
+        self.assertIn("name", self.no(a.post("/api/servers", {"nmae": "x"}), 400, "bad_request")["hint"])
+
+    def test_smuggling_and_rebinding(self):
+        a = self.admin
+        host = f"Host: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {a.token}\r\n"
+        two = a.raw(f"POST /api/servers HTTP/1.1\r\n{host}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}x".encode())
+        self.assertTrue(two.startswith(b"HTTP/1.1 400"), two[:80])
+        both = a.raw(f"POST /api/servers HTTP/1.1\r\n{host}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode())
+        self.assertTrue(both.startswith(b"HTTP/1.1 400"), both[:80])
+        for wrong in ("Host: evil.example\r\n", "", "Host: a\r\nHost: b\r\n"):
+            r = a.raw(f"GET /api/servers HTTP/1.1\r\n{wrong}Authorization: Bearer {a.token}\r\n\r\n".encode())
+            self.assertRegex(r[:20], rb"HTTP/1.1 4(21|00)")
+        piped = a.raw(f"GET /healthz HTTP/1.1\r\n{host}\r\nGET /healthz HTTP/1.1\r\n{host}Connection: close\r\n\r\n".encode())
+        self.assertEqual(piped.count(b"HTTP/1.1 200"), 2)
+        self.assertIn(a.raw(b"\x16\x03\x01\x02\x00")[:12], (b"", b"HTTP/1.1 400"))
+        self.assertEqual(a.get("/healthz").body, b"ok\n")
+
+    def test_who_sends_slowly_holds_nobody_up(self):
+        import socket
+        held = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(300)]
+        try:
+            for s in held:
+                s.sendall(b"GET /healthz HTTP/1.1\r\nHo")
+            self.assertEqual(self.admin.get("/api/status").status, 200)
+            held[0].settimeout(25)
+            self.assertEqual(held[0].recv(10), b"")  # its time is over
+        finally:
+            for s in held:
+                s.close()
+
+    def test_answers_are_safe_for_browsers(self):
+        for path in ("/", "/servers/x", "/api/servers", "/api/nothing", "/assets/none.js"):
+            h = self.admin.get(path).headers
+            self.assertEqual(h["X-Content-Type-Options"], "nosniff", path)
+            self.assertIn("frame-ancestors 'none'", h["Content-Security-Policy"])
+            self.assertNotIn("Access-Control-Allow-Origin", h)
+        self.assertEqual(self.admin.get("/").headers["Cache-Control"], "no-store")
+        page = self.admin.get("/").body.decode()
+        script = re.search(r'src="(/assets/[^"]+\.js)"', page).group(1)
+        self.assertIn("immutable", self.admin.get(script).headers["Cache-Control"])
+        self.assertEqual(self.admin.get(script, Accept_Encoding="gzip").headers["Content-Encoding"], "gzip")
+
+
+class Access(WebCase):
+    def test_nobody_and_wrong_secrets(self):
+        nobody = Client(self.port)
+        for path in ("/api/servers", "/api/events", "/metrics", "/api/monitoring/health", "/api/verbs", "/api/session"):
+            self.assertEqual(nobody.get(path).status, 401, path)
+        self.no(Client(self.port, token="zt_wrong").get("/api/servers"), 401, "unauthorised")
+        self.assertEqual(nobody.get("/healthz").status, 200)
+        self.assertEqual(nobody.get("/readyz").json["ready"], True)
+
+    def test_roles_hold_at_the_next_request(self):
+        """[acc-51]"""
+        w = self.world
+        w.create("roles")
+        viewer, operator = self.with_token("viewer"), self.with_token("operator")
+        self.ok(viewer.get("/api/servers/roles"))
+        for method, path, body in (("POST", "/api/servers/roles/stop", {}), ("DELETE", "/api/servers/roles", None),
+                                   ("PATCH", "/api/servers/roles", {"config": {}}), ("POST", "/api/servers", {"name": "x"}),
+                                   ("POST", "/api/monitoring/reconcile/trigger", None), ("POST", "/api/tokens", {"name": "x"})):
+            self.no(viewer.ask(method, path, body), 403, "forbidden")
+        self.no(viewer.get("/api/servers/roles/logs"), 403, "forbidden")
+        self.ok(operator.get("/api/servers/roles/logs"))
+        self.no(operator.ask("DELETE", "/api/servers/roles/purge?confirm=1&keep_data=1"), 403, "forbidden")
+        w.ctl("token", "rm", operator.name)
+        self.no(operator.get("/api/servers/roles"), 401, "unauthorised")
+        u = self.with_session("operator")
+        self.ok(u.post("/api/servers/roles/restart?wait=1"))
+        w.ctl("user", "add", u.name, "--role", "viewer")
+        self.no(u.post("/api/servers/roles/restart"), 403, "forbidden")
+
+    def test_a_role_in_one_place_sees_that_place(self):
+        w = self.world
+        w.create("mine"), w.create("other")
+        c = self.with_token("operator", "--server", "mine")
+        self.assertEqual([s["name"] for s in self.ok(c.get("/api/servers"))["servers"]], ["mine"])
+        self.no(c.get("/api/servers/other"), 403, "forbidden")
+        stream = Stream(c, "/api/events")
+        self.addCleanup(stream.close)
+        stream.wait("welcome")
+        for name in ("other", "mine"):
+            self.ok(self.admin.post(f"/api/servers/{name}/restart?wait=1"))
+        mine = w.server("mine")["id"]
+        stream.wait("operation.ended")
+        for type, _, data in list(stream.events):
+            if type not in ("welcome", "beat"):
+                self.assertNotIn(w.server("other")["id"], data)
+        self.assertIn(mine, "".join(d for _, _, d in stream.events))
+
+    def test_passwords_links_and_sessions(self):
+        w = self.world
+        name = "ann"
+        secret = w._one(w.ctl("user", "add", name, "--role", "admin"))["link"].split("#")[1]
+        self.assertEqual(sign_in(self.port, link=secret, password="short").status, 400)
+        cookie = sign_in(self.port, link=secret, password=PASSWORD)
+        self.assertEqual(sign_in(self.port, link=secret, password=PASSWORD).status, 401)  # it was used
+        self.assertEqual(sign_in(self.port, user=name, password="wrong words entirely").status, 401)
+        self.assertEqual(sign_in(self.port, user="nobody", password=PASSWORD).status, 401)
+        u = Client(self.port, cookie=cookie)
+        self.assertEqual(self.ok(u.get("/api/session"))["id"], "user:ann")
+        files = (w.db / "accounts").read_text()
+        self.assertNotIn(PASSWORD, files), self.assertNotIn(cookie.split("=")[1], files)
+        self.assertEqual((w.db / "accounts").stat().st_mode & 0o077, 0)
+        # A page elsewhere can send the cookie, but neither the header nor our origin.
+        self.no(u.post("/api/manager/log-level", {"level": "info"}, headers={"X-Zedops": None}), 403, "forbidden")
+        self.no(u.post("/api/manager/log-level", {"level": "info"}, headers={"Origin": "https://evil.example"}), 403, "forbidden")
+        self.ok(u.post("/api/manager/log-level", {"level": "info"}, headers={"Origin": f"http://127.0.0.1:{self.port}"}))
+        # Over a restart it is still there; signed out it is not.
+        w.kill_manager()
+        w.start_manager()
+        self.ok(wait_for("the door is open", lambda: self.tries(lambda: u.get("/api/session"))))
+        self.assertEqual(u.ask("DELETE", "/api/session").status, 204)
+        self.no(u.get("/api/session"), 401, "unauthorised")
+        again = Client(self.port, cookie=sign_in(self.port, user=name, password=PASSWORD))
+        self.ok(again.get("/api/session"))
+        w.ctl("user", "passwd", name)  # somebody else has read his password
+        self.no(again.get("/api/session"), 401, "unauthorised")
+        w.ctl("user", "rm", name)
+
+    @staticmethod
+    def tries(f):
+        try:
+            return f()
+        except OSError:
+            return None
+
+    def test_guessing_is_slowed_down(self):
+        replies = [sign_in(self.port, user="victim", password=f"guess number {n}").status for n in range(14)]
+        self.assertEqual(replies[-1], 429, replies)
+
+    def test_a_stream_ends_with_the_right_to_it(self):
+        c = self.with_token("viewer")
+        stream = Stream(c, "/api/events")
+        stream.wait("welcome")
+        self.world.ctl("token", "rm", c.name)
+        wait_for("the stream ends", lambda: stream.ended, 15)
+
+
+class Live(WebCase):
+    def test_events_come_once_each_over_a_crash_of_the_manager(self):
+        w = self.world
+        stream = Stream(self.admin, "/api/events?record=1")
+        stream.wait("welcome")
+        w.create("lively")
+        stream.wait("server.status_changed", where=lambda e: e["data"]["to"] == "running")
+        created = next(e for e in stream.of("server.created"))
+        self.assertEqual(created["server"]["name"], "lively")
+        first = stream
+        w.kill_manager()
+        wait_for("the stream ends", lambda: first.ended)
+        last = first.last_id
+        w.docker("rm", "-f", w.docker("ps", "-q", "--filter", "name=lively"))
+        w.start_manager()
+        w.status("lively", "missing")
+        again = wait_for("the door is open", lambda: self.open(last))
+        again.wait("server.status_changed", where=lambda e: e["data"]["to"] == "missing")
+        self.addCleanup(again.close)
+        every = [int(i.split(":")[1]) for s in (first, again) for t, i, _ in s.events if t not in ("welcome", "beat")]
+        self.assertEqual(every, list(range(every[0], every[0] + len(every))))  # without a hole or a repeat
+
+    def test_who_has_heard_nothing_yet_misses_nothing_either(self):
+        w = self.world
+        w.create("quiet")
+        stream = Stream(self.admin, "/api/events")
+        stream.wait("welcome")
+        place = stream.last_id
+        self.assertTrue(place)
+        stream.close()
+        self.ok(self.admin.post("/api/servers/quiet/stop?wait=1"))
+        again = Stream(self.admin, "/api/events", last_id=place)
+        self.addCleanup(again.close)
+        again.wait("server.status_changed", where=lambda e: e["data"]["to"] == "stopped")
+
+    def open(self, last):
+        try:
+            s = Stream(self.admin, "/api/events", last_id=last)
+            return s if s.status == 200 else None
+        except OSError:
+            return None
+
+    def test_what_is_gone_is_said_and_filters_hold(self):
+        foreign = Stream(self.admin, "/api/events", last_id="12345:7")
+        self.addCleanup(foreign.close)
+        self.assertTrue(foreign.wait("gap"))
+        self.assertEqual(Stream(self.admin, "/api/events", last_id="forged'><script>").status, 400)
+        server = self.world.create("filtered")
+        only = Stream(self.admin, f"/api/events?subject=server.{self.world.server(server)['id']}&type=server.status")
+        self.addCleanup(only.close)
+        only.wait("welcome")
+        self.ok(self.admin.post("/api/servers/filtered/stop?wait=1"))
+        only.wait("server.status_changed")
+        self.assertEqual({t for t, _, _ in only.events} - {"welcome", "beat"}, {"server.status_changed"})
+
+    def test_logs_are_followed_without_a_hole_or_a_repeat(self):
+        w = self.world
+        w.create("writer")
+        container = w.server("writer")["container_id"]
+        say = lambda n: w.docker("exec", container, "sh", "-c", f"echo line {n} > /proc/1/fd/1")
+        for n in range(5):
+            say(n)
+        first = Stream(self.admin, "/api/servers/writer/logs?follow=1")
+        lines = lambda *streams: [l["text"].strip() for s in streams for part in s.of("lines") for l in part if "line" in l["text"]]
+        wait_for("the first lines", lambda: len(lines(first)) == 5)
+        first.close()
+        for n in range(5, 9):
+            say(n)
+        second = Stream(self.admin, "/api/servers/writer/logs?follow=1", last_id=first.last_id)
+        self.addCleanup(second.close)
+        say(9)
+        wait_for("the rest", lambda: "line 9" in lines(second))
+        self.assertEqual(lines(first, second), [f"line {n}" for n in range(10)])
+
+    def test_many_readers_and_one_that_does_not_read(self):
+        import socket
+        stalled = socket.create_connection(("127.0.0.1", self.port))
+        stalled.sendall(f"GET /api/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.admin.token}\r\n\r\n".encode())
+        readers = [Stream(self.admin, "/api/events?type=server.status") for _ in range(50)]
+        for r in readers:
+            r.wait("welcome")
+        self.world.create("seen-by-all")
+        for r in readers:
+            r.wait("server.status_changed", where=lambda e: e["data"]["to"] == "running")
+            r.close()
+        stalled.close()
+
+
+class Monitoring(WebCase):
+    def test_what_monitoring_systems_ask_for(self):
+        """[acc-97] [acc-98]"""
+        w, a, viewer = self.world, self.admin, self.with_token("viewer")
+        w.create("watched")
+        h = self.ok(viewer.get("/api/monitoring/health"))
+        self.assertEqual(set(h), {"containers", "zombies", "isLeader", "timestamp"})
+        self.assertEqual(h["containers"]["total"], 1)
+        self.assertTrue(h["isLeader"])
+        self.assertTrue(self.ok(viewer.get("/api/monitoring/stats"))["isActive"])
+        self.assertEqual(self.ok(viewer.get("/api/monitoring/deployments/stuck")), [])
+        self.assertTrue(self.ok(a.post("/api/monitoring/reconcile/trigger"))["success"])
+        w.docker("rm", "-f", w.server("watched")["container_id"])
+        w.status("watched", "missing")
+        text = viewer.get("/metrics").body.decode()
+        self.assertIn('zedops_servers{status="missing"} 1', text)
+        self.assertIn('zedops_server_transitions_total{from="running",to="missing"} 1', text)
+        self.assertRegex(text, r"zedops_detection_seconds_count [1-9]")
+        self.assertEqual(w.ctl_raw("metrics").stdout.splitlines()[0], text.splitlines()[0])
+        if promtool := shutil.which("promtool"):
+            r = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
+            self.assertEqual((r.returncode, r.stderr), (0, ""))
+
+    def test_the_log_level_changes_at_run_time(self):
+        a = self.admin
+        self.ok(a.post("/api/manager/log-level", {"level": "error"}))
+        self.no(a.post("/api/manager/log-level", {"level": "loud"}), 400, "bad_request")
+        self.ok(a.post("/api/manager/log-level", {"level": "info"}))
+
+    def test_the_description_is_whole(self):
+        d = self.ok(Client(self.port).get("/api/openapi.json"))
+        self.assertEqual(d["openapi"], "3.1.0")
+        for path, methods in d["paths"].items():
+            for method, row in methods.items():
+                self.assertTrue(row["summary"], (path, method))
+                if "{id}" in path or path == "/api/events":
+                    continue
+                # Every path answers, nothing breaks, and what is refused says why.
+                r = self.admin.ask(method.upper(), path, {"zzz": 1} if method in ("post", "patch") else None)
+                self.assertIn(r.status, (200, 400, 404), (method, path, r.body))
+        for path, methods in d["paths"].items():
+            for method in methods:
+                r = Client(self.port).ask(method.upper(), path.replace("{id}", "x"), {} if method in ("post", "patch") else None)
+                self.assertEqual(r.status, 401, (method, path))
+                if "{id}" in path:
+                    r = self.admin.ask(method.upper(), path.replace("{id}", "no-such-thing"), {} if method in ("post", "patch") else None)
+                    self.assertIn(r.status, (400, 404, 409, 200), (method, path, r.body))
+                    self.assertTrue(json.loads(r.body))
+
+    def test_it_stops_in_order_with_streams_open(self):
+        streams = [Stream(self.admin, "/api/events") for _ in range(20)]
+        for s in streams:
+            s.wait("welcome")
+        self.assertEqual(self.world.kill_manager(signal.SIGTERM), 0)
+        for s in streams:
+            wait_for("the stream ends", lambda: s.ended)
+        self.world.start_manager()
+
+
+if __name__ == "__main__":
+    unittest.main()

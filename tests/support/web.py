@@ -1,0 +1,131 @@
+"""HTTP as services and browsers speak it, for tests."""
+import http.client
+import json
+import socket
+import threading
+
+from world import wait_for
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Reply:
+    def __init__(self, r):
+        self.status, self.headers = r.status, r.headers
+        self.body = r.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.json["error"]
+
+
+class Client:
+    """One who asks: with a token, with a cookie, or as nobody."""
+
+    def __init__(self, port, token=None, cookie=None):
+        self.port, self.token, self.cookie = port, token, cookie
+
+    def headers(self, more=None):
+        h = {}
+        if self.token:
+            h["Authorization"] = f"Bearer {self.token}"
+        if self.cookie:
+            h.update({"Cookie": self.cookie, "X-Zedops": "test"})
+        return {**h, **(more or {})}
+
+    def ask(self, method, path, body=None, headers=None, timeout=60):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        h = self.headers(headers)
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            h.setdefault("Content-Type", "application/json")
+        try:
+            c.request(method, path, body, {k: v for k, v in h.items() if v is not None})
+            return Reply(c.getresponse())
+        finally:
+            c.close()
+
+    def get(self, path, **headers):
+        return self.ask("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def post(self, path, body=None, **more):
+        return self.ask("POST", path, {} if body is None else body, **more)
+
+    def raw(self, data, timeout=10):
+        """What comes back for these bytes, until the other side ends or is silent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as s:
+            s.sendall(data)
+            s.settimeout(2)
+            out = b""
+            try:
+                while chunk := s.recv(65536):
+                    out += chunk
+            except (TimeoutError, ConnectionResetError):
+                pass
+            return out
+
+
+class Stream(threading.Thread):
+    """Reads a stream of events until it is closed."""
+
+    def __init__(self, client, path, last_id=None):
+        super().__init__(daemon=True)
+        self.events, self.last_id, self.ended, self.status = [], last_id, False, None
+        self.c = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+        self.c.connect()
+        self.socket = self.c.sock  # http.client gives it away with the answer
+        self.c.request("GET", path, headers=client.headers({"Last-Event-ID": last_id} if last_id else None))
+        self.r = self.c.getresponse()
+        self.status = self.r.status
+        self.lines = self.r.fp
+        if self.status == 200:
+            self.start()
+
+    def run(self):
+        one = {}
+        try:
+            for line in self.lines:
+                line = line.decode().rstrip("\n")
+                if not line:
+                    if "data" in one:
+                        self.events.append((one.get("event", "message"), one.get("id"), one["data"]))
+                        self.last_id = one.get("id") or self.last_id
+                    one = {}
+                elif not line.startswith(":"):
+                    key, _, value = line.partition(": ")
+                    one[key] = one[key] + "\n" + value if key == "data" and key in one else value
+        except (OSError, ValueError, AttributeError):
+            pass
+        self.ended = True
+
+    def of(self, type):
+        return [json.loads(data) for t, _, data in list(self.events) if t == type]
+
+    def ids(self):
+        return [i for _, i, _ in list(self.events) if i]
+
+    def wait(self, type, seconds=20, where=lambda e: True):
+        return wait_for(f"a {type} in the stream", lambda: next((e for e in self.of(type) if where(e)), None), seconds)
+
+    def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        if self.ident:
+            self.join(10)
+        self.r.close()
+
+
+def sign_in(port, **who):
+    """The cookie, or the reply that refused it."""
+    r = Client(port).post("/api/session", who, headers={"X-Zedops": "test"})
+    return r.headers["Set-Cookie"].split(";")[0] if r.status == 200 else r
