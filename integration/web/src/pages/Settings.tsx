@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { api, type Schemas } from "../api/client";
+import { Ask } from "../ui/dialogs";
 import { Age, Button, Copy, Failed, Field, Panel, Skeleton } from "../ui/parts";
 import { useMay, useSigned } from "../ui/session";
 import { applyTheme, type Theme, theme } from "../ui/theme";
@@ -126,6 +127,34 @@ function List<T>({
 const whereOf = (r: { agent: string; server: string }) =>
   r.server ? `server ${r.server}` : r.agent ? `agent ${r.agent}` : "everywhere";
 
+function Remove({ what, note, path, then }: { what: string; note: string; path: string; then: () => unknown }) {
+  const [asked, ask] = useState(false);
+  const remove = () => {
+    ask(false);
+    void api("DELETE", path).then(then).catch(toastError);
+  };
+  return (
+    <>
+      <Button kind="danger" aria-label={`Remove ${what}`} onClick={() => ask(true)}>
+        Remove
+      </Button>
+      {asked && (
+        <Ask
+          title={`Remove ${what}?`}
+          onClose={() => ask(false)}
+          buttons={
+            <Button kind="danger primary" onClick={remove}>
+              Remove
+            </Button>
+          }
+        >
+          <p style={{ margin: 0 }}>{note}</p>
+        </Ask>
+      )}
+    </>
+  );
+}
+
 function Users() {
   const client = useQueryClient();
   const users = useQuery({ queryKey: ["users"], queryFn: () => api<Schemas["user_list"]>("GET", "/api/users") });
@@ -160,12 +189,12 @@ function Users() {
                   >
                     New link
                   </Button>{" "}
-                  <Button
-                    kind="danger"
-                    onClick={() => void api("DELETE", `/api/users/${u.name}`).then(fresh).catch(toastError)}
-                  >
-                    Remove
-                  </Button>
+                  <Remove
+                    what={`the user ${u.name}`}
+                    note="He is signed out at once."
+                    path={`/api/users/${u.name}`}
+                    then={fresh}
+                  />
                 </td>
               </tr>
             ))
@@ -211,12 +240,12 @@ function Tokens() {
                   )}
                 </td>
                 <td className="right">
-                  <Button
-                    kind="danger"
-                    onClick={() => void api("DELETE", `/api/tokens/${t.name}`).then(fresh).catch(toastError)}
-                  >
-                    Remove
-                  </Button>
+                  <Remove
+                    what={`the token ${t.name}`}
+                    note="Whoever uses it is refused from now on."
+                    path={`/api/tokens/${t.name}`}
+                    then={fresh}
+                  />
                 </td>
               </tr>
             ))
