@@ -200,6 +200,20 @@ const stories = {
     await outside("agent start");
     await page.locator('tr[data-server="smith"]:not(.dim)').waitFor();
   },
+  "several servers are stopped at once, each with its own answer": async () => {
+    await outside("server create anvil");
+    await page.goto(`${world.url}/servers`);
+    await badge("anvil", "running");
+    await page.getByLabel("Choose all").check();
+    const bar = page.getByRole("toolbar");
+    await bar.getByText("2 servers chosen").waitFor();
+    await bar.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
+    await badge("anvil", "stopped");
+    await badge("smith", "stopped");
+    await outside("server start smith");
+    await badge("smith", "running");
+  },
   "keys find things": async () => {
     await page.goto(`${world.url}/servers`);
     await live();

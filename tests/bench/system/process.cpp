@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -107,8 +108,9 @@ manager_process::manager_process(const scratch_dir& dir, std::vector<std::string
   clients_uri = "ipc://" + run + "/clients.ipc";
   agents_uri = "ipc://" + run + "/agents.ipc";
   events_uri = "ipc://" + run + "/events.ipc";
-  std::vector<std::string> command{program("zedops-manager"), "--data-dir", dir / "data", "--runtime-dir", run,
-                                   "--http", "off"};
+  std::vector<std::string> command{program("zedops-manager"), "--data-dir", dir / "data", "--runtime-dir", run};
+  if (std::ranges::find(more_flags, "--http") == more_flags.end())
+    more_flags.insert(more_flags.end(), {"--http", "off"});
   command.insert(command.end(), more_flags.begin(), more_flags.end());
   process_.emplace(command, dir / "manager.log");
 }

@@ -121,6 +121,23 @@ class Rest(WebCase):
         self.no(a.get("/api/servers?status=runing"), 400, "bad_request")
         self.assertIn("status", self.no(a.get("/api/servers?statsu=running"), 400, "bad_request")["hint"])
 
+    def test_many_at_once_each_with_its_own_answer(self):
+        w, a = self.world, self.admin
+        for n in range(3):
+            w.create(f"bulk{n}")
+        r = a.post("/api/servers/bulk", {"verb": "stop", "servers": ["bulk0", "bulk1", "nothing"]})
+        rows = self.ok(r, 207)["results"]
+        self.assertEqual([x["server"] for x in rows], ["bulk0", "bulk1", "nothing"])
+        self.assertEqual(rows[2]["error"]["code"], "not_found")
+        for x in rows[:2]:
+            self.assertEqual(self.ok(a.get(f"/api/operations/{x['operation']['id']}/wait"))["status"], "succeeded")
+        self.assertEqual([w.server(f"bulk{n}")["status"] for n in range(3)], ["stopped", "stopped", "running"])
+        for wrong in ({}, {"verb": "ls", "servers": ["x"]}, {"verb": "create", "servers": ["x"]}, {"verb": "stop", "servers": []},
+                      {"verb": "stop", "servers": ["x"] * 201}):
+            self.no(a.post("/api/servers/bulk", wrong), 400, "bad_request")
+        rows = self.ok(a.post("/api/servers/bulk", {"verb": "purge", "servers": ["bulk0"], "body": {"confirm": False}}), 207)["results"]
+        self.assertEqual(rows[0]["error"]["code"], "bad_request")
+
     def test_every_change_is_on_record(self):
         """[acc-9]"""
         a = self.with_token("operator")

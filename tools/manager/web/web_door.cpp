@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::chrono::milliseconds beat_period{5'000};
 constexpr size_t idempotency_key_max = 128;
+constexpr size_t bulk_max = 200;
 
 int64_t steady_ms() {
   using namespace std::chrono;
@@ -98,7 +99,8 @@ json verbs_json() {
   json events = json::array();
   [&]<size_t... I>(std::index_sequence<I...>) {
     (events.push_back(std::string(std::variant_alternative_t<I, fact>::type)), ...);
-  }(std::make_index_sequence<std::variant_size_v<fact>>{});
+  }
+  (std::make_index_sequence<std::variant_size_v<fact>>{});
   return {{"verbs", std::move(out)}, {"events", std::move(events)}};
 }
 
@@ -218,6 +220,8 @@ bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
   } else if (r.segments.size() == 4 && r.segments[1] == "servers" && r.segments[3] == "logs" && reads &&
              !r.parameter("follow").empty() && r.parameter("follow") != "0") {
     follow_logs(e, who, r.segments[2], callers_, calls_, *server_, world_.clock);
+  } else if (is(r, {"api", "servers", "bulk"}) && r.method == "POST") {
+    bulk(e, who);
   } else if (is(r, {"api", "verbs"}) && reads) {
     auto out = as_json(verbs_json());
     tag(out, r, {});
@@ -290,6 +294,68 @@ void web_door::serve_api(const exchange_ptr& e) {
     return send(*e, std::move(out));
   }
   send(*e, {ec::not_found, "there is no " + path.substr(0, 100), "/api/docs lists what there is", {}});
+}
+
+// The same for many: each is asked for, judged and answered by itself.
+void web_door::bulk(const exchange_ptr& e, const caller& who) {
+  const auto& r = e->asked();
+  const auto j = json::parse(r.body, nullptr, false);
+  const auto refuse = [&](const std::string& what) {
+    send(*e, {ec::bad_request, what, R"({"verb": "stop", "servers": ["pz1", "pz2"]})", {}});
+  };
+  if (!j.is_object() || !j.contains("verb") || !j["verb"].is_string() || !j.contains("servers") ||
+      !j["servers"].is_array())
+    return refuse("the body names no verb and servers");
+  const auto row = find_verb("server." + j["verb"].get<std::string>());
+  const bool fits = row != verb_not_found && is_operation(verb_table[row]) && verb_table[row].word() != "create" &&
+                    verb_table[row].word() != "adopt";
+  if (!fits) return refuse("'" + j["verb"].get<std::string>().substr(0, 40) + "' is nothing that is done to servers");
+  if (j["servers"].empty() || j["servers"].size() > bulk_max)
+    return refuse("1 to " + std::to_string(bulk_max) + " servers can be named");
+  struct gathered {
+    std::mutex mutex;
+    json results = json::array();
+    size_t left = 0;
+    bool all_well = true;
+  };
+  auto all = std::make_shared<gathered>();
+  all->left = j["servers"].size();
+  for (size_t i = 0; i < all->left; ++i) all->results.push_back(nullptr);
+  const std::string key(r.header("idempotency-key").substr(0, idempotency_key_max - 8));
+  size_t n = 0;
+  for (const auto& name : j["servers"]) {
+    const auto place = n++;
+    const auto done = [e, all, place, name](json result, bool well) {
+      result["server"] = name;
+      std::lock_guard lock(all->mutex);
+      all->results[place] = std::move(result);
+      all->all_well &= well;
+      if (--all->left > 0) return;
+      auto out = as_json({{"results", all->results}});
+      out.status = all->all_well ? 200 : 207;
+      send(*e, std::move(out));
+    };
+    const auto to = std::ranges::find_if(web::routes(), [&](const auto& x) { return x.row == row; });
+    web::request one;
+    one.method = r.method;
+    one.query = r.query;
+    one.headers = {{"content-type", "application/json"}};
+    if (j.contains("body")) one.body = j["body"].dump(-1, ' ', false, json::error_handler_t::replace);
+    auto made = name.is_string() ? web::call_of({&*to, name.get<std::string>()}, one)
+                                 : result<web::verb_call>(fail(ec::bad_request, "a server is named by a text", ""));
+    if (!made) {
+      done({{"error", json::parse(to_json(made.error()))}}, false);
+      continue;
+    }
+    made->options.wait = false;
+    calls_.ask({who.who, std::string(verb_table[row].verb), std::move(made->body), made->options,
+                key.empty() ? key : key + '-' + std::to_string(place)},
+               [done](rt::answer kind, const std::string& body) {
+                 if (kind == rt::answer::error) return done({{"error", json::parse(to_json(error_in(body)))}}, false);
+                 const auto reply = unpack_map<operation_reply>(body);
+                 done({{"operation", json::parse(to_json(reply ? reply->operation : operation_view{}))}}, true);
+               });
+  }
 }
 
 void web_door::call(const exchange_ptr& e, const web::matched& to, const caller& who) {

@@ -33,6 +33,7 @@ class web_door {
   void serve_api(const exchange_ptr& e);
   void serve_session(const exchange_ptr& e);
   bool serve_known(const exchange_ptr& e, const caller& who);
+  void bulk(const exchange_ptr& e, const caller& who);
   void call(const exchange_ptr& e, const web::matched& to, const caller& who);
   web::response session_of(const caller& who) const;
 

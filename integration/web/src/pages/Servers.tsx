@@ -1,11 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useMemo, useRef } from "react";
+import { useMemo, useRef, useState } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
 import type { Server } from "../api/client";
 import { useWorld } from "../api/live";
 import { image, plural, ports, sizeOf } from "../model/format";
 import { lookOf, lookOfAgent, trouble } from "../model/words";
 import { Actions, SyncButton } from "../ui/actions";
+import { BulkBar } from "../ui/bulk";
 import { Age, Badge, Button, Skeleton } from "../ui/parts";
 import { useMay } from "../ui/session";
 
@@ -43,6 +44,7 @@ export function Servers() {
   const mayMake = useMay("operate");
   const [, go] = useLocation();
   const { get, put } = useFilters();
+  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
   const text = get("q").toLowerCase();
   const host = get("host");
   const withDeleted = get("deleted") === "1";
@@ -132,12 +134,37 @@ export function Servers() {
         <span className="grow" />
         <span className="quiet small">{plural(shown.length, "server")}</span>
       </div>
-      <Rows servers={shown} sort={sort} onSort={(c) => put("sort", c === "name" ? "" : c)} />
+      {chosen.size > 0 && <BulkBar chosen={shown.filter((s) => chosen.has(s.id))} onDone={() => choose(new Set())} />}
+      <Rows
+        servers={shown}
+        sort={sort}
+        onSort={(c) => put("sort", c === "name" ? "" : c)}
+        chosen={chosen}
+        onChoose={choose}
+      />
     </>
   );
 }
 
-function Rows({ servers, sort, onSort }: { servers: Server[]; sort: Column; onSort: (c: Column) => void }) {
+function Rows({
+  servers,
+  sort,
+  onSort,
+  chosen,
+  onChoose,
+}: {
+  servers: Server[];
+  sort: Column;
+  onSort: (c: Column) => void;
+  chosen: ReadonlySet<string>;
+  onChoose: (ids: ReadonlySet<string>) => void;
+}) {
+  const all = servers.length > 0 && servers.every((s) => chosen.has(s.id));
+  const turn = (id: string) => {
+    const next = new Set(chosen);
+    if (!next.delete(id)) next.add(id);
+    onChoose(next);
+  };
   const { agents } = useWorld();
   const box = useRef<HTMLDivElement>(null);
   const rows = useVirtualizer({
@@ -169,6 +196,14 @@ function Rows({ servers, sort, onSort }: { servers: Server[]; sort: Column; onSo
       <table className="table">
         <thead>
           <tr>
+            <th className="wide">
+              <input
+                type="checkbox"
+                aria-label="Choose all"
+                checked={all}
+                onChange={() => onChoose(all ? new Set() : new Set(servers.map((s) => s.id)))}
+              />
+            </th>
             {head("status", "Status")}
             {head("name", "Name")}
             {head("host", "Host", "wide")}
@@ -184,7 +219,7 @@ function Rows({ servers, sort, onSort }: { servers: Server[]; sort: Column; onSo
         <tbody>
           {before > 0 && (
             <tr>
-              <td colSpan={8} style={{ height: before, padding: 0 }} />
+              <td colSpan={9} style={{ height: before, padding: 0 }} />
             </tr>
           )}
           {items.map((item) => {
@@ -194,6 +229,14 @@ function Rows({ servers, sort, onSort }: { servers: Server[]; sort: Column; onSo
             const away = agent !== undefined && agent.status !== "online";
             return (
               <tr key={s.id} className={away ? "dim" : ""} data-server={s.name}>
+                <td className="wide" style={{ width: 34 }}>
+                  <input
+                    type="checkbox"
+                    aria-label={`Choose ${s.name}`}
+                    checked={chosen.has(s.id)}
+                    onChange={() => turn(s.id)}
+                  />
+                </td>
                 <td>
                   <Badge look={lookOf(s)} />
                   {s.operation && <span className="quiet small"> · {s.operation.kind}…</span>}
@@ -228,7 +271,7 @@ function Rows({ servers, sort, onSort }: { servers: Server[]; sort: Column; onSo
           })}
           {after > 0 && (
             <tr>
-              <td colSpan={8} style={{ height: after, padding: 0 }} />
+              <td colSpan={9} style={{ height: after, padding: 0 }} />
             </tr>
           )}
         </tbody>
