@@ -1,16 +1,15 @@
 #include "bus/server_bus.hpp"
 
 #include <pthread.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <thread>
 
+#include "bus/detail/event_doors.hpp"
 #include "bus/detail/line_limiter.hpp"
 #include "bus/detail/outbox.hpp"
 #include "bus/detail/socket.hpp"
-#include "bus/detail/watcher_book.hpp"
 #include "bus/detail/zap.hpp"
 #include "bus/endpoint.hpp"
 
@@ -26,24 +25,9 @@ struct out_item {
   std::function<std::vector<raw_event>()> make;  // events that are still to be made
 };
 
-// Who is behind a message; nothing when it has no connection any more.
-std::optional<detail::connection> sender_of(zmq::message_t& message) {
-  detail::connection c{zmq_msg_get(message.handle(), ZMQ_SRCFD), 0};
-  socklen_t bytes = sizeof c.cookie;
-  if (c.fd < 0 || ::getsockopt(c.fd, SOL_SOCKET, SO_COOKIE, &c.cookie, &bytes) != 0) return std::nullopt;
-  return c;
-}
-
-bool is_alive(const detail::connection& c) {
-  uint64_t cookie = 0;
-  socklen_t bytes = sizeof cookie;
-  return ::getsockopt(c.fd, SOL_SOCKET, SO_COOKIE, &cookie, &bytes) == 0 && cookie == c.cookie;
-}
-
 struct counters {
   std::atomic<uint64_t> requests{0}, agent_messages{0}, bad_messages{0}, sent{0}, published{0}, unreachable{0}, slow{0},
       refused{0}, wakeups{0};
-  std::atomic<size_t> subscriptions{0};
 };
 
 }  // namespace
@@ -75,8 +59,7 @@ struct server_bus::impl {
       : options(std::move(o)),
         listener(l),
         outbox(options.limits.outbox_max, options.limits.outbox_bytes_max),
-        watchers({options.limits.watcher_topics_max, options.limits.topic_bytes_max}),
-        watcher_lines(options.limits.bad_lines_per_second_max) {}
+        events(options, listener, count.bad_messages) {}
 
   server_bus_options options;
   server_bus_listener& listener;
@@ -87,12 +70,10 @@ struct server_bus::impl {
   std::shared_ptr<detail::wake_fd> wake = std::make_shared<detail::wake_fd>();
   detail::outbox<out_item> outbox;
   std::vector<entrance> entrances;
-  std::vector<zmq::socket_t> events;  // for socket files, for the network
-  detail::watcher_book watchers;
-  line_limiter watcher_lines;
   decltype(outbox)::batch batch;  // taken from the outbox, not yet sent
   cursor head;
   counters count;
+  detail::event_doors events;
   std::atomic<bool> stopping{false};
   std::atomic<int> linger_ms{0};
   std::thread thread;
@@ -102,7 +83,6 @@ struct server_bus::impl {
   msg::result<void> bind_network(zmq::socket_t& socket, const std::vector<std::string>& uris);
   msg::result<void> bind_all();
   entrance make_entrance(door name, char mark);
-  zmq::socket_t make_events(char mark);
   void run() noexcept;
   void turn();
   void send_some(size_t budget);
@@ -111,9 +91,6 @@ struct server_bus::impl {
   void read(entrance& from);
   void accept(entrance& from, detail::incoming in);
   void refuse(entrance& from, std::string routing_id, std::string request_id, msg::error reason);
-  void read_subscriptions(zmq::socket_t& from);
-  void read_subscription(zmq::socket_t& from, zmq::message_t& message);
-  void dismiss(const detail::connection& who, msg::error reason);
 };
 
 server_bus::impl::entrance server_bus::impl::make_entrance(door name, char mark) {
@@ -132,29 +109,11 @@ server_bus::impl::entrance server_bus::impl::make_entrance(door name, char mark)
   return e;
 }
 
-zmq::socket_t server_bus::impl::make_events(char mark) {
-  const bool network = mark == network_mark;
-  // What watchers send are subscriptions only: a byte and a topic. On the network they come wrapped, after a handshake
-  // that is larger.
-  constexpr int64_t handshake_bytes = 1'024;
-  const int64_t subscription_bytes_max = network ? handshake_bytes : static_cast<int64_t>(topic_max + 1);
-  // ZeroMQ takes in whatever a watcher sends before this thread sees the first of it: with a queue of one it has to
-  // pause in between, so that a flood is noticed while it flows. With keys, libzmq 4.3 needs one more: with a queue of
-  // one it never hands over the first.
-  const int subscription_queue_max = network ? 2 : 1;
-  auto out = detail::make_socket(context, zmq::socket_type::xpub,
-                                 {options.limits.subscriber_queue_max, subscription_queue_max, subscription_bytes_max});
-  // Every subscription is told, not only the first to its topic: two watchers may have chosen the same ~sync topic.
-  out.set(zmq::sockopt::xpub_verboser, true);
-  if (network) detail::guard(out, options.key, name_of(door::events));
-  return out;
-}
-
 void server_bus::impl::open() {
   context.set(zmq::ctxopt::max_sockets, detail::sockets_max);
   entrances.push_back(make_entrance(door::clients, local_mark));
   entrances.push_back(make_entrance(door::agents, local_mark));
-  events.push_back(make_events(local_mark));
+  events.add(context, false);
   head = options.head;
   if (!options.on_network() || options.key.secret_key.empty()) return;
   zap = std::make_unique<detail::zap_handler>(context, [this](std::string_view domain, std::string_view key) {
@@ -164,7 +123,7 @@ void server_bus::impl::open() {
   });
   entrances.push_back(make_entrance(door::clients, network_mark));
   entrances.push_back(make_entrance(door::agents, network_mark));
-  events.push_back(make_events(network_mark));
+  events.add(context, true);
 }
 
 msg::result<void> server_bus::impl::bind(zmq::socket_t& socket, const std::vector<std::string>& uris) {
@@ -208,10 +167,10 @@ msg::result<void> server_bus::impl::bind_all() {
                      "nothing is listened to on the network; this libzmq is not usable: check libzmq5's version");
   if (auto ok = bind(entrances[0].socket, options.clients_uris); !ok) return ok;
   if (auto ok = bind(entrances[1].socket, options.agents_uris); !ok) return ok;
-  if (auto ok = bind(events[0], options.events_uris); !ok || !zap) return ok;
+  if (auto ok = bind(events.sockets()[0], options.events_uris); !ok || !zap) return ok;
   if (auto ok = bind_network(entrances[2].socket, options.clients_uris); !ok) return ok;
   if (auto ok = bind_network(entrances[3].socket, options.agents_uris); !ok) return ok;
-  return bind_network(events[1], options.events_uris);
+  return bind_network(events.sockets()[1], options.events_uris);
 }
 
 void server_bus::impl::run() noexcept {
@@ -223,7 +182,7 @@ void server_bus::impl::run() noexcept {
     e.socket.set(zmq::sockopt::linger, linger_ms.load());
     e.socket.close();
   }
-  for (auto& e : events) {
+  for (auto& e : events.sockets()) {
     e.set(zmq::sockopt::linger, linger_ms.load());
     e.close();
   }
@@ -236,7 +195,7 @@ void server_bus::impl::turn() {
   entrance* readable[sockets];
   size_t n = 0;
   items[n++] = {nullptr, wake->fd(), ZMQ_POLLIN, 0};
-  for (auto& e : events) items[n++] = {e.handle(), 0, ZMQ_POLLIN, 0};
+  for (auto& e : events.sockets()) items[n++] = {e.handle(), 0, ZMQ_POLLIN, 0};
   const size_t first = n;
   for (auto& e : entrances) {
     if (!e.pool->may_read()) continue;
@@ -244,12 +203,14 @@ void server_bus::impl::turn() {
     items[n++] = {e.socket.handle(), 0, ZMQ_POLLIN, 0};
   }
   // Not batch.empty(): more may have been pushed, and its wake-up drained, while the batch was being sent.
-  detail::poll(items, n, outbox.count() == 0 ? -1 : 0);
+  constexpr int rights_ms = 1'000;
+  const bool looks = events.look_after_rights(std::chrono::steady_clock::now());
+  detail::poll(items, n, outbox.count() > 0 ? 0 : looks ? rights_ms : -1);
   ++count.wakeups;
   // Drained before the outbox is looked at: a push from now on fires again.
   if (items[0].revents) wake->drain();
-  for (size_t i = 0; i < events.size(); ++i)
-    if (items[1 + i].revents) read_subscriptions(events[i]);
+  for (size_t i = 0; i < events.sockets().size(); ++i)
+    if (items[1 + i].revents) events.read(i, head);
   for (size_t i = first; i < n; ++i)
     if (items[i].revents) read(*readable[i - first]);
 }
@@ -268,7 +229,7 @@ void server_bus::impl::send_some(size_t budget) {
 void server_bus::impl::send_one(const out_item& item) {
   if (item.to == door::events) {
     if (!item.make) send_event(item.message);
-    else if (count.subscriptions > 0)
+    else if (events.watched())
       for (auto& e : item.make()) send_event(encode(std::move(e)));
     head = item.at;
     return;
@@ -286,7 +247,7 @@ void server_bus::impl::send_one(const out_item& item) {
 }
 
 void server_bus::impl::send_event(const frames& message) {
-  for (auto& e : events) detail::send_frames(e, nullptr, message);  // never refused: who is too slow misses it
+  events.send(message);
   ++count.published;
 }
 
@@ -331,43 +292,6 @@ void server_bus::impl::refuse(entrance& from, std::string routing_id, std::strin
       {from.name, std::move(routing_id), std::move(request_id), std::move(reason), line.value_or(0), line.has_value()});
 }
 
-void server_bus::impl::read_subscriptions(zmq::socket_t& from) {
-  zmq::message_t message;
-  for (size_t n = 0; n < detail::turn_budget_max; ++n) {
-    if (zmq_msg_recv(message.handle(), from.handle(), ZMQ_DONTWAIT) < 0) return;
-    read_subscription(from, message);
-  }
-}
-
-void server_bus::impl::read_subscription(zmq::socket_t& from, zmq::message_t& message) {
-  const std::string_view m(static_cast<const char*>(message.data()), message.size());
-  const auto who = sender_of(message);
-  if (m.empty() || (m[0] != 0 && m[0] != 1)) {
-    if (who) dismiss(*who, {msg::ec::bad_request, "a watcher said something else than a subscription", {}, {}});
-    return;
-  }
-  const auto topic = m.substr(1);
-  if (m[0] == 0) {  // asked for, or ZeroMQ's own for who has left
-    if ((!who || watchers.unsubscribe(*who, topic)) && count.subscriptions > 0) --count.subscriptions;
-    return;
-  }
-  const auto entry = who ? watchers.subscribe(*who, topic, is_alive) : detail::watcher_book::entry::added;
-  if (entry == detail::watcher_book::entry::beyond)
-    return dismiss(
-        *who, {msg::ec::too_large, "a watcher subscribed to too many topics", "subscribe to what they begin with", {}});
-  if (entry == detail::watcher_book::entry::added) ++count.subscriptions;
-  if (topic.starts_with(sync_topic_prefix))
-    detail::send_frames(from, nullptr, encode(raw_event{std::string(topic), head, {}}));
-}
-
-// The one way to make ZeroMQ let go of a peer: its connection is closed below it.
-void server_bus::impl::dismiss(const detail::connection& who, msg::error reason) {
-  ++count.bad_messages;
-  if (is_alive(who)) ::shutdown(who.fd, SHUT_RDWR);
-  const auto line = watcher_lines.permit();
-  listener.on_bad_message({door::events, {}, {}, std::move(reason), line.value_or(0), line.has_value()});
-}
-
 msg::result<std::unique_ptr<server_bus>> server_bus::start(server_bus_options options, server_bus_listener& listener) {
   try {
     auto p = std::make_unique<impl>(std::move(options), listener);
@@ -408,7 +332,7 @@ bool server_bus::publish(raw_event event) {
   return false;
 }
 
-bool server_bus::watched() const { return impl_->count.subscriptions > 0; }
+bool server_bus::watched() const { return impl_->events.watched(); }
 
 bool server_bus::publish_if_watched(unmade_events e) {
   const size_t bytes = sizeof(out_item) + e.bytes;
@@ -434,7 +358,8 @@ server_bus_stats server_bus::stats() const {
   server_bus_stats s;
   s.requests = c.requests, s.agent_messages = c.agent_messages, s.bad_messages = c.bad_messages;
   s.sent = c.sent, s.published = c.published, s.unreachable = c.unreachable, s.slow = c.slow;
-  s.refused = c.refused, s.wakeups = c.wakeups, s.subscriptions = c.subscriptions, s.outbox = impl_->outbox.count();
+  s.refused = c.refused, s.wakeups = c.wakeups, s.subscriptions = impl_->events.subscriptions(),
+  s.outbox = impl_->outbox.count();
   s.outbox_bytes = impl_->outbox.bytes();
   for (const auto& e : impl_->entrances)
     (e.name == door::clients ? s.credits_clients : s.credits_agents) += e.pool->outstanding();

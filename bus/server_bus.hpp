@@ -41,6 +41,9 @@ struct server_bus_options {
   // Of tcp:// endpoints; without a key there are none.
   key_pair key;
   std::function<admission(door, std::string_view public_key)> admits;  // on a thread of its own, for each connection
+  // Whether a key may watch a topic, that is all events whose topics begin so; empty: every key may. On the bus thread,
+  // for each subscription, and again each second.
+  std::function<bool(std::string_view public_key, std::string_view topic)> may_watch;
   bool on_network() const;                                             // whether any endpoint is tcp://
 };
 

@@ -32,7 +32,8 @@ class watcher_book {
   enum class entry : uint8_t { added, known, beyond };  // beyond: more than it may have; nothing was noted
   // `alive(connection)` is asked only when room is short: who left has not said so.
   template <class Alive>
-  entry subscribe(const connection& who, std::string_view topic, Alive&& alive) {
+  entry subscribe(const connection& who, std::string_view topic, Alive&& alive, const std::string& key = {}) {
+    if (!key.empty()) keys_[who] = key;
     auto& topics = watchers_[who];
     if (topics.contains(topic)) return entry::known;
     if (topics.size() >= limits_.topics_max) return entry::beyond;
@@ -52,9 +53,17 @@ class watcher_book {
     if (t == w->second.end()) return false;
     bytes_ -= cost_of(topic);
     w->second.erase(t);
+    if (w->second.empty()) keys_.erase(who);
     return true;
   }
 
+  // Watchers that came with a key, and what each watches.
+  size_t with_keys() const { return keys_.size(); }
+  template <class F>
+  void each_with_key(F&& f) const {
+    for (const auto& [who, key] : keys_)
+      if (const auto w = watchers_.find(who); w != watchers_.end()) f(who, key, w->second);
+  }
   size_t bytes() const { return bytes_; }
   size_t watchers() const { return watchers_.size(); }
 
@@ -64,6 +73,7 @@ class watcher_book {
   static size_t cost_of(std::string_view topic) { return topic.size() + 1; }  // the empty topic is one, too
   table::iterator drop(table::iterator w) {
     for (const auto& t : w->second) bytes_ -= cost_of(t);
+    keys_.erase(w->first);
     return watchers_.erase(w);
   }
   template <class Alive>
@@ -76,6 +86,7 @@ class watcher_book {
   static constexpr size_t swept_min = 64;
   watcher_limits limits_;
   table watchers_;
+  std::map<connection, std::string> keys_;
   size_t bytes_ = 0;
   size_t swept_ = swept_min;  // watchers after the last sweep: another when they have doubled
 };

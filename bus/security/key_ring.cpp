@@ -22,7 +22,8 @@ msg::result<key_entry> parse_line(const std::string& line) {
     else if (scope == "approve") e.approve = true;
     else if (scope.starts_with("agent=") && e.agent.empty()) e.agent = scope.substr(6);
     else if (scope.starts_with("server=") && e.server.empty()) e.server = scope.substr(7);
-    else return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME or server=NAME");
+    else if (scope.starts_with("topic=") && e.topic.empty()) e.topic = scope.substr(6);
+    else return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME, server=NAME or topic=PREFIX");
   }
   if (auto problem = problem_of(e); !problem.empty())
     return msg::fail(msg::ec::bad_request, problem, "NAME ROLE KEY [agent=NAME | server=NAME]");
@@ -37,8 +38,14 @@ std::string problem_of(const key_entry& e) {
     if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '@'))
       return "a name has letters, digits and - _ . @ only";
   const bool of_agent = e.role == agent_role || e.role == pending_role, token = e.role == enrol_role;
-  if (!msg::enum_from_name<msg::role>(e.role) && !of_agent && !token)
-    return "there is no role '" + e.role.substr(0, 40) + "': viewer, operator, admin or agent";
+  const bool subscriber = e.role == subscriber_role;
+  if (!msg::enum_from_name<msg::role>(e.role) && !of_agent && !token && !subscriber)
+    return "there is no role '" + e.role.substr(0, 40) + "': viewer, operator, admin, agent or subscriber";
+  if (!e.topic.empty() && !subscriber) return "topics are for the role subscriber";
+  if (subscriber && (!e.agent.empty() || !e.server.empty()))
+    return "a subscriber has topics: server.ID is what those of a server begin with";
+  if (e.topic.size() > 128 || e.topic.find_first_of(" \t\n\r") != std::string::npos)
+    return "a topic has up to 128 characters and no blanks";
   if (token != (e.expires != msg::never)) return "a token ends at some time, and nothing else does";
   if (!is_public_key(e.public_key)) return "a public key has 43 characters; zedctl key show prints it";
   if ((of_agent || token) && (!e.agent.empty() || !e.server.empty())) return "the role of an agent has no scope";
@@ -70,11 +77,12 @@ msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file)
 }
 
 msg::result<void> write_keys(const std::filesystem::path& file, const std::vector<key_entry>& entries) {
-  std::string text = "# NAME ROLE KEY [agent=NAME | server=NAME] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
+  std::string text = "# NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
   for (const auto& e : entries) {
     text += e.name + ' ' + e.role + ' ' + e.public_key;
     if (!e.agent.empty()) text += " agent=" + e.agent;
     if (!e.server.empty()) text += " server=" + e.server;
+    if (!e.topic.empty()) text += " topic=" + e.topic;
     if (e.expires != msg::never) text += " expires=" + msg::to_rfc3339(e.expires);
     if (e.approve) text += " approve";
     text += '\n';
@@ -107,7 +115,7 @@ msg::result<void> add_key(key_list& to, const key_entry& e) {
       return msg::fail(msg::ec::already_exists, "this key is known as " + x.name, "a key has one name");
   }
   std::erase_if(to, [&](const key_entry& x) {
-    return x.public_key == e.public_key && x.agent == e.agent && x.server == e.server;
+    return x.public_key == e.public_key && x.agent == e.agent && x.server == e.server && x.topic == e.topic;
   });
   to.push_back(e);
   return {};

@@ -17,22 +17,24 @@
 
 namespace zedops::bus {
 
-// NAME ROLE KEY [agent=NAME | server=NAME] [expires=TIME] [approve]; several lines of one key are several grants. Role
+// NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]; several lines of one key are several grants. Role
 // `agent` is that of the agent with this name, and no other. A token is a key as well: whoever has its secret half may
 // enrol the agent of this name (role `enrol`), once.
 struct key_entry {
   std::string name;
-  std::string role;  // viewer, operator, admin, agent; enrol; pending: an agent that waits for approval
+  std::string role;  // viewer, operator, admin, agent, subscriber; enrol; pending: an agent that waits for approval
   std::string public_key;
   std::string agent{};  // where the role holds; both empty: everywhere
   std::string server{};
   msg::time_point expires{};  // of a token
+  std::string topic{};        // of a subscriber: what the topics of its events begin with; empty: all
   bool approve = false;       // who enrols with it waits for approval
   friend bool operator==(const key_entry&, const key_entry&) = default;
 };
 
 inline constexpr size_t key_entries_max = 50'000;
-inline constexpr std::string_view agent_role = "agent", enrol_role = "enrol", pending_role = "pending";
+inline constexpr std::string_view agent_role = "agent", enrol_role = "enrol", pending_role = "pending",
+                                  subscriber_role = "subscriber";
 // In a manager's data directory; an agent has its key in its state directory.
 inline constexpr std::string_view authorized_keys_name = "authorized_keys", manager_key_name = "manager.key",
                                   agent_key_name = "agent.key";

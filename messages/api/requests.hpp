@@ -233,10 +233,11 @@ struct list_keys {
 struct add_key {  // another role of the same key in the same place takes the place of the one before
   std::string name;
   std::string public_key;
-  std::string role;   // viewer, operator, admin or agent
+  std::string role;   // viewer, operator, admin, agent or subscriber
   std::string agent;  // where it holds; both empty: everywhere
   std::string server;
-  ZEDOPS_FIELDS(name, public_key, role, agent, server)
+  std::string topic{};  // of a subscriber: what the topics of its events begin with; empty: all
+  ZEDOPS_FIELDS(name, public_key, role, agent, server, topic)
 };
 struct remove_key {  // with all its roles
   std::string name;

@@ -178,13 +178,14 @@ struct event_page {
 
 struct key_view {
   std::string name;
-  std::string role;  // viewer, operator, admin, agent; enrol: a token; pending: an agent that waits for approval
+  std::string role;  // viewer, operator, admin, agent, subscriber; enrol: a token; pending: an agent that waits
   std::string public_key;
   std::string fingerprint;
   std::string agent;
   std::string server;
   optional_time expires_at;  // of a token
-  ZEDOPS_FIELDS(name, role, public_key, fingerprint, agent, server, expires_at)
+  std::string topic{};       // of a subscriber
+  ZEDOPS_FIELDS(name, role, public_key, fingerprint, agent, server, expires_at, topic)
 };
 struct key_list {
   std::vector<key_view> keys;

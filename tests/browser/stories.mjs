@@ -207,7 +207,7 @@ const stories = {
     await page.getByLabel("Choose all").check();
     const bar = page.getByRole("toolbar");
     await bar.getByText("2 servers chosen").waitFor();
-    await bar.getByRole("button", { name: "Stop" }).click();
+    await bar.getByRole("button", { name: "Stop", exact: true }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
     await badge("anvil", "stopped");
     await badge("smith", "stopped");

@@ -3,8 +3,9 @@ import http.client
 import json
 import socket
 import threading
+import uuid
 
-from world import wait_for
+from world import WorldCase, wait_for
 
 
 def free_port():
@@ -129,3 +130,46 @@ def sign_in(port, **who):
     """The cookie, or the reply that refused it."""
     r = Client(port).post("/api/session", who, headers={"X-Zedops": "test"})
     return r.headers["Set-Cookie"].split(";")[0] if r.status == 200 else r
+
+
+PASSWORD = "some words of a sentence"
+
+
+class WebCase(WorldCase):
+    """A world whose manager is asked over HTTP."""
+
+    @classmethod
+    def prepare(cls, w):
+        cls.port = free_port()
+        w.settings["http"] = f"127.0.0.1:{cls.port}"
+        w.env.pop("ZEDOPS_HTTP", None)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.admin = cls.with_token("admin")
+
+    @classmethod
+    def with_token(cls, role, *flags):
+        name = f"{role}-{uuid.uuid4().hex[:6]}"
+        made = cls.world._one(cls.world.ctl("token", "add", name, "--role", role, *flags))
+        c = Client(cls.port, token=made["secret"])
+        c.name = name
+        return c
+
+    @classmethod
+    def with_session(cls, role):
+        name = f"u{uuid.uuid4().hex[:6]}"
+        link = cls.world._one(cls.world.ctl("user", "add", name, "--role", role))["link"]
+        c = Client(cls.port, cookie=sign_in(cls.port, link=link.split("#")[1], password=PASSWORD))
+        c.name = name
+        return c
+
+    def ok(self, r, status=200):
+        self.assertEqual(r.status, status, r.body)
+        return r.json
+
+    def no(self, r, status, code):
+        self.assertEqual(r.status, status, r.body)
+        self.assertEqual(r.error["code"], code, r.body)
+        return r.error

@@ -20,6 +20,7 @@ msg::result<void> bus_bridge::let_in(bus::server_bus_options& options, const std
   if (auto known = keys_.keys(); !known) return msg::fail(known.error());
   options.key = *own;
   options.admits = [this](bus::door at, std::string_view key) { return keys_.admits(at, key); };
+  options.may_watch = [this](std::string_view key, std::string_view topic) { return keys_.may_watch(key, topic); };
   keys_.listens(options);
   config::log_event("manager.key",
                     {{"public_key", own->public_key}, {"fingerprint", bus::fingerprint(own->public_key)}});

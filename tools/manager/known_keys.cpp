@@ -13,7 +13,7 @@ using namespace msg;
 namespace {
 
 key_view view_of(const bus::key_entry& e) {
-  return {e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server, shown(e.expires)};
+  return {e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server, shown(e.expires), e.topic};
 }
 msg::key_list view_of(const bus::key_list& all) {
   msg::key_list out;
@@ -51,6 +51,10 @@ bus::admission known_keys::admits(bus::door at, std::string_view key) {
     }
     pending |= e.role == bus::pending_role && at == bus::door::agents;
     if (e.role == bus::pending_role) continue;
+    if (e.role == bus::subscriber_role) {
+      if (at == bus::door::events) return bus::admission::yes;
+      continue;
+    }
     if ((e.role == bus::agent_role) == (at == bus::door::agents)) return bus::admission::yes;
   }
   config::log_limited(log_level::warn, pending ? "agent.waits-for-approval" : "bus.key-refused",
@@ -58,6 +62,14 @@ bus::admission known_keys::admits(bus::door at, std::string_view key) {
                        {"key", std::string(key)},
                        {"hint", pending ? "zedctl agent approve" : "zedctl key add"}});
   return pending ? bus::admission::cannot_tell : bus::admission::not_known;
+}
+
+bool known_keys::may_watch(std::string_view key, std::string_view topic) {
+  for (const auto& e : ring_.entries_of(key)) {
+    if (e.role == bus::subscriber_role && topic.starts_with(e.topic)) return true;
+    if (enum_from_name<role>(e.role) && e.agent.empty() && e.server.empty()) return true;
+  }
+  return false;
 }
 
 bus::admission known_keys::speaks_for(std::string_view key, const std::optional<std::string>& name) {
@@ -78,7 +90,7 @@ result<msg::key_list> known_keys::add(const add_key& k) {
   bus::key_list now;
   if (k.role == bus::enrol_role || k.role == bus::pending_role)
     return fail(ec::bad_request, "the role '" + k.role + "' is given by a token", "zedctl agent token --name NAME");
-  const bus::key_entry e{k.name, k.role.empty() ? "viewer" : k.role, k.public_key, k.agent, k.server};
+  const bus::key_entry e{k.name, k.role.empty() ? "viewer" : k.role, k.public_key, k.agent, k.server, {}, k.topic};
   auto ok = bus::change_keys(file_, [&](bus::key_list& all) -> result<void> {
     if (auto added = bus::add_key(all, e); !added) return added;
     std::copy_if(all.begin(), all.end(), std::back_inserter(now), [&](const auto& x) { return x.name == k.name; });
@@ -105,7 +117,7 @@ result<token_reply> known_keys::make_token(const msg::make_token& t, time_point 
     return fail(ec::wrong_state, "this manager does not listen for agents and clients on a network",
                 "set clients and agents to a tcp:// endpoint each, beside the socket files: docs/network.md");
   const auto secret = bus::new_key_pair();
-  const bus::key_entry e{t.agent, std::string(bus::enrol_role), secret.public_key, {}, {}, now + t.ttl, t.approve};
+  const bus::key_entry e{t.agent, std::string(bus::enrol_role), secret.public_key, {}, {}, now + t.ttl, {}, t.approve};
   auto ok = bus::change_keys(file_, [&](bus::key_list& all) -> result<void> {
     std::erase_if(all, [&](const auto& x) { return x.role == bus::enrol_role && x.expires <= now; });
     const auto has = std::find_if(all.begin(), all.end(),

@@ -18,6 +18,8 @@ class known_keys final : public rt::key_port {
 
   bus::admission admits(bus::door at, std::string_view key);
   std::vector<bus::key_entry> entries_of(std::string_view key) { return ring_.entries_of(key); }
+  // Whether it may watch the events whose topics begin so.
+  bool may_watch(std::string_view key, std::string_view topic);
   // Whether the agent of this name has this key.
   bus::admission speaks_for(std::string_view key, const std::optional<std::string>& name);
 

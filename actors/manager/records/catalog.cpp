@@ -34,6 +34,7 @@ void catalog::put(const std::vector<rt::any_record>& many) {
   for (const auto& r : many)
     for (auto* k : kinds_)
       if (&k->of() == &r.of()) k->put(r);
+  ++revision_;
 }
 void catalog::put(const rt::any_record& r) { put(std::vector{r}); }
 
@@ -41,6 +42,7 @@ void catalog::drop_gone(const std::vector<std::string>& ids) {
   write_lock lock(mutex_);
   for (const auto& id : ids)
     if (auto* k = kind_at(id)) k->drop_gone(id);
+  ++revision_;
 }
 
 rt::any_record catalog::find(const std::string& id) const {
@@ -258,7 +260,9 @@ catalog::counts catalog::count() const {
 
 void catalog::touch(const agent_id& id, const liveliness& l) {
   write_lock lock(mutex_);
-  touched_[id] = l;
+  auto& known = touched_[id];
+  if (known.last_sync != l.last_sync) ++revision_;
+  known = l;
 }
 
 catalog::liveliness catalog::touched(const agent_id& id) const {

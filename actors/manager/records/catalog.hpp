@@ -1,6 +1,7 @@
 // The read model: the newest committed record of everything, in memory, behind one lock. The journal alone writes it,
 // right after each commit; any thread reads it, so lists and lookups never wake an actor.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -77,6 +78,8 @@ class catalog {
     msg::time_point last_seen{};
     msg::time_point last_sync{};
   };
+  // Another one whenever what is shown of servers may have changed.
+  uint64_t revision() const { return revision_.load(); }
   void touch(const msg::agent_id& id, const liveliness& l);
   liveliness touched(const msg::agent_id& id) const;
 
@@ -97,6 +100,7 @@ class catalog {
   std::vector<std::unique_ptr<any_records>> more_;
   std::vector<any_records*> kinds_;  // all of them
   std::map<msg::agent_id, liveliness> touched_;
+  std::atomic<uint64_t> revision_{1};
 };
 
 }  // namespace zedops::manager

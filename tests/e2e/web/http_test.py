@@ -7,49 +7,8 @@ import subprocess
 import unittest
 import uuid
 
-from web import Client, Stream, free_port, sign_in
-from world import WorldCase, wait_for
-
-PASSWORD = "some words of a sentence"
-
-
-class WebCase(WorldCase):
-    @classmethod
-    def prepare(cls, w):
-        cls.port = free_port()
-        w.settings["http"] = f"127.0.0.1:{cls.port}"
-        w.env.pop("ZEDOPS_HTTP", None)
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.admin = cls.with_token("admin")
-
-    @classmethod
-    def with_token(cls, role, *flags):
-        name = f"{role}-{uuid.uuid4().hex[:6]}"
-        made = cls.world._one(cls.world.ctl("token", "add", name, "--role", role, *flags))
-        c = Client(cls.port, token=made["secret"])
-        c.name = name
-        return c
-
-    @classmethod
-    def with_session(cls, role):
-        name = f"u{uuid.uuid4().hex[:6]}"
-        link = cls.world._one(cls.world.ctl("user", "add", name, "--role", role))["link"]
-        c = Client(cls.port, cookie=sign_in(cls.port, link=link.split("#")[1], password=PASSWORD))
-        c.name = name
-        return c
-
-    def ok(self, r, status=200):
-        self.assertEqual(r.status, status, r.body)
-        return r.json
-
-    def no(self, r, status, code):
-        self.assertEqual(r.status, status, r.body)
-        self.assertEqual(r.error["code"], code, r.body)
-        return r.error
-
+from web import PASSWORD, Client, Stream, WebCase, sign_in
+from world import wait_for
 
 class Rest(WebCase):
     def test_the_life_of_a_server(self):

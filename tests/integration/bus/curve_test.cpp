@@ -54,6 +54,11 @@ struct network {
         if ((e.role == agent_role) == (at == door::agents)) return admission::yes;
       return admission::not_known;
     };
+    o.may_watch = [this](std::string_view key, std::string_view topic) {
+      for (const auto& e : ring.entries_of(key))
+        if (e.role != subscriber_role || topic.starts_with(e.topic)) return true;
+      return false;
+    };
     auto started = server_bus::start(std::move(o), seen);
     INFO((started ? std::string() : started.error().message));
     REQUIRE(started);
@@ -61,10 +66,10 @@ struct network {
   }
   ~network() { bus->stop(0ms); }
 
-  key_pair member(const std::string& name, const std::string& role) {
+  key_pair member(const std::string& name, const std::string& role, const std::string& topic = {}) {
     auto key = new_key_pair();
     auto all = read_keys(ring_file).value();
-    all.push_back({name, role, key.public_key, {}, {}});
+    all.push_back({name, role, key.public_key, {}, {}, {}, topic});
     REQUIRE(write_keys(ring_file, all));
     return key;
   }
@@ -161,6 +166,52 @@ TEST_CASE("curve: events reach who may have them", "[integration][bus]") {
   REQUIRE(e);
   REQUIRE(*e);
   CHECK((*e)->body == "body");
+}
+
+TEST_CASE("curve: a watcher hears the topics that its key may watch, and no event of others ever", "[integration][bus]") {
+  network n;
+  const auto bot = n.member("bot", "subscriber", "server.a");
+  const auto ann = n.member("ann", "viewer");
+  auto narrow = subscriber::connect({n.events, n.manager.public_key, bot});
+  auto wide = subscriber::connect({n.events, n.manager.public_key, ann});
+  REQUIRE(narrow);
+  REQUIRE(wide);
+  REQUIRE(wide->subscribe("server."));
+  REQUIRE(narrow->subscribe("server.a"));
+  REQUIRE(eventually([&] { return n.bus->stats().subscriptions == 2; }));
+  REQUIRE(n.bus->publish({"server.b", {1, 1}, "of another"}));
+  REQUIRE(n.bus->publish({"server.a", {1, 2}, "mine"}));
+  auto e = narrow->next(patience);
+  REQUIRE((e && *e));
+  CHECK((*e)->body == "mine");
+  for (const auto* body : {"of another", "mine"}) {
+    auto all = wide->next(patience);
+    REQUIRE((all && *all));
+    CHECK((*all)->body == body);
+  }
+
+  // More than it may: its connection is closed, and what it asked for never counts, however fast events come.
+  auto greedy = subscriber::connect({n.events, n.manager.public_key, bot});
+  REQUIRE(greedy);
+  REQUIRE(greedy->subscribe(""));
+  for (uint64_t i = 0; i < 200; ++i) REQUIRE(n.bus->publish({"server.b", {1, 3 + i}, "of another"}));
+  REQUIRE(eventually([&] { return n.seen.locked([&] { return !n.seen.bad.empty(); }); }));
+  auto nothing = greedy->next(300ms);
+  CHECK((nothing && !*nothing));
+}
+
+TEST_CASE("curve: a watcher whose key is taken away hears nothing more", "[integration][bus]") {
+  network n;
+  const auto ann = n.member("ann", "viewer");
+  auto s = subscriber::connect({n.events, n.manager.public_key, ann});
+  REQUIRE(s);
+  REQUIRE(s->subscribe(""));
+  REQUIRE(eventually([&] { return n.bus->watched(); }));
+  REQUIRE(write_keys(n.ring_file, {}));
+  REQUIRE(eventually([&] { return !n.bus->watched(); }));
+  REQUIRE(n.bus->publish({"server.a", {1, 1}, "secret"}));
+  auto e = s->next(300ms);
+  CHECK((e && !*e));
 }
 
 TEST_CASE("curve: an agent on the network has its key beside each message, and others have none",

@@ -69,6 +69,29 @@ TEST_CASE("token: one line brings one agent in, once, and its secret is nowhere 
   CHECK(o.admitted(bus::door::agents, own));
 }
 
+TEST_CASE("keys: a subscriber comes in where events are, and hears its topics", "[integration][manager]") {
+  office o;
+  const auto bot = bus::new_key_pair().public_key, ann = bus::new_key_pair().public_key,
+             part = bus::new_key_pair().public_key;
+  REQUIRE(o.keys.add({"bot", bot, "subscriber", {}, {}, "operation."}).has_value());
+  REQUIRE(o.keys.add({"bot", bot, "subscriber", {}, {}, "agent."}).has_value());
+  REQUIRE(o.keys.add({"ann", ann, "viewer", {}, {}}).has_value());
+  REQUIRE(o.keys.add({"part", part, "operator", {}, "pz1"}).has_value());
+  CHECK(o.admitted(bus::door::events, bot));
+  CHECK_FALSE(o.admitted(bus::door::clients, bot));
+  CHECK_FALSE(o.admitted(bus::door::agents, bot));
+  CHECK(o.keys.may_watch(bot, "operation.o1"));
+  CHECK(o.keys.may_watch(bot, "agent."));
+  CHECK_FALSE(o.keys.may_watch(bot, "operation"));  // more than it may
+  CHECK_FALSE(o.keys.may_watch(bot, ""));
+  CHECK(o.keys.may_watch(ann, ""));
+  CHECK_FALSE(o.keys.may_watch(part, "server.s1"));
+  CHECK_FALSE(o.keys.add({"x", bus::new_key_pair().public_key, "viewer", {}, {}, "server."}).has_value());
+  CHECK_FALSE(o.keys.add({"x", bus::new_key_pair().public_key, "subscriber", "host1", {}}).has_value());
+  REQUIRE(o.keys.remove({"bot"}).has_value());
+  CHECK_FALSE(o.keys.may_watch(bot, "operation.o1"));
+}
+
 TEST_CASE("token: used by many at once it lets one in", "[integration][manager]") {
   office o;
   const auto i = o.invited({"host2"});

@@ -9,6 +9,7 @@
 #include "integration/http/api/bodies.hpp"
 #include "tools/manager/web/known_accounts.hpp"
 #include "tools/manager/web/live.hpp"
+#include "tools/manager/web/read_cache.hpp"
 #include "tools/manager/web/sign_in.hpp"
 
 namespace zedops::app {
@@ -24,7 +25,7 @@ class web_door {
   // Listens; an address that is taken is tried again. Errors: bad_request (no address).
   msg::result<void> open(const config::manager_settings& settings, manager::node& to);
   void close();
-  void progressed();  // the manager's actors are at work
+  void progressed();                                 // the manager's actors are at work
   std::map<std::string, uint64_t> counters() const;  // for the manager's status
 
  private:
@@ -41,6 +42,7 @@ class web_door {
   callers callers_;
   known_accounts& accounts_;
   calls calls_;
+  read_cache cache_;
   live live_;
   std::unique_ptr<sign_in> sign_in_;
   std::unique_ptr<web::server> server_;

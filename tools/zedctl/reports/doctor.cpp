@@ -1,10 +1,15 @@
 #include "tools/zedctl/reports/doctor.hpp"
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
+#include "bus/security/accounts.hpp"
+#include "bus/security/key_ring.hpp"
 #include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/output/json_text.hpp"
@@ -71,6 +76,38 @@ finding servers(const msg::manager_status& status) {
           "zedctl server ls --status missing (or failed), then zedctl server explain NAME"};
 }
 
+constexpr uint64_t free_bytes_min = 1ull << 30;
+constexpr double free_share_min = 0.05;
+
+// What can be looked at when the manager's data is on this machine and this user may read it.
+std::vector<finding> of_files(const std::filesystem::path& dir) {
+  std::vector<finding> out;
+  std::error_code wrong;
+  if (dir.empty() || !std::filesystem::is_directory(dir, wrong)) return out;
+  const auto space = std::filesystem::space(dir, wrong);
+  if (!wrong && space.capacity > 0) {
+    const auto detail = fmt::format("{} free of {} at {}", msg::format_bytes(space.available),
+                                    msg::format_bytes(space.capacity), dir.string());
+    const bool low = space.available < free_bytes_min ||
+                     static_cast<double>(space.available) < free_share_min * static_cast<double>(space.capacity);
+    out.push_back(low ? finding{verdict::warn, "disk", detail, "make room: a store that cannot grow takes no change"}
+                      : finding{verdict::ok, "disk", detail, {}});
+  }
+  if (::access(dir.c_str(), R_OK | X_OK) != 0) return out;
+  const auto keys = bus::read_keys(dir / bus::authorized_keys_name);
+  if (!keys) out.push_back({verdict::fail, "keys", keys.error().message, keys.error().hint});
+  else if (!keys->empty()) out.push_back({verdict::ok, "keys", counted(keys->size(), "key"), {}});
+  const auto accounts = bus::read_accounts(dir / bus::accounts_name);
+  if (!accounts) out.push_back({verdict::fail, "users", accounts.error().message, accounts.error().hint});
+  return out;
+}
+
+finding of_web(const msg::manager_status& status) {
+  const auto open = status.counters.find("web_connections");
+  if (open == status.counters.end()) return {verdict::ok, "page", "the web door is off", {}};
+  return {verdict::ok, "page", fmt::format("served; {} now", counted(open->second, "connection")), {}};
+}
+
 // The endpoints, then what the manager tells.
 std::vector<finding> all_findings(session& s) {
   std::vector<finding> out;
@@ -90,6 +127,8 @@ std::vector<finding> all_findings(session& s) {
   else out.push_back({verdict::fail, "events", source.error().message, source.error().hint});
   auto agents = s.ask<msg::agent_list>("agent.ls", msg::list_agents{}, knock_max);
   if (!agents) out.push_back({verdict::fail, "agents", agents.error().message, agents.error().hint});
+  out.push_back(of_web(*status));
+  for (auto& f : of_files(status->data_dir)) out.push_back(std::move(f));
   for (auto& f : examine(*status, agents ? agents->agents : std::vector<msg::agent_view>{}, s.outside().now()))
     out.push_back(std::move(f));
   return out;

@@ -52,26 +52,28 @@ msg::result<msg::key_list> from_file(msg::result<void> ok, const bus::key_list& 
   msg::key_list out;
   for (const auto& e : keys)
     out.keys.push_back(
-        {e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server, msg::shown(e.expires)});
+        {e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server, msg::shown(e.expires), e.topic});
   return out;
 }
 
 std::string where_of(const msg::key_view& k) {
   if (k.role == bus::agent_role || k.role == bus::pending_role || k.role == bus::enrol_role) return "agent " + k.name;
+  if (k.role == bus::subscriber_role) return k.topic.empty() ? "all events" : "events " + k.topic + "…";
   return !k.server.empty() ? "server " + k.server : !k.agent.empty() ? "agent " + k.agent : "everywhere";
 }
 
 int add(session& s, const arguments& a) {
-  const msg::add_key k{a.one("NAME"), a.one("KEY"), a.one("role", "viewer"), a.one("agent"), a.one("server")};
+  const msg::add_key k{a.one("NAME"), a.one("KEY"), a.one("role", "viewer"), a.one("agent"), a.one("server"),
+                       a.one("topic")};
   auto now = [&]() -> msg::result<msg::key_list> {
     if (!a.has("data-dir")) return s.ask<msg::key_list>("key.add", k);
-    const bus::key_entry e{k.name, k.role, k.public_key, k.agent, k.server};
+    const bus::key_entry e{k.name, k.role, k.public_key, k.agent, k.server, {}, k.topic};
     return from_file(bus::change_keys(ring_file(s, a), [&](bus::key_list& all) { return bus::add_key(all, e); }), {e});
   }();
   if (!now) return s.report(now.error());
   if (s.machine()) return s.show(*now, [] { return std::string{}; });
   s.say(fmt::format("{} may come in as {} {} ({})", k.name, k.role,
-                    where_of({k.name, k.role, {}, {}, k.agent, k.server, {}}), bus::fingerprint(k.public_key)));
+                    where_of({k.name, k.role, {}, {}, k.agent, k.server, {}, k.topic}), bus::fingerprint(k.public_key)));
   return exit_ok;
 }
 
@@ -138,12 +140,14 @@ std::vector<command> key_commands() {
        "Let a key in: takes effect at once",
        {name,
         {"KEY", text, "", "Its public half", arity::one},
-        {"--role", text, "ROLE", "viewer, operator, admin or agent; default: viewer"},
+        {"--role", text, "ROLE", "viewer, operator, admin, agent or subscriber (events alone); default: viewer"},
         {"--agent", text, "NAME", "On this agent and its servers only"},
         {"--server", text, "NAME", "On this server only"},
+        {"--topic", text, "PREFIX", "Of a subscriber: the events whose topics begin so; default: all"},
         dir},
        add,
-       {"zedctl key add ann KEY --role operator", "zedctl key add node-2 KEY --role agent"}},
+       {"zedctl key add ann KEY --role operator", "zedctl key add node-2 KEY --role agent",
+        "zedctl key add bot KEY --role subscriber --topic operation."}},
       {"key rm",
        "Take all rights of a key away: takes effect with its next request",
        {name, dir},

@@ -1404,6 +1404,7 @@ export interface components {
             server: string;
             /** Format: date-time */
             expires_at: string | null;
+            topic: string;
         };
         add_key: {
             name?: string;
@@ -1411,6 +1412,7 @@ export interface components {
             role?: string;
             agent?: string;
             server?: string;
+            topic?: string;
         };
         user_list: {
             users: {

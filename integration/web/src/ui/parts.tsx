@@ -40,23 +40,25 @@ export function Button({
 }: ButtonHTMLAttributes<HTMLButtonElement> & { why?: string; kind?: string }) {
   const note = useId();
   return (
-    <Tip text={why}>
-      <button
-        type="button"
-        {...rest}
-        className={`button ${kind}`}
-        aria-disabled={why ? true : undefined}
-        aria-describedby={why ? note : undefined}
-        onClick={why ? (e) => e.preventDefault() : onClick}
-      >
-        {children}
-        {why && (
-          <span className="hidden" id={note}>
-            {why}
-          </span>
-        )}
-      </button>
-    </Tip>
+    <>
+      <Tip text={why}>
+        <button
+          type="button"
+          {...rest}
+          className={`button ${kind}`}
+          aria-disabled={why ? true : undefined}
+          aria-describedby={why ? note : undefined}
+          onClick={why ? (e) => e.preventDefault() : onClick}
+        >
+          {children}
+        </button>
+      </Tip>
+      {why && (
+        <span className="hidden" id={note}>
+          {why}
+        </span>
+      )}
+    </>
   );
 }
 
