@@ -32,6 +32,8 @@ void event_feed::push(live_event e) {
 std::optional<uint64_t> event_feed::join(event_filter filter, uint64_t seq, sink to) {
   const uint64_t oldest = kept_.empty() ? newest_ + 1 : kept_.front().seq;
   if (seq + 1 < oldest) return std::nullopt;
+  for (const auto& e : kept_)
+    if (e.seq > seq && filter.wants(e) && !(filter.record ? e.record : e.plain)) return std::nullopt;
   reader r{std::move(filter), std::move(to), seq};
   for (const auto& e : kept_) give(r, e);
   record_readers_ += r.filter.record;

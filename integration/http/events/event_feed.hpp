@@ -17,8 +17,8 @@ struct live_event {
   uint64_t seq = 0;
   std::string subject;  // "server.s…"
   std::string type;
-  text_ptr plain;   // as it goes over the wire
-  text_ptr record;  // the same with what its subject is now; null: it is not wanted by anybody
+  text_ptr plain;   // as it goes over the wire; null: nobody wanted it when it came
+  text_ptr record;  // the same with what its subject is now
 };
 
 // "id: 7:42\nevent: server.deleted\ndata: {…}\n\n"
@@ -42,11 +42,13 @@ class event_feed {
   // Nothing is known of events up to this one.
   void begin_after(uint64_t seq);
   void push(live_event e);
+  // In which forms events are to be pushed; in the other one they are nothing for anybody.
   bool record_wanted() const { return record_readers_ > 0; }
+  bool plain_wanted() const { return readers_.size() > record_readers_; }
   uint64_t newest() const { return newest_; }
 
   // A reader from the event after `seq` on: at once what is kept, then what comes. Nothing: older ones are needed than
-  // are kept here.
+  // are kept here, or in another form.
   std::optional<uint64_t> join(event_filter filter, uint64_t seq, sink to);
   void leave(uint64_t reader);
   size_t readers() const { return readers_.size(); }
@@ -59,7 +61,8 @@ class event_feed {
     uint64_t after = 0;
   };
   static void give(const reader& r, const live_event& e) {
-    if (e.seq > r.after && r.filter.wants(e)) r.to(r.filter.record && e.record ? e.record : e.plain);
+    if (e.seq <= r.after || !r.filter.wants(e)) return;
+    if (const auto& text = r.filter.record ? e.record : e.plain) r.to(text);
   }
 
   const size_t kept_max_;

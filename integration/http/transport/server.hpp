@@ -35,8 +35,8 @@ class exchange {
   virtual ~exchange() = default;
   virtual const request& asked() const = 0;
   virtual void respond(response r) = 0;  // once
-  // Instead: the head of an answer without end, and its pieces. `gone` is called once, on the server's thread, when the
-  // reader is not there any more.
+  // Instead: the head of an answer without end, and its pieces. `gone` is called once, on the server's thread and never
+  // from inside of write, when the reader is not there any more.
   virtual void begin_stream(response head, std::function<void()> gone) = 0;
   virtual void write(std::shared_ptr<const std::string> piece) = 0;
   virtual void end_stream() = 0;

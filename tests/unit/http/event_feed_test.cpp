@@ -64,6 +64,21 @@ TEST_CASE("filters, records and rights are each reader's own", "[unit][http]") {
   CHECK(!feed.record_wanted());
 }
 
+TEST_CASE("what was not encoded in a reader's form is read from the store", "[unit][http]") {
+  event_feed feed;
+  feed.begin_after(0);
+  CHECK_FALSE((feed.plain_wanted() || feed.record_wanted()));
+  auto bare = event(1);
+  bare.record = nullptr;
+  heard plain, record, later;
+  REQUIRE(feed.join({}, 0, plain.sink()));
+  CHECK((feed.plain_wanted() && !feed.record_wanted()));
+  feed.push(bare);
+  CHECK(plain.text == "1 ");
+  CHECK(!feed.join({{}, {}, true, {}}, 0, record.sink()));
+  CHECK(feed.join({{}, {}, true, {}}, 1, later.sink()));
+}
+
 TEST_CASE("what is said cannot end an event or begin another", "[unit][http]") {
   CHECK(sse_text("7:1", "x", "{}") == "id: 7:1\nevent: x\ndata: {}\n\n");
   CHECK(sse_text({}, {}, "a\nevent: evil\r\n\nid: 9") == "data: a\ndata: event: evil\ndata: \ndata: \ndata: id: 9\n\n");

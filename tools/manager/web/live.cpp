@@ -17,6 +17,7 @@ namespace {
 constexpr int idle_beats_max = 12;  // a minute without readers: nobody is followed for any more
 constexpr uint32_t stored_at_once = 500;
 constexpr size_t readers_max = 10'000;
+constexpr std::chrono::milliseconds follow_again{500};
 
 web::text_ptr shared_text(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
 
@@ -156,7 +157,12 @@ void live::start_following() {
   idle_beats_ = 0;
   if (following_ != state::resting) return;
   following_ = state::starting;
-  node_->follow({{this, std::to_string(++follower_), {}}, {}, {}});
+  const auto number = std::to_string(++follower_);
+  {
+    std::lock_guard lock(mutex_);
+    heard_ = number;
+  }
+  node_->follow({{this, number, {}}, {}, {}});
 }
 
 void live::stop_following() {
@@ -166,32 +172,82 @@ void live::stop_following() {
 }
 
 bool live::reply(const rt::peer& to, rt::answer kind, std::string body) {
-  server_->post([this, number = to.connection, kind, body = std::move(body)] {
-    if (number == std::to_string(follower_)) take(kind, body);
-  });
+  if (kind != rt::answer::item) {
+    server_->post([this, number = to.connection, kind, body = std::move(body)] {
+      if (number != std::to_string(follower_)) return;
+      if (kind == rt::answer::accepted) begin_following(body);
+      else end_following();  // the hub has ended, or has no room
+    });
+    return true;
+  }
+  std::lock_guard lock(mutex_);
+  if (to.connection != heard_) return false;
+  if (arrived_.size() >= arrived_max) {  // the hub lets go of us: what comes from here on is read from the store
+    heard_.clear();
+    server_->post([this, number = to.connection] {
+      if (number == std::to_string(follower_)) end_following();
+    });
+    return false;
+  }
+  arrived_.push_back(std::move(body));
+  if (!std::exchange(taking_, true)) server_->post([this] { take_some(); });
   return true;
 }
 
-void live::take(rt::answer kind, const std::string& body) {
-  if (kind == rt::answer::accepted) {
-    auto head = unpack_map<event_page>(body);
-    const auto c = head ? parse_cursor(head->cursor) : std::nullopt;
-    feed_.begin_after(c ? c->seq : world_.last_seq.load());
-    following_ = state::following;
-    for (const auto& r : std::vector(readers_)) go_on(r);
-    return;
+void live::begin_following(const std::string& body) {
+  auto head = unpack_map<event_page>(body);
+  const auto c = head ? parse_cursor(head->cursor) : std::nullopt;
+  feed_.begin_after(c ? c->seq : world_.last_seq.load());
+  following_ = state::following;
+  for (const auto& r : std::vector(readers_)) go_on(r);
+}
+
+// Nobody is followed any more. Readers go on from what they have, page by page, until they have caught up.
+void live::end_following() {
+  {
+    std::lock_guard lock(mutex_);
+    arrived_.clear();
   }
-  if (kind != rt::answer::item) {  // the hub has ended, or has no room
-    following_ = state::resting;
-    for (const auto& r : std::vector(readers_))
-      if (r->to) r->to->end_stream();
-    return;
+  for (const auto& r : readers_) {
+    if (!r->in_feed) continue;
+    r->from = std::max(r->from, feed_.newest());
+    feed_.leave(*r->in_feed);
+    r->in_feed.reset();
   }
-  auto e = unpack_map<event>(body);
-  if (!e) return;
-  web::live_event out{e->seq, e->subject, std::string(type_of(e->data)), text_of(*e, false), nullptr};
-  if (feed_.record_wanted()) out.record = text_of(*e, true);
-  feed_.push(std::move(out));
+  following_ = state::resting;
+  if (!readers_.empty())
+    server_->after(follow_again, [this] {
+      if (!readers_.empty()) start_following();
+    });
+}
+
+// What an event is about, for which a record is told: of several events of one server the last tells it.
+std::string live::about(const std::string& subject, const event& e) {
+  const auto* accepted = std::get_if<operation_accepted>(&e.data);
+  return accepted ? "server." + accepted->op->target.value : subject;
+}
+
+// So many at once, then others have their turn: a flood of events delays no request.
+void live::take_some() {
+  std::vector<event> batch;
+  {
+    std::lock_guard lock(mutex_);
+    for (; !arrived_.empty() && batch.size() < taken_at_once; arrived_.pop_front())
+      if (auto e = unpack_map<event>(arrived_.front())) batch.push_back(std::move(*e));
+    taking_ = !arrived_.empty();
+    if (taking_) server_->post([this] { take_some(); });
+  }
+  const bool records = feed_.record_wanted();
+  std::map<std::string, size_t> last;
+  if (records)
+    for (size_t i = 0; i < batch.size(); ++i) last[about(batch[i].subject, batch[i])] = i;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const auto& e = batch[i];
+    web::live_event out{e.seq, e.subject, std::string(type_of(e.data)), nullptr, nullptr};
+    if (feed_.plain_wanted()) out.plain = text_of(e, false);
+    if (records) out.record = text_of(e, last[about(e.subject, e)] == i);
+    feed_.push(std::move(out));
+  }
 }
 
 void live::beat() {

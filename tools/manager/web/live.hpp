@@ -1,6 +1,8 @@
 // Events over HTTP (text/event-stream): one follower of the hub for all readers, while there are any.
 #pragma once
+#include <deque>
 #include <map>
+#include <mutex>
 
 #include "actors/manager/deps.hpp"
 #include "integration/http/events/event_feed.hpp"
@@ -32,12 +34,15 @@ class live final : public rt::door {
   };
   using reader_ptr = std::shared_ptr<reader>;
 
-  void take(rt::answer kind, const std::string& body);
+  void begin_following(const std::string& body);
+  void end_following();
+  void take_some();
   void start_following();
   void stop_following();
   void go_on(const reader_ptr& r);
   void took_page(const reader_ptr& r, rt::answer kind, const std::string& body);
   void leave(const reader_ptr& r);
+  static std::string about(const std::string& subject, const msg::event& e);
   web::text_ptr text_of(const msg::event& e, bool with_record) const;
   std::string record_of(const std::string& subject) const;
   bool may_see(const msg::principal& who, const std::string& subject) const;
@@ -52,6 +57,13 @@ class live final : public rt::door {
   std::atomic<uint64_t> count_{0};
   enum class state { resting, starting, following } following_ = state::resting;
   uint64_t follower_ = 0;  // number of the hub's follower: what an earlier one still says is not heard
+
+  // Events on their way from the hub's thread to the server's. More than so many, and they are read from the store.
+  static constexpr size_t arrived_max = 20'000, taken_at_once = 256;
+  std::mutex mutex_;
+  std::deque<std::string> arrived_;
+  std::string heard_;  // the follower whose events these are
+  bool taking_ = false;
   int idle_beats_ = 0;
 };
 

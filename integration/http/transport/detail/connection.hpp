@@ -22,8 +22,8 @@ using local = asio::local::stream_protocol;
 using boost::system::error_code;
 
 constexpr std::chrono::seconds read_out_time{2};  // for each piece of what is not looked at any more
-constexpr size_t read_out_max = 16u << 20;
-constexpr size_t pieces_at_once = 64;  // of a stream, in one write
+constexpr size_t read_out_max = 16u << 20;        // bytes
+constexpr size_t pieces_at_once = 64;             // of a stream, in one write
 
 inline std::string lower(std::string_view text) {
   std::string out(text);
@@ -126,6 +126,12 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
 
   void begin_stream(response r, std::function<void()> gone) {
     gone_ = std::move(gone);
+    // It may stay for days: what only requests need is given back.
+    parser_.reset();
+    buffer_ = {};
+    stream_.expires_never();
+    error_code ignored;
+    stream_.socket().non_blocking(true, ignored);
     std::string head = "HTTP/1.1 200 OK\r\nContent-Type: " + r.type + "\r\nConnection: close\r\n";
     for (const auto& [name, value] : r.headers) head += name + ": " + value + "\r\n";
     write(std::make_shared<const std::string>(head + "\r\n"));
@@ -134,7 +140,15 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
   }
   void write(std::shared_ptr<const std::string> piece) {
     if (closed_) return;
-    waiting_bytes_ += piece->size();
+    size_t sent = 0;
+    if (waiting_.empty() && !writing_) {  // most readers keep up: no turn of the loop for them
+      error_code full;
+      sent = stream_.socket().write_some(asio::buffer(*piece), full);
+      if (full && full != asio::error::would_block) return close();
+      if (sent == piece->size()) return;
+    }
+    if (waiting_.empty()) front_sent_ = sent;
+    waiting_bytes_ += piece->size() - sent;
     waiting_.push_back(std::move(piece));
     if (waiting_bytes_ > house_->options.stream_bytes_max) return close();  // too slow: he may come again
     if (!writing_) write_some();
@@ -151,7 +165,8 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     stream_.socket().shutdown(Protocol::socket::shutdown_both, ignored);
     stream_.socket().close(ignored);
     waiting_.clear();
-    if (auto gone = std::exchange(gone_, nullptr)) gone();
+    // Not from inside of whatever writes: it may be on its way through a list of readers.
+    if (gone_) asio::post(stream_.get_executor(), std::exchange(gone_, nullptr));
   }
 
   auto executor() { return stream_.get_executor(); }
@@ -263,7 +278,6 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
 
   // A reader of a stream says nothing more: what comes is its end.
   void watch_for_end() {
-    stream_.expires_never();
     stream_.async_read_some(asio::buffer(unread_), [self = this->shared_from_this()](error_code wrong, size_t) {
       if (wrong) return self->close();
       self->watch_for_end();
@@ -277,10 +291,11 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     while (!waiting_.empty() && taken_.size() < pieces_at_once) {
       taken_.push_back(std::move(waiting_.front()));
       waiting_.pop_front();
-      parts.push_back(asio::buffer(*taken_.back()));
+      parts.push_back(asio::buffer(*taken_.back()) + std::exchange(front_sent_, 0));
     }
     asio::async_write(stream_, parts, [self = this->shared_from_this()](error_code wrong, size_t bytes) {
       self->writing_ = false;
+      self->taken_.clear();
       if (wrong) return self->close();
       self->waiting_bytes_ -= bytes;
       if (!self->waiting_.empty()) self->write_some();
@@ -300,10 +315,10 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
   // As a stream:
   std::deque<std::shared_ptr<const std::string>> waiting_;
   std::vector<std::shared_ptr<const std::string>> taken_;  // being written
-  size_t waiting_bytes_ = 0;
+  size_t waiting_bytes_ = 0, front_sent_ = 0;
   bool writing_ = false, ends_ = false, closed_ = false;
   std::function<void()> gone_;
-  std::array<char, 4'096> unread_{};
+  std::array<char, 512> unread_{};
   size_t read_out_bytes_ = 0;
 };
 

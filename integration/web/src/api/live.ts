@@ -10,6 +10,7 @@ export interface Connection {
 }
 
 const BATCH_MS = 50; // events in between are shown together
+const REST = 4; // so many times what showing them took is left for everything else
 const SILENT_MS = 13_000; // the manager says something every five seconds
 
 let world = nothing;
@@ -51,16 +52,24 @@ async function read() {
   }
 }
 
+let pause = BATCH_MS;
+function show() {
+  const began = performance.now();
+  world = apply(world, waiting);
+  waiting = [];
+  changed();
+  // What follows from it is done by the next free moment.
+  setTimeout(() => {
+    pause = Math.min(1_000, Math.max(BATCH_MS, REST * (performance.now() - began)));
+    timer = waiting.length > 0 ? setTimeout(show, pause) : undefined;
+  });
+}
+
 function take(e: LiveEvent) {
   if (early) early.push(e);
   waiting.push(e);
   for (const l of eventListeners) l(e);
-  timer ??= setTimeout(() => {
-    timer = undefined;
-    world = apply(world, waiting);
-    waiting = [];
-    changed();
-  }, BATCH_MS);
+  timer ??= setTimeout(show, pause);
 }
 
 function hear(s: Said, ended: () => void) {

@@ -14,7 +14,7 @@ export function Hosts() {
     if (s.status === "running") n.running++;
     counts.set(s.agent_id, n);
   }
-  const list = [...agents.values()].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  const list = [...agents.values()].sort((a, b) => a.name.localeCompare(b.name));
   return (
     <>
       <div className="row">

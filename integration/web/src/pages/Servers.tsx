@@ -1,9 +1,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useMemo, useRef, useState } from "react";
+import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
 import type { Server } from "../api/client";
 import { useWorld } from "../api/live";
-import { image, plural, ports, sizeOf } from "../model/format";
+import { image, inOrder, plural, ports, sizeOf } from "../model/format";
 import { lookOf, lookOfAgent, trouble } from "../model/words";
 import { Actions, SyncButton } from "../ui/actions";
 import { BulkBar } from "../ui/bulk";
@@ -15,9 +15,9 @@ const ATTENTION_MAX = 6;
 
 type Column = "status" | "name" | "host" | "data" | "age";
 const ORDER: Record<Column, (a: Server, b: Server) => number> = {
-  status: (a, b) => lookOf(a).word.localeCompare(lookOf(b).word),
-  name: (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }),
-  host: (a, b) => a.agent.localeCompare(b.agent, undefined, { numeric: true }),
+  status: (a, b) => inOrder(lookOf(a).word, lookOf(b).word),
+  name: (a, b) => inOrder(a.name, b.name),
+  host: (a, b) => inOrder(a.agent, b.agent),
   data: (a, b) => (b.data_bytes ?? 0) - (a.data_bytes ?? 0),
   age: (a, b) => (b.created_at ?? "").localeCompare(a.created_at ?? ""),
 };
@@ -40,7 +40,8 @@ function useFilters() {
 }
 
 export function Servers() {
-  const world = useWorld();
+  // A flood of events must not hold up a click or a scroll: the list is made when there is time for it.
+  const world = useDeferredValue(useWorld());
   const mayMake = useMay("operate");
   const [, go] = useLocation();
   const { get, put } = useFilters();
@@ -207,10 +208,10 @@ function Rows({
             {head("status", "Status")}
             {head("name", "Name")}
             {head("host", "Host", "wide")}
-            <th className="wide">Image</th>
+            <th className="wide roomy">Image</th>
             <th className="wide">Ports</th>
             {head("data", "Data", "wide")}
-            {head("age", "Age", "wide")}
+            {head("age", "Age", "wide medium")}
             <th>
               <span className="hidden">Actions</span>
             </th>
@@ -257,10 +258,12 @@ function Rows({
                     </span>
                   )}
                 </td>
-                <td className="wide quiet">{image(s)}</td>
+                <td className="wide roomy quiet cut" title={image(s)}>
+                  {image(s)}
+                </td>
                 <td className="wide quiet nowrap">{ports(s.ports)}</td>
                 <td className="wide quiet nowrap">{sizeOf(s)}</td>
-                <td className="wide quiet">
+                <td className="wide medium quiet">
                   <Age time={s.created_at} />
                 </td>
                 <td>

@@ -1,0 +1,182 @@
+// The server over real sockets: what a peer that does not behave must not do to others.
+#include "integration/http/transport/server.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/temp_dir.hpp"
+
+using namespace zedops;
+using namespace zedops::web;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool eventually(const std::function<bool()>& so) {
+  for (int i = 0; i < 1'000; ++i, std::this_thread::sleep_for(10ms))
+    if (so()) return true;
+  return false;
+}
+
+uint16_t free_port() {
+  const int s = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof at;
+  REQUIRE(::bind(s, reinterpret_cast<sockaddr*>(&at), bytes) == 0);
+  REQUIRE(::getsockname(s, reinterpret_cast<sockaddr*>(&at), &bytes) == 0);
+  ::close(s);
+  return ntohs(at.sin_port);
+}
+
+struct peer {
+  int fd;
+  explicit peer(uint16_t port) : fd(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons(port);
+    REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
+  }
+  ~peer() { ::close(fd); }
+  peer(const peer&) = delete;
+  peer& operator=(const peer&) = delete;
+  void say(const std::string& text) const { REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) > 0); }
+  std::string hear(size_t bytes) const {  // at least so many, or to the end
+    std::string out, some(65'536, '\0');
+    while (out.size() < bytes) {
+      const auto n = ::recv(fd, some.data(), some.size(), 0);
+      if (n <= 0) break;
+      out.append(some.data(), static_cast<size_t>(n));
+    }
+    return out;
+  }
+};
+
+server_options at(std::string address) {
+  server_options o;
+  o.addresses = {std::move(address)};
+  return o;
+}
+
+const std::string get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+}  // namespace
+
+TEST_CASE("http: a reader that does not read is let go of, and not from inside of a write", "[integration][http]") {
+  const auto port = free_port();
+  std::vector<std::shared_ptr<exchange>> streams;
+  std::atomic<size_t> begun{0};
+  std::atomic<int> gone{0}, inside{0};
+  bool writing = false;
+  server_options o;
+  o.addresses = {"127.0.0.1:" + std::to_string(port)};
+  o.stream_bytes_max = 64 * 1024;
+  auto s = server::start(std::move(o), [&](std::shared_ptr<exchange> e) {
+    streams.push_back(e);
+    e->begin_stream({200, "text/plain", nullptr, {}}, [&] {
+      inside += writing;
+      ++gone;
+    });
+    ++begun;
+  });
+  REQUIRE(s);
+  peer deaf(port), reads(port);
+  deaf.say(get), reads.say(get);
+  REQUIRE(eventually([&] { return begun == 2; }));
+  constexpr size_t pieces = 4'000, piece_bytes = 4'096;
+  const auto piece = std::make_shared<const std::string>(piece_bytes, 'x');
+  std::string heard;
+  std::thread reader([&] { heard = reads.hear(pieces * piece_bytes); });
+  for (size_t i = 0; i < pieces; ++i) {
+    std::atomic<bool> done{false};
+    (*s)->post([&] {
+      writing = true;
+      for (const auto& e : streams) e->write(piece);
+      writing = false;
+      done = true;
+    });
+    while (!done) std::this_thread::yield();
+  }
+  reader.join();
+  CHECK(heard.size() >= pieces * piece_bytes);
+  CHECK(eventually([&] { return gone == 1; }));
+  CHECK(inside == 0);
+  (*s)->stop();
+  streams.clear();
+}
+
+TEST_CASE("http: an address that is taken is tried again until it is free", "[integration][http]") {
+  const auto port = free_port();
+  const auto address = "127.0.0.1:" + std::to_string(port);
+  const auto answer = [](std::shared_ptr<exchange> e) { e->respond(text_response(200, "text/plain", "hello")); };
+  auto first = server::start(at(address), answer);
+  REQUIRE(first);
+  std::atomic<int> troubles{0};
+  server_options o;
+  o.addresses = {address};
+  o.listen_again = 20ms;
+  o.on_trouble = [&](const std::string&, const std::string&) { ++troubles; };
+  auto second = server::start(std::move(o), answer);
+  REQUIRE(second);
+  CHECK(eventually([&] { return troubles > 1; }));
+  (*first)->stop();
+  first->reset();
+  const auto seen = troubles.load();
+  CHECK(eventually([&] {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons(port);
+    const bool open = ::connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+    ::close(fd);
+    return open;
+  }));
+  CHECK(troubles >= seen);
+}
+
+TEST_CASE("http: a socket file is made for its owner and group, and says who comes", "[integration][http]") {
+  test::temp_dir dir;
+  const auto file = dir.path() / "http.sock";
+  std::mutex mutex;
+  std::string from;
+  auto s = server::start(at("unix:" + file.string()), [&](std::shared_ptr<exchange> e) {
+    std::lock_guard lock(mutex);
+    from = e->asked().from;
+    e->respond(text_response(200, "text/plain", "hello"));
+  });
+  REQUIRE(s);
+  CHECK((std::filesystem::status(file).permissions() & std::filesystem::perms::others_all) ==
+        std::filesystem::perms::none);
+  const auto out =
+      std::string("curl -s --unix-socket ") + file.string() + " http://anything/ > " + (dir.path() / "out").string();
+  REQUIRE(std::system(out.c_str()) == 0);
+  std::lock_guard lock(mutex);
+  CHECK(from == "unix:" + std::to_string(::getuid()));
+  (*s)->stop();
+  CHECK(!std::filesystem::exists(file));
+}
+
+TEST_CASE("http: what breaks one request ends no other", "[integration][http]") {
+  const auto port = free_port();
+  auto s = server::start(at("127.0.0.1:" + std::to_string(port)), [](std::shared_ptr<exchange> e) {
+    if (!e->asked().segments.empty()) throw std::runtime_error("a bug");
+    e->respond(text_response(200, "text/plain", "hello"));
+  });
+  REQUIRE(s);
+  peer a(port), b(port);
+  a.say("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  CHECK(a.hear(12).starts_with("HTTP/1.1 500"));
+  b.say(get);
+  CHECK(b.hear(12).starts_with("HTTP/1.1 200"));
+}
