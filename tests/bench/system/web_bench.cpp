@@ -122,6 +122,7 @@ std::string body_of(uint16_t port, const std::string& text, std::string* head = 
 class nginx {
  public:
   nginx(const scratch_dir& dir, uint16_t port) {
+    if (::access("/usr/sbin/nginx", X_OK) != 0) die("nginx is not installed: apt-get install nginx-light");
     std::ofstream(dir / "nginx.conf") << "daemon off; worker_processes 1; pid " << (dir / "nginx.pid") << "; error_log "
                                       << (dir / "nginx.err")
                                       << ";\nevents { worker_connections 4096; }\nhttp { access_log off; "
