@@ -36,7 +36,6 @@ std::optional<uint64_t> event_feed::join(event_filter filter, uint64_t seq, sink
     if (e.seq > seq && filter.wants(e) && !(filter.record ? e.record : e.plain)) return std::nullopt;
   reader r{std::move(filter), std::move(to), seq};
   for (const auto& e : kept_) give(r, e);
-  record_readers_ += r.filter.record;
   readers_.emplace(next_reader_, std::move(r));
   return next_reader_++;
 }
@@ -44,7 +43,6 @@ std::optional<uint64_t> event_feed::join(event_filter filter, uint64_t seq, sink
 void event_feed::leave(uint64_t who) {
   const auto i = readers_.find(who);
   if (i == readers_.end()) return;
-  record_readers_ -= i->second.filter.record;
   readers_.erase(i);
 }
 

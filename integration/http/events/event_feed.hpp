@@ -42,9 +42,6 @@ class event_feed {
   // Nothing is known of events up to this one.
   void begin_after(uint64_t seq);
   void push(live_event e);
-  // In which forms events are to be pushed; in the other one they are nothing for anybody.
-  bool record_wanted() const { return record_readers_ > 0; }
-  bool plain_wanted() const { return readers_.size() > record_readers_; }
   uint64_t newest() const { return newest_; }
 
   // A reader from the event after `seq` on: at once what is kept, then what comes. Nothing: older ones are needed than
@@ -69,7 +66,6 @@ class event_feed {
   std::deque<live_event> kept_;
   std::map<uint64_t, reader> readers_;
   uint64_t newest_ = 0, next_reader_ = 1;
-  size_t record_readers_ = 0;
 };
 
 }  // namespace zedops::web

@@ -53,7 +53,6 @@ TEST_CASE("filters, records and rights are each reader's own", "[unit][http]") {
   feed.join({"server.b", {}, false, {}}, 0, one.sink());
   const auto records = feed.join({{}, "server.del", true, {}}, 0, typed.sink());
   feed.join({{}, {}, false, [](const std::string& s) { return s == "server.a"; }}, 0, his.sink());
-  CHECK(feed.record_wanted());
   feed.push(event(1));
   feed.push(event(2, "server.b", "server.edited"));
   CHECK(all.text == "1 2 ");
@@ -61,18 +60,15 @@ TEST_CASE("filters, records and rights are each reader's own", "[unit][http]") {
   CHECK(typed.text == "r1 ");
   CHECK(his.text == "1 ");
   feed.leave(*records);
-  CHECK(!feed.record_wanted());
 }
 
 TEST_CASE("what was not encoded in a reader's form is read from the store", "[unit][http]") {
   event_feed feed;
   feed.begin_after(0);
-  CHECK_FALSE((feed.plain_wanted() || feed.record_wanted()));
   auto bare = event(1);
   bare.record = nullptr;
   heard plain, record, later;
   REQUIRE(feed.join({}, 0, plain.sink()));
-  CHECK((feed.plain_wanted() && !feed.record_wanted()));
   feed.push(bare);
   CHECK(plain.text == "1 ");
   CHECK(!feed.join({{}, {}, true, {}}, 0, record.sink()));

@@ -96,6 +96,7 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   mine->to = e;
   readers_.push_back(mine);
   count_ = readers_.size();
+  count_record_ += mine->filter.record;
   web::response head{200, "text/event-stream", nullptr, {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}};
   web::add_safety(head);
   e->begin_stream(std::move(head), [this, weak = std::weak_ptr(mine)] {
@@ -116,7 +117,7 @@ void live::leave(const reader_ptr& r) {
   if (r->in_feed) feed_.leave(*r->in_feed);
   r->in_feed.reset();
   r->to.reset();
-  std::erase(readers_, r);
+  if (std::erase(readers_, r) > 0) count_record_ -= r->filter.record;
   count_ = readers_.size();
 }
 
@@ -161,37 +162,32 @@ void live::start_following() {
   {
     std::lock_guard lock(mutex_);
     heard_ = number;
+    arrived_.clear();  // of one before
   }
   node_->follow({{this, number, {}}, {}, {}});
 }
 
 void live::stop_following() {
+  {
+    std::lock_guard lock(mutex_);
+    heard_.clear();
+  }
   node_->client_lost({std::to_string(follower_), this});
-  ++follower_;
   following_ = state::resting;
 }
 
 bool live::reply(const rt::peer& to, rt::answer kind, std::string body) {
-  if (kind != rt::answer::item) {
-    server_->post([this, number = to.connection, kind, body = std::move(body)] {
-      if (number != std::to_string(follower_)) return;
-      if (kind == rt::answer::accepted) begin_following(body);
-      else end_following();  // the hub has ended, or has no room
-    });
-    return true;
-  }
   std::lock_guard lock(mutex_);
   if (to.connection != heard_) return false;
-  if (arrived_.size() >= arrived_max) {  // the hub lets go of us: what comes from here on is read from the store
+  const bool flood = arrived_.size() >= arrived_max;
+  if (flood || kind == rt::answer::error) {
+    // The hub has ended, has no room, or lets go of us: what comes from here on is read from the store.
     heard_.clear();
-    server_->post([this, number = to.connection] {
-      if (number == std::to_string(follower_)) end_following();
-    });
-    return false;
+    kind = rt::answer::error;
   }
-  arrived_.push_back(std::move(body));
+  arrived_.emplace_back(kind, std::move(body));
   if (!std::exchange(taking_, true)) server_->post([this] { take_some(); });
-  return true;
+  return !flood;
 }
 
 void live::begin_following(const std::string& body) {
@@ -204,10 +200,6 @@ void live::begin_following(const std::string& body) {
 
 // Nobody is followed any more. Readers go on from what they have, page by page, until they have caught up.
 void live::end_following() {
-  {
-    std::lock_guard lock(mutex_);
-    arrived_.clear();
-  }
   for (const auto& r : readers_) {
     if (!r->in_feed) continue;
     r->from = std::max(r->from, feed_.newest());
@@ -215,37 +207,51 @@ void live::end_following() {
     r->in_feed.reset();
   }
   following_ = state::resting;
-  if (!readers_.empty())
-    server_->after(follow_again, [this] {
-      if (!readers_.empty()) start_following();
-    });
+  server_->after(follow_again, [this] {
+    if (!readers_.empty()) start_following();
+  });
 }
 
 // What an event is about, for which a record is told: of several events of one server the last tells it.
-std::string live::about(const std::string& subject, const event& e) {
+std::string live::about(const event& e) {
   const auto* accepted = std::get_if<operation_accepted>(&e.data);
-  return accepted ? "server." + accepted->op->target.value : subject;
+  return accepted ? "server." + accepted->op->target.value : e.subject;
 }
 
 // So many at once, then others have their turn: a flood of events delays no request.
 void live::take_some() {
-  std::vector<event> batch;
+  std::vector<arrival> batch;
   {
     std::lock_guard lock(mutex_);
-    for (; !arrived_.empty() && batch.size() < taken_at_once; arrived_.pop_front())
-      if (auto e = unpack_map<event>(arrived_.front())) batch.push_back(std::move(*e));
+    const auto n = std::min(arrived_.size(), taken_at_once);
+    std::move(arrived_.begin(), arrived_.begin() + static_cast<std::ptrdiff_t>(n), std::back_inserter(batch));
+    arrived_.erase(arrived_.begin(), arrived_.begin() + static_cast<std::ptrdiff_t>(n));
     taking_ = !arrived_.empty();
     if (taking_) server_->post([this] { take_some(); });
   }
-  const bool records = feed_.record_wanted();
+  std::vector<event> events;
+  for (const auto& [kind, body] : batch) {
+    if (kind == rt::answer::item) {
+      if (auto e = unpack_map<event>(body)) events.push_back(std::move(*e));
+      continue;
+    }
+    push(std::exchange(events, {}));
+    if (kind == rt::answer::accepted) begin_following(body);
+    else end_following();
+  }
+  push(std::move(events));
+}
+
+void live::push(std::vector<event> events) {
+  const bool records = count_record_ > 0, plain = readers_.size() > count_record_;
   std::map<std::string, size_t> last;
   if (records)
-    for (size_t i = 0; i < batch.size(); ++i) last[about(batch[i].subject, batch[i])] = i;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const auto& e = batch[i];
+    for (size_t i = 0; i < events.size(); ++i) last[about(events[i])] = i;
+  for (size_t i = 0; i < events.size(); ++i) {
+    const auto& e = events[i];
     web::live_event out{e.seq, e.subject, std::string(type_of(e.data)), nullptr, nullptr};
-    if (feed_.plain_wanted()) out.plain = text_of(e, false);
-    if (records) out.record = text_of(e, last[about(e.subject, e)] == i);
+    if (plain) out.plain = text_of(e, false);
+    if (records) out.record = text_of(e, last[about(e)] == i);
     feed_.push(std::move(out));
   }
 }

@@ -42,7 +42,8 @@ class live final : public rt::door {
   void go_on(const reader_ptr& r);
   void took_page(const reader_ptr& r, rt::answer kind, const std::string& body);
   void leave(const reader_ptr& r);
-  static std::string about(const std::string& subject, const msg::event& e);
+  void push(std::vector<msg::event> events);
+  static std::string about(const msg::event& e);
   web::text_ptr text_of(const msg::event& e, bool with_record) const;
   std::string record_of(const std::string& subject) const;
   bool may_see(const msg::principal& who, const std::string& subject) const;
@@ -55,13 +56,15 @@ class live final : public rt::door {
   web::event_feed feed_;
   std::vector<reader_ptr> readers_;
   std::atomic<uint64_t> count_{0};
+  size_t count_record_ = 0;  // of readers who want records
   enum class state { resting, starting, following } following_ = state::resting;
   uint64_t follower_ = 0;  // number of the hub's follower: what an earlier one still says is not heard
 
   // Events on their way from the hub's thread to the server's. More than so many, and they are read from the store.
   static constexpr size_t arrived_max = 20'000, taken_at_once = 256;
   std::mutex mutex_;
-  std::deque<std::string> arrived_;
+  using arrival = std::pair<rt::answer, std::string>;
+  std::deque<arrival> arrived_;
   std::string heard_;  // the follower whose events these are
   bool taking_ = false;
   int idle_beats_ = 0;
