@@ -143,6 +143,8 @@ const stories = {
     await page.getByText("(not set)").waitFor();
     await click("Save");
     await page.getByText(/applies at the next rebuild or recreate\./).first().waitFor();
+    await page.getByText("What a rebuild would do").waitFor();
+    await page.locator("main ol li").first().waitFor();
     await click("Rebuild now");
     await page.getByText("See what changes").waitFor({ state: "detached" });
   },

@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas, type Server } from "../api/client";
 import { useWorld } from "../api/live";
@@ -72,6 +73,7 @@ export default function Configuration({ server: s }: { server: Server }) {
         </div>
       )}
       {error !== undefined && <Failed error={error} />}
+      {s.pending_rebuild && <Pending server={s} />}
       <div className="grid">
         <Panel title="Image">
           <div className="body stack">
@@ -133,5 +135,27 @@ export default function Configuration({ server: s }: { server: Server }) {
         </div>
       </Panel>
     </div>
+  );
+}
+
+// What the record has and the container has not: as the manager says what a rebuild would do.
+function Pending({ server }: { server: Server }) {
+  const plan = useQuery({
+    queryKey: ["rebuild-plan", server.id, server.revision],
+    queryFn: () =>
+      api<Schemas["operation_reply"]>("POST", `/api/servers/${server.id}/rebuild`, { query: { dry_run: 1 }, body: {} }),
+    retry: false,
+  });
+  return (
+    <Panel title="What a rebuild would do">
+      <div className="body">
+        {plan.error ? <Failed error={plan.error} /> : null}
+        <ol style={{ margin: 0, paddingLeft: 20 }}>
+          {plan.data?.plan.map((line) => (
+            <li key={line}>{line}</li>
+          ))}
+        </ol>
+      </div>
+    </Panel>
   );
 }
