@@ -62,7 +62,7 @@ class event_feed {
     if (const auto& text = r.filter.record ? e.record : e.plain) r.to(text);
   }
 
-  const size_t kept_max_;
+  size_t kept_max_;
   std::deque<live_event> kept_;
   std::map<uint64_t, reader> readers_;
   uint64_t newest_ = 0, next_reader_ = 1;

@@ -176,6 +176,7 @@ void server::after(std::chrono::milliseconds pause, std::function<void()> what) 
 
 void server::stop() {
   if (!impl_->thread.joinable()) return;
+  impl_->all->stopped = true;
   impl_->io.stop();
   impl_->thread.join();
   for (const auto& file : impl_->made) ::unlink(file.c_str());

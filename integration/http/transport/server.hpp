@@ -51,6 +51,7 @@ class server {
   void post(std::function<void()> what);  // on the server's thread
   void every(std::chrono::milliseconds period, std::function<void()> what);
   void after(std::chrono::milliseconds pause, std::function<void()> what);  // once
+  // No more is served. Whoever still holds an exchange has to let go of it before the server is destroyed.
   void stop();
   size_t connections() const;
 

@@ -29,7 +29,7 @@ def picture(own):
     return {
         "links": {k: v for k, v in links.items() if mine(k)},
         "rules": rules,
-        "mounts": sorted(m for m in mounts if "/engine" not in m and "netns" not in m and not m.startswith(own + "/")),
+        "mounts": sorted(m for m in mounts if "/engine" not in m and "/zn-" not in m and "netns" not in m and not m.startswith(own + "/")),
         "sysctls": sysctls(),
     }
 

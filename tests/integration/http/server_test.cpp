@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 namespace {
 
 bool eventually(const std::function<bool()>& so) {
-  for (int i = 0; i < 1'000; ++i, std::this_thread::sleep_for(10ms))
+  for (int i = 0; i < 10'000; ++i, std::this_thread::sleep_for(1ms))
     if (so()) return true;
   return false;
 }
@@ -95,8 +95,14 @@ TEST_CASE("http: a reader that does not read is let go of, and not from inside o
   REQUIRE(eventually([&] { return begun == 2; }));
   constexpr size_t pieces = 4'000, piece_bytes = 4'096;
   const auto piece = std::make_shared<const std::string>(piece_bytes, 'x');
-  std::string heard;
-  std::thread reader([&] { heard = reads.hear(pieces * piece_bytes); });
+  std::atomic<size_t> heard{0};
+  std::thread reader([&] {
+    while (heard < pieces * piece_bytes) {
+      const auto n = reads.hear(1).size();
+      if (n == 0) break;
+      heard += n;
+    }
+  });
   for (size_t i = 0; i < pieces; ++i) {
     std::atomic<bool> done{false};
     (*s)->post([&] {
@@ -106,9 +112,12 @@ TEST_CASE("http: a reader that does not read is let go of, and not from inside o
       done = true;
     });
     while (!done) std::this_thread::yield();
+    // It reads, if not at once: nobody is let go of for being on a machine that is busy.
+    constexpr size_t behind_max = 32 * 1024;
+    eventually([&] { return heard + behind_max >= (i + 1) * piece_bytes; });
   }
   reader.join();
-  CHECK(heard.size() >= pieces * piece_bytes);
+  CHECK(heard >= pieces * piece_bytes);
   CHECK(eventually([&] { return gone == 1; }));
   CHECK(inside == 0);
   (*s)->stop();

@@ -19,6 +19,12 @@ void calls::ask(asked what, answered then) {
   node_.load()->request(std::move(call));
 }
 
+void calls::forget_all() {
+  std::unordered_map<std::string, answered> all;
+  std::lock_guard lock(mutex_);
+  all.swap(waiting_);
+}
+
 bool calls::reply(const rt::peer& to, rt::answer kind, std::string body) {
   if (kind != rt::answer::result && kind != rt::answer::error) return true;  // what it goes through on its way
   answered then;

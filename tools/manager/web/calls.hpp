@@ -28,6 +28,7 @@ class calls final : public rt::door {
  public:
   void open(manager::node& to) { node_.store(&to); }
   void ask(asked what, answered then);
+  void forget_all();  // nobody hears of what was asked
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
 
  private:

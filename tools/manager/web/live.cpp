@@ -167,6 +167,12 @@ void live::start_following() {
   node_->follow({{this, number, {}}, {}, {}});
 }
 
+void live::forget_all() {
+  for (const auto& r : readers_) r->to.reset();
+  readers_.clear();
+  feed_ = web::event_feed{};
+}
+
 void live::stop_following() {
   {
     std::lock_guard lock(mutex_);

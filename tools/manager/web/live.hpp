@@ -21,6 +21,7 @@ class live final : public rt::door {
   void beat();  // every few seconds: says what time it is, and lets go of who may not listen any more
   uint64_t readers() const { return count_.load(); }  // from any thread
 
+  void forget_all();  // once the server has stopped
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
 
  private:

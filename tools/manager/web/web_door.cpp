@@ -153,8 +153,12 @@ result<void> web_door::open(const config::manager_settings& settings, manager::n
 }
 
 void web_door::close() {
-  if (server_) server_->stop();
+  if (!server_) return;
+  server_->stop();
+  // What is held for connections goes before what they live in.
   sign_in_.reset();
+  live_.forget_all();
+  calls_.forget_all();
 }
 
 void web_door::progressed() { progress_ms_.store(steady_ms()); }

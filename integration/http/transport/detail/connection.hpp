@@ -46,6 +46,7 @@ struct house {
   server::handler serve;
   std::map<std::string, size_t> by_address;
   std::atomic<size_t> connections{0};
+  std::atomic<bool> stopped{false};  // nothing is done for anybody any more
   void trouble(const std::string& where, const std::string& what) const {
     if (options.on_trouble) options.on_trouble(where, what);
   }
@@ -208,6 +209,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
   // On the server's thread already: at once, so that an answer costs no turn of the loop.
   template <class F>
   void post(F f) {
+    if (house_->stopped) return;
     asio::dispatch(stream_.get_executor(), std::move(f));
   }
 
