@@ -262,6 +262,7 @@ const stories = {
     await guest.getByRole("button").click();
     await guest.waitForURL("**/servers");
     await live(guest);
+    await row("smith", guest).waitFor();
     check((await row("smith", guest).getByRole("button").count()) === 1, "the menu alone");
     const make = guest.getByRole("button", { name: /New server/ });
     check((await make.getAttribute("aria-disabled")) === "true", "he cannot make a server");
