@@ -23,7 +23,8 @@ msg::result<key_entry> parse_line(const std::string& line) {
     else if (scope.starts_with("agent=") && e.agent.empty()) e.agent = scope.substr(6);
     else if (scope.starts_with("server=") && e.server.empty()) e.server = scope.substr(7);
     else if (scope.starts_with("topic=") && e.topic.empty()) e.topic = scope.substr(6);
-    else return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME, server=NAME or topic=PREFIX");
+    else
+      return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME, server=NAME or topic=PREFIX");
   }
   if (auto problem = problem_of(e); !problem.empty())
     return msg::fail(msg::ec::bad_request, problem, "NAME ROLE KEY [agent=NAME | server=NAME]");
@@ -77,7 +78,8 @@ msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file)
 }
 
 msg::result<void> write_keys(const std::filesystem::path& file, const std::vector<key_entry>& entries) {
-  std::string text = "# NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
+  std::string text =
+      "# NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
   for (const auto& e : entries) {
     text += e.name + ' ' + e.role + ' ' + e.public_key;
     if (!e.agent.empty()) text += " agent=" + e.agent;

@@ -1,8 +1,10 @@
 // The tables of settings: a new setting is a field in settings.hpp and a row here.
 #include "config/detail/settings_table.hpp"
 
-#include <charconv>
+#include <arpa/inet.h>
+
 #include <array>
+#include <charconv>
 
 namespace zedops::config {
 
@@ -159,7 +161,8 @@ const std::array agent_rows = {
                    "what servers may add to the capabilities that Docker gives by itself; ALL: whatever they ask for",
                    at_restart, text_rule::none},
     setting<agent>{"server_memory_max", &agent::server_memory_max, "",
-                   "memory that one server may have at most, such as 8GiB; empty: no limit", at_restart, text_rule::none},
+                   "memory that one server may have at most, such as 8GiB; empty: no limit", at_restart,
+                   text_rule::none},
     setting<agent>{"server_pids_max", &agent::server_pids_max, "0",
                    "processes and threads that one server may have at most; 0: no limit", at_restart, text_rule::none,
                    0, 4'000'000},
@@ -176,6 +179,11 @@ const std::array agent_rows = {
     setting<agent>{"log_format", &agent::log_format, "text", log_format_help},
 };
 
+bool is_address(const std::string& text) {
+  in6_addr any{};
+  return ::inet_pton(AF_INET, text.c_str(), &any) == 1 || ::inet_pton(AF_INET6, text.c_str(), &any) == 1;
+}
+
 // Empty: nothing is wrong.
 std::string problem_of_http(const std::string& where, bool proxied) {
   if (where.starts_with("unix:/")) return {};
@@ -185,7 +193,7 @@ std::string problem_of_http(const std::string& where, bool proxied) {
   const auto [end, wrong] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (host.empty() || port.empty() || wrong != std::errc{} || end != port.data() + port.size())
     return "it is no host:port";
-  const bool own = host == "[::1]" || host == "localhost" || host.starts_with("127.");
+  const bool own = host == "[::1]" || host == "localhost" || (host.starts_with("127.") && is_address(host));
   return own || proxied ? std::string{} : "passwords and tokens would go over a network without TLS";
 }
 
@@ -195,6 +203,9 @@ program<manager>::conflict check_manager(const manager& s) {
             "is " + msg::format_duration(s.agent_unreachable_after) +
                 ", not longer than agent_suspect_after = " + msg::format_duration(s.agent_suspect_after),
             "an agent is suspect before it is unreachable: raise agent_unreachable_after"};
+  for (const auto& address : s.http_proxies)
+    if (!is_address(address))
+      return {"http_proxies", "has '" + address + "', which is no address", "numbers, such as 127.0.0.1 or fd00::7"};
   for (const auto& where : s.http) {
     if (where == "off") {
       if (s.http.size() > 1) return {"http", "has 'off' beside other addresses", "off alone, or addresses alone"};

@@ -82,7 +82,7 @@ verdict set(const setting<S>& row, std::vector<std::string>& out, std::string_vi
     while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
     while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
     if (auto bad = check_text(row.rule, part)) return bad;
-    list.emplace_back(part);
+    if (!part.empty()) list.emplace_back(part);  // "" is a list of nothing
     if (list.size() > endpoints_max) return fmt::format("give at most {}", endpoints_max);
     if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
@@ -170,7 +170,9 @@ std::string allowed_text(const setting<S>& row) {
     std::string operator()(msg::log_level S::*) const { return listed(msg::enum_names<msg::log_level>::list); }
     std::string operator()(msg::log_format S::*) const { return listed(msg::enum_names<msg::log_format>::list); }
     std::string operator()(std::vector<std::string> S::*) const {
-      return fmt::format("up to {} of ipc:///path or tcp://host:port", endpoints_max);
+      const auto each = (*this)(static_cast<std::string S::*>(nullptr));
+      return each == "text" ? fmt::format("up to {} texts", endpoints_max)
+                            : fmt::format("up to {}, each {}", endpoints_max, each);
     }
     std::string operator()(std::string S::*) const {
       switch (row.rule) {

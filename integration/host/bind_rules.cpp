@@ -22,8 +22,7 @@ bool at_or_below(const std::string& path, const std::string& folder) {
 
 msg::result<void> check_bind(const std::string& path, const std::vector<std::string>& allowed) {
   std::string list;
-  for (const auto& folder : allowed)
-    if (!folder.empty()) list += (list.empty() ? "" : ", ") + folder;
+  for (const auto& folder : allowed) list += (list.empty() ? "" : ", ") + folder;
   const auto refused = [&](const std::string& what) {
     return msg::fail(msg::ec::forbidden, what + (list.empty() ? "; it permits none" : "; it permits " + list),
                      "the host's owner may add it to bind_paths in the agent's settings; a folder of the server's own "
@@ -35,9 +34,7 @@ msg::result<void> check_bind(const std::string& path, const std::vector<std::str
     return msg::fail(msg::ec::not_found, path + " cannot be mounted: " + std::strerror(errno),
                      "make it on the agent's host, then repeat");
   for (const auto& folder : allowed)
-    if (const auto there = folder.empty() ? std::string{} : real_path(folder);
-        !there.empty() && at_or_below(real, there))
-      return {};
+    if (const auto there = real_path(folder); !there.empty() && at_or_below(real, there)) return {};
   return refused("this host does not permit mounting " + path + (real == path ? "" : ", which is " + real));
 }
 

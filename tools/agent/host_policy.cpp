@@ -13,10 +13,7 @@ result<core::host_rules> host_rules_of(const config::loaded<config::agent_settin
     return i == from.values.end() ? std::string("default") : i->second.origin;
   };
   const auto rule = [&](const char* name, const std::vector<std::string>& allowed) {
-    core::host_rule r{name, origin(name), {}};
-    for (const auto& one : allowed)
-      if (!one.empty()) r.allowed.push_back(one);
-    return r;
+    return core::host_rule{name, origin(name), allowed};
   };
   core::host_rules out;
   out.images = rule("allow_images", s.allow_images);
@@ -33,7 +30,6 @@ result<core::host_rules> host_rules_of(const config::loaded<config::agent_settin
     out.memory_max = *bytes;
   }
   for (const auto& one : s.impose) {
-    if (one.empty()) continue;
     if (one == "no-new-privileges") out.no_new_privileges = true;
     else if (one == "drop-capabilities") out.drop_capabilities = true;
     else if (one == "read-only-root") out.read_only_root = true;

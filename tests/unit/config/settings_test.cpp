@@ -135,6 +135,25 @@ TEST_CASE("settings: endpoints are a list, an array in the file", "[unit][config
   REQUIRE(m->settings.events == std::vector<std::string>{"ipc:///e", "tcp://[::1]:7702"});
 }
 
+TEST_CASE("settings: the web door stays on this machine unless a proxy is named", "[unit][config]") {
+  const auto load = [](std::vector<std::string> flags) {
+    world w;
+    w.args(std::move(flags));
+    return w.load();
+  };
+  const auto usual = load({});
+  REQUIRE(usual);
+  CHECK(usual->settings.http == std::vector<std::string>{"127.0.0.1:7780"});
+  CHECK(usual->settings.http_proxies.empty());
+  for (const auto* at : {"off", "[::1]:1", "localhost:80", "unix:/run/x", "127.0.0.1:1, 127.1.2.3:2"})
+    CHECK(load({"--http", at}));
+  for (const auto* at : {"0.0.0.0:7780", "192.0.2.7:80", "127.example.com:80", "[::]:80", "127.0.0.1",
+                         "127.0.0.1:", ":80", "127.0.0.1:99999", "off, 127.0.0.1:1"})
+    CHECK(!load({"--http", at}));
+  CHECK(load({"--http", "0.0.0.0:7780", "--http-proxies", "192.0.2.9, fd00::7"}));
+  CHECK(!load({"--http", "0.0.0.0:7780", "--http-proxies", "proxy.example"}));
+}
+
 TEST_CASE("settings: an error names the place, what was got and the remedy", "[unit][config][acc-100]") {
   world w;
   auto file = [&](const std::string& text) {
