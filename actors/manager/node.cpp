@@ -6,6 +6,7 @@
 
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/gateway.hpp"
+#include "actors/manager/doors/key_requests.hpp"
 #include "actors/manager/entities/registry.hpp"
 #include "actors/manager/entities/sweeper.hpp"
 #include "actors/manager/hosts/host.hpp"
@@ -21,6 +22,7 @@ struct node::handles {
   rt::hosts_actor hosts;
   rt::registry_actor registry;
   rt::sweeper_actor sweeper;
+  rt::keeper_actor keeper;
   rt::gateway_actor gateway;
   rt::gateway_actor reader;
   std::shared_ptr<std::atomic<bool>> stopping = std::make_shared<std::atomic<bool>>(false);
@@ -78,13 +80,15 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
   *host_peers = {h.journal, h.registry};
   caf::anon_send(h.hosts, rt::warm_atom::value);
   h.sweeper = spawn_sweeper(sys, world, h.registry, h.journal);
-  h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub});
+  h.keeper = spawn_keeper(sys, world, threads);
+  h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub, h.keeper});
   h.reader = spawn_reader(sys, world, h.hub, threads);
   watch(h.hub, "hub", h.stopping, on_core_lost);
   watch(h.journal, "journal", h.stopping, on_core_lost);
   watch(h.hosts, "hosts", h.stopping, on_core_lost);
   watch(h.registry, "registry", h.stopping, on_core_lost);
   watch(h.sweeper, "sweeper", h.stopping, on_core_lost);
+  watch(h.keeper, "keeper", h.stopping, on_core_lost);
   watch(h.gateway, "gateway", h.stopping, on_core_lost);
   watch(h.reader, "reader", h.stopping, on_core_lost);
 }
@@ -120,7 +124,7 @@ rt::registry_actor node::registry() const { return to_->registry; }
 void node::stop() {
   auto& h = *to_;
   if (h.stopping->exchange(true)) return;
-  end(sys_, drive_, h.gateway, h.reader, h.sweeper);
+  end(sys_, drive_, h.gateway, h.keeper, h.reader, h.sweeper);
   end(sys_, drive_, h.hosts, h.registry);
   end(sys_, drive_, h.journal);
   end(sys_, drive_, h.hub);

@@ -173,6 +173,13 @@ struct client_call {
 };
 using gateway_actor = caf::typed_actor<caf::reacts_to<client_call>>;
 
+// ---- keeper: keys, users and settings of the manager, which are files: it waits for the disk, and nobody with it ----
+struct kept {
+  answer kind = answer::error;
+  std::string body;
+};
+using keeper_actor = caf::typed_actor<caf::replies_to<client_call>::with<kept>>;
+
 // ---- sweeper: one timer for all deadlines ----
 using sweeper_actor = caf::typed_actor<caf::reacts_to<tick_atom>>;
 
@@ -196,3 +203,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::host_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::forget_agent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::release_recovery)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::client_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::kept)

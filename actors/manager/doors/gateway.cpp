@@ -10,7 +10,6 @@
 #include "actors/manager/audit/auditor.hpp"
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
-#include "actors/manager/doors/key_requests.hpp"
 #include "actors/manager/doors/large_requests.hpp"
 #include "actors/manager/doors/new_server.hpp"
 #include "actors/manager/doors/questions.hpp"
@@ -104,9 +103,27 @@ struct gateway_state {
     const auto& row = verb_table[call.row];
     if (is_operation(row)) return operate(row, call);
     if (auditor::wants(call)) audit.watch(call, target_named(call));
-    if (row.served == served_by::keys) return serve_keys(*world, call);
+    if (row.served == served_by::keys) return keep(call);
     if (row.served == served_by::agent) return ask_agents(self, *world, to.hosts, to.registry, asking, call);
     cancel(call);
+  }
+
+  // What is kept in files: somebody else waits for the disk.
+  void keep(client_call& call) {
+    asking[call.who] = 1;
+    const auto who = call.who;
+    self->request(to.keeper, caf::infinite, std::move(call))
+        .then(
+            [this, who](rt::kept& k) {
+              asking.erase(who);
+              if (k.kind == rt::answer::error) world->refused.fetch_add(1);
+              who.via->reply(who, k.kind, std::move(k.body));
+            },
+            [this, who](caf::error&) {
+              asking.erase(who);
+              answer_error(*world, who,
+                           {ec::internal, "the manager's keys and users cannot be reached", "repeat it", {}});
+            });
   }
 
   // ---- operations ----

@@ -14,6 +14,7 @@ struct gateway_handles {
   rt::registry_actor registry;
   rt::hosts_actor hosts;
   rt::hub_actor hub;
+  rt::keeper_actor keeper;
 };
 
 // Operations and questions to agents.

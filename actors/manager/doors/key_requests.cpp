@@ -1,5 +1,7 @@
 #include "actors/manager/doors/key_requests.hpp"
 
+#include <caf/all.hpp>
+
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/dispatch.hpp"
 #include "config/logging/logging.hpp"
@@ -72,21 +74,24 @@ result<log_level_reply> log_level_of(shared&, const rt::client_call&, const set_
   return log_level_reply{q.level};
 }
 
+rt::kept refused(const error& e) { return {rt::answer::error, pack_map(e)}; }
+
 template <auto F>
-void serve(shared& w, const rt::client_call& call) {
-  [&]<class R, class Q>(R (*f)(shared&, const rt::client_call&, const Q&)) {
+rt::kept serve(shared& w, const rt::client_call& call) {
+  return [&]<class R, class Q>(R (*f)(shared&, const rt::client_call&, const Q&)) -> rt::kept {
     auto q = body_of<Q>(call);
-    if (!q) answer_error(w, call.who, q.error());
-    else answer_either(w, call.who, f(w, call, *q));
+    if (!q) return refused(q.error());
+    auto r = f(w, call, *q);
+    return r ? rt::kept{rt::answer::result, pack_map(*r)} : refused(r.error());
   }(F);
 }
 
-}  // namespace
-
-void serve_keys(shared& world, const rt::client_call& call) {
-  using serve_fn = void (*)(shared&, const rt::client_call&);
+rt::kept serve_keys(shared& world, const rt::client_call& call) {
+  using serve_fn = rt::kept (*)(shared&, const rt::client_call&);
   constexpr handler<serve_fn> all[] = {
-      {"agent.token", serve<token>}, {"agent.enrol", serve<enrol>}, {"agent.approve", serve<approve>},
+      {"agent.token", serve<token>},
+      {"agent.enrol", serve<enrol>},
+      {"agent.approve", serve<approve>},
       {"key.add", serve<add>},
       {"key.rm", serve<remove>},
       {"user.add", serve<add_one>},
@@ -98,9 +103,19 @@ void serve_keys(shared& world, const rt::client_call& call) {
   };
   static constexpr auto by_row = handlers_of<serve_fn>(served_by::keys, all);
   const auto noun = verb_table[call.row].noun();
-  if (!world.keys && (noun == "agent" || noun == "key")) return answer_error(world, call.who, no_keys());
-  if (!world.accounts && (noun == "user" || noun == "token")) return answer_error(world, call.who, no_accounts());
-  by_row[call.row](world, call);
+  if (!world.keys && (noun == "agent" || noun == "key")) return refused(no_keys());
+  if (!world.accounts && (noun == "user" || noun == "token")) return refused(no_accounts());
+  return by_row[call.row](world, call);
+}
+}  // namespace
+
+rt::keeper_actor spawn_keeper(caf::actor_system& sys, shared& world, rt::spawn_mode mode) {
+  const auto keeps = [w = &world](rt::keeper_actor::pointer self) -> rt::keeper_actor::behavior_type {
+    rt::install_defaults(self);
+    return {[w](const rt::client_call& call) { return serve_keys(*w, call); }};
+  };
+  if (mode == rt::spawn_mode::own_thread) return sys.spawn<caf::detached>(keeps);
+  return sys.spawn(keeps);
 }
 
 }  // namespace zedops::manager

@@ -1,10 +1,12 @@
 // Requests about the manager itself: keys, users, tokens, its log level.
 #pragma once
 #include "actors/manager/deps.hpp"
+#include "actors/runtime/caf_setup.hpp"
+#include "actors/runtime/interfaces.hpp"
 
 namespace zedops::manager {
 
-// Answers the call. Keys change seldom and by hand: the caller waits for the disk.
-void serve_keys(shared& world, const rt::client_call& call);
+// An actor of its own thread: these are changed seldom and by hand, and each change waits for the disk.
+rt::keeper_actor spawn_keeper(caf::actor_system& sys, shared& world, rt::spawn_mode mode);
 
 }  // namespace zedops::manager
