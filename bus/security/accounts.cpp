@@ -82,11 +82,6 @@ std::string line_of(const account& a) {
   return out + '\n';
 }
 
-account* find(account_list& in, account_kind kind, const std::string& name) {
-  const auto i = std::ranges::find_if(in, [&](const account& a) { return a.kind == kind && a.name == name; });
-  return i == in.end() ? nullptr : &*i;
-}
-
 tl::unexpected<error> no_such(account_kind kind, const std::string& name) {
   return fail(ec::not_found, "there is no " + std::string(name_of(kind)) + " '" + name.substr(0, 64) + "'",
               "zedctl " + std::string(name_of(kind)) + " ls");
@@ -104,6 +99,11 @@ void end_sessions(account_list& in, const std::string& user) {
 }
 
 }  // namespace
+
+account* find_account(account_list& in, account_kind kind, const std::string& name) {
+  const auto i = std::ranges::find_if(in, [&](const account& a) { return a.kind == kind && a.name == name; });
+  return i == in.end() ? nullptr : &*i;
+}
 
 result<account_list> read_accounts(const std::filesystem::path& file) {
   auto text = read_guarded(file, accounts_max * line_bytes_max);
@@ -172,7 +172,7 @@ result<std::string> put_user(account_list& to, account user, time_point now) {
   user.kind = account_kind::user;
   if (auto problem = problem_of(user); !problem.empty())
     return fail(ec::bad_request, problem, "zedctl user add NAME --role ROLE");
-  auto* known = find(to, account_kind::user, user.name);
+  auto* known = find_account(to, account_kind::user, user.name);
   if (known) {
     known->role = user.role, known->agent = user.agent, known->server = user.server;
     if (!known->password.empty()) return std::string{};
@@ -185,7 +185,7 @@ result<std::string> put_user(account_list& to, account user, time_point now) {
 }
 
 result<std::string> reset_user(account_list& to, const std::string& name, time_point now) {
-  auto* user = find(to, account_kind::user, name);
+  auto* user = find_account(to, account_kind::user, name);
   if (!user) return no_such(account_kind::user, name);
   user->password.clear();
   auto link = give_link(*user, now);
@@ -194,7 +194,7 @@ result<std::string> reset_user(account_list& to, const std::string& name, time_p
 }
 
 result<account> remove_account(account_list& from, account_kind kind, const std::string& name) {
-  auto* known = find(from, kind, name);
+  auto* known = find_account(from, kind, name);
   if (!known) return no_such(kind, name);
   auto gone = *known;
   if (kind == account_kind::user) end_sessions(from, name);
@@ -206,7 +206,7 @@ result<std::string> add_token(account_list& to, account token, time_point now) {
   token.kind = account_kind::token;
   if (auto problem = problem_of(token); !problem.empty())
     return fail(ec::bad_request, problem, "zedctl token add NAME --role ROLE");
-  if (find(to, account_kind::token, token.name))
+  if (find_account(to, account_kind::token, token.name))
     return fail(ec::already_exists, "there is a token '" + token.name + "'", "zedctl token rm " + token.name);
   const auto secret = new_secret("zt_");
   token.hash = secret_hash(secret);

@@ -51,6 +51,8 @@ msg::result<account_list> read_accounts(const std::filesystem::path& file);
 msg::result<void> change_accounts(const std::filesystem::path& file,
                                   const std::function<msg::result<void>(account_list&)>& how);
 
+account* find_account(account_list& in, account_kind kind, const std::string& name);  // null: there is none
+
 std::string new_secret(std::string_view prefix);  // "zt_…"
 std::string secret_hash(std::string_view secret);
 // Takes a tenth of a second and 19 MiB, on purpose.

@@ -125,7 +125,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .agents = bridge,
                         .events = bridge,
                         .keys = &keys,
-                        .accounts = s.http.front() == "off" ? nullptr : &accounts};
+                        .accounts = serves_web(s) ? &accounts : nullptr};
   // A manager that hangs is started anew; fed by the actors' own progress, so that a hang of theirs shows.
   uint64_t within_us = 0;
   const bool watched = sd_watchdog_enabled(0, &within_us) > 0;
@@ -178,6 +178,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
     }
     if (auto ok = web.open(s, node); !ok) {
       node.stop();
+      bridge.close(std::chrono::seconds(0));
       return refuse(ok.error(), exit_configuration);
     }
     log_event("manager.ready", {{"manager", world.manager_id},

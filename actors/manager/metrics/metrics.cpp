@@ -119,7 +119,7 @@ void look_up(family_list& out, const shared& w) {
     g.add(w.load.agents.max.load(), {{"queue", "agents"}});
   }
   if (w.door_counters) {
-    auto g = gauge("door", "Figures of the doors; docs/metrics.md says what each is");
+    auto g = gauge("door", "Figures of the doors: bus_ of ZeroMQ, web_ of HTTP");
     for (const auto& [name, value] : w.door_counters()) g.add(value, {{"figure", name}});
   }
 }

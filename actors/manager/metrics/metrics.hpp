@@ -1,5 +1,5 @@
 // Figures for Prometheus. What happened is counted as it is published, what is the case is looked up when it is asked
-// for. Names and units follow Prometheus' conventions; docs/metrics.md lists them, from here.
+// for. Names and units follow Prometheus' conventions; each says what it is in its help text.
 #pragma once
 #include <memory>
 #include <string>

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "integration/http/api/json_read.hpp"
 #include "messages/base/names.hpp"
 #include "messages/wire/codec.hpp"
 #include "messages/wire/codec_traits.hpp"
@@ -16,8 +17,6 @@ using namespace msg;
 namespace {
 
 using json = nlohmann::ordered_json;
-
-constexpr size_t depth_max = 32;
 
 tl::unexpected<error> bad(std::string what, std::string hint = "/api/docs lists what each request takes") {
   return fail(ec::bad_request, std::move(what), std::move(hint));
@@ -67,15 +66,20 @@ result<bool> put(json& into, const std::string& key, const std::string& text) {
       page::each_field(where, [&](const char* part, const auto& v) {
         if (key != part) return;
         found = true;
-        if (auto j = value_of(v, text)) into[name][part] = std::move(*j);
-        else fits = false;
+        auto j = value_of(v, text);
+        auto& place = into[name];
+        fits = j && (place.is_null() || place.is_object());
+        if (fits) place[part] = std::move(*j);
       });
     } else if (key == name) {
       found = true;
       auto j = value_of(value, text);
-      if (!j) fits = false;
-      else if constexpr (std::is_same_v<T, std::vector<std::string>>) into[name].push_back(std::move(*j));
-      else into[name] = std::move(*j);
+      auto& place = into[name];
+      constexpr bool many = std::is_same_v<T, std::vector<std::string>>;
+      fits = j && (!many || place.is_null() || place.is_array());
+      if (!fits) return;
+      if constexpr (many) place.push_back(std::move(*j));
+      else place = std::move(*j);
     }
   });
   if (!fits) return bad("'" + text.substr(0, 60) + "' is no value for " + key.substr(0, 60));
@@ -157,42 +161,12 @@ constexpr std::array<json_fn, sizeof...(Replies)> readers(const std::tuple<Repli
 }
 constexpr auto json_row = readers(static_cast<const verb_replies*>(nullptr));
 
-// Two fields of one name would be one that somebody has looked at, and one that counts.
-result<json> parsed(const std::string& text) {
-  size_t depth = 0;
-  std::vector<std::vector<std::string>> keys;
-  std::string twice;
-  bool deep = false;
-  const auto watch = [&](int d, json::parse_event_t event, json& now) {
-    depth = static_cast<size_t>(d);
-    if (depth > depth_max) deep = true;
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end && !keys.empty()) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.empty()) {
-      auto key = now.get<std::string>();
-      if (std::ranges::find(keys.back(), key) != keys.back().end()) twice = key;
-      keys.back().push_back(std::move(key));
-    }
-    return !deep;
-  };
-  auto j = json::parse(text, watch, false);
-  if (deep)
-    return bad("the JSON is nested too deeply", "it goes at most " + std::to_string(depth_max) + " levels deep");
-  if (j.is_discarded()) return bad("the body is not valid JSON", "UTF-8 without a byte order mark");
-  if (!twice.empty()) return bad("the field '" + twice.substr(0, 60) + "' is there twice", "leave one out");
-  if (!j.is_object()) return bad("the body is no JSON object", R"(it looks like {"name": "value"})");
-  return j;
-}
-
 }  // namespace
 
 result<verb_call> call_of(const matched& to, const request& r) {
   json object = json::object();
   if (!r.body.empty()) {
-    const auto type = r.header("content-type");
-    if (!type.starts_with("application/json"))
-      return bad("the body is of the type '" + std::string(type.substr(0, 60)) + "'", "Content-Type: application/json");
-    auto read = parsed(r.body);
+    auto read = read_object(r.body);
     if (!read) return fail(read.error());
     object = std::move(*read);
   }
@@ -206,9 +180,13 @@ result<verb_call> call_of(const matched& to, const request& r) {
     }
   }
   // A change of what was read: "r12-…" is the tag of revision 12.
-  if (const auto tag = r.header("if-match"); tag.starts_with("\"r") && verb_table[to.to->row].verb == "server.edit") {
+  const auto tag = r.header("if-match");
+  if (!tag.empty() && tag != "*" && verb_table[to.to->row].verb == "server.edit") {
     uint64_t revision = 0;
-    std::from_chars(tag.data() + 2, tag.data() + tag.size(), revision);
+    const auto number = tag.starts_with("\"r") ? tag.substr(2) : std::string_view{};
+    if (std::from_chars(number.data(), number.data() + number.size(), revision).ec != std::errc{})
+      return bad("If-Match has '" + std::string(tag.substr(0, 60)) + "', which is no tag of a server",
+                 "the ETag that GET /api/servers/ID answers");
     object["revision"] = revision;
   }
   auto body = pack_row[to.to->row](std::move(object), to.item, r.query);

@@ -46,8 +46,4 @@ void event_feed::leave(uint64_t who) {
   readers_.erase(i);
 }
 
-void event_feed::tell_all(const text_ptr& text) {
-  for (const auto& [id, r] : readers_) r.to(text);
-}
-
 }  // namespace zedops::web

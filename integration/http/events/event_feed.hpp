@@ -49,7 +49,6 @@ class event_feed {
   std::optional<uint64_t> join(event_filter filter, uint64_t seq, sink to);
   void leave(uint64_t reader);
   size_t readers() const { return readers_.size(); }
-  void tell_all(const text_ptr& text);
 
  private:
   struct reader {

@@ -49,10 +49,9 @@ response text_response(int status, std::string type, std::string body) {
   return {status, std::move(type), std::make_shared<const std::string>(std::move(body)), {}};
 }
 
-response error_response(const error& e, const std::string& request_id) {
+response error_response(const error& e) {
   nlohmann::ordered_json what{{"code", name_of(e.code)}, {"message", e.message}, {"hint", e.hint}};
   if (!e.operation.empty()) what["operation"] = e.operation;
-  if (!request_id.empty()) what["request_id"] = request_id;
   auto r = text_response(
       info(e.code).http_status, "application/json",
       nlohmann::ordered_json{{"error", what}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");

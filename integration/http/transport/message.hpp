@@ -36,7 +36,7 @@ struct response {
 
 response text_response(int status, std::string type, std::string body);
 // {"error":{…}}, with the status of its code.
-response error_response(const msg::error& e, const std::string& request_id = {});
+response error_response(const msg::error& e);
 
 // Path and query of a target such as "/api/servers?all=1". Errors: bad_request.
 msg::result<void> read_target(std::string_view target, request& into);

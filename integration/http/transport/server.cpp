@@ -43,7 +43,6 @@ struct server::impl {
   asio::io_context io{1};
   std::shared_ptr<house> all = std::make_shared<house>();
   std::vector<place> places;
-  std::vector<std::shared_ptr<asio::steady_timer>> timers;
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::thread thread;
   std::vector<std::string> made;  // socket files
@@ -58,9 +57,11 @@ struct server::impl {
         if (!wrong) throw boost::system::system_error(asio::error::address_in_use);
         struct stat info {};
         if (::lstat(at.unix_path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(at.unix_path.c_str());
-        const auto before = ::umask(0117);
-        auto a = std::make_shared<local::acceptor>(io, local::endpoint(at.unix_path));
-        ::umask(before);
+        auto a = std::make_shared<local::acceptor>(io);
+        a->open();
+        ::fchmod(a->native_handle(), 0660);  // before it is there for others
+        a->bind(local::endpoint(at.unix_path));
+        a->listen();
         made.push_back(at.unix_path);
         return accept(std::move(a));
       }
@@ -71,9 +72,7 @@ struct server::impl {
     } catch (const boost::system::system_error& e) {
       all->trouble(at.text, e.code().message());
       auto again = std::make_shared<asio::steady_timer>(io, all->options.listen_again);
-      timers.push_back(again);
       again->async_wait([this, at, again](error_code stopped) {
-        std::erase(timers, again);
         if (!stopped) listen(at);
       });
     }

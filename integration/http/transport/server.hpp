@@ -39,6 +39,7 @@ class exchange {
   // from inside of write, when the reader is not there any more.
   virtual void begin_stream(response head, std::function<void()> gone) = 0;
   virtual void write(std::shared_ptr<const std::string> piece) = 0;
+  virtual size_t waiting_bytes() const = 0;  // written and not taken yet; on the server's thread
   virtual void end_stream() = 0;
 };
 

@@ -52,12 +52,11 @@ TEST_CASE("a cookie is found by its whole name", "[unit][http]") {
 }
 
 TEST_CASE("an error has cause, remedy and the status of its code", "[unit][http]") {
-  const auto r = error_response({msg::ec::rate_limited, "too \"many\"\x01", "wait", "o1"}, "7");
+  const auto r = error_response({msg::ec::rate_limited, "too \"many\"\x01", "wait", "o1"});
   CHECK(r.status == 429);
   CHECK(*r.body ==
-        "{\"error\":{\"code\":\"rate_limited\",\"message\":\"too "
-        "\\\"many\\\"\\u0001\",\"hint\":\"wait\",\"operation\":\"o1\","
-        "\"request_id\":\"7\"}}\n");
+        "{\"error\":{\"code\":\"rate_limited\",\"message\":\"too \\\"many\\\"\\u0001\",\"hint\":\"wait\","
+        "\"operation\":\"o1\"}}\n");
   CHECK(r.headers == pairs{{"Retry-After", "1"}});
   for (const auto& row : msg::ec_table) CHECK(reason_of(row.http_status) != "Status");
 }

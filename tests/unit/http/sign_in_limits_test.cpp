@@ -18,6 +18,12 @@ TEST_CASE("guessing is slowed down for a name and for an address", "[unit][http]
   CHECK(limits.admit("bob", "192.0.2.99", now));  // others go on
   CHECK(!limits.admit("ann", "192.0.2.99", now));
   CHECK(limits.admit("ann", "192.0.2.99", now + sign_in_limits::window + 1s));
-  limits.succeeded("ann");
+  limits.succeeded("ann", "192.0.2.99");
   CHECK(limits.admit("ann", "192.0.2.98", now));
+  // Who gets in does not use up what an address has for guesses: many people may share one.
+  for (int i = 0; i < 100; ++i) {
+    const auto name = "guest" + std::to_string(i);
+    CHECK(limits.admit(name, "203.0.113.1", now));
+    limits.succeeded(name, "203.0.113.1");
+  }
 }

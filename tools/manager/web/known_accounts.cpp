@@ -27,39 +27,30 @@ result<user_list> known_accounts::users() {
   return out;
 }
 
-result<user_link> known_accounts::linked(const std::string& name, const std::string& secret, time_point now) {
-  auto all = bus::read_accounts(book_.file());
-  if (!all) return fail(all.error());
+result<user_link> known_accounts::linked(const std::string& name, time_point now, const link_fn& how) {
   user_link out;
-  for (const auto& a : *all)
-    if (a.kind == account_kind::user && a.name == name) out.user = user_of(a);
-  if (secret.empty()) return out;
-  // Behind a #, so that it goes into no log on its way.
-  out.link = url_ + "/welcome#" + secret;
-  out.expires_at = now + bus::link_time;
+  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
+    auto secret = how(all);
+    if (!secret) return fail(secret.error());
+    out.user = user_of(*bus::find_account(all, account_kind::user, name));
+    if (secret->empty()) return {};
+    // Behind a #, so that it goes into no log on its way.
+    out.link = url_ + "/welcome#" + *secret;
+    out.expires_at = now + bus::link_time;
+    return {};
+  });
+  if (!ok) return fail(ok.error());
   return out;
 }
 
 result<user_link> known_accounts::add(const add_user& u, time_point now) {
-  std::string secret;
-  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
-    auto made = bus::put_user(all, {account_kind::user, u.name, u.role, u.agent, u.server}, now);
-    if (!made) return fail(made.error());
-    secret = std::move(*made);
-    return {};
+  return linked(u.name, now, [&](account_list& all) {
+    return bus::put_user(all, {account_kind::user, u.name, u.role, u.agent, u.server}, now);
   });
-  return ok ? linked(u.name, secret, now) : fail(ok.error());
 }
 
 result<user_link> known_accounts::reset(const reset_user& u, time_point now) {
-  std::string secret;
-  auto ok = bus::change_accounts(book_.file(), [&](account_list& all) -> result<void> {
-    auto made = bus::reset_user(all, u.name, now);
-    if (!made) return fail(made.error());
-    secret = std::move(*made);
-    return {};
-  });
-  return ok ? linked(u.name, secret, now) : fail(ok.error());
+  return linked(u.name, now, [&](account_list& all) { return bus::reset_user(all, u.name, now); });
 }
 
 result<user_list> known_accounts::remove(const remove_user& u) {

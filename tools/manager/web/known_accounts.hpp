@@ -20,7 +20,8 @@ class known_accounts final : public rt::account_port {
   msg::result<msg::token_list> remove(const msg::remove_token& t) override;
 
  private:
-  msg::result<msg::user_link> linked(const std::string& name, const std::string& secret, msg::time_point now);
+  using link_fn = std::function<msg::result<std::string>(bus::account_list&)>;  // the secret of a link, or none
+  msg::result<msg::user_link> linked(const std::string& name, msg::time_point now, const link_fn& how);
   bus::account_book book_;
   const std::string url_;
 };

@@ -5,8 +5,8 @@
 #include "actors/core/access.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/records/as_of.hpp"
-#include "integration/http/pages/pages.hpp"
 #include "messages/base/cursor.hpp"
+#include "tools/manager/web/answers.hpp"
 
 namespace zedops::app {
 
@@ -15,7 +15,9 @@ using namespace msg;
 namespace {
 
 constexpr int idle_beats_max = 12;  // a minute without readers: nobody is followed for any more
-constexpr uint32_t stored_at_once = 500;
+constexpr uint32_t stored_at_once = 100;
+constexpr size_t waiting_max = 256 * 1024;  // bytes for a reader, before more is read for him from the store
+constexpr std::chrono::milliseconds read_again{20};
 constexpr size_t readers_max = 10'000;
 constexpr std::chrono::milliseconds follow_again{500};
 
@@ -70,13 +72,12 @@ web::text_ptr live::text_of(const event& e, bool with_record) const {
 
 void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   const auto& r = e->asked();
-  const auto refuse = [&](const error& x) {
-    auto out = web::error_response(x);
-    web::add_safety(out);
-    e->respond(std::move(out));
-  };
+  // Whoever may see a part hears of that part; whoever may see nothing is told so here.
+  if (!core::is_scoped(*who.who))
+    if (auto ok = core::authorize(*who.who, verb_table[find_verb("event.replay")], {}); !ok)
+      return send(*e, ok.error());
   if (readers_.size() >= readers_max)
-    return refuse({ec::rate_limited, "too many follow events already", "try again later", {}});
+    return send(*e, {ec::rate_limited, "too many follow events already", "try again later", {}});
   auto mine = std::make_shared<reader>();
   mine->filter.subject = std::string(r.parameter("subject"));
   mine->filter.type = std::string(r.parameter("type"));
@@ -87,7 +88,7 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   const auto place = std::string(r.header("last-event-id").empty() ? r.parameter("since") : r.header("last-event-id"));
   const auto cursor = place.empty() ? std::optional<msg::cursor>{} : parse_cursor(place);
   if (!place.empty() && !cursor)
-    return refuse({ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the events", "epoch:number", {}});
+    return send(*e, {ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the events", "epoch:number", {}});
   mine->from = world_.last_seq.load();
   std::string hello;
   if (cursor && cursor->epoch == world_.history.epoch() && cursor->seq <= mine->from) mine->from = cursor->seq;
@@ -97,9 +98,7 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   readers_.push_back(mine);
   count_ = readers_.size();
   count_record_ += mine->filter.record;
-  web::response head{200, "text/event-stream", nullptr, {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}};
-  web::add_safety(head);
-  e->begin_stream(std::move(head), [this, weak = std::weak_ptr(mine)] {
+  e->begin_stream(stream_head(), [this, weak = std::weak_ptr(mine)] {
     if (auto gone = weak.lock()) leave(gone);
   });
   const nlohmann::ordered_json welcome{{"cursor", to_text({world_.history.epoch(), mine->from})},
@@ -124,6 +123,15 @@ void live::leave(const reader_ptr& r) {
 // From what is kept here, or else page by page from what is stored.
 void live::go_on(const reader_ptr& r) {
   if (!r->to || r->in_feed || r->asking || following_ != state::following) return;
+  if (r->to->waiting_bytes() > waiting_max) {  // as fast as he reads
+    r->asking = true;
+    return server_->after(read_again, [this, weak = std::weak_ptr(r)] {
+      const auto still = weak.lock();
+      if (!still) return;
+      still->asking = false;
+      go_on(still);
+    });
+  }
   r->in_feed = feed_.join(r->filter, r->from, [to = r->to](web::text_ptr text) { to->write(std::move(text)); });
   if (r->in_feed) return;
   replay_events q{to_text({world_.history.epoch(), r->from}), r->filter.subject, r->filter.type, stored_at_once};

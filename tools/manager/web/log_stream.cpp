@@ -4,9 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "integration/http/events/event_feed.hpp"
-#include "integration/http/pages/pages.hpp"
 #include "messages/api/log_cursor.hpp"
-#include "messages/wire/codec.hpp"
+#include "tools/manager/web/answers.hpp"
 
 namespace zedops::app {
 
@@ -34,8 +33,7 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
     if (const auto place = std::string(r.header("last-event-id")); !place.empty()) {
       auto c = log_cursor::parse(place);
       if (!c)
-        return to_->respond(web::error_response(
-            {ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the logs", "start anew", {}}));
+        return send(*to_, {ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the logs", "start anew", {}});
       seen_ = *c;
       seen_.go_on(query_, false, false);
     }
@@ -53,7 +51,7 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
   void take(rt::answer kind, const std::string& body) {
     if (gone_) return;
     auto reply = kind == rt::answer::result ? unpack_map<logs_reply>(body) : result<logs_reply>(fail(error_in(body)));
-    if (!begun_ && !reply) return refuse(reply.error());
+    if (!begun_ && !reply) return send(*to_, reply.error());
     if (!begun_) start();
     bool more = false;
     if (reply) {
@@ -75,20 +73,9 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
     });
   }
 
-  static error error_in(const std::string& body) {
-    auto e = unpack_map<error>(body);
-    return e ? *e : e.error();
-  }
-  void refuse(const error& e) {
-    auto out = web::error_response(e);
-    web::add_safety(out);
-    to_->respond(std::move(out));
-  }
   void start() {
     begun_ = true;
-    web::response head{200, "text/event-stream", nullptr, {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}};
-    web::add_safety(head);
-    to_->begin_stream(std::move(head), [self = shared_from_this()] { self->gone_ = true; });
+    to_->begin_stream(stream_head(), [self = shared_from_this()] { self->gone_ = true; });
     write_event({}, "welcome", "{}");
   }
   void write(const std::vector<log_line>& lines) {

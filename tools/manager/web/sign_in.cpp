@@ -3,10 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "config/logging/logging.hpp"
-#include "integration/http/pages/pages.hpp"
+#include "integration/http/api/json_read.hpp"
+#include "tools/manager/web/answers.hpp"
 
 namespace zedops::app {
 
@@ -22,12 +22,12 @@ struct wanted {
 };
 
 result<wanted> read(const web::request& r) {
-  const auto j = nlohmann::json::parse(r.body, nullptr, false);
+  const auto j = web::read_object(r.body);
+  if (!j) return fail(j.error());
   const auto text = [&](const char* key) {
-    const auto i = j.find(key);
-    return i != j.end() && i->is_string() ? i->get<std::string>() : std::string{};
+    const auto i = j->find(key);
+    return i != j->end() && i->is_string() ? i->get<std::string>() : std::string{};
   };
-  if (!j.is_object()) return fail(ec::bad_request, "the body is no JSON object", R"({"user": "ann", "password": "…"})");
   wanted w{text("user"), text("password"), text("link")};
   if (w.password.empty() || (w.user.empty() && w.link.empty()) || w.user.size() > name_bytes_max ||
       w.password.size() > bus::password_bytes_max)
@@ -95,7 +95,10 @@ bool sign_in_limits::admit(const std::string& name, const std::string& address, 
   const bool from_here = admit("from " + address, per_address, now);
   return from_here && (name.empty() || admit("name " + name, per_name, now));
 }
-void sign_in_limits::succeeded(const std::string& name) { by_key_.erase("name " + name); }
+void sign_in_limits::succeeded(const std::string& name, const std::string& address) {
+  by_key_.erase("name " + name);
+  if (auto i = by_key_.find("from " + address); i != by_key_.end() && i->second.count > 0) --i->second.count;
+}
 
 sign_in::sign_in(bus::account_book& book, rt::wall_clock& clock, std::string cookie)
     : book_(book), clock_(clock), cookie_(std::move(cookie)), thread_([this] { run(); }) {}
@@ -109,56 +112,57 @@ sign_in::~sign_in() {
   thread_.join();
 }
 
-void sign_in::begin(std::shared_ptr<web::exchange> e) {
+void sign_in::take(job j) {
   {
     std::lock_guard lock(mutex_);
     if (waiting_.size() < waiting_max) {
-      waiting_.push_back(std::move(e));
+      waiting_.push_back(std::move(j));
       more_.notify_one();
       return;
     }
   }
-  e->respond(web::error_response({ec::rate_limited, "too many people sign in at once", "try again in a moment", {}}));
+  send(*j.from, {ec::rate_limited, "too many people sign in at once", "try again in a moment", {}});
 }
+void sign_in::begin(std::shared_ptr<web::exchange> e) { take({std::move(e), {}}); }
+void sign_in::end(std::shared_ptr<web::exchange> e, std::string secret) { take({std::move(e), std::move(secret)}); }
 
 void sign_in::run() {
   pthread_setname_np(pthread_self(), "zedops-sign-in");
   for (;;) {
-    std::shared_ptr<web::exchange> e;
+    job j;
     {
       std::unique_lock lock(mutex_);
       more_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
       if (stopping_) return;
-      e = std::move(waiting_.front());
+      j = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    check(*e);
+    if (j.ends.empty()) check(*j.from);
+    else sign_out(*j.from, j.ends);
   }
 }
 
 void sign_in::check(web::exchange& e) {
   const auto& r = e.asked();
   auto w = read(r);
-  if (!w) return e.respond(web::error_response(w.error()));
+  if (!w) return send(e, w.error());
   if (!limits_.admit(w->user, r.from, std::chrono::steady_clock::now())) {
     config::log_limited(log_level::warn, "web.sign-in-limited", {{"user", w->user}, {"from", r.from}});
-    return e.respond(web::error_response(
-        {ec::rate_limited, "there were too many tries to sign in", "try again in some minutes", {}}));
+    return send(e, {ec::rate_limited, "there were too many tries to sign in", "try again in some minutes", {}});
   }
   auto name = w->user;
   auto secret = w->link.empty() ? with_password(book_, *w, clock_.now()) : with_link(book_, *w, clock_.now(), name);
   if (!secret) {
     config::log_limited(log_level::warn, "web.sign-in-refused",
                         {{"user", name}, {"from", r.from}, {"error", secret.error().message}});
-    return e.respond(web::error_response(secret.error()));
+    return send(e, secret.error());
   }
-  limits_.succeeded(name);
+  limits_.succeeded(name, r.from);
   config::log_event("web.signed-in", {{"user", name}, {"from", r.from}});
   auto out = web::text_response(200, "application/json", nlohmann::json{{"user", name}}.dump() + "\n");
   out.headers.emplace_back("Set-Cookie", cookie_header(*secret, r.secure));
   out.headers.emplace_back("Cache-Control", "no-store");
-  web::add_safety(out);
-  e.respond(std::move(out));
+  send(e, std::move(out));
 }
 
 std::string sign_in::cookie_header(const std::string& secret, bool secure) const {
@@ -168,15 +172,13 @@ std::string sign_in::cookie_header(const std::string& secret, bool secure) const
          (secure ? "; Secure" : "");
 }
 
-void sign_in::end(const std::shared_ptr<web::exchange>& e, const std::string& secret) {
+void sign_in::sign_out(web::exchange& e, const std::string& secret) {
   auto ok = bus::change_accounts(book_.file(), [&](bus::account_list& all) -> result<void> {
     bus::end_session(all, secret);
     return {};
   });
-  if (!ok) return e->respond(web::error_response(ok.error()));
-  web::response out{204, {}, nullptr, {{"Set-Cookie", cookie_header({}, e->asked().secure)}}};
-  web::add_safety(out);
-  e->respond(std::move(out));
+  if (!ok) return send(e, ok.error());
+  send(e, web::response{204, {}, nullptr, {{"Set-Cookie", cookie_header({}, e.asked().secure)}}});
 }
 
 }  // namespace zedops::app

@@ -1,5 +1,5 @@
-// Signing in and out. Passwords are checked on a thread of their own, one after another: each costs a tenth of a second
-// and 19 MiB, on purpose.
+// Signing in and out, on a thread of its own: each password costs a tenth of a second and 19 MiB, on purpose, and what
+// becomes of it is written to the disk.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -20,7 +20,7 @@ class sign_in_limits {
   static constexpr size_t per_name = 10, per_address = 30, remembered_max = 10'000;
   static constexpr std::chrono::minutes window{5};
   bool admit(const std::string& name, const std::string& address, time now);
-  void succeeded(const std::string& name);
+  void succeeded(const std::string& name, const std::string& address);
 
  private:
   struct tries {
@@ -40,12 +40,18 @@ class sign_in {
 
   // {"user", "password"}, or {"link", "password"} to choose one. The answer sets the cookie.
   void begin(std::shared_ptr<web::exchange> e);
-  void end(const std::shared_ptr<web::exchange>& e, const std::string& secret);
+  void end(std::shared_ptr<web::exchange> e, std::string secret);
 
  private:
   static constexpr size_t waiting_max = 64;
+  struct job {
+    std::shared_ptr<web::exchange> from;
+    std::string ends;  // the secret of a session; empty: one is to begin
+  };
+  void take(job j);
   void run();
   void check(web::exchange& e);
+  void sign_out(web::exchange& e, const std::string& secret);
   std::string cookie_header(const std::string& secret, bool secure) const;
 
   bus::account_book& book_;
@@ -53,7 +59,7 @@ class sign_in {
   const std::string cookie_;
   std::mutex mutex_;
   std::condition_variable more_;
-  std::deque<std::shared_ptr<web::exchange>> waiting_;
+  std::deque<job> waiting_;
   bool stopping_ = false;
   sign_in_limits limits_;  // of the thread
   std::thread thread_;

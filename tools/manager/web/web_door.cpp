@@ -1,12 +1,10 @@
 #include "tools/manager/web/web_door.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "actors/core/access.hpp"
 #include "config/logging/logging.hpp"
+#include "integration/http/api/json_read.hpp"
 #include "integration/http/api/openapi.hpp"
-#include "integration/http/pages/pages.hpp"
-#include "messages/wire/codec.hpp"
+#include "tools/manager/web/answers.hpp"
 #include "tools/manager/web/log_stream.hpp"
 #include "tools/manager/web/monitoring.hpp"
 
@@ -19,28 +17,17 @@ namespace {
 
 constexpr std::chrono::milliseconds beat_period{5'000};
 constexpr size_t idempotency_key_max = 128;
-constexpr size_t bulk_max = 200;
+constexpr size_t bulk_max = 200, place_digits = 4;  // of one of many: "-199"
 
 int64_t steady_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-void send(web::exchange& e, web::response r) {
-  web::add_safety(r);
-  e.respond(std::move(r));
-}
-void send(web::exchange& e, const error& x) { send(e, web::error_response(x)); }
-
 web::response as_json(const json& j) { return web::text_response(200, "application/json", j.dump() + "\n"); }
 
 bool is(const web::request& r, std::initializer_list<std::string_view> path) {
   return std::equal(r.segments.begin(), r.segments.end(), path.begin(), path.end());
-}
-
-error error_in(const std::string& body) {
-  auto e = unpack_map<error>(body);
-  return e ? *e : e.error();
 }
 
 // The tag comes first: what has not changed since it was read is not sent again.
@@ -88,8 +75,15 @@ web::response answer_of(size_t row, const web::request& asked, rt::answer kind, 
   return out;
 }
 
+// For answers that are of everything and no verb's: as for the verb that is. False: it was refused.
+bool may_look_at_all(web::exchange& e, const caller& who) {
+  const auto ok = core::authorize(*who.who, verb_table[find_verb("metrics")], {});
+  if (!ok) send(e, ok.error());
+  return ok.has_value();
+}
+
 // What the page needs to know of verbs: words, rights, and in which states they can be used.
-json verbs_json() {
+web::response verbs() {
   json out = json::array();
   for (const auto& row : verb_table) {
     json v{
@@ -111,7 +105,18 @@ json verbs_json() {
     (events.push_back(std::string(std::variant_alternative_t<I, fact>::type)), ...);
   }
   (std::make_index_sequence<std::variant_size_v<fact>>{});
-  return {{"verbs", std::move(out)}, {"events", std::move(events)}};
+  auto r = as_json({{"verbs", std::move(out)}, {"events", std::move(events)}});
+  tag(r);
+  return r;
+}
+
+result<std::string> idempotency_key_of(const web::request& r, size_t bytes_max) {
+  const auto key = r.header("idempotency-key");
+  const bool printable = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f; });
+  if (key.size() > bytes_max || !printable)
+    return fail(ec::bad_request, "the Idempotency-Key is too long, or has other characters than ASCII",
+                "a UUID makes a good one");
+  return std::string(key);
 }
 
 std::string host_in(std::string url) {
@@ -122,6 +127,8 @@ std::string host_in(std::string url) {
 
 }  // namespace
 
+bool serves_web(const config::manager_settings& s) { return !s.http.empty() && s.http.front() != "off"; }
+
 std::string page_url(const config::manager_settings& s) {
   if (!s.http_url.empty()) return s.http_url.ends_with('/') ? s.http_url.substr(0, s.http_url.size() - 1) : s.http_url;
   for (const auto& at : s.http)
@@ -130,7 +137,7 @@ std::string page_url(const config::manager_settings& s) {
 }
 
 result<void> web_door::open(const config::manager_settings& settings, manager::node& to) {
-  if (settings.http.empty() || settings.http.front() == "off") return {};
+  if (!serves_web(settings)) return {};
   calls_.open(to);
   progressed();
   sign_in_ = std::make_unique<sign_in>(accounts_.book(), world_.clock, callers_.cookie());
@@ -190,7 +197,7 @@ void web_door::serve_session(const exchange_ptr& e) {
   }
   auto who = callers_.of(r, world_.clock.now());
   if (!who) return send(*e, who.error());
-  if (r.method == "DELETE") return sign_in_->end(e, who->secret);
+  if (r.method == "DELETE" && who->by_cookie) return sign_in_->end(e, who->secret);
   if (r.method == "GET" || r.method == "HEAD") return send(*e, session_of(*who));
   auto out = web::error_response({ec::bad_request, "there is no " + r.method.substr(0, 20) + " here", "", {}});
   out.status = 405;
@@ -237,9 +244,8 @@ bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
   } else if (is(r, {"api", "servers", "bulk"}) && r.method == "POST") {
     bulk(e, who);
   } else if (is(r, {"api", "verbs"}) && reads) {
-    auto out = as_json(verbs_json());
-    tag(out);
-    send(*e, unless_known(std::move(out), r));
+    static const auto table = verbs();
+    send(*e, unless_known(table, r));
   } else if (is(r, {"metrics"}) && reads) {
     ask("metrics", pack_map(get_metrics{}), [e](rt::answer kind, const std::string& body) {
       if (kind == rt::answer::error) return send(*e, error_in(body));
@@ -247,18 +253,11 @@ bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
       send(*e, web::text_response(200, "text/plain; version=0.0.4; charset=utf-8", m ? m->text : std::string{}));
     });
   } else if (is(r, {"api", "monitoring", "health"}) && reads) {
-    // Who may not look at everything is told so by the gate that all requests pass.
-    ask("metrics", pack_map(get_metrics{}), [this, e](rt::answer kind, const std::string& body) {
-      if (kind == rt::answer::error) send(*e, error_in(body));
-      else send(*e, health(world_));
-    });
+    if (may_look_at_all(*e, who)) send(*e, health(world_));
   } else if (is(r, {"api", "monitoring", "stats"}) && reads) {
-    ask("metrics", pack_map(get_metrics{}), [this, e](rt::answer kind, const std::string& body) {
-      if (kind == rt::answer::error) send(*e, error_in(body));
-      else send(*e, stats(world_));
-    });
+    if (may_look_at_all(*e, who)) send(*e, stats(world_));
   } else if (is(r, {"api", "monitoring", "deployments", "stuck"}) && reads) {
-    send(*e, as_json(json::array()));
+    if (may_look_at_all(*e, who)) send(*e, as_json(json::array()));
   } else if (is(r, {"api", "monitoring", "reconcile", "trigger"}) && r.method == "POST") {
     ask("server.sync", pack_map(sync_agents{}), [e](rt::answer kind, const std::string& body) {
       if (kind == rt::answer::error) return send(*e, error_in(body));
@@ -281,9 +280,12 @@ void web_door::serve_api(const exchange_ptr& e) {
   const auto& r = e->asked();
   if (is(r, {"api", "session"})) return serve_session(e);
   if (is(r, {"api", "openapi.json"}) && (r.method == "GET" || r.method == "HEAD")) {
-    auto out = web::text_response(200, "application/json", web::openapi());
-    tag(out);
-    return send(*e, unless_known(std::move(out), r));
+    static const auto description = [] {
+      auto out = web::text_response(200, "application/json", web::openapi());
+      tag(out);
+      return out;
+    }();
+    return send(*e, unless_known(description, r));
   }
   if (is(r, {"api", "docs"})) return send(*e, web::page_response(r));
   const auto found = web::match(r.method, r.segments);
@@ -294,6 +296,12 @@ void web_door::serve_api(const exchange_ptr& e) {
   }
   auto who = callers_.of(r, world_.clock.now());
   if (!who) return send(*e, who.error());
+  if (!r.body.empty() && !r.header("content-type").starts_with("application/json")) {
+    auto out =
+        web::error_response({ec::bad_request, "the body is not said to be JSON", "Content-Type: application/json", {}});
+    out.status = 415;
+    return send(*e, std::move(out));
+  }
   if (serve_known(e, *who)) return;
   if (const auto* to = std::get_if<web::matched>(&found)) return call(e, *to, *who);
   std::string path;
@@ -313,12 +321,15 @@ void web_door::serve_api(const exchange_ptr& e) {
 // The same for many: each is asked for, judged and answered by itself.
 void web_door::bulk(const exchange_ptr& e, const caller& who) {
   const auto& r = e->asked();
-  const auto j = json::parse(r.body, nullptr, false);
+  const auto read = web::read_object(r.body);
+  if (!read) return send(*e, read.error());
+  const auto key = idempotency_key_of(r, idempotency_key_max - place_digits);
+  if (!key) return send(*e, key.error());
+  const auto& j = *read;
   const auto refuse = [&](const std::string& what) {
     send(*e, {ec::bad_request, what, R"({"verb": "stop", "servers": ["pz1", "pz2"]})", {}});
   };
-  if (!j.is_object() || !j.contains("verb") || !j["verb"].is_string() || !j.contains("servers") ||
-      !j["servers"].is_array())
+  if (!j.contains("verb") || !j["verb"].is_string() || !j.contains("servers") || !j["servers"].is_array())
     return refuse("the body names no verb and servers");
   const auto row = find_verb("server." + j["verb"].get<std::string>());
   const bool fits = row != verb_not_found && is_operation(verb_table[row]) && verb_table[row].word() != "create" &&
@@ -335,7 +346,6 @@ void web_door::bulk(const exchange_ptr& e, const caller& who) {
   auto all = std::make_shared<gathered>();
   all->left = j["servers"].size();
   for (size_t i = 0; i < all->left; ++i) all->results.push_back(nullptr);
-  const std::string key(r.header("idempotency-key").substr(0, idempotency_key_max - 8));
   size_t n = 0;
   for (const auto& name : j["servers"]) {
     const auto place = n++;
@@ -363,7 +373,7 @@ void web_door::bulk(const exchange_ptr& e, const caller& who) {
     }
     made->options.wait = false;
     calls_.ask({who.who, std::string(verb_table[row].verb), std::move(made->body), made->options,
-                key.empty() ? key : key + '-' + std::to_string(place)},
+                key->empty() ? *key : *key + '-' + std::to_string(place)},
                [done](rt::answer kind, const std::string& body) {
                  if (kind == rt::answer::error) return done({{"error", json::parse(to_json(error_in(body)))}}, false);
                  const auto reply = unpack_map<operation_reply>(body);
@@ -374,18 +384,8 @@ void web_door::bulk(const exchange_ptr& e, const caller& who) {
 
 void web_door::call(const exchange_ptr& e, const web::matched& to, const caller& who) {
   const auto& r = e->asked();
-  if (r.header("content-type").empty() && !r.body.empty()) {
-    auto out = web::error_response({ec::bad_request, "the body has no type", "Content-Type: application/json", {}});
-    out.status = 415;
-    return send(*e, std::move(out));
-  }
-  const std::string key(r.header("idempotency-key"));
-  const bool printable = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f; });
-  if (key.size() > idempotency_key_max || !printable)
-    return send(*e, {ec::bad_request,
-                     "the Idempotency-Key is too long, or has other characters than ASCII",
-                     "a UUID makes a good one",
-                     {}});
+  const auto key = idempotency_key_of(r, idempotency_key_max);
+  if (!key) return send(*e, key.error());
   auto made = web::call_of(to, r);
   if (!made) return send(*e, made.error());
   const auto row = to.to->row;
@@ -395,7 +395,7 @@ void web_door::call(const exchange_ptr& e, const web::matched& to, const caller&
     question = std::to_string(row) + ' ' + made->body;
     if (const auto* known = cache_.find(question, revision)) return send(*e, unless_known(*known, r));
   }
-  calls_.ask({who.who, std::string(verb_table[row].verb), std::move(made->body), made->options, key},
+  calls_.ask({who.who, std::string(verb_table[row].verb), std::move(made->body), made->options, *key},
              [this, e, row, revision, question](rt::answer kind, const std::string& body) {
                auto out = answer_of(row, e->asked(), kind, body);
                if (!question.empty() && out.status == 200)

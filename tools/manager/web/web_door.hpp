@@ -49,6 +49,7 @@ class web_door {
   std::atomic<int64_t> progress_ms_{0};  // of the steady clock
 };
 
+bool serves_web(const config::manager_settings& settings);
 // Where people reach the page, as the settings say.
 std::string page_url(const config::manager_settings& settings);
 

@@ -36,8 +36,11 @@ inline std::string host_of(std::string_view text) {
   if (text.starts_with('[')) return lower(text.substr(0, text.find(']') + 1));
   return lower(text.substr(0, text.find(':')));
 }
+// Not what merely begins like an address: 127.example.com is anybody's.
 inline bool names_this_machine(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.") || host.ends_with(".localhost");
+  error_code no_address;
+  const auto v4 = asio::ip::make_address_v4(host, no_address);
+  return host == "localhost" || host == "[::1]" || host.ends_with(".localhost") || (!no_address && v4.is_loopback());
 }
 
 // What all connections share; on the server's thread, but for the options, which do not change.
@@ -53,7 +56,10 @@ struct house {
 };
 
 // The last address that a proxy of ours has added; what came before it anybody may have written.
-inline std::string_view forwarded_for(std::string_view header) {
+inline std::string_view forwarded_for(const pairs& headers) {
+  const auto found =
+      std::find_if(headers.rbegin(), headers.rend(), [](const auto& h) { return h.first == "x-forwarded-for"; });
+  const std::string_view header = found == headers.rend() ? std::string_view{} : found->second;
   auto last = header.substr(header.rfind(',') + 1);
   while (last.starts_with(' ')) last.remove_prefix(1);
   return last;
@@ -170,8 +176,6 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     if (gone_) asio::post(stream_.get_executor(), std::exchange(gone_, nullptr));
   }
 
-  auto executor() { return stream_.get_executor(); }
-
  private:
   class open_exchange final : public exchange {
    public:
@@ -196,6 +200,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     void write(std::shared_ptr<const std::string> piece) override {
       on_->post([on = on_, piece = std::move(piece)]() mutable { on->write(std::move(piece)); });
     }
+    size_t waiting_bytes() const override { return on_->waiting_bytes_; }
     void end_stream() override {
       on_->post([on = on_] { on->end_stream(); });
     }
@@ -240,7 +245,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     if (!known_host(r))
       return refuse(421, ec::forbidden, "this is not the host '" + std::string(r.header("host").substr(0, 100)) + "'",
                     "the setting http_url names the address under which people come");
-    if (const auto other = forwarded_for(r.header("x-forwarded-for")); trusted_ && !other.empty()) {
+    if (const auto other = forwarded_for(r.headers); trusted_ && !other.empty()) {
       r.from = std::string(other.substr(0, 64));
       r.secure = r.header("x-forwarded-proto") == "https";
     }
@@ -260,8 +265,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
   // A page elsewhere can have a browser send requests to this machine under a name of its own.
   bool known_host(const request& r) const {
     if constexpr (std::is_same_v<Protocol, local>) return true;
-    const auto hosts = std::ranges::count_if(r.headers, [](const auto& h) { return h.first == "host"; });
-    if (hosts != 1) return false;
+    if (std::ranges::count(r.headers, "host", &pairs::value_type::first) != 1) return false;
     const auto host = host_of(r.header("host"));
     return names_this_machine(host) || std::ranges::find(house_->options.hosts, host) != house_->options.hosts.end();
   }
