@@ -22,15 +22,16 @@ namespace zedops::store {
 using msg::result;
 
 // Names and numbers are on disk (the number is part of each record's checksum): append only.
-#define ZEDOPS_STORE_TABLES(X)                                                 \
-  X(meta)       /* what the store is: keys "store.*" are its own */            \
-  X(servers)    /* snapshots of servers */                                     \
-  X(agents)     /* snapshots of hosts */                                       \
-  X(operations) /* snapshots of operations */                                  \
-  X(log)        /* facts, in the order of their numbers; trimmed from below */ \
-  X(claims)     /* empty: claims follow from the records (docs/adr) */         \
-  X(orphans)    /* data left behind by purged servers */                       \
-  X(audit)      /* who asked for what, chained by hashes; trimmed from below */
+#define ZEDOPS_STORE_TABLES(X)                                                  \
+  X(meta)       /* what the store is: keys "store.*" are its own */             \
+  X(servers)    /* snapshots of servers */                                      \
+  X(agents)     /* snapshots of hosts */                                        \
+  X(operations) /* snapshots of operations */                                   \
+  X(log)        /* facts, in the order of their numbers; trimmed from below */  \
+  X(claims)     /* empty: claims follow from the records (docs/adr) */          \
+  X(orphans)    /* data left behind by purged servers */                        \
+  X(audit)      /* who asked for what, chained by hashes; trimmed from below */ \
+  X(usage)      /* what hosts and servers use; only in a store of its own */
 
 enum class table : uint8_t {
 #define X(name) name,

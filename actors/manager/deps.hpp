@@ -15,6 +15,7 @@
 #include "actors/manager/records/catalog.hpp"
 #include "actors/manager/records/history.hpp"
 #include "actors/manager/records/kinds.hpp"
+#include "actors/manager/usage/usage_book.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/records/template.hpp"
 
@@ -23,6 +24,7 @@ namespace zedops::manager {
 struct policy {
   msg::duration retention{std::chrono::hours(24)};
   msg::duration sync_interval{30'000};
+  msg::duration usage_interval{15'000};
   core::liveness_policy liveness;
   core::restart_policy restarts;
   decltype(core::context::time_max) time_max = core::context{}.time_max;
@@ -110,6 +112,7 @@ struct shared {
   rt::event_port& events;
   rt::key_port* keys = nullptr;  // null: there are none, and nobody comes in over a network
   rt::account_port* accounts = nullptr;  // null: nobody comes in by HTTP
+  usage_book* usage = nullptr;           // null: nobody is asked what he uses
   entity_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};

@@ -12,6 +12,7 @@
 #include "actors/manager/hosts/host.hpp"
 #include "actors/manager/journal/hub.hpp"
 #include "actors/manager/journal/journal.hpp"
+#include "actors/manager/usage/usage_writer.hpp"
 #include "config/logging/logging.hpp"
 
 namespace zedops::manager {
@@ -23,6 +24,7 @@ struct node::handles {
   rt::registry_actor registry;
   rt::sweeper_actor sweeper;
   rt::keeper_actor keeper;
+  rt::usage_writer_actor usage;  // null: no usage is kept
   rt::gateway_actor gateway;
   rt::gateway_actor reader;
   std::shared_ptr<std::atomic<bool>> stopping = std::make_shared<std::atomic<bool>>(false);
@@ -82,7 +84,8 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
   h.sweeper = spawn_sweeper(sys, world, h.registry, h.journal);
   h.keeper = spawn_keeper(sys, world, threads);
   h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub, h.keeper});
-  h.reader = spawn_reader(sys, world, h.hub, threads);
+  h.reader = spawn_reader(sys, world, {h.hub, h.hosts}, threads);
+  if (world.usage) h.usage = spawn_usage_writer(sys, world, threads);
   watch(h.hub, "hub", h.stopping, on_core_lost);
   watch(h.journal, "journal", h.stopping, on_core_lost);
   watch(h.hosts, "hosts", h.stopping, on_core_lost);
@@ -91,6 +94,7 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
   watch(h.keeper, "keeper", h.stopping, on_core_lost);
   watch(h.gateway, "gateway", h.stopping, on_core_lost);
   watch(h.reader, "reader", h.stopping, on_core_lost);
+  if (h.usage) watch(h.usage, "usage", h.stopping, on_core_lost);
 }
 
 node::~node() { stop(); }
@@ -126,6 +130,8 @@ void node::stop() {
   if (h.stopping->exchange(true)) return;
   end(sys_, drive_, h.gateway, h.keeper, h.reader, h.sweeper);
   end(sys_, drive_, h.hosts, h.registry);
+  if (h.usage) end(sys_, drive_, h.usage);
+  if (world_.usage) (void)world_.usage->commit(world_.clock.now());
   end(sys_, drive_, h.journal);
   end(sys_, drive_, h.hub);
 }

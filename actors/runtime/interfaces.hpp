@@ -180,6 +180,11 @@ struct kept {
 };
 using keeper_actor = caf::typed_actor<caf::replies_to<client_call>::with<kept>>;
 
+// ---- usage writer: has what was told of usage written ----
+using open_atom = caf::atom_constant<caf::atom("open")>;
+using usage_writer_actor = caf::typed_actor<caf::reacts_to<open_atom>,  // INTERNAL
+                                            caf::reacts_to<tick_atom>>;
+
 // ---- sweeper: one timer for all deadlines ----
 using sweeper_actor = caf::typed_actor<caf::reacts_to<tick_atom>>;
 

@@ -28,6 +28,7 @@ struct manager_settings {
   std::vector<std::string> http_proxies;
   std::string http_url;  // under which people reach the page; empty: the first address of http
   msg::duration sync_interval{};
+  msg::duration usage_interval{};
   msg::duration retention{};
   uint32_t history_max = 0;          // events kept for replay
   uint32_t audit_max = 0;            // records of the audit kept

@@ -130,6 +130,8 @@ struct container_stats {
   uint64_t memory_max = 0;    // the limit in force; the host's memory when none was set
   uint64_t received_bytes = 0;
   uint64_t sent_bytes = 0;
+  uint64_t read_bytes = 0;  // of block devices
+  uint64_t written_bytes = 0;
 };
 
 struct pull_state {

@@ -395,6 +395,13 @@ msg::result<container_stats> parse_stats(std::string_view body) {
       out.received_bytes += number(card, "rx_bytes");
       out.sent_bytes += number(card, "tx_bytes");
     }
+  if (auto disks = child(*doc, "blkio_stats"))
+    if (auto rows = child(*disks, "io_service_bytes_recursive"); rows && rows->is_array())
+      for (const auto& row : *rows) {  // cgroup v1 says Read, v2 read
+        const auto what = text(row, "op");
+        if (what == "read" || what == "Read") out.read_bytes += number(row, "value");
+        if (what == "write" || what == "Write") out.written_bytes += number(row, "value");
+      }
   return out;
 }
 

@@ -89,12 +89,14 @@ inline constexpr std::array verb_table = [] {
       verb_row{"server.history", view, records, "What happened to a server, newest first"},
       verb_row{"server.explain", view, records, "Why a server is in its state, and what happens next"},
       verb_row{"server.logs", logs, agent, "The last lines its container wrote"},
+      verb_row{"server.usage", view, records, "What its container has used: CPU, memory, network, disk"},
       verb_row{"server.check-data", view, agent, "Look at the data on disk, with sizes if asked"},
       verb_row{"server.check-layer", view, agent,
                "What its container has written outside of its folders, lost at the next rebuild"},
       verb_row{"server.sync", operate, agent, "Compare records with what the agents see, now"},
       verb_row{"agent.ls", view, records, "List agents"},
       verb_row{"agent.get", view, records, "One agent"},
+      verb_row{"agent.usage", view, records, "What its host has used: CPU, memory, load, disk"},
       verb_row{"agent.rm", administer, agent, "Forget an agent that has no servers"},
       verb_row{"agent.forget", administer, agent, "Give up an agent whose host is lost, and its servers with it"},
       verb_row{"agent.recover", operate, agent,
@@ -132,23 +134,24 @@ inline constexpr std::array verb_table = [] {
 using verb_bodies =
     std::tuple<create_server, start_server, stop_server, restart_server, rebuild_server, recreate_server, edit_server,
                remove_server, restore_server, purge_server, move_server, adopt_server,  //
-               list_servers, get_server, server_history, explain_server, server_logs, check_data, check_layer,
-               sync_agents, list_agents, get_agent, remove_agent, forget_agent, recover_agent, check_ports,
-               suggest_ports, list_operations, get_operation, wait_operation, cancel_operation, replay_events,
-               make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users, add_user,
-               remove_user, reset_user, list_tokens, add_token, remove_token, list_templates, list_audit, verify_audit,
-               set_log_level, get_metrics, get_status>;
+               list_servers, get_server, server_history, explain_server, server_logs, server_usage, check_data,
+               check_layer, sync_agents, list_agents, get_agent, agent_usage, remove_agent, forget_agent, recover_agent,
+               check_ports, suggest_ports, list_operations, get_operation, wait_operation, cancel_operation,
+               replay_events, make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users,
+               add_user, remove_user, reset_user, list_tokens, add_token, remove_token, list_templates, list_audit,
+               verify_audit, set_log_level, get_metrics, get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // What each row is answered with at its end, in the same order.
 using verb_replies =
     std::tuple<operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,
                operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,  //
-               server_list, server_view, event_page, explanation, logs_reply, data_reply, layer_reply, sync_reply,
-               agent_list, agent_view, agent_view, forget_reply, agent_view, ports_reply, suggest_reply, operation_list,
-               operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply, enrol_reply,
-               key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list, token_made,
-               token_list, template_list, audit_page, audit_verdict, log_level_reply, metrics_reply, manager_status>;
+               server_list, server_view, event_page, explanation, logs_reply, usage_reply, data_reply, layer_reply,
+               sync_reply, agent_list, agent_view, usage_reply, agent_view, forget_reply, agent_view, ports_reply,
+               suggest_reply, operation_list, operation_view, operation_view, operation_view, event_page, token_reply,
+               enrol_reply, enrol_reply, key_list, key_list, key_list, user_list, user_link, user_list, user_link,
+               token_list, token_made, token_list, template_list, audit_page, audit_verdict, log_level_reply,
+               metrics_reply, manager_status>;
 static_assert(std::tuple_size_v<verb_replies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.

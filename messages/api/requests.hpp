@@ -140,7 +140,8 @@ struct list_servers {
   std::string status;
   page where;
   std::string condition;  // one of those that hold
-  ZEDOPS_FIELDS(all, agent, status, where, condition)
+  std::string sort{};     // name, status, agent, created or updated, "-" before it: backwards; empty: as they were made
+  ZEDOPS_FIELDS(all, agent, status, where, condition, sort)
 };
 struct get_server {
   std::string server;  // with `at`, also the id of a purged one
@@ -199,8 +200,21 @@ struct server_logs {
   std::string server;
   uint32_t tail = 100;
   std::string
-      since{};  // `at` of a line, or RFC 3339: lines of then and later, from the oldest on; else the last `tail`
-  ZEDOPS_FIELDS(server, tail, since)
+      since{};      // `at` of a line, or RFC 3339: lines of then and later, from the oldest on; else the last `tail`
+  duration hold{};  // with `since`: wait so long for a line later than that; 20 s at most
+  ZEDOPS_FIELDS(server, tail, since, hold)
+};
+struct server_usage {
+  std::string server;
+  duration last{1'800'000};  // so far back; three days are kept
+  bool live = false;         // somebody looks: its agent tells more often for a while
+  ZEDOPS_FIELDS(server, last, live)
+};
+struct agent_usage {
+  std::string agent;
+  duration last{1'800'000};
+  bool live = false;
+  ZEDOPS_FIELDS(agent, last, live)
 };
 struct list_operations {
   std::string server;

@@ -8,6 +8,7 @@
 #include "messages/records/audit.hpp"
 #include "messages/records/facts.hpp"
 #include "messages/records/server.hpp"
+#include "messages/records/usage.hpp"
 
 namespace zedops::msg {
 
@@ -370,6 +371,19 @@ struct logs_reply {
   std::vector<log_line> lines;
   bool cut = false;  // more than fits: earlier ones are missing, or with `since` later ones, to be asked for next
   ZEDOPS_FIELDS(lines, cut)
+};
+
+struct usage_point {
+  optional_time at;  // the beginning of the time it is the average of
+  usage_sample used;
+  ZEDOPS_FIELDS(at, used)
+};
+// Where nothing is known there is no point.
+struct usage_reply {
+  std::string name;
+  duration every{};  // between two points
+  std::vector<usage_point> points;
+  ZEDOPS_FIELDS(name, every, points)
 };
 
 struct manager_status {

@@ -20,6 +20,7 @@
 #include "messages/records/container.hpp"
 #include "messages/records/server.hpp"
 #include "messages/records/template.hpp"
+#include "messages/records/usage.hpp"
 
 namespace zedops::msg {
 
@@ -207,7 +208,8 @@ struct welcome {
   uint64_t term = 0;
   uint64_t session = 0;
   std::vector<known_server> servers;
-  ZEDOPS_FIELDS(id, manager_id, term, session, servers)
+  duration usage_every{};  // how often it wants to hear what host and containers use; zero: never
+  ZEDOPS_FIELDS(id, manager_id, term, session, servers, usage_every)
 };
 struct refused {
   error why;
@@ -250,7 +252,8 @@ struct logs_query {
   std::string container_id;
   uint32_t tail = 100;
   std::string since{};  // stamp of a line: that and later ones, from the oldest on; empty: the last `tail`
-  ZEDOPS_FIELDS(request, container_id, tail, since)
+  duration hold{};      // so long it may wait for a line later than `since`
+  ZEDOPS_FIELDS(request, container_id, tail, since, hold)
 };
 // What of a container on this host counts when it is to be adopted, whosever it is.
 struct container_query {
@@ -313,6 +316,24 @@ struct incidents_taken {
   uint64_t upto = 0;  // durable up to this one: the agent may forget them
   ZEDOPS_FIELDS(upto)
 };
+struct usage_row {
+  server_id server;
+  usage_sample used;
+  ZEDOPS_FIELDS(server, used)
+};
+// What was used since the sample before. Containers that do not run, or ran not yet at the sample before, have no row.
+struct usage {
+  usage_sample host;
+  std::vector<usage_row> servers;
+  ZEDOPS_FIELDS(host, servers)
+};
+// Somebody looks at these: for a while they are told more often. Only to agents that have told their usage.
+struct watch_usage {
+  std::vector<server_id> servers;
+  duration every{};
+  duration lasting{};
+  ZEDOPS_FIELDS(servers, every, lasting)
+};
 struct goodbye {  // an orderly stop
   std::string reason;
   ZEDOPS_FIELDS(reason)
@@ -320,9 +341,9 @@ struct goodbye {  // an orderly stop
 
 using from_agent =
     std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer, port_answer,
-                 logs_answer, goodbye, incidents, container_answer, welcome_refused, layer_answer>;
+                 logs_answer, goodbye, incidents, container_answer, welcome_refused, layer_answer, usage>;
 using to_agent =
     std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query, data_query, port_query,
-                 logs_query, goodbye, incidents_taken, container_query, layer_query>;
+                 logs_query, goodbye, incidents_taken, container_query, layer_query, watch_usage>;
 
 }  // namespace zedops::msg

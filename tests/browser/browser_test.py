@@ -2,6 +2,7 @@
 the browser. Pictures of all pages are kept in build/pictures."""
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -9,11 +10,12 @@ import time
 import unittest
 
 from web import free_port
-from world import ROOT, Failed, WorldCase, wait_for
+from world import KEEPER, ROOT, Failed, WorldCase, wait_for
 
 WEB = ROOT / "integration/web"
 CHROMIUM = shutil.which("chromium")
 NODE = shutil.which("node")
+COMMAND = KEEPER.split('command = ["sh", "-c", "')[1].split('"]')[0]
 READY = CHROMIUM and NODE and (WEB / "node_modules/playwright-core").exists()
 
 
@@ -37,6 +39,23 @@ class Browser(WorldCase):
         if verb == "say":
             name, text = rest.split(" ", 1)
             w.docker("exec", w.server(name)["container_id"], "sh", "-c", 'printf "%s\\n" "$0" > /proc/1/fd/1', text)
+        elif verb == "expire":
+            accounts = w.db / "accounts"
+            kept = re.sub(rf"(session {rest} .*expires=)\d+", r"\g<1>2020", accounts.read_text())
+            fresh = w.db / "accounts.fresh"
+            fresh.touch(0o600)
+            fresh.write_text(kept)
+            fresh.rename(accounts)
+        elif what == "by-hand":
+            folder = w.dir / "by-hand"
+            folder.mkdir()
+            self.addCleanup(w.docker, "rm", "-f", "by-hand", check=False)
+            w.docker("rm", "-f", "by-hand", check=False)  # of a run that was killed
+            (folder / "world.bin").write_bytes(b"a world")
+            w.docker("run", "-d", "--name", "by-hand", "-p", "21300:21300/udp", "-p", "21301:21301/udp", "-v",
+                     f"{folder}:/data", "zedops/busybox:test", "sh", "-c", COMMAND)
+            wait_for("it runs", (folder / "started").exists)
+            return "by-hand"
         elif what.startswith("server create"):
             w.create(words[1])
         elif what.startswith("server gone"):
@@ -84,7 +103,7 @@ class Browser(WorldCase):
                 try:
                     answer = self.outside(line[3:])
                 except (Failed, AssertionError) as e:
-                    answer = f"failed: {e}"
+                    answer = f"failed: {e}".replace("\n", " ")
                 p.stdin.write(f"{answer}\n")
                 p.stdin.flush()
             else:

@@ -216,6 +216,37 @@ const stories = {
     await outside("server start smith");
     await badge("smith", "running");
   },
+  "what a server and its host use is drawn": async () => {
+    const id = await outside("server id smith");
+    await page.goto(`${world.url}/servers/${id}`);
+    await page.getByRole("tab", { name: "Usage" }).click();
+    await page.getByRole("img", { name: /^CPU, cores: CPU/ }).waitFor({ timeout: 45_000 });
+    check((await page.locator(".chart canvas").count()) === 4, "four charts");
+    await page.getByRole("img", { name: /^Memory: Memory [1-9]/ }).waitFor();
+    await page.goto(`${world.url}/hosts/${await outside("host id")}`);
+    await page.getByRole("img", { name: /^CPU, cores: CPU .* of / }).waitFor();
+    await page.getByRole("img", { name: /^Disk of the data: used/ }).waitFor();
+    await page.getByLabel("How far back").selectOption({ label: "3 days" });
+    await page.getByText(/Nothing was told|CPU, cores/).first().waitFor();
+  },
+  "a container made by hand is adopted from the host's page": async () => {
+    const container = await outside("by-hand");
+    await page.goto(`${world.url}/hosts/${await outside("host id")}`);
+    await page.getByRole("link", { name: "adopt one by name" }).click();
+    await page.getByRole("radio", { name: /keeper/ }).click();
+    await page.getByLabel("Container").fill(container);
+    await page.getByLabel("Name", { exact: true }).fill("adopted");
+    await page.getByLabel("Game port").fill("21300");
+    await click("See what will happen");
+    await page.getByText("What will happen").last().waitFor();
+    await click("Adopt");
+    await page.getByRole("heading", { name: "adopted" }).waitFor();
+    await settled();
+    await page.goto(`${world.url}/servers`);
+    await badge("adopted", "running");
+    await outside("server rm adopted");
+    await row("adopted").waitFor({ state: "detached" });
+  },
   "keys find things": async () => {
     await page.goto(`${world.url}/servers`);
     await live();
@@ -237,7 +268,7 @@ const stories = {
   "every page is accessible in both themes, and kept as a picture": async () => {
     const id = await outside("server id smith");
     const host = await outside("host id");
-    const pages = ["servers", `servers/${id}`, `servers/${id}/history`, `servers/${id}/configuration`, `servers/${id}/explain`, "servers/new",
+    const pages = ["servers", `servers/${id}`, `servers/${id}/usage`, `servers/${id}/history`, `servers/${id}/configuration`, `servers/${id}/explain`, "servers/new",
       "hosts", `hosts/${host}`, "operations", "audit", "monitoring", "settings", "api/docs"];
     for (const path of pages) {
       await page.goto(`${world.url}/${path}`);
@@ -270,6 +301,16 @@ const stories = {
     await outside("viewer rm");
     await guest.getByRole("button", { name: "Sign in" }).waitFor();
     await other.close();
+  },
+  "a session that is over shows the way in, and what was open comes back": async () => {
+    await page.goto(`${world.url}/operations`);
+    await live();
+    await outside("expire first");
+    await page.getByLabel("Name").fill("first");
+    await page.getByLabel("Password").fill("some words of a sentence");
+    await click("Sign in");
+    await page.getByRole("heading", { name: "Operations" }).waitFor();
+    await live();
   },
   "signing out, a wrong password, signing in": async () => {
     await page.goto(`${world.url}/servers`);

@@ -178,6 +178,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
                    limits,         settings.boot_starts,
                    boot_id()};
   deps->engine_listens = [socket] { return engine_listens(socket); };
+  deps->machine = [path = settings.data_path] { return host::look_at_machine(path); };
   deps->on_final = [&p, on_refusal = std::move(on_refusal)](error why) {
     {
       std::lock_guard guard(p.mutex);

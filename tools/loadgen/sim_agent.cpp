@@ -219,6 +219,7 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                    a.failure = error{ec::not_found, "a simulated host has no containers of others", {}, {}};
                    say(std::move(a));
                  },
+                 [&](const watch_usage&) {},
                  [&](const layer_query& q) {
                    say(layer_answer{q.request, {}, {}});
                  },

@@ -46,6 +46,7 @@ manager::policy policy_of(const config::manager_settings& s) {
   manager::policy p;
   p.retention = s.retention;
   p.sync_interval = s.sync_interval;
+  p.usage_interval = s.usage_interval;
   p.history_max = s.history_max;
   p.audit_max = s.audit_max;
   p.hold_recovery_above = s.hold_recovery_above;
@@ -53,6 +54,21 @@ manager::policy policy_of(const config::manager_settings& s) {
   p.liveness.unreachable_after = s.agent_unreachable_after;
   for (const auto& row : msg::operation_table) p.time_max[static_cast<size_t>(row.kind)] = timeout_of(s, row.kind);
   return p;
+}
+
+// Only pictures are made from it: when it is damaged it begins anew.
+msg::result<std::unique_ptr<store::store>> open_usage(const std::filesystem::path& dir) {
+  store::lmdb_options options;
+  options.dir = dir;
+  options.map_bytes = uint64_t{64} << 20;
+  options.map_max_bytes = uint64_t{8} << 30;
+  options.reserve_bytes = 0;
+  auto opened = store::open_lmdb(options);
+  if (opened || opened.error().code != msg::ec::internal) return opened;
+  log_event(log_level::warn, "usage.begins-anew", {{"error", opened.error().message}});
+  std::error_code ignored;
+  std::filesystem::remove_all(dir, ignored);
+  return store::open_lmdb(std::move(options));
 }
 
 // Signals are taken by the main thread alone, which has nothing else to do.
@@ -114,6 +130,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
   known_keys keys(std::filesystem::path(s.data_dir) / bus::authorized_keys_name, s.advertise);
   known_accounts accounts(std::filesystem::path(s.data_dir) / bus::accounts_name, page_url(s));
   bus_bridge bridge(db.epoch(), keys);
+  manager::usage_book usage([dir = std::filesystem::path(s.data_dir) / "usage"] { return open_usage(dir); });
   manager::shared world{.records = {},
                         .store = db,
                         .history = {db, db.epoch()},
@@ -125,7 +142,8 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .agents = bridge,
                         .events = bridge,
                         .keys = &keys,
-                        .accounts = serves_web(s) ? &accounts : nullptr};
+                        .accounts = serves_web(s) ? &accounts : nullptr,
+                        .usage = s.usage_interval > msg::duration{} ? &usage : nullptr};
   // A manager that hangs is started anew; fed by the actors' own progress, so that a hang of theirs shows.
   uint64_t within_us = 0;
   const bool watched = sd_watchdog_enabled(0, &within_us) > 0;

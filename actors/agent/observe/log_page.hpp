@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "integration/docker/engine.hpp"
 #include "messages/wire/link.hpp"
@@ -16,12 +17,14 @@ inline constexpr size_t log_bytes_max = 1 << 20;
 
 class log_page {
  public:
-  explicit log_page(const msg::logs_query& q) : request_(q.request), from_oldest_(!q.since.empty()) {}
+  explicit log_page(const msg::logs_query& q)
+      : request_(q.request), since_(msg::nanoseconds_from_rfc3339(q.since)), from_oldest_(!q.since.empty()) {}
 
-  // A line with the Engine's stamp before it. One without is a further piece of the line before.
-  void add(docker::output from, std::string_view line) {
+  // A line with the Engine's stamp before it. One without is a further piece of the line before. True: it is the first
+  // one that is later than `since`.
+  bool add(docker::output from, std::string_view line) {
     std::lock_guard lock(mutex_);
-    if (from_oldest_ && cut_) return;
+    if (from_oldest_ && cut_) return false;
     const bool stamped = is_stamp(line);
     msg::log_line l{from == docker::output::out ? "stdout" : "stderr", std::string(stamped ? line.substr(stamp) : line),
                     stamped ? std::string(line.substr(0, stamp - 1)) : last_};
@@ -34,6 +37,7 @@ class log_page {
       from_oldest_ ? lines_.pop_back() : lines_.pop_front();
       cut_ = true;
     }
+    return since_ && msg::nanoseconds_from_rfc3339(last_) > since_ && !std::exchange(fresh_, true);
   }
 
   msg::logs_answer answer(std::optional<msg::error> failure) {
@@ -56,7 +60,9 @@ class log_page {
   static size_t cost(const msg::log_line& l) { return l.text.size() + 64; }
 
   const uint64_t request_;
+  const std::optional<int64_t> since_;
   const bool from_oldest_;
+  bool fresh_ = false;
   std::mutex mutex_;
   std::deque<msg::log_line> lines_;
   std::string last_;

@@ -19,6 +19,9 @@ inline constexpr size_t looks_max = 4096;         // containers being looked at 
 inline constexpr size_t look_inspects_max = 32;   // inspections for events, at once
 inline constexpr size_t round_inspects_max = 16;  // inspections for an inventory, at once
 inline constexpr size_t sync_requests_max = 64;   // answered by one inventory round
+// Each container is inspected at least once in this time, also one that looks as before: what an event did not tell,
+// and the list does not show, comes to light.
+inline constexpr msg::duration inspected_every{480'000};
 inline constexpr msg::duration look_deadline{5'000};
 inline constexpr msg::duration list_deadline{15'000};
 // A disk that does not answer keeps nobody from hearing of the container; its data is unknown until it does.
@@ -104,6 +107,7 @@ class observer {
   // observer_round.cpp
   void begin_round();
   void on_listed(uint64_t serial, container_map::ticket t, msg::result<std::vector<docker::container_summary>> listed);
+  void inspect_some(const std::vector<std::string>& there);
   void pump_round();
   void on_round_seen(uint64_t serial, container_map::ticket t, const std::string& id,
                      msg::result<docker::container_details> seen);
@@ -117,8 +121,10 @@ class observer {
   bool engine_ok_ = false, stale_ = false;
   std::optional<msg::error> problem_;
   uint64_t serial_ = 0;
-  std::map<std::string, looking> looks_;  // by container id
-  std::deque<std::string> waiting_;       // container ids whose inspection has to wait
+  std::chrono::steady_clock::time_point some_inspected_{};
+  std::map<std::string, std::chrono::steady_clock::time_point> inspected_;  // when last, by container id
+  std::map<std::string, looking> looks_;                                    // by container id
+  std::deque<std::string> waiting_;  // container ids whose inspection has to wait
   size_t inspecting_ = 0;
   std::optional<round> round_;
   std::map<std::string, disk> disks_;  // by root

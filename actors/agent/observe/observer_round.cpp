@@ -1,6 +1,8 @@
 // An inventory: list, inspect, look at all data, merge. Events that come meanwhile are looked at on their own; whose
 // look was asked for later wins.
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 #include "actors/agent/observe/data_layouts.hpp"
 #include "actors/agent/observe/observer.hpp"
@@ -55,8 +57,26 @@ void observer::on_listed(uint64_t serial, container_map::ticket t,
     }
   there.insert(there.end(), recorded.begin(), recorded.end());
   view_.keep_only(there, t);
+  inspect_some(there);
   round_->listed = true;
   pump_round();
+}
+
+// The part of all that is due since the last round, those first whose inspection is longest ago.
+void observer::inspect_some(const std::vector<std::string>& there) {
+  const auto now = p_.clock.steady();
+  const auto since = std::exchange(some_inspected_, now);
+  auto& todo = round_->to_inspect;
+  const std::set<std::string> asked(todo.begin(), todo.end());
+  std::vector<std::pair<std::chrono::steady_clock::time_point, std::string>> rest;
+  for (const auto& id : there)
+    if (!asked.contains(id)) rest.emplace_back(inspected_[id], id);
+  const std::set<std::string> present(there.begin(), there.end());
+  std::erase_if(inspected_, [&](const auto& i) { return !present.contains(i.first); });
+  const auto part = std::chrono::duration<double>(now - since) / std::chrono::duration<double>(inspected_every);
+  const auto due = static_cast<size_t>(std::ceil(std::min(part, 1.0) * static_cast<double>(there.size())));
+  std::ranges::sort(rest);
+  for (size_t i = 0; i < std::min(due, rest.size()); ++i) todo.push_back(std::move(rest[i].second));
 }
 
 void observer::pump_round() {
@@ -77,6 +97,7 @@ void observer::on_round_seen(uint64_t serial, container_map::ticket t, const std
                              result<docker::container_details> seen) {
   if (!round_ || round_->serial != serial) return;
   --round_->inspecting;
+  inspected_[id] = p_.clock.steady();
   if (seen) view_.put(std::move(seen->view), t);
   else if (seen.error().code == ec::not_found) view_.drop(id, t);
   else return fail_round(seen.error());

@@ -10,6 +10,7 @@
 #include "actors/agent/interfaces.hpp"
 #include "actors/agent/lanes/lane_book.hpp"
 #include "actors/agent/lanes/lane_run.hpp"
+#include "integration/host/machine_usage.hpp"
 
 namespace zedops::agent {
 
@@ -21,7 +22,7 @@ inline constexpr std::chrono::seconds alone_look_every{30};  // an inventory wit
 inline constexpr size_t incidents_told_max = 100;            // at once
 inline constexpr std::chrono::seconds incidents_again{5};    // until they are taken
 inline constexpr size_t results_unsent_max = 1024;           // kept while the link's outbox is full
-inline constexpr size_t log_queries_max = 16;                // at once
+inline constexpr size_t log_queries_max = 64;                // at once
 
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
 struct core_workers {
@@ -49,10 +50,11 @@ struct core_deps {
   step_env& env;
   core_workers workers;
   core_options options;
-  std::function<bool()> engine_listens;         // may be empty
-  std::function<void(msg::error)> on_final;     // this agent is not wanted: do not come back
-  std::function<void()> on_live;                // may be empty
-  std::function<void(std::string)> on_manager;  // its id, once known: watch its containers
+  std::function<bool()> engine_listens;            // may be empty
+  std::function<void(msg::error)> on_final;        // this agent is not wanted: do not come back
+  std::function<void()> on_live;                   // may be empty
+  std::function<void(std::string)> on_manager;     // its id, once known: watch its containers
+  std::function<host::machine_usage()> machine{};  // what this host uses; empty: nothing is told of usage
 };
 
 core_actor spawn_core(caf::actor_system& sys, std::shared_ptr<core_deps> deps);

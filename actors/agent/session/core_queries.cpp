@@ -14,6 +14,8 @@ using namespace msg;
 namespace {
 
 constexpr duration logs_time_max{10'000};
+constexpr duration logs_hold_max{20'000};
+constexpr duration logs_gather{200};
 constexpr duration layer_deadline{20'000};
 
 // A container's published port wins over the socket of the Engine's proxy for it.
@@ -188,6 +190,8 @@ void core_state::on_logs_query(const logs_query& q) {
     return refuse(
         {ec::bad_request, "'" + q.since.substr(0, 40) + "' is no time of a log", "give RFC 3339, in UTC", {}});
   }
+  const auto hold = std::clamp(q.hold, duration{}, logs_hold_max);
+  o.follow = hold > duration{} && o.since_ns > 0;
   auto collected = std::make_shared<log_page>(q);
   const auto serial = ++reading_serial;
   // Called at the end of the stream or when its time is up, whichever is first.
@@ -195,12 +199,25 @@ void core_state::on_logs_query(const logs_query& q) {
     if (reading.erase(serial) == 0) return;
     if (where == phase::live) send(collected->answer(std::move(failure)));
   };
+  // Of one that waits: soon after the first line that is new, so that a burst is one answer.
+  auto fresh = [this, finish, post = post()] {
+    post([this, finish] {
+      self->delayed_send(core_actor(self), logs_gather, completion{[finish] { finish(std::nullopt); }});
+    });
+  };
   auto following = deps->env.engine.logs(
-      q.container_id, o, [collected](docker::output from, std::string_view line) { collected->add(from, line); },
+      q.container_id, o,
+      [collected, fresh, follows = o.follow](docker::output from, std::string_view line) {
+        if (collected->add(from, line) && follows) fresh();
+      },
       [finish, post = post()](result<void> end) {
         post([finish, end = std::move(end)] { finish(end ? std::nullopt : std::optional(end.error())); });
       });
   reading[serial] = std::move(following);
+  if (o.follow) {
+    self->delayed_send(core_actor(self), hold, completion{[finish] { finish(std::nullopt); }});
+    return;
+  }
   self->delayed_send(
       core_actor(self), logs_time_max, completion{[finish] {
         finish(error{ec::timeout, "the Engine did not deliver the logs in time", "repeat with fewer lines", {}});

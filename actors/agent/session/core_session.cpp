@@ -39,6 +39,11 @@ void core_state::start(core_actor::pointer me, std::shared_ptr<core_deps> d) {
       },
       [this](inventory i) { on_inventory(std::move(i)); }});
   make_guardian();
+  if (deps->machine)
+    usage = std::make_unique<usage_sampler>(sampler_ports{env.engine, deps->workers.disks, deps->machine, eyes->view(),
+                                                          weak_post(), env.clock.steady, [this](msg::usage u) {
+                                                            if (where == phase::live) send(u);
+                                                          }});
   if (auto manager = env.state.manager_id(); !manager.empty()) {
     eyes->view().set_manager(manager);
     eyes->view().replace_servers(env.state.guards().servers());
@@ -90,6 +95,7 @@ void core_state::on_tick() {
   if (where == phase::greeting) hello();
   if (where != phase::live) return look_alone();
   heartbeat(0);
+  if (usage && engine_ok) usage->tick();
   flush_results();
   hand_over();
   if (now() - heard <= manager_silence_max) return;
@@ -116,6 +122,7 @@ void core_state::on_message(manager_said& m) {
   if (auto x = std::get_if<logs_query>(&m.what)) return on_logs_query(*x);
   if (auto x = std::get_if<layer_query>(&m.what)) return on_layer_query(*x);
   if (auto x = std::get_if<container_query>(&m.what)) return on_container_query(*x);
+  if (auto x = std::get_if<watch_usage>(&m.what)) return usage ? usage->watch(*x) : void();
   if (auto x = std::get_if<goodbye>(&m.what)) {
     log_event("manager.goodbye", {{"reason", x->reason}});
     enter(phase::greeting);
@@ -177,6 +184,7 @@ void core_state::settle_in(const welcome& w) {
   for (auto& s : servers) complete(s);
   view.replace_servers(servers);
   guard->on_welcome(servers);
+  if (usage) usage->every(w.usage_every);
   log_event("manager.welcomed",
             {{"manager", w.manager_id}, {"term", w.term}, {"session", w.session}, {"servers", w.servers.size()}});
   // Without its state folder an agent is let in by its name, but its data knows it by its id.

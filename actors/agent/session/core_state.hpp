@@ -8,6 +8,7 @@
 
 #include "actors/agent/guardian/guardian.hpp"
 #include "actors/agent/observe/observer.hpp"
+#include "actors/agent/observe/usage_sampler.hpp"
 #include "actors/agent/session/agent_core.hpp"
 
 namespace zedops::agent {
@@ -70,6 +71,7 @@ struct core_state {
   std::shared_ptr<core_deps> deps;
   std::unique_ptr<observer> eyes;
   std::unique_ptr<guardian> guard;
+  std::unique_ptr<usage_sampler> usage;  // null: this host cannot tell
   phase where = phase::offline;
   uint64_t session = 0;
   uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted

@@ -20,6 +20,10 @@ struct gateway_handles {
 // Operations and questions to agents.
 rt::gateway_actor spawn_gateway(caf::actor_system& sys, shared& world, gateway_handles to);
 // Reads; an actor of its own, so that a long list delays no operation.
-rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode);
+struct reader_handles {
+  rt::hub_actor hub;
+  rt::hosts_actor hosts;
+};
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, reader_handles to, rt::spawn_mode mode);
 
 }  // namespace zedops::manager

@@ -28,6 +28,49 @@ std::string names_text() {
   return out;
 }
 
+// Of two servers, whether the first stands before the second; null: there is no such order.
+using server_order = bool (*)(const shared& w, const server& a, const server& b);
+server_order order_named(std::string_view name) {
+  static constexpr std::pair<std::string_view, server_order> orders[] = {
+      {"name", [](const shared&, const server& a, const server& b) { return a.name < b.name; }},
+      {"status", [](const shared&, const server& a, const server& b) { return name_of(a.status) < name_of(b.status); }},
+      {"agent",
+       [](const shared& w, const server& a, const server& b) {
+         if (a.agent == b.agent) return false;
+         const auto x = w.records.agent_ever(a.agent), y = w.records.agent_ever(b.agent);
+         return (x ? x->name : std::string{}) < (y ? y->name : std::string{});
+       }},
+      {"created", [](const shared&, const server& a, const server& b) { return a.created_at < b.created_at; }},
+      {"updated", [](const shared&, const server& a, const server& b) { return a.updated_at < b.updated_at; }},
+  };
+  const auto i = std::ranges::find(orders, name, &std::pair<std::string_view, server_order>::first);
+  return i == std::end(orders) ? nullptr : i->second;
+}
+
+// Puts them into the order that was asked for, without those up to the row `after`.
+result<void> sort_servers(const shared& w, std::vector<server_ptr>& rows, std::string_view sort,
+                          const std::string& after) {
+  const bool backwards = sort.starts_with('-');
+  const auto order = order_named(sort.substr(backwards ? 1 : 0));
+  if (!order)
+    return fail(ec::bad_request, "there is no order '" + std::string(sort.substr(0, 40)) + "'",
+                "name, status, agent, created or updated; with - before it: backwards");
+  const auto before = [&](const server_ptr& a, const server_ptr& b) {
+    if (order(w, *a, *b)) return !backwards;
+    if (order(w, *b, *a)) return backwards;
+    return a->id < b->id;
+  };
+  if (!after.empty()) {
+    const auto last = w.records.server(server_id{after});
+    if (!last)
+      return fail(ec::not_found, "the server '" + after.substr(0, 40) + "', where the page before ended, is gone",
+                  "begin with the first page");
+    std::erase_if(rows, [&](const server_ptr& s) { return !before(last, s); });
+  }
+  std::ranges::sort(rows, before);
+  return {};
+}
+
 result<server_list> list(const shared& w, const principal& who, const list_servers& q) {
   agent_id agent;
   if (!q.agent.empty()) {
@@ -54,7 +97,8 @@ result<server_list> list(const shared& w, const principal& who, const list_serve
   server_list out;
   const bool all_his = !core::is_scoped(who);
   const uint32_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
-  auto rows = w.records.page(q.where.after, limit, [&](const server& s) {
+  const bool sorted = !q.sort.empty();
+  auto rows = w.records.page(sorted ? std::string{} : q.where.after, sorted ? SIZE_MAX : limit, [&](const server& s) {
     if (!agent.empty() && s.agent != agent) return false;
     if (!all_his && !core::may_see(who, {s.agent, s.id})) return false;
     if (wanted) {
@@ -69,6 +113,10 @@ result<server_list> list(const shared& w, const principal& who, const list_serve
     }
     return true;
   });
+  if (sorted) {
+    if (auto ok = sort_servers(w, rows, q.sort, q.where.after); !ok) return fail(ok.error());
+    if (rows.size() > limit) rows.resize(limit);
+  }
   out.servers.reserve(rows.size());
   std::map<agent_id, std::pair<agent_ptr, time_point>> seen;  // one lookup per agent, not per row
   size_t bytes = 0;
@@ -270,6 +318,17 @@ result<template_list> templates(const shared& w, const list_templates&) {
   }
   return out;
 }
+constexpr duration live_every{2'000}, live_lasting{20'000};
+
+result<usage_reply> used(const shared& w, const std::string& entity, std::string name, duration last) {
+  if (!w.usage) return fail(ec::wrong_state, "this manager keeps no figures of usage", "the setting usage_interval");
+  const auto& tier = usage_book::tier_for(last);
+  auto points = w.usage->points(entity, tier, last, w.clock.now());
+  if (!points) return fail(points.error());
+  return usage_reply{std::move(name), &tier == &usage_tiers.front() ? w.rules().usage_interval : tier.every,
+                     std::move(*points)};
+}
+
 result<metrics_reply> metrics(const shared& w, const get_metrics&) { return metrics_reply{w.figures.text(w)}; }
 result<audit_page> audited(const shared& w, const list_audit& q) { return audit_page_of(w.store, q); }
 result<audit_verdict> verify(const shared& w, const verify_audit& q) { return verified(w.store, q); }
@@ -278,7 +337,7 @@ struct reader_state {
   static inline constexpr const char* name = "reader";
   rt::gateway_actor::pointer self = nullptr;
   shared* world = nullptr;
-  rt::hub_actor hub;
+  reader_handles to;
 
   void read(const rt::client_call& call) {
     if (auto ok = admit(*world, call); !ok) return answer_error(*world, call.who, ok.error());
@@ -307,7 +366,28 @@ struct reader_state {
   void wait(const rt::client_call& call) {
     auto q = body_of<wait_operation>(call);
     if (!q) return answer_error(*world, call.who, q.error());
-    self->send(hub, rt::watch_operation{operation_id{q->id}, call.who, true});
+    self->send(to.hub, rt::watch_operation{operation_id{q->id}, call.who, true});
+  }
+  void usage_of_server(const rt::client_call& call) {
+    auto q = body_of<server_usage>(call);
+    if (!q) return answer_error(*world, call.who, q.error());
+    auto s = world->records.resolve(q->server);
+    if (!s) return answer_error(*world, call.who, s.error());
+    if (q->live) look_closely((*s)->agent, {(*s)->id});
+    answer_either(*world, call.who, used(*world, (*s)->id.value, (*s)->name, q->last));
+  }
+  void usage_of_agent(const rt::client_call& call) {
+    auto q = body_of<agent_usage>(call);
+    if (!q) return answer_error(*world, call.who, q.error());
+    auto a = world->records.resolve_agent(q->agent);
+    if (!a) return answer_error(*world, call.who, a.error());
+    if (q->live) look_closely((*a)->id, {});
+    answer_either(*world, call.who, used(*world, (*a)->id.value, (*a)->name, q->last));
+  }
+  // An agent of before would not understand it.
+  void look_closely(const agent_id& agent, std::vector<server_id> servers) {
+    if (world->usage && world->usage->tells(agent))
+      self->send(to.hosts, rt::to_host{agent, watch_usage{std::move(servers), live_every, live_lasting}});
   }
   static const std::array<serve, verb_table.size()>& by_row() {
     using self_t = reader_state;
@@ -316,6 +396,8 @@ struct reader_state {
         {"server.get", &self_t::look<one_server>},
         {"server.history", &self_t::look<server_past>},
         {"server.explain", &self_t::look<explain>},
+        {"server.usage", &self_t::usage_of_server},
+        {"agent.usage", &self_t::usage_of_agent},
         {"agent.ls", &self_t::look<all_agents>},
         {"agent.get", &self_t::look<one_agent>},
         {"op.ls", &self_t::look<operations>},
@@ -338,13 +420,13 @@ struct reader_state {
 
 }  // namespace
 
-rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, rt::hub_actor hub, rt::spawn_mode mode) {
+rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, reader_handles to, rt::spawn_mode mode) {
   const auto reads = [w = &world,
-                      hub](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
+                      to](rt::gateway_actor::stateful_pointer<reader_state> self) -> rt::gateway_actor::behavior_type {
     rt::install_defaults(self);
     self->state.self = self;
     self->state.world = w;
-    self->state.hub = hub;
+    self->state.to = to;
     return {[self](const rt::client_call& call) {
       load_gauges::out(self->state.world->load.reader);
       self->state.read(call);

@@ -65,6 +65,7 @@ void host_state::on_said(rt::agent_said& said) {
                  [&](container_answer& m) { answer(m.request, std::move(m)); },
                  [&](layer_answer& m) { answer(m.request, std::move(m)); },
                  [&](incidents& m) { on_incidents(std::move(m.list)); },
+                 [&](usage& m) { on_usage(std::move(m)); },
              },
              said.what);
 }
@@ -89,6 +90,16 @@ void host_state::on_incidents(std::vector<incident> list) {
 }
 void host_state::kept(uint64_t first, bool settled) {
   if (taking.last(first, settled) && taking.upto > 0) send(incidents_taken{taking.upto});
+}
+
+// Only of servers that are its own.
+void host_state::on_usage(usage u) {
+  if (!world->usage) return;
+  std::erase_if(u.servers, [&](const usage_row& row) {
+    const auto s = world->records.server(row.server);
+    return !s || s->agent != id;
+  });
+  world->usage->take(id, u, wall());
 }
 
 // Once per ping interval, by way of the actor that routes words to hosts: behind everything that was said before.

@@ -157,6 +157,7 @@ void host_state::welcome(const core::send_welcome& to_whom) {
   w.manager_id = world->manager_id;
   w.term = world->term;
   w.session = to_whom.session;
+  if (world->usage) w.usage_every = world->rules().usage_interval;
   for (const auto& s : world->records.servers_of(id)) w.servers.push_back(known(*s));
   send(to_whom.routing_id, to_whom.session, std::move(w));
 }

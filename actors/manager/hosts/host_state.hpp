@@ -55,6 +55,7 @@ struct host_state {
   void note(msg::fact f, msg::cause_kind kind);
   void tick();
   void on_incidents(std::vector<msg::incident> list);
+  void on_usage(msg::usage u);
   void kept(uint64_t first, bool settled);
 
   // host_session.cpp: the effects of the session's machine

@@ -3,6 +3,7 @@ import json
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 import uuid
 
@@ -79,6 +80,51 @@ class Rest(WebCase):
         self.assertTrue(all(s["status"] == "running" for s in self.ok(a.get("/api/servers?status=running"))["servers"]))
         self.no(a.get("/api/servers?status=runing"), 400, "bad_request")
         self.assertIn("status", self.no(a.get("/api/servers?statsu=running"), 400, "bad_request")["hint"])
+
+    def test_lists_come_in_the_order_that_is_asked_for(self):
+        w, a = self.world, self.admin
+        for name in ("sort-b", "sort-c", "sort-a"):
+            w.create(name)
+        self.ok(a.post("/api/servers/sort-c/stop?wait=1"))
+        names = lambda query: [s["name"] for s in self.ok(a.get(f"/api/servers?{query}"))["servers"] if s["name"].startswith("sort-")]
+        self.assertEqual(names("sort=name"), ["sort-a", "sort-b", "sort-c"])
+        self.assertEqual(names("sort=-name"), ["sort-c", "sort-b", "sort-a"])
+        self.assertEqual(names("sort=created"), ["sort-b", "sort-c", "sort-a"])
+        self.assertEqual(names("sort=-updated")[0], "sort-c")
+        self.assertEqual(names("sort=status")[-1], "sort-c")
+        self.no(a.get("/api/servers?sort=size"), 400, "bad_request")
+        seen, after = [], ""
+        while page := self.ok(a.get(f"/api/servers?sort=-name&limit=2&after={after}")):
+            seen += [s["name"] for s in page["servers"]]
+            after = page["next"]
+            if not after:
+                break
+        self.assertEqual(seen, sorted(seen, reverse=True))
+        self.assertEqual(len(seen), len(set(seen)))
+
+    def test_what_is_used_can_be_asked_for(self):
+        """[acc-98]"""
+        w, a = self.world, self.admin
+        w.create("busy")
+        container = w.server("busy")["container_id"]
+        w.docker("exec", "-d", container, "sh", "-c", "while :; do :; done")
+        used = lambda: self.ok(a.get("/api/servers/busy/usage?live=1"))["points"]
+        newest = wait_for("it is seen to work", lambda: next((p for p in used() if p["used"]["cpu_millis"] > 300), None), 60)
+        self.assertGreater(newest["used"]["memory_bytes"], 0)
+        self.assertGreater(newest["used"]["memory_max"], 0)
+        before = len(used())
+        wait_for("who looks is told more often", lambda: len(used()) >= before + 2, 12)
+        host = self.ok(a.get("/api/agents/host1/usage"))
+        self.assertEqual(host["name"], "host1")
+        self.assertGreater(host["points"][-1]["used"]["disk_max"], 0)
+        self.assertGreater(host["points"][-1]["used"]["cpu_max"], 999)
+        self.assertIn("CPU", w.ctl_raw("server", "usage", "busy").stdout)
+        self.assertIn("LOAD", w.ctl_raw("agent", "usage", "host1").stdout)
+        w.kill_manager()  # what was told is there after a crash, but for the last seconds
+        w.start_manager()
+        wait_for("the door is open", lambda: self.tries(lambda: a.get("/api/servers/busy/usage")))
+        wait_for("its past is there", lambda: len(used()) >= before - 8, 20)
+        self.no(a.get("/api/servers/nothing/usage"), 404, "not_found")
 
     def test_many_at_once_each_with_its_own_answer(self):
         w, a = self.world, self.admin
@@ -182,6 +228,10 @@ class Live(WebCase):
         say(9)
         wait_for("the rest", lambda: "line 9" in lines(second))
         self.assertEqual(lines(first, second), [f"line {n}" for n in range(10)])
+        begun = time.monotonic()  # it is told when it is written, and not at the next look
+        say(10)
+        wait_for("one more", lambda: "line 10" in lines(second))
+        self.assertLess(time.monotonic() - begun, 0.9)
 
     def test_many_readers_and_one_that_does_not_read(self):
         import socket

@@ -135,6 +135,7 @@ void fake_docker::list_containers(docker::labels want, call_options, handler<std
 void fake_docker::inspect_container(std::string id, call_options, handler<container_details> h) {
   lock guard(mutex_);
   if (refuse(h, inspect_fails)) return;
+  inspections.insert(id);
   if (auto c = find(id)) h(*c);
   else h(engine_absent("container: " + id));
 }
@@ -226,7 +227,11 @@ void fake_docker::remove_container(std::string id, removal how, anonymous_volume
   h(effect::done);
 }
 
-void fake_docker::container_stats_once(std::string, call_options, handler<container_stats> h) { h(engine_away()); }
+void fake_docker::container_stats_once(std::string id, call_options, handler<container_stats> h) {
+  const auto i = stats.find(id);
+  if (down || i == stats.end()) h(engine_away());
+  else h(i->second);
+}
 
 void fake_docker::look_at_layer(std::string, call_options, handler<container_layer> h) {
   h(container_layer{3'000'000, {"/opt/game/a", "/opt/game/b", "/tmp/x"}});

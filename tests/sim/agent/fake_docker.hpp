@@ -31,10 +31,12 @@ class fake_docker final : public docker::engine {
   std::string image_user;                                                    // of every image
   std::map<std::string, std::string> files;                                  // in every container, by path
   std::map<std::string, std::map<std::string, std::string>> volume_options;  // by name; else it has none
+  std::map<std::string, docker::container_stats> stats;                      // by container id; else it fails
   std::function<msg::time_point()> clock;                                    // of starts and exits; may be empty
 
   // ---- what happened ----
-  std::vector<std::string> calls;  // those that change something: "create box-a", "stop <id>"
+  std::multiset<std::string> inspections;  // of containers, by id
+  std::vector<std::string> calls;          // those that change something: "create box-a", "stop <id>"
   size_t count(const std::string& prefix) const;
   bool holds(uint16_t port) const;                              // published by a running container
   std::map<std::string, docker::container_details> containers;  // by id

@@ -23,6 +23,7 @@ void agent_world::spawn() {
   deps->options.boot_id = boot_id;
   deps->options.boot_starts_max = boot_starts;
   deps->engine_listens = [this] { return listens; };
+  if (machine) deps->machine = [this] { return *machine; };
   deps->on_final = [this](error e) { final = std::move(e); };
   deps->on_manager = [this](std::string id) {
     if (watcher) caf::anon_send(watcher, std::move(id));

@@ -145,6 +145,7 @@ struct agent_world {
   std::optional<agent::step_env> env;
   std::optional<msg::error> final;
   bool listens = true;
+  std::optional<host::machine_usage> machine;  // what it uses; empty: it cannot tell
   std::string boot_id = "boot-1";
   size_t boot_starts = 4;
   agent_config config;

@@ -83,3 +83,13 @@ TEST_CASE("logs: a long line comes whole, without the stamps that the Engine put
   CHECK(a.lines[1].at == a.lines[0].at);
   CHECK_FALSE(a.cut);
 }
+
+TEST_CASE("logs: the first line that is later than the last one known is news", "[unit][agent]") {
+  log_page page(logs_query{1, "c", 10, "2026-01-01T00:00:00.5Z"});
+  CHECK_FALSE(page.add(docker::output::out, "2026-01-01T00:00:00.500000000Z known"));
+  CHECK_FALSE(page.add(docker::output::out, "a further piece"));
+  CHECK(page.add(docker::output::out, "2026-01-01T00:00:00.500000001Z new"));
+  CHECK_FALSE(page.add(docker::output::out, "2026-01-01T00:00:01.000000000Z newer"));
+  log_page tail(logs_query{1, "c", 10, {}});
+  CHECK_FALSE(tail.add(docker::output::out, "2026-01-01T00:00:00.500000001Z line"));
+}

@@ -167,16 +167,21 @@ TEST_CASE("docker json: filters escape nothing by hand and leave out empty value
 
 TEST_CASE("docker json: statistics subtract the page cache for both kinds of cgroups", "[unit][docker]") {
   auto v1 = json::parse_stats(R"({"cpu_stats":{"cpu_usage":{"total_usage":5}},"memory_stats":{"usage":100,"limit":500,
-    "stats":{"total_inactive_file":30,"inactive_file":1}},"networks":{"a":{"rx_bytes":1,"tx_bytes":2},"b":{"rx_bytes":3}}})");
+    "stats":{"total_inactive_file":30,"inactive_file":1}},"networks":{"a":{"rx_bytes":1,"tx_bytes":2},"b":{"rx_bytes":3}},
+    "blkio_stats":{"io_service_bytes_recursive":[{"op":"Read","value":7},{"op":"Write","value":8},{"op":"Sync","value":9}]}})");
   REQUIRE(v1);
+  CHECK(v1->read_bytes == 7);
+  CHECK(v1->written_bytes == 8);
   CHECK(v1->cpu_total_ns == 5);
   CHECK(v1->memory_bytes == 70);
   CHECK(v1->memory_max == 500);
   CHECK(v1->received_bytes == 4);
   CHECK(v1->sent_bytes == 2);
-  auto v2 = json::parse_stats(R"({"memory_stats":{"usage":100,"stats":{"inactive_file":40}}})");
+  auto v2 = json::parse_stats(R"({"memory_stats":{"usage":100,"stats":{"inactive_file":40}},
+    "blkio_stats":{"io_service_bytes_recursive":[{"op":"read","value":1},{"op":"read","value":2},{"op":"write"}]}})");
   REQUIRE(v2);
   CHECK(v2->memory_bytes == 60);
+  CHECK(v2->read_bytes == 3);
 }
 
 TEST_CASE("docker json: no mutation of a good answer makes a parser throw", "[unit][docker]") {

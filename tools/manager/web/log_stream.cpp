@@ -13,7 +13,8 @@ using namespace msg;
 
 namespace {
 
-constexpr std::chrono::milliseconds pause{1'000};
+constexpr std::chrono::milliseconds pause{1'000};  // when nothing came
+constexpr duration hold{20'000};
 constexpr uint32_t tail_default = 200, tail_max = 5'000;
 
 class log_reader : public std::enable_shared_from_this<log_reader> {
@@ -55,10 +56,11 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
     if (!begun_) start();
     bool more = false;
     if (reply) {
-      more = reply->cut && !query_.since.empty();
       const auto fresh = seen_.take(std::move(reply->lines));
       if (!fresh.empty()) write(fresh);
+      more = !query_.since.empty() && (reply->cut || !fresh.empty());
       seen_.go_on(query_, reply->cut, fresh.empty());
+      query_.hold = query_.since.empty() ? duration{} : hold;
       troubled_ = false;
     } else if (!troubled_) {  // its agent is away, its container is none: it may come back
       troubled_ = true;

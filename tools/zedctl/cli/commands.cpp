@@ -62,7 +62,7 @@ std::span<const noun> nouns() {
 const std::vector<command>& commands() {
   static const std::vector<command> all = [] {
     std::vector<command> out;
-    for (auto* part : {server_commands, logs_commands, apply_commands, operation_commands, agent_commands, op_commands,
+    for (auto* part : {server_commands, logs_commands, usage_commands, apply_commands, operation_commands, agent_commands, op_commands,
                        event_commands, manager_commands, context_commands, key_commands, audit_commands,
                        access_commands, store_commands, completion_commands})
       for (auto& c : part()) out.push_back(std::move(c));

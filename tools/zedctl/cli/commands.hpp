@@ -83,6 +83,7 @@ std::vector<command> operation_commands();
 std::vector<command> server_commands();
 std::vector<command> apply_commands();
 std::vector<command> logs_commands();
+std::vector<command> usage_commands();
 std::vector<command> agent_commands();
 std::vector<command> op_commands();
 std::vector<command> event_commands();

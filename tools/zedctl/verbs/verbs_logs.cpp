@@ -11,7 +11,8 @@
 namespace zedops::ctl {
 namespace {
 
-constexpr std::chrono::milliseconds follow_pause{1'000};
+constexpr std::chrono::milliseconds follow_pause{1'000};  // when nothing came
+constexpr msg::duration hold{10'000};
 
 void print(session& s, const std::vector<msg::log_line>& lines, bool stamps) {
   std::string out;
@@ -42,10 +43,11 @@ int follow(session& s, msg::server_logs query, bool stamps) {
     waiting = !reply;
     bool more = false;
     if (reply) {
-      more = reply->cut && !query.since.empty();
       const auto fresh = seen.take(std::move(reply->lines));
       print(s, fresh, stamps);
+      more = reply->cut || !fresh.empty();
       seen.go_on(query, reply->cut, fresh.empty());
+      if (seen.begun()) query.hold = std::min(hold, s.flags().timeout.value_or(hold * 2) / 2);
     }
     if (!more) s.outside().pause(follow_pause);
   }

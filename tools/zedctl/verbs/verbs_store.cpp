@@ -111,6 +111,9 @@ std::string record_json(store::table t, std::string_view value) {
                             {"since", msg::to_rfc3339(r->since)}},
                            -1);
       break;
+    case store::table::usage:
+      if (auto r = msg::unpack<msg::usage_sample>(value)) return msg::to_json(*r);
+      break;
     case store::table::meta:
     case store::table::claims: return object_json({{"value", readable(value)}}, -1);
   }

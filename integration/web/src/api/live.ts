@@ -18,6 +18,7 @@ let connection: Connection = { state: "connecting", heard: Date.now() };
 let offset = 0; // of the manager's clock
 let waiting: LiveEvent[] = [];
 let early: LiveEvent[] | undefined; // what was said while the world is being read
+let outdated = false; // what is being read has a gap: it is read again
 let timer: ReturnType<typeof setTimeout> | undefined;
 let manager = "";
 const listeners = new Set<() => void>();
@@ -33,8 +34,12 @@ function connected(state: Connection["state"], heard = connection.heard) {
 }
 
 async function read() {
-  if (early) return;
+  if (early) {
+    outdated = true;
+    return;
+  }
   early = [];
+  outdated = false;
   try {
     const [servers, agents, open] = await Promise.all([
       everyServer(),
@@ -46,6 +51,7 @@ async function read() {
     world = loaded(servers, agents.agents, open.operations.reverse(), early);
     early = undefined;
     changed();
+    if (outdated) void read();
   } catch {
     early = undefined;
     setTimeout(read, 2_000);
@@ -91,6 +97,11 @@ function hear(s: Said, ended: () => void) {
 
 let stop: (() => void) | undefined;
 
+// A page that the browser has kept aside has missed what happened.
+function shownAgain(e: PageTransitionEvent) {
+  if (e.persisted) location.reload();
+}
+
 export function startLive(types: string[]) {
   if (stop) return;
   const again = () => {
@@ -110,8 +121,10 @@ export function startLive(types: string[]) {
     shared.port.postMessage({ types });
     const bye = () => shared.port.postMessage({ bye: true });
     addEventListener("pagehide", bye);
+    addEventListener("pageshow", shownAgain);
     stop = () => {
       removeEventListener("pagehide", bye);
+      removeEventListener("pageshow", shownAgain);
       bye();
     };
   }

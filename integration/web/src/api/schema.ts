@@ -245,6 +245,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/servers/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What its container has used: CPU, memory, network, disk */
+        get: operations["server.usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{id}/check-data": {
         parameters: {
             query?: never;
@@ -326,6 +343,23 @@ export interface paths {
         post?: never;
         /** Forget an agent that has no servers */
         delete: operations["agent.rm"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agents/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What its host has used: CPU, memory, load, disk */
+        get: operations["agent.usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1252,6 +1286,29 @@ export interface components {
             }[];
             cut: boolean;
         };
+        usage_reply: {
+            name: string;
+            /** @description milliseconds */
+            every: number;
+            points: {
+                /** Format: date-time */
+                at: string | null;
+                used: components["schemas"]["usage_sample"];
+            }[];
+        };
+        usage_sample: {
+            cpu_millis: number;
+            cpu_max: number;
+            memory_bytes: number;
+            memory_max: number;
+            received: number;
+            sent: number;
+            read: number;
+            written: number;
+            load_millis: number;
+            disk_bytes: number;
+            disk_max: number;
+        };
         check_data: {
             servers?: string[];
             sizes?: boolean;
@@ -1577,6 +1634,7 @@ export interface operations {
                 after?: string;
                 limit?: number;
                 condition?: string;
+                sort?: string;
             };
             header?: never;
             path?: never;
@@ -2335,6 +2393,7 @@ export interface operations {
             query?: {
                 tail?: number;
                 since?: string;
+                hold?: number;
             };
             header?: never;
             path: {
@@ -2352,6 +2411,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["logs_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "server.usage": {
+        parameters: {
+            query?: {
+                last?: number;
+                live?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["usage_reply"];
                 };
             };
             /** @description refused: code, cause and remedy */
@@ -2551,6 +2645,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["agent_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "agent.usage": {
+        parameters: {
+            query?: {
+                last?: number;
+                live?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["usage_reply"];
                 };
             };
             /** @description refused: code, cause and remedy */

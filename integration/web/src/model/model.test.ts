@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Agent, Server, Session, Verb } from "../api/client";
+import type { Agent, Schemas, Server, Session, Verb } from "../api/client";
 import { actionsOf } from "./actions";
 import { plainOf, spansOf } from "./ansi";
 import { ago, bytes, duration, ports } from "./format";
 import { parse, quantile } from "./metrics";
+import { series } from "./usage";
 import { lookOf, trouble } from "./words";
 import { apply, loaded, nothing } from "./world";
 
@@ -150,5 +151,20 @@ describe("metrics", () => {
     expect(quantile(m, "x", 0.99)).toBe(Number.POSITIVE_INFINITY);
     expect(quantile(m, "z", 0.5)).toBeUndefined();
     expect(m.at(-1)?.labels.a).toBe('b"c');
+  });
+});
+
+describe("usage", () => {
+  const used = { cpu_millis: 5 } as Schemas["usage_sample"];
+  const at = (s: number) => new Date(s * 1000).toISOString();
+  it("is a line, with a gap where nothing was told", () => {
+    const points = [0, 15, 30, 90, 105].map((s) => ({ at: at(s), used }));
+    expect(series(points, 15_000, ["cpu_millis"])).toEqual([
+      [0, 15, 30, 45, 90, 105],
+      [5, 5, 5, null, 5, 5],
+    ]);
+  });
+  it("is nothing when nothing was told", () => {
+    expect(series([], 15_000, ["cpu_millis", "sent"])).toEqual([[], [], []]);
   });
 });

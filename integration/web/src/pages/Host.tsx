@@ -1,21 +1,23 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
 import { Link } from "wouter";
 import { api, type Schemas } from "../api/client";
 import { useWorld } from "../api/live";
 import { ports } from "../model/format";
 import { lookOf, lookOfAgent } from "../model/words";
 import { Actions, SyncButton } from "../ui/actions";
-import { Age, Badge, Facts, Failed, Panel, Skeleton } from "../ui/parts";
+import { Age, Badge, Button, Facts, Failed, Panel, Skeleton } from "../ui/parts";
+import { useMay } from "../ui/session";
+
+const Usage = lazy(() => import("./Usage"));
 
 export default function Host({ id }: { id: string }) {
   const { agents, servers, loaded } = useWorld();
   const a = agents.get(id) ?? [...agents.values()].find((x) => x.name === id);
-  // What it has that nobody claims shows when it is compared.
-  const sync = useQuery({
-    queryKey: ["sync", a?.id],
-    queryFn: () => api<Schemas["sync_reply"]>("POST", `/api/agents/${a?.id}/sync`, { body: {} }),
-    enabled: a?.status === "online",
-    retry: false,
+  // What it has that nobody claims shows when it is compared, which is a request of its own: not asked for unasked.
+  const mayCompare = useMay("operate");
+  const sync = useMutation({
+    mutationFn: () => api<Schemas["sync_reply"]>("POST", `/api/agents/${a?.id}/sync`, { body: {} }),
   });
   if (!loaded) return <Skeleton />;
   if (!a) return <div className="panel empty">There is no such host.</div>;
@@ -75,6 +77,9 @@ export default function Host({ id }: { id: string }) {
           </div>
         </Panel>
       </div>
+      <Suspense fallback={<Skeleton />}>
+        <Usage path={`/api/agents/${a.id}`} host />
+      </Suspense>
       <Panel title={`Servers (${mine.length})`}>
         <div className="scroll">
           <table className="table">
@@ -101,7 +106,19 @@ export default function Host({ id }: { id: string }) {
       <Panel title="Containers that nobody claims">
         <div className="body stack">
           {sync.error ? <Failed error={sync.error} /> : null}
-          {unclaimed.length === 0 && !sync.error && <span className="quiet">There are none with marks of zedops.</span>}
+          {sync.data && unclaimed.length === 0 && <span className="quiet">There are none with marks of zedops.</span>}
+          {!sync.data && (
+            <div>
+              <Button
+                why={
+                  mayCompare ? (a.status === "online" ? "" : `${a.name} is ${a.status}`) : "your role may not operate"
+                }
+                onClick={() => sync.mutate()}
+              >
+                Look for them
+              </Button>
+            </div>
+          )}
           {unclaimed.map((name) => (
             <div className="row" key={name}>
               <code className="grow">{name}</code>

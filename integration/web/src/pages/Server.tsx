@@ -12,8 +12,9 @@ import { useMay } from "../ui/session";
 
 const Logs = lazy(() => import("./Logs"));
 const Configuration = lazy(() => import("./Configuration"));
+const Usage = lazy(() => import("./Usage"));
 const AGES_MS = 20_000; // what is said has ages in it
-const TABS = ["overview", "logs", "history", "configuration", "explain"];
+const TABS = ["overview", "usage", "logs", "history", "configuration", "explain"];
 
 export default function ServerPage({ id, tab }: { id: string; tab: string }) {
   const { servers, loaded, operations } = useWorld();
@@ -72,6 +73,7 @@ export default function ServerPage({ id, tab }: { id: string; tab: string }) {
       </div>
       <Suspense fallback={<Skeleton />}>
         {tab === "overview" && <Overview server={s} />}
+        {tab === "usage" && <Usage path={`/api/servers/${s.id}`} />}
         {tab === "logs" && <Logs server={s} />}
         {tab === "history" && <History server={s} />}
         {tab === "configuration" && <Configuration key={s.id} server={s} />}

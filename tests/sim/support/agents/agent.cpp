@@ -151,6 +151,7 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
                    say(std::move(a));
                  },
                  [&](const container_query& m) { say(describe(m)); },
+                 [&](const watch_usage&) {},
                  [&](const layer_query& m) {
                    say(layer_answer{m.request, {1, 10, {{"/opt", 1}}}, {}});
                  },
