@@ -121,6 +121,17 @@ void node::count_in(queue_gauge& queue, const char* name) {
 void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)); }
 void node::client_lost(rt::peer_lost what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::follow(rt::follow_events what) { caf::anon_send(to_->hub, std::move(what)); }
+bool node::keep(msg::audit_record what) {
+  rt::commit c;
+  c.at = world_.clock.now();
+  c.asked = std::make_shared<const msg::audit_record>(std::move(what));
+  bool kept = false;
+  caf::scoped_actor self{sys_};
+  self->request(to_->journal, stop_time_max, std::move(c))
+      .receive([&](const rt::committed& done) { kept = !done.failure; }, [](const caf::error&) {});
+  return kept;
+}
+
 void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }
 
 rt::registry_actor node::registry() const { return to_->registry; }

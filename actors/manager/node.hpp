@@ -32,6 +32,9 @@ class node {
   // Who asks an entity's actor, or has it made: for whatever is no request of a client.
   rt::registry_actor registry() const;
 
+  // Puts on record what went past the gate, such as signing in. Blocks until it is kept; false: it was not.
+  bool keep(msg::audit_record what);
+
   // Starts the actors of all known servers in the background; reads are answered without them.
   void warm_up();
   // No new work, then servers and hosts, then the journal with all it holds. Blocks.

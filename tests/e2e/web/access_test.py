@@ -183,6 +183,11 @@ class Access(WebCase):
         w.ctl("user", "passwd", name)  # somebody else has read his password
         self.no(again.get("/api/session"), 401, "unauthorised")
         w.ctl("user", "rm", name)
+        rows = self.ok(self.admin.get("/api/audit?verb=session.&target=ann"))["records"][::-1]
+        self.assertEqual([(r["verb"], r["who"], r["result"]) for r in rows],
+                         [("session.begin", "user:ann", "ok"), ("session.begin", "", "unauthorised"),
+                          ("session.end", "user:ann", "ok"), ("session.begin", "user:ann", "ok")])
+        self.assertEqual({r["from"] for r in rows}, {"127.0.0.1"})
 
     def test_guessing_is_slowed_down(self):
         replies = [sign_in(self.port, user="victim", password=f"guess number {n}").status for n in range(14)]

@@ -13,6 +13,7 @@ struct caller {
   principal_ptr who;
   std::string secret;  // by which he was recognised; empty: by the socket file
   bool by_cookie = false;
+  std::string user() const { return who->id.substr(who->id.find(':') + 1); }
 };
 
 class callers {

@@ -100,8 +100,8 @@ void sign_in_limits::succeeded(const std::string& name, const std::string& addre
   if (auto i = by_key_.find("from " + address); i != by_key_.end() && i->second.count > 0) --i->second.count;
 }
 
-sign_in::sign_in(bus::account_book& book, rt::wall_clock& clock, std::string cookie)
-    : book_(book), clock_(clock), cookie_(std::move(cookie)), thread_([this] { run(); }) {}
+sign_in::sign_in(bus::account_book& book, rt::wall_clock& clock, std::string cookie, manager::node& node)
+    : book_(book), clock_(clock), node_(node), cookie_(std::move(cookie)), thread_([this] { run(); }) {}
 
 sign_in::~sign_in() {
   {
@@ -123,8 +123,10 @@ void sign_in::take(job j) {
   }
   send(*j.from, {ec::rate_limited, "too many people sign in at once", "try again in a moment", {}});
 }
-void sign_in::begin(std::shared_ptr<web::exchange> e) { take({std::move(e), {}}); }
-void sign_in::end(std::shared_ptr<web::exchange> e, std::string secret) { take({std::move(e), std::move(secret)}); }
+void sign_in::begin(std::shared_ptr<web::exchange> e) { take({std::move(e), {}, {}}); }
+void sign_in::end(std::shared_ptr<web::exchange> e, std::string user, std::string secret) {
+  take({std::move(e), std::move(user), std::move(secret)});
+}
 
 void sign_in::run() {
   pthread_setname_np(pthread_self(), "zedops-sign-in");
@@ -138,7 +140,7 @@ void sign_in::run() {
       waiting_.pop_front();
     }
     if (j.ends.empty()) check(*j.from);
-    else sign_out(*j.from, j.ends);
+    else sign_out(*j.from, j.user, j.ends);
   }
 }
 
@@ -155,10 +157,12 @@ void sign_in::check(web::exchange& e) {
   if (!secret) {
     config::log_limited(log_level::warn, "web.sign-in-refused",
                         {{"user", name}, {"from", r.from}, {"error", secret.error().message}});
+    put_on_record("session.begin", name, e, secret.error());
     return send(e, secret.error());
   }
   limits_.succeeded(name, r.from);
   config::log_event("web.signed-in", {{"user", name}, {"from", r.from}});
+  put_on_record("session.begin", name, e, std::nullopt);
   auto out = web::text_response(200, "application/json", nlohmann::json{{"user", name}}.dump() + "\n");
   out.headers.emplace_back("Set-Cookie", cookie_header(*secret, r.secure));
   out.headers.emplace_back("Cache-Control", "no-store");
@@ -172,12 +176,25 @@ std::string sign_in::cookie_header(const std::string& secret, bool secure) const
          (secure ? "; Secure" : "");
 }
 
-void sign_in::sign_out(web::exchange& e, const std::string& secret) {
+void sign_in::put_on_record(std::string_view verb, const std::string& user, const web::exchange& e,
+                            const std::optional<error>& failure) {
+  audit_record r;
+  if (!failure) r.who = "user:" + user;  // else nobody was authenticated
+  r.how = authentication::session;
+  r.from = e.asked().from;
+  r.verb = verb;
+  r.target_name = user.substr(0, name_bytes_max);
+  if (failure) r.result = name_of(failure->code), r.problem = failure->message;
+  if (!node_.keep(std::move(r))) config::log_event(log_level::error, "audit.not-kept", {{"verb", verb}, {"who", user}});
+}
+
+void sign_in::sign_out(web::exchange& e, const std::string& user, const std::string& secret) {
   auto ok = bus::change_accounts(book_.file(), [&](bus::account_list& all) -> result<void> {
     bus::end_session(all, secret);
     return {};
   });
   if (!ok) return send(e, ok.error());
+  put_on_record("session.end", user, e, std::nullopt);
   send(e, web::response{204, {}, nullptr, {{"Set-Cookie", cookie_header({}, e.asked().secure)}}});
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "actors/manager/node.hpp"
 #include "actors/runtime/ports.hpp"
 #include "bus/security/accounts.hpp"
 #include "integration/http/transport/server.hpp"
@@ -33,29 +34,33 @@ class sign_in_limits {
 
 class sign_in {
  public:
-  sign_in(bus::account_book& book, rt::wall_clock& clock, std::string cookie);
+  sign_in(bus::account_book& book, rt::wall_clock& clock, std::string cookie, manager::node& node);
   ~sign_in();
   sign_in(const sign_in&) = delete;
   sign_in& operator=(const sign_in&) = delete;
 
   // {"user", "password"}, or {"link", "password"} to choose one. The answer sets the cookie.
   void begin(std::shared_ptr<web::exchange> e);
-  void end(std::shared_ptr<web::exchange> e, std::string secret);
+  void end(std::shared_ptr<web::exchange> e, std::string user, std::string secret);
 
  private:
   static constexpr size_t waiting_max = 64;
   struct job {
     std::shared_ptr<web::exchange> from;
-    std::string ends;  // the secret of a session; empty: one is to begin
+    std::string user;  // whose session ends
+    std::string ends;  // its secret; empty: one is to begin
   };
   void take(job j);
   void run();
   void check(web::exchange& e);
-  void sign_out(web::exchange& e, const std::string& secret);
+  void sign_out(web::exchange& e, const std::string& user, const std::string& secret);
+  void put_on_record(std::string_view verb, const std::string& user, const web::exchange& e,
+                     const std::optional<msg::error>& failure);
   std::string cookie_header(const std::string& secret, bool secure) const;
 
   bus::account_book& book_;
   rt::wall_clock& clock_;
+  manager::node& node_;
   const std::string cookie_;
   std::mutex mutex_;
   std::condition_variable more_;

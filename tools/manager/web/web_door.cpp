@@ -140,7 +140,7 @@ result<void> web_door::open(const config::manager_settings& settings, manager::n
   if (!serves_web(settings)) return {};
   calls_.open(to);
   progressed();
-  sign_in_ = std::make_unique<sign_in>(accounts_.book(), world_.clock, callers_.cookie());
+  sign_in_ = std::make_unique<sign_in>(accounts_.book(), world_.clock, callers_.cookie(), to);
   web::server_options o;
   o.addresses = settings.http;
   o.proxies = settings.http_proxies;
@@ -197,7 +197,7 @@ void web_door::serve_session(const exchange_ptr& e) {
   }
   auto who = callers_.of(r, world_.clock.now());
   if (!who) return send(*e, who.error());
-  if (r.method == "DELETE" && who->by_cookie) return sign_in_->end(e, who->secret);
+  if (r.method == "DELETE" && who->by_cookie) return sign_in_->end(e, who->user(), who->secret);
   if (r.method == "GET" || r.method == "HEAD") return send(*e, session_of(*who));
   auto out = web::error_response({ec::bad_request, "there is no " + r.method.substr(0, 20) + " here", "", {}});
   out.status = 405;
