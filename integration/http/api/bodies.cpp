@@ -112,6 +112,16 @@ result<void> no_strangers(const json& object) {
   return {};
 }
 
+// The field that the item of a path stands for.
+template <class Body>
+constexpr std::string_view field_of_path() {
+  if constexpr (requires(Body b) { b.servers; }) return "servers";
+  else if constexpr (requires(Body b) { b.agent; }) return "agent";
+  else if constexpr (requires(Body b) { b.server; }) return "server";
+  else if constexpr (requires(Body b) { b.id; }) return "id";
+  else return "name";
+}
+
 template <class Body>
 result<std::string> pack_as(json object, const std::string& item, const pairs& query) {
   if (auto ok = no_strangers<Body>(object); !ok) return fail(ok.error());
@@ -126,16 +136,12 @@ result<std::string> pack_as(json object, const std::string& item, const pairs& q
     }
   }
   if (!item.empty()) {
-    if constexpr (requires(Body b) { b.servers; }) object["servers"] = json::array({item});
-    else if constexpr (requires(Body b) {
-                         b.server;
-                         b.agent;
-                       })
-      object["agent"] = item;
-    else if constexpr (requires(Body b) { b.server; }) object["server"] = item;
-    else if constexpr (requires(Body b) { b.agent; }) object["agent"] = item;
-    else if constexpr (requires(Body b) { b.id; }) object["id"] = item;
-    else if constexpr (requires(Body b) { b.name; }) object["name"] = item;
+    constexpr std::string_view name = field_of_path<Body>();
+    const json said = name == "servers" ? json::array({item}) : json(item);
+    if (object.contains(name) && object[name] != said)
+      return bad("the path names '" + item.substr(0, 60) + "', the field '" + std::string(name) + "' something else",
+                 "leave the field out");
+    object[name] = said;
   }
   auto read = from_json<Body>(object.dump(-1, ' ', false, json::error_handler_t::replace));
   if (!read) return fail(read.error());

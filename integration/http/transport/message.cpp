@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "messages/base/names.hpp"
+
 namespace zedops::web {
 
 using namespace msg;
@@ -41,6 +43,18 @@ std::string_view request::cookie(std::string_view name) const {
     while (one.starts_with(' ')) one.remove_prefix(1);
     if (one.size() > name.size() && one.starts_with(name) && one[name.size()] == '=')
       return one.substr(name.size() + 1);
+  }
+  return {};
+}
+
+result<void> takes_only(const request& r, std::initializer_list<std::string_view> parameters) {
+  for (const auto& [name, value] : r.query) {
+    if (std::ranges::find(parameters, name) != parameters.end()) continue;
+    std::string all;
+    for (const auto& p : parameters) (all += all.empty() ? "" : ", ") += p;
+    const auto meant = did_you_mean(name, {parameters.begin(), parameters.end()});
+    return fail(ec::bad_request, "there is no parameter '" + name.substr(0, 60) + "' here",
+                meant.empty() ? "there are " + all : meant);
   }
   return {};
 }

@@ -1,5 +1,6 @@
 // A request and its answer, without sockets: what the rest of the web door is written and tested with.
 #pragma once
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,9 @@ struct response {
 response text_response(int status, std::string type, std::string body);
 // {"error":{…}}, with the status of its code.
 response error_response(const msg::error& e);
+
+// Errors: bad_request, when the query has any other parameter.
+msg::result<void> takes_only(const request& r, std::initializer_list<std::string_view> parameters);
 
 // Path and query of a target such as "/api/servers?all=1". Errors: bad_request.
 msg::result<void> read_target(std::string_view target, request& into);

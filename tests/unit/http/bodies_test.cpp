@@ -51,7 +51,8 @@ TEST_CASE("a body, a path and a query become one request", "[unit][http]") {
   CHECK(body_of<add_token>(called("POST", "/api/tokens", R"({"name":"t","role":"viewer","ttl":1000})")).ttl ==
         duration(1000));
   // The path says which one; a body cannot say another.
-  CHECK(body_of<stop_server>(called("POST", "/api/servers/x/stop", R"({"server":"y"})")).server == "x");
+  CHECK(body_of<stop_server>(called("POST", "/api/servers/x/stop", R"({"server":"x"})")).server == "x");
+  CHECK_FALSE(called("POST", "/api/servers/x/stop", R"({"server":"y"})"));
 }
 
 TEST_CASE("options and revisions", "[unit][http]") {

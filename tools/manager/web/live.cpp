@@ -72,6 +72,7 @@ web::text_ptr live::text_of(const event& e, bool with_record) const {
 
 void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   const auto& r = e->asked();
+  if (auto ok = web::takes_only(r, {"subject", "type", "since", "record"}); !ok) return send(*e, ok.error());
   // Whoever may see a part hears of that part; whoever may see nothing is told so here.
   if (!core::is_scoped(*who.who))
     if (auto ok = core::authorize(*who.who, verb_table[find_verb("event.replay")], {}); !ok)

@@ -28,6 +28,7 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
 
   void begin() {
     const auto& r = to_->asked();
+    if (auto ok = web::takes_only(r, {"follow", "tail"}); !ok) return send(*to_, ok.error());
     if (const auto tail = r.parameter("tail"); !tail.empty())
       std::from_chars(tail.data(), tail.data() + tail.size(), query_.tail);
     query_.tail = std::clamp<uint32_t>(query_.tail, 1, tail_max);
