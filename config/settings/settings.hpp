@@ -26,6 +26,7 @@ struct manager_settings {
   std::string advertise;  // under which other hosts reach this machine; empty: its own name
   std::vector<std::string> http;  // host:port, unix:/path; or "off" alone
   std::vector<std::string> http_proxies;
+  std::string http_certificate, http_key;  // PEM files
   std::string http_url;  // under which people reach the page; empty: the first address of http
   msg::duration sync_interval{};
   msg::duration usage_interval{};

@@ -62,11 +62,17 @@ const std::array manager_rows = {
                      "name or address under which other hosts reach this machine: what a token says", at_restart,
                      text_rule::none},
     setting<manager>{"http", &manager::http, "127.0.0.1:7780",
-                     "where the page, REST and live events are served: host:port or unix:/path; off: nowhere",
+                     "where the page, REST and live events are served: host:port, tls:host:port or unix:/path; off: "
+                     "nowhere",
                      at_restart, text_rule::none},
     setting<manager>{"http_proxies", &manager::http_proxies, "",
                      "addresses of proxies that speak TLS to people and HTTP to here: with them http may be an address "
                      "of a network, and nobody else is heard there",
+                     at_restart, text_rule::none},
+    setting<manager>{"http_certificate", &manager::http_certificate, "",
+                     "PEM file with the certificate and its chain, for tls: addresses of http; SIGHUP reads it again",
+                     at_restart, text_rule::none},
+    setting<manager>{"http_key", &manager::http_key, "", "PEM file with the private key of http_certificate",
                      at_restart, text_rule::none},
     setting<manager>{"http_url", &manager::http_url, "",
                      "under which people reach the page, such as https://zedops.example; empty: the first of http",
@@ -188,8 +194,10 @@ bool is_address(const std::string& text) {
 }
 
 // Empty: nothing is wrong.
-std::string problem_of_http(const std::string& where, bool proxied) {
+std::string problem_of_http(std::string where, bool proxied) {
   if (where.starts_with("unix:/")) return {};
+  const bool tls = where.starts_with("tls:");
+  if (tls) where.erase(0, 4);
   const auto colon = where.rfind(':');
   const auto host = where.substr(0, colon), port = colon == where.npos ? std::string{} : where.substr(colon + 1);
   uint16_t number = 0;
@@ -197,7 +205,7 @@ std::string problem_of_http(const std::string& where, bool proxied) {
   if (host.empty() || port.empty() || wrong != std::errc{} || end != port.data() + port.size())
     return "it is no host:port";
   const bool own = host == "[::1]" || host == "localhost" || (host.starts_with("127.") && is_address(host));
-  return own || proxied ? std::string{} : "passwords and tokens would go over a network without TLS";
+  return own || tls || proxied ? std::string{} : "passwords and tokens would go over a network without TLS";
 }
 
 program<manager>::conflict check_manager(const manager& s) {
@@ -212,9 +220,13 @@ program<manager>::conflict check_manager(const manager& s) {
   for (const auto& where : s.http) {
     if (where == "off") {
       if (s.http.size() > 1) return {"http", "has 'off' beside other addresses", "off alone, or addresses alone"};
+    } else if (where.starts_with("tls:") && (s.http_certificate.empty() || s.http_key.empty())) {
+      return {"http", "has '" + where + "' without a certificate", "http_certificate and http_key name its PEM files"};
     } else if (auto problem = problem_of_http(where, !s.http_proxies.empty()); !problem.empty()) {
       return {"http", "has '" + where + "': " + problem,
-              "127.0.0.1:7780, [::1]:7780 or unix:/run/zedops/http.sock; others with TLS in front: http_proxies"};
+              "127.0.0.1:7780, [::1]:7780 or unix:/run/zedops/http.sock; others with TLS: tls:0.0.0.0:7443, or a proxy "
+              "in front "
+              "(http_proxies)"};
     }
   }
   return {};

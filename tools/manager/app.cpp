@@ -210,8 +210,11 @@ int run_manager(config::loaded<config::manager_settings> settings) {
     for (bool running = true; running;) {
       int signal = 0;
       if (sigwait(&signals, &signal) != 0) continue;
-      if (signal == SIGHUP) reload_settings(settings, world);
-      else running = false;
+      if (signal != SIGHUP) running = false;
+      else {
+        web.reload();
+        reload_settings(settings, world);
+      }
     }
     sd_notify(0, "STOPPING=1");
     log_event("manager.stopping");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <thread>
 
 #include "integration/http/transport/detail/connection.hpp"
@@ -25,16 +26,45 @@ struct place {
   std::string unix_path;  // or:
   std::string host;
   std::string port;
+  bool tls = false;
 };
 
 msg::result<place> place_of(const std::string& text) {
   if (text.starts_with("unix:/")) return place{text, text.substr(5), {}, {}};
-  const auto colon = text.rfind(':');
-  auto host = text.substr(0, colon);
-  if (colon == text.npos || host.empty())
+  const bool tls = text.starts_with("tls:");
+  const auto address = text.substr(tls ? 4 : 0);
+  const auto colon = address.rfind(':');
+  auto host = address.substr(0, colon);
+  if (colon == address.npos || host.empty())
     return msg::fail(msg::ec::bad_request, "'" + text + "' is no host:port", "127.0.0.1:7780");
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return place{text, {}, host, text.substr(colon + 1)};
+  return place{text, {}, host, address.substr(colon + 1), tls};
+}
+
+msg::result<tls_context> read_certificate(const tls_files& files) {
+  for (const auto& file : {files.certificate, files.key})
+    if (::access(file.c_str(), R_OK) != 0)
+      return msg::fail(msg::ec::bad_request, "TLS cannot read " + file + ": " + std::strerror(errno),
+                       "PEM files that the manager may read");
+  struct stat info {};
+  if (::stat(files.key.c_str(), &info) == 0 && (info.st_mode & S_IRWXO) != 0)
+    return msg::fail(msg::ec::forbidden, files.key + " can be read by everybody", "chmod o= " + files.key);
+  auto c = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  error_code wrong;
+  std::string what = files.certificate;
+  c->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                     asio::ssl::context::no_tlsv1_1 | asio::ssl::context::no_compression,
+                 wrong);
+  if (!wrong) c->use_certificate_chain_file(files.certificate, wrong);
+  if (!wrong) {
+    what = files.key;
+    c->use_private_key_file(files.key, asio::ssl::context::pem, wrong);
+  }
+  if (!wrong && SSL_CTX_check_private_key(c->native_handle()) != 1) wrong = asio::error::invalid_argument;
+  if (wrong)
+    return msg::fail(msg::ec::bad_request, "TLS cannot use " + what + ": " + wrong.message(),
+                     "certificate with its chain and private key as PEM files that belong together");
+  return c;
 }
 
 }  // namespace
@@ -46,6 +76,7 @@ struct server::impl {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::thread thread;
   std::vector<std::string> made;  // socket files
+  tls_context tls;                // of connections from now on
 
   void listen(const place& at) {
     try {
@@ -68,7 +99,7 @@ struct server::impl {
       tcp::resolver names(io);
       const auto found = names.resolve(at.host, at.port);
       auto a = std::make_shared<tcp::acceptor>(io, found.begin()->endpoint());
-      accept(std::move(a));
+      accept(std::move(a), at.tls);
     } catch (const boost::system::system_error& e) {
       all->trouble(at.text, e.code().message());
       auto again = std::make_shared<asio::steady_timer>(io, all->options.listen_again);
@@ -79,7 +110,7 @@ struct server::impl {
   }
 
   // Who comes in, and whether he may speak for others; nothing: he may not come in.
-  std::optional<std::pair<std::string, bool>> who_is(tcp::socket& s) {
+  std::optional<std::pair<std::string, bool>> who_is(tcp::socket& s, bool secure) {
     error_code wrong;
     const auto peer = s.remote_endpoint(wrong);
     if (wrong) return std::nullopt;
@@ -88,35 +119,44 @@ struct server::impl {
       address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
     const auto text = address.to_string();
     const bool proxy = std::ranges::find(all->options.proxies, text) != all->options.proxies.end();
-    if (!proxy && !of_this_machine(address)) return std::nullopt;
+    if (!secure && !proxy && !of_this_machine(address)) return std::nullopt;
     error_code ignored;
     s.set_option(tcp::no_delay(true), ignored);
     return std::pair(text, proxy);
   }
-  std::optional<std::pair<std::string, bool>> who_is(local::socket& s) {
+  std::optional<std::pair<std::string, bool>> who_is(local::socket& s, bool) {
     ucred peer{};
     socklen_t bytes = sizeof peer;
     if (::getsockopt(s.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return std::nullopt;
     return std::pair("unix:" + std::to_string(peer.uid), false);
   }
 
+  template <class Kind>
+  void begin(typename Kind::protocol::socket s, const std::pair<std::string, bool>& who) {
+    auto c = std::make_shared<connection<Kind>>(std::move(s), who.first, who.second, all, tls);
+    if (!c->one_too_many()) c->begin();
+    else if (Kind::secure) c->close();  // no word before the handshake, which costs too much for this
+    else c->refuse(503, msg::ec::rate_limited, "there are too many connections", "try again");
+  }
+
   template <class Acceptor>
-  void accept(std::shared_ptr<Acceptor> a) {
+  void accept(std::shared_ptr<Acceptor> a, bool secure = false) {
     using protocol = typename Acceptor::protocol_type;
-    a->async_accept([this, a](error_code wrong, typename protocol::socket s) {
+    a->async_accept([this, a, secure](error_code wrong, typename protocol::socket s) {
       if (wrong == asio::error::operation_aborted) return;
       if (wrong) {  // out of descriptors, most likely: those at hand have to end first
         auto pause = std::make_shared<asio::steady_timer>(io, std::chrono::milliseconds(100));
-        return pause->async_wait([this, a, pause](error_code stopped) {
-          if (!stopped) accept(a);
+        return pause->async_wait([this, a, pause, secure](error_code stopped) {
+          if (!stopped) accept(a, secure);
         });
       }
-      if (auto who = who_is(s)) {
-        auto c = std::make_shared<connection<protocol>>(std::move(s), who->first, who->second, all);
-        if (c->one_too_many()) c->refuse(503, msg::ec::rate_limited, "there are too many connections", "try again");
-        else c->read_next();
+      if (auto who = who_is(s, secure)) {
+        if constexpr (std::is_same_v<protocol, tcp>) {
+          if (secure) begin<over_tls>(std::move(s), *who);
+          else begin<plain<tcp>>(std::move(s), *who);
+        } else begin<plain<protocol>>(std::move(s), *who);
       }
-      accept(a);
+      accept(a, secure);
     });
   }
 };
@@ -130,6 +170,12 @@ msg::result<std::unique_ptr<server>> server::start(server_options options, handl
     auto at = place_of(text);
     if (!at) return msg::fail(at.error());
     p->places.push_back(std::move(*at));
+  }
+  const bool any_tls = std::ranges::any_of(p->places, &place::tls);
+  if (any_tls) {
+    auto c = read_certificate(options.tls);
+    if (!c) return msg::fail(c.error());
+    p->tls = std::move(*c);
   }
   p->all->options = std::move(options);
   p->all->serve = std::move(serve);
@@ -146,6 +192,14 @@ msg::result<std::unique_ptr<server>> server::start(server_options options, handl
     }
   });
   return std::unique_ptr<server>(new server(std::move(p)));
+}
+
+msg::result<void> server::reload_certificate() {
+  if (!impl_->tls) return {};
+  auto c = read_certificate(impl_->all->options.tls);
+  if (!c) return msg::fail(c.error());
+  post([i = impl_.get(), c = std::move(*c)] { i->tls = c; });
+  return {};
 }
 
 void server::post(std::function<void()> what) { asio::post(impl_->io, std::move(what)); }

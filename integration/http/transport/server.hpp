@@ -12,10 +12,16 @@
 
 namespace zedops::web {
 
+struct tls_files {
+  std::string certificate;  // with its chain; both PEM
+  std::string key;
+};
+
 struct server_options {
-  std::vector<std::string> addresses;  // host:port or unix:/path
-  std::vector<std::string> hosts;      // names that a Host header may have beside those of this machine
-  std::vector<std::string> proxies;    // who may come from beyond this machine, and say for whom
+  std::vector<std::string> addresses;  // host:port, tls:host:port or unix:/path
+  tls_files tls{};
+  std::vector<std::string> hosts;    // names that a Host header may have beside those of this machine
+  std::vector<std::string> proxies;  // who may come from beyond this machine, and say for whom
   size_t header_bytes_max = 16 * 1024;
   uint64_t body_bytes_max = 2u << 20;
   size_t connections_max = 12'000;
@@ -46,9 +52,11 @@ class exchange {
 class server {
  public:
   using handler = std::function<void(std::shared_ptr<exchange>)>;  // on the server's thread; must not block
-  // Errors: bad_request for an address that is none.
+  // Errors: bad_request for an address that is none, or for a certificate that cannot be used.
   static msg::result<std::unique_ptr<server>> start(server_options options, handler serve);
   ~server();
+  // For connections from now on. Errors: as above, and the one before stays. Not on the server's thread.
+  msg::result<void> reload_certificate();
   void post(std::function<void()> what);  // on the server's thread
   void every(std::chrono::milliseconds period, std::function<void()> what);
   void after(std::chrono::milliseconds pause, std::function<void()> what);  // once

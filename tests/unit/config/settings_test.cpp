@@ -152,6 +152,9 @@ TEST_CASE("settings: the web door stays on this machine unless a proxy is named"
     CHECK(!load({"--http", at}));
   CHECK(load({"--http", "0.0.0.0:7780", "--http-proxies", "192.0.2.9, fd00::7"}));
   CHECK(!load({"--http", "0.0.0.0:7780", "--http-proxies", "proxy.example"}));
+  CHECK(load({"--http", "127.0.0.1:1, tls:0.0.0.0:2", "--http-certificate", "/c.pem", "--http-key", "/k.pem"}));
+  CHECK(!load({"--http", "tls:0.0.0.0:2", "--http-certificate", "/c.pem"}));
+  CHECK(!load({"--http", "tls:", "--http-certificate", "/c.pem", "--http-key", "/k.pem"}));
 }
 
 TEST_CASE("settings: an error names the place, what was got and the remedy", "[unit][config][acc-100]") {

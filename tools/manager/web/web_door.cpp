@@ -132,7 +132,8 @@ bool serves_web(const config::manager_settings& s) { return !s.http.empty() && s
 std::string page_url(const config::manager_settings& s) {
   if (!s.http_url.empty()) return s.http_url.ends_with('/') ? s.http_url.substr(0, s.http_url.size() - 1) : s.http_url;
   for (const auto& at : s.http)
-    if (!at.starts_with("unix:") && at != "off") return "http://" + at;
+    if (at.starts_with("tls:")) return "https://" + at.substr(4);
+    else if (!at.starts_with("unix:") && at != "off") return "http://" + at;
   return "http://localhost";
 }
 
@@ -144,6 +145,7 @@ result<void> web_door::open(const config::manager_settings& settings, manager::n
   web::server_options o;
   o.addresses = settings.http;
   o.proxies = settings.http_proxies;
+  o.tls = {settings.http_certificate, settings.http_key};
   o.hosts = {host_in(page_url(settings))};
   o.on_trouble = [](const std::string& where, const std::string& problem) {
     config::log_limited(log_level::error, "web.trouble", {{"at", where}, {"error", problem}});
@@ -157,6 +159,13 @@ result<void> web_door::open(const config::manager_settings& settings, manager::n
   if (!accounts_.book().has_users())
     config::log_event("web.no-users", {{"hint", "zedctl user bootstrap prints a link for the first one"}});
   return {};
+}
+
+void web_door::reload() {
+  if (!server_) return;
+  if (auto ok = server_->reload_certificate(); !ok)
+    config::log_event(log_level::error, "web.certificate-refused",
+                      {{"error", ok.error().message}, {"hint", ok.error().hint}});
 }
 
 void web_door::close() {

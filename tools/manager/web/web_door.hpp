@@ -24,6 +24,7 @@ class web_door {
 
   // Listens; an address that is taken is tried again. Errors: bad_request (no address).
   msg::result<void> open(const config::manager_settings& settings, manager::node& to);
+  void reload();  // the certificate
   void close();
   void progressed();                                 // the manager's actors are at work
   std::map<std::string, uint64_t> counters() const;  // for the manager's status

@@ -6,6 +6,7 @@
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 #include <deque>
 #include <map>
 #include <optional>
@@ -65,14 +66,33 @@ inline std::string_view forwarded_for(const pairs& headers) {
   return last;
 }
 
-template <class Protocol>
-class connection final : public std::enable_shared_from_this<connection<Protocol>> {
-  using self_t = connection<Protocol>;
-  using stream_t = beast::basic_stream<Protocol>;
+// What a connection is made of.
+template <class P>
+struct plain {
+  using protocol = P;
+  using stream = beast::basic_stream<P>;
+  static constexpr bool secure = false;
+};
+struct over_tls {
+  using protocol = tcp;
+  using stream = beast::ssl_stream<beast::basic_stream<tcp>>;
+  static constexpr bool secure = true;
+};
+using tls_context = std::shared_ptr<asio::ssl::context>;  // null: none
+
+template <class Kind>
+class connection final : public std::enable_shared_from_this<connection<Kind>> {
+  using self_t = connection<Kind>;
+  using protocol = typename Kind::protocol;
 
  public:
-  connection(typename Protocol::socket socket, std::string from, bool trusted, std::shared_ptr<house> h)
-      : stream_(std::move(socket)), from_(std::move(from)), trusted_(trusted), house_(std::move(h)) {
+  connection(typename protocol::socket socket, std::string from, bool trusted, std::shared_ptr<house> h,
+             tls_context tls = {})
+      : tls_(std::move(tls)),
+        stream_(make_stream(std::move(socket), tls_)),
+        from_(std::move(from)),
+        trusted_(trusted),
+        house_(std::move(h)) {
     ++house_->connections;
     ++house_->by_address[from_];
   }
@@ -88,18 +108,28 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     return house_->connections > o.connections_max || house_->by_address[from_] > o.connections_per_address_max;
   }
 
+  void begin() {
+    if constexpr (Kind::secure) {
+      lowest().expires_after(house_->options.request_time);
+      stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](error_code wrong) {
+        if (wrong) return self->close();
+        self->read_next();
+      });
+    } else read_next();
+  }
+
   void read_next() {
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(house_->options.header_bytes_max));
     parser_->body_limit(house_->options.body_bytes_max);
     // Nothing of it is there yet: it may rest. From its first byte on it has to come in.
-    stream_.expires_after(buffer_.size() > 0 ? house_->options.request_time : house_->options.idle_time);
+    lowest().expires_after(buffer_.size() > 0 ? house_->options.request_time : house_->options.idle_time);
     auto self = this->shared_from_this();
     if (buffer_.size() > 0) return read_request();
     stream_.async_read_some(buffer_.prepare(4096), [self](error_code wrong, size_t bytes) {
       if (wrong) return self->close();
       self->buffer_.commit(bytes);
-      self->stream_.expires_after(self->house_->options.request_time);
+      self->lowest().expires_after(self->house_->options.request_time);
       self->read_request();
     });
   }
@@ -120,15 +150,14 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     for (const auto& [name, value] : r.headers) head_ += name + ": " + value + "\r\n";
     head_ += last_ ? "Connection: close\r\n\r\n" : "\r\n";
     body_ = bare || head_only_ ? nullptr : std::move(r.body);
-    const std::array<asio::const_buffer, 2> parts{asio::buffer(head_),
-                                                  body_ ? asio::buffer(*body_) : asio::const_buffer{}};
-    stream_.expires_after(house_->options.write_time);
-    asio::async_write(stream_, parts, [self = this->shared_from_this()](error_code wrong, size_t) {
-      self->body_.reset();
-      if (wrong) return self->close();
-      if (self->last_) return self->read_out();
-      self->read_next();
-    });
+    lowest().expires_after(house_->options.write_time);
+    write_all({asio::buffer(head_), body_ ? asio::buffer(*body_) : asio::const_buffer{}},
+              [self = this->shared_from_this()](error_code wrong, size_t) {
+                self->body_.reset();
+                if (wrong) return self->close();
+                if (self->last_) return self->read_out();
+                self->read_next();
+              });
   }
 
   void begin_stream(response r, std::function<void()> gone) {
@@ -136,9 +165,9 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     // It may stay for days: what only requests need is given back.
     parser_.reset();
     buffer_ = {};
-    stream_.expires_never();
+    lowest().expires_never();
     error_code ignored;
-    stream_.socket().non_blocking(true, ignored);
+    lowest().socket().non_blocking(true, ignored);
     std::string head = "HTTP/1.1 200 OK\r\nContent-Type: " + r.type + "\r\nConnection: close\r\n";
     for (const auto& [name, value] : r.headers) head += name + ": " + value + "\r\n";
     write(std::make_shared<const std::string>(head + "\r\n"));
@@ -148,11 +177,13 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
   void write(std::shared_ptr<const std::string> piece) {
     if (closed_) return;
     size_t sent = 0;
-    if (waiting_.empty() && !writing_) {  // most readers keep up: no turn of the loop for them
-      error_code full;
-      sent = stream_.socket().write_some(asio::buffer(*piece), full);
-      if (full && full != asio::error::would_block) return close();
-      if (sent == piece->size()) return;
+    if constexpr (!Kind::secure) {
+      if (waiting_.empty() && !writing_) {  // most readers keep up: no turn of the loop for them
+        error_code full;
+        sent = stream_.socket().write_some(asio::buffer(*piece), full);
+        if (full && full != asio::error::would_block) return close();
+        if (sent == piece->size()) return;
+      }
     }
     if (waiting_.empty()) front_sent_ = sent;
     waiting_bytes_ += piece->size() - sent;
@@ -169,14 +200,32 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
   void close() {
     if (std::exchange(closed_, true)) return;
     error_code ignored;
-    stream_.socket().shutdown(Protocol::socket::shutdown_both, ignored);
-    stream_.socket().close(ignored);
+    lowest().socket().shutdown(protocol::socket::shutdown_both, ignored);
+    lowest().socket().close(ignored);
     waiting_.clear();
     // Not from inside of whatever writes: it may be on its way through a list of readers.
     if (gone_) asio::post(stream_.get_executor(), std::exchange(gone_, nullptr));
   }
 
  private:
+  static typename Kind::stream make_stream(typename protocol::socket socket, const tls_context& tls) {
+    if constexpr (Kind::secure) return typename Kind::stream(std::move(socket), *tls);
+    else return typename Kind::stream(std::move(socket));
+  }
+  auto& lowest() { return beast::get_lowest_layer(stream_); }
+
+  // TLS gets one buffer: Boost 1.74 stops behind the first of several when the next is large.
+  template <class Then>
+  void write_all(const std::vector<asio::const_buffer>& parts, Then then) {
+    if constexpr (Kind::secure) {
+      joined_.clear();
+      for (const auto& p : parts) joined_.append(static_cast<const char*>(p.data()), p.size());
+      asio::async_write(stream_, asio::buffer(joined_), std::move(then));
+    } else {
+      asio::async_write(stream_, parts, std::move(then));
+    }
+  }
+
   class open_exchange final : public exchange {
    public:
     open_exchange(std::shared_ptr<self_t> on, request asked) : on_(std::move(on)), asked_(std::move(asked)) {}
@@ -239,6 +288,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     request r;
     r.method = std::string(m.method_string());
     r.from = from_;
+    r.secure = Kind::secure;
     for (const auto& f : m)
       r.headers.emplace_back(lower({f.name_string().data(), f.name_string().size()}), std::string(f.value()));
     r.body = std::move(m.body());
@@ -264,7 +314,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
 
   // A page elsewhere can have a browser send requests to this machine under a name of its own.
   bool known_host(const request& r) const {
-    if constexpr (std::is_same_v<Protocol, local>) return true;
+    if constexpr (std::is_same_v<protocol, local>) return true;
     if (std::ranges::count(r.headers, "host", &pairs::value_type::first) != 1) return false;
     const auto host = host_of(r.header("host"));
     return names_this_machine(host) || std::ranges::find(house_->options.hosts, host) != house_->options.hosts.end();
@@ -272,9 +322,11 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
 
   // Who still sends has to come to reading: closed at once, he would lose the answer.
   void read_out() {
-    error_code ignored;
-    stream_.socket().shutdown(Protocol::socket::shutdown_send, ignored);
-    stream_.expires_after(read_out_time);
+    if constexpr (!Kind::secure) {  // an answer over TLS has its length, and the peer ends
+      error_code ignored;
+      lowest().socket().shutdown(protocol::socket::shutdown_send, ignored);
+    }
+    lowest().expires_after(read_out_time);
     stream_.async_read_some(asio::buffer(unread_), [self = this->shared_from_this()](error_code wrong, size_t bytes) {
       self->read_out_bytes_ += bytes;
       if (wrong || self->read_out_bytes_ > read_out_max) return self->close();
@@ -299,7 +351,7 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
       waiting_.pop_front();
       parts.push_back(asio::buffer(*taken_.back()) + std::exchange(front_sent_, 0));
     }
-    asio::async_write(stream_, parts, [self = this->shared_from_this()](error_code wrong, size_t bytes) {
+    write_all(parts, [self = this->shared_from_this()](error_code wrong, size_t bytes) {
       self->writing_ = false;
       self->taken_.clear();
       if (wrong) return self->close();
@@ -309,14 +361,15 @@ class connection final : public std::enable_shared_from_this<connection<Protocol
     });
   }
 
-  stream_t stream_;
+  const tls_context tls_;
+  typename Kind::stream stream_;
   const std::string from_;
   const bool trusted_;  // a proxy of ours
   std::shared_ptr<house> house_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   bool last_ = false, head_only_ = false;  // of the request at hand
-  std::string head_;
+  std::string head_, joined_;
   std::shared_ptr<const std::string> body_;
   // As a stream:
   std::deque<std::shared_ptr<const std::string>> waiting_;
