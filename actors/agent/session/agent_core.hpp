@@ -19,6 +19,7 @@ inline constexpr std::chrono::seconds tick_every{1};
 inline constexpr std::chrono::seconds manager_silence_max{10};
 inline constexpr std::chrono::seconds refused_pause{5};      // before the next hello after a refusal
 inline constexpr std::chrono::seconds alone_look_every{30};  // an inventory without a manager that asks for it
+inline constexpr size_t early_max = 1024;                    // messages while a welcome is written down
 inline constexpr size_t incidents_told_max = 100;            // at once
 inline constexpr std::chrono::seconds incidents_again{5};    // until they are taken
 inline constexpr size_t results_unsent_max = 1024;           // kept while the link's outbox is full

@@ -70,6 +70,8 @@ void core_state::enter(phase p) {
   ++welcome_serial;
   handed_at.reset();
   inventory_told = false;
+  settling.reset();
+  early.clear();
   if (p != phase::live) session = 0;
   if (p == phase::greeting) ++greeting;
 }
@@ -106,6 +108,10 @@ void core_state::on_tick() {
 void core_state::on_message(manager_said& m) {
   if (auto w = std::get_if<welcome>(&m.what)) return on_welcome(*w);
   if (auto r = std::get_if<refused>(&m.what)) return on_refused(*r);
+  if (settling && m.session == *settling) {
+    if (early.size() < early_max) early.push_back(std::move(m));
+    return;
+  }
   if (where != phase::live || (m.session != 0 && m.session != session)) return;  // of an earlier session
   heard = now();
   if (auto x = std::get_if<ping>(&m.what)) return heartbeat(x->nonce);
@@ -151,6 +157,8 @@ void core_state::on_welcome(const welcome& w) {
                        {}});
   }
   const auto serial = ++welcome_serial;
+  settling = w.session;
+  early.clear();
   deps->workers.keeper.run([this, &state, w, serial, post = post()] {
     auto ok = state.belong_to(w.manager_id);
     auto obeyed = ok ? state.obey(w.term) : result<void>{};
@@ -158,6 +166,7 @@ void core_state::on_welcome(const welcome& w) {
       if (serial != welcome_serial) return;
       if (!ok || !obeyed) {
         const auto& why = ok ? obeyed.error() : ok.error();
+        settling.reset();
         decline(w, why);
         if (!ok && why.code == ec::wrong_state) return on_refused({why, true});
         log_event(log_level::error, "state.not-written", {{"error", why.message}, {"hint", why.hint}});
@@ -176,6 +185,7 @@ void core_state::decline(const welcome& w, const error& why) {
 }
 
 void core_state::settle_in(const welcome& w) {
+  auto said = std::exchange(early, {});
   enter(phase::live);
   session = w.session;
   auto& view = eyes->view();
@@ -200,6 +210,7 @@ void core_state::settle_in(const welcome& w) {
   heartbeat(0);
   // Without a stream the inventory follows its opening; without an Engine it says why there is none.
   if (stream != 0 || (engine_judged && !engine_ok)) eyes->take_inventory(0, depth::all);
+  for (auto& m : said) on_message(m);
 }
 
 void core_state::on_refused(const refused& r) {

@@ -76,6 +76,9 @@ struct core_state {
   uint64_t session = 0;
   uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted
   uint64_t welcome_serial = 0;  // a welcome whose bookkeeping was overtaken by another is void
+  // What a manager says while its welcome is being written down: it counts once that is done.
+  std::optional<uint64_t> settling;  // its session
+  std::vector<manager_said> early;
   bool stopping = false, refused_for_good = false;
   std::chrono::steady_clock::time_point heard{}, quiet_until{};
   // The Engine, as the watcher tells.

@@ -157,3 +157,18 @@ TEST_CASE_METHOD(agent_world, "agent: a server whose template its manager has lo
     CHECK(all<inventory>(from)[0].servers[0].data == data_state::unknown);  // an error is never an observation
   }
 }
+
+TEST_CASE_METHOD(agent_world, "agent: what is asked while a welcome is written down is answered after it",
+                 "[sim][agent]") {
+  others.hold = true;
+  welcome({});
+  const auto from = mark();
+  say(port_query{41, {{21'000, protocol::udp}}});
+  say(port_query{42, {{21'000, protocol::udp}}}, 6);  // of another session
+  others.hold = false;
+  others.release();
+  settle();
+  const auto told = all<port_answer>(from);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].request == 41);
+}
