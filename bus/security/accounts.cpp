@@ -48,7 +48,8 @@ struct time_field {
   std::string_view key;
   time_point account::*value;
 };
-constexpr time_field time_fields[] = {{"created=", &account::created}, {"expires=", &account::expires}};
+constexpr time_field time_fields[] = {
+    {"created=", &account::created}, {"expires=", &account::expires}, {"used=", &account::used}};
 
 result<account> parse_line(const std::string& line) {
   std::istringstream in(line);
@@ -256,9 +257,32 @@ std::optional<account> account_book::behind(const std::string& secret, time_poin
   if (found == by_hash_.end()) return std::nullopt;
   const auto& a = found->second;
   if (a.expires != never && a.expires <= now) return std::nullopt;
-  if (a.kind == account_kind::token) return a;
+  if (a.kind == account_kind::token) {
+    used_[hash] = now;
+    return a;
+  }
   const auto user = users_.find(a.name);
   return user == users_.end() ? std::nullopt : std::optional(user->second);
+}
+
+time_point account_book::used(const std::string& hash) {
+  std::lock_guard lock(mutex_);
+  const auto i = used_.find(hash);
+  return i == used_.end() ? never : i->second;
+}
+
+result<void> account_book::keep_uses() {
+  std::unordered_map<std::string, time_point> uses;
+  {
+    std::lock_guard lock(mutex_);
+    uses.swap(used_);
+  }
+  if (uses.empty()) return {};
+  return change_accounts(file_, [&](account_list& all) -> result<void> {
+    for (auto& a : all)
+      if (const auto i = uses.find(a.hash); a.kind == account_kind::token && i != uses.end()) a.used = i->second;
+    return {};
+  });
 }
 
 bool account_book::has_users() {

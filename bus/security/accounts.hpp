@@ -35,6 +35,7 @@ struct account {
   std::string link{};      // hash of the secret with which he may choose a password, once
   msg::time_point created{};
   msg::time_point expires{};  // of token, session, link; never: not at all
+  msg::time_point used{};     // of a token: last
   friend bool operator==(const account&, const account&) = default;
 };
 using account_list = std::vector<account>;
@@ -80,6 +81,10 @@ class account_book {
   // The user or token behind a secret that counts now. From any thread.
   std::optional<account> behind(const std::string& secret, msg::time_point now);
   bool has_users();
+  // When a token was used last, as far as that is not in the file yet.
+  msg::time_point used(const std::string& hash);
+  // Has the file say so. Waits for the disk.
+  msg::result<void> keep_uses();
   const std::filesystem::path& file() const { return file_; }
 
  private:
@@ -88,6 +93,7 @@ class account_book {
   std::mutex mutex_;
   file_stamp read_{1, 0, -2};
   std::unordered_map<std::string, account> users_, by_hash_;
+  std::unordered_map<std::string, msg::time_point> used_;  // tokens, by hash
 };
 
 }  // namespace zedops::bus

@@ -229,7 +229,8 @@ struct token_view {
   std::string server;
   optional_time created_at;
   optional_time expires_at;
-  ZEDOPS_FIELDS(name, role, agent, server, created_at, expires_at)
+  optional_time used_at;  // last; to within ten minutes over a restart of the manager
+  ZEDOPS_FIELDS(name, role, agent, server, created_at, expires_at, used_at)
 };
 struct token_list {
   std::vector<token_view> tokens;

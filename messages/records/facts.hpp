@@ -60,9 +60,10 @@ struct server_observed {
   std::string image{};         // of the container, as it was made
   time_point started_at{};     // of the container, by the host's clock
   std::string data_problem{};  // why the data could not be looked at; `data` is then what was known before
+  time_point finished_at{};    // of a container that has ended, by the host's clock
   static constexpr std::string_view type = "server.observed";
   ZEDOPS_FIELDS(container, health, exit_code, restarts, data, data_bytes, stale, observed_at, image, started_at,
-                data_problem)
+                data_problem, finished_at)
 };
 struct drift_changed {
   std::string drift;  // empty: no longer

@@ -67,6 +67,8 @@ server_observed observed_now(const server& s, const observation& o) {
     f.restarts = o.view.restarts;
     f.image = o.view.image;
     f.started_at = o.view.started_at;
+    if (o.view.state == container_state::exited || o.view.state == container_state::dead)
+      f.finished_at = o.view.finished_at;
   } else if (o.container == presence::absent) {
     f.container.reset();
     f.health = health_state::none;

@@ -266,8 +266,9 @@ struct asker {
                      (*s)->name + " has no container, so there is no log",
                      "zedctl server history " + (*s)->name,
                      {}});
-    ask((*s)->agent, logs_query{0, (*s)->container_id, std::clamp<uint32_t>(q->tail, 1, 10'000), q->since,
-                                  std::clamp(q->hold, duration{}, logs_hold_max)},
+    ask((*s)->agent,
+        logs_query{0, (*s)->container_id, std::clamp<uint32_t>(q->tail, 1, 10'000), q->since,
+                   std::clamp(q->hold, duration{}, logs_hold_max)},
         [w = &world, who = call.who](host_answer& got) {
           auto* lines = got.what ? std::get_if<logs_answer>(&*got.what) : nullptr;
           if (got.failure) return answer_error(*w, who, *got.failure);

@@ -6,7 +6,7 @@ namespace zedops::manager {
 
 inline constexpr auto agent_time_max = std::chrono::seconds(70);  // for one answer; beyond the host's own limit
 inline constexpr size_t data_servers_max = 1'000;                 // per question to one agent
-inline constexpr msg::duration logs_hold_max{20'000};  // below the host's limit for an answer
+inline constexpr msg::duration logs_hold_max{20'000};             // below the host's limit for an answer
 inline constexpr size_t ports_asked_max = 256;
 inline constexpr size_t data_asked_max =
     20'000;  // servers of one question about data: their answers fit into a message

@@ -86,7 +86,7 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
   take(std::move(said));
   if (now() - touched < touch_every) return;  // it is everybody's lock
   touched = now();
-  world->records.touch(id, {wall() - session.silent(touched), sync.last});
+  world->records.touch(id, {wall() - session.silent(touched), sync.last, sync.last_took, sync.last_unclaimed});
 }
 
 void host_state::carry_out(core::session_effect& e) {

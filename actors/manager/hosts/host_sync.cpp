@@ -111,7 +111,8 @@ void host_state::on_inventory(inventory& inv) {
   // Durable first: what follows from this inventory is decided with it.
   commit({*news}, {cause_kind::sync, {}, {}}, [this, inv = std::move(inv)](bool kept) mutable {
     if (!kept)
-      inv.failure = error{ec::internal, "the result of this inventory could not be stored", "the next inventory repeats it", {}};
+      inv.failure =
+          error{ec::internal, "the result of this inventory could not be stored", "the next inventory repeats it", {}};
     merge(inv);
   });
 }
@@ -176,8 +177,12 @@ void host_state::settled(uint64_t run, const std::string& server, bool changed) 
 }
 
 void host_state::finish_sync() {
-  if (!sync.failure) sync.last = wall();
-  world->records.touch(id, {wall() - session.silent(now()), sync.last});
+  if (!sync.failure) {
+    sync.last = wall();
+    sync.last_took = sync.took;
+    sync.last_unclaimed = sync.row.unclaimed.size();
+  }
+  world->records.touch(id, {wall() - session.silent(now()), sync.last, sync.last_took, sync.last_unclaimed});
   // What was asked of the agent before is asked again: it knows what it has done already.
   for (auto& server : sync.ready) caf::anon_send(to.registry, rt::entity_call{server, core::agent_ready{}, false});
   sync.ready.clear();

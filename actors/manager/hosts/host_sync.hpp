@@ -34,7 +34,9 @@ struct sync_run {
   core::steady_time started{};  // the running one, or the last
   msg::time_point asked_at{};   // the running one
   msg::time_point last{};       // the last one that saw something: never a failed listing
-  uint64_t request = 0;         // the question that the expected inventory answers
+  msg::duration last_took{};
+  uint64_t last_unclaimed = 0;
+  uint64_t request = 0;  // the question that the expected inventory answers
   uint64_t runs = 0;
   size_t open = 0;        // servers that have not answered yet
   bool reported = false;  // the first sync of a session is always an event

@@ -52,6 +52,27 @@ class looked_up {
   family_list& out_;
 };
 
+void look_up_hosts(family_list& out, const shared& w) {
+  const auto gauge = [&](const char* name, const char* help) {
+    return looked_up(out, std::string("zedops_host_") + name, help, prometheus::MetricType::Gauge);
+  };
+  auto cpu = gauge("cpu_cores", "Cores at work"), cpus = gauge("cpu_cores_max", "Cores there are");
+  auto memory = gauge("memory_bytes", "Memory in use"), memories = gauge("memory_bytes_max", "Memory there is");
+  auto disk = gauge("disk_bytes", "Used where the host keeps its data");
+  auto disks = gauge("disk_bytes_max", "Room there, used or not");
+  auto load = gauge("load1", "Load average of one minute");
+  const auto now = w.clock.now();
+  for (const auto& a : w.records.agents()) {
+    const auto u = w.usage->newest(a->id, now);
+    if (!u) continue;
+    const label_list who{{"agent", a->name}};
+    cpu.add(u->cpu_millis / 1000.0, who), cpus.add(u->cpu_max / 1000.0, who);
+    memory.add(u->memory_bytes, who), memories.add(u->memory_max, who);
+    disk.add(u->disk_bytes, who), disks.add(u->disk_max, who);
+    load.add(u->load_millis / 1000.0, who);
+  }
+}
+
 void look_up(family_list& out, const shared& w) {
   const auto gauge = [&](const char* name, const char* help) {
     return looked_up(out, std::string("zedops_") + name, help, prometheus::MetricType::Gauge);
@@ -75,10 +96,15 @@ void look_up(family_list& out, const shared& w) {
   {
     std::map<agent_status, uint64_t> by_status;
     auto last = gauge("agent_last_sync_timestamp_seconds", "When the agent's servers were last compared with records");
+    auto took = gauge("agent_sync_seconds", "How long the agent's last look at everything took");
+    auto strays = gauge("agent_unclaimed_containers", "Containers with our marks that no server claims");
     for (const auto& a : w.records.agents()) {
       ++by_status[a->status];
-      const auto t = w.records.touched(a->id).last_sync;
-      if (t != never) last.add(seconds(t.time_since_epoch()), {{"agent", a->name}});
+      const auto t = w.records.touched(a->id);
+      if (t.last_sync == never) continue;
+      last.add(seconds(t.last_sync.time_since_epoch()), {{"agent", a->name}});
+      took.add(seconds(t.sync_took), {{"agent", a->name}});
+      strays.add(t.unclaimed, {{"agent", a->name}});
     }
     auto g = gauge("agents", "Agents by status");
     for (size_t i = 0; i < enum_names<agent_status>::list.size(); ++i)
@@ -118,6 +144,7 @@ void look_up(family_list& out, const shared& w) {
     g.add(w.load.reader.max.load(), {{"queue", "reader"}});
     g.add(w.load.agents.max.load(), {{"queue", "agents"}});
   }
+  if (w.usage) look_up_hosts(out, w);
   if (w.door_counters) {
     auto g = gauge("door", "Figures of the doors: bus_ of ZeroMQ, web_ of HTTP");
     for (const auto& [name, value] : w.door_counters()) g.add(value, {{"figure", name}});
@@ -147,8 +174,10 @@ struct metrics::impl {
       family<prometheus::Histogram>("zedops_operation_duration_seconds", "From the request of an operation to its end");
   prometheus::Histogram& detection =
       family<prometheus::Histogram>("zedops_detection_seconds",
-                                    "From an agent's look at a container to the published change of status")
+                                    "From what happened to a container, by its host's clock, to the published change")
           .Add({}, prometheus::Histogram::BucketBoundaries{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30});
+  prometheus::Family<prometheus::Counter>& acted =
+      family<prometheus::Counter>("zedops_agent_actions_total", "What agents noticed or did by themselves: restarts");
   std::unordered_map<std::string, std::pair<op_kind, time_point>> begun;  // by operation; on the hub's thread
 };
 
@@ -164,7 +193,11 @@ void metrics::count(const log_entry& e, time_point now) {
       impl_->transitions.Add({{"from", text_of(x->from)}, {"to", text_of(x->to)}}).Increment();
       if (e.why.kind == cause_kind::sync) impl_->corrections.Add({}).Increment();
     } else if (const auto* o = std::get_if<server_observed>(&n.what)) {
-      seen = o->observed_at;
+      // When it began or ended; one that was removed has no time of its own.
+      seen = o->container == container_state::running ? o->started_at : o->finished_at;
+      if (seen == never || !o->container) seen = o->observed_at;
+    } else if (const auto* i = std::get_if<agent_acted>(&n.what)) {
+      impl_->acted.Add({{"kind", text_of(i->what.kind)}}).Increment();
     } else if (const auto* a = std::get_if<operation_accepted>(&n.what)) {
       if (impl_->begun.size() < operations_timed_max)
         impl_->begun.emplace(a->op->id.value, std::pair(a->op->kind, a->op->started_at));

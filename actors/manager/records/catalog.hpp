@@ -77,6 +77,8 @@ class catalog {
   struct liveliness {
     msg::time_point last_seen{};
     msg::time_point last_sync{};
+    msg::duration sync_took{};  // the last one that saw something
+    uint64_t unclaimed = 0;     // containers of ours that no server claims, seen by it
   };
   // Another one whenever what is shown of servers may have changed.
   uint64_t revision() const { return revision_.load(); }

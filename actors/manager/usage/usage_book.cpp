@@ -12,6 +12,7 @@ using store::table;
 namespace {
 
 constexpr size_t writes_at_once = 5'000;
+constexpr duration usage_newest_max{60'000};
 constexpr char made_until = '\xff';  // before the number of a tier: the key of how far its averages are made
 
 // Tier, time, entity: what belongs to one time is together, and the oldest comes first.
@@ -67,7 +68,7 @@ result<void> usage_book::open() {
 void usage_book::take(const agent_id& from, const usage& used, time_point now) {
   const auto at = floor_to(now, usage_tiers.front().every);
   std::lock_guard lock(mutex_);
-  tell_.insert(from);
+  newest_[from] = {now, used.host};
   if (waiting_.size() + used.servers.size() >= usage_waiting_max) return;
   waiting_[key_of(0, at, from.value)] = pack(used.host);
   for (const auto& row : used.servers) waiting_[key_of(0, at, row.server.value)] = pack(row.used);
@@ -75,7 +76,14 @@ void usage_book::take(const agent_id& from, const usage& used, time_point now) {
 
 bool usage_book::tells(const agent_id& agent) const {
   std::lock_guard lock(mutex_);
-  return tell_.contains(agent);
+  return newest_.contains(agent);
+}
+
+std::optional<usage_sample> usage_book::newest(const agent_id& host, time_point now) const {
+  std::lock_guard lock(mutex_);
+  const auto i = newest_.find(host);
+  if (i == newest_.end() || now - i->second.first > usage_newest_max) return std::nullopt;
+  return i->second.second;
 }
 
 result<void> usage_book::commit(time_point now) {

@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +52,9 @@ class usage_book {
   // The finest that goes back so far.
   static const usage_tier& tier_for(msg::duration last);
 
+  // What this host used when it told last; nothing: not within a minute before `now`.
+  std::optional<msg::usage_sample> newest(const msg::agent_id& host, msg::time_point now) const;
+
   // Whether this agent has told of its usage since this manager began.
   bool tells(const msg::agent_id& agent) const;
 
@@ -65,7 +68,7 @@ class usage_book {
   std::atomic<store::store*> store_{nullptr};
   mutable std::mutex mutex_;
   std::map<std::string, std::string> waiting_;  // keys and values
-  std::set<msg::agent_id> tell_;
+  std::map<msg::agent_id, std::pair<msg::time_point, msg::usage_sample>> newest_;
 };
 
 }  // namespace zedops::manager

@@ -1,5 +1,6 @@
 """Who may come in by HTTP, and what scanners and browsers send."""
 import re
+import signal
 import time
 import socket
 import unittest
@@ -188,6 +189,18 @@ class Access(WebCase):
                          [("session.begin", "user:ann", "ok"), ("session.begin", "", "unauthorised"),
                           ("session.end", "user:ann", "ok"), ("session.begin", "user:ann", "ok")])
         self.assertEqual({r["from"] for r in rows}, {"127.0.0.1"})
+
+    def test_a_token_says_when_it_was_used(self):
+        c = self.with_token("viewer")
+        mine = lambda: next(t for t in self.ok(self.admin.get("/api/tokens"))["tokens"] if t["name"] == c.name)
+        self.assertIsNone(mine()["used_at"])
+        self.ok(c.get("/api/servers"))
+        used = mine()["used_at"]
+        self.assertTrue(used)
+        self.world.kill_manager(signal.SIGTERM)  # an orderly end keeps it
+        self.world.start_manager()
+        wait_for("the door is open", lambda: self.tries(mine))
+        self.assertEqual(mine()["used_at"], used)
 
     def test_guessing_is_slowed_down(self):
         replies = [sign_in(self.port, user="victim", password=f"guess number {n}").status for n in range(14)]

@@ -266,6 +266,8 @@ class Monitoring(WebCase):
         self.assertIn('zedops_server_transitions_total{from="running",to="missing"} 1', text)
         self.assertRegex(text, r"zedops_detection_seconds_count [1-9]")
         self.assertEqual(w.ctl_raw("metrics").stdout.splitlines()[0], text.splitlines()[0])
+        wait_for("its host's figures", lambda: 'zedops_host_disk_bytes_max{agent="host1"}' in a.get("/metrics").body.decode())
+        self.assertIn('zedops_agent_unclaimed_containers{agent="host1"} 0', text)
         if promtool := shutil.which("promtool"):
             r = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
             self.assertEqual((r.returncode, r.stderr), (0, ""))

@@ -13,7 +13,7 @@ user_view user_of(const account& a) {
   return {a.name, a.role, a.agent, a.server, !a.password.empty(), shown(a.created)};
 }
 token_view token_of(const account& a) {
-  return {a.name, a.role, a.agent, a.server, shown(a.created), shown(a.expires)};
+  return {a.name, a.role, a.agent, a.server, shown(a.created), shown(a.expires), shown(a.used)};
 }
 
 }  // namespace
@@ -70,7 +70,10 @@ result<token_list> known_accounts::tokens() {
   if (!all) return fail(all.error());
   token_list out;
   for (const auto& a : *all)
-    if (a.kind == account_kind::token) out.tokens.push_back(token_of(a));
+    if (a.kind == account_kind::token) {
+      out.tokens.push_back(token_of(a));
+      if (const auto used = book_.used(a.hash); used != never) out.tokens.back().used_at = used;
+    }
   return out;
 }
 

@@ -272,6 +272,7 @@ void live::push(std::vector<event> events) {
 }
 
 void live::beat() {
+  behind_ = static_cast<uint64_t>(std::ranges::count_if(readers_, [](const auto& r) { return !r->in_feed; }));
   if (following_ == state::following && readers_.empty() && ++idle_beats_ > idle_beats_max) return stop_following();
   if (readers_.empty()) return;
   const auto now = world_.clock.now();

@@ -19,7 +19,9 @@ class live final : public rt::door {
   // On the server's thread.
   void begin(std::shared_ptr<web::exchange> e, caller who);
   void beat();  // every few seconds: says what time it is, and lets go of who may not listen any more
-  uint64_t readers() const { return count_.load(); }  // from any thread
+  // From any thread: all, and those that read what is stored because they have not caught up, at the last beat.
+  uint64_t readers() const { return count_.load(); }
+  uint64_t behind() const { return behind_.load(); }
 
   void forget_all();  // once the server has stopped
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
@@ -56,7 +58,7 @@ class live final : public rt::door {
   web::server* server_ = nullptr;
   web::event_feed feed_;
   std::vector<reader_ptr> readers_;
-  std::atomic<uint64_t> count_{0};
+  std::atomic<uint64_t> count_{0}, behind_{0};
   size_t count_record_ = 0;  // of readers who want records
   enum class state { resting, starting, following } following_ = state::resting;
   uint64_t follower_ = 0;  // number of the hub's follower: what an earlier one still says is not heard

@@ -16,6 +16,7 @@ using bus::account_kind;
 namespace {
 
 constexpr size_t name_bytes_max = 64;
+constexpr std::chrono::minutes keep_uses_every{10};
 
 struct wanted {
   std::string user, password, link;
@@ -134,8 +135,13 @@ void sign_in::run() {
     job j;
     {
       std::unique_lock lock(mutex_);
-      more_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-      if (stopping_) return;
+      const bool asked = more_.wait_for(lock, keep_uses_every, [&] { return stopping_ || !waiting_.empty(); });
+      if (stopping_ || !asked) {
+        lock.unlock();
+        (void)book_.keep_uses();  // when it fails: what is not known better is shown as it was
+        if (asked) return;
+        continue;
+      }
       j = std::move(waiting_.front());
       waiting_.pop_front();
     }

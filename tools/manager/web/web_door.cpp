@@ -181,7 +181,9 @@ void web_door::progressed() { progress_ms_.store(steady_ms()); }
 
 std::map<std::string, uint64_t> web_door::counters() const {
   if (!server_) return {};
-  return {{"web_connections", server_->connections()}, {"web_streams", live_.readers()}};
+  return {{"web_connections", server_->connections()},
+          {"web_streams", live_.readers()},
+          {"web_streams_behind", live_.behind()}};
 }
 
 void web_door::serve(exchange_ptr e) {

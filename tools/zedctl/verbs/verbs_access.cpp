@@ -106,9 +106,9 @@ int list_tokens(session& s, const arguments&) {
     return exit_ok;
   }
   return s.show(*all, [&] {
-    table t({"NAME", "ROLE", "WHERE", "SINCE", "UNTIL"});
+    table t({"NAME", "ROLE", "WHERE", "SINCE", "UNTIL", "USED"});
     for (const auto& x : all->tokens)
-      t.add({{x.name}, {x.role}, {where_of(x)}, {time_of(x.created_at)}, {time_of(x.expires_at)}});
+      t.add({{x.name}, {x.role}, {where_of(x)}, {time_of(x.created_at)}, {time_of(x.expires_at)}, {time_of(x.used_at)}});
     return s.render(t);
   });
 }

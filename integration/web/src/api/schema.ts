@@ -1515,6 +1515,8 @@ export interface components {
                 created_at: string | null;
                 /** Format: date-time */
                 expires_at: string | null;
+                /** Format: date-time */
+                used_at: string | null;
             }[];
         };
         add_token: {
@@ -1535,6 +1537,8 @@ export interface components {
                 created_at: string | null;
                 /** Format: date-time */
                 expires_at: string | null;
+                /** Format: date-time */
+                used_at: string | null;
             };
             secret: string;
         };

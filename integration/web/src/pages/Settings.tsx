@@ -232,7 +232,7 @@ function Tokens() {
                 <td>{t.role}</td>
                 <td className="quiet wide">{whereOf(t)}</td>
                 <td className="quiet">
-                  since <Age time={t.created_at} />
+                  since <Age time={t.created_at} />, used <Age time={t.used_at} />
                   {t.expires_at && (
                     <>
                       , ends <Age time={t.expires_at} />
