@@ -1,6 +1,7 @@
 """The page in Debian's Chromium, on a real Engine. The stories are in stories.mjs; here is what they ask for outside of
 the browser. Pictures of all pages are kept in build/pictures."""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -39,6 +40,13 @@ class Browser(WorldCase):
         if verb == "say":
             name, text = rest.split(" ", 1)
             w.docker("exec", w.server(name)["container_id"], "sh", "-c", 'printf "%s\\n" "$0" > /proc/1/fd/1', text)
+        elif verb == "timed-rm":
+            container = w.server(words[0])["container_id"]
+            since = int(time.time())
+            w.docker("rm", "-f", container)
+            told = w.docker("events", "--since", str(since), "--until", str(int(time.time()) + 1), "--filter", f"container={container}",
+                            "--filter", "event=destroy", "--format", "{{.TimeNano}}")
+            return int(told.split()[-1]) / 1e6
         elif verb == "expire":
             accounts = w.db / "accounts"
             kept = re.sub(rf"(session {rest} .*expires=)\d+", r"\g<1>2020", accounts.read_text())
@@ -93,7 +101,8 @@ class Browser(WorldCase):
         shutil.rmtree(shots, ignore_errors=True)
         shots.mkdir(parents=True)
         told = {"url": f"http://127.0.0.1:{self.port}", "link": link("first", "admin"), "viewer": link("guest", "viewer"),
-                "modules": str(WEB / "node_modules"), "chromium": CHROMIUM, "shots": str(shots)}
+                "modules": str(WEB / "node_modules"), "chromium": CHROMIUM, "shots": str(shots),
+                "rounds": int(os.environ.get("ZEDOPS_BADGE_ROUNDS", "0"))}
         p = subprocess.Popen([NODE, pathlib.Path(__file__).with_name("stories.mjs"), json.dumps(told)], text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         failed = []

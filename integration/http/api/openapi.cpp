@@ -132,6 +132,30 @@ json parameters_of(schema_book& book) {
   return out;
 }
 
+// Bodies as people send them; a test sees that they are what the verbs take.
+struct example {
+  std::string_view verb, body;
+};
+constexpr example examples[] = {
+    {"server.create", R"({"name": "pz1", "agent": "host1", "template": "project-zomboid",
+                          "config": {"SERVER_NAME": "Muldraugh", "ADMIN_PASSWORD": "a secret"}})"},
+    {"server.start", "{}"},
+    {"server.stop", "{}"},
+    {"server.restart", "{}"},
+    {"server.rebuild", "{}"},
+    {"server.edit", R"({"config": {"SERVER_NAME": "West Point"}, "image_tag": "stable", "recovery": "auto"})"},
+    {"server.move", R"({"data_path": "/srv/games"})"},
+    {"server.adopt", R"({"name": "pz2", "agent": "host1", "container": "zomboid", "game_port": 16261})"},
+    {"server.check-data", R"({"sizes": true})"},
+    {"port.check", R"({"agent": "host1", "ports": [{"number": 16261, "proto": "udp"}]})"},
+    {"agent.token", R"({"ttl": 3600000})"},
+    {"user.add", R"({"name": "ann", "role": "operator"})"},
+    {"token.add", R"({"name": "backup", "role": "viewer", "ttl": 2592000000})"},
+    {"manager.log-level", R"({"level": "debug"})"},
+};
+constexpr std::string_view refusal_example = R"({"error": {"code": "wrong_state",
+  "message": "pz1 is running: start is possible when it is stopped, missing or failed", "hint": "zedctl explain pz1"}})";
+
 json answer(const std::string& description, json schema) {
   return {{"description", description}, {"content", {{"application/json", {{"schema", std::move(schema)}}}}}};
 }
@@ -175,7 +199,10 @@ void add_row(json& paths, schema_book& book, const route& r) {
   if (!parameters.empty()) op["parameters"] = std::move(parameters);
   if (r.method == "POST" || r.method == "PATCH") {
     book.asks = true;
-    op["requestBody"] = {{"content", {{"application/json", {{"schema", book.of<body>()}}}}}};
+    json content{{"schema", book.of<body>()}};
+    if (const auto e = std::ranges::find(examples, row.verb, &example::verb); e != std::end(examples))
+      content["example"] = json::parse(e->body);
+    op["requestBody"] = {{"content", {{"application/json", std::move(content)}}}};
     book.asks = false;
   }
   json responses{{"200", answer("done", book.of<reply>())}};
@@ -206,7 +233,8 @@ json document(std::index_sequence<Rows...>) {
        {{"200", {{"description", "a stream of events"}, {"content", {{"text/event-stream", json::object()}}}}}}}};
   (void)book.of<event>();
   book.require_fields();
-  book.components["failure"] = {{"type", "object"}, {"properties", {{"error", book.of<error>()}}}};
+  book.components["failure"] = {
+      {"type", "object"}, {"properties", {{"error", book.of<error>()}}}, {"example", json::parse(refusal_example)}};
   return {{"openapi", "3.1.0"},
           {"info",
            {{"title", "zedops"},

@@ -1,6 +1,8 @@
 // JSON of REST to the MessagePack of verbs, and back.
 #include "integration/http/api/bodies.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "integration/http/api/openapi.hpp"
 #include "messages/wire/codec.hpp"
 #include "tests/support/catch.hpp"
@@ -102,4 +104,22 @@ TEST_CASE("answers have the field names of everybody else", "[unit][http]") {
 
 TEST_CASE("the description names every route once", "[unit][http]") {
   for (const auto& r : routes()) CHECK(openapi().find('"' + r.path + '"') != std::string::npos);
+}
+
+TEST_CASE("what the description shows as an example is taken", "[unit][http]") {
+  const auto described = nlohmann::json::parse(openapi());
+  size_t examples = 0;
+  for (const auto& [path, methods] : described["paths"].items())
+    for (const auto& [method, operation] : methods.items()) {
+      const auto place = nlohmann::json::json_pointer("/requestBody/content/application~1json/example");
+      if (!operation.contains(place)) continue;
+      auto target = path;
+      if (const auto at = target.find("{id}"); at != std::string::npos) target.replace(at, 4, "host1");
+      INFO(path);
+      std::string upper = method;
+      for (auto& c : upper) c = static_cast<char>(std::toupper(c));
+      CHECK(called(upper, target, operation[place].dump()));
+      ++examples;
+    }
+  CHECK(examples >= 14);
 }

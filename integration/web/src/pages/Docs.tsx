@@ -7,7 +7,7 @@ interface Described {
   tags?: string[];
   "x-right"?: string;
   parameters?: { name: string; in: string; description?: string; schema: unknown }[];
-  requestBody?: { content: Record<string, { schema: unknown }> };
+  requestBody?: { content: Record<string, { schema: unknown; example?: unknown }> };
   responses: Record<string, { description: string; content?: Record<string, { schema?: unknown }> }>;
 }
 interface Api {
@@ -77,6 +77,7 @@ export default function Docs() {
               {d.requestBody && (
                 <Shape title="takes" schema={d.requestBody.content["application/json"]?.schema} api={api.data} />
               )}
+              <Example value={d.requestBody?.content["application/json"]?.example} />
               <Shape
                 title="answers"
                 schema={d.responses["200"]?.content?.["application/json"]?.schema}
@@ -87,6 +88,14 @@ export default function Docs() {
         ))}
       </Panel>
     </>
+  );
+}
+
+function Example({ value }: { value: unknown }) {
+  return value === undefined ? null : (
+    <div>
+      such as <code>{JSON.stringify(value)}</code>
+    </div>
   );
 }
 
