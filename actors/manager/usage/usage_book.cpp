@@ -126,7 +126,8 @@ result<void> usage_book::average(size_t tier, time_point now) {
   auto until = (*r)->get(table::usage, mark);
   if (!until) return fail(until.error());
   auto from = floor_to(now - usage_tiers[tier - 1].kept, every);
-  if (*until && (*until)->size() == entity_at) from = std::max(from, time_of(**until));
+  // One that lies ahead was made by a clock that has been put right since.
+  if (*until && (*until)->size() == entity_at && time_of(**until) <= now) from = std::max(from, time_of(**until));
   if (from + every > now) return {};
   std::map<std::string, std::string> rows;
   for (; from + every <= now; from += every) {

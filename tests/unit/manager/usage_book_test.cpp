@@ -139,3 +139,14 @@ TEST_CASE("usage: a disk that is full loses no sample that can still be kept", "
   CHECK(book.commit(noon + 15s));
   CHECK(cpu(book, "s1", usage_tiers[0], 1min, noon) == std::vector<uint32_t>{2});
 }
+
+TEST_CASE("usage: a clock that was ahead for a while stops no averages", "[unit][manager]") {
+  kept_store disk;
+  usage_book book(disk.opener());
+  REQUIRE(book.open());
+  book.take({"a1"}, of(1, 1), noon + 1000h);
+  REQUIRE(book.commit(noon + 1001h));
+  book.take({"a1"}, of(7, 7), noon);
+  REQUIRE(book.commit(noon + 61s));
+  CHECK(cpu(book, "s1", usage_tiers[1], 10min, noon + 61s) == std::vector<uint32_t>{7});
+}
