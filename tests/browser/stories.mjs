@@ -227,6 +227,15 @@ const stories = {
     await page.getByRole("img", { name: /^CPU, cores: CPU .* of / }).waitFor();
     await page.getByRole("img", { name: /^Disk of the data: used/ }).waitFor();
     await page.getByLabel("How far back").selectOption({ label: "3 days" });
+    await page.goto(`${world.url}/hosts`);
+    await page.getByRole("img", { name: /^Disk of host1: .* of/ }).waitFor();
+    await page.goto(`${world.url}/servers`);
+    await row("smith").locator("svg.spark path[d^=M]").waitFor();
+    await row("smith").getByText(/\d\.\d\d · \d+.*iB/).waitFor();
+    await page.goto(`${world.url}/servers/${id}`);
+    await page.getByRole("img", { name: /^Memory: Memory [1-9]/ }).waitFor();
+    await page.goto(`${world.url}/hosts/${await outside("host id")}`);
+    await page.getByLabel("How far back").selectOption({ label: "3 days" });
     await page.getByText(/Nothing was told|CPU, cores/).first().waitFor();
   },
   "a container made by hand is adopted from the host's page": async () => {

@@ -29,7 +29,7 @@ result<json> read_object(const std::string& text) {
     if (d > depth_max) deep = true;
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end && !keys.empty()) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.empty()) {
+    if (event == json::parse_event_t::key && !keys.empty() && fields <= fields_max) {
       if (auto [key, is_new] = keys.back().insert(now.get<std::string>()); !is_new) twice = *key;
       ++fields;
     }

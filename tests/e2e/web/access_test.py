@@ -56,7 +56,7 @@ class Hostile(WebCase):
         body = b"{" + b",".join(b'"%d":1' % n for n in range(200_000)) + b"}"
         begun = time.monotonic()
         self.no(self.admin.ask("POST", "/api/servers", body, {"Content-Type": "application/json"}), 400, "bad_request")
-        self.assertLess(time.monotonic() - begun, 3)  # each looked for among all others: a minute
+        self.assertLess(time.monotonic() - begun, 20)  # each looked for among all others: four minutes
 
     def test_smuggling_and_rebinding(self):
         a = self.admin

@@ -1,4 +1,4 @@
-// The page's copy of the world: read once, then kept by events. Nothing polls.
+// The page's copy of the world: read once, then kept by events. Only figures are asked for again: usage.ts, metrics.ts.
 import { useSyncExternalStore } from "react";
 import { apply, type LiveEvent, loaded, nothing, type World } from "../model/world";
 import { type Agent, api, everyServer, type Schemas } from "./client";

@@ -1617,6 +1617,15 @@ export interface components {
             };
             data_dir: string;
         };
+        /**
+         * @example {
+         *       "error": {
+         *         "code": "wrong_state",
+         *         "message": "pz1 is running: start is possible when it is stopped, missing or failed",
+         *         "hint": "zedctl explain pz1"
+         *       }
+         *     }
+         */
         failure: {
             error?: components["schemas"]["error"];
         };
@@ -1683,6 +1692,17 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "pz1",
+                 *       "agent": "host1",
+                 *       "template": "project-zomboid",
+                 *       "config": {
+                 *         "SERVER_NAME": "Muldraugh",
+                 *         "ADMIN_PASSWORD": "a secret"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["create_server"];
             };
         };
@@ -1736,6 +1756,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["start_server"];
             };
         };
@@ -1789,6 +1810,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["stop_server"];
             };
         };
@@ -1842,6 +1864,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["restart_server"];
             };
         };
@@ -1895,6 +1918,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["rebuild_server"];
             };
         };
@@ -2084,6 +2108,15 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "config": {
+                 *         "SERVER_NAME": "West Point"
+                 *       },
+                 *       "image_tag": "stable",
+                 *       "recovery": "auto"
+                 *     }
+                 */
                 "application/json": components["schemas"]["edit_server"];
             };
         };
@@ -2242,6 +2275,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "data_path": "/srv/games"
+                 *     }
+                 */
                 "application/json": components["schemas"]["move_server"];
             };
         };
@@ -2292,6 +2330,14 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "pz2",
+                 *       "agent": "host1",
+                 *       "container": "zomboid",
+                 *       "game_port": 16261
+                 *     }
+                 */
                 "application/json": components["schemas"]["adopt_server"];
             };
         };
@@ -2475,6 +2521,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "sizes": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["check_data"];
             };
         };
@@ -2778,6 +2829,17 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "agent": "host1",
+                 *       "ports": [
+                 *         {
+                 *           "number": 16261,
+                 *           "proto": "udp"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["check_ports"];
             };
         };
@@ -3015,6 +3077,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "ttl": 3600000
+                 *     }
+                 */
                 "application/json": components["schemas"]["make_token"];
             };
         };
@@ -3209,6 +3276,12 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "ann",
+                 *       "role": "operator"
+                 *     }
+                 */
                 "application/json": components["schemas"]["add_user"];
             };
         };
@@ -3341,6 +3414,13 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "backup",
+                 *       "role": "viewer",
+                 *       "ttl": 2592000000
+                 *     }
+                 */
                 "application/json": components["schemas"]["add_token"];
             };
         };
@@ -3507,6 +3587,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "level": "debug"
+                 *     }
+                 */
                 "application/json": components["schemas"]["set_log_level"];
             };
         };

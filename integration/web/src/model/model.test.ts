@@ -4,7 +4,7 @@ import { actionsOf } from "./actions";
 import { plainOf, spansOf } from "./ansi";
 import { ago, bytes, duration, ports } from "./format";
 import { parse, quantile } from "./metrics";
-import { series } from "./usage";
+import { series, spark } from "./usage";
 import { lookOf, trouble } from "./words";
 import { apply, loaded, nothing } from "./world";
 
@@ -163,6 +163,11 @@ describe("usage", () => {
       [0, 15, 30, 45, 90, 105],
       [5, 5, 5, null, 5, 5],
     ]);
+  });
+  it("is a small line beside a row, begun anew behind a gap", () => {
+    const points = [0, 15, 90].map((s) => ({ at: at(s), used }));
+    expect(spark(points, 15_000, "cpu_millis", 100_000, 100_000, 100, 10)).toBe("M0.0 0.0L15.0 0.0M90.0 0.0");
+    expect(spark([], 15_000, "cpu_millis", 0, 1, 10, 10)).toBe("");
   });
   it("is nothing when nothing was told", () => {
     expect(series([], 15_000, ["cpu_millis", "sent"])).toEqual([[], [], []]);

@@ -32,3 +32,30 @@ export const RANGES = [
   { last: "12h", name: "12 hours", ms: 12 * 3_600_000 },
   { last: "3d", name: "3 days", ms: 72 * 3_600_000 },
 ];
+
+// A line of one figure as the path of an SVG, up to its own highest value; a gap begins it anew.
+export function spark(
+  points: Point[],
+  every: number,
+  of: Figure,
+  now: number,
+  ms: number,
+  width: number,
+  height: number,
+) {
+  const [times, values] = series(points, every, [of]);
+  const most = Math.max(1, ...(values ?? []).map((v) => v ?? 0));
+  let path = "";
+  let open = false;
+  times.forEach((at, i) => {
+    const v = values?.[i] ?? null;
+    const x = width - ((now - at * 1000) / ms) * width;
+    if (v === null || x < 0) {
+      open = false;
+      return;
+    }
+    path += `${open ? "L" : "M"}${x.toFixed(1)} ${(height - (v / most) * height).toFixed(1)}`;
+    open = true;
+  });
+  return path;
+}

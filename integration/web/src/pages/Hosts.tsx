@@ -1,12 +1,17 @@
 import { Link } from "wouter";
 import { useWorld } from "../api/live";
+import { useMetrics } from "../api/metrics";
+import { bytes } from "../model/format";
 import { lookOfAgent } from "../model/words";
 import { SyncButton } from "../ui/actions";
-import { Age, Badge, Skeleton } from "../ui/parts";
+import { Age, Badge, Meter, Skeleton } from "../ui/parts";
 
 export function Hosts() {
   const { agents, servers, loaded } = useWorld();
+  const metrics = useMetrics();
   if (!loaded) return <Skeleton />;
+  const figure = (agent: string, name: string) =>
+    metrics.data?.find((m) => m.name === `zedops_host_${name}` && m.labels.agent === agent)?.value;
   const counts = new Map<string, { all: number; running: number }>();
   for (const s of servers.values()) {
     const n = counts.get(s.agent_id) ?? { all: 0, running: 0 };
@@ -40,9 +45,12 @@ export function Hosts() {
                 <th>Status</th>
                 <th>Name</th>
                 <th>Servers</th>
-                <th className="wide">Engine</th>
-                <th className="wide">Data path</th>
-                <th className="wide">Agent</th>
+                <th className="wide">CPU</th>
+                <th className="wide">Memory</th>
+                <th className="wide">Disk</th>
+                <th className="wide medium">Engine</th>
+                <th className="wide roomy">Data path</th>
+                <th className="wide roomy">Agent</th>
                 <th>Compared</th>
               </tr>
             </thead>
@@ -64,9 +72,33 @@ export function Hosts() {
                   <td>
                     {counts.get(a.id)?.running ?? 0} running of {counts.get(a.id)?.all ?? 0}
                   </td>
-                  <td className="wide quiet">{a.engine_ok ? a.engine_version : a.engine_problem}</td>
-                  <td className="wide quiet mono">{a.data_path}</td>
-                  <td className="wide quiet">{a.version}</td>
+                  <td className="wide">
+                    <Meter
+                      name={`CPU of ${a.name}`}
+                      used={figure(a.name, "cpu_cores")}
+                      of={figure(a.name, "cpu_cores_max")}
+                      text={(n) => n.toFixed(1)}
+                    />
+                  </td>
+                  <td className="wide">
+                    <Meter
+                      name={`Memory of ${a.name}`}
+                      used={figure(a.name, "memory_bytes")}
+                      of={figure(a.name, "memory_bytes_max")}
+                      text={bytes}
+                    />
+                  </td>
+                  <td className="wide">
+                    <Meter
+                      name={`Disk of ${a.name}`}
+                      used={figure(a.name, "disk_bytes")}
+                      of={figure(a.name, "disk_bytes_max")}
+                      text={bytes}
+                    />
+                  </td>
+                  <td className="wide medium quiet">{a.engine_ok ? a.engine_version : a.engine_problem}</td>
+                  <td className="wide roomy quiet mono">{a.data_path}</td>
+                  <td className="wide roomy quiet">{a.version}</td>
                   <td className="quiet">
                     <Age time={a.last_sync} />
                   </td>

@@ -2,8 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { api, type Schemas } from "../api/client";
 import { useWorld } from "../api/live";
+import { useMetrics } from "../api/metrics";
 import { bytes, duration } from "../model/format";
-import { parse, quantile, type Sample } from "../model/metrics";
+import { quantile, type Sample } from "../model/metrics";
 import { ended, lookOfAgent } from "../model/words";
 import { SyncButton } from "../ui/actions";
 import { Age, Badge, Facts, Failed, Panel, Skeleton, useNow } from "../ui/parts";
@@ -18,11 +19,7 @@ export default function Monitoring() {
     queryFn: () => api<Schemas["manager_status"]>("GET", "/api/status"),
     refetchInterval: LOOK_EVERY_MS,
   });
-  const metrics = useQuery({
-    queryKey: ["metrics"],
-    queryFn: async () => parse(await (await fetch("/metrics")).text()),
-    refetchInterval: LOOK_EVERY_MS,
-  });
+  const metrics = useMetrics();
   if (status.error) return <Failed error={status.error} />;
   const s = status.data;
   if (!s) return <Skeleton />;

@@ -131,118 +131,125 @@ function Overview({ server: s }: { server: Server }) {
   const agent = useWorld().agents.get(s.agent_id);
   const address = s.game_port ? `${agent?.hostname || s.agent}:${s.game_port}` : "";
   return (
-    <div className="grid">
-      <Panel title="Connect">
-        <div className="body">
-          <Facts
-            rows={[
-              [
-                "Address",
-                address && (
-                  <span key="a" className="row">
-                    <code>{address}</code>
-                    <Copy text={address} />
-                  </span>
-                ),
-              ],
-              ["Ports", ports(s.ports)],
-              [
-                "Host",
-                <Link key="h" className="link" href={`/hosts/${s.agent_id}`}>
-                  {s.agent}
-                </Link>,
-              ],
-            ]}
-          />
-        </div>
-      </Panel>
-      <Panel title="Data">
-        <div className="body">
-          <Facts
-            rows={[
-              ["State", s.data_exists ? "there" : s.data_state],
-              ["Size", s.data_exists && bytes(s.data_bytes)],
-              [
-                "Path",
-                <span key="p" className="row">
-                  <code>{s.server_data_path}</code>
-                  <Copy text={s.server_data_path} />
-                </span>,
-              ],
-              [
-                "Problem",
-                s.data_problem && (
-                  <span key="x" className="bad">
-                    {s.data_problem}
-                  </span>
-                ),
-              ],
-            ]}
-          />
-        </div>
-      </Panel>
-      <Panel title="Container">
-        <div className="body">
-          <Facts
-            rows={[
-              [
-                "Id",
-                s.container_id ? (
-                  <span key="c" className="row">
-                    <code>{s.container_id.slice(0, 12)}</code>
-                    <Copy text={s.container_id} />
-                  </span>
-                ) : (
-                  "there is none"
-                ),
-              ],
-              ["State", s.container_state],
-              ["Image", image(s)],
-              ["Made from", s.container_image !== image(s) && s.container_image],
-              ["Started", s.started_at && <Age key="s" time={s.started_at} />],
-              ["Health", s.health !== "none" && s.health],
-              ["Restarts", s.restarts > 0 && s.restarts],
-              ["Exit code", s.container_state === "exited" && String(s.exit_code)],
-              ["Drift", s.drift],
-              ["Seen", <Age key="o" time={s.observed_at} />],
-            ]}
-          />
-        </div>
-      </Panel>
-      <Panel title="Record">
-        <div className="body">
-          <Facts
-            rows={[
-              ["Id", <code key="i">{s.id}</code>],
-              ["Template", s.template],
-              ["Is to be", s.desired_state],
-              ["Recovery", s.recovery],
-              ["Crash policy", s.crash_policy],
-              ["Made", <Age key="m" time={s.created_at} />],
-              ["Changed", <Age key="u" time={s.updated_at} />],
-              ["Revision", s.revision],
-            ]}
-          />
-        </div>
-      </Panel>
-      <Panel title="What led here">
-        <div className="body">
-          <ul className="timeline">
-            {(data?.past ?? [])
-              .slice(-8)
-              .reverse()
-              .map((l, i) => (
-                <li key={`${l.at}${i}`}>
-                  <span className="quiet">
-                    <Age time={l.at} />
-                  </span>
-                  <span>{l.text}</span>
-                </li>
-              ))}
-          </ul>
-        </div>
-      </Panel>
-    </div>
+    <>
+      {s.status === "running" && (
+        <Suspense fallback={<Skeleton />}>
+          <Usage path={`/api/servers/${s.id}`} brief />
+        </Suspense>
+      )}
+      <div className="grid">
+        <Panel title="Connect">
+          <div className="body">
+            <Facts
+              rows={[
+                [
+                  "Address",
+                  address && (
+                    <span key="a" className="row">
+                      <code>{address}</code>
+                      <Copy text={address} />
+                    </span>
+                  ),
+                ],
+                ["Ports", ports(s.ports)],
+                [
+                  "Host",
+                  <Link key="h" className="link" href={`/hosts/${s.agent_id}`}>
+                    {s.agent}
+                  </Link>,
+                ],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="Data">
+          <div className="body">
+            <Facts
+              rows={[
+                ["State", s.data_exists ? "there" : s.data_state],
+                ["Size", s.data_exists && bytes(s.data_bytes)],
+                [
+                  "Path",
+                  <span key="p" className="row">
+                    <code>{s.server_data_path}</code>
+                    <Copy text={s.server_data_path} />
+                  </span>,
+                ],
+                [
+                  "Problem",
+                  s.data_problem && (
+                    <span key="x" className="bad">
+                      {s.data_problem}
+                    </span>
+                  ),
+                ],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="Container">
+          <div className="body">
+            <Facts
+              rows={[
+                [
+                  "Id",
+                  s.container_id ? (
+                    <span key="c" className="row">
+                      <code>{s.container_id.slice(0, 12)}</code>
+                      <Copy text={s.container_id} />
+                    </span>
+                  ) : (
+                    "there is none"
+                  ),
+                ],
+                ["State", s.container_state],
+                ["Image", image(s)],
+                ["Made from", s.container_image !== image(s) && s.container_image],
+                ["Started", s.started_at && <Age key="s" time={s.started_at} />],
+                ["Health", s.health !== "none" && s.health],
+                ["Restarts", s.restarts > 0 && s.restarts],
+                ["Exit code", s.container_state === "exited" && String(s.exit_code)],
+                ["Drift", s.drift],
+                ["Seen", <Age key="o" time={s.observed_at} />],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="Record">
+          <div className="body">
+            <Facts
+              rows={[
+                ["Id", <code key="i">{s.id}</code>],
+                ["Template", s.template],
+                ["Is to be", s.desired_state],
+                ["Recovery", s.recovery],
+                ["Crash policy", s.crash_policy],
+                ["Made", <Age key="m" time={s.created_at} />],
+                ["Changed", <Age key="u" time={s.updated_at} />],
+                ["Revision", s.revision],
+              ]}
+            />
+          </div>
+        </Panel>
+        <Panel title="What led here">
+          <div className="body">
+            <ul className="timeline">
+              {(data?.past ?? [])
+                .slice(-8)
+                .reverse()
+                .map((l, i) => (
+                  <li key={`${l.at}${i}`}>
+                    <span className="quiet">
+                      <Age time={l.at} />
+                    </span>
+                    <span>{l.text}</span>
+                  </li>
+                ))}
+            </ul>
+          </div>
+        </Panel>
+      </div>
+    </>
   );
 }
 

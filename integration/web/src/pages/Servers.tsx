@@ -2,8 +2,10 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useDeferredValue, useMemo, useRef, useState } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
 import type { Server } from "../api/client";
-import { useWorld } from "../api/live";
-import { image, inOrder, plural, ports, sizeOf } from "../model/format";
+import { now, useWorld } from "../api/live";
+import { SHOWN_MS, type Usage, useShownUsage } from "../api/usage";
+import { bytes, image, inOrder, plural, ports, sizeOf } from "../model/format";
+import { spark } from "../model/usage";
 import { lookOf, lookOfAgent, trouble } from "../model/words";
 import { Actions, SyncButton } from "../ui/actions";
 import { BulkBar } from "../ui/bulk";
@@ -175,6 +177,9 @@ function Rows({
     overscan: 12,
   });
   const items = rows.getVirtualItems();
+  const usage = useShownUsage(
+    items.flatMap((i) => (servers[i.index]?.status === "running" ? [servers[i.index]?.id ?? ""] : [])),
+  );
   const before = items[0]?.start ?? 0;
   const after = rows.getTotalSize() - (items.at(-1)?.end ?? 0);
   const head = (column: Column, title: string, className = "") => (
@@ -210,6 +215,7 @@ function Rows({
             {head("host", "Host", "wide")}
             <th className="wide roomy">Image</th>
             <th className="wide">Ports</th>
+            <th className="wide roomy">CPU, memory</th>
             {head("data", "Data", "wide")}
             {head("age", "Age", "wide medium")}
             <th>
@@ -220,7 +226,7 @@ function Rows({
         <tbody>
           {before > 0 && (
             <tr>
-              <td colSpan={9} style={{ height: before, padding: 0 }} />
+              <td colSpan={10} style={{ height: before, padding: 0 }} />
             </tr>
           )}
           {items.map((item) => {
@@ -262,6 +268,9 @@ function Rows({
                   {image(s)}
                 </td>
                 <td className="wide quiet nowrap">{ports(s.ports)}</td>
+                <td className="wide roomy quiet nowrap">
+                  <Now of={usage.get(s.id)} />
+                </td>
                 <td className="wide quiet nowrap">{sizeOf(s)}</td>
                 <td className="wide medium quiet">
                   <Age time={s.created_at} />
@@ -274,13 +283,30 @@ function Rows({
           })}
           {after > 0 && (
             <tr>
-              <td colSpan={9} style={{ height: after, padding: 0 }} />
+              <td colSpan={10} style={{ height: after, padding: 0 }} />
             </tr>
           )}
         </tbody>
       </table>
       {servers.length === 0 && <div className="empty">No server is like that. Take a filter away.</div>}
     </div>
+  );
+}
+
+const SPARK = { width: 44, height: 14 };
+
+// CPU of the last minutes as a line, and what is used now.
+function Now({ of }: { of: Usage | undefined }) {
+  const newest = of?.points.at(-1)?.used;
+  if (!of || !newest) return null;
+  const words = `${(newest.cpu_millis / 1000).toFixed(2)} · ${bytes(newest.memory_bytes)}`;
+  return (
+    <>
+      <svg {...SPARK} className="spark" aria-hidden="true">
+        <path d={spark(of.points, of.every, "cpu_millis", now(), SHOWN_MS, SPARK.width, SPARK.height)} />
+      </svg>{" "}
+      {words}
+    </>
   );
 }
 

@@ -69,10 +69,19 @@ const OF_HOST: Chart[] = [
 const LIVE_MS = 2_000;
 const LATER_MS = 15_000;
 
-export default function Usage({ path, host = false }: { path: string; host?: boolean }) {
+// `brief`: the last half hour of CPU and memory, as part of another page.
+export default function Usage({
+  path,
+  host = false,
+  brief = false,
+}: {
+  path: string;
+  host?: boolean;
+  brief?: boolean;
+}) {
   const [range, setRange] = useState(0);
   const chosen = RANGES[range] ?? { last: "30m", name: "", ms: 0 };
-  const live = range === 0;
+  const live = range === 0 && !brief;
   const { data, error } = useQuery({
     queryKey: ["usage", path, chosen.last],
     queryFn: () => api<Reply>("GET", `${path}/usage`, { query: { last: chosen.last, live: live ? 1 : undefined } }),
@@ -83,19 +92,21 @@ export default function Usage({ path, host = false }: { path: string; host?: boo
     <Panel
       title="Usage"
       actions={
-        <select
-          className="input"
-          style={{ width: 130 }}
-          aria-label="How far back"
-          value={range}
-          onChange={(e) => setRange(Number(e.target.value))}
-        >
-          {RANGES.map((r, i) => (
-            <option key={r.last} value={i}>
-              {r.name}
-            </option>
-          ))}
-        </select>
+        brief ? undefined : (
+          <select
+            className="input"
+            style={{ width: 130 }}
+            aria-label="How far back"
+            value={range}
+            onChange={(e) => setRange(Number(e.target.value))}
+          >
+            {RANGES.map((r, i) => (
+              <option key={r.last} value={i}>
+                {r.name}
+              </option>
+            ))}
+          </select>
+        )
       }
     >
       <div className="body">
@@ -106,7 +117,7 @@ export default function Usage({ path, host = false }: { path: string; host?: boo
         )}
         {data && data.points.length > 0 && (
           <div className="charts">
-            {(host ? OF_HOST : OF_SERVER).map((c) => (
+            {(host ? OF_HOST : brief ? [CPU, MEMORY] : OF_SERVER).map((c) => (
               <Plot key={c.title} chart={c} reply={data} ms={chosen.ms} />
             ))}
           </div>

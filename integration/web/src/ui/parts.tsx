@@ -166,3 +166,35 @@ export function Field({
     </div>
   );
 }
+
+const NEARLY = 0.75;
+const FULL = 0.9;
+
+// How much of something is used. Nothing, when that is not known.
+export function Meter({
+  name,
+  used,
+  of,
+  text,
+}: {
+  name: string;
+  used: number | undefined;
+  of: number | undefined;
+  text: (n: number) => string;
+}) {
+  if (used === undefined || !of) return <span className="quiet">–</span>;
+  const share = Math.min(1, used / of);
+  const words = `${text(used)} of ${text(of)}`;
+  return (
+    <span className="meter" title={words}>
+      <span
+        className={`bar ${share >= FULL ? "bad" : share >= NEARLY ? "warn" : "idle"}`}
+        role="img"
+        aria-label={`${name}: ${words}`}
+      >
+        <span style={{ width: `${share * 100}%` }} />
+      </span>
+      <span className="small quiet">{Math.round(share * 100)} %</span>
+    </span>
+  );
+}
