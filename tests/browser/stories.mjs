@@ -230,7 +230,7 @@ const stories = {
     await page.goto(`${world.url}/hosts`);
     await page.getByRole("img", { name: /^Disk of host1: .* of/ }).waitFor();
     await page.goto(`${world.url}/servers`);
-    await row("smith").locator("svg.spark path[d^=M]").waitFor();
+    await row("smith").locator("svg.spark path[d^=M]").waitFor({ state: "attached" }); // a flat line has no height
     await row("smith").getByText(/\d\.\d\d · \d+.*iB/).waitFor();
     await page.goto(`${world.url}/servers/${id}`);
     await page.getByRole("img", { name: /^Memory: Memory [1-9]/ }).waitFor();

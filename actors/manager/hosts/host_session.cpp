@@ -86,7 +86,11 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
   take(std::move(said));
   if (now() - touched < touch_every) return;  // it is everybody's lock
   touched = now();
-  world->records.touch(id, {wall() - session.silent(touched), sync.last, sync.last_took, sync.last_unclaimed});
+  touch(session.silent(touched));
+}
+
+void host_state::touch(msg::duration silent) {
+  world->records.touch(id, {wall() - silent, sync.last, sync.last_took, sync.last_unclaimed, sync.last_diverged});
 }
 
 void host_state::carry_out(core::session_effect& e) {

@@ -62,6 +62,7 @@ struct host_state {
   void take(core::session_input in);
   void on_hello(const std::string& routing_id, msg::hello h);
   void on_declined(const std::string& routing_id, const msg::welcome_refused& m);
+  void touch(msg::duration silent);  // what is worth no commit
   void carry_out(core::session_effect& e);
   void write_status(std::vector<msg::fact> facts, msg::cause why);
   void write_arrival(const msg::hello& h);

@@ -29,6 +29,7 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
   const auto consider = [&](const server& s, core::input what) {
     const auto d = core::decide(s, what, cx);
     if (!d.facts.empty()) ++plan.commits;
+    if (!s.op) plan.settled.insert(s.id.value);
     if (!d.facts.empty() || !d.effects.empty()) plan.calls.push_back({s.id, std::move(what), false});
   };
   std::set<server_id> named;
@@ -146,6 +147,8 @@ void host_state::merge(inventory& inv) {
   sync.took = inv.took;
   sync.open = todo.calls.size();
   sync.ready = std::move(todo.ready);
+  sync.settled = std::move(todo.settled);
+  sync.diverged = 0;
   if (!todo.untold.empty()) look_after(todo.untold);
   if (sync.open == 0) {
     finish_sync();
@@ -173,6 +176,8 @@ void host_state::look_after(const std::vector<server_id>& servers) {
 void host_state::settled(uint64_t run, const std::string& server, bool changed) {
   if (run != sync.runs || sync.open == 0) return;
   if (changed) sync.row.changed.push_back(server);
+  // While it was away nobody could tell: the first one of a session says nothing of events.
+  if (changed && sync.reported && sync.settled.contains(server)) ++sync.diverged;
   if (--sync.open == 0) finish_sync();
 }
 
@@ -181,8 +186,9 @@ void host_state::finish_sync() {
     sync.last = wall();
     sync.last_took = sync.took;
     sync.last_unclaimed = sync.row.unclaimed.size();
+    sync.last_diverged = sync.diverged;
   }
-  world->records.touch(id, {wall() - session.silent(now()), sync.last, sync.last_took, sync.last_unclaimed});
+  touch(session.silent(now()));
   // What was asked of the agent before is asked again: it knows what it has done already.
   for (auto& server : sync.ready) caf::anon_send(to.registry, rt::entity_call{server, core::agent_ready{}, false});
   sync.ready.clear();

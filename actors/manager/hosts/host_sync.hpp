@@ -1,6 +1,7 @@
 // Comparing records with what an agent sees: what to tell which server, computed without waking those that agree.
 #pragma once
 #include <caf/typed_response_promise.hpp>
+#include <set>
 
 #include "actors/core/agent/agent_machine.hpp"
 #include "actors/core/agent/agent_session.hpp"
@@ -13,6 +14,7 @@ struct sync_plan {
   size_t commits = 0;                  // how many of those calls will write
   std::vector<msg::server_id> ready;   // servers with something still to be done by the agent
   std::vector<msg::server_id> untold;  // servers that the agent does not look after
+  std::set<std::string> settled;       // of `calls`, those at which nothing is at work
   msg::sync_row row;
 };
 // `asked_at`: what was changed since then the agent need not know yet.
@@ -36,7 +38,10 @@ struct sync_run {
   msg::time_point last{};       // the last one that saw something: never a failed listing
   msg::duration last_took{};
   uint64_t last_unclaimed = 0;
-  uint64_t request = 0;  // the question that the expected inventory answers
+  uint64_t last_diverged = 0;  // servers that it found otherwise than they were shown, and no event had told
+  std::set<std::string> settled;
+  uint64_t diverged = 0;  // of the running one
+  uint64_t request = 0;   // the question that the expected inventory answers
   uint64_t runs = 0;
   size_t open = 0;        // servers that have not answered yet
   bool reported = false;  // the first sync of a session is always an event

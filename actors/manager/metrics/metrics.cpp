@@ -97,6 +97,7 @@ void look_up(family_list& out, const shared& w) {
     std::map<agent_status, uint64_t> by_status;
     auto last = gauge("agent_last_sync_timestamp_seconds", "When the agent's servers were last compared with records");
     auto took = gauge("agent_sync_seconds", "How long the agent's last look at everything took");
+    auto diverged = gauge("agent_divergence", "Servers that the last comparison found otherwise than they were shown");
     auto strays = gauge("agent_unclaimed_containers", "Containers with our marks that no server claims");
     for (const auto& a : w.records.agents()) {
       ++by_status[a->status];
@@ -105,6 +106,7 @@ void look_up(family_list& out, const shared& w) {
       last.add(seconds(t.last_sync.time_since_epoch()), {{"agent", a->name}});
       took.add(seconds(t.sync_took), {{"agent", a->name}});
       strays.add(t.unclaimed, {{"agent", a->name}});
+      diverged.add(t.diverged, {{"agent", a->name}});
     }
     auto g = gauge("agents", "Agents by status");
     for (size_t i = 0; i < enum_names<agent_status>::list.size(); ++i)

@@ -41,6 +41,9 @@ TEST_CASE_METHOD(stage, "with events cut off the timer finds it", "[sim][manager
   on("alpha").stop(body_of("pz2")->view.id);
   CHECK(until([&] { return status("pz1") == server_status::missing; }, rules.sync_interval + 5s));
   CHECK(until([&] { return status("pz2") == server_status::stopped; }, 5s));
+  const auto diverged = [&] { return records().touched(server("pz1").agent).diverged; };
+  CHECK(until([&] { return diverged() == 2; }, 5s));                        // and says so
+  CHECK(until([&] { return diverged() == 0; }, rules.sync_interval + 5s));  // until the next finds nothing
   on("alpha").start(body_of("pz2")->view.id);
   CHECK(until([&] { return status("pz2") == server_status::running; }, rules.sync_interval + 5s));
 }

@@ -26,6 +26,8 @@ export default function Monitoring() {
   const m: Sample[] = metrics.data ?? [];
   const one = (name: string) => m.find((x) => x.name === `zedops_${name}`)?.value ?? 0;
   const sum = (name: string) => m.filter((x) => x.name === `zedops_${name}`).reduce((n, x) => n + x.value, 0);
+  const of = (agent: string, name: string) =>
+    m.find((x) => x.name === `zedops_agent_${name}` && x.labels.agent === agent)?.value ?? 0;
   const commits = one("journal_commits_total");
   const ms = (n: number | undefined) =>
     n === undefined
@@ -88,6 +90,16 @@ export default function Monitoring() {
                   "Detection",
                   `half ${ms(quantile(m, "zedops_detection_seconds", 0.5))}, 99 % ${ms(quantile(m, "zedops_detection_seconds", 0.99))}`,
                 ],
+                [
+                  "Divergence",
+                  sum("agent_divergence") ? (
+                    <span key="v" className="bad">
+                      {sum("agent_divergence")} were otherwise than shown, at the last comparison
+                    </span>
+                  ) : (
+                    "none"
+                  ),
+                ],
                 ["Found by comparing only", String(sum("sync_corrections_total"))],
                 ["Actors restarted", String(one("actor_restarts_total"))],
                 ["Requests refused", String(one("requests_refused_total"))],
@@ -114,6 +126,9 @@ export default function Monitoring() {
                 <th>Host</th>
                 <th>Status</th>
                 <th>Compared</th>
+                <th className="wide">It took</th>
+                <th className="wide">Otherwise than shown</th>
+                <th className="wide">Containers nobody claims</th>
               </tr>
             </thead>
             <tbody>
@@ -128,6 +143,9 @@ export default function Monitoring() {
                   <td className="quiet">
                     <Age time={a.last_sync} />
                   </td>
+                  <td className="wide quiet">{Math.round(of(a.name, "sync_seconds") * 1000)} ms</td>
+                  <td className="wide quiet">{of(a.name, "divergence")}</td>
+                  <td className="wide quiet">{of(a.name, "unclaimed_containers")}</td>
                 </tr>
               ))}
             </tbody>
