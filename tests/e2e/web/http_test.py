@@ -228,8 +228,8 @@ class Live(WebCase):
         say(9)
         wait_for("the rest", lambda: "line 9" in lines(second))
         self.assertEqual(lines(first, second), [f"line {n}" for n in range(10)])
-        begun = time.monotonic()  # it is told when it is written, and not at the next look
         say(10)
+        begun = time.monotonic()  # it is told when it is written, and not at the next look
         wait_for("one more", lambda: "line 10" in lines(second))
         self.assertLess(time.monotonic() - begun, 0.9)
 
