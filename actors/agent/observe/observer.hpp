@@ -83,6 +83,7 @@ class observer {
     std::chrono::steady_clock::time_point begun;
     bool listed = false;
     std::deque<std::string> to_inspect;
+    std::set<std::string> by_turn;  // of these, those that are inspected because it is their turn
     size_t inspecting = 0;
     found_data data;
     size_t roots_open = 0;  // that have not answered yet

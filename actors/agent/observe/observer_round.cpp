@@ -76,7 +76,10 @@ void observer::inspect_some(const std::vector<std::string>& there) {
   const auto part = std::chrono::duration<double>(now - since) / std::chrono::duration<double>(inspected_every);
   const auto due = static_cast<size_t>(std::ceil(std::min(part, 1.0) * static_cast<double>(there.size())));
   std::ranges::sort(rest);
-  for (size_t i = 0; i < std::min(due, rest.size()); ++i) todo.push_back(std::move(rest[i].second));
+  for (size_t i = 0; i < std::min(due, rest.size()); ++i) {
+    round_->by_turn.insert(rest[i].second);
+    todo.push_back(std::move(rest[i].second));
+  }
 }
 
 void observer::pump_round() {
@@ -100,7 +103,7 @@ void observer::on_round_seen(uint64_t serial, container_map::ticket t, const std
   inspected_[id] = p_.clock.steady();
   if (seen) view_.put(std::move(seen->view), t);
   else if (seen.error().code == ec::not_found) view_.drop(id, t);
-  else return fail_round(seen.error());
+  else if (!round_->by_turn.contains(id)) return fail_round(seen.error());  // else the list has told enough
   pump_round();
 }
 

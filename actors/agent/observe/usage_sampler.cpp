@@ -135,8 +135,9 @@ void usage_sampler::on_stats(const server_id& server, const std::string& contain
 usage_sample usage_sampler::host_sample(const host::machine_usage& m) {
   usage_sample out;
   const auto before = std::exchange(cpu_before_, m.cpu);
+  if (before.all == 0) return out;
   out.cpu_max = m.cores * 1000;
-  if (before.all > 0 && m.cpu.all > before.all && m.cpu.busy >= before.busy)
+  if (m.cpu.all > before.all && m.cpu.busy >= before.busy)
     out.cpu_millis = static_cast<uint32_t>((m.cpu.busy - before.busy) * out.cpu_max / (m.cpu.all - before.all));
   out.memory_bytes = m.memory_bytes;
   out.memory_max = m.memory_max;

@@ -68,9 +68,11 @@ result<void> usage_book::open() {
 void usage_book::take(const agent_id& from, const usage& used, time_point now) {
   const auto at = floor_to(now, usage_tiers.front().every);
   std::lock_guard lock(mutex_);
-  newest_[from] = {now, used.host};
+  auto& newest = newest_[from];
+  const bool known = used.host != usage_sample{};
+  if (known) newest = {now, used.host};
   if (waiting_.size() + used.servers.size() >= usage_waiting_max) return;
-  waiting_[key_of(0, at, from.value)] = pack(used.host);
+  if (known) waiting_[key_of(0, at, from.value)] = pack(used.host);
   for (const auto& row : used.servers) waiting_[key_of(0, at, row.server.value)] = pack(row.used);
 }
 
@@ -106,7 +108,7 @@ result<void> usage_book::commit(time_point now) {
   return {};
 }
 
-result<void> usage_book::write(std::map<std::string, std::string> rows) {
+result<void> usage_book::write(const std::map<std::string, std::string>& rows) {
   for (auto i = rows.begin(); i != rows.end();) {
     auto w = store_.load()->begin_write();
     if (!w) return fail(w.error());
@@ -146,7 +148,7 @@ result<void> usage_book::average(size_t tier, time_point now) {
   }
   (*r).reset();
   rows[mark] = key_of(tier, from);
-  return write(std::move(rows));
+  return write(rows);
 }
 
 result<void> usage_book::trim(size_t tier, time_point now) {

@@ -59,7 +59,7 @@ class usage_book {
   bool tells(const msg::agent_id& agent) const;
 
  private:
-  msg::result<void> write(std::map<std::string, std::string> rows);
+  msg::result<void> write(const std::map<std::string, std::string>& rows);
   msg::result<void> average(size_t tier, msg::time_point now);
   msg::result<void> trim(size_t tier, msg::time_point now);
 

@@ -136,6 +136,7 @@ void fake_docker::inspect_container(std::string id, call_options, handler<contai
   lock guard(mutex_);
   if (refuse(h, inspect_fails)) return;
   inspections.insert(id);
+  if (mute.contains(id)) return h(engine_away());
   if (auto c = find(id)) h(*c);
   else h(engine_absent("container: " + id));
 }

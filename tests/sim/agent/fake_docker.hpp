@@ -35,6 +35,7 @@ class fake_docker final : public docker::engine {
   std::function<msg::time_point()> clock;                                    // of starts and exits; may be empty
 
   // ---- what happened ----
+  std::set<std::string> mute;              // containers whose inspection fails
   std::multiset<std::string> inspections;  // of containers, by id
   std::vector<std::string> calls;          // those that change something: "create box-a", "stop <id>"
   size_t count(const std::string& prefix) const;

@@ -12,13 +12,6 @@ struct usage_world : agent_world {
     machine = host::machine_usage{{100, 1'000}, 4, 5, 10, 0, 0, 0};
     spawn();
   }
-  // The manager stays there.
-  void pass(std::chrono::seconds d) {
-    for (; d > 0s; d -= 1s) {
-      advance(1s);
-      say(ping{1});
-    }
-  }
   void go_live(std::vector<known_server> servers, duration every = 15s) {
     link_is(true);
     msg::welcome w{state->id(), "m1", 1, 7, std::move(servers)};
@@ -38,14 +31,15 @@ TEST_CASE_METHOD(usage_world, "agent: usage is told every so often, as rates sin
   auto told = all<usage>(from);
   REQUIRE(told.size() == 1);
   CHECK(told[0].servers.empty());  // a rate needs two looks
-  CHECK(told[0].host.cpu_max == 4'000);
-  CHECK(told[0].host.memory_bytes == 5);
+  CHECK(told[0].host == usage_sample{});
   docker.stats[c] = {8'500'000'000, 80, 500, 16'000, 2'000, 30'000, 0};
   machine->cpu = {350, 2'000};
   pass(15s);
   told = all<usage>(from);
   REQUIRE(told.size() == 2);
   CHECK(told[1].host.cpu_millis == 1'000);  // a quarter of four cores
+  CHECK(told[1].host.cpu_max == 4'000);
+  CHECK(told[1].host.memory_bytes == 5);
   REQUIRE(told[1].servers.size() == 1);
   const auto& u = told[1].servers[0].used;
   CHECK(u.cpu_millis == 500);
@@ -117,11 +111,32 @@ TEST_CASE_METHOD(agent_world, "agent: each container is inspected now and then, 
   docker.inspections.clear();
   uint64_t request = 100;
   for (int round = 0; round < 20; ++round) {  // ten minutes
-    advance(30s);
+    pass(30s);
     const auto before = docker.inspections.size();
     say(sync_query{++request});
     settle();
     CHECK(docker.inspections.size() - before <= 3);  // cheaply
   }
   for (const auto& id : ids) CHECK(docker.inspections.contains(id));
+}
+
+TEST_CASE_METHOD(agent_world, "agent: one container that cannot be inspected spoils no comparison of the others",
+                 "[sim][agent]") {
+  const auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
+  const auto d = docker.make("box-s2", labels_of("s2"), container_state::running);
+  welcome({known("s1", c), known("s2", d)});
+  docker.mute.insert(c);
+  const auto from = mark();
+  uint64_t request = 100;
+  for (int round = 0; round < 20; ++round) {
+    pass(30s);
+    say(sync_query{++request});
+  }
+  CHECK(docker.inspections.count(c) > 1);  // it was tried
+  const auto told = all<inventory>(from);
+  REQUIRE(told.size() >= 20);
+  for (const auto& i : told) {
+    CHECK_FALSE(i.failure.has_value());
+    CHECK(i.servers.size() == 2);
+  }
 }

@@ -45,6 +45,13 @@ void agent_world::kill() {
   settle();
 }
 
+void agent_world::pass(std::chrono::seconds d) {
+  for (; d > 0s; d -= 1s) {
+    advance(1s);
+    say(ping{1});
+  }
+}
+
 void agent_world::advance(std::chrono::milliseconds d) {
   for (; d > 0ms; d -= 100ms) {
     sched.advance_time(std::min(d, std::chrono::milliseconds{100}));

@@ -161,6 +161,7 @@ struct agent_world {
 
   void settle() { sched.run(); }
   void advance(std::chrono::milliseconds d);
+  void pass(std::chrono::seconds d);  // the same, with a manager that is heard all the time
   void link_is(bool up);
   void say(msg::to_agent m, uint64_t session = 7);
   void welcome(std::vector<msg::known_server> servers = {}, uint64_t term = 1);

@@ -81,7 +81,7 @@ TEST_CASE("usage: averages are made when their time is over, also over a restart
   {
     usage_book book(disk.opener());
     REQUIRE(book.open());
-    for (uint32_t i = 0; i < 3; ++i) book.take({"a1"}, of(0, 100 * (i + 1)), noon + i * 15s);
+    for (uint32_t i = 0; i < 3; ++i) book.take({"a1"}, of(1, 100 * (i + 1)), noon + i * 15s);
     REQUIRE(book.commit(noon + 45s));
     CHECK(cpu(book, "s1", usage_tiers[1], 10min, noon + 45s).empty());  // the minute is not over
   }
@@ -149,4 +149,16 @@ TEST_CASE("usage: a clock that was ahead for a while stops no averages", "[unit]
   book.take({"a1"}, of(7, 7), noon);
   REQUIRE(book.commit(noon + 61s));
   CHECK(cpu(book, "s1", usage_tiers[1], 10min, noon + 61s) == std::vector<uint32_t>{7});
+}
+
+TEST_CASE("usage: a host that could not be looked at is a gap, not a host at rest", "[unit][manager]") {
+  kept_store disk;
+  usage_book book(disk.opener());
+  auto u = of(0, 5);
+  u.host = {};
+  book.take({"a1"}, u, noon);
+  CHECK(cpu(book, "a1", usage_tiers[0], 1min, noon).empty());
+  CHECK(cpu(book, "s1", usage_tiers[0], 1min, noon) == std::vector<uint32_t>{5});
+  CHECK(book.tells({"a1"}));
+  CHECK_FALSE(book.newest({"a1"}, noon));
 }
