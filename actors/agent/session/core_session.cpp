@@ -157,8 +157,8 @@ void core_state::on_welcome(const welcome& w) {
                        {}});
   }
   const auto serial = ++welcome_serial;
+  if (settling != w.session) early.clear();  // else it has only been said again
   settling = w.session;
-  early.clear();
   deps->workers.keeper.run([this, &state, w, serial, post = post()] {
     auto ok = state.belong_to(w.manager_id);
     auto obeyed = ok ? state.obey(w.term) : result<void>{};
@@ -167,6 +167,7 @@ void core_state::on_welcome(const welcome& w) {
       if (!ok || !obeyed) {
         const auto& why = ok ? obeyed.error() : ok.error();
         settling.reset();
+        early.clear();
         decline(w, why);
         if (!ok && why.code == ec::wrong_state) return on_refused({why, true});
         log_event(log_level::error, "state.not-written", {{"error", why.message}, {"hint", why.hint}});

@@ -165,6 +165,7 @@ TEST_CASE_METHOD(agent_world, "agent: what is asked while a welcome is written d
   const auto from = mark();
   say(port_query{41, {{21'000, protocol::udp}}});
   say(port_query{42, {{21'000, protocol::udp}}}, 6);  // of another session
+  say(msg::welcome{state->id(), "m1", 1, 7, {}});     // the answer to a repeated hello
   others.hold = false;
   others.release();
   settle();
