@@ -121,6 +121,7 @@ void node::count_in(queue_gauge& queue, const char* name) {
 void node::lost(rt::peer_lost what) { caf::anon_send(to_->hosts, std::move(what)); }
 void node::client_lost(rt::peer_lost what) { caf::anon_send(to_->hub, std::move(what)); }
 void node::follow(rt::follow_events what) { caf::anon_send(to_->hub, std::move(what)); }
+
 bool node::keep(msg::audit_record what) {
   rt::commit c;
   c.at = world_.clock.now();

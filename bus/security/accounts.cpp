@@ -278,11 +278,15 @@ result<void> account_book::keep_uses() {
     uses.swap(used_);
   }
   if (uses.empty()) return {};
-  return change_accounts(file_, [&](account_list& all) -> result<void> {
+  auto ok = change_accounts(file_, [&](account_list& all) -> result<void> {
     for (auto& a : all)
       if (const auto i = uses.find(a.hash); a.kind == account_kind::token && i != uses.end()) a.used = i->second;
     return {};
   });
+  if (ok) return ok;
+  std::lock_guard lock(mutex_);
+  used_.merge(uses);  // for the next time
+  return ok;
 }
 
 bool account_book::has_users() {

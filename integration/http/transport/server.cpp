@@ -150,13 +150,13 @@ struct server::impl {
           if (!stopped) accept(a, secure);
         });
       }
+      accept(a, secure);  // first: whatever becomes of this one, others come
       if (auto who = who_is(s, secure)) {
         if constexpr (std::is_same_v<protocol, tcp>) {
           if (secure) begin<over_tls>(std::move(s), *who);
           else begin<plain<tcp>>(std::move(s), *who);
         } else begin<plain<protocol>>(std::move(s), *who);
       }
-      accept(a, secure);
     });
   }
 };
@@ -195,7 +195,7 @@ msg::result<std::unique_ptr<server>> server::start(server_options options, handl
 }
 
 msg::result<void> server::reload_certificate() {
-  if (!impl_->tls) return {};
+  if (std::ranges::none_of(impl_->places, &place::tls)) return {};
   auto c = read_certificate(impl_->all->options.tls);
   if (!c) return msg::fail(c.error());
   post([i = impl_.get(), c = std::move(*c)] { i->tls = c; });
