@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <caf/all.hpp>
 #include <charconv>
@@ -28,46 +30,45 @@ std::string names_text() {
   return out;
 }
 
-// Of two servers, whether the first stands before the second; null: there is no such order.
-using server_order = bool (*)(const shared& w, const server& a, const server& b);
-server_order order_named(std::string_view name) {
-  static constexpr std::pair<std::string_view, server_order> orders[] = {
-      {"name", [](const shared&, const server& a, const server& b) { return a.name < b.name; }},
-      {"status", [](const shared&, const server& a, const server& b) { return name_of(a.status) < name_of(b.status); }},
-      {"agent",
-       [](const shared& w, const server& a, const server& b) {
-         if (a.agent == b.agent) return false;
-         const auto x = w.records.agent_ever(a.agent), y = w.records.agent_ever(b.agent);
-         return (x ? x->name : std::string{}) < (y ? y->name : std::string{});
-       }},
-      {"created", [](const shared&, const server& a, const server& b) { return a.created_at < b.created_at; }},
-      {"updated", [](const shared&, const server& a, const server& b) { return a.updated_at < b.updated_at; }},
-  };
-  const auto i = std::ranges::find(orders, name, &std::pair<std::string_view, server_order>::first);
-  return i == std::end(orders) ? nullptr : i->second;
+// By what a server is sorted, as a text; nothing: there is no such order.
+std::optional<std::string> sort_key(const shared& w, std::string_view order, const server& s) {
+  const auto of_time = [](time_point t) { return fmt::format("{:020}", t.time_since_epoch().count()); };
+  if (order == "name") return s.name;
+  if (order == "status") return std::string(name_of(s.status));
+  if (order == "created") return of_time(s.created_at);
+  if (order == "updated") return of_time(s.updated_at);
+  if (order != "agent") return std::nullopt;
+  const auto a = w.records.agent_ever(s.agent);
+  return a ? a->name : std::string{};
 }
 
 // Puts them into the order that was asked for, without those up to the row `after`.
 result<void> sort_servers(const shared& w, std::vector<server_ptr>& rows, std::string_view sort,
                           const std::string& after) {
   const bool backwards = sort.starts_with('-');
-  const auto order = order_named(sort.substr(backwards ? 1 : 0));
-  if (!order)
+  const auto order = sort.substr(backwards ? 1 : 0);
+  if (!sort_key(w, order, {}))
     return fail(ec::bad_request, "there is no order '" + std::string(sort.substr(0, 40)) + "'",
                 "name, status, agent, created or updated; with - before it: backwards");
-  const auto before = [&](const server_ptr& a, const server_ptr& b) {
-    if (order(w, *a, *b)) return !backwards;
-    if (order(w, *b, *a)) return backwards;
-    return a->id < b->id;
+  using keyed = std::pair<std::string, server_ptr>;
+  const auto before = [backwards](const keyed& a, const keyed& b) {
+    if (a.first != b.first) return (a.first < b.first) != backwards;
+    return a.second->id < b.second->id;
   };
+  std::vector<keyed> all;
+  all.reserve(rows.size());
+  for (auto& s : rows) all.emplace_back(*sort_key(w, order, *s), std::move(s));
   if (!after.empty()) {
     const auto last = w.records.server(server_id{after});
     if (!last)
       return fail(ec::not_found, "the server '" + after.substr(0, 40) + "', where the page before ended, is gone",
                   "begin with the first page");
-    std::erase_if(rows, [&](const server_ptr& s) { return !before(last, s); });
+    const keyed end{*sort_key(w, order, *last), last};
+    std::erase_if(all, [&](const keyed& s) { return !before(end, s); });
   }
-  std::ranges::sort(rows, before);
+  std::ranges::sort(all, before);
+  rows.clear();
+  for (auto& s : all) rows.push_back(std::move(s.second));
   return {};
 }
 
