@@ -6,6 +6,12 @@ import { lookOfAgent } from "../model/words";
 import { SyncButton } from "../ui/actions";
 import { Age, Badge, Meter, Skeleton } from "../ui/parts";
 
+const METERS = [
+  { title: "CPU", figure: "cpu_cores", text: (n: number) => n.toFixed(1) },
+  { title: "Memory", figure: "memory_bytes", text: bytes },
+  { title: "Disk", figure: "disk_bytes", text: bytes },
+];
+
 export function Hosts() {
   const { agents, servers, loaded } = useWorld();
   const metrics = useMetrics();
@@ -45,9 +51,11 @@ export function Hosts() {
                 <th>Status</th>
                 <th>Name</th>
                 <th>Servers</th>
-                <th className="wide">CPU</th>
-                <th className="wide">Memory</th>
-                <th className="wide">Disk</th>
+                {METERS.map((m) => (
+                  <th key={m.title} className="wide">
+                    {m.title}
+                  </th>
+                ))}
                 <th className="wide medium">Engine</th>
                 <th className="wide roomy">Data path</th>
                 <th className="wide roomy">Agent</th>
@@ -72,30 +80,16 @@ export function Hosts() {
                   <td>
                     {counts.get(a.id)?.running ?? 0} running of {counts.get(a.id)?.all ?? 0}
                   </td>
-                  <td className="wide">
-                    <Meter
-                      name={`CPU of ${a.name}`}
-                      used={figure(a.name, "cpu_cores")}
-                      of={figure(a.name, "cpu_cores_max")}
-                      text={(n) => n.toFixed(1)}
-                    />
-                  </td>
-                  <td className="wide">
-                    <Meter
-                      name={`Memory of ${a.name}`}
-                      used={figure(a.name, "memory_bytes")}
-                      of={figure(a.name, "memory_bytes_max")}
-                      text={bytes}
-                    />
-                  </td>
-                  <td className="wide">
-                    <Meter
-                      name={`Disk of ${a.name}`}
-                      used={figure(a.name, "disk_bytes")}
-                      of={figure(a.name, "disk_bytes_max")}
-                      text={bytes}
-                    />
-                  </td>
+                  {METERS.map((m) => (
+                    <td key={m.title} className="wide">
+                      <Meter
+                        name={`${m.title} of ${a.name}`}
+                        used={figure(a.name, m.figure)}
+                        of={figure(a.name, `${m.figure}_max`)}
+                        text={m.text}
+                      />
+                    </td>
+                  ))}
                   <td className="wide medium quiet">{a.engine_ok ? a.engine_version : a.engine_problem}</td>
                   <td className="wide roomy quiet mono">{a.data_path}</td>
                   <td className="wide roomy quiet">{a.version}</td>
