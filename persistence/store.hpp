@@ -31,7 +31,9 @@ using msg::result;
   X(claims)     /* empty: claims follow from the records (docs/adr) */          \
   X(orphans)    /* data left behind by purged servers */                        \
   X(audit)      /* who asked for what, chained by hashes; trimmed from below */ \
-  X(usage)      /* what hosts and servers use; only in a store of its own */
+  X(usage)      /* what hosts and servers use; only in a store of its own */    \
+  X(projects)   /* snapshots of projects */                                     \
+  X(services)   /* snapshots of services, with their deployments */
 
 enum class table : uint8_t {
 #define X(name) name,

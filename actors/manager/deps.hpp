@@ -18,6 +18,7 @@
 #include "actors/manager/usage/usage_book.hpp"
 #include "actors/runtime/ports.hpp"
 #include "messages/records/template.hpp"
+#include "persistence/upload_store.hpp"
 
 namespace zedops::manager {
 
@@ -110,9 +111,10 @@ struct shared {
   rt::randomness& random;
   rt::agent_port& agents;
   rt::event_port& events;
-  rt::key_port* keys = nullptr;  // null: there are none, and nobody comes in over a network
-  rt::account_port* accounts = nullptr;  // null: nobody comes in by HTTP
-  usage_book* usage = nullptr;           // null: nobody is asked what he uses
+  rt::key_port* keys = nullptr;            // null: there are none, and nobody comes in over a network
+  rt::account_port* accounts = nullptr;    // null: nobody comes in by HTTP
+  usage_book* usage = nullptr;             // null: nobody is asked what he uses
+  store::upload_store* uploads = nullptr;  // null: nothing is deployed from uploads
   entity_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};

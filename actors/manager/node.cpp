@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <map>
 
+#include "actors/manager/deploy/uploads.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/gateway.hpp"
 #include "actors/manager/doors/key_requests.hpp"
@@ -24,6 +25,7 @@ struct node::handles {
   rt::registry_actor registry;
   rt::sweeper_actor sweeper;
   rt::keeper_actor keeper;
+  rt::uploads_actor uploads;
   rt::usage_writer_actor usage;  // null: no usage is kept
   rt::gateway_actor gateway;
   rt::gateway_actor reader;
@@ -79,11 +81,12 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
   h.journal = spawn_journal(sys, world, h.hub, threads);
   h.hosts = spawn_hosts(sys, world, host_peers);
   h.registry = spawn_registry(sys, world, h.journal, h.hosts);
-  *host_peers = {h.journal, h.registry};
+  h.uploads = spawn_uploads(sys, world, threads);
+  *host_peers = {h.journal, h.registry, h.uploads};
   caf::anon_send(h.hosts, rt::warm_atom::value);
   h.sweeper = spawn_sweeper(sys, world, h.registry, h.journal);
   h.keeper = spawn_keeper(sys, world, threads);
-  h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub, h.keeper});
+  h.gateway = spawn_gateway(sys, world, {h.journal, h.registry, h.hosts, h.hub, h.keeper, h.uploads});
   h.reader = spawn_reader(sys, world, {h.hub, h.hosts}, threads);
   if (world.usage) h.usage = spawn_usage_writer(sys, world, threads);
   watch(h.hub, "hub", h.stopping, on_core_lost);
@@ -92,6 +95,7 @@ node::node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::f
   watch(h.registry, "registry", h.stopping, on_core_lost);
   watch(h.sweeper, "sweeper", h.stopping, on_core_lost);
   watch(h.keeper, "keeper", h.stopping, on_core_lost);
+  watch(h.uploads, "uploads", h.stopping, on_core_lost);
   watch(h.gateway, "gateway", h.stopping, on_core_lost);
   watch(h.reader, "reader", h.stopping, on_core_lost);
   if (h.usage) watch(h.usage, "usage", h.stopping, on_core_lost);
@@ -141,7 +145,7 @@ void node::stop() {
   auto& h = *to_;
   if (h.stopping->exchange(true)) return;
   end(sys_, drive_, h.gateway, h.keeper, h.reader, h.sweeper);
-  end(sys_, drive_, h.hosts, h.registry);
+  end(sys_, drive_, h.hosts, h.registry, h.uploads);
   if (h.usage) end(sys_, drive_, h.usage);
   if (world_.usage) (void)world_.usage->commit(world_.clock.now());
   end(sys_, drive_, h.journal);

@@ -19,6 +19,8 @@ namespace zedops::rt {
 
 using server_ptr = std::shared_ptr<const msg::server>;
 using agent_ptr = std::shared_ptr<const msg::agent>;
+using project_ptr = std::shared_ptr<const msg::project>;
+using service_ptr = std::shared_ptr<const msg::service>;
 
 // ---- journal: the one writer; facts and snapshot in one transaction, many requests in one commit ----
 struct commit {
@@ -180,6 +182,15 @@ struct kept {
 };
 using keeper_actor = caf::typed_actor<caf::replies_to<client_call>::with<kept>>;
 
+// ---- uploads: archives that clients send and agents fetch; each piece waits for the disk ----
+struct piece_wanted {  // by an agent; answered over its session
+  std::string routing_id;
+  uint64_t session = 0;
+  msg::fetch_upload what;
+};
+using uploads_actor = caf::typed_actor<caf::replies_to<client_call>::with<kept>, caf::reacts_to<piece_wanted>,
+                                       caf::reacts_to<tick_atom>>;  // INTERNAL: what nobody needs goes
+
 // ---- usage writer: has what was told of usage written ----
 using open_atom = caf::atom_constant<caf::atom("open")>;
 using usage_writer_actor = caf::typed_actor<caf::reacts_to<open_atom>,  // INTERNAL
@@ -209,3 +220,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::forget_agent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::release_recovery)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::client_call)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::kept)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(zedops::rt::piece_wanted)

@@ -48,6 +48,7 @@ struct manager_settings {
   msg::duration timeout_purge{};
   msg::duration timeout_move{};
   msg::duration timeout_adopt{};
+  msg::duration timeout_phase{};
   std::string templates_dir;  // empty: built-in templates only
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;
@@ -79,6 +80,8 @@ struct agent_settings {
   uint32_t server_pids_max = 0;                 // of one server; zero: no limit
   std::vector<std::string> impose;              // no-new-privileges, drop-capabilities, read-only-root
   uint32_t lanes = 0;                           // servers worked on at the same time
+  std::string sites_path;
+  std::string site_image;
   uint32_t boot_starts = 0;                     // servers started at the same time after the host came up
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;

@@ -16,7 +16,15 @@ msg::duration timeout_of(const manager_settings& s, msg::op_kind kind) {
     case msg::op_kind::restart: return s.timeout_restart;
     case msg::op_kind::rebuild: return s.timeout_rebuild;
     case msg::op_kind::recreate: return s.timeout_recreate;
-    case msg::op_kind::edit: return s.timeout_edit;
+    case msg::op_kind::edit:
+    case msg::op_kind::create_project:
+    case msg::op_kind::edit_project:
+    case msg::op_kind::remove_project:
+    case msg::op_kind::create_service:
+    case msg::op_kind::edit_service: return s.timeout_edit;
+    case msg::op_kind::remove_service:
+    case msg::op_kind::deploy:
+    case msg::op_kind::rollback: return s.timeout_phase;
     case msg::op_kind::remove: return s.timeout_remove;
     case msg::op_kind::restore: return s.timeout_restore;
     case msg::op_kind::move: return s.timeout_move;
@@ -112,6 +120,8 @@ const std::array manager_rows = {
     timeout("timeout_purge", &manager::timeout_purge, "1h", "the same for purge, which may remove much data"),
     timeout("timeout_move", &manager::timeout_move, "6h", "the same for move; its copy has to be done within it"),
     timeout("timeout_adopt", &manager::timeout_adopt, "6h", "the same for adopt"),
+    timeout("timeout_phase", &manager::timeout_phase, "5m",
+            "a phase of a deployment that makes no progress for so long has failed"),
     setting<manager>{"templates_dir", &manager::templates_dir, "",
                      "directory of server templates (*.toml), added to the built-in ones; the same name replaces one",
                      at_restart, text_rule::optional_directory},
@@ -181,6 +191,12 @@ const std::array agent_rows = {
                    at_restart, text_rule::none},
     setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
                    text_rule::none, 1, 64},
+    setting<agent>{"sites_path", &agent::sites_path, "",
+                   "folder for the files of static services; empty: .sites in data_path", at_restart,
+                   text_rule::optional_directory},
+    setting<agent>{"site_image", &agent::site_image, "zedops/project-server:1",
+                   "image of the web server that serves a project's static services; tools/images makes it", at_restart,
+                   text_rule::none},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",
                    "how many servers are started at the same time after the host came up", at_restart, text_rule::none,
                    1, 64},

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "messages/api/deploy_requests.hpp"
+#include "messages/api/deploy_views.hpp"
 #include "messages/api/requests.hpp"
 #include "messages/api/views.hpp"
 #include "messages/records/principal.hpp"
@@ -19,8 +21,8 @@ ZEDOPS_ENUM(danger, none, interrupts, destroys)
 // but one that was at work when its agent went goes on when it is back.
 ZEDOPS_ENUM(offline_rule, refuse, keep, irrelevant, resume)
 // Who answers: the actor of the entity, which decides and remembers; an agent, which is asked or told; keys, users
-// and settings of this manager; or the read model alone.
-ZEDOPS_ENUM(served_by, entity, agent, keys, records)
+// and settings of this manager; the read model alone; or the store of uploads.
+ZEDOPS_ENUM(served_by, entity, agent, keys, records, uploads)
 
 constexpr bool needs_agent(offline_rule r) { return r == offline_rule::refuse || r == offline_rule::resume; }
 
@@ -84,6 +86,22 @@ inline constexpr std::array verb_table = [] {
       verb_row{"server.adopt", operate, entity,
                "Take over a container that was made by hand; a failure puts everything back", op_kind::adopt, 0,
                danger::interrupts, offline_rule::resume, 6h, "Adopted"},
+      verb_row{"project.create", operate, entity, "Make a project, to which services belong", op_kind::create_project,
+               0, danger::none, offline_rule::irrelevant, 60s, "Created"},
+      verb_row{"project.edit", operate, entity, "Change its description or its domain", op_kind::edit_project, 0,
+               danger::none, offline_rule::irrelevant, 60s, "Changed"},
+      verb_row{"project.rm", purge, entity, "Forget a project that has no services", op_kind::remove_project, 0,
+               danger::none, offline_rule::irrelevant, 60s, "Removed"},
+      verb_row{"service.create", operate, entity, "Make a service of a project, to which versions are deployed",
+               op_kind::create_service, 0, danger::none, offline_rule::irrelevant, 60s, "Created"},
+      verb_row{"service.edit", operate, entity, "Change its retention or its health check", op_kind::edit_service, 0,
+               danger::none, offline_rule::irrelevant, 60s, "Changed"},
+      verb_row{"service.rm", purge, entity, "Remove a service, with the files of all its deployments",
+               op_kind::remove_service, 0, danger::destroys, offline_rule::keep, 300s, "Removed"},
+      verb_row{"deployment.create", operate, entity, "Deploy an upload, and switch to it once it is in place",
+               op_kind::deploy, 0, danger::none, offline_rule::keep, 300s, "Deployed"},
+      verb_row{"service.rollback", operate, entity, "Switch back to a deployment that worked, without a build",
+               op_kind::rollback, 0, danger::none, offline_rule::keep, 300s, "Rolled back"},
       verb_row{"server.ls", view, records, "List servers, page by page"},
       verb_row{"server.get", view, records, "One server"},
       verb_row{"server.history", view, records, "What happened to a server, newest first"},
@@ -103,6 +121,18 @@ inline constexpr std::array verb_table = [] {
                "Let the servers of an agent recover by themselves although most were gone at once"},
       verb_row{"port.check", view, agent, "Which of these ports are taken, and by whom"},
       verb_row{"port.suggest", view, agent, "Free ports for a new server"},
+      verb_row{"project.ls", view, records, "List projects, with how they are"},
+      verb_row{"project.get", view, records, "One project"},
+      verb_row{"service.ls", view, records, "List services, of one project or of all"},
+      verb_row{"service.get", view, records, "One service"},
+      verb_row{"service.history", view, records, "What happened to a service, newest first"},
+      verb_row{"deployment.ls", view, records, "List deployments, newest first"},
+      verb_row{"deployment.get", view, records, "One deployment, with the time of each phase"},
+      verb_row{"upload.begin", operate, uploads, "Say what archive will come, and learn how much of it is there"},
+      verb_row{"upload.chunk", operate, uploads, "A piece of it, 1 MiB at most"},
+      verb_row{"upload.end", operate, uploads, "All of it has come: it is verified and kept"},
+      verb_row{"upload.ls", view, uploads, "List uploads"},
+      verb_row{"upload.rm", operate, uploads, "Remove an upload that no deployment needs"},
       verb_row{"op.ls", view, records, "List operations, newest first"},
       verb_row{"op.get", view, records, "One operation"},
       verb_row{"op.wait", view, records, "Follow an operation to its end"},
@@ -134,40 +164,51 @@ inline constexpr std::array verb_table = [] {
 using verb_bodies =
     std::tuple<create_server, start_server, stop_server, restart_server, rebuild_server, recreate_server, edit_server,
                remove_server, restore_server, purge_server, move_server, adopt_server,  //
+               create_project, edit_project, remove_project, create_service, edit_service, remove_service,
+               deploy_service, rollback_service,  //
                list_servers, get_server, server_history, explain_server, server_logs, server_usage, check_data,
                check_layer, sync_agents, list_agents, get_agent, agent_usage, remove_agent, forget_agent, recover_agent,
-               check_ports, suggest_ports, list_operations, get_operation, wait_operation, cancel_operation,
-               replay_events, make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users,
-               add_user, remove_user, reset_user, list_tokens, add_token, remove_token, list_templates, list_audit,
-               verify_audit, set_log_level, get_metrics, get_status>;
+               check_ports, suggest_ports, list_projects, get_project, list_services, get_service, service_history,
+               list_deployments, get_deployment, begin_upload, upload_chunk, end_upload, list_uploads, remove_upload,
+               list_operations, get_operation, wait_operation, cancel_operation, replay_events, make_token, enrol_agent,
+               approve_agent, list_keys, add_key, remove_key, list_users, add_user, remove_user, reset_user,
+               list_tokens, add_token, remove_token, list_templates, list_audit, verify_audit, set_log_level,
+               get_metrics, get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // What each row is answered with at its end, in the same order.
 using verb_replies =
     std::tuple<operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,
                operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,  //
+               deploy_reply, deploy_reply, deploy_reply, deploy_reply, deploy_reply, deploy_reply, deploy_reply,
+               deploy_reply,  //
                server_list, server_view, event_page, explanation, logs_reply, usage_reply, data_reply, layer_reply,
                sync_reply, agent_list, agent_view, usage_reply, agent_view, forget_reply, agent_view, ports_reply,
-               suggest_reply, operation_list, operation_view, operation_view, operation_view, event_page, token_reply,
-               enrol_reply, enrol_reply, key_list, key_list, key_list, user_list, user_link, user_list, user_link,
-               token_list, token_made, token_list, template_list, audit_page, audit_verdict, log_level_reply,
-               metrics_reply, manager_status>;
+               suggest_reply, project_list, project_view, service_list, service_view, event_page, deployment_list,
+               deployment_view, upload_view, upload_view, upload_view, upload_list, upload_list, operation_list,
+               operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply, enrol_reply,
+               key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list, token_made,
+               token_list, template_list, audit_page, audit_verdict, log_level_reply, metrics_reply, manager_status>;
 static_assert(std::tuple_size_v<verb_replies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.
-inline constexpr size_t operations_count = std::variant_size_v<server_request>;
+inline constexpr size_t server_operations_count = std::variant_size_v<server_request>;
+inline constexpr size_t operations_count = server_operations_count + std::variant_size_v<deploy_request>;
 inline constexpr std::span<const verb_row, operations_count> operation_table{verb_table.data(), operations_count};
 inline constexpr std::span<const verb_row, verb_table.size() - operations_count> other_verbs{
     verb_table.data() + operations_count, verb_table.size() - operations_count};
 
 constexpr const verb_row& row_of(op_kind kind) { return verb_table[static_cast<size_t>(kind)]; }
 constexpr bool is_operation(const verb_row& r) { return !r.done.empty(); }
+constexpr bool is_of_servers(op_kind kind) { return static_cast<size_t>(kind) < server_operations_count; }
 // Lists that show each caller what he may see, and are nothing for who may see nothing.
-constexpr bool is_filtered(const verb_row& r) { return r.verb == "server.ls" || r.verb == "agent.ls"; }
+constexpr bool is_filtered(const verb_row& r) {
+  return r.verb == "server.ls" || r.verb == "agent.ls" || r.verb == "service.ls" || r.verb == "deployment.ls";
+}
 // Requests that leave a record in the audit. What only reads does not.
 constexpr bool is_audited(const verb_row& r) {
   return r.served != served_by::records && r.needs != right::connect && r.needs != right::view &&
-         r.needs != right::logs;
+         r.needs != right::logs && r.verb != "upload.chunk";  // its beginning and its end say all of an upload
 }
 
 static_assert(

@@ -65,6 +65,16 @@ result<void> check_server_name(std::string_view name) {
       fmt::format("try {}", in_quotes(example.empty() ? "survival-1" : example)));
 }
 
+result<void> check_site_name(std::string_view name) {
+  const bool length = name.size() >= site_name_bytes_min && name.size() <= server_name_bytes_max;
+  if (length && spelled(name, is_lower, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; })) return {};
+  return fail(ec::invalid_name,
+              fmt::format("the name {} breaks the rule: a lower-case letter first, then lower-case letters, digits or "
+                          "hyphens, {}-{} characters",
+                          in_quotes(name), site_name_bytes_min, server_name_bytes_max),
+              "try 'shop' or 'web-1'");
+}
+
 result<void> check_agent_name(std::string_view name) {
   auto rest = [](char c) { return is_alnum(c) || c == '.' || c == '-' || c == '_'; };
   if (name.size() <= agent_name_bytes_max && spelled(name, is_alnum, rest)) return {};

@@ -15,6 +15,7 @@ namespace zedops::msg {
 
 inline constexpr size_t server_name_bytes_min = 3;
 inline constexpr size_t server_name_bytes_max = 32;
+inline constexpr size_t site_name_bytes_min = 2;
 inline constexpr size_t agent_name_bytes_max = 63;
 inline constexpr size_t env_key_bytes_max = 256;
 inline constexpr size_t env_value_bytes_max = 32 * 1024;
@@ -25,6 +26,9 @@ inline constexpr size_t image_tag_bytes_max = 128;
 // Lower-case letter first, then lower-case letters, digits and hyphens, 3-32 in all. Such a name is also a safe single
 // path component and a safe part of a container name.
 result<void> check_server_name(std::string_view name);
+
+// The same rule with two letters at least, for a project or a service: a path of its address, and a folder.
+result<void> check_site_name(std::string_view name);
 
 // Letter or digit first, then letters, digits, dot, hyphen, underscore, 1-63 in all: every host name qualifies.
 result<void> check_agent_name(std::string_view name);

@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "messages/records/deploy.hpp"
 #include "messages/records/server.hpp"
 
 namespace zedops::msg {
@@ -208,11 +209,119 @@ struct recovery_released {
   ZEDOPS_FIELDS(why)
 };
 
-using fact = std::variant<server_created, server_edited, status_changed, desired_changed, container_bound,
-                          server_observed, drift_changed, error_changed, server_deleted, server_restored, server_purged,
-                          operation_accepted, operation_progressed, operation_ended, operation_refused,
-                          agent_registered, agent_connected, agent_suspected, agent_lost, agent_removed, sync_completed,
-                          sync_failed, agent_acted, condition_changed, recovery_held, recovery_released>;
+// --- project.<id> ---
+struct project_created {
+  boxed<project> record;
+  static constexpr std::string_view type = "project.created";
+  ZEDOPS_FIELDS(record)
+};
+struct project_edited {
+  std::string description;
+  std::string base_domain;
+  static constexpr std::string_view type = "project.edited";
+  ZEDOPS_FIELDS(description, base_domain)
+};
+struct project_served {  // on this host, its static services are served at this port
+  agent_id agent;
+  uint16_t port = 0;
+  static constexpr std::string_view type = "project.served";
+  ZEDOPS_FIELDS(agent, port)
+};
+struct project_removed {
+  std::string name;
+  static constexpr std::string_view type = "project.removed";
+  ZEDOPS_FIELDS(name)
+};
+
+// --- service.<id> ---
+struct service_created {
+  boxed<service> record;
+  static constexpr std::string_view type = "service.created";
+  ZEDOPS_FIELDS(record)
+};
+struct service_edited {
+  uint32_t retention = 0;
+  std::string health_path;
+  static constexpr std::string_view type = "service.edited";
+  ZEDOPS_FIELDS(retention, health_path)
+};
+struct service_removed {
+  std::string name;
+  static constexpr std::string_view type = "service.removed";
+  ZEDOPS_FIELDS(name)
+};
+struct service_health_changed {
+  service_health from = service_health::unknown;
+  service_health to = service_health::unknown;
+  std::string reason;
+  static constexpr std::string_view type = "service.health_changed";
+  ZEDOPS_FIELDS(from, to, reason)
+};
+struct service_repaired {  // its agent put right what somebody else had changed
+  std::vector<std::string> repairs;
+  static constexpr std::string_view type = "service.repaired";
+  ZEDOPS_FIELDS(repairs)
+};
+struct deployment_started {
+  boxed<deployment> record;
+  static constexpr std::string_view type = "deployment.started";
+  ZEDOPS_FIELDS(record)
+};
+// A phase was begun; `proof` is what the one before left. active: the deployment is what is served.
+struct deployment_phase_changed {
+  uint32_t number = 0;
+  deploy_phase phase = deploy_phase::queued;
+  uint32_t progress = 0;
+  std::map<std::string, std::string> proof;
+  static constexpr std::string_view type = "deployment.phase_changed";
+  ZEDOPS_FIELDS(number, phase, progress, proof)
+};
+// It came to nothing after the switch: what was served before is being put back.
+struct deployment_going_back {
+  uint32_t number = 0;
+  std::optional<error> failure;  // empty: its owner called it off
+  static constexpr std::string_view type = "deployment.going_back";
+  ZEDOPS_FIELDS(number, failure)
+};
+struct deployment_ended {
+  uint32_t number = 0;
+  deploy_status status = deploy_status::success;
+  std::optional<error> failure;
+  static constexpr std::string_view type = "deployment.ended";
+  ZEDOPS_FIELDS(number, status, failure)
+};
+struct deployments_pruned {  // their files are not needed any more
+  std::vector<uint32_t> numbers;
+  static constexpr std::string_view type = "deployment.pruned";
+  ZEDOPS_FIELDS(numbers)
+};
+struct rollback_started {
+  rollback record;
+  static constexpr std::string_view type = "rollback.started";
+  ZEDOPS_FIELDS(record)
+};
+struct rollback_phase_changed {
+  deploy_phase phase = deploy_phase::queued;
+  static constexpr std::string_view type = "rollback.phase_changed";
+  ZEDOPS_FIELDS(phase)
+};
+struct rollback_ended {
+  operation_id id;
+  rollback_state state = rollback_state::completed;
+  std::string reason;
+  static constexpr std::string_view type = "rollback.ended";
+  ZEDOPS_FIELDS(id, state, reason)
+};
+
+using fact =
+    std::variant<server_created, server_edited, status_changed, desired_changed, container_bound, server_observed,
+                 drift_changed, error_changed, server_deleted, server_restored, server_purged, operation_accepted,
+                 operation_progressed, operation_ended, operation_refused, agent_registered, agent_connected,
+                 agent_suspected, agent_lost, agent_removed, sync_completed, sync_failed, agent_acted,
+                 condition_changed, recovery_held, recovery_released, project_created, project_edited, project_served,
+                 project_removed, service_created, service_edited, service_removed, service_health_changed,
+                 service_repaired, deployment_started, deployment_phase_changed, deployment_going_back,
+                 deployment_ended, deployments_pruned, rollback_started, rollback_phase_changed, rollback_ended>;
 
 // Facts are moved and kept in great number: what is large in one of them is boxed.
 static_assert(sizeof(fact) <= 256);

@@ -41,7 +41,9 @@ ZEDOPS_ENUM(port_role, game, udp, rcon, other)
 // How well a server is, beside where it stands. Several may hold at once; see conditions_of in condition.hpp.
 ZEDOPS_ENUM(condition, ok, starting, unhealthy, paused, restarting, drift, pending_rebuild, stale, data_missing)
 
-ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move, adopt)
+// Of servers up to adopt; of projects and services from there on.
+ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move, adopt,
+            create_project, edit_project, remove_project, create_service, edit_service, remove_service, deploy, rollback)
 ZEDOPS_ENUM(op_status, accepted, running, succeeded, failed, cancelled)
 
 constexpr bool ended(op_status s) {

@@ -18,6 +18,7 @@
 #include "messages/api/views.hpp"
 #include "messages/base/error.hpp"
 #include "messages/records/container.hpp"
+#include "messages/records/deploy.hpp"
 #include "messages/records/server.hpp"
 #include "messages/records/template.hpp"
 #include "messages/records/usage.hpp"
@@ -76,11 +77,31 @@ struct server_plan {
 // verify it, replace the container by one that uses the copy; any failure puts the old one back. drop_source: the
 // manager has it in its record that the copy is what counts: remove the tree of `source`. adopt: copy what the
 // container `original` has mounted, verify it, make ours on the copy, drop the original container; any failure puts it
-// back.
-ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source, adopt)
+// back. deploy: one phase of a deployment, see deploy_plan.
+ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source, adopt, deploy)
 
 // Which data state permits making a container; `unknown` never does.
 ZEDOPS_ENUM(data_demand, present, any)
+
+// What an agent does for a service in one command: a phase of a deployment, or the removal of the whole service. Each
+// looks at what is there first; done a second time it changes nothing.
+struct deploy_plan {
+  deploy_phase phase = deploy_phase::queued;
+  bool remove = false;  // instead of a phase: all files of the service, and its place in the project's server
+  bool last = false;    // with it goes the project's server on this host: it has no other service there
+  project_id project;
+  std::string project_name;
+  std::string service_name;
+  uint32_t number = 0;  // of the deployment; when a switch is taken back, of the one that was served before, or zero
+  bool going_back = false;
+  deploy_source source;
+  std::vector<uint32_t> keep;  // deployments of this service whose files stay
+  uint16_t port = 0;           // of the project's server on this host
+  std::string health_path;
+  ZEDOPS_FIELDS(phase, remove, last, project, project_name, service_name, number, going_back, source, keep, port,
+                health_path)
+  friend bool operator==(const deploy_plan&, const deploy_plan&) = default;
+};
 
 struct run_command {
   uint64_t term = 0;  // fencing: an agent refuses terms lower than the highest it has seen
@@ -93,9 +114,11 @@ struct run_command {
   bool remove_data = false;
   duration time_max{};  // the agent gives up after this long
   server_plan plan;
-  data_layout source;    // move, drop_source: where the data was before
-  std::string original;  // adopt: the id of a container that is not ours yet
-  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original)
+  data_layout source;          // move, drop_source: where the data was before
+  std::string original;        // adopt: the id of a container that is not ours yet
+  sparse<deploy_plan> deploy;  // `server` is the id of the service then
+  ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original,
+                deploy)
 };
 // Why an agent did not begin with a command: of the work itself this says nothing. outdated: it obeyed a higher term.
 // lanes_full, stopping: not now; it may have begun before. withdrawn: cancelled before it began. not_kept: its disk
@@ -186,8 +209,9 @@ struct command_result {
   bool untouched = false;                       // of an adoption that failed: nothing of this server is on the host
   uint64_t term = 0;                            // of the command
   agent_refusal refusal = agent_refusal::none;  // otherwise not of the work: it was not begun, and `failure` says why
+  std::map<std::string, std::string> proof;     // of a phase: what it left
   ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root, untouched,
-                term, refusal)
+                term, refusal, proof)
 };
 
 // ---- welcome and queries ----
@@ -334,16 +358,38 @@ struct watch_usage {
   duration lasting{};
   ZEDOPS_FIELDS(servers, every, lasting)
 };
+// ---- deployments ----
+struct fetch_upload {
+  uint64_t request = 0;
+  upload_id id;
+  uint64_t offset = 0;
+  ZEDOPS_FIELDS(request, id, offset)
+};
+struct upload_piece {  // from the offset that was asked for, upload_piece_max at most
+  uint64_t request = 0;
+  std::string data;
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, data, failure)
+};
+inline constexpr size_t upload_piece_max = 1 << 20;
+// How a service's files and links are, and what its agent put right: told at each welcome, and when it changes.
+struct service_seen {
+  service_id service;
+  service_health health = service_health::unknown;
+  std::string reason;
+  std::vector<std::string> repairs;
+  ZEDOPS_FIELDS(service, health, reason, repairs)
+};
 struct goodbye {  // an orderly stop
   std::string reason;
   ZEDOPS_FIELDS(reason)
 };
 
-using from_agent =
-    std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer, port_answer,
-                 logs_answer, goodbye, incidents, container_answer, welcome_refused, layer_answer, usage>;
+using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
+                                port_answer, logs_answer, goodbye, incidents, container_answer, welcome_refused,
+                                layer_answer, usage, fetch_upload, service_seen>;
 using to_agent =
     std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query, data_query, port_query,
-                 logs_query, goodbye, incidents_taken, container_query, layer_query, watch_usage>;
+                 logs_query, goodbye, incidents_taken, container_query, layer_query, watch_usage, upload_piece>;
 
 }  // namespace zedops::msg

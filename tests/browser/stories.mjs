@@ -261,6 +261,7 @@ const stories = {
     await live();
     await page.keyboard.press("Control+k");
     await page.getByPlaceholder(/A page, a server/).fill("smith");
+    await page.getByRole("option", { name: /smith/, selected: true }).waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "smith" }).waitFor();
     await page.goto(`${world.url}/servers`);

@@ -16,6 +16,7 @@
 #include "bus/security/key_ring.hpp"
 #include "bus/security/keys.hpp"
 #include "config/logging/logging.hpp"
+#include "integration/host/http_look.hpp"
 #include "tools/agent/identity.hpp"
 #include "tools/agent/outside.hpp"
 
@@ -79,6 +80,11 @@ void prepare_data_path(const std::string& path, agent_state& state, machine_port
   }
 }
 
+std::string sites_root(const config::agent_settings& s) {
+  if (!s.sites_path.empty()) return s.sites_path;
+  return s.data_path.empty() ? std::string{} : s.data_path + "/.sites";
+}
+
 constexpr size_t damage_told_max = 20;
 
 void report_damage(const agent_state& state) {
@@ -102,6 +108,8 @@ struct process::parts {
   std::unique_ptr<console_port> console;
   std::optional<engine_identity> engine_is;
   core::host_rules rules;
+  upload_fetcher uploads;
+  std::optional<site_world> sites;
   std::optional<step_env> env;
   link_adapter link;
   system_config caf_config;
@@ -162,11 +170,14 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.host = open_host(socket, settings.bind_paths);
   p.console = make_console_port();
   p.engine_is.emplace(*p.state, settings.accept_engine);
-  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &p.rules, &*p.engine_is});
+  if (const auto root = sites_root(settings); !root.empty())
+    p.sites.emplace(root, settings.site_image, p.uploads, host::http_look);
+  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &p.rules, &*p.engine_is,
+                         p.sites ? &*p.sites : nullptr});
   prepare_data_path(settings.data_path, *p.state, *p.host);
 
   const lane_limits limits{settings.lanes, settings.lanes};
-  p.lanes.emplace("lane", limits.slow_max + limits.quick_max + limits.bulk_max);
+  p.lanes.emplace("lane", limits.slow_max + limits.quick_max + limits.bulk_max + limits.deploy_max);
   p.disks.emplace("data");
   p.slow.emplace("sizes");
   p.keeper.emplace("keeper", 1);
@@ -179,6 +190,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
                    boot_id()};
   deps->engine_listens = [socket] { return engine_listens(socket); };
   deps->machine = [path = settings.data_path] { return host::look_at_machine(path); };
+  deps->uploads = &p.uploads;
   deps->on_final = [&p, on_refusal = std::move(on_refusal)](error why) {
     {
       std::lock_guard guard(p.mutex);

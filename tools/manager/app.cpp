@@ -127,6 +127,8 @@ int run_manager(config::loaded<config::manager_settings> settings) {
 
   manager::system_wall_clock clock;
   kernel_randomness random;
+  auto uploads = store::upload_store::open((std::filesystem::path(s.data_dir) / "uploads").string());
+  if (!uploads) return refuse(uploads.error(), 1);
   known_keys keys(std::filesystem::path(s.data_dir) / bus::authorized_keys_name, s.advertise);
   known_accounts accounts(std::filesystem::path(s.data_dir) / bus::accounts_name, page_url(s));
   bus_bridge bridge(db.epoch(), keys);
@@ -143,7 +145,8 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .events = bridge,
                         .keys = &keys,
                         .accounts = serves_web(s) ? &accounts : nullptr,
-                        .usage = s.usage_interval > msg::duration{} ? &usage : nullptr};
+                        .usage = s.usage_interval > msg::duration{} ? &usage : nullptr,
+                        .uploads = uploads->get()};
   // A manager that hangs is started anew; fed by the actors' own progress, so that a hang of theirs shows.
   uint64_t within_us = 0;
   const bool watched = sd_watchdog_enabled(0, &within_us) > 0;

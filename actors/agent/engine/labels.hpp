@@ -17,6 +17,8 @@ inline constexpr const char* server_name = "zedops.server.name";
 // "folders": volumes that its image declares are folders of the server's tree.
 inline constexpr const char* volumes = "zedops.volumes";
 inline constexpr const char* image = "zedops.image";          // what it was made from, as it was named then
+inline constexpr const char* project = "zedops.project.id";      // of a project's server, which is of no server
+inline constexpr const char* project_port = "zedops.project.port";
 inline constexpr const char* operation = "zedops.operation";  // the operation that made the container
 }  // namespace label
 

@@ -66,6 +66,7 @@ result<void> command_job::dispatch() {
     case command_kind::move: return move();
     case command_kind::drop_source: return drop_source();
     case command_kind::adopt: return adopt();
+    case command_kind::deploy: break;  // has a job of its own
   }
   return fail(ec::bad_request, "an unknown kind of command", "update the agent");
 }

@@ -1,6 +1,6 @@
 // Who may work when: one command per server at a time, in order of arrival, and a bounded number of servers at once.
 // Slow commands (those that may pull) have slots of their own, so that a stop never waits for somebody's pull, and
-// copying has others, so that neither waits for that. Pure.
+// copying has others, so that neither waits for that, and deployments have theirs. Pure.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -21,10 +21,11 @@ inline constexpr size_t lanes_waiting_max = 1024;  // commands waiting in all
 struct lane_limits {
   size_t slow_max = 4;   // run, restart, replace
   size_t quick_max = 4;  // stop, remove, purge, drop_source
-  size_t bulk_max = 2;   // move, adopt: hours of copying, and more at once would only compete for the disks
+  size_t bulk_max = 2;    // move, adopt: hours of copying, and more at once would only compete for the disks
+  size_t deploy_max = 4;  // phases of deployments
 };
 
-enum class lane_class { slow, quick, bulk };
+enum class lane_class { slow, quick, bulk, deploys };
 constexpr lane_class class_of(msg::command_kind k) {
   switch (k) {
     case msg::command_kind::stop:
@@ -33,6 +34,7 @@ constexpr lane_class class_of(msg::command_kind k) {
     case msg::command_kind::purge: return lane_class::quick;
     case msg::command_kind::move:
     case msg::command_kind::adopt: return lane_class::bulk;
+    case msg::command_kind::deploy: return lane_class::deploys;
     case msg::command_kind::run:
     case msg::command_kind::restart:
     case msg::command_kind::replace: return lane_class::slow;
@@ -73,7 +75,7 @@ class lane_book {
   std::optional<msg::run_command> take(std::deque<msg::run_command>::iterator i);
   size_t& busy(lane_class k) { return busy_[static_cast<size_t>(k)]; }
   size_t limit(lane_class k) const {
-    return std::array{limits_.slow_max, limits_.quick_max, limits_.bulk_max}[static_cast<size_t>(k)];
+    return std::array{limits_.slow_max, limits_.quick_max, limits_.bulk_max, limits_.deploy_max}[static_cast<size_t>(k)];
   }
 
   lane_limits limits_;
@@ -81,7 +83,7 @@ class lane_book {
   std::set<msg::server_id> held_;
   std::deque<msg::run_command> queue_;  // in order of arrival over all servers
   size_t waiting_ = 0;
-  std::array<size_t, 3> busy_{};  // by class
+  std::array<size_t, 4> busy_{};  // by class
 };
 
 }  // namespace zedops::agent

@@ -1,5 +1,6 @@
 #include "actors/agent/lanes/lane_run.hpp"
 
+#include "actors/agent/deploy/deploy_job.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "config/logging/logging.hpp"
 
@@ -33,10 +34,12 @@ command_result run_lane(step_env& env, active_command& active) {
   if (auto ok = env.state.begin(c); !ok) return refused_result(c, not_kept, std::move(ok.error()));
   // From here on the agent guards what this command is for, whatever becomes of the manager: what is being stopped is
   // not started again.
-  env.state.guards().obey(c.server, c.kind);
+  const bool deploys = c.kind == command_kind::deploy;
+  if (!deploys) env.state.guards().obey(c.server, c.kind);
   if (auto ok = env.state.guards().flush(); !ok) return refused_result(c, not_kept, std::move(ok.error()));
   log_event("command.begun", {{"op", c.op}, {"attempt", c.attempt}, {"server", c.server}, {"kind", c.kind}});
-  auto result = command_job(env, c, active.report, active.cancel).execute();
+  auto result = deploys ? deploy_job(env, c, active.report, active.cancel).execute()
+                        : command_job(env, c, active.report, active.cancel).execute();
   if (result.failure)
     log_event(log_level::warn, "command.failed",
               {{"op", c.op}, {"server", c.server}, {"kind", c.kind}, {"error", result.failure->message}});

@@ -14,6 +14,8 @@
 
 namespace zedops::agent {
 
+struct site_world;
+
 struct step_env {
   docker::engine& engine;
   machine_port& host;
@@ -24,6 +26,7 @@ struct step_env {
   std::function<void(std::string_view)> crash_point;
   const core::host_rules* rules = &core::no_host_rules;  // of the host's owner
   engine_identity* engine_is = nullptr;  // whether the Engine is the one that was worked with; null: not asked
+  site_world* sites = nullptr;           // null: this agent serves no static services
 };
 
 // Outlives its command: a pull's last progress may still be on its way on the adapter's thread.

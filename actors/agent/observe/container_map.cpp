@@ -197,6 +197,7 @@ std::vector<container_view> container_map::unclaimed() const {
   std::vector<container_view> out;
   for (const auto& [id, e] : containers_) {
     if (!e.view || !is_ours(e.view->labels, manager_)) continue;
+    if (!value_of(e.view->labels, label::project).empty()) continue;  // a project's server
     auto owner = server_of(*e.view);
     if (!owner || !servers_.contains(*owner)) out.push_back(*e.view);
   }

@@ -7,6 +7,7 @@
 #pragma once
 #include <caf/actor_system.hpp>
 
+#include "actors/agent/deploy/upload_fetcher.hpp"
 #include "actors/agent/interfaces.hpp"
 #include "actors/agent/lanes/lane_book.hpp"
 #include "actors/agent/lanes/lane_run.hpp"
@@ -24,6 +25,9 @@ inline constexpr size_t incidents_told_max = 100;            // at once
 inline constexpr std::chrono::seconds incidents_again{5};    // until they are taken
 inline constexpr size_t results_unsent_max = 1024;           // kept while the link's outbox is full
 inline constexpr size_t log_queries_max = 64;                // at once
+// A project's server that ends is started again so often within this time; beyond, its services are unhealthy.
+inline constexpr size_t server_repairs_max = 10;
+inline constexpr std::chrono::minutes server_repairs_window{10};
 
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
 struct core_workers {
@@ -56,6 +60,7 @@ struct core_deps {
   std::function<void()> on_live;                   // may be empty
   std::function<void(std::string)> on_manager;     // its id, once known: watch its containers
   std::function<host::machine_usage()> machine{};  // what this host uses; empty: nothing is told of usage
+  upload_fetcher* uploads = nullptr;               // null: no static services
 };
 
 core_actor spawn_core(caf::actor_system& sys, std::shared_ptr<core_deps> deps);

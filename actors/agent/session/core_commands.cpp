@@ -31,7 +31,8 @@ void core_state::on_command(run_command c) {
         refusal(c, agent_refusal::stopping, {ec::busy, "the agent is being stopped", "repeat when it is back", {}}));
   supersede(c);
   // Its events must find the server, also before the manager's next welcome.
-  eyes->view().watch({c.server, c.container_id, c.plan.container.name, data_that_counts(c)});
+  if (c.kind != command_kind::deploy)
+    eyes->view().watch({c.server, c.container_id, c.plan.container.name, data_that_counts(c)});
   const auto server = c.server;
   switch (book.offer(c)) {
     case lane_book::entry::accepted: return start_lanes();
@@ -59,7 +60,7 @@ void core_state::start_lanes() {
         deps->env.clock.steady);
     if (called_off.erase(a->command.op) > 0) a->cancel.cancel();
     active[a->command.server] = a;
-    guard->on_command_begins(a->command.server);
+    if (a->command.kind != command_kind::deploy) guard->on_command_begins(a->command.server);
     deps->workers.lanes.run([this, a, &env = deps->env, post = post()] {
       auto result = run_lane(env, *a);
       post([this, a, result = std::move(result)] { on_finished(a, result); });
@@ -70,12 +71,14 @@ void core_state::start_lanes() {
 void core_state::on_finished(std::shared_ptr<active_command> a, command_result r) {
   auto& view = eyes->view();
   const auto& c = a->command;
-  if (c.kind == command_kind::purge && !r.failure) view.forget(c.server);
+  const bool deploys = c.kind == command_kind::deploy;
+  if (deploys) on_phase_ended();
+  else if (c.kind == command_kind::purge && !r.failure) view.forget(c.server);
   else if (r.after.container == presence::present) view.bind(c.server, r.after.view.id);
   else if (r.after.container == presence::absent) view.bind(c.server, {});
   active.erase(c.server);
   book.finished(c.server);
-  guard->on_command_ended(c, r);
+  if (!deploys) guard->on_command_ended(c, r);
   send_result(std::move(r));
   start_lanes();
 }

@@ -10,6 +10,7 @@ using config::log_event;
 void core_state::on_engine(engine_input& in) {
   if (auto e = std::get_if<engine_said>(&in)) {
     if (e->generation != stream) return;
+    if (of_a_project(e->what)) return;
     guard->on_event(e->what);
     eyes->on_event(e->what);
     return;
@@ -26,6 +27,7 @@ void core_state::on_engine(engine_input& in) {
   } else if (auto s = std::get_if<stream_opened>(&in)) {
     stream = s->generation;
     eyes->take_inventory(0, depth::all);
+    keep_servers();
   } else if (auto l = std::get_if<engine_lost>(&in)) {
     const bool news = engine_ok || first;
     engine_ok = false;

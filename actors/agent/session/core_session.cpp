@@ -39,6 +39,7 @@ void core_state::start(core_actor::pointer me, std::shared_ptr<core_deps> d) {
       },
       [this](inventory i) { on_inventory(std::move(i)); }});
   make_guardian();
+  keep_sites();
   if (deps->machine)
     usage = std::make_unique<usage_sampler>(sampler_ports{env.engine, deps->workers.disks, deps->machine, eyes->view(),
                                                           weak_post(), env.clock.steady, [this](msg::usage u) {
@@ -129,6 +130,7 @@ void core_state::on_message(manager_said& m) {
   if (auto x = std::get_if<layer_query>(&m.what)) return on_layer_query(*x);
   if (auto x = std::get_if<container_query>(&m.what)) return on_container_query(*x);
   if (auto x = std::get_if<watch_usage>(&m.what)) return usage ? usage->watch(*x) : void();
+  if (auto x = std::get_if<upload_piece>(&m.what)) return deps->uploads ? deps->uploads->answered(std::move(*x)) : void();
   if (auto x = std::get_if<goodbye>(&m.what)) {
     log_event("manager.goodbye", {{"reason", x->reason}});
     enter(phase::greeting);
@@ -207,6 +209,7 @@ void core_state::settle_in(const welcome& w) {
          {"has", own.id()},
          {"hint", "if this host lost its state folder, stop the agent and start it with --identity " + w.id.value}});
   deps->on_manager(w.manager_id);
+  tell_sites();
   if (deps->on_live) deps->on_live();
   heartbeat(0);
   // Without a stream the inventory follows its opening; without an Engine it says why there is none.

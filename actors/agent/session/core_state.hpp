@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "actors/agent/deploy/site_keeper.hpp"
 #include "actors/agent/guardian/guardian.hpp"
 #include "actors/agent/observe/observer.hpp"
 #include "actors/agent/observe/usage_sampler.hpp"
@@ -55,6 +56,13 @@ struct core_state {
   void hand_over();
   void look_alone();
 
+  // core_sites.cpp
+  void keep_sites();
+  void tell_sites();
+  void on_phase_ended();
+  bool of_a_project(const docker::event& e);
+  void keep_servers();
+
   // core_queries.cpp
   void on_data_query(const msg::data_query& q);
   void on_port_query(const msg::port_query& q);
@@ -72,6 +80,9 @@ struct core_state {
   std::unique_ptr<observer> eyes;
   std::unique_ptr<guardian> guard;
   std::unique_ptr<usage_sampler> usage;  // null: this host cannot tell
+  std::unique_ptr<site_keeper> sites;    // null: this agent serves no static services
+  bool servers_busy = false, servers_again = false;
+  std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, lately
   phase where = phase::offline;
   uint64_t session = 0;
   uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted

@@ -21,7 +21,15 @@ std::string to_do(op_kind kind) {
     case op_kind::recreate:
     case op_kind::edit:
     case op_kind::restore:
-    case op_kind::purge: break;
+    case op_kind::purge:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: break;  // of no server
     case op_kind::move: return "move its data";
     case op_kind::adopt: return "take over a container as it";
   }

@@ -29,7 +29,15 @@ server_status after_failure(const server& s, const operation& op) {
     case op_kind::rebuild:
     case op_kind::recreate:
     case op_kind::move:
-    case op_kind::edit: return op.prior;
+    case op_kind::edit:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: return op.prior;
   }
   return op.prior;
 }

@@ -53,7 +53,15 @@ send_command command_for(const server& s, const operation& op, const context& cx
       c.data_from = op.data_from;
       c.data_to = op.data_to;
       break;
-    case op_kind::edit: break;  // ends in the decision that opens it
+    case op_kind::edit:  // ends in the decision that opens it
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: break;
   }
   return c;
 }

@@ -20,7 +20,12 @@ core::access_subject agent_named(const shared& w, const std::string& name) {
   auto a = w.records.resolve_agent(name);
   return a ? core::access_subject{(*a)->id, {}} : core::access_subject{};
 }
+core::access_subject service_named(const shared& w, const std::string& name) {
+  auto s = w.records.resolve_service(name.substr(0, name.find('#')));
+  return s ? core::access_subject{(*s)->agent, {}} : core::access_subject{};
+}
 core::access_subject operation_named(const shared& w, const std::string& id) {
+  if (auto s = w.records.operation_owner({id}).as<service>()) return {s->agent, {}};
   if (auto s = w.records.operation_owner({id}).as<server>()) return about(*s);
   auto op = w.history.operation({id});
   auto s = op && *op ? w.records.server({(*op)->target.value}) : nullptr;
@@ -31,7 +36,11 @@ template <class Body>
 core::access_subject subject_in(const shared& w, const rt::client_call& call) {
   const auto body = body_of<Body>(call);
   if (!body) return {};  // whoever serves it says what is wrong
-  if constexpr (requires { body->servers; }) {
+  if constexpr (requires { body->service; }) {
+    return body->service.empty() ? core::access_subject{} : service_named(w, body->service);
+  } else if constexpr (requires { body->deployment; }) {
+    return service_named(w, body->deployment);
+  } else if constexpr (requires { body->servers; }) {
     // Several: the rights on one of them say nothing of the others.
     return body->servers.size() == 1 ? server_named(w, body->servers.front()) : core::access_subject{};
   } else if constexpr (requires { body->server; }) {
@@ -54,6 +63,12 @@ std::string name_in(const rt::client_call& call) {
   const auto body = body_of<Body>(call);
   if (!body) return {};
   if constexpr (requires { body->servers; }) return body->servers.empty() ? std::string{} : body->servers.front();
+  else if constexpr (requires { body->service; }) return body->service;
+  else if constexpr (requires { body->deployment; }) return body->deployment;
+  else if constexpr (
+      requires { body->project; } && requires { body->name; })
+    return body->project + "/" + body->name;
+  else if constexpr (requires { body->project; }) return body->project;
   else if constexpr (requires { body->name; }) return body->name;
   else if constexpr (requires { body->server; }) return body->server;
   else if constexpr (requires { body->agent; }) return body->agent;

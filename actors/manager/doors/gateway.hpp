@@ -15,6 +15,7 @@ struct gateway_handles {
   rt::hosts_actor hosts;
   rt::hub_actor hub;
   rt::keeper_actor keeper;
+  rt::uploads_actor uploads;
 };
 
 // Operations and questions to agents.

@@ -10,6 +10,7 @@
 #include "actors/manager/audit/audit_chain.hpp"
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/deploy_views.hpp"
 #include "actors/manager/doors/dispatch.hpp"
 #include "actors/manager/doors/gateway.hpp"
 #include "actors/manager/records/as_of.hpp"
@@ -401,6 +402,13 @@ struct reader_state {
         {"agent.usage", &self_t::usage_of_agent},
         {"agent.ls", &self_t::look<all_agents>},
         {"agent.get", &self_t::look<one_agent>},
+        {"project.ls", &self_t::look<list_of_projects>},
+        {"project.get", &self_t::look<project_of>},
+        {"service.ls", &self_t::look<list_of_services>},
+        {"service.get", &self_t::look<service_of>},
+        {"service.history", &self_t::look<past_of_service>},
+        {"deployment.ls", &self_t::look<list_of_deployments>},
+        {"deployment.get", &self_t::look<deployment_of>},
         {"op.ls", &self_t::look<operations>},
         {"op.get", &self_t::look<one_operation>},
         {"op.wait", &self_t::wait},

@@ -11,6 +11,10 @@ namespace zedops::manager {
 
 using namespace msg;
 
+namespace {
+bool is_service(const server_id& id) { return !id.empty() && id.value.front() == core::entity<service>::letter; }
+}  // namespace
+
 host_state::~host_state() {
   answer_queries(away());
   for (auto& p : sync.waiting) p.deliver(away());
@@ -57,8 +61,14 @@ void host_state::on_said(rt::agent_said& said) {
                  [&](observed& m) {
                    forward(m.what.server, core::seen{m.what, cause_kind::container_event, m.hint});
                  },
-                 [&](command_progress& m) { forward(m.server, core::progressed{m}); },
-                 [&](command_result& m) { forward(m.server, core::reported{m}); },
+                 [&](command_progress& m) {
+                   if (is_service(m.server)) forward({m.server.value}, core::phase_progressed{m});
+                   else forward(m.server, core::progressed{m});
+                 },
+                 [&](command_result& m) {
+                   if (is_service(m.server)) forward({m.server.value}, core::phase_reported{m});
+                   else forward(m.server, core::reported{m});
+                 },
                  [&](data_answer& m) { on_data(m); },
                  [&](port_answer& m) { answer(m.request, std::move(m)); },
                  [&](logs_answer& m) { answer(m.request, std::move(m)); },
@@ -66,6 +76,11 @@ void host_state::on_said(rt::agent_said& said) {
                  [&](layer_answer& m) { answer(m.request, std::move(m)); },
                  [&](incidents& m) { on_incidents(std::move(m.list)); },
                  [&](usage& m) { on_usage(std::move(m)); },
+                 [&](fetch_upload& m) { on_fetch(std::move(m)); },
+                 [&](service_seen& m) {
+                   const auto whose = m.service;
+                   forward(whose, core::service_observed{std::move(m)});
+                 },
              },
              said.what);
 }
@@ -75,6 +90,25 @@ void host_state::forward(const server_id& server, core::input what) {
   auto s = world->records.server(server);
   if (!s || s->agent != id) return;  // not this agent's business
   caf::anon_send(to.registry, rt::entity_call{server, std::move(what)});
+}
+
+void host_state::forward(const service_id& service, core::service_input what) {
+  auto s = world->records.service(service);
+  if (!s || s->agent != id) return;
+  caf::anon_send(to.registry, rt::entity_call{service.value, std::any(std::move(what))});
+}
+
+// Only what a deployment of its own is made of.
+void host_state::on_fetch(fetch_upload f) {
+  const auto* live = session.online();
+  for (const auto& s : world->records.services_of(id))
+    for (const auto& d : s->deployments)
+      if (d.source.upload == f.id && d.ended_at == never) {
+        caf::anon_send(to.uploads, rt::piece_wanted{live->routing_id, live->number, std::move(f)});
+        return;
+      }
+  send(upload_piece{
+      f.request, {}, error{ec::forbidden, "no open deployment of this host is made of that upload", "", {}}});
 }
 
 // ---- what it did by itself ----

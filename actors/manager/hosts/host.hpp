@@ -16,6 +16,7 @@ inline constexpr auto settle_time_max = std::chrono::seconds(60);
 struct host_handles {
   rt::journal_actor journal;
   rt::registry_actor registry;
+  rt::uploads_actor uploads;
 };
 
 // An agent that has no record yet gets one when it says hello.

@@ -71,6 +71,11 @@ caf::result<host_answer> host_state::on_forget(bool lost) {
                       "this agent still has " + std::to_string(servers.size()) + " servers",
                       "purge them first: zedctl server ls --all --agent " + (record() ? record()->name : id.value),
                       {}};
+  else if (auto services = world->records.services_of(id); !services.empty() && !lost)
+    a.failure = error{ec::wrong_state,
+                      "this agent still serves " + std::to_string(services.size()) + " services",
+                      "remove them first: zedctl service ls",
+                      {}};
   else if (session.online())
     a.failure = error{ec::wrong_state, "this agent is connected", "stop it on its host first", {}};
   if (a.failure) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/core/agent/agent_session.hpp"
+#include "actors/core/deploy/service_machine.hpp"
 #include "actors/manager/hosts/host.hpp"
 #include "actors/manager/hosts/host_incidents.hpp"
 #include "actors/manager/hosts/host_sync.hpp"
@@ -50,6 +51,8 @@ struct host_state {
   void on_said(rt::agent_said& said);
   void heard(const std::string& routing_id, const msg::from_agent& what);
   void forward(const msg::server_id& server, core::input what);
+  void forward(const msg::service_id& service, core::service_input what);
+  void on_fetch(msg::fetch_upload f);
   void commit(std::vector<msg::fact> facts, msg::cause why, std::function<void(bool)> then);
   void next_commit();
   void note(msg::fact f, msg::cause_kind kind);

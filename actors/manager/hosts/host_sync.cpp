@@ -192,6 +192,8 @@ void host_state::finish_sync() {
   // What was asked of the agent before is asked again: it knows what it has done already.
   for (auto& server : sync.ready) caf::anon_send(to.registry, rt::entity_call{server, core::agent_ready{}, false});
   sync.ready.clear();
+  for (const auto& s : world->records.services_of(id))
+    if (s->op) forward(s->id, core::agent_ready{});
   const bool news = !sync.waiting.empty() || !sync.row.changed.empty() || !sync.reported;
   if (sync.failure) {
     if (sync.failed_with != sync.failure->message) note(sync_failed{*sync.failure}, cause_kind::sync);

@@ -7,6 +7,7 @@
 #include "actors/core/operation_facts.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/deploy_views.hpp"
 #include "actors/runtime/caf_setup.hpp"
 #include "config/logging/logging.hpp"
 #include "messages/wire/codec.hpp"
@@ -66,7 +67,9 @@ struct hub_state {
   void log(config::log_batch& lines, const log_entry& e, const fact& f) const {
     const auto name_now = [&] {
       auto s = world->records.server({e.entity});
-      return s ? s->name : e.entity;
+      if (s) return s->name;
+      if (auto v = world->records.service({e.entity})) return v->project_name + "/" + v->name;
+      return e.entity;
     };
     if (const auto* x = std::get_if<status_changed>(&f))
       lines.add("server.status-changed", {{"server", e.entity},
@@ -207,6 +210,11 @@ struct hub_state {
     }
     if (w.bare) {
       w.who.via->reply(w.who, rt::answer::result, pack_map(view_of(**op)));
+      return;
+    }
+    if (!is_of_servers((*op)->kind)) {
+      const auto r = deploy_reply_of(*world, world->records.find((*op)->target.value), **op);
+      w.who.via->reply(w.who, rt::answer::result, pack_map(r));
       return;
     }
     operation_reply r;

@@ -18,7 +18,7 @@ namespace {
 bool has_actor(const rt::kind& k) { return k.tick().has_value(); }
 }  // namespace
 
-catalog::catalog(std::vector<std::unique_ptr<any_records>> more) : more_(std::move(more)), kinds_{&servers_, &agents_} {
+catalog::catalog(std::vector<std::unique_ptr<any_records>> more) : more_(std::move(more)), kinds_{&servers_, &agents_, &projects_, &services_} {
   for (auto& m : more_) kinds_.push_back(m.get());
 }
 

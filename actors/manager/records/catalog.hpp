@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/core/deploy/project_machine.hpp"
+#include "actors/core/deploy/service_machine.hpp"
 #include "actors/manager/records/server_records.hpp"
 #include "actors/runtime/interfaces.hpp"
 #include "messages/base/error.hpp"
@@ -17,13 +19,15 @@
 namespace zedops::manager {
 
 using rt::agent_ptr;
+using rt::project_ptr;
+using rt::service_ptr;
 using rt::server_ptr;
 
 enum class retention : uint8_t { due, waits };  // what becomes of deleted servers whose time is over
 
 class catalog {
  public:
-  // `more`: kinds beside servers and agents.
+  // `more`: kinds beside those that every manager has.
   catalog() : catalog(std::vector<std::unique_ptr<any_records>>{}) {}
   explicit catalog(std::vector<std::unique_ptr<any_records>> more);
 
@@ -86,6 +90,16 @@ class catalog {
   void touch(const msg::agent_id& id, const liveliness& l);
   liveliness touched(const msg::agent_id& id) const;
 
+  // ---- reading: projects and services, none of them removed ----
+  std::vector<project_ptr> projects() const;
+  std::vector<service_ptr> services() const;
+  std::vector<service_ptr> services_of(const msg::project_id& id) const;
+  std::vector<service_ptr> services_of(const msg::agent_id& id) const;
+  service_ptr service(const msg::service_id& id) const;  // null: never heard of, or removed
+  // By name or id; PROJECT/SERVICE or id. Errors: not_found, bad_request.
+  msg::result<project_ptr> resolve_project(std::string_view text) const;
+  msg::result<service_ptr> resolve_service(std::string_view text) const;
+
   struct agent_counts {
     uint64_t servers = 0;
     uint64_t running = 0;
@@ -100,6 +114,8 @@ class catalog {
   mutable std::shared_mutex mutex_;
   server_records servers_;
   agent_records agents_;
+  records_of<msg::project> projects_;
+  records_of<msg::service> services_;
   std::vector<std::unique_ptr<any_records>> more_;
   std::vector<any_records*> kinds_;  // all of them
   std::map<msg::agent_id, liveliness> touched_;

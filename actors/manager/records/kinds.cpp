@@ -3,13 +3,18 @@
 #include <stdexcept>
 
 #include "actors/core/agent/agent_machine.hpp"
+#include "actors/core/deploy/project_machine.hpp"
+#include "actors/core/deploy/service_machine.hpp"
+#include "actors/manager/deploy/shells.hpp"
 #include "actors/manager/servers/server_shell.hpp"
 
 namespace zedops::manager {
 
 kind_list::kind_list()
     : rows_{{&rt::kind_of<msg::server>, store::table::servers, spawn_server},
-            {&rt::kind_of<msg::agent>, store::table::agents}} {}
+            {&rt::kind_of<msg::agent>, store::table::agents},
+            {&rt::kind_of<msg::project>, store::table::projects, spawn_project},
+            {&rt::kind_of<msg::service>, store::table::services, spawn_service}} {}
 
 kind_list::kind_list(const std::vector<kind_row>& more) : kind_list() {
   rows_.insert(rows_.end(), more.begin(), more.end());

@@ -20,7 +20,7 @@ struct kind_row {
 
 class kind_list {
  public:
-  kind_list();                                            // servers and agents
+  kind_list();                                            // servers, agents, projects, services
   explicit kind_list(const std::vector<kind_row>& more);  // and these
 
   auto begin() const { return rows_.begin(); }

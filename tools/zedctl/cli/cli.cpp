@@ -183,6 +183,15 @@ msg::result<global_flags> flags_of(const tree& t, const world& w) {
 
 }  // namespace
 
+// `deploy shop/web` means `deploy create shop/web`.
+std::vector<std::string> with_create(const std::vector<std::string>& list) {
+  auto out = list;
+  const auto deploy = std::ranges::find(out, "deploy");
+  if (deploy == out.end() || deploy + 1 == out.end() || std::ranges::find(out, "help") < deploy) return out;
+  if ((deploy + 1)->find('/') != std::string::npos && !(deploy + 1)->starts_with('-')) out.insert(deploy + 1, "create");
+  return out;
+}
+
 form wanted_form(const std::vector<std::string>& list) {
   for (size_t i = 0; i < list.size(); ++i) {
     std::string_view text = list[i];
@@ -198,8 +207,9 @@ form wanted_form(const std::vector<std::string>& list) {
 msg::result<invocation> parse(const world& w, const std::vector<std::string>& list) {
   tree t;
   invocation out;
+  const auto words = with_create(list);
   try {
-    t.app().parse(std::vector<std::string>(list.rbegin(), list.rend()));
+    t.app().parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
     out.kind = invocation::what::help;
   } catch (const CLI::ParseError& e) {

@@ -46,6 +46,10 @@ std::span<const noun> nouns() {
   static constexpr std::array list = {
       noun{"server", "Servers: what runs, and what is to be done with it"},
       noun{"agent", "Agents: the Docker hosts"},
+      noun{"project", "Projects: services that belong together"},
+      noun{"service", "Services of projects: what is deployed to"},
+      noun{"deploy", "Deployments: versions of a service"},
+      noun{"upload", "Archives that deployments are made of"},
       noun{"port", "Ports of an agent's host"},
       noun{"op", "Operations: what was asked for and how far it is"},
       noun{"event", "Events: what happens and what happened"},
@@ -62,9 +66,10 @@ std::span<const noun> nouns() {
 const std::vector<command>& commands() {
   static const std::vector<command> all = [] {
     std::vector<command> out;
-    for (auto* part : {server_commands, logs_commands, usage_commands, apply_commands, operation_commands, agent_commands, op_commands,
-                       event_commands, manager_commands, context_commands, key_commands, audit_commands,
-                       access_commands, store_commands, completion_commands})
+    for (auto* part :
+         {server_commands, logs_commands, usage_commands, apply_commands, operation_commands, agent_commands,
+          op_commands, event_commands, manager_commands, context_commands, key_commands, audit_commands,
+          access_commands, project_commands, deploy_commands, store_commands, completion_commands})
       for (auto& c : part()) out.push_back(std::move(c));
     return out;
   }();

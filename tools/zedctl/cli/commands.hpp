@@ -93,6 +93,8 @@ std::vector<command> store_commands();
 std::vector<command> key_commands();
 std::vector<command> audit_commands();
 std::vector<command> access_commands();
+std::vector<command> project_commands();
+std::vector<command> deploy_commands();
 std::vector<command> completion_commands();
 
 }  // namespace zedops::ctl

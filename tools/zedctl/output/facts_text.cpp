@@ -104,6 +104,47 @@ std::string say(const sync_completed& f) {
 }
 std::string say(const sync_failed& f) { return "sync failed: " + f.failure.message; }
 std::string say(const agent_acted& f) { return incident_text(f.what); }
+std::string say(const project_created& f) { return fmt::format("project {} created", f.record->name); }
+std::string say(const project_edited&) { return "description or domain changed"; }
+std::string say(const project_served& f) { return fmt::format("served at port {} of {}", f.port, f.agent.value); }
+std::string say(const project_removed& f) { return fmt::format("project {} removed", f.name); }
+std::string say(const service_created& f) {
+  return fmt::format("service {}/{} created", f.record->project_name, f.record->name);
+}
+std::string say(const service_edited& f) { return fmt::format("changed: {} deployments are kept", f.retention); }
+std::string say(const service_removed& f) { return fmt::format("service {} removed", f.name); }
+std::string say(const service_health_changed& f) {
+  return fmt::format("{} → {}{}", name_of(f.from), name_of(f.to), in_parentheses(f.reason));
+}
+std::string say(const service_repaired& f) { return "its host repaired: " + joined(f.repairs); }
+std::string say(const deployment_started& f) {
+  return fmt::format("#{} is to be deployed from {}, for {}", f.record->number, f.record->source.name, f.record->actor);
+}
+std::string say(const deployment_phase_changed& f) {
+  return fmt::format("#{} is in phase {}", f.number, words(name_of(f.phase)));
+}
+std::string say(const deployment_going_back& f) {
+  return fmt::format("#{} {}: what was served before is put back", f.number,
+                     f.failure ? "failed (" + f.failure->message + ")" : "was called off");
+}
+std::string say(const deployment_ended& f) {
+  return fmt::format("#{} ended: {}{}", f.number, name_of(f.status),
+                     f.failure ? ": " + f.failure->message : std::string{});
+}
+std::string say(const deployments_pruned& f) {
+  std::string out = "files removed of";
+  for (auto n : f.numbers) out += fmt::format(" #{}", n);
+  return out;
+}
+std::string say(const rollback_started& f) {
+  return fmt::format("rollback from #{} to #{}, for {}", f.record.from, f.record.to, f.record.actor);
+}
+std::string say(const rollback_phase_changed& f) {
+  return fmt::format("rollback is in phase {}", words(name_of(f.phase)));
+}
+std::string say(const rollback_ended& f) {
+  return fmt::format("rollback {}{}", name_of(f.state), in_parentheses(f.reason));
+}
 std::string say(const condition_changed& f) {
   std::vector<std::string> list;
   for (auto c : f.condition) {

@@ -98,7 +98,15 @@ std::vector<parameter> own_parameters(op_kind kind) {
               {"--remove-data", none, "", "Remove its data for good; a folder backups beside it stays"}};
     case op_kind::stop:
     case op_kind::restart:
-    case op_kind::remove: break;
+    case op_kind::remove:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: break;
   }
   return {names};
 }
@@ -132,7 +140,15 @@ std::vector<std::string> examples_of(op_kind kind) {
     case op_kind::restart:
     case op_kind::rebuild:
     case op_kind::recreate:
-    case op_kind::restore: break;
+    case op_kind::restore:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: break;
   }
   return {fmt::format("zedctl server {} pz1", msg::row_of(kind).word())};
 }

@@ -101,7 +101,15 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a, g
     case op_kind::remove: return msg::pack_map(msg::remove_server{name});
     case op_kind::restore: return msg::pack_map(msg::restore_server{name, a.has("fresh")});
     case op_kind::move: return msg::pack_map(msg::move_server{name, a.one("data-path")});
-    case op_kind::purge: break;
+    case op_kind::purge:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: break;
   }
   return msg::pack_map(msg::purge_server{name, true, a.has("keep-data"), a.has("remove-data")});
 }
@@ -328,6 +336,7 @@ int run_operation(session& s, const msg::verb_row& row, const arguments& a) {
 std::vector<command> operation_commands() {
   std::vector<command> out;
   for (const auto& row : msg::operation_table) {
+    if (!msg::is_of_servers(row.kind)) continue;
     command c;
     c.path = fmt::format("server {}", row.word());
     c.help = row.help;

@@ -76,6 +76,16 @@ std::string undecodable(std::string_view value) {
   return object_json({{"undecodable_bytes", std::to_string(value.size()), true}}, -1);
 }
 
+msg::project_view project_form(const msg::project& p) {
+  msg::project_view v;
+  v.id = p.id;
+  v.name = p.name;
+  v.description = p.description;
+  v.base_domain = p.base_domain;
+  v.created_at = msg::shown(p.created_at);
+  return v;
+}
+
 // A record in its public form; what no public form exists for is told by its size.
 std::string record_json(store::table t, std::string_view value) {
   switch (t) {
@@ -101,6 +111,13 @@ std::string record_json(store::table t, std::string_view value) {
         for (const auto& e : events) out += (out.size() > 1 ? "," : "") + e;
         return out + "]";
       }
+      break;
+    case store::table::projects:
+      if (auto r = msg::unpack<msg::project>(value))
+        return msg::to_json(project_form(*r));
+      break;
+    case store::table::services:
+      if (auto r = msg::unpack<msg::service>(value)) return msg::to_json(msg::view_of(*r, nullptr));
       break;
     case store::table::orphans:
       if (auto r = msg::unpack<msg::orphan_data>(value))

@@ -1,0 +1,251 @@
+#include "actors/agent/deploy/deploy_job.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <exception>
+
+#include "actors/agent/jobs/command_job.hpp"
+#include "messages/base/sha256.hpp"
+#include "integration/archive/unpack.hpp"
+#include "integration/host/files.hpp"
+#include "messages/base/names.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+using host::unique_fd;
+
+namespace {
+
+constexpr duration phase_time_max{24 * 3'600'000};  // the manager sees whether it goes on, and withdraws it otherwise
+constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{5'000};
+constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
+
+error disk(const std::string& what, int problem) {
+  const bool full = problem == ENOSPC || problem == EDQUOT;
+  return {full ? ec::store_full : ec::internal,
+          what + ": " + host::errno_text(problem),
+          full ? "free some space on that disk, then deploy again" : "look at that disk",
+          {}};
+}
+
+uint32_t percent_of(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 100 : static_cast<uint32_t>(std::min<uint64_t>(part, whole) * 100 / whole);
+}
+
+}  // namespace
+
+deploy_job::deploy_job(step_env& env, run_command command, std::shared_ptr<reporter> report, cancel_token& cancel)
+    : env_(env),
+      cmd_(std::move(command)),
+      plan_(cmd_.deploy ? *cmd_.deploy : deploy_plan{}),
+      report_(std::move(report)),
+      cancel_(cancel),
+      calls_(env.engine, env.clock, env.clock.steady() + phase_time_max, cancel),
+      site_{env.sites ? env.sites->root : std::string{}, plan_.project_name, plan_.service_name} {
+  result_.op = cmd_.op;
+  result_.attempt = cmd_.attempt;
+  result_.server = cmd_.server;
+  result_.term = cmd_.term;
+}
+
+command_result deploy_job::execute() {
+  try {
+    if (auto ok = dispatch(); !ok) result_.failure = std::move(ok.error());
+  } catch (const std::exception& problem) {
+    result_.failure = error{ec::internal, std::string("the agent failed: ") + problem.what(),
+                            "this is a defect: report it with the agent's log", cmd_.op.value};
+  }
+  if (result_.failure) result_.failure->operation = cmd_.op.value;
+  result_.after.server = cmd_.server;
+  result_.calls = calls_.taken();
+  return std::move(result_);
+}
+
+result<void> deploy_job::dispatch() {
+  if (!env_.sites)
+    return fail(ec::wrong_state, "this agent serves no static services", "set data_path or sites_path in its settings");
+  if (!cmd_.deploy || cmd_.server.empty() || plan_.project.empty())
+    return fail(ec::bad_request, "a phase without its plan", "this is a defect of the manager");
+  // They are folders here: what the manager has checked is checked where it counts.
+  for (const auto& name : {plan_.project_name, plan_.service_name})
+    if (auto ok = check_site_name(name); !ok) return ok;
+  if (plan_.remove) return remove_service();
+  tell(0, {});
+  switch (plan_.phase) {
+    case deploy_phase::pulling_source: return pull_source();
+    case deploy_phase::copying_files: return copy_files();
+    case deploy_phase::creating_symlinks: return switch_links();
+    case deploy_phase::updating_routes: return update_routes();
+    case deploy_phase::health_check: return check_health();
+    case deploy_phase::queued:
+    case deploy_phase::building:
+    case deploy_phase::active:
+    case deploy_phase::failed: break;
+  }
+  return fail(ec::bad_request, "nothing is to be done here in phase " + std::string(name_of(plan_.phase)),
+              "update the agent");
+}
+
+void deploy_job::tell(uint32_t percent, std::string note) {
+  report_->step(std::string(plan_.remove ? "removing" : name_of(plan_.phase)), percent, std::move(note));
+}
+
+void deploy_job::prove_tree(const host::site_stamp& stamp) {
+  prove("files", std::to_string(stamp.files));
+  prove("bytes", std::to_string(stamp.bytes));
+  prove("tree", stamp.tree_hash);
+}
+
+// ---- pulling_source ----
+result<void> deploy_job::pull_source() {
+  ZEDOPS_TRY(host::prepare_site(site_));
+  const auto stamp = host::stamp_of(site_, plan_.number);
+  const bool have_tree = stamp && stamp->source == plan_.source.sha256;
+  if (!have_tree && ::access(site_.archive(plan_.number).c_str(), F_OK) != 0) {
+    if (auto ok = fetch_archive(); !ok) {
+      if (ok.error().code == ec::cancelled) (void)host::drop_unfinished(site_, plan_.number);
+      return ok;
+    }
+  }
+  prove("sha256", plan_.source.sha256);
+  prove("archive_bytes", std::to_string(plan_.source.bytes));
+  return {};
+}
+
+result<void> deploy_job::fetch_archive() {
+  const auto part = site_.archive(plan_.number) + ".part";
+  unique_fd fd(::open(part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return fail(disk(part, errno));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return fail(disk(part, errno));
+  auto have = static_cast<uint64_t>(st.st_size);
+  if (have > plan_.source.bytes) {
+    if (::ftruncate(fd.get(), 0) != 0) return fail(disk(part, errno));
+    have = 0;
+  }
+  while (have < plan_.source.bytes) {
+    auto piece = env_.sites->uploads.fetch(plan_.source.upload, have, cancel_);
+    if (!piece) return fail(piece.error());
+    if (piece->empty() || piece->size() > plan_.source.bytes - have)
+      return fail(ec::bad_request, "the upload is not as long as its record says", "upload it again, then deploy that");
+    for (size_t n = 0; n < piece->size();) {
+      const auto w = ::write(fd.get(), piece->data() + n, piece->size() - n);
+      if (w < 0) return fail(disk(part, errno));
+      n += static_cast<size_t>(w);
+    }
+    have += piece->size();
+    tell(percent_of(have, plan_.source.bytes), format_bytes(have) + " of " + format_bytes(plan_.source.bytes));
+  }
+  if (::fsync(fd.get()) != 0) return fail(disk(part, errno));
+  auto hash = sha256_of_file(part);
+  if (!hash) return fail(hash.error());
+  if (*hash != plan_.source.sha256) {
+    ::unlink(part.c_str());
+    return fail(ec::bad_request, "the source that arrived here is not the one that was uploaded: its hash differs",
+                "deploy again; if it happens again, look at that disk");
+  }
+  effect("archive_fetched");
+  if (::rename(part.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(part, errno));
+  return {};
+}
+
+// ---- copying_files ----
+result<void> deploy_job::copy_files() {
+  ZEDOPS_TRY(host::prepare_site(site_));
+  ZEDOPS_TRY(host::prune_site(site_, plan_.keep));
+  effect("pruned");
+  if (!host::stamp_of(site_, plan_.number))
+    if (auto ok = unpack_archive(); !ok) {
+      (void)host::drop_unfinished(site_, plan_.number);
+      return ok;
+    }
+  const auto stamp = host::stamp_of(site_, plan_.number);
+  if (!stamp)
+    return fail(ec::internal, "the files of #" + std::to_string(plan_.number) + " are not there", "deploy again");
+  (void)host::drop_unfinished(site_, plan_.number);  // its archive has served its purpose
+  prove_tree(*stamp);
+  return {};
+}
+
+result<void> deploy_job::unpack_archive() {
+  const auto file = site_.archive(plan_.number);
+  const auto tree = site_.new_tree(plan_.number);
+  if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // gone since: the manager has it still
+  ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
+  auto done = archive::unpack(file, tree, {}, [&](const archive::unpacked& so_far, uint64_t read) {
+    tell(percent_of(read, plan_.source.bytes), std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
+    return !cancel_.cancelled();
+  });
+  if (!done) return fail(done.error());
+  effect("unpacked");
+  return host::place_tree(site_, plan_.number, {plan_.source.sha256, done->tree_hash, done->files, done->bytes});
+}
+
+// ---- creating_symlinks ----
+result<void> deploy_job::switch_links() {
+  if (cancel_.cancelled()) return fail(ec::cancelled, "called off before the switch");
+  std::lock_guard guard(env_.sites->links);
+  auto done = host::switch_site(site_, {cmd_.server.value}, plan_.number, plan_.going_back);
+  if (!done) return fail(done.error());
+  effect("switched");
+  if (!done->previous.empty()) prove("previous", done->previous);
+  for (const auto& text : done->repairs) result_.note += (result_.note.empty() ? "" : "; ") + text;
+  return {};
+}
+
+// ---- updating_routes ----
+result<void> deploy_job::update_routes() {
+  project_server server(calls_, *env_.sites, env_.clock, env_.state.manager_id());
+  auto ok = server.ensure(project());
+  if (!ok) return fail(ok.error());
+  effect("routed");
+  prove("container", ok->id);
+  return {};
+}
+
+// ---- health_check ----
+result<void> deploy_job::check_health() {
+  const auto path = "/" + plan_.service_name + (plan_.health_path.empty() ? "/" : plan_.health_path);
+  const auto until = env_.clock.steady() + health_start;
+  unsigned attempts = 0, refusals = 0;
+  for (auto pause = health_pause_min;; pause = std::min(pause * 2, health_pause_max)) {
+    if (cancel_.cancelled()) return fail(ec::cancelled, "called off while it was checked");
+    ++attempts;
+    auto status = env_.sites->look(plan_.port, path, health_timeout);
+    const auto answer = status ? "HTTP " + std::to_string(*status) : status.error().message;
+    if (status && *status >= 200 && *status < 400) {
+      prove("health", answer);
+      prove("health_attempts", std::to_string(attempts));
+      return {};
+    }
+    if (status && *status >= 400) ++refusals;
+    if (refusals >= refusals_max || env_.clock.steady() >= until)
+      return fail(ec::bad_request,
+                  "it does not answer as it should: " + answer + " for " + path + " after " + std::to_string(attempts) +
+                      " attempts",
+                  status && *status == 403
+                      ? "is there an index.html at the top of what was deployed? Else give the service a health path"
+                      : "zedctl service edit --health-path says what is asked for");
+    tell(percent_of(attempts, attempts + refusals_max), answer);
+    env_.clock.pause(pause);
+  }
+}
+
+// ---- the service goes ----
+result<void> deploy_job::remove_service() {
+  tell(0, {});
+  {
+    std::lock_guard guard(env_.sites->links);
+    ZEDOPS_TRY(host::remove_site(site_));
+  }
+  effect("site_removed");
+  if (!plan_.last) return {};
+  project_server server(calls_, *env_.sites, env_.clock, env_.state.manager_id());
+  ZEDOPS_TRY(server.remove(plan_.project));
+  return host::forget_project(env_.sites->root, plan_.project_name);
+}
+
+}  // namespace zedops::agent

@@ -1,0 +1,46 @@
+// One phase of a deployment, or the removal of a service: straight-line code on a worker thread that looks before it
+// acts. What is done already is not done again, and its proof is told all the same.
+#pragma once
+#include "actors/agent/deploy/project_server.hpp"
+#include "actors/agent/lanes/step_env.hpp"
+#include "integration/host/sites/sites.hpp"
+
+namespace zedops::agent {
+
+class deploy_job {
+ public:
+  deploy_job(step_env& env, msg::run_command command, std::shared_ptr<reporter> report, cancel_token& cancel);
+
+  // Never throws, except what crash_point throws.
+  msg::command_result execute();
+
+ private:
+  msg::result<void> dispatch();
+  msg::result<void> pull_source();
+  msg::result<void> fetch_archive();
+  msg::result<void> copy_files();
+  msg::result<void> unpack_archive();
+  msg::result<void> switch_links();
+  msg::result<void> update_routes();
+  msg::result<void> check_health();
+  msg::result<void> remove_service();
+
+  void tell(uint32_t percent, std::string note);
+  void prove(const std::string& what, std::string value) { result_.proof[what] = std::move(value); }
+  void prove_tree(const host::site_stamp& stamp);
+  void effect(std::string_view name) const {
+    if (env_.crash_point) env_.crash_point(name);
+  }
+  host::project_place project() const { return {plan_.project, plan_.project_name, plan_.port}; }
+
+  step_env& env_;
+  const msg::run_command cmd_;
+  const msg::deploy_plan plan_;
+  std::shared_ptr<reporter> report_;
+  cancel_token& cancel_;
+  engine_calls calls_;
+  host::site site_;
+  msg::command_result result_;
+};
+
+}  // namespace zedops::agent

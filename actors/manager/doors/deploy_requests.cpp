@@ -1,0 +1,217 @@
+#include "actors/manager/doors/deploy_requests.hpp"
+
+#include <algorithm>
+
+#include "actors/core/deploy/project_machine.hpp"
+#include "actors/core/deploy/service_machine.hpp"
+#include "actors/manager/doors/answers.hpp"
+#include "messages/base/names.hpp"
+
+namespace zedops::manager {
+
+using namespace msg;
+
+namespace {
+
+constexpr uint16_t site_port_first = 8080, site_port_last = 8999;
+constexpr size_t description_max = 1'000, domain_max = 253, health_path_max = 256;
+
+// While a service is being made in it a project does not go, and the other way round.
+std::string in_project(const project_id& id) { return "in-project/" + id.value; }
+std::string project_goes(const project_id& id) { return "project-goes/" + id.value; }
+
+result<void> check_domain(const std::string& d) {
+  const bool good =
+      d.size() <= domain_max &&
+      std::ranges::all_of(
+          d, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; }) &&
+      !d.starts_with('.') && !d.ends_with('.') && d.find("..") == d.npos;
+  if (good) return {};
+  return fail(ec::bad_request, "'" + d.substr(0, 60) + "' is no domain",
+              "lower-case letters, digits, hyphens and dots: example.org");
+}
+result<void> check_description(const std::string& d) {
+  if (d.size() <= description_max) return {};
+  return fail(ec::too_large, "a description of " + std::to_string(d.size()) + " bytes",
+              std::to_string(description_max) + " at most");
+}
+result<void> check_health_path(const std::string& p) {
+  const bool good = p.empty() || (p.starts_with('/') && p.size() <= health_path_max &&
+                                  std::ranges::all_of(p, [](unsigned char c) { return c > 0x20 && c < 0x7f; }));
+  if (good) return {};
+  return fail(ec::bad_request, "the health path is no path",
+              "it begins with a slash, below the service's own address: /status.html");
+}
+result<void> check_retention(uint32_t n) {
+  if (n >= 1 && n <= retention_max) return {};
+  return fail(ec::bad_request, "a retention of " + std::to_string(n),
+              "1 to " + std::to_string(retention_max) + " deployments are kept");
+}
+
+struct preparing {
+  const shared& world;
+  const core::request_info& who;
+  choices& chosen;
+  std::vector<std::string>& claims;
+
+  void take(std::string claim) {
+    chosen.take(claim);
+    claims.push_back(std::move(claim));
+  }
+
+  template <class Input, class Id, class What>
+  static rt::entity_call call_for(const Id& id, What what, bool makes = false) {
+    rt::entity_call c(id.value, std::any(Input(std::move(what))));
+    c.makes = makes;
+    return c;
+  }
+
+  result<prepared_request> operator()(create_project& c) {
+    if (auto ok = check_site_name(c.name); !ok) return fail(ok.error());
+    if (auto ok = check_domain(c.base_domain); !ok) return fail(ok.error());
+    if (auto ok = check_description(c.description); !ok) return fail(ok.error());
+    if (auto owner = world.records.claim_owner(core::entity<project>::claim(c.name)))
+      return fail(owner.of().taken(core::entity<project>::claim(c.name), owner.get()));
+    project p;
+    p.id = {world.random.id('p')};
+    p.name = c.name;
+    p.description = c.description;
+    p.base_domain = c.base_domain;
+    p.created_at = p.updated_at = world.clock.now();
+    return prepared_request{call_for<core::project_input>(p.id, core::new_project{p, who}, true), {}, c.name};
+  }
+  result<prepared_request> operator()(edit_project& e) {
+    auto p = world.records.resolve_project(e.project);
+    if (!p) return fail(p.error());
+    if (e.base_domain)
+      if (auto ok = check_domain(*e.base_domain); !ok) return fail(ok.error());
+    if (e.description)
+      if (auto ok = check_description(*e.description); !ok) return fail(ok.error());
+    return for_project(**p, e);
+  }
+  result<prepared_request> operator()(remove_project& r) {
+    auto p = world.records.resolve_project(r.project);
+    if (!p) return fail(p.error());
+    if (chosen.contains(in_project((*p)->id)))
+      return fail(ec::busy, "a service is being made in " + (*p)->name, "repeat it in a moment");
+    take(project_goes((*p)->id));
+    return for_project(**p, r);
+  }
+  template <class What>
+  result<prepared_request> for_project(const project& p, What& what) {
+    return prepared_request{
+        call_for<core::project_input>(p.id, core::project_requested{deploy_request(std::move(what)), who}), {}, p.name};
+  }
+
+  result<prepared_request> operator()(create_service& c) {
+    auto p = world.records.resolve_project(c.project);
+    if (!p) return fail(p.error());
+    auto a = agent_for(world, c.agent);
+    if (!a) return fail(a.error());
+    if (auto ok = check_site_name(c.name); !ok) return fail(ok.error());
+    if (auto ok = check_retention(c.retention); !ok) return fail(ok.error());
+    if (auto ok = check_health_path(c.health_path); !ok) return fail(ok.error());
+    const auto claim = core::entity<service>::claim((*p)->id, c.name);
+    if (auto owner = world.records.claim_owner(claim)) return fail(owner.of().taken(claim, owner.get()));
+    if (chosen.contains(project_goes((*p)->id)))
+      return fail(ec::busy, "the project " + (*p)->name + " is being removed", "repeat it in a moment");
+    auto port = port_for(**p, (*a)->id, c.port);
+    if (!port) return fail(port.error());
+    take(in_project((*p)->id));
+    service s;
+    s.id = {world.random.id('v')};
+    s.project = (*p)->id;
+    s.project_name = (*p)->name;
+    s.name = c.name;
+    s.agent = (*a)->id;
+    s.retention = c.retention;
+    s.health_path = c.health_path;
+    s.port = *port;
+    s.created_at = s.updated_at = world.clock.now();
+    return prepared_request{call_for<core::service_input>(s.id, core::new_service{s, who}, true),
+                            call_for<core::project_input>((*p)->id, core::serve_at{(*a)->id, *port}),
+                            (*p)->name + "/" + c.name};
+  }
+  // All static services of a project are served at one port of a host.
+  result<uint16_t> port_for(const project& p, const agent_id& agent, uint16_t wanted) {
+    if (const auto known = p.ports.find(agent.value); known != p.ports.end()) {
+      if (wanted == 0 || wanted == known->second) return known->second;
+      return fail(ec::bad_request,
+                  "the services of " + p.name + " on this host are served at port " + std::to_string(known->second),
+                  "leave the port out");
+    }
+    const auto claim = [&](uint16_t n) { return core::port_claim(agent, protocol::tcp, n); };
+    const auto use = [&](uint16_t n) {
+      take(claim(n));
+      return n;
+    };
+    if (wanted != 0) {
+      if (auto owner = world.records.claim_owner(claim(wanted)))
+        return fail(owner.of().taken(claim(wanted), owner.get()));
+      return use(wanted);
+    }
+    for (uint16_t n = site_port_first; n <= site_port_last; ++n)
+      if (!chosen.contains(claim(n)) && !world.records.claim_owner(claim(n))) return use(n);
+    return fail(
+        ec::port_conflict,
+        "no port from " + std::to_string(site_port_first) + " to " + std::to_string(site_port_last) + " is free",
+        "name one: --port");
+  }
+
+  template <class What>
+  result<prepared_request> for_service(const std::string& name, What& what, deploy_source source = {}) {
+    auto s = world.records.resolve_service(name);
+    if (!s) return fail(s.error());
+    return prepared_request{
+        call_for<core::service_input>((*s)->id,
+                                      core::service_requested{deploy_request(std::move(what)), who, std::move(source)}),
+        {},
+        (*s)->project_name + "/" + (*s)->name};
+  }
+  result<prepared_request> operator()(edit_service& e) {
+    if (e.retention)
+      if (auto ok = check_retention(*e.retention); !ok) return fail(ok.error());
+    if (e.health_path)
+      if (auto ok = check_health_path(*e.health_path); !ok) return fail(ok.error());
+    return for_service(e.service, e);
+  }
+  result<prepared_request> operator()(remove_service& r) { return for_service(r.service, r); }
+  result<prepared_request> operator()(rollback_service& r) { return for_service(r.service, r); }
+  result<prepared_request> operator()(deploy_service& d) {
+    const auto v = world.uploads ? world.uploads->find(d.upload) : std::nullopt;
+    if (!v)
+      return fail(ec::not_found, "there is no upload '" + d.upload.substr(0, 40) + "'",
+                  "zedctl deploy PROJECT/SERVICE --dir DIR makes one");
+    if (v->state != upload_state::complete)
+      return fail(
+          ec::wrong_state,
+          "the upload " + d.upload + " is not complete: " + format_bytes(v->received) + " of " + format_bytes(v->bytes),
+          "send the rest, then upload.end");
+    return for_service(d.service, d, {source_kind::upload, v->id, v->name, v->sha256, v->bytes});
+  }
+};
+
+// The request of a kind, decoded.
+template <size_t I = 0>
+result<deploy_request> decoded(op_kind kind, const rt::client_call& call) {
+  if constexpr (I < std::variant_size_v<deploy_request>) {
+    using body = std::variant_alternative_t<I, deploy_request>;
+    if (body::kind != kind) return decoded<I + 1>(kind, call);
+    auto b = body_of<body>(call);
+    if (!b) return fail(b.error());
+    return deploy_request{std::move(*b)};
+  } else {
+    return fail(ec::internal, "an operation without a request", "");
+  }
+}
+
+}  // namespace
+
+result<prepared_request> prepare(const shared& world, op_kind kind, const rt::client_call& call,
+                                 const core::request_info& who, choices& chosen, std::vector<std::string>& claims) {
+  auto what = decoded(kind, call);
+  if (!what) return fail(what.error());
+  return std::visit(preparing{world, who, chosen, claims}, *what);
+}
+
+}  // namespace zedops::manager

@@ -1,0 +1,27 @@
+// A folder as an archive: tar.gz with the same bytes for the same files, so that it is known by its hash when it is
+// sent again.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "messages/base/error.hpp"
+
+namespace zedops::archive {
+
+struct packed {
+  uint64_t files = 0;
+  uint64_t bytes = 0;  // of the files
+};
+
+// What `.zedopsignore`, or else `.gitignore`, in the folder says is left out: one pattern a line as git has them,
+// without
+// "!". Version control's own folder (.git) is left out always. `file` is made or replaced. Links are kept as links;
+// devices and sockets are errors. Errors: not_found, bad_request, internal.
+msg::result<packed> pack(const std::string& dir, const std::string& file);
+
+// Whether a path (below the folder, with slashes) is left out; for `is_dir`, with all that is in it.
+bool is_ignored(const std::vector<std::string>& patterns, std::string_view path, bool is_dir);
+
+}  // namespace zedops::archive

@@ -1,0 +1,101 @@
+// THE layout of static services on a host's disk, and every step that changes it. Blocking; for worker threads.
+//
+//   {root}/{project}/                     what the project's server sees, read-only
+//     .server                             its id and port
+//     .web/{service}                      its web root: a link to ../{service}/current
+//     {service}/current                   a link to the number of the deployment that is served
+//     {service}/{number}/                 the files of a deployment: whole, or not there
+//     {service}/.zedops/                  ours alone:
+//       wanted                            which one is to be served, and which were before
+//       {number}.stamp                    the deployment's files are whole, and what they are
+//       {number}.archive[.part]           its source, on its way
+//       {number}.tree                     its files, on their way; .trash-*: on their way out
+//
+// Links are replaced by renaming, so that a reader never finds none. What stands where a link belongs is set aside, and
+// kept. Every step may be cut short anywhere and done again.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/base/error.hpp"
+#include "messages/records/deploy.hpp"
+
+namespace zedops::host {
+
+// Of a project or a service: it is a folder, a part of a host name and of a path. Lower-case letter first, then
+// lower-case letters, digits, dash and underscore, 32 in all.
+struct site {
+  std::string root;
+  std::string project;
+  std::string service;
+
+  std::string folder() const { return root + "/" + project + "/" + service; }
+  std::string own_folder() const { return folder() + "/.zedops"; }
+  std::string tree(uint32_t number) const { return folder() + "/" + std::to_string(number); }
+  std::string new_tree(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".tree"; }
+  std::string archive(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".archive"; }
+};
+
+// What makes the files of a deployment whole: written last.
+struct site_stamp {
+  std::string source;  // SHA-256 of the archive
+  std::string tree_hash;
+  uint64_t files = 0;
+  uint64_t bytes = 0;
+};
+
+// What is to be served, as this host was told last.
+struct site_wanted {
+  msg::service_id service;
+  uint32_t number = 0;           // zero: nothing
+  std::vector<uint32_t> served;  // that were switched to, oldest first
+};
+
+msg::result<void> prepare_site(const site& s);
+std::optional<site_stamp> stamp_of(const site& s, uint32_t number);  // nothing: not whole, or not there
+// The new tree, complete and durable, becomes the deployment's.
+msg::result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp);
+// Whatever is left of a deployment that came to nothing.
+msg::result<void> drop_unfinished(const site& s, uint32_t number);
+// Files of a deployment that were being unpacked.
+msg::result<void> drop_tree_on_its_way(const site& s, uint32_t number);
+// All deployments but these.
+msg::result<void> prune_site(const site& s, const std::vector<uint32_t>& keep);
+msg::result<site_wanted> wanted_of(const site& s);
+
+struct switched {
+  std::string previous;              // what `current` led to; empty: nothing
+  std::vector<std::string> repairs;  // what stood in the way, and where it is now
+};
+// `going_back`: the one that was served last has come to nothing. Number zero takes the link away.
+msg::result<switched> switch_site(const site& s, const msg::service_id& id, uint32_t number, bool going_back);
+
+struct site_state {
+  msg::service_health health = msg::service_health::unknown;
+  std::string reason;
+  std::vector<std::string> repairs;  // what was put right
+};
+// Makes the links as they ought to be. What is to be served but is gone gives way to the newest one that was served
+// before and is whole.
+site_state repair_site(const site& s);
+
+// All of the service, links first.
+msg::result<void> remove_site(const site& s);
+// The project's server on this host, written down before it is made: what was removed by hand can be made again.
+struct project_place {
+  msg::project_id id;
+  std::string name;
+  uint16_t port = 0;
+};
+msg::result<void> remember_project(const std::string& root, const project_place& p);
+std::vector<project_place> projects_below(const std::string& root);
+// Its folder too, if no service is left in it.
+msg::result<void> forget_project(const std::string& root, const std::string& name);
+
+// Every service that this root has; damaged folders are left out.
+std::vector<site> sites_below(const std::string& root);
+
+}  // namespace zedops::host

@@ -1,0 +1,130 @@
+// What clients ask of projects, services, deployments and uploads. `service` is PROJECT/SERVICE or an id.
+#pragma once
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "messages/api/requests.hpp"
+#include "messages/records/deploy.hpp"
+
+namespace zedops::msg {
+
+// ---- operations ----
+struct create_project {
+  std::string name;
+  std::string description;
+  std::string base_domain;
+  static constexpr op_kind kind = op_kind::create_project;
+  ZEDOPS_FIELDS(name, description, base_domain)
+};
+struct edit_project {
+  std::string project;  // name or id
+  std::optional<std::string> description;
+  std::optional<std::string> base_domain;
+  static constexpr op_kind kind = op_kind::edit_project;
+  ZEDOPS_FIELDS(project, description, base_domain)
+};
+struct remove_project {  // refused while it has services
+  std::string project;
+  static constexpr op_kind kind = op_kind::remove_project;
+  ZEDOPS_FIELDS(project)
+};
+struct create_service {
+  std::string project;
+  std::string name;
+  std::string agent;        // name or id of the host that serves it
+  uint32_t retention = 5;   // successful deployments whose files are kept, 1-50
+  std::string health_path;  // below the service's own address, "/status.html"; empty: that itself
+  uint16_t port = 0;        // of the host, for all static services of this project there; zero: the next free one
+  static constexpr op_kind kind = op_kind::create_service;
+  ZEDOPS_FIELDS(project, name, agent, retention, health_path, port)
+};
+struct edit_service {
+  std::string service;
+  std::optional<uint32_t> retention;
+  std::optional<std::string> health_path;
+  static constexpr op_kind kind = op_kind::edit_service;
+  ZEDOPS_FIELDS(service, retention, health_path)
+};
+struct remove_service {  // with all files of its deployments
+  std::string service;
+  static constexpr op_kind kind = op_kind::remove_service;
+  ZEDOPS_FIELDS(service)
+};
+struct deploy_service {
+  std::string service;
+  std::string upload;  // id of an upload that is complete
+  deploy_environment environment = deploy_environment::production;
+  static constexpr op_kind kind = op_kind::deploy;
+  ZEDOPS_FIELDS(service, upload, environment)
+};
+struct rollback_service {
+  std::string service;
+  uint32_t to = 0;  // number of a deployment that worked; zero: the one before
+  static constexpr op_kind kind = op_kind::rollback;
+  ZEDOPS_FIELDS(service, to)
+};
+
+using deploy_request = std::variant<create_project, edit_project, remove_project, create_service, edit_service,
+                                    remove_service, deploy_service, rollback_service>;
+
+// ---- reads ----
+struct list_projects {
+  ZEDOPS_FIELDS()
+};
+struct get_project {
+  std::string project;
+  ZEDOPS_FIELDS(project)
+};
+struct list_services {
+  std::string project;  // empty: of all projects
+  ZEDOPS_FIELDS(project)
+};
+struct get_service {
+  std::string service;
+  ZEDOPS_FIELDS(service)
+};
+struct service_history {
+  std::string service;
+  uint32_t limit = 200;
+  uint64_t before = 0;
+  ZEDOPS_FIELDS(service, limit, before)
+};
+struct list_deployments {
+  std::string service;  // empty: of all services
+  std::string status;
+  ZEDOPS_FIELDS(service, status)
+};
+struct get_deployment {
+  std::string deployment;  // PROJECT/SERVICE#NUMBER or id; without a number: the newest
+  ZEDOPS_FIELDS(deployment)
+};
+
+// ---- uploads: an archive comes in pieces, and is known by its hash ----
+struct begin_upload {  // the same again, also after a crash of either end: says how much is there
+  std::string name;    // of the file, for people
+  uint64_t bytes = 0;
+  std::string sha256;  // hexadecimal
+  ZEDOPS_FIELDS(name, bytes, sha256)
+};
+struct upload_chunk {
+  std::string id;
+  uint64_t offset = 0;  // what is there already may come again
+  std::string data;     // upload_chunk_max at most
+  ZEDOPS_FIELDS(id, offset, data)
+};
+struct end_upload {  // answered when all of it is on the disk and its hash is right
+  std::string id;
+  ZEDOPS_FIELDS(id)
+};
+struct list_uploads {
+  ZEDOPS_FIELDS()
+};
+struct remove_upload {  // refused while a deployment may need it
+  std::string id;
+  ZEDOPS_FIELDS(id)
+};
+inline constexpr size_t upload_chunk_max = 1 << 20;
+
+}  // namespace zedops::msg

@@ -1,0 +1,149 @@
+// The records of what is deployed: a project has services, a service its deployments. A service is one record with its
+// newest deployments in it, so that a switch from one to the next is one step. Stored as arrays: field lists are
+// append-only.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/base/error.hpp"
+#include "messages/base/ids.hpp"
+#include "messages/records/server.hpp"
+
+namespace zedops::msg {
+
+using project_id = id<struct project_tag>;
+using service_id = id<struct service_tag>;
+using upload_id = id<struct upload_tag>;
+
+// Every deployment goes through all of them, in this order; what its flow does not need is passed at once.
+ZEDOPS_ENUM(deploy_phase, queued, pulling_source, building, copying_files, creating_symlinks, updating_routes,
+            health_check, active, failed)
+// cancelled: it worked once and was replaced, or its owner called it off (then `worked` is false).
+ZEDOPS_ENUM(deploy_status, pending, queued, building, deploying, success, failed, cancelled)
+ZEDOPS_ENUM(deploy_environment, production, staging, preview, development)
+ZEDOPS_ENUM(source_kind, upload)
+ZEDOPS_ENUM(rollback_state, pending, in_progress, completed, failed, cancelled)
+// How what a service serves is. degraded: it serves, but not what was deployed last.
+ZEDOPS_ENUM(service_health, unknown, healthy, degraded, unhealthy)
+ZEDOPS_ENUM(service_kind, static_site)
+
+struct deploy_source {
+  source_kind kind = source_kind::upload;
+  upload_id upload;
+  std::string name;    // of the file, as its owner called it
+  std::string sha256;  // hexadecimal, of all of it
+  uint64_t bytes = 0;
+  ZEDOPS_FIELDS(kind, upload, name, sha256, bytes)
+  friend bool operator==(const deploy_source&, const deploy_source&) = default;
+};
+
+struct phase_times {
+  deploy_phase phase = deploy_phase::queued;
+  time_point started_at{};
+  time_point ended_at{};
+  ZEDOPS_FIELDS(phase, started_at, ended_at)
+  friend bool operator==(const phase_times&, const phase_times&) = default;
+};
+
+struct deployment {
+  operation_id id;  // of the operation that it is
+  uint32_t number = 0;
+  std::string actor;
+  deploy_environment environment = deploy_environment::production;
+  deploy_source source;
+  deploy_status status = deploy_status::queued;
+  deploy_phase phase = deploy_phase::queued;
+  uint32_t progress = 0;  // 0-100; never falls, a failure keeps it
+  std::string note;
+  std::map<std::string, std::string> proof;  // what its phases left: hashes, counts, where a link led before
+  std::vector<phase_times> phases;
+  std::optional<error> failure;
+  time_point created_at{};
+  time_point phase_updated_at{};
+  time_point ended_at{};
+  bool worked = false;  // it was active once: a rollback may lead to it
+  bool pruned = false;  // its files are removed, or about to be
+  ZEDOPS_FIELDS(id, number, actor, environment, source, status, phase, progress, note, proof, phases, failure,
+                created_at, phase_updated_at, ended_at, worked, pruned)
+  friend bool operator==(const deployment&, const deployment&) = default;
+};
+
+struct rollback {
+  operation_id id;
+  uint32_t from = 0;
+  uint32_t to = 0;
+  rollback_state state = rollback_state::in_progress;
+  std::string actor;
+  std::string reason;  // why it did not come to its end
+  time_point started_at{};
+  time_point ended_at{};
+  ZEDOPS_FIELDS(id, from, to, state, actor, reason, started_at, ended_at)
+  friend bool operator==(const rollback&, const rollback&) = default;
+};
+
+// What the open operation of a service is at: a deployment or a rollback on its way, forwards or back.
+struct deploy_run {
+  uint32_t number = 0;  // the deployment that is to be served
+  bool is_rollback = false;
+  deploy_phase phase = deploy_phase::queued;
+  bool going_back = false;       // it came to nothing after the switch: what was served before is put back
+  std::optional<error> failure;  // why
+  bool cancelled = false;        // its owner called it off
+  ZEDOPS_FIELDS(number, is_rollback, phase, going_back, failure, cancelled)
+  friend bool operator==(const deploy_run&, const deploy_run&) = default;
+};
+
+struct project {
+  project_id id;
+  std::string name;
+  std::string description;
+  std::string base_domain;
+  std::map<std::string, uint16_t> ports;  // by agent id: where its static services are served
+  time_point created_at{};
+  time_point updated_at{};
+  bool removed = false;
+  uint64_t revision = 0;
+  uint64_t seq = 0;
+  uint64_t log_head = 0;
+  std::optional<operation> op;
+  ZEDOPS_FIELDS(id, name, description, base_domain, ports, created_at, updated_at, removed, revision, seq, log_head, op)
+  friend bool operator==(const project&, const project&) = default;
+};
+
+struct service {
+  service_id id;
+  project_id project;
+  std::string project_name;
+  std::string name;
+  agent_id agent;
+  service_kind kind = service_kind::static_site;
+  uint32_t retention = 5;               // successful deployments whose files are kept
+  std::string health_path;              // below the service's own address; empty: that itself
+  uint16_t port = 0;                    // of its host, where it is served
+  std::vector<deployment> deployments;  // oldest first
+  std::vector<rollback> rollbacks;      // oldest first
+  uint32_t deployed = 0;                // number of the newest deployment
+  uint32_t current = 0;                 // number of the one that is served; zero: none
+  service_health health = service_health::unknown;
+  std::string health_reason;
+  sparse<deploy_run> run;
+  std::optional<operation> op;
+  time_point created_at{};
+  time_point updated_at{};
+  bool removed = false;
+  uint64_t revision = 0;
+  uint64_t seq = 0;
+  uint64_t log_head = 0;
+  ZEDOPS_FIELDS(id, project, project_name, name, agent, kind, retention, health_path, port, deployments, rollbacks,
+                deployed, current, health, health_reason, run, op, created_at, updated_at, removed, revision, seq,
+                log_head)
+  friend bool operator==(const service&, const service&) = default;
+};
+
+inline constexpr size_t deployments_listed_max = 50;  // of one service, the newest; older ones are history
+inline constexpr size_t rollbacks_listed_max = 20;
+inline constexpr uint32_t retention_max = 50;
+
+}  // namespace zedops::msg

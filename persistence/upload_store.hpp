@@ -1,0 +1,58 @@
+// Archives that clients send, by their hash: a folder beside the store.
+//
+//   {dir}/{id}         all of it, verified and durable
+//   {dir}/{id}.part    what has come so far
+//   {dir}/{id}.about   name, size, hash, when it was begun
+//
+// The id follows from the hash and the size, so that the same archive is the same upload, whoever sends it again and
+// after whatever crash. One thread writes; any may look and read.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "messages/api/deploy_requests.hpp"
+#include "messages/api/deploy_views.hpp"
+#include "messages/base/error.hpp"
+
+namespace zedops::store {
+
+inline constexpr uint64_t upload_bytes_max = uint64_t{8} << 30;    // of one
+inline constexpr uint64_t uploads_bytes_max = uint64_t{50} << 30;  // of all, by what they will have
+inline constexpr size_t uploads_max = 10'000;
+inline constexpr msg::duration upload_kept{std::chrono::hours(24)};  // that no deployment needs
+
+class upload_store {
+ public:
+  static msg::result<std::unique_ptr<upload_store>> open(const std::string& dir);
+
+  // Errors: bad_request, too_large, store_full.
+  msg::result<msg::upload_view> begin(const msg::begin_upload& b, msg::time_point now);
+  // Bytes that are there already may come again; a gap is bad_request, whose hint says what comes next.
+  msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string_view data);
+  // Verified and durable. Errors: wrong_state (not all is there), bad_request (another hash: it begins anew).
+  msg::result<msg::upload_view> end(const std::string& id);
+  msg::result<void> remove(const std::string& id);
+  // Those that are older than upload_kept and for which `needed` says no.
+  void collect(msg::time_point now, const std::function<bool(const msg::upload_id&)>& needed);
+
+  std::vector<msg::upload_view> list() const;
+  std::optional<msg::upload_view> find(const std::string& id) const;
+  msg::result<std::string> read(const std::string& id, uint64_t offset, size_t bytes) const;
+
+ private:
+  explicit upload_store(std::string dir) : dir_(std::move(dir)) {}
+  std::string place(const std::string& id, const char* end = "") const { return dir_ + "/" + id + end; }
+  void put(msg::upload_view v);
+  msg::error unknown(const std::string& id) const;
+
+  const std::string dir_;
+  mutable std::mutex mutex_;
+  std::map<std::string, msg::upload_view> all_;
+};
+
+}  // namespace zedops::store

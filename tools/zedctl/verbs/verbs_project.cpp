@@ -1,0 +1,248 @@
+// Projects and their services.
+#include <fmt/format.h>
+
+#include "messages/base/names.hpp"
+#include "tools/zedctl/cli/commands.hpp"
+#include "tools/zedctl/input/confirm.hpp"
+#include "tools/zedctl/output/facts_text.hpp"
+#include "tools/zedctl/verbs/verbs.hpp"
+#include "tools/zedctl/verbs/verbs_deploy.hpp"
+
+namespace zedops::ctl {
+namespace {
+
+phrase health_phrase(msg::service_health h) {
+  style how = style::faint;
+  switch (h) {
+    case msg::service_health::healthy: how = style::good; break;
+    case msg::service_health::degraded: how = style::warn; break;
+    case msg::service_health::unhealthy: how = style::bad; break;
+    case msg::service_health::unknown: break;
+  }
+  return {std::string(name_of(h)), how};
+}
+
+std::optional<std::string> given(const arguments& a, const std::string& key) {
+  return a.has(key) ? std::optional(a.one(key)) : std::nullopt;
+}
+
+// ---- projects ----
+int projects(session& s, const arguments&) {
+  auto list = s.ask<msg::project_list>("project.ls", msg::list_projects{});
+  if (!list) return s.report(list.error());
+  if (list->projects.empty() && !s.machine()) {
+    s.say("No projects: zedctl project create NAME");
+    return exit_ok;
+  }
+  return s.show(*list, [&] {
+    if (s.flags().quiet || s.flags().output == form::name) {
+      std::string out;
+      for (const auto& p : list->projects) out += (s.flags().quiet ? p.id.value : p.name) + '\n';
+      return out;
+    }
+    const auto l = s.looks();
+    table t({"NAME", "HEALTH", "SERVICES", "LAST DEPLOYED", "REASON"});
+    for (const auto& p : list->projects)
+      t.add({{p.name},
+             health_phrase(p.health),
+             {joined(p.services, "and")},
+             {age_text(p.last_deployed_at, l)},
+             {p.health_reason}});
+    return s.render(t);
+  });
+}
+
+int project(session& s, const arguments& a) {
+  auto p = s.ask<msg::project_view>("project.get", msg::get_project{a.one("PROJECT")});
+  if (!p) return s.report(p.error());
+  return s.show(*p, [&] {
+    const auto l = s.looks();
+    sheet out;
+    out.add("Project", p->name, style::strong);
+    out.add("Id", p->id.value);
+    out.add("Description", p->description);
+    out.add("Domain", p->base_domain);
+    out.add("Health", std::string(name_of(p->health)), health_phrase(p->health).how);
+    out.add("Reason", p->health_reason);
+    out.add("Services", joined(p->services));
+    out.add("Last deployed", p->last_deployed_at ? ago_text(p->last_deployed_at, l) : std::string{});
+    out.add("Created", ago_text(p->created_at, l));
+    return out.render(l.colour);
+  });
+}
+
+int create_project(session& s, const arguments& a) {
+  return perform_deploy(s, "project.create", a.one("NAME"),
+                        msg::pack_map(msg::create_project{a.one("NAME"), a.one("description"), a.one("domain")}));
+}
+int edit_project(session& s, const arguments& a) {
+  return perform_deploy(
+      s, "project.edit", a.one("PROJECT"),
+      msg::pack_map(msg::edit_project{a.one("PROJECT"), given(a, "description"), given(a, "domain")}));
+}
+int remove_project(session& s, const arguments& a) {
+  return perform_deploy(s, "project.rm", a.one("PROJECT"), msg::pack_map(msg::remove_project{a.one("PROJECT")}));
+}
+
+// ---- services ----
+int services(session& s, const arguments& a) {
+  auto list = s.ask<msg::service_list>("service.ls", msg::list_services{a.one("PROJECT")});
+  if (!list) return s.report(list.error());
+  if (list->services.empty() && !s.machine()) {
+    s.say("No services: zedctl service create PROJECT/NAME --agent A");
+    return exit_ok;
+  }
+  return s.show(*list, [&] {
+    if (s.flags().quiet || s.flags().output == form::name) {
+      std::string out;
+      for (const auto& v : list->services) out += (s.flags().quiet ? v.id.value : v.project + "/" + v.name) + '\n';
+      return out;
+    }
+    table t({"SERVICE", "HEALTH", "CURRENT", "AGENT", "ADDRESS", "REASON"});
+    for (const auto& v : list->services)
+      t.add({{v.project + "/" + v.name},
+             health_phrase(v.health),
+             {v.current ? fmt::format("#{}", v.current) : "-"},
+             {v.agent},
+             {v.url},
+             {v.health_reason}});
+    return s.render(t);
+  });
+}
+
+int service(session& s, const arguments& a) {
+  auto v = s.ask<msg::service_view>("service.get", msg::get_service{a.one("SERVICE")});
+  if (!v) return s.report(v.error());
+  return s.show(*v, [&] {
+    const auto l = s.looks();
+    sheet out;
+    out.add("Service", v->project + "/" + v->name, style::strong);
+    out.add("Id", v->id.value);
+    out.add("Agent", v->agent);
+    out.add("Health", std::string(name_of(v->health)), health_phrase(v->health).how);
+    out.add("Reason", v->health_reason);
+    out.add("Served", v->current ? fmt::format("#{}", v->current) : "nothing yet");
+    out.add("Address", v->url);
+    out.add("Health check", v->health_path.empty() ? "/" : v->health_path);
+    out.add("Kept", counted(v->retention, "successful deployment"));
+    out.add("Operation", v->operation);
+    if (v->last_deployment)
+      out.add("Newest", fmt::format("#{} {}, {}", v->last_deployment->number, name_of(v->last_deployment->status),
+                                    ago_text(v->last_deployment->created_at, l)));
+    std::string rollbacks;
+    for (const auto& r : v->rollbacks)
+      rollbacks += fmt::format("#{} -> #{}  {}  {}\n", r.from, r.to, name_of(r.state), ago_text(r.started_at, l));
+    out.section("Rollbacks", rollbacks);
+    return out.render(l.colour);
+  });
+}
+
+// PROJECT/NAME of a service that is to be.
+msg::result<std::pair<std::string, std::string>> parts_of(const std::string& text) {
+  const auto slash = text.find('/');
+  if (slash == text.npos)
+    return msg::fail(msg::ec::bad_request, "'" + text + "' names no project", "write PROJECT/SERVICE: shop/web");
+  return std::pair{text.substr(0, slash), text.substr(slash + 1)};
+}
+
+int create_service(session& s, const arguments& a) {
+  auto parts = parts_of(a.one("SERVICE"));
+  if (!parts) return s.report(parts.error());
+  msg::create_service c;
+  c.project = parts->first;
+  c.name = parts->second;
+  c.agent = a.one("agent");
+  c.retention = a.count("retention", c.retention);
+  c.health_path = a.one("health-path");
+  c.port = static_cast<uint16_t>(a.number("port", 0));
+  return perform_deploy(s, "service.create", a.one("SERVICE"), msg::pack_map(c));
+}
+int edit_service(session& s, const arguments& a) {
+  msg::edit_service e;
+  e.service = a.one("SERVICE");
+  if (a.has("retention")) e.retention = a.count("retention", 0);
+  e.health_path = given(a, "health-path");
+  return perform_deploy(s, "service.edit", e.service, msg::pack_map(e));
+}
+int remove_service(session& s, const arguments& a) {
+  const auto name = a.one("SERVICE");
+  if (auto ok = confirm(s, fmt::format("{} and the files of all its deployments will be removed.", name)); !ok)
+    return s.report(ok.error());
+  return perform_deploy(s, "service.rm", name, msg::pack_map(msg::remove_service{name}));
+}
+
+int history(session& s, const arguments& a) {
+  auto page =
+      s.ask<msg::event_page>("service.history", msg::service_history{a.one("SERVICE"), a.count("limit", 100), 0});
+  if (!page) return s.report(page.error());
+  return s.show(*page, [&] {
+    std::string out;
+    const auto l = s.looks();
+    for (const auto& e : page->events) out += fmt::format("{:>8}  {}\n", age_text(e.time, l), sentence(e.data));
+    return out;
+  });
+}
+
+}  // namespace
+
+std::vector<command> project_commands() {
+  using enum value_kind;
+  const parameter project_name{"PROJECT", text, "", "Its name or id", arity::one};
+  const parameter service_name{"SERVICE", text, "", "PROJECT/SERVICE, or its id", arity::one};
+  const parameter description{"--description", text, "TEXT", "What it is"};
+  const parameter domain{"--domain", text, "D", "Domain below which its services are reached"};
+  const parameter retention{"--retention", number, "N", "Successful deployments whose files are kept, 1-50; default 5"};
+  const parameter health{"--health-path", text, "PATH",
+                         "What is asked for to see that it works, below its own address"};
+  return {
+      {"project ls", "List projects, with how they are", {}, projects, {"zedctl project ls"}},
+      {"project get", "Show a project", {project_name}, project, {"zedctl project get shop"}},
+      {"project create",
+       "Make a project, to which services belong",
+       {{"NAME", text, "", "2-32 lower-case letters, digits and hyphens", arity::one}, description, domain},
+       create_project,
+       {"zedctl project create shop --description 'The shop'"}},
+      {"project edit",
+       "Change its description or its domain",
+       {project_name, description, domain},
+       edit_project,
+       {"zedctl project edit shop --domain shop.example.org"}},
+      {"project rm",
+       "Forget a project that has no services",
+       {project_name},
+       remove_project,
+       {"zedctl project rm shop"}},
+      {"service ls",
+       "List services, of one project or of all",
+       {{"PROJECT", text, "", "Only those of this project"}},
+       services,
+       {"zedctl service ls", "zedctl service ls shop"}},
+      {"service get", "Show a service", {service_name}, service, {"zedctl service get shop/web"}},
+      {"service create",
+       "Make a service of a project, to which versions are deployed",
+       {{"SERVICE", text, "", "PROJECT/NAME; the name has 2-32 lower-case letters, digits and hyphens", arity::one},
+        {"--agent", agent, "A", "The host that serves it", arity::one},
+        retention,
+        health,
+        {"--port", port, "N", "Port of the host for the project's services there; default: a free one from 8080 on"}},
+       create_service,
+       {"zedctl service create shop/web --agent host1"}},
+      {"service edit",
+       "Change its retention or its health check",
+       {service_name, retention, health},
+       edit_service,
+       {"zedctl service edit shop/web --retention 10"}},
+      {"service rm",
+       "Remove a service, with the files of all its deployments",
+       {service_name},
+       remove_service,
+       {"zedctl service rm shop/web"}},
+      {"service history",
+       "What happened to a service, newest first",
+       {service_name, {"--limit", number, "N", "So many entries at most; default 100"}},
+       history,
+       {"zedctl service history shop/web"}},
+  };
+}
+
+}  // namespace zedops::ctl
