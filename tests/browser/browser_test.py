@@ -6,12 +6,14 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import unittest
+import urllib.request
 
 from web import free_port
-from world import KEEPER, ROOT, Failed, WorldCase, wait_for
+from world import KEEPER, ROOT, Failed, WorldCase, docker_host, wait_for
 
 WEB = ROOT / "integration/web"
 CHROMIUM = shutil.which("chromium")
@@ -28,6 +30,8 @@ class Browser(WorldCase):
         w.settings["http"] = f"127.0.0.1:{cls.port}"
         w.settings["agent-suspect-after"], w.settings["agent-unreachable-after"] = "1500ms", "3s"
         w.env.pop("ZEDOPS_HTTP", None)
+        subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
+                       env={**os.environ, "DOCKER_HOST": docker_host()})
 
     def outside(self, what):
         w = self.world
@@ -77,6 +81,17 @@ class Browser(WorldCase):
             w.ctl("--yes", "server", *words)
         elif what == "host id":
             return w.agent()["id"]
+        elif verb == "deploy":
+            folder = w.dir / "site"
+            folder.mkdir(exist_ok=True)
+            (folder / "index.html").write_text(rest)
+            w.ctl("deploy", "shop/web", "--dir", folder)
+        elif what == "site":
+            w.ctl("project", "create", "shop", "--description", "All we sell")
+            w.ctl("service", "create", "shop/web", "--agent", "host1", "--port", free_port())
+        elif what == "site says":
+            with urllib.request.urlopen(w.ctl("service", "get", "shop/web")["url"].replace(socket.gethostname(), "127.0.0.1"), timeout=10) as r:
+                return r.read().decode()
         elif what == "manager kill":
             w.kill_manager()
         elif what == "manager start":
@@ -94,7 +109,7 @@ class Browser(WorldCase):
         return ""
 
     def test_the_stories(self):
-        """[acc-69] [acc-70] [acc-71] [acc-72] [acc-73] [acc-74] [acc-75] [acc-76]"""
+        """[acc-69] [acc-70] [acc-71] [acc-72] [acc-73] [acc-74] [acc-75] [acc-76] [acc-77]"""
         w = self.world
         link = lambda name, role: w._one(w.ctl("user", "add", name, "--role", role))["link"]
         shots = ROOT / "build/pictures"

@@ -256,6 +256,25 @@ const stories = {
     await outside("server rm adopted");
     await row("adopted").waitFor({ state: "detached" });
   },
+  "a project's site is deployed while one looks, and rolled back": async () => {
+    await page.goto(`${world.url}/projects`);
+    await live();
+    await outside("site");
+    await page.getByRole("link", { name: "web", exact: true }).waitFor();
+    await outside("deploy one");
+    await page.locator(".panel header .badge", { hasText: "healthy" }).waitFor();
+    await page.getByRole("link", { name: "web", exact: true }).click();
+    await page.getByRole("heading", { name: "#1" }).waitFor();
+    await page.locator(".steps .done").nth(7).waitFor();
+    await outside("deploy two");
+    await page.getByRole("heading", { name: "#2" }).waitFor();
+    check((await outside("site says")) === "two", "the second version is served");
+    await click("#1");
+    await click("Roll back to it");
+    await click("Roll back", page.getByRole("dialog"));
+    await page.locator("tr", { hasText: "#1" }).getByText("served").waitFor();
+    check((await outside("site says")) === "one", "the first version is served again");
+  },
   "keys find things": async () => {
     await page.goto(`${world.url}/servers`);
     await live();
@@ -279,7 +298,7 @@ const stories = {
     const id = await outside("server id smith");
     const host = await outside("host id");
     const pages = ["servers", `servers/${id}`, `servers/${id}/usage`, `servers/${id}/history`, `servers/${id}/configuration`, `servers/${id}/explain`, "servers/new",
-      "hosts", `hosts/${host}`, "operations", "audit", "monitoring", "settings", "api/docs"];
+      "projects", "hosts", `hosts/${host}`, "operations", "audit", "monitoring", "settings", "api/docs"];
     for (const path of pages) {
       await page.goto(`${world.url}/${path}`);
       await live();

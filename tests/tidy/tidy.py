@@ -118,16 +118,25 @@ def check_operations(root):
     decide = read(root, "actors/core/server/decide_request.cpp")
     kinds = re.search(r"ZEDOPS_ENUM\(op_kind,([^)]*)\)", server).group(1).replace(" ", "").replace("\n", "").split(",")
     variant = re.search(r"using server_request\s*=\s*std::variant<([^>]*)>", requests).group(1)
+    of_projects = read(root, "messages/api/deploy_requests.hpp")
     for kind in kinds:
-        struct = kind + "_server"
-        if not re.search(r"struct " + struct + r"\b", requests):
-            yield f"messages/api/requests.hpp: operation {kind} has no struct {struct}"
-        if not re.search(r"\b" + struct + r"\b", variant):
-            yield f"messages/api/requests.hpp: {struct} is not in server_request"
-        if not re.search(r"verb_row\{[^{}]*op_kind::" + kind + r"\b", table):
+        row = re.search(r'verb_row\{"(\w+)\.[^{}]*op_kind::' + kind + r"\b", table)
+        if not row:
             yield f"messages/api/operations.hpp: operation {kind} has no row"
-        if not re.search(r"operator\(\)\(const " + struct + r"&", decide):
-            yield f"actors/core/server/decide_request.cpp: no overload for {struct}"
+        if row and row.group(1) != "server":
+            found = re.search(r"struct (\w+) \{[^}]*kind = op_kind::" + kind + ";", of_projects)
+            if not found:
+                yield f"messages/api/deploy_requests.hpp: operation {kind} has no struct"
+                continue
+            struct = found.group(1)
+        else:
+            struct = kind + "_server"
+            if not re.search(r"struct " + struct + r"\b", requests):
+                yield f"messages/api/requests.hpp: operation {kind} has no struct {struct}"
+            if not re.search(r"\b" + struct + r"\b", variant):
+                yield f"messages/api/requests.hpp: {struct} is not in server_request"
+            if not re.search(r"operator\(\)\(const " + struct + r"&", decide):
+                yield f"actors/core/server/decide_request.cpp: no overload for {struct}"
         if f"X({struct})" not in read(root, "messages/wire/codec.hpp"):
             yield f"messages/wire/codec.hpp: {struct} has no codec"
     recipe = "docs/recipes/add-an-operation.md"

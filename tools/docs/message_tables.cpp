@@ -102,7 +102,20 @@ std::string operation_rows(book& b, std::index_sequence<I...>) {
     out += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", r.verb, link<T>(b), name_of(r.risk),
                        r.allowed ? states_text(r.allowed) : "no server of that name", name_of(r.offline), r.help);
   };
-  (row(operation_table[I], static_cast<const std::variant_alternative_t<I, server_request>*>(nullptr)), ...);
+  (row(operation_table[I], static_cast<const std::tuple_element_t<I, verb_bodies>*>(nullptr)), ...);
+  return out;
+}
+
+template <size_t... I>
+std::string deploy_rows(book& b, std::index_sequence<I...>) {
+  std::string out;
+  auto row = [&]<class T>(const verb_row& r, const T*) {
+    out +=
+        fmt::format("| `{}` | {} | {} | {} | {} |\n", r.verb, link<T>(b), name_of(r.risk), name_of(r.offline), r.help);
+  };
+  (row(operation_table[server_operations_count + I],
+       static_cast<const std::tuple_element_t<server_operations_count + I, verb_bodies>*>(nullptr)),
+   ...);
   return out;
 }
 
@@ -125,7 +138,11 @@ std::string verbs(book& b) {
       ". Without `wait` the request ends with `result` as soon as the operation is stored. With it, an operation that "
       "failed ends with `result` as well: its `status` says so. `error` means that nothing was begun.\n\n"
       "| verb | body | danger | allowed when the server is | agent offline | meaning |\n|---|---|---|---|---|---|\n" +
-      operation_rows(b, std::make_index_sequence<operation_table.size()>{}) +
+      operation_rows(b, std::make_index_sequence<server_operations_count>{}) +
+      "\n### Operations on projects and services\n\n"
+      "The same, answered with " +
+      link<deploy_reply>(b) + ".\n\n| verb | body | danger | agent offline | meaning |\n|---|---|---|---|---|\n" +
+      deploy_rows(b, std::make_index_sequence<operations_count - server_operations_count>{}) +
       "\n### Reads and questions\n\n| verb | body | result | meaning |\n|---|---|---|---|\n" +
       other_rows(b, std::make_index_sequence<other_verbs.size()>{});
   return out;

@@ -135,6 +135,7 @@ command_result sim_agent::execute(const run_command& c) {
       r.data_root = c.plan.data.root;
       break;
     case command_kind::drop_source: r.bytes_removed = 0; break;
+    case command_kind::deploy: servers_.erase(c.server); return r;
     case command_kind::adopt:
       r.failure = error{ec::not_found, "a simulated host has no containers of others", {}, {}};
       r.untouched = true;
@@ -220,6 +221,7 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                    say(std::move(a));
                  },
                  [&](const watch_usage&) {},
+                 [&](const upload_piece&) {},
                  [&](const layer_query& q) {
                    say(layer_answer{q.request, {}, {}});
                  },

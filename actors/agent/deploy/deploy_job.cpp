@@ -7,10 +7,10 @@
 #include <exception>
 
 #include "actors/agent/jobs/command_job.hpp"
-#include "messages/base/sha256.hpp"
 #include "integration/archive/unpack.hpp"
 #include "integration/host/files.hpp"
 #include "messages/base/names.hpp"
+#include "messages/base/sha256.hpp"
 
 namespace zedops::agent {
 
@@ -19,7 +19,7 @@ using host::unique_fd;
 
 namespace {
 
-constexpr duration phase_time_max{24 * 3'600'000};  // the manager sees whether it goes on, and withdraws it otherwise
+constexpr duration phase_time_min{60'000};
 constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{5'000};
 constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
 
@@ -43,7 +43,7 @@ deploy_job::deploy_job(step_env& env, run_command command, std::shared_ptr<repor
       plan_(cmd_.deploy ? *cmd_.deploy : deploy_plan{}),
       report_(std::move(report)),
       cancel_(cancel),
-      calls_(env.engine, env.clock, env.clock.steady() + phase_time_max, cancel),
+      calls_(env.engine, env.clock, env.clock.steady() + std::max(cmd_.time_max, phase_time_min), cancel),
       site_{env.sites ? env.sites->root : std::string{}, plan_.project_name, plan_.service_name} {
   result_.op = cmd_.op;
   result_.attempt = cmd_.attempt;
@@ -243,9 +243,9 @@ result<void> deploy_job::remove_service() {
   }
   effect("site_removed");
   if (!plan_.last) return {};
+  ZEDOPS_TRY(host::forget_project(env_.sites->root, plan_.project_name));  // first: nobody makes its server again
   project_server server(calls_, *env_.sites, env_.clock, env_.state.manager_id());
-  ZEDOPS_TRY(server.remove(plan_.project));
-  return host::forget_project(env_.sites->root, plan_.project_name);
+  return server.remove(plan_.project);
 }
 
 }  // namespace zedops::agent

@@ -50,6 +50,9 @@ struct service_context {
   msg::duration stall{std::chrono::minutes(5)};  // a phase without any progress for so long has failed
 };
 
+// An agent gives a phase up after this long, whatever it tells of; before that `stall` says when it has failed.
+inline constexpr msg::duration phase_time_max = std::chrono::hours(24);
+
 // ---- effects ----
 struct send_phase {  // the shell adds the term
   msg::operation_id op;

@@ -69,6 +69,7 @@ struct service_shell : entity_shell<service_shell, service, core::service_effect
     out.attempt = p.attempt;
     out.server = {id};
     out.kind = command_kind::deploy;
+    out.time_max = core::phase_time_max;
     out.deploy = std::move(p.plan);
     world->commands.fetch_add(1);
     self->send(hosts, rt::to_host{model().agent, std::move(out)});

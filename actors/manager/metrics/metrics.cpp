@@ -112,6 +112,13 @@ void look_up(family_list& out, const shared& w) {
     for (size_t i = 0; i < enum_names<agent_status>::list.size(); ++i)
       g.add(by_status[static_cast<agent_status>(i)], {{"status", text_of(static_cast<agent_status>(i))}});
   }
+  {
+    std::array<uint64_t, enum_names<service_health>::list.size()> by_health{};
+    for (const auto& s : w.records.services()) ++by_health[static_cast<size_t>(s->health)];
+    auto g = gauge("services", "Services of projects by health");
+    for (size_t i = 0; i < by_health.size(); ++i)
+      g.add(by_health[i], {{"health", text_of(static_cast<service_health>(i))}});
+  }
   gauge("operations_open", "Operations that have not ended").add(n.open_operations);
   gauge("store_bytes", "Size of the store's file").add(w.store.statistics().file_bytes);
   gauge("events_last_sequence", "Number of the newest event").add(w.last_seq.load());
@@ -166,6 +173,8 @@ struct metrics::impl {
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& transitions =
       family<prometheus::Counter>("zedops_server_transitions_total", "Changes of servers' status");
+  prometheus::Family<prometheus::Counter>& repairs = family<prometheus::Counter>(
+      "zedops_service_repairs_total", "Links of static services that agents have put right");
   prometheus::Family<prometheus::Counter>& corrections = family<prometheus::Counter>(
       "zedops_sync_corrections_total", "Changes of status that a comparison found and no event had told");
   prometheus::Family<prometheus::Counter>& operations =
@@ -200,6 +209,8 @@ void metrics::count(const log_entry& e, time_point now) {
       if (seen == never || !o->container) seen = o->observed_at;
     } else if (const auto* i = std::get_if<agent_acted>(&n.what)) {
       impl_->acted.Add({{"kind", text_of(i->what.kind)}}).Increment();
+    } else if (const auto* p = std::get_if<service_repaired>(&n.what)) {
+      impl_->repairs.Add({}).Increment(static_cast<double>(p->repairs.size()));
     } else if (const auto* a = std::get_if<operation_accepted>(&n.what)) {
       if (impl_->begun.size() < operations_timed_max)
         impl_->begun.emplace(a->op->id.value, std::pair(a->op->kind, a->op->started_at));

@@ -101,25 +101,40 @@ entry kind_of(const std::string& path) {
   return S_ISLNK(st.st_mode) ? entry::link : entry::other;
 }
 
+constexpr unsigned aside_tries_max = 100;
+
+// What stood where a link belongs is kept beside it, under a name that nothing has.
+result<std::string> set_aside(int dir, const std::string& folder, const std::string& from, const std::string& name) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto stem =
+      name + ".aside-" + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  for (unsigned n = 0; n < aside_tries_max; ++n) {
+    const auto aside = n == 0 ? stem : stem + "-" + std::to_string(n);
+    const int problem = rename_new(dir, from.c_str(), dir, aside.c_str());
+    if (problem == 0) return aside;
+    if (problem != EEXIST) return fail(trouble(folder + "/" + name + " stands in the way", problem));
+  }
+  return fail(trouble(folder + "/" + name + " stands in the way", EEXIST));
+}
+
 // Makes `folder/name` a link to `target`, in one step whatever was there. Says what was not so before.
 result<std::string> set_link(const std::string& folder, const std::string& name, const std::string& target) {
-  const auto path = folder + "/" + name;
+  const auto path = folder + "/" + name, fresh = "." + name + ".new";
   const auto before = kind_of(path);
   if (before == entry::link && link_target(path) == target) return std::string{};
   auto dir = open_folder(folder);
   if (!dir) return fail(dir.error());
-  const auto fresh = "." + name + ".new";
+  if (kind_of(folder + "/" + fresh) == entry::other)  // an earlier try ended between the two steps below
+    if (auto aside = set_aside(dir->get(), folder, fresh, name); !aside) return aside;
   ::unlinkat(dir->get(), fresh.c_str(), 0);
   if (::symlinkat(target.c_str(), dir->get(), fresh.c_str()) != 0) return fail(trouble(folder + "/" + fresh, errno));
   std::string said = before == entry::absent ? "was not there" : "led to " + link_target(path);
   if (before == entry::other) {  // the two change places, then what stood there goes aside
-    const auto stamp =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-    const auto aside = name + ".aside-" + std::to_string(stamp.count());
-    if (::renameat2(dir->get(), fresh.c_str(), dir->get(), name.c_str(), RENAME_EXCHANGE) != 0 ||
-        ::renameat(dir->get(), fresh.c_str(), dir->get(), aside.c_str()) != 0)
+    if (::renameat2(dir->get(), fresh.c_str(), dir->get(), name.c_str(), RENAME_EXCHANGE) != 0)
       return fail(trouble(path + " stands in the way", errno));
-    said = "was no link: what stood there is " + aside + " now";
+    auto aside = set_aside(dir->get(), folder, fresh, name);
+    if (!aside) return aside;
+    said = "was no link: what stood there is " + *aside + " now";
   } else if (::renameat(dir->get(), fresh.c_str(), dir->get(), name.c_str()) != 0) {
     return fail(trouble(path, errno));
   }

@@ -116,6 +116,9 @@ result<void> no_strangers(const json& object) {
 template <class Body>
 constexpr std::string_view field_of_path() {
   if constexpr (requires(Body b) { b.servers; }) return "servers";
+  else if constexpr (requires(Body b) { b.service; }) return "service";
+  else if constexpr (requires(Body b) { b.deployment; }) return "deployment";
+  else if constexpr (requires(Body b) { b.project; }) return "project";
   else if constexpr (requires(Body b) { b.agent; }) return "agent";
   else if constexpr (requires(Body b) { b.server; }) return "server";
   else if constexpr (requires(Body b) { b.id; }) return "id";

@@ -152,6 +152,10 @@ constexpr example examples[] = {
     {"user.add", R"({"name": "ann", "role": "operator"})"},
     {"token.add", R"({"name": "backup", "role": "viewer", "ttl": 2592000000})"},
     {"manager.log-level", R"({"level": "debug"})"},
+    {"project.create", R"({"name": "shop", "description": "All we sell", "base_domain": "shop.example.org"})"},
+    {"service.create", R"({"project": "shop", "name": "web", "agent": "host1", "retention": 5})"},
+    {"deployment.create", R"({"service": "shop/web", "upload": "u4mzk2w9c8d1x7q", "environment": "production"})"},
+    {"service.rollback", R"({"to": 3})"},
 };
 constexpr std::string_view refusal_example = R"({"error": {"code": "wrong_state",
   "message": "pz1 is running: start is possible when it is stopped, missing or failed", "hint": "zedctl explain pz1"}})";
@@ -179,7 +183,8 @@ void add_row(json& paths, schema_book& book, const route& r) {
                           {"description", "name, agent%2Fname, id or unique beginning of an id"}});
   if (reads || r.method == "DELETE")
     for (auto& p : parameters_of<Row>(book))
-      if (!item || (p["name"] != row.noun() && !(row.noun() == "op" && p["name"] == "id"))) parameters.push_back(p);
+      if (!item || (p["name"] != row.noun() && !((row.noun() == "op" || row.noun() == "upload") && p["name"] == "id")))
+        parameters.push_back(p);
   if (is_operation(row)) {
     op["x-states"] = [&] {
       json states = json::array();

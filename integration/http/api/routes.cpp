@@ -13,10 +13,12 @@ struct plural {
   std::string_view noun, collection;
 };
 constexpr std::array collections = {
-    plural{"server", "servers"}, plural{"agent", "agents"},  plural{"op", "operations"},
-    plural{"event", "events"},   plural{"key", "keys"},      plural{"user", "users"},
-    plural{"token", "tokens"},   plural{"port", "ports"},    plural{"template", "templates"},
-    plural{"audit", "audit"},    plural{"status", "status"}, plural{"manager", "manager"},
+    plural{"server", "servers"},   plural{"agent", "agents"},     plural{"op", "operations"},
+    plural{"event", "events"},     plural{"key", "keys"},         plural{"user", "users"},
+    plural{"token", "tokens"},     plural{"port", "ports"},       plural{"template", "templates"},
+    plural{"audit", "audit"},      plural{"status", "status"},    plural{"manager", "manager"},
+    plural{"project", "projects"}, plural{"service", "services"}, plural{"deployment", "deployments"},
+    plural{"upload", "uploads"},
 };
 
 // What the rule does not fit.
@@ -35,6 +37,8 @@ constexpr std::array exceptions = {
     exception{"status", "GET", "/api/status"},
     exception{"agent.enrol", "", ""},  // by an agent, with a token of its own, over the bus
     exception{"metrics", "", ""},      // as text, at /metrics
+    exception{"upload.begin", "POST", "/api/uploads"},
+    exception{"upload.chunk", "", ""},  // bytes, over the bus
 };
 
 std::pair<std::string, std::string> method_and_path(const verb_row& row) {

@@ -18,6 +18,8 @@ import "./ui/tokens.css";
 const ServerPage = lazy(() => import("./pages/Server"));
 const Create = lazy(() => import("./pages/Create"));
 const Host = lazy(() => import("./pages/Host"));
+const Projects = lazy(() => import("./pages/Projects"));
+const ServicePage = lazy(() => import("./pages/Service"));
 const Operations = lazy(() => import("./pages/Operations"));
 const Audit = lazy(() => import("./pages/Audit"));
 const Monitoring = lazy(() => import("./pages/Monitoring"));
@@ -67,6 +69,8 @@ function App() {
             </Route>
             <Route path="/hosts" component={Hosts} />
             <Route path="/hosts/:id">{(p) => <Host key={p.id} id={p.id} />}</Route>
+            <Route path="/projects" component={Projects} />
+            <Route path="/services/:id">{(p) => <ServicePage key={p.id} id={p.id} />}</Route>
             <Route path="/operations" component={Operations} />
             <Route path="/audit" component={Audit} />
             <Route path="/monitoring" component={Monitoring} />

@@ -53,7 +53,15 @@ server_request any_request(dice& x) {
     case op_kind::restore: return restore_server{"", x.roll(2) == 1};
     case op_kind::move: return move_server{"", x.roll(2) ? "/mnt/one" : "/mnt/two"};
     case op_kind::adopt: return adopt_server{};
-    case op_kind::purge: break;
+    case op_kind::purge:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: break;  // of no server
   }
   return purge_server{"", x.roll(4) != 0, x.roll(2) == 0, x.roll(2) == 0};
 }

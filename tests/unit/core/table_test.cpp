@@ -144,7 +144,15 @@ bool occurs(const server& s) {
     case op_kind::remove:
     case op_kind::purge: return s.status == server_status::deleting;
     case op_kind::restore: return s.status == server_status::missing || s.status == server_status::running;
-    case op_kind::edit: return false;
+    case op_kind::edit:
+    case op_kind::create_project:
+    case op_kind::edit_project:
+    case op_kind::remove_project:
+    case op_kind::create_service:
+    case op_kind::edit_service:
+    case op_kind::remove_service:
+    case op_kind::deploy:
+    case op_kind::rollback: return false;
     case op_kind::start:
     case op_kind::stop:
     case op_kind::restart:

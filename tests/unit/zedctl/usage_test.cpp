@@ -172,7 +172,7 @@ TEST_CASE("completion: nouns, verbs, flags, values and live names", "[unit][zedc
     std::istringstream lines(b.out.str());
     return std::set<std::string>{std::istream_iterator<std::string>(lines), {}};
   };
-  CHECK(offered({"serv"}) == std::set<std::string>{"server"});
+  CHECK(offered({"serve"}) == std::set<std::string>{"server"});
   CHECK(offered({""}).contains("ps"));
   CHECK(offered({"server", "re"}) == std::set<std::string>{"restart", "rebuild", "recreate", "restore"});
   CHECK(offered({"server", "start", ""}) == std::set<std::string>{"pz1", "web"});

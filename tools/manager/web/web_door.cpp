@@ -268,7 +268,7 @@ bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
   } else if (is(r, {"api", "monitoring", "stats"}) && reads) {
     if (may_look_at_all(*e, who)) send(*e, stats(world_));
   } else if (is(r, {"api", "monitoring", "deployments", "stuck"}) && reads) {
-    if (may_look_at_all(*e, who)) send(*e, as_json(json::array()));
+    if (may_look_at_all(*e, who)) send(*e, stuck(world_));
   } else if (is(r, {"api", "monitoring", "reconcile", "trigger"}) && r.method == "POST") {
     ask("server.sync", pack_map(sync_agents{}), [e](rt::answer kind, const std::string& body) {
       if (kind == rt::answer::error) return send(*e, error_in(body));

@@ -20,6 +20,9 @@ struct invocation {
 // Errors: bad_request (exit status 2).
 msg::result<invocation> parse(const world& w, const std::vector<std::string>& arguments);
 
+// `deploy shop/web` as what it means: `deploy create shop/web`.
+std::vector<std::string> with_create(const std::vector<std::string>& list);
+
 // Whether errors are to be JSON even when parsing fails.
 form wanted_form(const std::vector<std::string>& arguments);
 

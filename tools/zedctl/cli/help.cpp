@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "messages/base/names.hpp"
+#include "tools/zedctl/cli/cli.hpp"
 
 namespace zedops::ctl {
 namespace {
@@ -206,7 +207,8 @@ std::string reference_page() {
   return out;
 }
 
-command_line read_line(const std::vector<std::string>& list) {
+command_line read_line(const std::vector<std::string>& words) {
+  const auto list = with_create(words);
   command_line out;
   bool only_values = false;
   for (size_t i = 0; i < list.size(); ++i) {

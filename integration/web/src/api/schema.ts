@@ -194,6 +194,115 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List projects, with how they are */
+        get: operations["project.ls"];
+        put?: never;
+        /** Make a project, to which services belong */
+        post: operations["project.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One project */
+        get: operations["project.get"];
+        put?: never;
+        post?: never;
+        /** Forget a project that has no services */
+        delete: operations["project.rm"];
+        options?: never;
+        head?: never;
+        /** Change its description or its domain */
+        patch: operations["project.edit"];
+        trace?: never;
+    };
+    "/api/services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List services, of one project or of all */
+        get: operations["service.ls"];
+        put?: never;
+        /** Make a service of a project, to which versions are deployed */
+        post: operations["service.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/services/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One service */
+        get: operations["service.get"];
+        put?: never;
+        post?: never;
+        /** Remove a service, with the files of all its deployments */
+        delete: operations["service.rm"];
+        options?: never;
+        head?: never;
+        /** Change its retention or its health check */
+        patch: operations["service.edit"];
+        trace?: never;
+    };
+    "/api/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List deployments, newest first */
+        get: operations["deployment.ls"];
+        put?: never;
+        /** Deploy an upload, and switch to it once it is in place */
+        post: operations["deployment.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/services/{id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch back to a deployment that worked, without a build */
+        post: operations["service.rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{id}/history": {
         parameters: {
             query?: never;
@@ -428,6 +537,92 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/services/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to a service, newest first */
+        get: operations["service.history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One deployment, with the time of each phase */
+        get: operations["deployment.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List uploads */
+        get: operations["upload.ls"];
+        put?: never;
+        /** Say what archive will come, and learn how much of it is there */
+        post: operations["upload.begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** All of it has come: it is verified and kept */
+        post: operations["upload.end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an upload that no deployment needs */
+        delete: operations["upload.rm"];
         options?: never;
         head?: never;
         patch?: never;
@@ -871,7 +1066,7 @@ export interface components {
         operation_view: {
             id: string;
             /** @enum {string} */
-            kind: "create" | "start" | "stop" | "restart" | "rebuild" | "recreate" | "edit" | "remove" | "restore" | "purge" | "move" | "adopt";
+            kind: "create" | "start" | "stop" | "restart" | "rebuild" | "recreate" | "edit" | "remove" | "restore" | "purge" | "move" | "adopt" | "create_project" | "edit_project" | "remove_project" | "create_service" | "edit_service" | "remove_service" | "deploy" | "rollback";
             target: string;
             target_name: string;
             actor: string;
@@ -1228,6 +1423,141 @@ export interface components {
                 cap_drop?: string[] | null;
             } | null;
         };
+        create_project: {
+            name?: string;
+            description?: string;
+            base_domain?: string;
+        };
+        deploy_reply: {
+            operation: components["schemas"]["operation_view"];
+            project: components["schemas"]["project_view"] | null;
+            service: components["schemas"]["service_view"] | null;
+            deployment: components["schemas"]["deployment_view"] | null;
+            plan: string[];
+        };
+        project_view: {
+            id: string;
+            name: string;
+            description: string;
+            base_domain: string;
+            /** @enum {string} */
+            health: "unknown" | "healthy" | "degraded" | "unhealthy";
+            health_reason: string;
+            services: string[];
+            /** Format: date-time */
+            last_deployed_at: string | null;
+            revision: number;
+            /** Format: date-time */
+            created_at: string | null;
+        };
+        service_view: {
+            id: string;
+            project: string;
+            name: string;
+            agent: string;
+            agent_id: string;
+            /** @enum {string} */
+            kind: "static_site";
+            /** @enum {string} */
+            health: "unknown" | "healthy" | "degraded" | "unhealthy";
+            health_reason: string;
+            current: number;
+            retention: number;
+            health_path: string;
+            port: number;
+            url: string;
+            operation: string;
+            last_deployment: components["schemas"]["deployment_view"] | null;
+            rollbacks: {
+                id: string;
+                from: number;
+                to: number;
+                /** @enum {string} */
+                state: "pending" | "in_progress" | "completed" | "failed" | "cancelled";
+                actor: string;
+                reason: string;
+                /** Format: date-time */
+                started_at: string | null;
+                /** Format: date-time */
+                ended_at: string | null;
+            }[];
+            revision: number;
+            /** Format: date-time */
+            created_at: string | null;
+            /** Format: date-time */
+            updated_at: string | null;
+        };
+        deployment_view: {
+            id: string;
+            service: string;
+            number: number;
+            trigger: string;
+            /** @enum {string} */
+            environment: "production" | "staging" | "preview" | "development";
+            source: {
+                /** @enum {string} */
+                kind: "upload";
+                upload: string;
+                name: string;
+                sha256: string;
+                bytes: number;
+            };
+            /** @enum {string} */
+            status: "pending" | "queued" | "building" | "deploying" | "success" | "failed" | "cancelled";
+            /** @enum {string} */
+            phase: "queued" | "pulling_source" | "building" | "copying_files" | "creating_symlinks" | "updating_routes" | "health_check" | "active" | "failed";
+            phase_progress: number;
+            phase_metadata: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            phase_updated_at: string | null;
+            phases: {
+                /** @enum {string} */
+                phase: "queued" | "pulling_source" | "building" | "copying_files" | "creating_symlinks" | "updating_routes" | "health_check" | "active" | "failed";
+                /** Format: date-time */
+                started_at: string | null;
+                /** Format: date-time */
+                ended_at: string | null;
+            }[];
+            note: string;
+            url: string;
+            current: boolean;
+            can_roll_back: boolean;
+            error: components["schemas"]["error"] | null;
+            /** Format: date-time */
+            created_at: string | null;
+            /** Format: date-time */
+            ended_at: string | null;
+        };
+        edit_project: {
+            project?: string;
+            description?: string | null;
+            base_domain?: string | null;
+        };
+        create_service: {
+            project?: string;
+            name?: string;
+            agent?: string;
+            retention?: number;
+            health_path?: string;
+            port?: number;
+        };
+        edit_service: {
+            service?: string;
+            retention?: number | null;
+            health_path?: string | null;
+        };
+        deploy_service: {
+            service?: string;
+            upload?: string;
+            /** @enum {string} */
+            environment?: "production" | "staging" | "preview" | "development";
+        };
+        rollback_service: {
+            service?: string;
+            to?: number;
+        };
         server_list: {
             servers: components["schemas"]["server_view"][];
             next: string;
@@ -1421,6 +1751,38 @@ export interface components {
                 udp_port: number;
                 rcon_port: number;
             }[];
+        };
+        project_list: {
+            projects: components["schemas"]["project_view"][];
+        };
+        service_list: {
+            services: components["schemas"]["service_view"][];
+        };
+        deployment_list: {
+            deployments: components["schemas"]["deployment_view"][];
+        };
+        begin_upload: {
+            name?: string;
+            bytes?: number;
+            sha256?: string;
+        };
+        upload_view: {
+            id: string;
+            name: string;
+            bytes: number;
+            received: number;
+            sha256: string;
+            /** @enum {string} */
+            state: "receiving" | "complete";
+            needed: boolean;
+            /** Format: date-time */
+            created_at: string | null;
+        };
+        end_upload: {
+            id?: string;
+        };
+        upload_list: {
+            uploads: components["schemas"]["upload_view"][];
         };
         operation_list: {
             operations: components["schemas"]["operation_view"][];
@@ -2371,6 +2733,596 @@ export interface operations {
             };
         };
     };
+    "project.ls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["project_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "project.create": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "shop",
+                 *       "description": "All we sell",
+                 *       "base_domain": "shop.example.org"
+                 *     }
+                 */
+                "application/json": components["schemas"]["create_project"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "project.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["project_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "project.rm": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "project.edit": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["edit_project"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.ls": {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["service_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.create": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "project": "shop",
+                 *       "name": "web",
+                 *       "agent": "host1",
+                 *       "retention": 5
+                 *     }
+                 */
+                "application/json": components["schemas"]["create_service"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["service_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.rm": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.edit": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["edit_service"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "deployment.ls": {
+        parameters: {
+            query?: {
+                service?: string;
+                status?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deployment_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "deployment.create": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "service": "shop/web",
+                 *       "upload": "u4mzk2w9c8d1x7q",
+                 *       "environment": "production"
+                 *     }
+                 */
+                "application/json": components["schemas"]["deploy_service"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.rollback": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "to": 3
+                 *     }
+                 */
+                "application/json": components["schemas"]["rollback_service"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
     "server.history": {
         parameters: {
             query?: {
@@ -2884,6 +3836,203 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["suggest_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.history": {
+        parameters: {
+            query?: {
+                limit?: number;
+                before?: number;
+            };
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["event_page"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "deployment.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deployment_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "upload.ls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["upload_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "upload.begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["begin_upload"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["upload_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "upload.end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["end_upload"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["upload_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "upload.rm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["upload_list"];
                 };
             };
             /** @description refused: code, cause and remedy */

@@ -53,6 +53,26 @@ export function lookOfOperation(o: Pick<Operation, "status">): Look {
   return { glyph: "◌", word: o.status, tone: "busy" };
 }
 
+export function lookOfHealth(health: string): Look {
+  if (health === "healthy") return { glyph: "●", word: "healthy", tone: "good" };
+  if (health === "degraded") return { glyph: "▲", word: "degraded", tone: "warn" };
+  if (health === "unhealthy") return { glyph: "✖", word: "unhealthy", tone: "bad" };
+  return { glyph: "·", word: "not known", tone: "idle" };
+}
+
+export function lookOfDeployment(d: { status: string; current: boolean }): Look {
+  switch (d.status) {
+    case "success":
+      return { glyph: "✓", word: "success", tone: "good" };
+    case "failed":
+      return { glyph: "✖", word: "failed", tone: "bad" };
+    case "cancelled":
+      return { glyph: "○", word: "cancelled", tone: "idle" };
+    default:
+      return { glyph: "◌", word: d.status, tone: "busy" };
+  }
+}
+
 export const ended = (o: Pick<Operation, "status">) =>
   o.status === "succeeded" || o.status === "failed" || o.status === "cancelled";
 

@@ -17,6 +17,14 @@ export function Outcome({ o }: { o: Operation }) {
   );
 }
 
+// The first letter of an id says what it is of.
+const placeOf = (o: Operation) =>
+  o.target.startsWith("v")
+    ? `/services/${o.target}`
+    : o.target.startsWith("p")
+      ? "/projects"
+      : `/servers/${o.target}/history`;
+
 export default function Operations() {
   const live = useWorld().operations;
   const now = useNow();
@@ -79,7 +87,7 @@ export default function Operations() {
                   </td>
                   <td>{o.kind}</td>
                   <td>
-                    <Link href={`/servers/${o.target}/history`}>{o.target_name}</Link>
+                    <Link href={placeOf(o)}>{o.target_name}</Link>
                   </td>
                   <td className="wide quiet">{o.actor}</td>
                   <td className="quiet">

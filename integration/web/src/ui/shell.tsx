@@ -1,4 +1,4 @@
-import { Activity, Boxes, Gauge, HardDrive, ListChecks, Settings, ShieldCheck } from "lucide-react";
+import { Activity, Boxes, Gauge, Globe, HardDrive, ListChecks, Settings, ShieldCheck } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
 import { type ReactNode, useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
@@ -11,6 +11,7 @@ import { useSigned } from "./session";
 
 const PAGES = [
   { path: "/servers", name: "Servers", icon: Boxes, right: "view" },
+  { path: "/projects", name: "Projects", icon: Globe, right: "view" },
   { path: "/hosts", name: "Hosts", icon: HardDrive, right: "view" },
   { path: "/operations", name: "Operations", icon: ListChecks, right: "view" },
   { path: "/audit", name: "Audit", icon: ShieldCheck, right: "administer" },

@@ -152,6 +152,7 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
                  },
                  [&](const container_query& m) { say(describe(m)); },
                  [&](const watch_usage&) {},
+                 [&](const upload_piece&) {},
                  [&](const layer_query& m) {
                    say(layer_answer{m.request, {1, 10, {{"/opt", 1}}}, {}});
                  },
@@ -234,6 +235,7 @@ std::vector<std::string> steps_of(command_kind k) {
               "creating",  "starting", "proving",  "switching", "removing_old"};
     case command_kind::remove: return {"stopping", "removing", "verifying_gone"};
     case command_kind::purge: return {"stopping", "removing", "removing_data", "verifying_gone"};
+    case command_kind::deploy: return {"working"};
   }
   return {};
 }
@@ -263,7 +265,8 @@ void agent::on_command(const run_command& c) {
     return;
   }
   withdraw([&](const run_command& other) { return other.server == c.server && other.op != c.op; });
-  known_[c.server] = {c.server, c.container_id, c.plan.container.name, c.plan.data};
+  if (c.kind != command_kind::deploy)
+    known_[c.server] = {c.server, c.container_id, c.plan.container.name, c.plan.data};
   job j;
   j.cmd = c;
   j.steps = steps_of(c.kind);

@@ -25,6 +25,7 @@ result<void> agent::perform(job& j, const std::string& step) {
     if ((step == "starting" || step == "proving") && !j.was_alive) return {};
   }
   if (j.cmd.kind == command_kind::adopt) return perform_adoption(j, step);
+  if (j.cmd.kind == command_kind::deploy) return {};  // of its disk nothing is simulated
   if (step == "preparing") return prepare(j);
   if (step == "pulling") {
     const auto& image = j.cmd.plan.container.image;

@@ -58,6 +58,7 @@ command_result cluster::perform(host& h, const order& o, bool cut_short) {
   else if (!h.engine || one_in(8)) fail_with(ec::engine_error);
   else switch (o.what.kind) {
       case command_kind::run: run(); break;
+      case command_kind::deploy: break;
       case command_kind::replace:
         if (h.mounted && !cut_short) h.bodies.erase(o.server.value);
         run();

@@ -1,0 +1,311 @@
+// Phases of deployments on a real disk and an Engine in memory: each done twice changes nothing, cut short between any
+// two effects and given again it comes to the same end, and what cannot be deployed leaves nothing behind.
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "actors/agent/deploy/deploy_job.hpp"
+#include "actors/agent/deploy/site_world.hpp"
+#include "messages/base/sha256.hpp"
+#include "tests/sim/agent/world.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temp_dir.hpp"
+
+using namespace zedops;
+using namespace zedops::test;
+using namespace zedops::msg;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct cut_short {};
+
+std::string packed(const std::string& text) {
+  std::string out(1 << 16, '\0');
+  size_t used = 0;
+  auto* a = archive_write_new();
+  archive_write_set_format_pax_restricted(a);
+  archive_write_open_memory(a, out.data(), out.size(), &used);
+  auto* e = archive_entry_new();
+  archive_entry_set_pathname(e, "index.html");
+  archive_entry_set_filetype(e, AE_IFREG);
+  archive_entry_set_perm(e, 0644);
+  archive_entry_set_size(e, static_cast<int64_t>(text.size()));
+  archive_write_header(a, e);
+  archive_write_data(a, text.data(), text.size());
+  archive_entry_free(e);
+  archive_write_close(a);
+  archive_write_free(a);
+  out.resize(used);
+  return out;
+}
+
+struct manager_with_uploads final : agent::upload_source {
+  std::map<std::string, std::string> all;
+  size_t piece = 1'000, asked = 0;
+  result<std::string> fetch(const upload_id& id, uint64_t offset, const agent::cancel_token& cancel) override {
+    ++asked;
+    if (cancel.cancelled()) return fail(ec::cancelled, "called off");
+    auto i = all.find(id.value);
+    if (i == all.end()) return fail(ec::not_found, "the upload is not there any more", "upload it again");
+    return i->second.substr(offset, piece);
+  }
+};
+
+struct deploying : agent_world {
+  temp_dir dir;
+  manager_with_uploads uploads;
+  unsigned answer = 200;  // of the project's server
+  agent::site_world sites{(dir.path() / "sites").string(), "site:1", uploads,
+                          [this](uint16_t, const std::string&, duration) -> result<unsigned> {
+                            if (docker.containers.empty()) return fail(ec::engine_error, "nobody answers", "");
+                            return answer;
+                          }};
+  host::site site{sites.root, "shop", "web"};
+  uint32_t attempt = 0;
+  std::optional<size_t> dies_after;  // so many effects
+  agent::cancel_token cancel;
+
+  deploying() {
+    docker.images.insert("site:1");
+    REQUIRE(state->belong_to("m1").has_value());
+    env->sites = &sites;
+    env->crash_point = [this](std::string_view) {
+      if (dies_after && (*dies_after)-- == 0) throw cut_short{};
+    };
+  }
+  deploy_source source(const std::string& text) {
+    const auto bytes = packed(text);
+    sha256 hash;
+    hash.add(bytes);
+    const auto id = "u" + text;
+    uploads.all[id] = bytes;
+    return {source_kind::upload, {id}, text + ".tar", hash.hex(), bytes.size()};
+  }
+  run_command command(deploy_phase phase, uint32_t number, deploy_source from, std::vector<uint32_t> keep = {}) {
+    run_command c;
+    c.term = 1;
+    c.op = {"o1"};
+    c.attempt = ++attempt;
+    c.server = {"v1"};
+    c.kind = command_kind::deploy;
+    deploy_plan p;
+    p.phase = phase;
+    p.project = {"p1"};
+    p.project_name = "shop";
+    p.service_name = "web";
+    p.number = number;
+    p.source = std::move(from);
+    p.keep = std::move(keep);
+    p.port = 8080;
+    c.deploy = p;
+    return c;
+  }
+  command_result run(run_command c) {
+    auto report = std::make_shared<agent::reporter>(
+        c, [](command_progress) {}, env->clock.steady);
+    return agent::deploy_job(*env, std::move(c), report, cancel).execute();
+  }
+  static constexpr std::array phases{deploy_phase::pulling_source, deploy_phase::copying_files,
+                                     deploy_phase::creating_symlinks, deploy_phase::updating_routes,
+                                     deploy_phase::health_check};
+  void deploy(uint32_t number, const std::string& text) {
+    const auto from = source(text);
+    for (const auto phase : phases) {
+      auto r = run(command(phase, number, from, {number - 1, number}));
+      INFO(name_of(phase) << (r.failure ? ": " + r.failure->message : ""));
+      REQUIRE_FALSE(r.failure);
+    }
+  }
+  std::string seen() const {
+    std::ifstream in(fs::path(sites.root) / "shop/.web/web/index.html");
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // All that is there, with what it is; times and the like left out.
+  std::map<std::string, std::string> everything() const {
+    std::map<std::string, std::string> out;
+    for (const auto& e : fs::recursive_directory_iterator(sites.root)) {
+      const auto name = fs::relative(e.path(), sites.root).string();
+      if (e.is_symlink()) out[name] = "-> " + fs::read_symlink(e.path()).string();
+      else if (e.is_directory()) out[name] = "folder";
+      else {
+        std::ifstream in(e.path());
+        out[name] = std::string(std::istreambuf_iterator<char>(in), {});
+      }
+    }
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(deploying, "deploy: from an archive to what is served, with a proof of each phase",
+                 "[sim][agent][acc-79]") {
+  deploy(1, "one");
+  CHECK(seen() == "one");
+  CHECK(docker.containers.size() == 1);
+  const auto& c = docker.containers.begin()->second;
+  CHECK(c.view.name == "zedops-project-shop");
+  CHECK(c.mounts.at(0).read_only);
+  deploy(2, "two");
+  CHECK(seen() == "two");
+  CHECK(docker.containers.size() == 1);
+  CHECK(run(command(deploy_phase::creating_symlinks, 1, {})).proof.at("previous") == "2");
+  CHECK(seen() == "one");
+}
+
+TEST_CASE_METHOD(deploying, "deploy: each phase done twice changes nothing and proves the same",
+                 "[sim][agent][acc-83]") {
+  const auto from = source("one");
+  for (const auto phase : phases) {
+    const auto first = run(command(phase, 1, from, {1}));
+    const auto before = everything();
+    const auto changes = docker.calls.size();
+    const auto fetched = uploads.asked;
+    const auto again = run(command(phase, 1, from, {1}));
+    INFO(name_of(phase));
+    REQUIRE_FALSE(first.failure);
+    REQUIRE_FALSE(again.failure);
+    auto proof = first.proof;
+    proof.erase("previous");
+    for (const auto& [key, value] : proof) CHECK(again.proof.at(key) == value);
+    CHECK(everything() == before);
+    CHECK(docker.calls.size() == changes);
+    CHECK(uploads.asked == fetched);
+  }
+}
+
+TEST_CASE_METHOD(deploying, "deploy: cut short after any effect and given again, it ends as if nothing had been",
+                 "[sim][agent][acc-82]") {
+  deploy(1, "one");
+  deploy(2, "two");
+  const auto whole = everything();
+  size_t cuts = 0;
+  for (size_t n = 0; n < 40; ++n) {
+    fs::remove_all(sites.root);
+    deploy(1, "one");
+    const auto from = source("two");
+    dies_after = n;
+    for (const auto phase : phases) {
+      const auto c = command(phase, 2, from, {1, 2});
+      command_result r;
+      try {
+        r = run(c);
+      } catch (const cut_short&) {
+        ++cuts;
+        dies_after.reset();
+        CHECK((seen() == "one" || seen() == "two"));
+        r = run(c);
+      }
+      REQUIRE_FALSE(r.failure);
+    }
+    dies_after.reset();
+    CHECK(everything() == whole);
+    CHECK(docker.containers.size() == 1);
+  }
+  CHECK(cuts >= 5);
+}
+
+TEST_CASE_METHOD(deploying,
+                 "deploy: a source that is gone, another or no archive fails with the reason and leaves nothing",
+                 "[sim][agent]") {
+  deploy(1, "one");
+  const auto before = everything();
+  auto from = source("two");
+  SECTION("gone") {
+    uploads.all.clear();
+    CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->code == ec::not_found);
+  }
+  SECTION("other bytes") {
+    uploads.all["utwo"][100] ^= 1;
+    CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("its hash differs") !=
+          std::string::npos);
+  }
+  SECTION("fewer bytes") {
+    uploads.all["utwo"].resize(2'000);
+    CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("not as long") !=
+          std::string::npos);
+  }
+  SECTION("no archive") {
+    const std::string junk = "this is no archive at all";
+    sha256 hash;
+    hash.add(junk);
+    uploads.all["ujunk"] = junk;
+    const deploy_source bad{source_kind::upload, {"ujunk"}, "junk", hash.hex(), junk.size()};
+    CHECK_FALSE(run(command(deploy_phase::pulling_source, 2, bad)).failure);
+    CHECK(run(command(deploy_phase::copying_files, 2, bad, {1})).failure->code == ec::bad_request);
+  }
+  SECTION("called off") {
+    cancel.cancel();
+    CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->code == ec::cancelled);
+  }
+  SECTION("nothing to switch to") {
+    CHECK(run(command(deploy_phase::creating_symlinks, 2, from)).failure->code == ec::no_data);
+  }
+  CHECK(seen() == "one");
+  REQUIRE_FALSE(run(command(deploy_phase::copying_files, 1, source("one"), {1})).failure);  // clears what is left
+  CHECK(everything() == before);
+}
+
+TEST_CASE_METHOD(deploying, "deploy: a server that does not answer well, or not at all, is said with its answer",
+                 "[sim][agent]") {
+  deploy(1, "one");
+  answer = 404;
+  auto r = run(command(deploy_phase::health_check, 1, {}));
+  REQUIRE(r.failure);
+  CHECK(r.failure->message.find("HTTP 404 for /web/ after 3 attempts") != std::string::npos);
+  docker.containers.clear();
+  docker.images.clear();
+  r = run(command(deploy_phase::updating_routes, 1, {}));
+  REQUIRE(r.failure);
+  CHECK(r.failure->hint.find("tools/images project-server") != std::string::npos);
+}
+
+TEST_CASE_METHOD(deploying, "deploy: a project's server that ended, lost its port or is there twice is made right",
+                 "[sim][agent][acc-80]") {
+  deploy(1, "one");
+  const auto id = docker.containers.begin()->first;
+  docker.die(id, 1);
+  CHECK(run(command(deploy_phase::updating_routes, 1, {})).proof.at("container") == id);
+  CHECK(docker.containers.at(id).view.state == container_state::running);
+  docker.destroy(id);
+  const auto made = run(command(deploy_phase::updating_routes, 1, {})).proof.at("container");
+  CHECK(made != id);
+  auto moved = command(deploy_phase::updating_routes, 1, {});
+  auto plan = *moved.deploy;
+  plan.port = 9090;
+  moved.deploy = plan;
+  CHECK(run(moved).proof.at("container") != made);
+  CHECK(docker.containers.size() == 1);
+}
+
+TEST_CASE_METHOD(deploying, "deploy: a service goes with its files, the last one with the project's server",
+                 "[sim][agent]") {
+  deploy(1, "one");
+  auto c = command(deploy_phase::queued, 0, {});
+  auto plan = *c.deploy;
+  plan.remove = true;
+  c.deploy = plan;
+  REQUIRE_FALSE(run(c).failure);
+  CHECK_FALSE(fs::exists(site.folder()));
+  CHECK(docker.containers.size() == 1);
+  plan.last = true;
+  c.deploy = plan;
+  REQUIRE_FALSE(run(c).failure);
+  REQUIRE_FALSE(run(c).failure);
+  CHECK(docker.containers.empty());
+  CHECK(fs::is_empty(sites.root));
+}
+
+TEST_CASE_METHOD(deploying, "deploy: names that are no names never reach the disk", "[sim][agent][hostile]") {
+  for (const auto* name : {"..", "a/b", "", ".hidden", "UPPER", "x"}) {
+    auto c = command(deploy_phase::pulling_source, 1, source("one"));
+    auto plan = *c.deploy;
+    plan.service_name = name;
+    c.deploy = plan;
+    CHECK(run(c).failure->code == ec::invalid_name);
+  }
+  CHECK_FALSE(fs::exists(sites.root));
+}

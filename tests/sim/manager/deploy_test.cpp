@@ -1,0 +1,200 @@
+// Projects, services and deployments through the real shells: doors, journal, registry, host, in virtual time.
+#include "messages/api/deploy_requests.hpp"
+#include "messages/api/deploy_views.hpp"
+#include "messages/base/sha256.hpp"
+#include "tests/sim/manager/stage.hpp"
+#include "tests/support/temp_dir.hpp"
+
+using namespace zedops;
+using namespace zedops::sim;
+
+namespace {
+
+struct uploads_on_disk {  // outlives the manager
+  test::temp_dir dir;
+  std::unique_ptr<store::upload_store> uploads = std::move(*store::upload_store::open(dir.path().string()));
+};
+
+create_service a_service(const std::string& name, const std::string& agent = "alpha") {
+  create_service c;
+  c.project = "shop";
+  c.name = name;
+  c.agent = agent;
+  return c;
+}
+
+// A host "alpha", a project with a service on it, and an upload that is complete.
+struct shop : uploads_on_disk, world {
+  std::string upload;
+
+  shop() : world(1) {
+    audit.enabled = false;  // it judges servers and agents
+    start();
+    add_host("alpha");
+    REQUIRE(until(
+        [&] { return records().agent_named("alpha") && records().agent_online(records().agent_named("alpha")->id); }));
+    REQUIRE(ask<deploy_reply>("project.create", create_project{"shop", "all we sell", ""}).has_value());
+    REQUIRE(ask<deploy_reply>("service.create", a_service("web")).has_value());
+    upload = sent("the site");
+  }
+  void start() {
+    boot();
+    manager->world().uploads = uploads.get();
+    settle();
+  }
+  std::string sent(const std::string& text) {
+    sha256 hash;
+    hash.add(text);
+    auto v = ask<upload_view>("upload.begin", begin_upload{"site.tar.gz", text.size(), hash.hex()});
+    REQUIRE(v.has_value());
+    REQUIRE(ask<upload_view>("upload.chunk", upload_chunk{v->id.value, 0, text}).has_value());
+    REQUIRE(ask<upload_view>("upload.end", end_upload{v->id.value})->state == upload_state::complete);
+    return v->id.value;
+  }
+  result<deploy_reply> deploy(call_options o = {.wait = true}) {
+    return ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}}, o);
+  }
+  std::shared_ptr<const service> web() { return *records().resolve_service("shop/web"); }
+  const deployment& newest() { return web()->deployments.back(); }
+  bool ended() { return !web()->op.has_value(); }
+  template <class T>
+  static std::string code(const result<T>& r) {
+    return r ? "ok" : std::string(name_of(r.error().code));
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(shop, "deploy: from the request to what everybody sees of it", "[sim][manager][acc-77]") {
+  auto done = deploy();
+  REQUIRE(done.has_value());
+  REQUIRE(done->deployment);
+  CHECK(done->deployment->status == deploy_status::success);
+  CHECK(done->operation.status == op_status::succeeded);
+  CHECK(done->service->current == 1);
+  auto project = ask<project_view>("project.get", get_project{"shop"});
+  REQUIRE(project.has_value());
+  CHECK(project->health == service_health::healthy);
+  CHECK(project->services == std::vector<std::string>{"web"});
+  CHECK(project->last_deployed_at);
+  for (const auto& name : {std::string("shop/web"), std::string("shop/web#1"), done->deployment->id.value}) {
+    auto d = ask<deployment_view>("deployment.get", get_deployment{name});
+    REQUIRE(d.has_value());
+    CHECK(d->phases.size() == 8);
+    CHECK(d->current);
+  }
+  CHECK(code(ask<deployment_view>("deployment.get", get_deployment{"shop/web#2"})) == "not_found");
+  CHECK(code(ask<deployment_view>("deployment.get", get_deployment{"nothing"})) == "not_found");
+  CHECK(ask<deployment_list>("deployment.ls", list_deployments{"", "success"})->deployments.size() == 1);
+  CHECK(code(ask<deployment_list>("deployment.ls", list_deployments{"", "nonsense"})) == "bad_request");
+  auto past = ask<event_page>("service.history", service_history{"shop/web"});
+  REQUIRE(past.has_value());
+  CHECK(past->events.size() > 10);
+  auto uploads_seen = ask<upload_list>("upload.ls", list_uploads{});
+  CHECK(uploads_seen->uploads.at(0).needed);
+  CHECK(code(ask<upload_list>("upload.rm", remove_upload{upload})) == "wrong_state");
+  auto figures = ask<metrics_reply>("metrics", get_metrics{});
+  CHECK(figures->text.find("zedops_services{health=\"healthy\"} 1") != std::string::npos);
+  CHECK(figures->text.find("zedops_operations_total{kind=\"deploy\",status=\"succeeded\"} 1") != std::string::npos);
+}
+
+TEST_CASE_METHOD(shop, "deploy: the same key is the same deployment, a dry run is none", "[sim][manager]") {
+  auto plan = deploy({.dry_run = true});
+  REQUIRE(plan.has_value());
+  CHECK(plan->plan.size() > 1);
+  CHECK(web()->deployments.empty());
+  auto one = deploy({.key = "k1", .wait = true});
+  auto two = deploy({.key = "k1", .wait = true});
+  REQUIRE((one && two));
+  CHECK(one->operation.id == two->operation.id);
+  CHECK(web()->deployments.size() == 1);
+  auto made = ask<deploy_reply>("project.create", create_project{"other", "", ""}, {.key = "k2"});
+  auto again = ask<deploy_reply>("project.create", create_project{"other", "", ""}, {.key = "k2"});
+  REQUIRE((made && again));
+  CHECK(made->operation.id == again->operation.id);
+}
+
+TEST_CASE_METHOD(shop, "deploy: the manager dies anywhere, and the deployment comes to its end",
+                 "[sim][manager][acc-82]") {
+  size_t crashed = 0;
+  for (uint64_t n = 1; n < 140; n += 3) {
+    const auto before = web()->deployed;
+    crash_after_jobs = n;
+    const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}},
+                              {.key = "k" + std::to_string(n), .wait = true});
+    until([&] { return !manager || answered(request); }, 60s);
+    if (!manager) ++crashed, start();
+    crash_after_jobs = 0;
+    INFO(n);
+    // Asked again under its key, like any client does: it is done once.
+    auto r = deploy({.key = "k" + std::to_string(n), .wait = true});
+    REQUIRE(r.has_value());
+    REQUIRE(until([&] { return ended(); }, 120s));
+    CHECK(web()->deployed == before + 1);
+    CHECK(newest().status == deploy_status::success);
+    CHECK(newest().phases.size() == 8);
+    CHECK(web()->current == newest().number);
+  }
+  CHECK(crashed > 10);
+}
+
+TEST_CASE_METHOD(shop, "deploy: its agent dies between any two effects, and it goes on", "[sim][manager][acc-82]") {
+  for (int n = 0; n < 5; ++n) {
+    const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}}, {.wait = true});
+    REQUIRE(until([&] { return !ended(); }));
+    for (int step = 0; step < n; ++step)
+      until([&, phase = newest().phase] { return ended() || newest().phase != phase; });
+    at("alpha").crash();
+    advance(10s);
+    at("alpha").start();
+    REQUIRE(until([&] { return answered(request); }, 300s));
+    CHECK(newest().status == deploy_status::success);
+  }
+}
+
+TEST_CASE_METHOD(shop, "projects: what is in use does not go, names are taken once, and rights hold",
+                 "[sim][manager]") {
+  CHECK(code(ask<deploy_reply>("project.rm", remove_project{"shop"})) == "wrong_state");
+  CHECK(code(ask<deploy_reply>("project.create", create_project{"shop", "", ""})) == "already_exists");
+  CHECK(code(ask<deploy_reply>("service.create", a_service("web"))) == "already_exists");
+  CHECK(code(ask<deploy_reply>("service.create", a_service("api", "nobody"))) == "not_found");
+  CHECK(code(ask<deploy_reply>("service.create", a_service("Bad Name"))) == "invalid_name");
+  auto port = a_service("api");
+  port.port = 9999;
+  CHECK(code(ask<deploy_reply>("service.create", port)) == "bad_request");  // its project has one there
+  port.port = 0;
+  REQUIRE(ask<deploy_reply>("service.create", port).has_value());
+  CHECK((*records().resolve_service("shop/api"))->port == web()->port);
+  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", "u-none", {}})) == "not_found");
+  const auto viewer =
+      std::make_shared<const principal>(principal{"key:eve", authentication::key, "", {{role::viewer, {}, {}}}});
+  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}}, {.by = viewer})) ==
+        "forbidden");
+  CHECK(ask<project_list>("project.ls", list_projects{}, {.by = viewer})->projects.size() == 1);
+  const auto elsewhere = std::make_shared<const principal>(
+      principal{"key:eve", authentication::key, "", {{role::operator_, agent_id{"a-other"}, {}}}});
+  CHECK(ask<service_list>("service.ls", list_services{}, {.by = elsewhere})->services.empty());
+  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}}, {.by = elsewhere})) ==
+        "forbidden");
+  for (const auto* name : {"shop/web", "shop/api"})
+    REQUIRE(ask<deploy_reply>("service.rm", remove_service{name}, {.wait = true}).has_value());
+  REQUIRE(ask<deploy_reply>("project.rm", remove_project{"shop"}).has_value());
+  CHECK(ask<project_list>("project.ls", list_projects{})->projects.empty());
+  REQUIRE(ask<deploy_reply>("project.create", create_project{"shop", "", ""}).has_value());
+}
+
+TEST_CASE_METHOD(shop, "projects: a service that is made while its project goes finds it, or is refused",
+                 "[sim][manager]") {
+  REQUIRE(ask<deploy_reply>("service.rm", remove_service{"shop/web"}, {.wait = true}).has_value());
+  const auto going = send("project.rm", remove_project{"shop"});
+  const auto coming = send("service.create", a_service("api"));
+  REQUIRE(until([&] { return answered(going) && answered(coming); }));
+  CHECK(answer<deploy_reply>(going).has_value());
+  CHECK(code(answer<deploy_reply>(coming)) == "busy");
+  REQUIRE(ask<deploy_reply>("project.create", create_project{"shop", "", ""}).has_value());
+  const auto first = send("service.create", a_service("api"));
+  const auto second = send("project.rm", remove_project{"shop"});
+  REQUIRE(until([&] { return answered(first) && answered(second); }));
+  CHECK(answer<deploy_reply>(first).has_value());
+  CHECK_FALSE(answer<deploy_reply>(second).has_value());
+}

@@ -1,0 +1,105 @@
+// Uploads: resumed after a crash of either end, verified before they count, and kept while something needs them.
+#include "persistence/upload_store.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include "messages/base/sha256.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temp_dir.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct a_store {
+  test::temp_dir dir;
+  std::unique_ptr<store::upload_store> s;
+  std::string text = std::string(3'000'000, 'x');
+  time_point now{std::chrono::hours(1'000)};
+
+  a_store() { open(); }
+  void open() {
+    auto r = store::upload_store::open((dir.path() / "uploads").string());
+    REQUIRE(r.has_value());
+    s = std::move(*r);
+  }
+  std::string hash() const {
+    sha256 h;
+    h.add(text);
+    return h.hex();
+  }
+  upload_view begin() {
+    auto v = s->begin({"site.tar.gz", text.size(), hash()}, now);
+    REQUIRE(v.has_value());
+    return *v;
+  }
+  upload_view send(const std::string& id, uint64_t from, size_t bytes) {
+    auto v = s->add(id, from, std::string_view(text).substr(from, bytes));
+    REQUIRE(v.has_value());
+    return *v;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(a_store, "uploads: in pieces, with a crash in between, and the same again is the same",
+                 "[persistence]") {
+  const auto id = begin().id.value;
+  send(id, 0, 1 << 20);
+  open();
+  auto v = begin();
+  CHECK(v.id.value == id);
+  CHECK(v.received == 1 << 20);
+  CHECK(s->end(id).error().code == ec::wrong_state);
+  CHECK(s->read(id, 0, 10).error().code == ec::not_found);
+  send(id, 0, 1 << 20);  // repeated
+  send(id, 1 << 20, 1 << 20);
+  CHECK(send(id, 2 << 20, 1 << 20).received == text.size());
+  auto done = s->end(id);
+  REQUIRE(done.has_value());
+  CHECK(done->state == upload_state::complete);
+  open();
+  CHECK(begin().state == upload_state::complete);
+  CHECK(s->end(id)->state == upload_state::complete);
+  CHECK(send(id, 0, 10).received == text.size());
+  CHECK(*s->read(id, 2'999'990, 100) == std::string(10, 'x'));
+}
+
+TEST_CASE_METHOD(a_store, "uploads: gaps, too much, other bytes and other hashes are refused, with the way on",
+                 "[persistence][hostile]") {
+  const auto id = begin().id.value;
+  auto gap = s->add(id, 5, "x");
+  REQUIRE_FALSE(gap.has_value());
+  CHECK(gap.error().hint == "go on from byte 0");
+  CHECK(s->add(id, 0, std::string(upload_chunk_max + 1, 'x')).error().code == ec::too_large);
+  CHECK(s->add("nothing", 0, "x").error().code == ec::not_found);
+  CHECK(s->add("../../etc/passwd", 0, "x").error().code == ec::not_found);
+  CHECK(s->begin({"x", 0, hash()}, now).error().code == ec::bad_request);
+  CHECK(s->begin({"x", 1, "nohash"}, now).error().code == ec::bad_request);
+  CHECK(s->begin({"x", store::upload_bytes_max + 1, hash()}, now).error().code == ec::too_large);
+  CHECK(s->begin({"a\nb", 1, hash()}, now).error().code == ec::bad_request);
+  text[7] = 'y';  // other bytes than were announced
+  for (uint64_t at = 0; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
+  CHECK(s->end(id).error().code == ec::bad_request);
+  CHECK(s->find(id)->received == 0);
+  text[7] = 'x';
+  for (uint64_t at = 0; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
+  CHECK(s->end(id).has_value());
+}
+
+TEST_CASE_METHOD(a_store, "uploads: what nobody needs goes after a day, and its room with it", "[persistence]") {
+  const auto id = begin().id;
+  send(id.value, 0, 100);
+  const auto needs = [&](bool yes) { return [yes](const upload_id&) { return yes; }; };
+  s->collect(now + std::chrono::hours(23), needs(false));
+  CHECK(s->find(id.value));
+  s->collect(now + std::chrono::hours(25), needs(true));
+  CHECK(s->find(id.value));
+  s->collect(now + std::chrono::hours(25), needs(false));
+  CHECK_FALSE(s->find(id.value));
+  CHECK(fs::is_empty(dir.path() / "uploads"));
+  CHECK(s->remove(id.value).error().code == ec::not_found);
+}

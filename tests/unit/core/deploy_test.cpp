@@ -1,0 +1,275 @@
+// The machine of services: every phase of a deployment, and every way out of it.
+#include "tests/support/catch.hpp"
+#include "tests/unit/core/support/service_life.hpp"
+
+using namespace zedops;
+using namespace zedops::msg;
+using namespace zedops::core::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<deploy_phase> phases_of(const deployment& d) {
+  std::vector<deploy_phase> out;
+  for (const auto& p : d.phases) out.push_back(p.phase);
+  return out;
+}
+
+const std::vector<deploy_phase> all_phases = {deploy_phase::queued,
+                                              deploy_phase::pulling_source,
+                                              deploy_phase::building,
+                                              deploy_phase::copying_files,
+                                              deploy_phase::creating_symlinks,
+                                              deploy_phase::updating_routes,
+                                              deploy_phase::health_check,
+                                              deploy_phase::active};
+const std::vector<deploy_phase> at_work = {deploy_phase::pulling_source, deploy_phase::copying_files,
+                                           deploy_phase::creating_symlinks, deploy_phase::updating_routes,
+                                           deploy_phase::health_check};
+
+}  // namespace
+
+TEST_CASE("deploy: every phase is recorded in order, each begins with the command that does it", "[core][acc-79]") {
+  life l;
+  l.deploy();
+  std::vector<deploy_phase> commands;
+  uint32_t progress = 0;
+  while (l.s.op) {
+    REQUIRE(l.sent());
+    CHECK(l.sent()->attempt == l.s.op->attempt);
+    CHECK(l.sent()->plan.number == 1);
+    commands.push_back(l.sent()->plan.phase);
+    CHECK(l.newest().progress >= progress);
+    progress = l.newest().progress;
+    l.report();
+  }
+  CHECK(commands == at_work);
+  CHECK(phases_of(l.newest()) == all_phases);
+  CHECK(l.newest().status == deploy_status::success);
+  CHECK(l.newest().progress == 100);
+  CHECK(l.newest().proof.at("left_by") == "health_check");
+  CHECK(l.s.current == 1);
+  CHECK(l.s.health == service_health::healthy);
+}
+
+TEST_CASE("deploy: progress within a phase moves the whole forwards, never back", "[core][acc-79]") {
+  life l;
+  l.deploy();
+  l.until(deploy_phase::copying_files);
+  const auto say = [&](uint32_t percent, std::string note) {
+    command_progress p;
+    p.op = l.s.op->id;
+    p.attempt = l.s.op->attempt;
+    p.progress = percent;
+    p.note = std::move(note);
+    return l.take(core::phase_progressed{p});
+  };
+  say(50, "half");
+  CHECK(l.newest().progress == 62);
+  CHECK(l.newest().note == "half");
+  say(10, "again");
+  CHECK(l.newest().progress == 62);
+  CHECK(say(10, "again").facts.empty());
+  l.report(broken);
+  CHECK(l.newest().progress == 62);
+  CHECK(l.newest().phase == deploy_phase::failed);
+}
+
+TEST_CASE("deploy: a failure before the switch ends it, and what is served stays", "[core][acc-82]") {
+  for (const auto phase : {deploy_phase::pulling_source, deploy_phase::copying_files}) {
+    life l;
+    l.deploy();
+    l.finish();
+    l.deploy();
+    l.until(phase);
+    l.report(broken);
+    INFO(name_of(phase));
+    CHECK_FALSE(l.s.op);
+    CHECK_FALSE(l.sent());
+    CHECK(l.newest().status == deploy_status::failed);
+    CHECK(l.newest().failure->message == broken.message);
+    CHECK(l.newest().proof.at("ended_in") == name_of(phase));
+    CHECK(l.s.current == 1);
+    CHECK(l.s.deployments.front().status == deploy_status::success);
+  }
+}
+
+TEST_CASE("deploy: a failure after the switch puts back what was served before it ends", "[core]") {
+  for (const auto phase : {deploy_phase::creating_symlinks, deploy_phase::updating_routes, deploy_phase::health_check})
+    for (const bool first : {true, false})
+      for (const bool well : {true, false}) {
+        life l;
+        if (!first) l.deploy(), l.finish();
+        l.deploy();
+        l.until(phase);
+        l.report(broken);
+        INFO(name_of(phase) << (first ? " of the first" : "") << (well ? "" : ", badly"));
+        REQUIRE(l.sent());
+        CHECK(l.sent()->plan.phase == deploy_phase::creating_symlinks);
+        CHECK(l.sent()->plan.going_back);
+        CHECK(l.sent()->plan.number == (first ? 0 : 1));
+        if (well) l.report();
+        else l.report(error{ec::internal, "the disk is full", "", {}});
+        CHECK(l.newest().failure->message.starts_with(broken.message));
+        CHECK(well !=
+              (l.newest().failure->message.find("could not be put back: the disk is full") != std::string::npos));
+        CHECK_FALSE(l.s.op);
+        CHECK(l.newest().status == deploy_status::failed);
+        CHECK(l.s.current == (first ? 0 : 1));
+      }
+}
+
+TEST_CASE("deploy: whatever dies in whatever phase, the same command goes out again", "[core][acc-82][acc-84]") {
+  for (const auto phase : at_work) {
+    life l;
+    l.deploy();
+    l.until(phase);
+    const auto before = l.s.op->attempt;
+    l.cx.now += 100h;  // whatever the age
+    l.take(core::agent_ready{});
+    INFO(name_of(phase));
+    REQUIRE(l.sent());
+    CHECK(l.sent()->plan.phase == phase);
+    CHECK(l.sent()->attempt == before);
+    // What an earlier attempt reports late decides nothing.
+    auto late = l.result(broken);
+    --late.attempt;
+    CHECK(l.take(core::phase_reported{late}).facts.empty());
+    l.finish();
+    CHECK(l.newest().status == deploy_status::success);
+  }
+}
+
+TEST_CASE("deploy: without any progress for the limit a phase has failed - one that reports is left alone",
+          "[core][acc-81]") {
+  for (const auto phase : at_work) {
+    life l;
+    l.deploy();
+    l.until(phase);
+    for (int n = 0; n < 120; ++n) {  // an hour, telling of itself
+      l.cx.now += 30s;
+      command_progress p;
+      p.op = l.s.op->id;
+      p.attempt = l.s.op->attempt;
+      p.note = std::to_string(n);
+      l.take(core::phase_progressed{p});
+      l.take(core::tick{});
+    }
+    INFO(name_of(phase));
+    REQUIRE(l.s.op);
+    CHECK(l.s.run->phase == phase);
+    l.cx.now += l.cx.stall;
+    l.take(core::tick{});
+    CHECK(l.withdrawn());
+    if (l.s.op) l.report();  // going back
+    CHECK(l.newest().status == deploy_status::failed);
+    CHECK(l.newest().failure->message.find("no progress in " + std::string(name_of(phase))) != std::string::npos);
+  }
+}
+
+TEST_CASE("deploy: a host that goes away keeps its deployment waiting, and is no reason to fail", "[core][acc-81]") {
+  life l;
+  l.deploy();
+  l.until(deploy_phase::copying_files);
+  l.cx.agent_online = false;
+  l.cx.now += 1h;
+  l.take(core::tick{});
+  REQUIRE(l.s.op);
+  CHECK(l.s.op->step == step_waiting);
+  l.cx.now += 24h;
+  l.take(core::tick{});
+  REQUIRE(l.s.op);
+  l.cx.agent_online = true;
+  l.take(core::agent_ready{});
+  CHECK(l.s.op->step == "copying_files");
+  CHECK(l.sent()->plan.phase == deploy_phase::copying_files);
+  l.finish();
+  CHECK(l.newest().status == deploy_status::success);
+}
+
+TEST_CASE("deploy: asked for while its host is away it is pending, then begins", "[core]") {
+  life l;
+  l.cx.agent_online = false;
+  l.deploy();
+  CHECK(l.newest().status == deploy_status::pending);
+  CHECK_FALSE(l.sent());
+  SECTION("and begins") {
+    l.cx.agent_online = true;
+    l.take(core::agent_ready{});
+    CHECK(l.sent()->plan.phase == deploy_phase::pulling_source);
+    l.finish();
+    CHECK(phases_of(l.newest()) == all_phases);
+  }
+  SECTION("or is called off") {
+    CHECK_FALSE(l.take(core::cancel_requested{l.s.op->id, "ann"}).refusal);
+    CHECK(l.newest().status == deploy_status::cancelled);
+    CHECK_FALSE(l.withdrawn());
+  }
+  SECTION("or nobody ever comes") {
+    l.cx.now += core::waiting_max;
+    l.take(core::tick{});
+    CHECK(l.newest().status == deploy_status::failed);
+  }
+}
+
+TEST_CASE("deploy: called off, it ends at once before the switch, and is put back after it", "[core][acc-85]") {
+  for (const auto phase : at_work) {
+    life l;
+    l.deploy();
+    l.finish();
+    l.deploy();
+    l.until(phase);
+    const auto id = l.s.op->id;
+    CHECK_FALSE(l.take(core::cancel_requested{id, "ann"}).refusal);
+    CHECK(l.withdrawn());
+    INFO(name_of(phase));
+    if (core::switches(phase)) {
+      REQUIRE(l.s.op);
+      CHECK(l.take(core::cancel_requested{id, "ann"}).refusal->code == ec::wrong_state);
+      CHECK(core::plan_for(l.s, l.cx).number == 1);
+      l.report();
+    }
+    CHECK_FALSE(l.s.op);
+    CHECK(l.newest().status == deploy_status::cancelled);
+    CHECK_FALSE(l.newest().worked);
+    CHECK(l.s.current == 1);
+    // Its end is its end.
+    command_result late;
+    late.op = id;
+    late.attempt = 99;
+    CHECK(l.take(core::phase_reported{late}).facts.empty());
+  }
+}
+
+TEST_CASE("deploy: one at a time - what comes meanwhile is told to wait, and may come again", "[core]") {
+  life l;
+  l.deploy();
+  auto d = l.deploy();
+  REQUIRE(d.refusal);
+  CHECK(d.refusal->code == ec::busy);
+  CHECK(d.refusal->operation == "o2");
+  CHECK(l.s.deployments.size() == 1);
+  CHECK(l.roll_back().refusal->code == ec::busy);
+}
+
+TEST_CASE("deploy: files beyond the retention go, what is served and what was before stay", "[core][acc-86]") {
+  life l;
+  for (int n = 0; n < 6; ++n) l.deploy(), l.finish();
+  const auto pruned = [&] {
+    std::vector<uint32_t> out;
+    for (const auto& d : l.s.deployments)
+      if (d.pruned) out.push_back(d.number);
+    return out;
+  };
+  CHECK(pruned() == std::vector<uint32_t>{1, 2, 3});
+  CHECK(core::kept_deployments(l.s) == std::vector<uint32_t>{5, 6});
+  l.roll_back(5);
+  CHECK(core::kept_deployments(l.s) == std::vector<uint32_t>{5, 6});
+  l.finish();
+  CHECK(l.s.current == 5);
+  l.deploy();
+  l.until(deploy_phase::copying_files);
+  const auto keep = l.sent()->plan.keep;
+  CHECK(std::ranges::count(keep, 5) == 1);
+  CHECK(std::ranges::count(keep, 7) == 1);
+}
