@@ -6,6 +6,7 @@
 
 #include <exception>
 
+#include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/archive/unpack.hpp"
 #include "integration/host/files.hpp"
@@ -20,7 +21,8 @@ using host::unique_fd;
 namespace {
 
 constexpr duration phase_time_min{60'000};
-constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{5'000};
+constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{1'000},
+    engine_pause{500};
 constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
 
 error disk(const std::string& what, int problem) {
@@ -117,6 +119,23 @@ result<void> deploy_job::pull_source() {
 
 result<void> deploy_job::fetch_archive() {
   const auto part = site_.archive(plan_.number) + ".part";
+  for (const bool again : {false, true}) {
+    auto whole = fetch_rest(part);
+    if (!whole) return fail(whole.error());
+    if (*whole) break;
+    // What an earlier life of this host wrote may have been lost with its power: from the beginning, once.
+    ::unlink(part.c_str());
+    if (again)
+      return fail(ec::bad_request, "the source that arrived here is not the one that was uploaded: its hash differs",
+                  "deploy again; if it happens again, look at that disk");
+  }
+  effect("archive_fetched");
+  if (::rename(part.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(part, errno));
+  return {};
+}
+
+// Goes on where it ended. Says whether the hash of all of it is right.
+result<bool> deploy_job::fetch_rest(const std::string& part) {
   unique_fd fd(::open(part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return fail(disk(part, errno));
   struct stat st {};
@@ -142,14 +161,7 @@ result<void> deploy_job::fetch_archive() {
   if (::fsync(fd.get()) != 0) return fail(disk(part, errno));
   auto hash = sha256_of_file(part);
   if (!hash) return fail(hash.error());
-  if (*hash != plan_.source.sha256) {
-    ::unlink(part.c_str());
-    return fail(ec::bad_request, "the source that arrived here is not the one that was uploaded: its hash differs",
-                "deploy again; if it happens again, look at that disk");
-  }
-  effect("archive_fetched");
-  if (::rename(part.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(part, errno));
-  return {};
+  return *hash == plan_.source.sha256;
 }
 
 // ---- copying_files ----
@@ -157,7 +169,9 @@ result<void> deploy_job::copy_files() {
   ZEDOPS_TRY(host::prepare_site(site_));
   ZEDOPS_TRY(host::prune_site(site_, plan_.keep));
   effect("pruned");
-  if (!host::stamp_of(site_, plan_.number))
+  // A manager whose store was put back counts anew: a number alone says nothing.
+  const auto before = host::stamp_of(site_, plan_.number);
+  if (!before || before->source != plan_.source.sha256)
     if (auto ok = unpack_archive(); !ok) {
       (void)host::drop_unfinished(site_, plan_.number);
       return ok;
@@ -188,7 +202,7 @@ result<void> deploy_job::unpack_archive() {
 result<void> deploy_job::switch_links() {
   if (cancel_.cancelled()) return fail(ec::cancelled, "called off before the switch");
   std::lock_guard guard(env_.sites->links);
-  auto done = host::switch_site(site_, {cmd_.server.value}, plan_.number, plan_.going_back);
+  auto done = host::switch_site(site_, {cmd_.server.value}, plan_.number, plan_.going_back, plan_.source.sha256);
   if (!done) return fail(done.error());
   effect("switched");
   if (!done->previous.empty()) prove("previous", done->previous);
@@ -198,18 +212,32 @@ result<void> deploy_job::switch_links() {
 
 // ---- updating_routes ----
 result<void> deploy_job::update_routes() {
-  project_server server(calls_, *env_.sites, env_.clock, env_.state.manager_id());
+  auto server = project_server_here();
   auto ok = server.ensure(project());
+  while (!ok && !cancel_.cancelled() && engine_away(ok.error())) ok = server.ensure(project());
   if (!ok) return fail(ok.error());
   effect("routed");
   prove("container", ok->id);
   return {};
 }
 
+project_server deploy_job::project_server_here() {
+  return project_server(calls_, *env_.sites, env_.clock, env_.state.manager_id(), &cancel_);
+}
+
+// An Engine that does not answer anything comes back: nothing follows from it, and the manager sees whether it takes
+// too long. True: it was away, and a moment has passed.
+bool deploy_job::engine_away(const error& why) {
+  if (calls_.list({{label::project, plan_.project.value}})) return false;
+  tell(0, "waits for the Engine: " + why.message);
+  env_.clock.pause(engine_pause);
+  return true;
+}
+
 // ---- health_check ----
 result<void> deploy_job::check_health() {
   const auto path = "/" + plan_.service_name + (plan_.health_path.empty() ? "/" : plan_.health_path);
-  const auto until = env_.clock.steady() + health_start;
+  auto until = env_.clock.steady() + health_start;
   unsigned attempts = 0, refusals = 0;
   for (auto pause = health_pause_min;; pause = std::min(pause * 2, health_pause_max)) {
     if (cancel_.cancelled()) return fail(ec::cancelled, "called off while it was checked");
@@ -222,6 +250,7 @@ result<void> deploy_job::check_health() {
       return {};
     }
     if (status && *status >= 400) ++refusals;
+    if (!status && engine_away(status.error())) until = env_.clock.steady() + health_start;
     if (refusals >= refusals_max || env_.clock.steady() >= until)
       return fail(ec::bad_request,
                   "it does not answer as it should: " + answer + " for " + path + " after " + std::to_string(attempts) +
@@ -244,8 +273,7 @@ result<void> deploy_job::remove_service() {
   effect("site_removed");
   if (!plan_.last) return {};
   ZEDOPS_TRY(host::forget_project(env_.sites->root, plan_.project_name));  // first: nobody makes its server again
-  project_server server(calls_, *env_.sites, env_.clock, env_.state.manager_id());
-  return server.remove(plan_.project);
+  return project_server_here().remove(plan_.project);
 }
 
 }  // namespace zedops::agent

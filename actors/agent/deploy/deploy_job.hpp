@@ -18,6 +18,7 @@ class deploy_job {
   msg::result<void> dispatch();
   msg::result<void> pull_source();
   msg::result<void> fetch_archive();
+  msg::result<bool> fetch_rest(const std::string& part);
   msg::result<void> copy_files();
   msg::result<void> unpack_archive();
   msg::result<void> switch_links();
@@ -25,6 +26,8 @@ class deploy_job {
   msg::result<void> check_health();
   msg::result<void> remove_service();
 
+  project_server project_server_here();
+  bool engine_away(const msg::error& why);
   void tell(uint32_t percent, std::string note);
   void prove(const std::string& what, std::string value) { result_.proof[what] = std::move(value); }
   void prove_tree(const host::site_stamp& stamp);

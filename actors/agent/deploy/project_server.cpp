@@ -94,6 +94,7 @@ result<void> project_server::answers(const host::project_place& p, const std::st
   for (;;) {
     auto status = sites_.look(p.port, project_server_alive, look_timeout);
     if (status && *status == 200) return {};
+    if (cancel_ && cancel_->cancelled()) return fail(ec::cancelled, "called off while its server was started");
     const auto now = calls_.inspect(id);
     const bool ended = now && !is_alive(now->view.state);
     if (ended || clock_.steady() >= until || calls_.left() == duration{0}) {

@@ -14,8 +14,10 @@ inline constexpr msg::duration server_start_max{30'000};
 
 class project_server {
  public:
-  project_server(engine_calls& calls, site_world& sites, const clocks& clock, std::string manager)
-      : calls_(calls), sites_(sites), clock_(clock), manager_(std::move(manager)) {}
+  // `cancel`, if given, ends the waiting for its answer.
+  project_server(engine_calls& calls, site_world& sites, const clocks& clock, std::string manager,
+                 const cancel_token* cancel = nullptr)
+      : calls_(calls), sites_(sites), clock_(clock), manager_(std::move(manager)), cancel_(cancel) {}
 
   // Runs, as it ought to be, and answers. Returns the container's id; `made` says whether something had to be done.
   struct ensured {
@@ -36,6 +38,7 @@ class project_server {
   site_world& sites_;
   const clocks& clock_;
   const std::string manager_;
+  const cancel_token* cancel_;
 };
 
 }  // namespace zedops::agent

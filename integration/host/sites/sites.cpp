@@ -216,7 +216,7 @@ std::optional<site_stamp> stamp_of(const site& s, uint32_t number) {
 }
 
 result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp) {
-  if (stamp_of(s, number)) return {};
+  if (auto there = stamp_of(s, number); there && there->source == stamp.source) return {};
   if (is_folder(s.new_tree(number))) {
     if (auto ok = drop_tree(s, number); !ok) return ok;
     if (::rename(s.new_tree(number).c_str(), s.tree(number).c_str()) != 0) return fail(trouble(s.tree(number), errno));
@@ -263,8 +263,10 @@ result<site_wanted> wanted_of(const site& s) {
   return out;
 }
 
-result<switched> switch_site(const site& s, const service_id& id, uint32_t number, bool going_back) {
-  if (number != 0 && !stamp_of(s, number))
+result<switched> switch_site(const site& s, const service_id& id, uint32_t number, bool going_back,
+                             const std::string& source) {
+  const auto stamp = number == 0 ? std::nullopt : stamp_of(s, number);
+  if (number != 0 && (!stamp || (!source.empty() && stamp->source != source)))
     return fail(ec::no_data, "the files of #" + std::to_string(number) + " are not there any more", "deploy again");
   site_wanted w = wanted_of(s).value_or(site_wanted{});
   if (going_back) std::erase(w.served, w.number);

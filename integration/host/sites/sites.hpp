@@ -56,7 +56,7 @@ struct site_wanted {
 
 msg::result<void> prepare_site(const site& s);
 std::optional<site_stamp> stamp_of(const site& s, uint32_t number);  // nothing: not whole, or not there
-// The new tree, complete and durable, becomes the deployment's.
+// The new tree, complete and durable, becomes the deployment's; one of another source gives way to it.
 msg::result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp);
 // Whatever is left of a deployment that came to nothing.
 msg::result<void> drop_unfinished(const site& s, uint32_t number);
@@ -70,8 +70,10 @@ struct switched {
   std::string previous;              // what `current` led to; empty: nothing
   std::vector<std::string> repairs;  // what stood in the way, and where it is now
 };
-// `going_back`: the one that was served last has come to nothing. Number zero takes the link away.
-msg::result<switched> switch_site(const site& s, const msg::service_id& id, uint32_t number, bool going_back);
+// `going_back`: the one that was served last has come to nothing. Number zero takes the link away. `source`: what the
+// deployment has to be made of; empty: whatever it is. Errors: no_data (its files are not there).
+msg::result<switched> switch_site(const site& s, const msg::service_id& id, uint32_t number, bool going_back,
+                                  const std::string& source = {});
 
 struct site_state {
   msg::service_health health = msg::service_health::unknown;

@@ -206,4 +206,16 @@ result<verb_call> call_of(const matched& to, const request& r) {
 
 result<std::string> json_of(size_t row, const std::string& map) { return json_row[row](map); }
 
+result<uint64_t> first_byte(const request& r) {
+  constexpr std::string_view unit = "bytes ";
+  std::string_view text = r.header("content-range");
+  const auto said = r.parameter("offset");
+  if (text.starts_with(unit)) text.remove_prefix(unit.size());
+  text = text.empty() ? std::string_view(said) : text.substr(0, text.find('-'));
+  const auto n = parse_decimal(text.empty() ? std::string_view("0") : text);
+  if (n) return *n;
+  return fail(ec::bad_request, "where the piece belongs cannot be read",
+              "Content-Range: bytes 0-1048575/2000000, or ?offset=0");
+}
+
 }  // namespace zedops::web

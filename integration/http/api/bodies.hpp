@@ -18,4 +18,7 @@ msg::result<verb_call> call_of(const matched& to, const request& r);
 // An answer of this row as JSON. Errors: internal.
 msg::result<std::string> json_of(size_t row, const std::string& map);
 
+// Of a piece of a file: the first number of Content-Range ("bytes 0-1048575/2000000"), or the parameter `offset`.
+msg::result<uint64_t> first_byte(const request& r);
+
 }  // namespace zedops::web

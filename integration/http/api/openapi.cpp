@@ -236,6 +236,17 @@ json document(std::index_sequence<Rows...>) {
                                    {"description", "with each event of a server or agent what it is now"}}})},
       {"responses",
        {{"200", {{"description", "a stream of events"}, {"content", {{"text/event-stream", json::object()}}}}}}}};
+  paths["/api/uploads/{id}"]["put"] = {
+      {"operationId", "upload.piece"},
+      {"tags", json::array({"upload"})},
+      {"summary", "A piece of it, 1 MiB at most: bytes, not JSON. Content-Range or offset says where it belongs"},
+      {"x-right", "operate"},
+      {"parameters",
+       json::array({{{"name", "id"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}},
+                    {{"name", "offset"}, {"in", "query"}, {"schema", {{"type", "integer"}}}},
+                    {{"name", "Content-Range"}, {"in", "header"}, {"schema", {{"type", "string"}}}}})},
+      {"requestBody", {{"content", {{"application/octet-stream", json::object()}}}}},
+      {"responses", {{"200", answer("how much of it is there", book.of<upload_view>())}}}};
   (void)book.of<event>();
   book.require_fields();
   book.components["failure"] = {

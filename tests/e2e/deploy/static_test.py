@@ -1,18 +1,18 @@
 """Static services on a real Engine: deployed from a folder, switched while readers hammer, killed in the middle,
 healed after hands have been at the links, rolled back. [acc-79] [acc-82] [acc-83] [acc-86] [acc-87] [acc-88]"""
+import hashlib
+import io
 import os
-import pathlib
 import shutil
-import signal
-import socket
 import subprocess
+import tarfile
 import threading
 import time
 import unittest
 import urllib.error
 import urllib.request
 
-from web import free_port
+from web import WebCase, free_port
 from world import ROOT, Failed, WorldCase, docker_host, wait_for
 
 PHASES = ["queued", "pulling_source", "building", "copying_files", "creating_symlinks", "updating_routes", "health_check", "active"]
@@ -25,6 +25,20 @@ def fetch(url):
             return r.status, r.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, ""
+
+
+def image():
+    subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
+                   env={**os.environ, "DOCKER_HOST": docker_host()})
+
+
+def archive_of(text):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as t:
+        entry = tarfile.TarInfo("index.html")
+        entry.size = len(text)
+        t.addfile(entry, io.BytesIO(text.encode()))
+    return out.getvalue()
 
 
 class Readers:
@@ -54,8 +68,7 @@ class Readers:
 class Static(WorldCase):
     @classmethod
     def prepare(cls, w):
-        subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
-                       env={**os.environ, "DOCKER_HOST": docker_host()})
+        image()
         cls.count = 0
 
     def setUp(self):
@@ -302,6 +315,44 @@ class Static(WorldCase):
         w.ctl("project", "rm", self.project)
         self.assertFalse(self.site.parent.exists())
         w.ctl("project", "create", self.project)  # the name is free
+
+
+class OverRest(WebCase):
+    """The same by HTTP alone, as a service does it. [acc-77]"""
+
+    @classmethod
+    def prepare(cls, w):
+        super().prepare(w)
+        image()
+
+    def test_from_an_archive_to_a_site_and_back(self):
+        a, port = self.with_token("operator"), free_port()
+        self.ok(a.post("/api/projects?wait=1", {"name": "shop", "description": "All we sell"}))
+        made = self.ok(a.post("/api/services?wait=1", {"project": "shop", "name": "web", "agent": "host1", "port": port}))["service"]
+        for n, text in enumerate(("one", "two"), start=1):
+            packed = archive_of(text)
+            up = self.ok(a.post("/api/uploads", {"name": f"{text}.tar.gz", "bytes": len(packed), "sha256": hashlib.sha256(packed).hexdigest()}))
+            half = len(packed) // 2
+            place = f"/api/uploads/{up['id']}"
+            self.assertEqual(self.ok(a.ask("PUT", f"{place}?offset=0", packed[:half]))["received"], half)
+            refused = self.no(a.ask("PUT", place, b"x", {"Content-Range": f"bytes {half + 7}-{half + 7}/{len(packed)}"}), 400, "bad_request")
+            self.assertIn(f"go on from byte {half}", refused["hint"])
+            self.no(a.ask("PUT", place, b"x", {"Content-Range": "bytes nonsense"}), 400, "bad_request")
+            end = f"bytes {half}-{len(packed) - 1}/{len(packed)}"
+            self.assertEqual(self.ok(a.ask("PUT", place, packed[half:], {"Content-Range": end}))["received"], len(packed))
+            self.assertEqual(self.ok(a.post(f"{place}/end", {}))["state"], "complete")
+            done = self.ok(a.post("/api/deployments?wait=1", {"service": "shop/web", "upload": up["id"]}))
+            self.assertEqual((done["deployment"]["status"], done["deployment"]["number"]), ("success", n))
+            self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, text))
+        self.assertEqual([d["number"] for d in self.ok(a.get("/api/deployments?service=shop%2Fweb"))["deployments"]], [2, 1])
+        self.assertEqual(self.ok(a.get("/api/deployments/shop%2Fweb%231"))["status"], "cancelled")
+        back = self.ok(a.post(f"/api/services/{made['id']}/rollback?wait=1", {}))
+        self.assertEqual(back["service"]["current"], 1)
+        self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, "one"))
+        self.assertEqual(self.ok(a.get("/api/monitoring/deployments/stuck")), [])
+        self.no(self.with_token("viewer").post("/api/deployments", {"service": "shop/web", "upload": up["id"]}), 403, "forbidden")
+        records = self.ok(self.admin.get(f"/api/audit?who=token:{a.name}"))["records"]
+        self.assertIn("deployment.create", [r["verb"] for r in records])
 
 
 if __name__ == "__main__":

@@ -223,6 +223,11 @@ TEST_CASE_METHOD(deploying,
     CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("its hash differs") !=
           std::string::npos);
   }
+  SECTION("what an earlier life left of it is not what it wrote") {
+    fs::create_directories(site.own_folder());
+    std::ofstream(site.archive(2) + ".part") << std::string(1'500, '\0');
+    CHECK_FALSE(run(command(deploy_phase::pulling_source, 2, from)).failure);
+  }
   SECTION("fewer bytes") {
     uploads.all["utwo"].resize(2'000);
     CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("not as long") !=
@@ -297,6 +302,32 @@ TEST_CASE_METHOD(deploying, "deploy: a service goes with its files, the last one
   REQUIRE_FALSE(run(c).failure);
   CHECK(docker.containers.empty());
   CHECK(fs::is_empty(sites.root));
+}
+
+TEST_CASE_METHOD(deploying, "deploy: a manager that counts anew serves what it deploys, not what has the number",
+                 "[sim][agent]") {
+  deploy(1, "one");
+  deploy(2, "two");
+  CHECK(run(command(deploy_phase::creating_symlinks, 2, source("other"))).failure->code == ec::no_data);
+  deploy(2, "other");
+  CHECK(seen() == "other");
+  CHECK(host::stamp_of(site, 2)->source == source("other").sha256);
+}
+
+TEST_CASE_METHOD(deploying, "deploy: an Engine that is away is waited for, and decides nothing",
+                 "[sim][agent][acc-82]") {
+  deploy(1, "one");
+  const auto id = docker.containers.begin()->first;
+  docker.down = true;
+  size_t pauses = 0;
+  env->clock.pause = [&](auto) {
+    if (++pauses == 20) docker.down = false;
+  };
+  CHECK(run(command(deploy_phase::updating_routes, 1, {})).proof.at("container") == id);
+  CHECK(pauses >= 20);
+  docker.down = true;
+  env->clock.pause = [&](auto) { cancel.cancel(); };
+  CHECK(run(command(deploy_phase::updating_routes, 1, {})).failure.has_value());
 }
 
 TEST_CASE_METHOD(deploying, "deploy: names that are no names never reach the disk", "[sim][agent][hostile]") {

@@ -186,6 +186,13 @@ std::map<std::string, uint64_t> web_door::counters() const {
           {"web_streams_behind", live_.behind()}};
 }
 
+namespace {
+// Of an upload: bytes, not JSON.
+bool is_piece(const web::request& r) {
+  return r.segments.size() == 3 && r.segments[0] == "api" && r.segments[1] == "uploads" && r.method == "PUT";
+}
+}  // namespace
+
 void web_door::serve(exchange_ptr e) {
   const auto& r = e->asked();
   const bool api = !r.segments.empty() && (r.segments[0] == "api" || r.segments[0] == "metrics");
@@ -252,6 +259,15 @@ bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
   } else if (r.segments.size() == 4 && r.segments[1] == "servers" && r.segments[3] == "logs" && reads &&
              !r.parameter("follow").empty() && r.parameter("follow") != "0") {
     follow_logs(e, who, r.segments[2], callers_, calls_, *server_, world_.clock);
+  } else if (is_piece(r)) {
+    const auto from = web::first_byte(r);
+    if (!from) return send(*e, from.error()), true;
+    ask("upload.chunk", pack_map(upload_chunk{r.segments[2], *from, r.body}),
+        [e](rt::answer kind, const std::string& body) {
+          auto v = unpack_map<upload_view>(body);
+          if (kind == rt::answer::error || !v) return send(*e, error_in(body));
+          send(*e, web::text_response(200, "application/json", to_json(*v) + "\n"));
+        });
   } else if (is(r, {"api", "servers", "bulk"}) && r.method == "POST") {
     bulk(e, who);
   } else if (is(r, {"api", "verbs"}) && reads) {
@@ -307,7 +323,7 @@ void web_door::serve_api(const exchange_ptr& e) {
   }
   auto who = callers_.of(r, world_.clock.now());
   if (!who) return send(*e, who.error());
-  if (!r.body.empty() && !r.header("content-type").starts_with("application/json")) {
+  if (!r.body.empty() && !is_piece(r) && !r.header("content-type").starts_with("application/json")) {
     auto out =
         web::error_response({ec::bad_request, "the body is not said to be JSON", "Content-Type: application/json", {}});
     out.status = 415;

@@ -619,7 +619,8 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /** A piece of it, 1 MiB at most: bytes, not JSON. Content-Range or offset says where it belongs */
+        put: operations["upload.piece"];
         post?: never;
         /** Remove an upload that no deployment needs */
         delete: operations["upload.rm"];
@@ -4010,6 +4011,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "upload.piece": {
+        parameters: {
+            query?: {
+                offset?: number;
+            };
+            header?: {
+                "Content-Range"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/octet-stream": unknown;
+            };
+        };
+        responses: {
+            /** @description how much of it is there */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["upload_view"];
                 };
             };
         };
