@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -85,8 +86,13 @@ bool stays_inside(std::string_view target, size_t depth) {
 
 class unpacking {
  public:
-  unpacking(unique_fd root, const unpack_limits& limits, const unpack_progress& progress, uint64_t archive_bytes)
-      : root_(std::move(root)), limits_(limits), progress_(progress), archive_bytes_(archive_bytes) {}
+  unpacking(unique_fd root, const unpack_limits& limits, const unpack_progress& progress, uint64_t archive_bytes,
+            std::vector<std::string> wanted)
+      : root_(std::move(root)),
+        limits_(limits),
+        progress_(progress),
+        archive_bytes_(archive_bytes),
+        wanted_(std::move(wanted)) {}
 
   result<void> entry(::archive* from, ::archive_entry* e) {
     const char* raw = archive_entry_pathname(e);
@@ -96,9 +102,10 @@ class unpacking {
     if (archive_entry_hardlink(e)) return fail(bad(shown(raw) + " is a hard link"));
     auto parts = parts_of(raw, limits_.depth_max);
     if (!parts) return fail(parts.error());
+    if (!within(*parts)) return {};
     if (++done_.entries > limits_.entries_max)
       return fail(bad("more than " + std::to_string(limits_.entries_max) + " entries"));
-    hash_.add(raw);
+    for (const auto& part : *parts) hash_.add(part), hash_.add("/");
     hash_.add(std::string_view("\0", 1));
     const auto type = archive_entry_filetype(e);
     if (type == AE_IFDIR) return folder(*parts);
@@ -113,6 +120,8 @@ class unpacking {
     }
     return fail(bad(shown(raw) + " is neither a file, a folder nor a link"));
   }
+
+  bool found() const { return done_.entries > 0; }
 
   result<void> told(::archive* from, bool always) {
     const auto read = static_cast<uint64_t>(std::max<int64_t>(archive_filter_bytes(from, -1), 0));
@@ -137,6 +146,13 @@ class unpacking {
   }
 
  private:
+  // Takes the wanted folder off the front; false: it is not below that.
+  bool within(std::vector<std::string>& parts) const {
+    if (parts.size() < wanted_.size() || !std::equal(wanted_.begin(), wanted_.end(), parts.begin())) return false;
+    parts.erase(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(wanted_.size()));
+    return true;
+  }
+
   // Makes and enters the folder; those that stay open are the ones on the way to it.
   result<void> folder(const std::vector<std::string>& parts) {
     size_t same = 0;
@@ -215,6 +231,7 @@ class unpacking {
   const unpack_limits& limits_;
   const unpack_progress& progress_;
   const uint64_t archive_bytes_;
+  const std::vector<std::string> wanted_;
   std::vector<std::pair<std::string, unique_fd>> open_;
   unpacked done_;
   sha256 hash_;
@@ -224,7 +241,7 @@ class unpacking {
 }  // namespace
 
 result<unpacked> unpack(const std::string& file, const std::string& into, const unpack_limits& limits,
-                        const unpack_progress& progress) {
+                        const unpack_progress& progress, const std::string& folder) {
   struct stat st {};
   if (::stat(file.c_str(), &st) != 0) return fail(disk("the archive " + file + " cannot be read", errno));
   reader from(archive_read_new());
@@ -238,7 +255,9 @@ result<unpacked> unpack(const std::string& file, const std::string& into, const 
   if (::mkdir(into.c_str(), 0755) != 0) return fail(disk("no folder " + into, errno));
   unique_fd root(::open(into.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root || ::fchmod(root.get(), 0755) != 0) return fail(disk(into, errno));  // whatever our mask says
-  unpacking work(std::move(root), limits, progress, static_cast<uint64_t>(st.st_size));
+  auto wanted = parts_of(folder, limits.depth_max);
+  if (!wanted) return fail(wanted.error());
+  unpacking work(std::move(root), limits, progress, static_cast<uint64_t>(st.st_size), std::move(*wanted));
   bool any = false;
   for (;;) {
     ::archive_entry* e = nullptr;
@@ -251,6 +270,8 @@ result<unpacked> unpack(const std::string& file, const std::string& into, const 
     if (auto ok = work.told(from.get(), false); !ok) return fail(ok.error());
   }
   if (!any) return fail(bad("it is empty"));
+  if (!work.found())
+    return fail(bad("it has no folder " + shown(folder), "its name is that from the top: docs/public"));
   if (auto ok = work.told(from.get(), true); !ok) return fail(ok.error());
   return work.finish();
 }

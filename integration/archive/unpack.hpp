@@ -29,7 +29,8 @@ using unpack_progress = std::function<bool(const unpacked& so_far, uint64_t arch
 
 // `into` is made, and must not be there. Whatever happens, the caller removes or keeps it. Everything is on the disk
 // when this returns. Errors: bad_request (the archive), no_space, cancelled, internal (the disk).
+// `folder`: what of it is wanted ("docs/public"), as if it were all; empty: everything.
 msg::result<unpacked> unpack(const std::string& file, const std::string& into, const unpack_limits& limits,
-                             const unpack_progress& progress);
+                             const unpack_progress& progress, const std::string& folder = {});
 
 }  // namespace zedops::archive

@@ -56,8 +56,11 @@ struct deploy_service {
   std::string service;
   std::string upload;  // id of an upload that is complete
   deploy_environment environment = deploy_environment::production;
+  std::string git;       // instead of an upload: a repository's address
+  std::string revision;  // of it: a branch, a tag or a commit; empty: the default branch
+  std::string folder;    // what of the source is served; empty: all of it
   static constexpr op_kind kind = op_kind::deploy;
-  ZEDOPS_FIELDS(service, upload, environment)
+  ZEDOPS_FIELDS(service, upload, environment, git, revision, folder)
 };
 struct rollback_service {
   std::string service;

@@ -41,6 +41,13 @@ result<void> check_env_value(std::string_view key, std::string_view value);
 // root and not below a folder of the system; below /var only /var/lib/zedops/... A link is not looked through here.
 result<void> check_data_path(std::string_view path);
 
+// A repository: https, http, git or ssh with a host, or user@host:path; no file, no helper of git's, no password in it.
+result<void> check_git_url(std::string_view url);
+// A branch, a tag or a commit; empty: the default branch. Nothing that git could take for an option or a range.
+result<void> check_git_revision(std::string_view revision);
+// A folder within a source, "docs/public"; empty: all of it.
+result<void> check_source_folder(std::string_view folder);
+
 struct image_ref {
   std::string repository;  // "ghcr.io/owner/image", without tag and digest
   std::string tag;         // may be empty

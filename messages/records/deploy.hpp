@@ -23,7 +23,7 @@ ZEDOPS_ENUM(deploy_phase, queued, pulling_source, building, copying_files, creat
 // cancelled: it worked once and was replaced, or its owner called it off (then `worked` is false).
 ZEDOPS_ENUM(deploy_status, pending, queued, building, deploying, success, failed, cancelled)
 ZEDOPS_ENUM(deploy_environment, production, staging, preview, development)
-ZEDOPS_ENUM(source_kind, upload)
+ZEDOPS_ENUM(source_kind, upload, git)
 ZEDOPS_ENUM(rollback_state, pending, in_progress, completed, failed, cancelled)
 // How what a service serves is. degraded: it serves, but not what was deployed last.
 ZEDOPS_ENUM(service_health, unknown, healthy, degraded, unhealthy)
@@ -35,9 +35,18 @@ struct deploy_source {
   std::string name;    // of the file, as its owner called it
   std::string sha256;  // hexadecimal, of all of it
   uint64_t bytes = 0;
-  ZEDOPS_FIELDS(kind, upload, name, sha256, bytes)
+  std::string url;       // of a repository
+  std::string revision;  // a branch, a tag or a commit; empty: the default branch
+  std::string commit;    // what it was when it was first fetched: what every repetition is made of
+  std::string folder;    // what of the source is served; empty: all of it
+  ZEDOPS_FIELDS(kind, upload, name, sha256, bytes, url, revision, commit, folder)
   friend bool operator==(const deploy_source&, const deploy_source&) = default;
 };
+
+// What tells one source from another; empty: not known yet.
+inline const std::string& identity_of(const deploy_source& s) {
+  return s.kind == source_kind::git ? s.commit : s.sha256;
+}
 
 struct phase_times {
   deploy_phase phase = deploy_phase::queued;

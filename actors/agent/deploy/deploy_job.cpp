@@ -10,6 +10,7 @@
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/archive/unpack.hpp"
 #include "integration/host/files.hpp"
+#include "integration/host/git.hpp"
 #include "messages/base/names.hpp"
 #include "messages/base/sha256.hpp"
 
@@ -105,7 +106,8 @@ void deploy_job::prove_tree(const host::site_stamp& stamp) {
 result<void> deploy_job::pull_source() {
   ZEDOPS_TRY(host::prepare_site(site_));
   const auto stamp = host::stamp_of(site_, plan_.number);
-  const bool have_tree = stamp && stamp->source == plan_.source.sha256;
+  const bool have_tree = stamp && !identity_of(plan_.source).empty() && stamp->source == identity_of(plan_.source);
+  if (plan_.source.kind == source_kind::git) return have_tree ? prove_commit(stamp->source) : fetch_repository();
   if (!have_tree && ::access(site_.archive(plan_.number).c_str(), F_OK) != 0) {
     if (auto ok = fetch_archive(); !ok) {
       if (ok.error().code == ec::cancelled) (void)host::drop_unfinished(site_, plan_.number);
@@ -117,7 +119,34 @@ result<void> deploy_job::pull_source() {
   return {};
 }
 
+result<void> deploy_job::prove_commit(const std::string& commit) {
+  prove("commit", commit);
+  return {};
+}
+
+// The commit that is recorded, if this is a repetition. Its files become an archive like any other.
+result<void> deploy_job::fetch_repository() {
+  const auto& s = plan_.source;
+  if (::access(site_.archive(plan_.number).c_str(), F_OK) == 0 && !s.commit.empty()) return prove_commit(s.commit);
+  host::git_request r;
+  r.url = s.url;
+  r.revision = s.commit.empty() ? s.revision : s.commit;
+  r.folder = site_.repository(plan_.number);
+  r.archive = site_.archive(plan_.number) + ".part";
+  r.cancelled = [this] { return cancel_.cancelled(); };
+  r.progress = [this](uint32_t percent, std::string_view line) { tell(percent, std::string(line.substr(0, 200))); };
+  auto commit = host::fetch_commit(r);
+  if (!commit) {
+    (void)host::drop_unfinished(site_, plan_.number);
+    return fail(commit.error());
+  }
+  effect("repository_fetched");
+  if (::rename(r.archive.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(r.archive, errno));
+  return prove_commit(*commit);
+}
+
 result<void> deploy_job::fetch_archive() {
+  if (plan_.source.kind == source_kind::git) return fetch_repository();
   const auto part = site_.archive(plan_.number) + ".part";
   for (const bool again : {false, true}) {
     auto whole = fetch_rest(part);
@@ -171,7 +200,7 @@ result<void> deploy_job::copy_files() {
   effect("pruned");
   // A manager whose store was put back counts anew: a number alone says nothing.
   const auto before = host::stamp_of(site_, plan_.number);
-  if (!before || before->source != plan_.source.sha256)
+  if (!before || before->source != identity_of(plan_.source))
     if (auto ok = unpack_archive(); !ok) {
       (void)host::drop_unfinished(site_, plan_.number);
       return ok;
@@ -189,20 +218,24 @@ result<void> deploy_job::unpack_archive() {
   const auto tree = site_.new_tree(plan_.number);
   if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // gone since: the manager has it still
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
-  auto done = archive::unpack(file, tree, {}, [&](const archive::unpacked& so_far, uint64_t read) {
-    tell(percent_of(read, plan_.source.bytes), std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
-    return !cancel_.cancelled();
-  });
+  auto done = archive::unpack(
+      file, tree, {},
+      [&](const archive::unpacked& so_far, uint64_t read) {
+        tell(percent_of(read, std::max(plan_.source.bytes, read + 1)),
+             std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
+        return !cancel_.cancelled();
+      },
+      plan_.source.folder);
   if (!done) return fail(done.error());
   effect("unpacked");
-  return host::place_tree(site_, plan_.number, {plan_.source.sha256, done->tree_hash, done->files, done->bytes});
+  return host::place_tree(site_, plan_.number, {identity_of(plan_.source), done->tree_hash, done->files, done->bytes});
 }
 
 // ---- creating_symlinks ----
 result<void> deploy_job::switch_links() {
   if (cancel_.cancelled()) return fail(ec::cancelled, "called off before the switch");
   std::lock_guard guard(env_.sites->links);
-  auto done = host::switch_site(site_, {cmd_.server.value}, plan_.number, plan_.going_back, plan_.source.sha256);
+  auto done = host::switch_site(site_, {cmd_.server.value}, plan_.number, plan_.going_back, identity_of(plan_.source));
   if (!done) return fail(done.error());
   effect("switched");
   if (!done->previous.empty()) prove("previous", done->previous);

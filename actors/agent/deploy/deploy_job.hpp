@@ -18,6 +18,8 @@ class deploy_job {
   msg::result<void> dispatch();
   msg::result<void> pull_source();
   msg::result<void> fetch_archive();
+  msg::result<void> fetch_repository();
+  msg::result<void> prove_commit(const std::string& commit);
   msg::result<bool> fetch_rest(const std::string& part);
   msg::result<void> copy_files();
   msg::result<void> unpack_archive();

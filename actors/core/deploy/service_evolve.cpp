@@ -56,6 +56,8 @@ void change_phase(service& s, const deployment_phase_changed& x, time_point at) 
   d->status = row_of(x.phase).status;
   d->note.clear();
   for (const auto& [key, value] : x.proof) d->proof[key] = value;
+  if (const auto c = x.proof.find("commit"); c != x.proof.end() && d->source.commit.empty())
+    d->source.commit = c->second;
   if (s.run) s.run->phase = x.phase;
   if (x.phase == deploy_phase::active) switch_to(s, x.number);
 }

@@ -178,6 +178,25 @@ struct preparing {
   result<prepared_request> operator()(remove_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(rollback_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(deploy_service& d) {
+    if (d.upload.empty() == d.git.empty())
+      return fail(ec::bad_request, "what is to be deployed?", "give exactly one of upload and git");
+    if (auto ok = check_source_folder(d.folder); !ok) return fail(ok.error());
+    return d.git.empty() ? from_upload(d) : from_git(d);
+  }
+  result<prepared_request> from_git(deploy_service& d) {
+    if (auto ok = check_git_url(d.git); !ok) return fail(ok.error());
+    if (auto ok = check_git_revision(d.revision); !ok) return fail(ok.error());
+    deploy_source s;
+    s.kind = source_kind::git;
+    s.url = d.git;
+    s.revision = d.revision;
+    s.folder = d.folder;
+    auto last = d.git.substr(d.git.find_last_of("/:") + 1);
+    if (last.ends_with(".git")) last.resize(last.size() - 4);
+    s.name = last + (d.revision.empty() ? "" : "@" + d.revision);
+    return for_service(d.service, d, std::move(s));
+  }
+  result<prepared_request> from_upload(deploy_service& d) {
     const auto v = world.uploads ? world.uploads->find(d.upload) : std::nullopt;
     if (!v)
       return fail(ec::not_found, "there is no upload '" + d.upload.substr(0, 40) + "'",
@@ -187,7 +206,13 @@ struct preparing {
           ec::wrong_state,
           "the upload " + d.upload + " is not complete: " + format_bytes(v->received) + " of " + format_bytes(v->bytes),
           "send the rest, then upload.end");
-    return for_service(d.service, d, {source_kind::upload, v->id, v->name, v->sha256, v->bytes});
+    deploy_source s;
+    s.upload = v->id;
+    s.name = v->name;
+    s.sha256 = v->sha256;
+    s.bytes = v->bytes;
+    s.folder = d.folder;
+    return for_service(d.service, d, std::move(s));
   }
 };
 

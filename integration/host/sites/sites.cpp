@@ -231,6 +231,7 @@ result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp)
 result<void> drop_unfinished(const site& s, uint32_t number) {
   for (const auto* end : {".archive", ".archive.part"})
     ::unlink((s.own_folder() + "/" + std::to_string(number) + end).c_str());
+  if (auto ok = drop_folder(s.own_folder(), std::to_string(number) + ".git"); !ok) return ok;
   return drop_tree_on_its_way(s, number);
 }
 

@@ -8,7 +8,7 @@
 //     {service}/.zedops/                  ours alone:
 //       wanted                            which one is to be served, and which were before
 //       {number}.stamp                    the deployment's files are whole, and what they are
-//       {number}.archive[.part]           its source, on its way
+//       {number}.archive[.part]           its source, on its way; {number}.git: fetched from there
 //       {number}.tree                     its files, on their way; .trash-*: on their way out
 //
 // Links are replaced by renaming, so that a reader never finds none. What stands where a link belongs is set aside, and
@@ -37,11 +37,12 @@ struct site {
   std::string tree(uint32_t number) const { return folder() + "/" + std::to_string(number); }
   std::string new_tree(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".tree"; }
   std::string archive(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".archive"; }
+  std::string repository(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".git"; }
 };
 
 // What makes the files of a deployment whole: written last.
 struct site_stamp {
-  std::string source;  // SHA-256 of the archive
+  std::string source;  // SHA-256 of the archive, or the commit
   std::string tree_hash;
   uint64_t files = 0;
   uint64_t bytes = 0;

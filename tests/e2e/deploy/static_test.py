@@ -4,6 +4,8 @@ import hashlib
 import io
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tarfile
 import threading
@@ -39,6 +41,11 @@ def archive_of(text):
         entry.size = len(text)
         t.addfile(entry, io.BytesIO(text.encode()))
     return out.getvalue()
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port))
 
 
 class Readers:
@@ -315,6 +322,70 @@ class Static(WorldCase):
         w.ctl("project", "rm", self.project)
         self.assertFalse(self.site.parent.exists())
         w.ctl("project", "create", self.project)  # the name is free
+
+
+class FromGit(WorldCase):
+    """Repositories of a git daemon of this machine. [acc-79]"""
+
+    @classmethod
+    def prepare(cls, w):
+        image()
+        cls.port = free_port()
+        cls.root = w.dir / "git"
+        cls.root.mkdir()
+        git = ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={cls.port}", f"--base-path={cls.root}", str(cls.root)]
+        cls.daemon = subprocess.Popen(git, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        cls.addClassCleanup(cls.daemon.wait)
+        cls.addClassCleanup(os.killpg, cls.daemon.pid, signal.SIGKILL)
+        wait_for("git daemon listens", lambda: not listens(cls.port))
+
+    def git(self, *args):
+        who = {"GIT_AUTHOR_NAME": "ann", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ann", "GIT_COMMITTER_EMAIL": "a@b"}
+        return subprocess.run(["git", "-C", self.repo, *args], check=True, capture_output=True, text=True,
+                              env={**os.environ, **who, "GIT_CONFIG_GLOBAL": "/dev/null"}).stdout.strip()
+
+    def commit(self, text, folder="public"):
+        (self.repo / folder).mkdir(exist_ok=True)
+        (self.repo / folder / "index.html").write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-qm", text)
+        return self.git("rev-parse", "HEAD")
+
+    def test_a_commit_is_deployed_and_stays_what_it_was(self):
+        w = self.world
+        self.repo = self.root / "shop"
+        self.repo.mkdir()
+        self.git("init", "-q", "-b", "main")
+        first = self.commit("one")
+        url, port = f"git://127.0.0.1:{self.port}/shop", free_port()
+        w.ctl("project", "create", "shop")
+        w.ctl("service", "create", "shop/web", "--agent", "host1", "--port", port)
+        site = f"http://127.0.0.1:{port}/web/"
+        d = w.ctl("deploy", "shop/web", "--git", url, "--ref", "main", "--folder", "public")["deployment"]
+        self.assertEqual((d["status"], d["source"]["commit"], d["phase_metadata"]["commit"]), ("success", first, first))
+        self.assertEqual([p["phase"] for p in d["phases"]], PHASES)
+        self.assertEqual(fetch(site), (200, "one"))
+        second = self.commit("two")
+        d = w.ctl("deploy", "shop/web", "--git", url, "--folder", "public")["deployment"]  # the default branch
+        self.assertEqual((d["source"]["commit"], fetch(site)), (second, (200, "two")))
+        w.ctl("rollback", "shop/web")
+        self.assertEqual(fetch(site), (200, "one"))
+        leftovers = sorted(x.name for x in (w.dir / "data-host1/.sites/shop/web/.zedops").iterdir())
+        self.assertEqual(leftovers, ["1.stamp", "2.stamp", "wanted"])
+
+        self.refused("not_found", 3, "deploy", "shop/web", "--git", url, "--ref", "no-such-branch")
+        self.refused("not_found", 3, "deploy", "shop/web", "--git", url + "-gone")
+        error = self.refused("bad_request", 2, "deploy", "shop/web", "--git", url, "--folder", "nowhere")
+        self.assertIn("it has no folder 'nowhere'", error["message"])
+        for bad in ("ext::sh -c id", "file:///etc", "/etc", "--upload-pack=id", "https://user:secret@example.org/x", "ssh://-oProxyCommand=id/x"):
+            self.refused("bad_request", 2, "deploy", "shop/web", f"--git={bad}")
+        for bad in ("--exec=id", "a..b", "x y"):
+            self.refused("bad_request", 2, "deploy", "shop/web", "--git", url, f"--ref={bad}")
+        self.refused("bad_request", 2, "deploy", "shop/web", "--git", url, "--folder", "../up")
+        (self.repo / ".gitattributes").write_text("*.bin filter=lfs\n")
+        self.commit("three")
+        self.assertIn("LFS", self.refused("bad_request", 2, "deploy", "shop/web", "--git", url)["message"])
+        self.assertEqual(fetch(site), (200, "one"))
 
 
 class OverRest(WebCase):

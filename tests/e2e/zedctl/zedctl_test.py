@@ -169,7 +169,7 @@ class Zedctl(WorldCase):
             PATH={BIN}:$PATH
             source <(zedctl completion bash)
             offer() {{ COMP_LINE=$1; COMP_POINT=${{#1}}; _zedctl; echo "${{COMPREPLY[*]}}"; }}
-            offer "zedctl serv"
+            offer "zedctl serve"
             offer "zedctl server check"
             offer "zedctl start complete"
             offer "zedctl ps --agent "

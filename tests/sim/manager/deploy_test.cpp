@@ -52,7 +52,7 @@ struct shop : uploads_on_disk, world {
     return v->id.value;
   }
   result<deploy_reply> deploy(call_options o = {.wait = true}) {
-    return ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}}, o);
+    return ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}, {}, {}, {}}, o);
   }
   std::shared_ptr<const service> web() { return *records().resolve_service("shop/web"); }
   const deployment& newest() { return web()->deployments.back(); }
@@ -120,7 +120,7 @@ TEST_CASE_METHOD(shop, "deploy: the manager dies anywhere, and the deployment co
   for (uint64_t n = 1; n < 140; n += 3) {
     const auto before = web()->deployed;
     crash_after_jobs = n;
-    const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}},
+    const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}, {}, {}, {}},
                               {.key = "k" + std::to_string(n), .wait = true});
     until([&] { return !manager || answered(request); }, 60s);
     if (!manager) ++crashed, start();
@@ -140,7 +140,7 @@ TEST_CASE_METHOD(shop, "deploy: the manager dies anywhere, and the deployment co
 
 TEST_CASE_METHOD(shop, "deploy: its agent dies between any two effects, and it goes on", "[sim][manager][acc-82]") {
   for (int n = 0; n < 5; ++n) {
-    const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}}, {.wait = true});
+    const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}, {}, {}, {}}, {.wait = true});
     REQUIRE(until([&] { return !ended(); }));
     for (int step = 0; step < n; ++step)
       until([&, phase = newest().phase] { return ended() || newest().phase != phase; });
@@ -165,17 +165,18 @@ TEST_CASE_METHOD(shop, "projects: what is in use does not go, names are taken on
   port.port = 0;
   REQUIRE(ask<deploy_reply>("service.create", port).has_value());
   CHECK((*records().resolve_service("shop/api"))->port == web()->port);
-  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", "u-none", {}})) == "not_found");
+  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", "u-none", {}, {}, {}, {}})) ==
+        "not_found");
   const auto viewer =
       std::make_shared<const principal>(principal{"key:eve", authentication::key, "", {{role::viewer, {}, {}}}});
-  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}}, {.by = viewer})) ==
-        "forbidden");
+  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}, {}, {}, {}},
+                               {.by = viewer})) == "forbidden");
   CHECK(ask<project_list>("project.ls", list_projects{}, {.by = viewer})->projects.size() == 1);
   const auto elsewhere = std::make_shared<const principal>(
       principal{"key:eve", authentication::key, "", {{role::operator_, agent_id{"a-other"}, {}}}});
   CHECK(ask<service_list>("service.ls", list_services{}, {.by = elsewhere})->services.empty());
-  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}}, {.by = elsewhere})) ==
-        "forbidden");
+  CHECK(code(ask<deploy_reply>("deployment.create", deploy_service{"shop/web", upload, {}, {}, {}, {}},
+                               {.by = elsewhere})) == "forbidden");
   for (const auto* name : {"shop/web", "shop/api"})
     REQUIRE(ask<deploy_reply>("service.rm", remove_service{name}, {.wait = true}).has_value());
   REQUIRE(ask<deploy_reply>("project.rm", remove_project{"shop"}).has_value());

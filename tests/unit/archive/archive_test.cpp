@@ -131,6 +131,19 @@ TEST_CASE_METHOD(in_folder, "unpack: what leaves the folder, or is no content of
   CHECK_FALSE(fs::exists(dir.path() / "evil"));
 }
 
+TEST_CASE_METHOD(in_folder, "unpack: one folder of it, as if it were all", "[archive]") {
+  write({{"docs/public/index.html", "hello"}, {"docs/public/a/b", "x"}, {"docs/publication", "no"}, {"readme", "no"}});
+  REQUIRE(unpack(file.string(), into.string(), {}, {}, "docs/public").has_value());
+  CHECK(read("index.html") == "hello");
+  CHECK(read("a/b") == "x");
+  CHECK_FALSE(fs::exists(into / "readme"));
+  CHECK_FALSE(fs::exists(into / "docs"));
+  fs::remove_all(into);
+  auto none = unpack(file.string(), into.string(), {}, {}, "docs/private");
+  REQUIRE_FALSE(none.has_value());
+  CHECK(none.error().message.find("no folder 'docs/private'") != std::string::npos);
+}
+
 TEST_CASE_METHOD(in_folder, "unpack: limits on entries, bytes and ratio hold while it is read", "[archive][hostile]") {
   std::vector<entry> many;
   for (int n = 0; n < 100; ++n) many.push_back({std::to_string(n), "x"});

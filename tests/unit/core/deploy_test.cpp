@@ -140,6 +140,24 @@ TEST_CASE("deploy: whatever dies in whatever phase, the same command goes out ag
   }
 }
 
+TEST_CASE("deploy: the commit that was fetched is recorded, and every repetition is made of it", "[core][acc-82]") {
+  life l;
+  deploy_source from;
+  from.kind = source_kind::git;
+  from.url = "https://example.org/shop.git";
+  from.revision = "main";
+  l.take(core::service_requested{deploy_service{}, l.who(), from});
+  CHECK(l.sent()->plan.source.commit.empty());
+  auto r = l.result();
+  r.proof["commit"] = "abc";
+  l.take(core::phase_reported{r});
+  CHECK(l.newest().source.commit == "abc");
+  CHECK(l.sent()->plan.source.commit == "abc");
+  l.report();
+  l.take(core::agent_ready{});
+  CHECK(l.sent()->plan.source.commit == "abc");
+}
+
 TEST_CASE("deploy: without any progress for the limit a phase has failed - one that reports is left alone",
           "[core][acc-81]") {
   for (const auto phase : at_work) {

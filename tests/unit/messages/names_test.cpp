@@ -169,3 +169,29 @@ TEST_CASE("names: sizes and ages read at a glance", "[unit][messages]") {
   CHECK(format_age(76h) == "3d4h");
   CHECK(format_age(24h * 400) == "400d");
 }
+
+TEST_CASE("git: addresses of other hosts are taken, and nothing that is a file, a helper or a secret",
+          "[unit][messages][hostile]") {
+  for (const auto* good : {"https://example.org/shop.git", "http://example.org:8080/x", "git://127.0.0.1:9418/shop",
+                           "ssh://git@example.org/shop.git", "git@example.org:owner/shop.git"}) {
+    INFO(good);
+    CHECK(check_git_url(good));
+  }
+  for (const auto* bad : {"", "-x", "--upload-pack=id", "/etc", "./x", "file:///etc", "ext::sh -c id", "ext::id",
+                          "fd::1", "https://user:secret@example.org/x", "https://token@example.org/x", "https:///x",
+                          "ssh://-oProxyCommand=id/x", "https://exa mple.org/x", "a\nb", "x:y"}) {
+    INFO(bad);
+    CHECK_FALSE(check_git_url(bad));
+  }
+  for (const auto* good : {"", "main", "v1.2", "feature/x", "9fceb02d0ae598e95dc970b74767f19372d61af8"})
+    CHECK(check_git_revision(good));
+  for (const auto* bad : {"-x", "--exec=id", "a..b", "a b", "a~1", "a^", "a:b", "refs/*"}) {
+    INFO(bad);
+    CHECK_FALSE(check_git_revision(bad));
+  }
+  for (const auto* good : {"", "public", "docs/public", "a b"}) CHECK(check_source_folder(good));
+  for (const auto* bad : {"/etc", "..", "a/../b", "a//b", "a/", "./a", "a\nb"}) {
+    INFO(bad);
+    CHECK_FALSE(check_source_folder(bad));
+  }
+}

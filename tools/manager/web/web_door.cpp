@@ -260,6 +260,7 @@ bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
              !r.parameter("follow").empty() && r.parameter("follow") != "0") {
     follow_logs(e, who, r.segments[2], callers_, calls_, *server_, world_.clock);
   } else if (is_piece(r)) {
+    if (auto ok = web::takes_only(r, {"offset"}); !ok) return send(*e, ok.error()), true;
     const auto from = web::first_byte(r);
     if (!from) return send(*e, from.error()), true;
     ask("upload.chunk", pack_map(upload_chunk{r.segments[2], *from, r.body}),

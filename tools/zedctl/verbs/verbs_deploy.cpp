@@ -63,8 +63,12 @@ std::string deployment_text(const msg::deployment_view& d, const look& l) {
   out.add("Phase", fmt::format("{}, {}%{}", name_of(d.phase), d.phase_progress, d.note.empty() ? "" : ": " + d.note));
   out.add("Asked for by", d.trigger);
   out.add("Environment", std::string(name_of(d.environment)));
-  out.add("Source", fmt::format("{}, {}, sha256 {}", d.source.name, msg::format_bytes(d.source.bytes),
-                                d.source.sha256.substr(0, 12)));
+  if (d.source.kind == msg::source_kind::git)
+    out.add("Source", fmt::format("{} {}, commit {}", d.source.url, d.source.revision, d.source.commit));
+  else
+    out.add("Source", fmt::format("{}, {}, sha256 {}", d.source.name, msg::format_bytes(d.source.bytes),
+                                  d.source.sha256.substr(0, 12)));
+  out.add("Folder", d.source.folder);
   out.add("Address", d.url);
   out.add("Begun", ago_text(d.created_at, l));
   out.add("Ended", d.ended_at ? ago_text(d.ended_at, l) : std::string{});
@@ -116,14 +120,16 @@ struct temporary_file {
 
 int deploy(session& s, const arguments& a) {
   const auto service = a.one("SERVICE");
-  if (int(a.has("dir")) + int(a.has("archive")) + int(a.has("upload")) != 1)
-    return s.report(
-        {msg::ec::bad_request, "what is to be deployed?", "give exactly one of --dir, --archive and --upload", {}});
+  if (int(a.has("dir")) + int(a.has("archive")) + int(a.has("upload")) + int(a.has("git")) != 1)
+    return s.report({msg::ec::bad_request,
+                     "what is to be deployed?",
+                     "give exactly one of --dir, --archive, --git and --upload",
+                     {}});
   // Before anything is sent.
   if (auto known = s.ask<msg::service_view>("service.get", msg::get_service{service}); !known)
     return s.report(known.error());
   auto upload = a.one("upload");
-  if (!a.has("upload")) {
+  if (!a.has("upload") && !a.has("git")) {
     temporary_file packed;
     auto file = a.one("archive");
     if (a.has("dir")) {
@@ -148,6 +154,9 @@ int deploy(session& s, const arguments& a) {
   msg::deploy_service d;
   d.service = service;
   d.upload = upload;
+  d.git = a.one("git");
+  d.revision = a.one("ref");
+  d.folder = a.one("folder");
   d.environment = msg::enum_from_name<msg::deploy_environment>(a.one("env", "production")).value_or(d.environment);
   return perform_deploy(s, "deployment.create", service, msg::pack_map(d));
 }
@@ -176,7 +185,9 @@ int retry(session& s, const arguments& a) {
   auto d = s.ask<msg::deployment_view>("deployment.get", msg::get_deployment{a.one("DEPLOYMENT")});
   if (!d) return s.report(d.error());
   return perform_deploy(s, "deployment.create", d->service,
-                        msg::pack_map(msg::deploy_service{d->service, d->source.upload.value, d->environment}));
+                        msg::pack_map(msg::deploy_service{
+                            d->service, d->source.upload.value, d->environment, d->source.url,
+                            d->source.commit.empty() ? d->source.revision : d->source.commit, d->source.folder}));
 }
 
 int uploads(session& s, const arguments&) {
@@ -317,10 +328,14 @@ std::vector<command> deploy_commands() {
        {service,
         {"--dir", path, "DIR", "A folder; what its .zedopsignore or .gitignore names is left out"},
         {"--archive", path, "FILE", "An archive: tar, tar.gz, tar.zst or zip"},
+        {"--git", text, "URL", "A repository; its host fetches it"},
+        {"--ref", text, "REF", "With --git: a branch, a tag or a commit; default: the default branch"},
+        {"--folder", text, "F", "What of it is served, docs/public; default: all of it"},
         {"--upload", text, "ID", "An upload that is there already"},
         {"--env", choice, "E", joined(environments, "or"), arity::optional, environments}},
        deploy,
-       {"zedctl deploy shop/web --dir ./public", "zedctl deploy shop/web --archive site.tar.gz --env staging"}},
+       {"zedctl deploy shop/web --dir ./public", "zedctl deploy shop/web --git https://example.org/shop.git --ref main",
+        "zedctl deploy shop/web --archive site.tar.gz --env staging"}},
       {"deploy ls",
        "List deployments, newest first; * is what is served",
        {{"SERVICE", text, "", "Only those of this service"},

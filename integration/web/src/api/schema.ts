@@ -1497,11 +1497,15 @@ export interface components {
             environment: "production" | "staging" | "preview" | "development";
             source: {
                 /** @enum {string} */
-                kind: "upload";
+                kind: "upload" | "git";
                 upload: string;
                 name: string;
                 sha256: string;
                 bytes: number;
+                url: string;
+                revision: string;
+                commit: string;
+                folder: string;
             };
             /** @enum {string} */
             status: "pending" | "queued" | "building" | "deploying" | "success" | "failed" | "cancelled";
@@ -1554,6 +1558,9 @@ export interface components {
             upload?: string;
             /** @enum {string} */
             environment?: "production" | "staging" | "preview" | "development";
+            git?: string;
+            revision?: string;
+            folder?: string;
         };
         rollback_service: {
             service?: string;

@@ -85,7 +85,8 @@ export default function ServicePage({ id }: { id: string }) {
                     {!x.ended_at && <Progress d={x} />}
                   </td>
                   <td>
-                    {x.source.name} <span className="quiet small">{bytes(x.source.bytes)}</span>
+                    {x.source.name}{" "}
+                    <span className="quiet small">{x.source.commit.slice(0, 10) || bytes(x.source.bytes)}</span>
                   </td>
                   <td className="wide quiet">{x.trigger}</td>
                   <td className="wide quiet">{x.environment}</td>
@@ -136,7 +137,14 @@ function One({ d, service }: { d: Deployment; service: Service }) {
               onClick={() =>
                 act.mutate({
                   path: "/api/deployments",
-                  body: { service: service.id, upload: d.source.upload, environment: d.environment },
+                  body: {
+                    service: service.id,
+                    upload: d.source.upload,
+                    environment: d.environment,
+                    git: d.source.url,
+                    revision: d.source.commit || d.source.revision,
+                    folder: d.source.folder,
+                  },
                 })
               }
             >

@@ -49,11 +49,11 @@ struct life {
   }
   deploy_source source() {
     const auto n = std::to_string(requests);
-    return {source_kind::upload, {"u" + n}, n + ".tar.gz", std::string(64, 'a'), 1000};
+    return {source_kind::upload, {"u" + n}, n + ".tar.gz", std::string(64, 'a'), 1000, {}, {}, {}, {}};
   }
   core::service_decision deploy() {
     const auto w = who();
-    return take(core::service_requested{deploy_service{"shop/web", "u", {}}, w, source()});
+    return take(core::service_requested{deploy_service{"shop/web", "u", {}, {}, {}, {}}, w, source()});
   }
   core::service_decision roll_back(uint32_t to = 0) {
     return take(core::service_requested{rollback_service{"shop/web", to}, who()});

@@ -1,0 +1,143 @@
+#include "integration/host/git.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <deque>
+#include <fstream>
+
+#include "integration/host/child.hpp"
+#include "integration/host/files.hpp"
+
+namespace zedops::host {
+
+using namespace msg;
+
+namespace {
+
+constexpr size_t words_max = 5;  // last lines that an error keeps
+constexpr size_t small_file_max = 64 << 10;
+
+std::string first_line(const std::string& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+// "Receiving objects:  42% (42/100)"
+std::optional<uint32_t> percent_in(std::string_view line) {
+  const auto sign = line.find('%');
+  if (sign == line.npos || sign == 0) return std::nullopt;
+  auto from = sign;
+  while (from > 0 && line[from - 1] >= '0' && line[from - 1] <= '9') --from;
+  uint32_t n = 0;
+  if (std::from_chars(line.data() + from, line.data() + sign, n).ec != std::errc{}) return std::nullopt;
+  return n;
+}
+
+class repository {
+ public:
+  explicit repository(const git_request& r) : r_(r), output_(r.folder + "/output") {}
+
+  result<std::string> fetch() {
+    if (::mkdir(r_.folder.c_str(), 0700) != 0 && errno != EEXIST)
+      return fail(ec::internal, r_.folder + ": " + errno_text(errno), "look at that disk");
+    if (auto ok = good({"init", "-q", "-b", "none"}); !ok) return fail(ok.error());
+    if (auto ok = fetched(); !ok) return fail(ok.error());
+    if (auto ok = good({"rev-parse", "--verify", "-q", "FETCH_HEAD^{commit}"}); !ok) return fail(ok.error());
+    const auto commit = first_line(output_);
+    if (auto ok = permitted(commit); !ok) return fail(ok.error());
+    if (auto ok = good({"archive", "--format=tar", "-o", r_.archive, commit}); !ok) return fail(ok.error());
+    return commit;
+  }
+
+ private:
+  result<void> fetched() {
+    auto exit = run({"fetch", "--progress", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--", r_.url,
+                     r_.revision.empty() ? "HEAD" : r_.revision});
+    if (!exit) return fail(exit.error());
+    if (*exit == 0) return {};
+    const auto said = words();
+    const bool absent = said.find("not found") != said.npos || said.find("couldn't find remote ref") != said.npos ||
+                        said.find("not exported") != said.npos || said.find("does not exist") != said.npos ||
+                        said.find("unadvertised object") != said.npos;
+    return fail(
+        absent ? ec::not_found : ec::pull_failed,
+        "git could not fetch " + (r_.revision.empty() ? std::string("it") : "'" + r_.revision + "'") + ": " + said,
+        absent ? "is it still there? A branch that was pushed anew may have lost the commit"
+               : "try it on the host: git ls-remote " + r_.url);
+  }
+
+  // What would be missing afterwards is said before.
+  result<void> permitted(const std::string& commit) {
+    if (auto ok = good({"ls-tree", "-r", "--full-tree", commit}); !ok) return ok;
+    std::ifstream tree(output_);
+    for (std::string line; std::getline(tree, line);)
+      if (line.starts_with("160000 "))
+        return fail(ec::bad_request,
+                    "it has a submodule: " + line.substr(line.find('\t') + 1) + "; these are not fetched",
+                    "put what is to be deployed into the repository itself, or deploy a folder");
+    auto exit = run({"cat-file", "-p", commit + ":.gitattributes"});
+    if (!exit) return fail(exit.error());
+    std::ifstream attributes(output_);
+    std::string text(small_file_max, '\0');
+    attributes.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (*exit == 0 && text.find("filter=lfs") != text.npos)
+      return fail(ec::bad_request, "it keeps files in Git LFS, which are not fetched",
+                  "deploy a folder or an archive that has them");
+    return {};
+  }
+
+  result<void> good(std::vector<std::string> words_of) {
+    const auto what = words_of.front();
+    auto exit = run(std::move(words_of));
+    if (!exit) return fail(exit.error());
+    if (*exit == 0) return {};
+    return fail(ec::internal, "git " + what + " failed: " + words(), "look at the disk and the git of this host");
+  }
+
+  result<int> run(std::vector<std::string> arguments) {
+    last_.clear();
+    child_request c;
+    c.argv = {"git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"};
+    c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
+    const char* path = std::getenv("PATH");
+    const char* home = std::getenv("HOME");  // of the agent's user: where its keys for ssh are
+    c.environment = {std::string("PATH=") + (path ? path : "/usr/bin:/bin"),
+                     std::string("HOME=") + (home ? home : "/nonexistent"),
+                     "GIT_TERMINAL_PROMPT=0",
+                     "GIT_CONFIG_NOSYSTEM=1",
+                     "GIT_ALLOW_PROTOCOL=https:http:git:ssh",
+                     "GIT_SSH_COMMAND=ssh -o BatchMode=yes",
+                     "LC_ALL=C"};
+    c.folder = r_.folder;
+    c.output = output_;
+    c.cancelled = r_.cancelled;
+    c.said = [this](std::string_view line) {
+      const auto percent = percent_in(line);
+      if (r_.progress) r_.progress(percent.value_or(0), line);
+      if (percent) return;
+      last_.emplace_back(line);
+      if (last_.size() > words_max) last_.pop_front();
+    };
+    return run_child(c);
+  }
+  std::string words() const {
+    std::string out;
+    for (const auto& line : last_) out += (out.empty() ? "" : "; ") + line;
+    return out.empty() ? "it does not say why" : out;
+  }
+
+  const git_request& r_;
+  const std::string output_;  // of the last command
+  std::deque<std::string> last_;
+};
+
+}  // namespace
+
+result<std::string> fetch_commit(const git_request& r) { return repository(r).fetch(); }
+
+}  // namespace zedops::host
