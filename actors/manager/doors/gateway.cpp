@@ -20,31 +20,49 @@ gateway_state::~gateway_state() {
   for (auto& [who, n] : asking) answer_error(*world, who, gone);
 }
 
+namespace {
+constexpr size_t piece_frame_max = 1'024;  // what is around the bytes of a piece
+bool is_piece(const client_call& call) {
+  return call.row != verb_not_found && verb_table[call.row].verb == "upload.chunk" &&
+         call.body.size() <= upload_chunk_max + piece_frame_max;
+}
+}  // namespace
+
 // What waits for a disk: others wait for it.
 template <class Actor>
-void gateway_state::pass_on(const Actor& whom, client_call& call) {
+void gateway_state::pass_on(const Actor& whom, client_call& call, std::function<void()> done) {
   asking[call.who] = 1;
   const auto who = call.who;
   self->request(whom, caf::infinite, std::move(call))
       .then(
-          [this, who](rt::kept& k) {
+          [this, who, done](rt::kept& k) {
+            if (done) done();
             asking.erase(who);
             if (k.kind == rt::answer::error) world->refused.fetch_add(1);
             who.via->reply(who, k.kind, std::move(k.body));
           },
-          [this, who](caf::error&) {
+          [this, who, done](caf::error&) {
+            if (done) done();
             asking.erase(who);
             answer_error(*world, who, {ec::internal, "whoever keeps that cannot be reached", "repeat it", {}});
           });
+}
+
+// Pieces of uploads are many and large on purpose: bounded by their number, not by the pace of large requests.
+void gateway_state::take_piece(client_call& call) {
+  if (pieces >= pieces_open_max)
+    return answer_error(*world, call.who,
+                        {ec::rate_limited, "too many pieces of uploads are on their way", "repeat it in a moment", {}});
+  ++pieces;
+  pass_on(to.uploads, call, [this] { --pieces; });
 }
 
 // Each passes the gate once; large ones wait their turn.
 void gateway_state::take(client_call& call) {
   if (call.paced) asking.erase(call.who);
   else if (auto ok = admit(*world, call); !ok) return turn_away(call, ok.error());
-  const bool piece = call.row != verb_not_found && verb_table[call.row].served == served_by::uploads;
-  const auto wait =
-      call.paced || piece ? std::chrono::milliseconds{0} : large.admit(call.body.size(), self->clock().now());
+  if (!call.paced && is_piece(call)) return take_piece(call);
+  const auto wait = call.paced ? std::chrono::milliseconds{0} : large.admit(call.body.size(), self->clock().now());
   if (!wait) return answer_error(*world, call.who, wait.error());
   if (*wait == std::chrono::milliseconds{0}) return handle(call);
   call.paced = true;

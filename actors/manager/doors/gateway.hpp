@@ -7,7 +7,8 @@ namespace zedops::manager {
 
 inline constexpr auto decision_time_max = std::chrono::seconds(40);
 inline constexpr size_t requests_open_max = 4'096;
-inline constexpr int port_choices_max = 5;  // tries when others take the chosen ports meanwhile
+inline constexpr size_t pieces_open_max = 64;  // of uploads, of all clients together: 64 MiB
+inline constexpr int port_choices_max = 5;     // tries when others take the chosen ports meanwhile
 
 struct gateway_handles {
   rt::journal_actor journal;

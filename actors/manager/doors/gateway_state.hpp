@@ -47,6 +47,7 @@ struct gateway_state {
   refusal_log refusals;
   auditor audit;
   large_requests large;
+  size_t pieces = 0;  // of uploads, being written
   msg::ordered_ids operation_ids{'o'};
   uint64_t last = 0;
 
@@ -57,7 +58,8 @@ struct gateway_state {
   void turn_away(const rt::client_call& call, const msg::error& e);
   void handle(rt::client_call& call);
   template <class Actor>
-  void pass_on(const Actor& whom, rt::client_call& call);
+  void pass_on(const Actor& whom, rt::client_call& call, std::function<void()> done = {});
+  void take_piece(rt::client_call& call);
   void cancel(const rt::client_call& call);
 
   // gateway_operations.cpp: from a request to an input of its entity's machine

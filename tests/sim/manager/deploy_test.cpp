@@ -1,4 +1,7 @@
 // Projects, services and deployments through the real shells: doors, journal, registry, host, in virtual time.
+#include <algorithm>
+
+#include "actors/manager/doors/gateway.hpp"
 #include "messages/api/deploy_requests.hpp"
 #include "messages/api/deploy_views.hpp"
 #include "messages/base/sha256.hpp"
@@ -150,6 +153,27 @@ TEST_CASE_METHOD(shop, "deploy: its agent dies between any two effects, and it g
     REQUIRE(until([&] { return answered(request); }, 300s));
     CHECK(newest().status == deploy_status::success);
   }
+}
+
+TEST_CASE_METHOD(shop, "uploads: only pieces pass large requests, and so many at once", "[sim][manager][hostile]") {
+  // Everything else that is large waits its turn, as other requests do: four times as much as goes at once is too much.
+  std::vector<std::string> begun;
+  for (int n = 0; n < 4; ++n)
+    begun.push_back(send("upload.begin", begin_upload{std::string(1 << 20, 'x'), 1, std::string(64, 'a')}));
+  REQUIRE(until([&] { return answered(begun.back()) && answered(begun.front()); }, 60s));
+  CHECK(code(answer<upload_view>(begun.front())) == "bad_request");
+  CHECK(code(answer<upload_view>(begun.back())) == "rate_limited");
+  // And so does a piece that is too large to be one.
+  const auto huge = send("upload.chunk", upload_chunk{upload, 0, std::string(3 << 20, 'x')});
+  REQUIRE(until([&] { return answered(huge); }, 60s));
+  CHECK_FALSE(answer<upload_view>(huge).has_value());
+  std::vector<std::string> pieces;
+  for (size_t n = 0; n < manager::pieces_open_max + 10; ++n)
+    pieces.push_back(send("upload.chunk", upload_chunk{upload, 0, "the"}));
+  REQUIRE(until([&] { return std::ranges::all_of(pieces, [&](const auto& p) { return answered(p); }); }));
+  CHECK(std::ranges::count_if(pieces, [&](const auto& p) { return code(answer<upload_view>(p)) == "rate_limited"; }) ==
+        10);
+  CHECK(ask<upload_view>("upload.chunk", upload_chunk{upload, 0, "the"}).has_value());
 }
 
 TEST_CASE_METHOD(shop, "projects: what is in use does not go, names are taken once, and rights hold",
