@@ -285,8 +285,11 @@ const stories = {
     await page.getByRole("heading", { name: "smith" }).waitFor();
     await page.goto(`${world.url}/servers`);
     await live();
+    const filter = page.getByRole("searchbox", { name: "Filter servers" });
+    await filter.waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("nothing-like-this");
+    check((await filter.inputValue()) === "nothing-like-this", "every key arrives in the filter");
     await page.getByText("No server is like that").waitFor();
   },
   "names and values are never markup": async () => {
@@ -302,7 +305,7 @@ const stories = {
     for (const path of pages) {
       await page.goto(`${world.url}/${path}`);
       await live();
-      await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+      await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
       await accessible(path);
       for (const width of [1440, 1024, 360]) {
         await page.setViewportSize({ width, height: 900 });
