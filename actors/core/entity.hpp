@@ -36,6 +36,7 @@ struct basic_decision {
 //   gone(record)         nothing can happen to it any more
 //   ends(fact)           the fact after which it is gone, and its record is dropped once history has forgotten it
 //   open(record)         its open operation, or null
+//   waiting(record)      the operation that begins when the open one has ended, or null; left out: none waits
 //   pack, unpack         how it is stored; left out: as messages/wire/codec.hpp does it
 //   due(record)          when it next needs a tick; msg::never
 //   due_with(record)     the agent without which that tick is useless; empty: none
@@ -44,6 +45,12 @@ struct basic_decision {
 //   number(record, facts)           each fact with its subject and number, going on from the record's
 template <class Record>
 struct entity;
+
+template <class R>
+const msg::operation* waiting_of(const R& r) {
+  if constexpr (requires { entity<R>::waiting(r); }) return entity<R>::waiting(r);
+  else return nullptr;
+}
 
 template <class R>
 concept entity_record = requires(R& r, const R& c, const msg::log_entry& e, std::vector<msg::fact> facts,

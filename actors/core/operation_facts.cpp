@@ -1,5 +1,7 @@
 #include "actors/core/operation_facts.hpp"
 
+#include <map>
+
 #include "actors/core/overload.hpp"
 
 namespace zedops::core {
@@ -18,19 +20,17 @@ const operation_id* operation_of(const fact& f) {
 }
 
 std::vector<numbered_fact> number_facts(std::string_view kind, const std::string& id, uint64_t seq,
-                                        const operation* open, std::vector<fact> facts) {
+                                        const operation* open, std::vector<fact> facts, const operation* waiting) {
   std::vector<numbered_fact> out;
   out.reserve(facts.size());
-  operation_id current = open ? open->id : operation_id{};
-  uint64_t op_seq = open ? open->seq : 0;
+  std::map<std::string, uint64_t> op_seq;
+  for (const auto* op : {open, waiting})
+    if (op) op_seq[op->id.value] = op->seq;
   const auto subject = std::string(kind) + "." + id;
   for (auto& f : facts) {
     if (const auto* op = operation_of(f)) {
-      if (*op != current) {
-        current = *op;
-        op_seq = 0;
-      }
-      out.push_back({"operation." + current.value, ++op_seq, std::move(f)});
+      const auto n = ++op_seq[op->value];
+      out.push_back({"operation." + op->value, n, std::move(f)});
     } else {
       out.push_back({subject, ++seq, std::move(f)});
     }

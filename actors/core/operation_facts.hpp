@@ -48,8 +48,9 @@ inline bool is_refusal(const msg::log_entry& e) {
 }
 
 // Gives each fact its subject and number. Those of operations count for themselves, beginning at 1; `seq` is the last
-// number of the entity, `open` the operation that is open before them.
+// number of the entity, `open` and `waiting` the operations that are so before them.
 std::vector<msg::numbered_fact> number_facts(std::string_view kind, const std::string& id, uint64_t seq,
-                                             const msg::operation* open, std::vector<msg::fact> facts);
+                                             const msg::operation* open, std::vector<msg::fact> facts,
+                                             const msg::operation* waiting = nullptr);
 
 }  // namespace zedops::core

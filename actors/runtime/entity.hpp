@@ -33,6 +33,9 @@ class any_record {
   uint64_t revision() const;
   bool gone() const;
   const msg::operation* open() const;
+  const msg::operation* waiting() const;
+  // Whichever of the two has this id, or null.
+  const msg::operation* operation(const msg::operation_id& id) const;
 
  private:
   const kind* kind_ = nullptr;
@@ -54,6 +57,7 @@ struct kind {
   bool (*gone)(const void*);
   bool (*ends)(const msg::fact&);
   const msg::operation* (*open)(const void*);
+  const msg::operation* (*waiting)(const void*);
   bool (*same_claims)(const void*, const void*);
   void (*each_claim)(const void*, const std::function<void(std::string_view)>&);
   msg::error (*taken)(std::string_view claim, const void* owner);
@@ -109,6 +113,7 @@ inline constexpr kind kind_of{
     [](const void* p) { return core::entity<R>::gone(record_at<R>(p)); },
     [](const msg::fact& f) { return core::entity<R>::ends(f); },
     [](const void* p) { return core::entity<R>::open(record_at<R>(p)); },
+    [](const void* p) { return core::waiting_of(record_at<R>(p)); },
     [](const void* a, const void* b) { return core::entity<R>::same_claims(record_at<R>(a), record_at<R>(b)); },
     [](const void* p, const std::function<void(std::string_view)>& f) {
       core::entity<R>::each_claim(record_at<R>(p), f);
@@ -143,5 +148,11 @@ inline uint64_t any_record::log_head() const { return kind_->log_head(get()); }
 inline uint64_t any_record::revision() const { return kind_->revision(get()); }
 inline bool any_record::gone() const { return kind_->gone(get()); }
 inline const msg::operation* any_record::open() const { return kind_->open(get()); }
+inline const msg::operation* any_record::waiting() const { return kind_->waiting(get()); }
+inline const msg::operation* any_record::operation(const msg::operation_id& id) const {
+  for (const auto* op : {open(), waiting()})
+    if (op && op->id == id) return op;
+  return nullptr;
+}
 
 }  // namespace zedops::rt

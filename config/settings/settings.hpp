@@ -23,11 +23,11 @@ struct manager_settings {
   std::vector<std::string> clients;  // ZeroMQ endpoints, each ipc:///path or tcp://host:port
   std::vector<std::string> agents;
   std::vector<std::string> events;
-  std::string advertise;  // under which other hosts reach this machine; empty: its own name
+  std::string advertise;          // under which other hosts reach this machine; empty: its own name
   std::vector<std::string> http;  // host:port, unix:/path; or "off" alone
   std::vector<std::string> http_proxies;
   std::string http_certificate, http_key;  // PEM files
-  std::string http_url;  // under which people reach the page; empty: the first address of http
+  std::string http_url;                    // under which people reach the page; empty: the first address of http
   msg::duration sync_interval{};
   msg::duration usage_interval{};
   msg::duration retention{};
@@ -82,7 +82,11 @@ struct agent_settings {
   uint32_t lanes = 0;                           // servers worked on at the same time
   std::string sites_path;
   std::string site_image;
-  uint32_t boot_starts = 0;                     // servers started at the same time after the host came up
+  std::string caddy_admin;
+  std::string caddy_server;
+  std::string caddy_listen;
+  msg::duration stray_grace{};
+  uint32_t boot_starts = 0;  // servers started at the same time after the host came up
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;
   friend bool operator==(const agent_settings&, const agent_settings&) = default;

@@ -24,6 +24,8 @@ msg::duration timeout_of(const manager_settings& s, msg::op_kind kind) {
     case msg::op_kind::edit_service: return s.timeout_edit;
     case msg::op_kind::remove_service:
     case msg::op_kind::deploy:
+    case msg::op_kind::start_service:
+    case msg::op_kind::stop_service:
     case msg::op_kind::rollback: return s.timeout_phase;
     case msg::op_kind::remove: return s.timeout_remove;
     case msg::op_kind::restore: return s.timeout_restore;
@@ -197,6 +199,16 @@ const std::array agent_rows = {
     setting<agent>{"site_image", &agent::site_image, "zedops/project-server:1",
                    "image of the web server that serves a project's static services; tools/images makes it", at_restart,
                    text_rule::none},
+    setting<agent>{"caddy_admin", &agent::caddy_admin, "",
+                   "admin API of the Caddy that leads visitors to container services: localhost:2019; empty: none",
+                   at_restart, text_rule::none},
+    setting<agent>{"caddy_server", &agent::caddy_server, "zedops",
+                   "which of its HTTP servers gets their routes; made if it is not there", at_restart, text_rule::none},
+    setting<agent>{"caddy_listen", &agent::caddy_listen, ":80,:443",
+                   "where a server that is made there listens, separated by commas", at_restart, text_rule::none},
+    setting<agent>{"stray_grace", &agent::stray_grace, "1h",
+                   "after which containers of services that the manager does not know are removed; 0s: never",
+                   at_restart, text_rule::none, 0, 30 * day},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",
                    "how many servers are started at the same time after the host came up", at_restart, text_rule::none,
                    1, 64},

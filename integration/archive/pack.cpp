@@ -30,14 +30,18 @@ struct entry_closer {
   void operator()(::archive_entry* e) const { archive_entry_free(e); }
 };
 
-std::vector<std::string> patterns_in(const fs::path& dir) {
-  std::ifstream file(dir / ".zedopsignore");
-  if (!file) file = std::ifstream(dir / ".gitignore");
+std::vector<std::string> patterns_of(std::ifstream file) {
   std::vector<std::string> out;
   for (std::string line; std::getline(file, line) && out.size() < patterns_max;) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
-    if (!line.empty() && line[0] != '#' && line[0] != '!') out.push_back(line);
+    if (!line.empty() && line[0] != '#') out.push_back(line);
   }
+  return out;
+}
+std::vector<std::string> patterns_in(const fs::path& dir) {
+  std::ifstream file(dir / ".zedopsignore");
+  auto out = patterns_of(file ? std::move(file) : std::ifstream(dir / ".gitignore"));
+  std::erase_if(out, [](const std::string& p) { return p[0] == '!'; });
   return out;
 }
 
@@ -67,8 +71,9 @@ result<void> add_file(::archive* to, ::archive_entry* e, const fs::path& path, u
 struct packing {
   ::archive* to;
   const fs::path root;
-  const std::vector<std::string> patterns;
-  packed done;
+  const std::function<bool(const std::string& path, bool is_dir)> left_out;
+  const bool within_left_out;  // something in a folder that is left out may be wanted all the same
+  packed done{};
 
   result<void> folder(const fs::path& dir, const std::string& below) {
     std::error_code problem;
@@ -81,7 +86,12 @@ struct packing {
       struct stat st {};
       if (::lstat((dir / name).c_str(), &st) != 0) return fail(disk(dir / name, errno));
       const bool is_dir = S_ISDIR(st.st_mode);
-      if (name == ".git" || is_ignored(patterns, path, is_dir)) continue;
+      if (name == ".git") continue;
+      if (left_out(path, is_dir)) {
+        if (is_dir && within_left_out)
+          if (auto ok = folder(dir / name, path); !ok) return ok;
+        continue;
+      }
       if (auto ok = one(dir / name, path, st); !ok) return ok;
     }
     return {};
@@ -134,24 +144,72 @@ bool is_ignored(const std::vector<std::string>& patterns, std::string_view path,
   return false;
 }
 
-result<packed> pack(const std::string& dir, const std::string& file) {
+bool is_out_of_context(const std::vector<std::string>& patterns, std::string_view path) {
+  bool out = false;
+  for (std::string p : patterns) {
+    const bool wanted = p.starts_with('!');
+    if (wanted) p.erase(0, 1);
+    if (p.starts_with('/')) p.erase(0, 1);
+    if (p.ends_with('/')) p.pop_back();
+    const bool anywhere = p.starts_with("**/");
+    if (anywhere) p.erase(0, 3);
+    // A pattern takes all that is below what it names.
+    for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
+      const std::string part(path.substr(0, end));
+      const auto slash = part.rfind('/');
+      const bool same =
+          ::fnmatch(p.c_str(), part.c_str(), FNM_PATHNAME) == 0 ||
+          (anywhere && slash != part.npos && ::fnmatch(p.c_str(), part.c_str() + slash + 1, FNM_PATHNAME) == 0);
+      if (same) out = !wanted;
+      if (same || end == path.npos) break;
+    }
+  }
+  return out;
+}
+
+namespace {
+
+enum class compression { none, gzip };
+
+result<packed> written(packing work, const std::string& dir, const std::string& file, compression how) {
   std::error_code problem;
   if (!fs::is_directory(dir, problem))
-    return fail(ec::not_found, dir + " is no folder", "name the folder that holds the index.html");
+    return fail(ec::not_found, dir + " is no folder", "name the folder that holds what is to be deployed");
   std::unique_ptr<::archive, closer> to(archive_write_new());
+  work.to = to.get();
   archive_write_set_format_pax_restricted(to.get());
-  archive_write_add_filter_gzip(to.get());
-  archive_write_set_options(to.get(), "gzip:compression-level=6,gzip:!timestamp");
+  if (how == compression::gzip) {
+    archive_write_add_filter_gzip(to.get());
+    archive_write_set_options(to.get(), "gzip:compression-level=6,gzip:!timestamp");
+  }
   if (archive_write_open_filename(to.get(), file.c_str()) != ARCHIVE_OK)
     return fail(ec::internal, file + " cannot be written", "TMPDIR says where there is room");
-  packing work{to.get(), dir, patterns_in(dir), {}};
   if (auto ok = work.folder(dir, {}); !ok) return fail(ok.error());
   if (archive_write_close(to.get()) != ARCHIVE_OK)
     return fail(ec::internal, std::string("the archive cannot be written: ") + archive_error_string(to.get()),
                 "is the disk full?");
   if (work.done.files == 0)
-    return fail(ec::bad_request, dir + " has no files", "name the folder that holds the index.html");
+    return fail(ec::bad_request, dir + " has no files", "name the folder that holds what is to be deployed");
   return work.done;
+}
+
+}  // namespace
+
+result<packed> pack(const std::string& dir, const std::string& file) {
+  const auto left_out = [patterns = patterns_in(dir)](const std::string& path, bool is_dir) {
+    return is_ignored(patterns, path, is_dir);
+  };
+  return written({nullptr, dir, left_out, false}, dir, file, compression::gzip);
+}
+
+result<packed> pack_context(const std::string& dir, const std::string& dockerfile, const std::string& file) {
+  const auto patterns = patterns_of(std::ifstream(fs::path(dir) / ".dockerignore"));
+  const bool exceptions = std::ranges::any_of(patterns, [](const std::string& p) { return p[0] == '!'; });
+  const auto left_out = [&](const std::string& path, bool) {
+    return path != dockerfile && path != ".dockerignore" && is_out_of_context(patterns, path);
+  };
+  const bool below = exceptions || dockerfile.find('/') != dockerfile.npos;
+  return written({nullptr, dir, left_out, below}, dir, file, compression::none);
 }
 
 }  // namespace zedops::archive

@@ -124,6 +124,22 @@ class beast_engine final : public engine {
   subscription pull_image(std::string reference, pull_options o, progress_handler on_progress,
                           handler<std::string> done) override;
 
+  subscription build_image(build_options o, line_handler on_line, handler<std::string> done) override;
+
+  void tag_image(std::string image, std::string repository, std::string tag, call_options o,
+                 handler<effect> done) override {
+    auto target = docker::target{"/images/"}.image(image).raw("/tag").with("repo", repository).with("tag", tag);
+    act("POST", target, o, "cannot name image " + image, std::move(done));
+  }
+  void remove_image(std::string reference, call_options o, handler<effect> done) override {
+    act("DELETE", docker::target{"/images/"}.image(reference), o, "cannot remove image " + reference,
+        [done = std::move(done)](msg::result<effect> r) {
+          if (!r && r.error().code == msg::ec::not_found) return done(effect::already);
+          if (!r && r.error().code == msg::ec::wrong_state) r.error().code = msg::ec::busy;
+          done(std::move(r));
+        });
+  }
+
   void read_file(std::string id, std::string path, call_options o, handler<std::string> done) override {
     auto request = make("GET", container(id, "/archive").with("path", path).text(), o);
     request.body_max = 2 * file_bytes_max;
@@ -290,6 +306,44 @@ subscription beast_engine::pull_image(std::string reference, pull_options o, pro
                                                      "cannot pull " + reference + ": " + r.error().message,
                                                      r.error().hint));
                              done(s->progress.state().status);
+                           }})};
+}
+
+subscription beast_engine::build_image(build_options o, line_handler on_line, handler<std::string> done) {
+  auto target = docker::target{"/build"}
+                    .with("t", o.tag)
+                    .with("dockerfile", o.dockerfile)
+                    .with("labels", json::object(o.labels))
+                    .with("rm", "1")
+                    .with("forcerm", "1");
+  auto request = make("POST", target.text(), {o.deadline});
+  request.total = o.deadline;
+  request.body_file = std::move(o.context);
+  struct state {
+    line_splitter lines{json_line_max, line_splitter::overflow::refuse};
+    build_output output;
+    explicit state(line_handler f) : output(std::move(f)) {}
+  };
+  auto s = std::make_shared<state>(std::move(on_line));
+  auto feed = [s](std::string_view line) {
+    if (!line.empty()) s->output.feed(line);
+  };
+  return subscription{http_.stream(
+      std::move(request), {{},
+                           [s, feed](std::string_view bytes) { return s->lines.feed(bytes, feed); },
+                           [s, feed, tag = o.tag, done = std::move(done)](msg::result<http_response> r) {
+                             if (!r) return done(msg::fail(r.error()));
+                             if (!good(r->status)) return done(msg::fail(refused("cannot build " + tag, *r)));
+                             s->lines.finish(feed);
+                             s->output.finish();
+                             if (!s->output.failure().empty())
+                               return done(msg::fail(msg::ec::bad_request, "the build failed: " + s->output.failure(),
+                                                     "its last lines say why"));
+                             if (s->output.image().empty())
+                               return done(msg::fail(msg::ec::engine_error,
+                                                     "the Docker Engine ended the build without an image",
+                                                     "deploy again; the log of dockerd on that host says more"));
+                             done(s->output.image());
                            }})};
 }
 

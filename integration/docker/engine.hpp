@@ -146,6 +146,14 @@ struct pull_options {
   msg::duration idle{120'000};  // no word from the Engine for that long ends the pull with `timeout`
 };
 
+struct build_options {
+  std::string context;     // a tar archive on this host
+  std::string dockerfile;  // in it
+  std::string tag;         // "zedops/shop-web:3"
+  docker::labels labels;   // of the image
+  msg::duration deadline{24 * 3'600'000};
+};
+
 struct log_options {
   uint32_t tail = 0;  // last lines to begin with; zero: all
   bool follow = false;
@@ -227,6 +235,13 @@ class engine {
   // A reference without tag means :latest. Failures are `pull_failed`, also those in mid-stream; the value is the
   // Engine's closing status. Progress is told when the whole percentage or the status changes.
   virtual subscription pull_image(std::string reference, pull_options, progress_handler, handler<std::string>) = 0;
+
+  // Ends well with the id of the image. Lines are what the build writes. Cancelled, the Engine ends the build. Errors
+  // beside the common ones: bad_request (a step failed; the message is what the Engine says of it).
+  virtual subscription build_image(build_options, line_handler, handler<std::string> done) = 0;
+  virtual void tag_image(std::string image, std::string repository, std::string tag, call_options, handler<effect>) = 0;
+  // A name of an image, and the image with its last name; `already`: there is none; busy: a container uses it.
+  virtual void remove_image(std::string reference, call_options, handler<effect>) = 0;
 
   // `already`: there is none; busy: a container uses it.
   virtual void remove_volume(std::string name, call_options, handler<effect>) = 0;

@@ -165,6 +165,12 @@ std::string network_body(const std::string& name, const labels& labels) {
 
 std::string connect_body(const std::string& container) { return dump({{"Container", container}}); }
 
+std::string object(const labels& labels) {
+  json out = json::object();
+  for (const auto& [key, value] : labels) out[key] = value;
+  return dump(out);
+}
+
 std::string filters(const labels& labels, const std::vector<std::string>& types) {
   json out = json::object();
   for (const auto& [key, value] : labels) out["label"].push_back(value.empty() ? key : key + "=" + value);

@@ -16,6 +16,8 @@ std::string connect_body(const std::string& container);
 // {"label":["a=b","c"],"type":["container"]}; keys without values are left out.
 std::string filters(const labels& labels, const std::vector<std::string>& types = {});
 
+std::string object(const labels& labels);  // {"a":"b"}
+
 msg::result<engine_info> parse_version(std::string_view body);
 // Adds os and hostname from GET /info.
 msg::result<engine_info> parse_info(engine_info info, std::string_view body);

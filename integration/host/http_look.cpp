@@ -1,5 +1,6 @@
 #include "integration/host/http_look.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -12,35 +13,76 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using namespace msg;
 
-result<unsigned> http_look(uint16_t port, const std::string& path, duration timeout) {
+namespace {
+
+enum class wanted { head, all };
+
+result<http_answer> exchange(const http_question& q, wanted what) {
   asio::io_context io;
+  asio::ip::tcp::resolver resolver(io);
   boost::beast::tcp_stream stream(io);
-  stream.expires_after(timeout);  // of all of it together
-  http::request<http::empty_body> ask{http::verb::get, path, 11};
-  ask.set(http::field::host, "127.0.0.1:" + std::to_string(port));
+  stream.expires_after(q.timeout);
+  const auto where = q.host + ":" + std::to_string(q.port);
+  http::request<http::string_body> ask{http::string_to_verb(q.method), q.path, 11};
+  ask.set(http::field::host, where);
   ask.set(http::field::user_agent, "zedops");
   ask.set(http::field::connection, "close");
+  for (const auto& [name, value] : q.headers) ask.set(name, value);
+  ask.body() = q.body;
+  ask.prepare_payload();
   boost::beast::flat_buffer buffer;
-  http::response_parser<http::empty_body> answer;  // its head says all
+  http::response_parser<http::string_body> answer;
+  answer.body_limit(http_answer_max);
   boost::system::error_code problem = asio::error::would_block;
   const auto failed = [&](boost::system::error_code e) {
     problem = e;
     return static_cast<bool>(e);
   };
-  const asio::ip::tcp::endpoint there(asio::ip::address_v4::loopback(), port);
-  stream.async_connect(there, [&](boost::system::error_code e) {
-    if (failed(e)) return;
-    http::async_write(stream, ask, [&](boost::system::error_code w, size_t) {
-      if (failed(w)) return;
-      http::async_read_header(stream, buffer, answer, [&](boost::system::error_code r, size_t) { failed(r); });
-    });
-  });
+  const auto read = [&](boost::system::error_code w, size_t) {
+    if (failed(w)) return;
+    const auto done = [&](boost::system::error_code r, size_t) { failed(r); };
+    if (what == wanted::head) http::async_read_header(stream, buffer, answer, done);
+    else http::async_read(stream, buffer, answer, done);
+  };
+  const auto write = [&](boost::system::error_code e) {
+    if (!failed(e)) http::async_write(stream, ask, read);
+  };
+  boost::system::error_code no_address;
+  const auto address = asio::ip::make_address(q.host, no_address);
+  if (!no_address) stream.async_connect(asio::ip::tcp::endpoint(address, q.port), write);
+  else
+    resolver.async_resolve(q.host, std::to_string(q.port),
+                           [&](boost::system::error_code e, const asio::ip::tcp::resolver::results_type& found) {
+                             if (failed(e)) return;
+                             stream.async_connect(found, [&](boost::system::error_code c, const auto&) { write(c); });
+                           });
   io.run();
-  if (!problem) return static_cast<unsigned>(answer.get().result_int());
-  const auto where = "127.0.0.1:" + std::to_string(port);
   if (problem == boost::beast::error::timeout)
-    return fail(ec::timeout, "no answer from " + where + " within " + format_duration(timeout), "");
-  return fail(ec::engine_error, "no answer from " + where + ": " + problem.message(), "");
+    return fail(ec::timeout, "no answer from " + where + " within " + format_duration(q.timeout), "");
+  if (problem) return fail(ec::engine_error, "no answer from " + where + ": " + problem.message(), "");
+  http_answer out;
+  out.status = static_cast<unsigned>(answer.get().result_int());
+  for (const auto& field : answer.get()) {
+    std::string name(field.name_string().data(), field.name_string().size());
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    out.headers[name] = std::string(field.value().data(), field.value().size());
+  }
+  out.body = std::move(answer.get().body());
+  return out;
+}
+
+}  // namespace
+
+result<http_answer> http_ask(const http_question& q) { return exchange(q, wanted::all); }
+
+result<unsigned> http_look(uint16_t port, const std::string& path, duration timeout) {
+  http_question q;
+  q.port = port;
+  q.path = path;
+  q.timeout = timeout;
+  auto answer = exchange(q, wanted::head);  // its head says all
+  if (!answer) return fail(answer.error());
+  return answer->status;
 }
 
 }  // namespace zedops::host

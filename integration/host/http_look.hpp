@@ -1,6 +1,7 @@
-// A browser's look at an HTTP server of this host: is it there, and what does it say? Blocking.
+// HTTP servers of this host, asked as a browser would ask them. Blocking; for worker threads.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "messages/base/error.hpp"
@@ -8,8 +9,26 @@
 
 namespace zedops::host {
 
-// The status of GET path at 127.0.0.1:port; redirects are not followed. Errors: engine_error (nobody answers, or not in
-// HTTP), timeout.
+inline constexpr size_t http_answer_max = 16 << 20;
+
+struct http_question {
+  std::string host = "127.0.0.1";  // an address, or a name
+  uint16_t port = 0;
+  std::string method = "GET";
+  std::string path = "/";
+  std::map<std::string, std::string> headers{};
+  std::string body{};
+  msg::duration timeout{10'000};  // of all of it together
+};
+struct http_answer {
+  unsigned status = 0;
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
+};
+// Redirects are not followed. Errors: engine_error (nobody answers, or not in HTTP), timeout.
+msg::result<http_answer> http_ask(const http_question& q);
+
+// The status of GET path at 127.0.0.1:port. Errors: as above.
 msg::result<unsigned> http_look(uint16_t port, const std::string& path, msg::duration timeout);
 
 }  // namespace zedops::host

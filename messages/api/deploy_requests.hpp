@@ -36,16 +36,20 @@ struct create_service {
   std::string agent;        // name or id of the host that serves it
   uint32_t retention = 5;   // successful deployments whose files are kept, 1-50
   std::string health_path;  // below the service's own address, "/status.html"; empty: that itself
-  uint16_t port = 0;        // of the host, for all static services of this project there; zero: the next free one
+  uint16_t port = 0;  // of the host: for all static services of this project there, or for this one; zero: a free one
+  service_kind type = service_kind::static_site;
+  service_settings settings;  // of a container service
   static constexpr op_kind kind = op_kind::create_service;
-  ZEDOPS_FIELDS(project, name, agent, retention, health_path, port)
+  ZEDOPS_FIELDS(project, name, agent, retention, health_path, port, type, settings)
 };
 struct edit_service {
   std::string service;
   std::optional<uint32_t> retention;
   std::optional<std::string> health_path;
+  std::optional<service_settings> settings;  // all of them; a value "***" in env stays what it is
+  std::optional<service_hook> hook;          // without an url: there is none any more
   static constexpr op_kind kind = op_kind::edit_service;
-  ZEDOPS_FIELDS(service, retention, health_path)
+  ZEDOPS_FIELDS(service, retention, health_path, settings, hook)
 };
 struct remove_service {  // with all files of its deployments
   std::string service;
@@ -59,8 +63,9 @@ struct deploy_service {
   std::string git;       // instead of an upload: a repository's address
   std::string revision;  // of it: a branch, a tag or a commit; empty: the default branch
   std::string folder;    // what of the source is served; empty: all of it
+  std::string image{};   // instead of an upload, for a container service: a reference
   static constexpr op_kind kind = op_kind::deploy;
-  ZEDOPS_FIELDS(service, upload, environment, git, revision, folder)
+  ZEDOPS_FIELDS(service, upload, environment, git, revision, folder, image)
 };
 struct rollback_service {
   std::string service;
@@ -69,8 +74,19 @@ struct rollback_service {
   ZEDOPS_FIELDS(service, to)
 };
 
+struct start_service {  // a container service that was stopped
+  std::string service;
+  static constexpr op_kind kind = op_kind::start_service;
+  ZEDOPS_FIELDS(service)
+};
+struct stop_service {  // stays stopped until it is started, or deployed
+  std::string service;
+  static constexpr op_kind kind = op_kind::stop_service;
+  ZEDOPS_FIELDS(service)
+};
+
 using deploy_request = std::variant<create_project, edit_project, remove_project, create_service, edit_service,
-                                    remove_service, deploy_service, rollback_service>;
+                                    remove_service, deploy_service, rollback_service, start_service, stop_service>;
 
 // ---- reads ----
 struct list_projects {
@@ -102,6 +118,21 @@ struct list_deployments {
 struct get_deployment {
   std::string deployment;  // PROJECT/SERVICE#NUMBER or id; without a number: the newest
   ZEDOPS_FIELDS(deployment)
+};
+
+struct service_logs {  // of the container that is served
+  std::string service;
+  uint32_t tail = 100;
+  std::string since{};  // as in server_logs
+  duration hold{};
+  ZEDOPS_FIELDS(service, tail, since, hold)
+};
+struct deployment_logs {  // of its phases: what the build wrote
+  std::string deployment;
+  uint32_t tail = 100;
+  std::string since{};
+  duration hold{};
+  ZEDOPS_FIELDS(deployment, tail, since, hold)
 };
 
 // ---- uploads: an archive comes in pieces, and is known by its hash ----

@@ -1,10 +1,15 @@
 #include "messages/api/deploy_views.hpp"
 
+#include "messages/records/template.hpp"
+
 namespace zedops::msg {
 
 namespace {
 std::string url_of(const service& s, const std::string& host) {
+  if (s.settings.route != route_kind::none)
+    return s.settings.hosts.empty() ? "" : "http://" + s.settings.hosts[0] + "/";
   if (host.empty() || s.port == 0) return {};
+  if (s.kind == service_kind::container) return "http://" + host + ":" + std::to_string(s.port) + "/";
   return "http://" + host + ":" + std::to_string(s.port) + "/" + s.name + "/";
 }
 std::string path_of(const service& s) { return s.project_name + "/" + s.name; }
@@ -55,6 +60,15 @@ service_view view_of(const service& s, const agent* a) {
   v.port = s.port;
   v.url = url_of(s, host);
   if (s.op) v.operation = s.op->id.value;
+  if (s.waiting) v.waiting = s.waiting->id.value;
+  v.stopped = s.stopped;
+  v.settings = s.settings;
+  for (auto& [key, value] : v.settings.env)
+    if (!value.empty()) value = masked_value;
+  if (s.hook) {
+    v.hook = *s.hook;
+    v.hook.secret = masked_value;
+  }
   if (!s.deployments.empty()) v.last_deployment = view_of(s, s.deployments.back(), host);
   for (auto r = s.rollbacks.rbegin(); r != s.rollbacks.rend(); ++r) v.rollbacks.push_back(view_of(*r));
   v.revision = s.revision;

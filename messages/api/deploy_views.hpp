@@ -69,13 +69,18 @@ struct service_view {
   uint16_t port = 0;
   std::string url;
   std::string operation;  // the one that is open; empty: none
+  std::string waiting;    // the deployment's that begins after it
+  bool stopped = false;
+  service_settings settings;  // values of env are masked
+  service_hook hook;          // its secret is masked
   std::optional<deployment_view> last_deployment;
   std::vector<rollback_view> rollbacks;  // newest first
   uint64_t revision = 0;
   optional_time created_at;
   optional_time updated_at;
   ZEDOPS_FIELDS(id, project, name, agent, agent_id, kind, health, health_reason, current, retention, health_path, port,
-                url, operation, last_deployment, rollbacks, revision, created_at, updated_at)
+                url, operation, waiting, stopped, settings, hook, last_deployment, rollbacks, revision, created_at,
+                updated_at)
 };
 struct service_list {
   std::vector<service_view> services;

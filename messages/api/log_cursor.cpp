@@ -46,10 +46,10 @@ std::vector<log_line> log_cursor::take(std::vector<log_line> lines) {
   return lines;
 }
 
-void log_cursor::go_on(server_logs& query, bool cut, bool nothing_new) const {
+void log_cursor::go_on(std::string& since, bool cut, bool nothing_new) const {
   // A page of nothing but what is known: more lines of one moment than an answer holds. Go past it.
-  if (cut && nothing_new && !query.since.empty()) query.since = after(query.since);
-  else if (begun()) query.since = last_;
+  if (cut && nothing_new && !since.empty()) since = after(since);
+  else if (begun()) since = last_;
 }
 
 }  // namespace zedops::msg

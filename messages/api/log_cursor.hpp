@@ -18,8 +18,8 @@ class log_cursor {
 
   // The lines of an answer that are new.
   std::vector<log_line> take(std::vector<log_line> lines);
-  // The next question after an answer that brought so many new lines.
-  void go_on(server_logs& query, bool cut, bool nothing_new) const;
+  // What the next question asks for, `since`, after an answer.
+  void go_on(std::string& since, bool cut, bool nothing_new) const;
   bool begun() const { return !last_.empty(); }
 
  private:

@@ -102,6 +102,10 @@ inline constexpr std::array verb_table = [] {
                op_kind::deploy, 0, danger::none, offline_rule::keep, 300s, "Deployed"},
       verb_row{"service.rollback", operate, entity, "Switch back to a deployment that worked, without a build",
                op_kind::rollback, 0, danger::none, offline_rule::keep, 300s, "Rolled back"},
+      verb_row{"service.start", operate, entity, "Start the container of a service that was stopped",
+               op_kind::start_service, 0, danger::none, offline_rule::keep, 300s, "Started"},
+      verb_row{"service.stop", operate, entity, "Stop the container of a service; it stays stopped until it is started",
+               op_kind::stop_service, 0, danger::interrupts, offline_rule::keep, 300s, "Stopped"},
       verb_row{"server.ls", view, records, "List servers, page by page"},
       verb_row{"server.get", view, records, "One server"},
       verb_row{"server.history", view, records, "What happened to a server, newest first"},
@@ -128,6 +132,8 @@ inline constexpr std::array verb_table = [] {
       verb_row{"service.history", view, records, "What happened to a service, newest first"},
       verb_row{"deployment.ls", view, records, "List deployments, newest first"},
       verb_row{"deployment.get", view, records, "One deployment, with the time of each phase"},
+      verb_row{"service.logs", logs, agent, "The last lines that the container of a service wrote"},
+      verb_row{"deployment.logs", logs, agent, "What the phases of a deployment wrote"},
       verb_row{"upload.begin", operate, uploads, "Say what archive will come, and learn how much of it is there"},
       verb_row{"upload.chunk", operate, uploads, "A piece of it, 1 MiB at most"},
       verb_row{"upload.end", operate, uploads, "All of it has come: it is verified and kept"},
@@ -165,15 +171,15 @@ using verb_bodies =
     std::tuple<create_server, start_server, stop_server, restart_server, rebuild_server, recreate_server, edit_server,
                remove_server, restore_server, purge_server, move_server, adopt_server,  //
                create_project, edit_project, remove_project, create_service, edit_service, remove_service,
-               deploy_service, rollback_service,  //
+               deploy_service, rollback_service, start_service, stop_service,  //
                list_servers, get_server, server_history, explain_server, server_logs, server_usage, check_data,
                check_layer, sync_agents, list_agents, get_agent, agent_usage, remove_agent, forget_agent, recover_agent,
                check_ports, suggest_ports, list_projects, get_project, list_services, get_service, service_history,
-               list_deployments, get_deployment, begin_upload, upload_chunk, end_upload, list_uploads, remove_upload,
-               list_operations, get_operation, wait_operation, cancel_operation, replay_events, make_token, enrol_agent,
-               approve_agent, list_keys, add_key, remove_key, list_users, add_user, remove_user, reset_user,
-               list_tokens, add_token, remove_token, list_templates, list_audit, verify_audit, set_log_level,
-               get_metrics, get_status>;
+               list_deployments, get_deployment, service_logs, deployment_logs, begin_upload, upload_chunk, end_upload,
+               list_uploads, remove_upload, list_operations, get_operation, wait_operation, cancel_operation,
+               replay_events, make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users,
+               add_user, remove_user, reset_user, list_tokens, add_token, remove_token, list_templates, list_audit,
+               verify_audit, set_log_level, get_metrics, get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // What each row is answered with at its end, in the same order.
@@ -181,14 +187,15 @@ using verb_replies =
     std::tuple<operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,
                operation_reply, operation_reply, operation_reply, operation_reply, operation_reply, operation_reply,  //
                deploy_reply, deploy_reply, deploy_reply, deploy_reply, deploy_reply, deploy_reply, deploy_reply,
-               deploy_reply,  //
+               deploy_reply, deploy_reply, deploy_reply,  //
                server_list, server_view, event_page, explanation, logs_reply, usage_reply, data_reply, layer_reply,
                sync_reply, agent_list, agent_view, usage_reply, agent_view, forget_reply, agent_view, ports_reply,
                suggest_reply, project_list, project_view, service_list, service_view, event_page, deployment_list,
-               deployment_view, upload_view, upload_view, upload_view, upload_list, upload_list, operation_list,
-               operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply, enrol_reply,
-               key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list, token_made,
-               token_list, template_list, audit_page, audit_verdict, log_level_reply, metrics_reply, manager_status>;
+               deployment_view, logs_reply, logs_reply, upload_view, upload_view, upload_view, upload_list, upload_list,
+               operation_list, operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply,
+               enrol_reply, key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list,
+               token_made, token_list, template_list, audit_page, audit_verdict, log_level_reply, metrics_reply,
+               manager_status>;
 static_assert(std::tuple_size_v<verb_replies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.

@@ -23,11 +23,13 @@ ZEDOPS_ENUM(deploy_phase, queued, pulling_source, building, copying_files, creat
 // cancelled: it worked once and was replaced, or its owner called it off (then `worked` is false).
 ZEDOPS_ENUM(deploy_status, pending, queued, building, deploying, success, failed, cancelled)
 ZEDOPS_ENUM(deploy_environment, production, staging, preview, development)
-ZEDOPS_ENUM(source_kind, upload, git)
+ZEDOPS_ENUM(source_kind, upload, git, image)
 ZEDOPS_ENUM(rollback_state, pending, in_progress, completed, failed, cancelled)
 // How what a service serves is. degraded: it serves, but not what was deployed last.
 ZEDOPS_ENUM(service_health, unknown, healthy, degraded, unhealthy)
-ZEDOPS_ENUM(service_kind, static_site)
+ZEDOPS_ENUM(service_kind, static_site, container)
+// How visitors come to the container of a service. none: its host's port is published.
+ZEDOPS_ENUM(route_kind, none, caddy, traefik)
 
 struct deploy_source {
   source_kind kind = source_kind::upload;
@@ -39,14 +41,48 @@ struct deploy_source {
   std::string revision;  // a branch, a tag or a commit; empty: the default branch
   std::string commit;    // what it was when it was first fetched: what every repetition is made of
   std::string folder;    // what of the source is served; empty: all of it
-  ZEDOPS_FIELDS(kind, upload, name, sha256, bytes, url, revision, commit, folder)
+  std::string image;     // a reference, as its owner wrote it
+  std::string digest;    // id of the image that it was when it was first looked up
+  ZEDOPS_FIELDS(kind, upload, name, sha256, bytes, url, revision, commit, folder, image, digest)
   friend bool operator==(const deploy_source&, const deploy_source&) = default;
 };
 
 // What tells one source from another; empty: not known yet.
 inline const std::string& identity_of(const deploy_source& s) {
-  return s.kind == source_kind::git ? s.commit : s.sha256;
+  return s.kind == source_kind::git ? s.commit : s.kind == source_kind::image ? s.digest : s.sha256;
 }
+
+// How what a service serves is made, and how visitors come to it. A deployment keeps those that it was made with. Of a
+// static service only the build counts, of a container service all the rest.
+struct service_settings {
+  uint16_t container_port = 0;              // where its program listens
+  std::map<std::string, std::string> env;   // values are shown to nobody
+  std::vector<std::string> command;         // empty: the image's
+  std::string dockerfile;                   // in the source; empty: "Dockerfile"
+  uint64_t memory_max = 0;                  // bytes; zero: no limit
+  uint32_t cpu_millis = 0;                  // thousandths of a core; zero: no limit
+  std::vector<std::string> health_command;  // run in the container, exit 0 is good; empty: it is asked over HTTP
+  route_kind route = route_kind::none;
+  std::vector<std::string> hosts;  // names that visitors use: shop.example.org
+  std::vector<std::string> build;  // run in a container of `builder`, with the source as its folder; empty: no build
+  std::string builder;             // its image
+  std::string output;              // what is served of its folder afterwards; empty: all of it
+  bool build_network = false;      // whether it may reach others
+  ZEDOPS_FIELDS(container_port, env, command, dockerfile, memory_max, cpu_millis, health_command, route, hosts, build,
+                builder, output, build_network)
+  friend bool operator==(const service_settings&, const service_settings&) = default;
+};
+
+// Who may have it deployed by telling of a push: POST /api/hooks/{service}, signed with the secret.
+struct service_hook {
+  std::string secret;              // shown to nobody
+  std::string url;                 // of the repository that is deployed then; empty: there is no hook
+  std::string branch;              // pushes to others do nothing
+  std::string folder;              // as in deploy_source
+  std::vector<std::string> paths;  // only pushes that change something below one of these; empty: all
+  ZEDOPS_FIELDS(secret, url, branch, folder, paths)
+  friend bool operator==(const service_hook&, const service_hook&) = default;
+};
 
 struct phase_times {
   deploy_phase phase = deploy_phase::queued;
@@ -72,10 +108,11 @@ struct deployment {
   time_point created_at{};
   time_point phase_updated_at{};
   time_point ended_at{};
-  bool worked = false;  // it was active once: a rollback may lead to it
-  bool pruned = false;  // its files are removed, or about to be
+  bool worked = false;                // it was active once: a rollback may lead to it
+  bool pruned = false;                // its files are removed, or about to be
+  sparse<service_settings> settings;  // of a container service, as they were when it was asked for
   ZEDOPS_FIELDS(id, number, actor, environment, source, status, phase, progress, note, proof, phases, failure,
-                created_at, phase_updated_at, ended_at, worked, pruned)
+                created_at, phase_updated_at, ended_at, worked, pruned, settings)
   friend bool operator==(const deployment&, const deployment&) = default;
 };
 
@@ -145,9 +182,14 @@ struct service {
   uint64_t revision = 0;
   uint64_t seq = 0;
   uint64_t log_head = 0;
+  service_settings settings;  // of a container service
+  uint16_t port_beside = 0;  // of its host: one of the two is the container's that is served, the other its successor's
+  bool stopped = false;      // its owner stopped it: it stays so until he starts it, or deploys
+  sparse<service_hook> hook;
+  sparse<operation> waiting;  // a deployment that begins when the open operation has ended
   ZEDOPS_FIELDS(id, project, project_name, name, agent, kind, retention, health_path, port, deployments, rollbacks,
                 deployed, current, health, health_reason, run, op, created_at, updated_at, removed, revision, seq,
-                log_head)
+                log_head, settings, port_beside, stopped, waiting, hook)
   friend bool operator==(const service&, const service&) = default;
 };
 

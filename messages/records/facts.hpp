@@ -242,13 +242,23 @@ struct service_created {
 struct service_edited {
   uint32_t retention = 0;
   std::string health_path;
+  sparse<service_settings> settings{};  // empty: as they were; so is the next one
+  sparse<service_hook> hook{};
   static constexpr std::string_view type = "service.edited";
-  ZEDOPS_FIELDS(retention, health_path)
+  ZEDOPS_FIELDS(retention, health_path, settings, hook)
 };
 struct service_removed {
   std::string name;
   static constexpr std::string_view type = "service.removed";
   ZEDOPS_FIELDS(name)
+};
+struct service_started {  // by its owner
+  static constexpr std::string_view type = "service.started";
+  ZEDOPS_FIELDS()
+};
+struct service_stopped {
+  static constexpr std::string_view type = "service.stopped";
+  ZEDOPS_FIELDS()
 };
 struct service_health_changed {
   service_health from = service_health::unknown;
@@ -313,15 +323,15 @@ struct rollback_ended {
   ZEDOPS_FIELDS(id, state, reason)
 };
 
-using fact =
-    std::variant<server_created, server_edited, status_changed, desired_changed, container_bound, server_observed,
-                 drift_changed, error_changed, server_deleted, server_restored, server_purged, operation_accepted,
-                 operation_progressed, operation_ended, operation_refused, agent_registered, agent_connected,
-                 agent_suspected, agent_lost, agent_removed, sync_completed, sync_failed, agent_acted,
-                 condition_changed, recovery_held, recovery_released, project_created, project_edited, project_served,
-                 project_removed, service_created, service_edited, service_removed, service_health_changed,
-                 service_repaired, deployment_started, deployment_phase_changed, deployment_going_back,
-                 deployment_ended, deployments_pruned, rollback_started, rollback_phase_changed, rollback_ended>;
+using fact = std::variant<server_created, server_edited, status_changed, desired_changed, container_bound,
+                          server_observed, drift_changed, error_changed, server_deleted, server_restored, server_purged,
+                          operation_accepted, operation_progressed, operation_ended, operation_refused,
+                          agent_registered, agent_connected, agent_suspected, agent_lost, agent_removed, sync_completed,
+                          sync_failed, agent_acted, condition_changed, recovery_held, recovery_released,
+                          project_created, project_edited, project_served, project_removed, service_created,
+                          service_edited, service_removed, service_health_changed, service_repaired, deployment_started,
+                          deployment_phase_changed, deployment_going_back, deployment_ended, deployments_pruned,
+                          rollback_started, rollback_phase_changed, rollback_ended, service_started, service_stopped>;
 
 // Facts are moved and kept in great number: what is large in one of them is boxed.
 static_assert(sizeof(fact) <= 256);

@@ -43,7 +43,8 @@ ZEDOPS_ENUM(condition, ok, starting, unhealthy, paused, restarting, drift, pendi
 
 // Of servers up to adopt; of projects and services from there on.
 ZEDOPS_ENUM(op_kind, create, start, stop, restart, rebuild, recreate, edit, remove, restore, purge, move, adopt,
-            create_project, edit_project, remove_project, create_service, edit_service, remove_service, deploy, rollback)
+            create_project, edit_project, remove_project, create_service, edit_service, remove_service, deploy,
+            rollback, start_service, stop_service)
 ZEDOPS_ENUM(op_status, accepted, running, succeeded, failed, cancelled)
 
 constexpr bool ended(op_status s) {

@@ -17,6 +17,8 @@
 
 namespace zedops::msg {
 
+inline constexpr std::string_view masked_value = "***";  // stands for a secret wherever it is shown
+
 inline constexpr std::array<std::string_view, 6> template_placeholders = {"name",      "id",       "agent",
                                                                           "game_port", "udp_port", "rcon_port"};
 

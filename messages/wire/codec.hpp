@@ -55,13 +55,14 @@ inline constexpr size_t decode_memory_factor = 16;
   X(list_agents)                                                                                                       \
   X(get_agent)                                                                                                         \
   X(remove_agent)                                                                                                      \
-  X(sync_agents) X(check_data) X(check_ports) X(suggest_ports) X(server_logs) X(list_operations) X(get_operation) X(   \
-      wait_operation) X(cancel_operation) X(replay_events) X(get_status) X(request_options) X(server_view)             \
-      X(agent_view) X(operation_view) X(server_list) X(agent_list) X(operation_list) X(event) X(event_page) X(         \
-          operation_reply) X(sync_reply) X(data_reply) X(ports_reply) X(suggest_reply) X(logs_reply) X(manager_status) \
-          X(check_layer) X(layer_reply) X(error) X(explain_server) X(forget_agent) X(recover_agent) X(forget_reply)    \
-              X(explanation) X(audit_record) X(list_keys) X(add_key) X(remove_key) X(make_token) X(enrol_agent)        \
-                  X(approve_agent) X(key_view) X(key_list) X(token_reply) X(enrol_reply) X(list_audit) X(audit_page)   \
+  X(sync_agents)                                                                                                       \
+  X(check_data) X(check_ports) X(suggest_ports) X(server_logs) X(list_operations) X(get_operation) X(wait_operation)   \
+      X(cancel_operation) X(replay_events) X(get_status) X(request_options) X(server_view) X(agent_view) X(            \
+          operation_view) X(server_list) X(agent_list) X(operation_list) X(event) X(event_page) X(operation_reply)     \
+          X(sync_reply) X(data_reply) X(ports_reply) X(suggest_reply) X(logs_reply) X(manager_status) X(check_layer)   \
+              X(layer_reply) X(error) X(explain_server) X(forget_agent) X(recover_agent) X(forget_reply)               \
+                  X(explanation) X(audit_record) X(list_keys) X(add_key) X(remove_key) X(make_token) X(enrol_agent) X( \
+                      approve_agent) X(key_view) X(key_list) X(token_reply) X(enrol_reply) X(list_audit) X(audit_page) \
                       X(verify_audit) X(audit_verdict) X(list_users) X(add_user) X(remove_user) X(reset_user)          \
                           X(list_tokens) X(add_token) X(remove_token) X(set_log_level) X(get_metrics) X(user_list)     \
                               X(user_link) X(token_list) X(token_made) X(log_level_reply) X(metrics_reply)             \
@@ -74,7 +75,9 @@ inline constexpr size_t decode_memory_factor = 16;
                                                           X(list_uploads) X(remove_upload) X(deployment_view)          \
                                                               X(deployment_list) X(service_view) X(service_list)       \
                                                                   X(project_view) X(project_list) X(upload_view)       \
-                                                                      X(upload_list) X(deploy_reply)
+                                                                      X(upload_list) X(deploy_reply) X(start_service)  \
+                                                                          X(stop_service) X(service_logs)              \
+                                                                              X(deployment_logs)
 
 template <class T>
 std::string pack(const T& value);  // array form

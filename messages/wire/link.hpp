@@ -98,8 +98,14 @@ struct deploy_plan {
   std::vector<uint32_t> keep;  // deployments of this service whose files stay
   uint16_t port = 0;           // of the project's server on this host
   std::string health_path;
+  service_kind kind = service_kind::static_site;
+  sparse<service_settings> settings{};  // of a container service: those of the deployment
+  std::string image{};                  // of a container service: its id, once it is there
+  uint16_t port_beside = 0;
+  bool stop = false;  // instead of a phase: its container, to be started again
+  bool start = false;
   ZEDOPS_FIELDS(phase, remove, last, project, project_name, service_name, number, going_back, source, keep, port,
-                health_path)
+                health_path, kind, settings, image, port_beside, stop, start)
   friend bool operator==(const deploy_plan&, const deploy_plan&) = default;
 };
 
@@ -257,7 +263,11 @@ struct watch_servers {  // keep looking at these as well; replaces earlier entri
 };
 struct sync_query {
   uint64_t request = 0;
-  ZEDOPS_FIELDS(request)
+  // Of this host: whoever has a container here with the label of another service or project is a stray.
+  bool tells_services = false;
+  std::vector<std::string> services{};
+  std::vector<std::string> projects{};
+  ZEDOPS_FIELDS(request, tells_services, services, projects)
 };
 struct data_query {
   uint64_t request = 0;
@@ -275,9 +285,10 @@ struct logs_query {
   uint64_t request = 0;
   std::string container_id;
   uint32_t tail = 100;
-  std::string since{};  // stamp of a line: that and later ones, from the oldest on; empty: the last `tail`
-  duration hold{};      // so long it may wait for a line later than `since`
-  ZEDOPS_FIELDS(request, container_id, tail, since, hold)
+  std::string since{};       // stamp of a line: that and later ones, from the oldest on; empty: the last `tail`
+  duration hold{};           // so long it may wait for a line later than `since`
+  std::string deployment{};  // instead of a container: PROJECT/SERVICE/NUMBER, whose build is asked for
+  ZEDOPS_FIELDS(request, container_id, tail, since, hold, deployment)
 };
 // What of a container on this host counts when it is to be adopted, whosever it is.
 struct container_query {

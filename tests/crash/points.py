@@ -14,20 +14,6 @@ class NotReached(Exception):
     """The operation ended before it came to the point: how often it looks, and which steps share a commit, varies."""
 
 
-def begin(w, operation):
-    """(name, record before, body) of a server that is ready for the operation."""
-    if operation.title == "adopt":
-        name = w.new_name()
-        return name, None, w.adopt_body(name)
-    if not operation.start:
-        name = w.new_name()
-        return name, None, w.create_body(name)
-    name = w.at_rest(operation.start)
-    if operation.title == "move":
-        return name, w.server(name), {"server": name, "data_path": w.other_root(name)}
-    return name, w.server(name), {"server": name, **operation.body}
-
-
 def _points(w, program, operation):
     for text in w.passed(program):
         kind, name, _, _ = text.split()
@@ -36,17 +22,17 @@ def _points(w, program, operation):
             yield Point(operation, program, text)
 
 
-def enumerate_points(w):
+def enumerate_points(w, operations=OPERATIONS):
     """Runs every operation once, undisturbed, and gives all points that it passed."""
     found = []
-    for operation in OPERATIONS:
-        name, before, body = begin(w, operation)
+    for operation in operations:
+        name, before, body = w.begin(operation)
         for program in PROGRAMS:
             w.arm(program, "count")
         ended = w.do(operation.verb, body)
         for program in PROGRAMS:
             w.disarm(program)
-        w.check_server(name, ended["target"], before, operation)
+        w.check(name, ended["target"], before, operation)
         for program in PROGRAMS:
             found += _points(w, program, operation)
         w.rests(name, operation.end)
@@ -99,7 +85,7 @@ def _dies(w, point, request):
 def try_point(w, point, deaths=1):
     """With more deaths than one it dies at the same point again while it mends what the death before has left."""
     operation = point.operation
-    name, before, body = begin(w, operation)
+    name, before, body = w.begin(operation)
     key = uuid.uuid4().hex
     heard = set()
     died = 0
@@ -120,7 +106,7 @@ def try_point(w, point, deaths=1):
     promise(heard <= {op}, "the same key is the same operation", heard, op)
     ended = w.end_of(op)
     promise(ended["status"] == "succeeded", "the operation succeeds", ended["status"], ended["error"])
-    w.check_server(name, ended["target"], before, operation)
+    w.check(name, ended["target"], before, operation)
     w.check_history()
     if died and point.program == "manager":
         w.check_store()

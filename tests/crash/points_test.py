@@ -12,6 +12,7 @@ import time
 import traceback
 import unittest
 
+from operations import OPERATIONS
 from points import NotReached, enumerate_points, try_point
 from rig import CrashWorld
 
@@ -42,8 +43,14 @@ def in_turns(points):
 
 
 class Points(unittest.TestCase):
+    OPERATIONS = OPERATIONS
+    SAMPLE = POINTS_DEFAULT
+
+    def make_world(self):
+        return CrashWorld(range(23_000, 24_000))
+
     def setUp(self):
-        self.world = CrashWorld(range(23_000, 24_000))
+        self.world = self.make_world()
         self.addCleanup(self.world.close)
         self.world.start()
         self.tried, self.missed, self.broken = [], [], []
@@ -79,11 +86,11 @@ class Points(unittest.TestCase):
     def test_no_crash_loses_anything(self):
         """[acc-48] [acc-27] [acc-28] [acc-31] [acc-36] [acc-45] [acc-49] [acc-57] [fc-10] [fc-11] [fc-14] [fc-15]"""
         w = self.world
-        how_many = os.environ.get("ZEDOPS_CRASH_POINTS", str(POINTS_DEFAULT))
+        how_many = os.environ.get("ZEDOPS_CRASH_POINTS", str(self.SAMPLE))
         seed = int(os.environ.get("ZEDOPS_CRASH_SEED", "1"))
         deaths = int(os.environ.get("ZEDOPS_CRASH_DEATHS", "2"))
         only = os.environ.get("ZEDOPS_CRASH_ONLY", "")
-        every = enumerate_points(w)
+        every = enumerate_points(w, self.OPERATIONS)
         chosen = [p for p in every if only in str(p)]
         if how_many != "all":
             chosen = sample(chosen, int(how_many), seed)

@@ -178,6 +178,20 @@ class CrashWorld(world.World):
         promise(o["status"] == "succeeded", f"{verb} {body} succeeds undisturbed", o)
         return o
 
+    # ---- operations ----
+    def begin(self, operation):
+        """(name, record before, body) of a server that is ready for the operation."""
+        if operation.title == "adopt":
+            name = self.new_name()
+            return name, None, self.adopt_body(name)
+        if not operation.start:
+            name = self.new_name()
+            return name, None, self.create_body(name)
+        name = self.at_rest(operation.start)
+        if operation.title == "move":
+            return name, self.server(name), {"server": name, "data_path": self.other_root(name)}
+        return name, self.server(name), {"server": name, **operation.body}
+
     # ---- servers at rest ----
     def new_name(self):
         return f"srv-{uuid.uuid4().hex[:8]}"
@@ -246,7 +260,7 @@ class CrashWorld(world.World):
         return [op for op, status in self.acknowledged.items()
                 if not self.history.complete(op) or self.operation(op)["status"] not in (status or ENDED)]
 
-    def check_server(self, name, server_id, before, operation):
+    def check(self, name, server_id, before, operation):
         """What the operation promises is there, in the record and on the host, at the moment when it has ended."""
         containers = self.engine.containers_of(server_id)
         promise(len(containers) == operation.containers_after, f"{operation.containers_after} container(s)",

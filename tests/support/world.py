@@ -72,6 +72,7 @@ class World:
         self.run, self.db = self.dir / "run", self.dir / "db"
         self.settings = {"sync-interval": "2s", **settings}
         self.programs = {}  # program -> what is run in its place: (file in BIN, its own environment)
+        self.agent_flags = ()  # of every agent
         self.within = {}    # program -> the command that runs it, such as ("unshare", "-m")
         self.manager, self.agents = None, {}
         self.endpoint = f"ipc://{self.run}/clients.ipc"
@@ -100,7 +101,7 @@ class World:
     def start_agent(self, name="host1", wait=True, flags=(), manager=None):
         self.agents[name] = self._spawn(
             "zedops-agent", "--name", name, "--manager", manager or f"ipc://{self.run}/agents.ipc", "--docker-host",
-            docker_host(), "--data-path", self.dir / f"data-{name}", "--state-dir", self.dir / f"state-{name}", *flags)
+            docker_host(), "--data-path", self.dir / f"data-{name}", "--state-dir", self.dir / f"state-{name}", *self.agent_flags, *flags)
         if wait:
             self.agent_is("online", name)
         return self

@@ -12,6 +12,8 @@ msg::result<std::unique_ptr<docker::engine>> open_engine(const std::string& dock
   return docker::make_engine(docker_host);
 }
 
+std::function<void(std::string_view)> effect_hook() { return {}; }
+
 std::unique_ptr<machine_port> open_host(std::string engine_socket, std::vector<std::string> bind_paths) {
   return make_machine_port(std::move(engine_socket), std::move(bind_paths));
 }

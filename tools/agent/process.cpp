@@ -17,6 +17,7 @@
 #include "bus/security/keys.hpp"
 #include "config/logging/logging.hpp"
 #include "integration/host/http_look.hpp"
+#include "integration/routes/caddy.hpp"
 #include "tools/agent/identity.hpp"
 #include "tools/agent/outside.hpp"
 
@@ -109,6 +110,7 @@ struct process::parts {
   std::optional<engine_identity> engine_is;
   core::host_rules rules;
   upload_fetcher uploads;
+  std::unique_ptr<routes::route_table> routes;
   std::optional<site_world> sites;
   std::optional<step_env> env;
   link_adapter link;
@@ -172,8 +174,16 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.engine_is.emplace(*p.state, settings.accept_engine);
   if (const auto root = sites_root(settings); !root.empty())
     p.sites.emplace(root, settings.site_image, p.uploads, host::http_look);
-  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), {}, &p.rules, &*p.engine_is,
-                         p.sites ? &*p.sites : nullptr});
+  if (p.sites) p.sites->stray_grace = settings.stray_grace;
+  if (p.sites && !settings.caddy_admin.empty()) {
+    auto caddy = routes::parse_caddy(settings.caddy_admin, settings.caddy_server, settings.caddy_listen,
+                                     p.sites->root + "/.routes");
+    if (!caddy) return fail(std::move(caddy.error()));
+    p.routes = routes::make_caddy(std::move(*caddy));
+    p.sites->routes = p.routes.get();
+  }
+  p.env.emplace(step_env{*p.engine, *p.host, *p.console, *p.state, real_clocks(), effect_hook(), &p.rules,
+                         &*p.engine_is, p.sites ? &*p.sites : nullptr});
   prepare_data_path(settings.data_path, *p.state, *p.host);
 
   const lane_limits limits{settings.lanes, settings.lanes};

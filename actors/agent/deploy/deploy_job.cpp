@@ -24,6 +24,7 @@ namespace {
 constexpr duration phase_time_min{60'000};
 constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{1'000},
     engine_pause{500};
+constexpr size_t lines_kept_max = 20, log_line_max = 4096;
 constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
 
 error disk(const std::string& what, int problem) {
@@ -32,6 +33,16 @@ error disk(const std::string& what, int problem) {
           what + ": " + host::errno_text(problem),
           full ? "free some space on that disk, then deploy again" : "look at that disk",
           {}};
+}
+
+// As the Engine stamps the lines of a container: with nine digits.
+std::string stamp_of(time_point t) {
+  auto out = to_rfc3339(t);
+  out.pop_back();
+  const auto dot = out.find('.');
+  const auto digits = dot == out.npos ? 0 : out.size() - dot - 1;
+  if (dot == out.npos) out += '.';
+  return out + std::string(9 - std::min<size_t>(digits, 9), '0') + "Z";
 }
 
 uint32_t percent_of(uint64_t part, uint64_t whole) {
@@ -57,6 +68,7 @@ deploy_job::deploy_job(step_env& env, run_command command, std::shared_ptr<repor
 command_result deploy_job::execute() {
   try {
     if (auto ok = dispatch(); !ok) result_.failure = std::move(ok.error());
+    if (result_.failure && !plan_.remove) write("failed: " + result_.failure->message);
   } catch (const std::exception& problem) {
     result_.failure = error{ec::internal, std::string("the agent failed: ") + problem.what(),
                             "this is a defect: report it with the agent's log", cmd_.op.value};
@@ -75,21 +87,48 @@ result<void> deploy_job::dispatch() {
   // They are folders here: what the manager has checked is checked where it counts.
   for (const auto& name : {plan_.project_name, plan_.service_name})
     if (auto ok = check_site_name(name); !ok) return ok;
+  const bool container = plan_.kind == service_kind::container;
+  if (container && !plan_.settings)
+    return fail(ec::bad_request, "a container without its settings", "this is a defect of the manager");
   if (plan_.remove) return remove_service();
+  if (plan_.stop) return stop_container();
+  if (plan_.start) return replace_container();
   tell(0, {});
+  write(std::string(name_of(plan_.phase)) + (plan_.going_back ? ", back" : "") + " #" + std::to_string(plan_.number));
   switch (plan_.phase) {
     case deploy_phase::pulling_source: return pull_source();
     case deploy_phase::copying_files: return copy_files();
     case deploy_phase::creating_symlinks: return switch_links();
-    case deploy_phase::updating_routes: return update_routes();
-    case deploy_phase::health_check: return check_health();
-    case deploy_phase::queued:
+    case deploy_phase::updating_routes: return container ? replace_container() : update_routes();
+    case deploy_phase::health_check: return container ? check_container() : check_health();
     case deploy_phase::building:
+      if (container) return build_image();
+      if (builds()) return build_site();
+      break;
+    case deploy_phase::queued:
     case deploy_phase::active:
     case deploy_phase::failed: break;
   }
   return fail(ec::bad_request, "nothing is to be done here in phase " + std::string(name_of(plan_.phase)),
               "update the agent");
+}
+
+// It is for people: what cannot be written is left out.
+void deploy_job::write(std::string_view line) {
+  lines_.emplace_back(line.substr(0, log_line_max));
+  if (lines_.size() > lines_kept_max) lines_.pop_front();
+  if (plan_.number == 0) return;
+  unique_fd fd(::open(site_.log(plan_.number).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+  struct stat st {};
+  if (!fd || ::fstat(fd.get(), &st) != 0 || static_cast<uint64_t>(st.st_size) > host::log_bytes_max) return;
+  const auto text = stamp_of(env_.clock.wall()) + " " + lines_.back() + "\n";
+  (void)!::write(fd.get(), text.data(), text.size());
+}
+
+std::string deploy_job::last_lines() const {
+  std::string out;
+  for (const auto& line : lines_) out += (out.empty() ? "" : "\n") + line;
+  return out;
 }
 
 void deploy_job::tell(uint32_t percent, std::string note) {
@@ -105,6 +144,7 @@ void deploy_job::prove_tree(const host::site_stamp& stamp) {
 // ---- pulling_source ----
 result<void> deploy_job::pull_source() {
   ZEDOPS_TRY(host::prepare_site(site_));
+  if (plan_.source.kind == source_kind::image) return pull_image();
   const auto stamp = host::stamp_of(site_, plan_.number);
   const bool have_tree = stamp && !identity_of(plan_.source).empty() && stamp->source == identity_of(plan_.source);
   if (plan_.source.kind == source_kind::git) return have_tree ? prove_commit(stamp->source) : fetch_repository();
@@ -134,7 +174,10 @@ result<void> deploy_job::fetch_repository() {
   r.folder = site_.repository(plan_.number);
   r.archive = site_.archive(plan_.number) + ".part";
   r.cancelled = [this] { return cancel_.cancelled(); };
-  r.progress = [this](uint32_t percent, std::string_view line) { tell(percent, std::string(line.substr(0, 200))); };
+  r.progress = [this](uint32_t percent, std::string_view line) {
+    write(line);
+    tell(percent, std::string(line.substr(0, 200)));
+  };
   auto commit = host::fetch_commit(r);
   if (!commit) {
     (void)host::drop_unfinished(site_, plan_.number);
@@ -213,19 +256,24 @@ result<void> deploy_job::copy_files() {
   return {};
 }
 
-result<void> deploy_job::unpack_archive() {
-  const auto file = site_.archive(plan_.number);
-  const auto tree = site_.new_tree(plan_.number);
+result<archive::unpacked> deploy_job::unpack_source(const std::string& tree) {
+  const bool built = builds() && is_built();
+  const auto file = built ? site_.output(plan_.number) : site_.archive(plan_.number);
   if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // gone since: the manager has it still
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
-  auto done = archive::unpack(
+  return archive::unpack(
       file, tree, {},
       [&](const archive::unpacked& so_far, uint64_t read) {
         tell(percent_of(read, std::max(plan_.source.bytes, read + 1)),
              std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
         return !cancel_.cancelled();
       },
-      plan_.source.folder);
+      built ? std::string{} : plan_.source.folder);
+}
+
+result<void> deploy_job::unpack_archive() {
+  if (builds() && !is_built()) ZEDOPS_TRY(build_site());  // lost since
+  auto done = unpack_source(site_.new_tree(plan_.number));
   if (!done) return fail(done.error());
   effect("unpacked");
   return host::place_tree(site_, plan_.number, {identity_of(plan_.source), done->tree_hash, done->files, done->bytes});
@@ -299,6 +347,12 @@ result<void> deploy_job::check_health() {
 // ---- the service goes ----
 result<void> deploy_job::remove_service() {
   tell(0, {});
+  if (plan_.kind == service_kind::container) {
+    const service_id id{cmd_.server.value};
+    site_world::hold hold(*env_.sites, id.value);
+    ZEDOPS_TRY(drop_container(id));
+    drop_images([](uint32_t) { return true; });
+  }
   {
     std::lock_guard guard(env_.sites->links);
     ZEDOPS_TRY(host::remove_site(site_));

@@ -1,8 +1,14 @@
 // One phase of a deployment, or the removal of a service: straight-line code on a worker thread that looks before it
 // acts. What is done already is not done again, and its proof is told all the same.
 #pragma once
+#include <deque>
+#include <functional>
+#include <optional>
+
 #include "actors/agent/deploy/project_server.hpp"
+#include "actors/agent/deploy/service_container.hpp"
 #include "actors/agent/lanes/step_env.hpp"
+#include "integration/archive/unpack.hpp"
 #include "integration/host/sites/sites.hpp"
 
 namespace zedops::agent {
@@ -23,11 +29,37 @@ class deploy_job {
   msg::result<bool> fetch_rest(const std::string& part);
   msg::result<void> copy_files();
   msg::result<void> unpack_archive();
+  msg::result<archive::unpacked> unpack_source(const std::string& tree);
   msg::result<void> switch_links();
   msg::result<void> update_routes();
   msg::result<void> check_health();
   msg::result<void> remove_service();
 
+  // Of static services that are built; deploy_build.cpp.
+  bool builds() const {
+    return plan_.kind == msg::service_kind::static_site && plan_.settings && !plan_.settings->build.empty();
+  }
+  bool is_built() const;
+  msg::result<void> build_site();
+  msg::result<void> run_builder(const std::string& tree);
+  msg::result<void> remove_builders();
+
+  // Of container services; deploy_container.cpp.
+  msg::result<void> pull_image();
+  msg::result<void> build_image();
+  msg::result<void> replace_container();
+  msg::result<void> check_container();
+  msg::result<void> stop_container();
+  msg::result<void> drop_container(const msg::service_id& id);
+  msg::result<void> remember_container();
+  msg::result<void> prove_image(const std::string& id);
+  void drop_images(const std::function<bool(uint32_t)>& goes);
+  service_container container_here();
+  static std::optional<uint32_t> steps_of(std::string_view line);
+
+  // Into the deployment's log; from any thread, one at a time.
+  void write(std::string_view line);
+  std::string last_lines() const;
   project_server project_server_here();
   bool engine_away(const msg::error& why);
   void tell(uint32_t percent, std::string note);
@@ -45,6 +77,8 @@ class deploy_job {
   cancel_token& cancel_;
   engine_calls calls_;
   host::site site_;
+  std::deque<std::string> lines_;  // the newest
+  uint32_t built_ = 0;
   msg::command_result result_;
 };
 

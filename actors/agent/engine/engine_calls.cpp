@@ -156,6 +156,18 @@ result<docker::effect> engine_calls::remove(const std::string& id, docker::remov
                          engine_.remove_container(id, how, volumes, o, std::move(h));
                        }));
 }
+// What takes as long as it takes. A cancel is rare: looking for it twice a second needs no second way to be woken.
+template <class T, class Slot>
+result<T> engine_calls::ended(Slot& s, duration time, const std::string& doing) {
+  const auto end = std::chrono::steady_clock::now() + time + answer_slack;
+  for (;;) {
+    if (s.answered_within(cancel_look)) return std::move(*s.answer);
+    if (cancel_.cancelled()) return fail(ec::cancelled, "cancelled while " + doing);
+    if (std::chrono::steady_clock::now() > end)
+      return fail(ec::timeout, doing + " did not end within " + format_duration(time), "repeat the operation");
+  }
+}
+
 result<docker::image_info> engine_calls::image(const std::string& reference) {
   auto o = options();
   auto c = open("look at image " + reference);
@@ -170,20 +182,50 @@ result<std::string> engine_calls::pull(const std::string& reference, docker::pro
 }
 
 result<std::string> engine_calls::pulled(const std::string& reference, docker::progress_handler progress) {
-  const auto time = std::max(left(), call_time_min);
   docker::pull_options o;
-  o.deadline = time;
+  o.deadline = std::max(left(), call_time_min);
   auto s = std::make_shared<slot<std::string>>();
   auto subscription = engine_.pull_image(reference, o, std::move(progress), s->handler(s));
-  const auto end = std::chrono::steady_clock::now() + time + answer_slack;
-  for (;;) {
-    // A cancel is rare: looking for it twice a second needs no second way to be woken.
-    if (s->answered_within(cancel_look)) return std::move(*s->answer);
-    if (cancel_.cancelled()) return fail(ec::cancelled, "cancelled while pulling " + reference);
-    if (std::chrono::steady_clock::now() > end)
-      return fail(ec::timeout, "pulling " + reference + " did not end within " + format_duration(time),
-                  "pull it by hand on this host, then repeat the operation");
-  }
+  auto done = ended<std::string>(*s, o.deadline, "pulling " + reference);
+  if (!done && done.error().code == ec::timeout)
+    done.error().hint = "pull it by hand on this host, then repeat the operation";
+  return done;
+}
+
+result<std::string> engine_calls::build(docker::build_options o, docker::line_handler line) {
+  auto c = open("build " + o.tag);
+  o.deadline = std::max(left(), call_time_min);
+  const auto time = o.deadline;
+  const auto tag = o.tag;
+  auto s = std::make_shared<slot<std::string>>();
+  auto subscription = engine_.build_image(std::move(o), std::move(line), s->handler(s));
+  return closed(std::move(c), status_ok, ended<std::string>(*s, time, "building " + tag));
+}
+
+result<docker::effect> engine_calls::tag(const std::string& image, const std::string& repository,
+                                         const std::string& tag) {
+  auto o = options();
+  auto c = open("tag " + repository + ":" + tag);
+  return closed_effect(std::move(c), status_made, wait_for<docker::effect>(o.deadline, [&](auto h) {
+                         engine_.tag_image(image, repository, tag, o, std::move(h));
+                       }));
+}
+
+result<docker::effect> engine_calls::remove_image(const std::string& reference) {
+  auto o = options(call_time_max);
+  auto c = open("remove image " + reference);
+  return closed_effect(std::move(c), status_absent, wait_for<docker::effect>(o.deadline, [&](auto h) {
+                         engine_.remove_image(reference, o, std::move(h));
+                       }));
+}
+
+result<void> engine_calls::watch(const std::string& id, docker::line_handler line) {
+  auto c = open("watch " + shown(id));
+  auto s = std::make_shared<slot<void>>();
+  docker::log_options o;
+  o.follow = true;
+  auto subscription = engine_.logs(id, o, std::move(line), s->handler(s));
+  return closed(std::move(c), status_ok, ended<void>(*s, std::max(left(), call_time_min), "building"));
 }
 
 std::string engine_calls::last_words(const std::string& id) {

@@ -42,6 +42,12 @@ class engine_calls {
   msg::result<docker::image_info> image(const std::string& reference);
   // Ends early with `cancelled`, or with `timeout` when the command's time is up.
   msg::result<std::string> pull(const std::string& reference, docker::progress_handler progress);
+  // As pull.
+  msg::result<std::string> build(docker::build_options options, docker::line_handler line);
+  msg::result<docker::effect> tag(const std::string& image, const std::string& repository, const std::string& tag);
+  msg::result<docker::effect> remove_image(const std::string& reference);
+  // What a container writes until it has ended.
+  msg::result<void> watch(const std::string& id, docker::line_handler line);
   // The last lines that a container wrote, one per line; empty when they cannot be had.
   std::string last_words(const std::string& id);
   msg::result<std::string> read_file(const std::string& id, const std::string& path);
@@ -60,6 +66,8 @@ class engine_calls {
     std::chrono::steady_clock::time_point begun;
   };
   docker::call_options options(msg::duration extra = {}) const;
+  template <class T, class Slot>
+  msg::result<T> ended(Slot& s, msg::duration time, const std::string& doing);
   msg::result<std::string> pulled(const std::string& reference, docker::progress_handler progress);
   open_call open(std::string call) const;
   // The Engine's status for what went well is known from its API; that of a failure is in the error.

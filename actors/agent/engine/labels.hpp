@@ -16,10 +16,15 @@ inline constexpr const char* server = "zedops.server.id";
 inline constexpr const char* server_name = "zedops.server.name";
 // "folders": volumes that its image declares are folders of the server's tree.
 inline constexpr const char* volumes = "zedops.volumes";
-inline constexpr const char* image = "zedops.image";          // what it was made from, as it was named then
-inline constexpr const char* project = "zedops.project.id";      // of a project's server, which is of no server
+inline constexpr const char* image = "zedops.image";         // what it was made from, as it was named then
+inline constexpr const char* project = "zedops.project.id";  // of a project's server, which is of no server
 inline constexpr const char* project_port = "zedops.project.port";
-inline constexpr const char* operation = "zedops.operation";  // the operation that made the container
+inline constexpr const char* service = "zedops.service.id";         // of the container of a container service
+inline constexpr const char* deployment = "zedops.deployment";      // its number
+inline constexpr const char* build = "zedops.build";                // of a builder: the service whose build it is
+inline constexpr const char* source = "zedops.source";              // of an image: what it was built from
+inline constexpr const char* service_spec = "zedops.service.spec";  // hash of what it was made from
+inline constexpr const char* operation = "zedops.operation";        // the operation that made the container
 }  // namespace label
 
 using labels = std::map<std::string, std::string>;

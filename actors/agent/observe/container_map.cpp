@@ -198,6 +198,8 @@ std::vector<container_view> container_map::unclaimed() const {
   for (const auto& [id, e] : containers_) {
     if (!e.view || !is_ours(e.view->labels, manager_)) continue;
     if (!value_of(e.view->labels, label::project).empty()) continue;  // a project's server
+    if (!value_of(e.view->labels, label::service).empty()) continue;  // a service's container
+    if (!value_of(e.view->labels, label::build).empty()) continue;    // at work on a build
     auto owner = server_of(*e.view);
     if (!owner || !servers_.contains(*owner)) out.push_back(*e.view);
   }

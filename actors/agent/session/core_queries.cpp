@@ -1,11 +1,15 @@
 // Questions of the manager. They never wait for a command.
 #include <algorithm>
+#include <deque>
+#include <fstream>
 
 #include "actors/agent/observe/adoptable.hpp"
 #include "actors/agent/observe/data_layouts.hpp"
 #include "actors/agent/observe/layer_summary.hpp"
 #include "actors/agent/observe/log_page.hpp"
 #include "actors/agent/session/core_state.hpp"
+#include "integration/host/sites/sites.hpp"
+#include "messages/base/names.hpp"
 
 namespace zedops::agent {
 
@@ -62,6 +66,33 @@ void describe(container_answer& out, docker::container_details c, const docker::
   }
   out.unusual = std::move(c.unusual);
   out.view = std::move(c.view);
+}
+
+std::optional<error> read_deployment_log(const site_world& sites, const logs_query& q, log_page& page, bool& fresh) {
+  const auto slash = q.deployment.find('/'), second = q.deployment.find('/', slash + 1);
+  const auto number = second == q.deployment.npos ? std::nullopt : parse_decimal(q.deployment.substr(second + 1));
+  const host::site s{sites.root, q.deployment.substr(0, slash),
+                     number ? q.deployment.substr(slash + 1, second - slash - 1) : std::string{}};
+  if (!number || *number > UINT32_MAX || !check_site_name(s.project) || !check_site_name(s.service))
+    return error{ec::bad_request, "'" + q.deployment.substr(0, 80) + "' names no deployment", "shop/web/3", {}};
+  std::ifstream file(s.log(static_cast<uint32_t>(*number)));
+  if (!file)
+    return error{ec::not_found,
+                 q.deployment + " has left no log on this host",
+                 "it is removed with the files of its deployment",
+                 {}};
+  std::deque<std::string> last;  // of a tail
+  for (std::string line; std::getline(file, line);) {
+    if (!q.since.empty()) {
+      if (line.size() > q.since.size() && line.compare(0, q.since.size(), q.since) < 0) continue;
+      fresh = page.add(docker::output::out, line) || fresh;
+      continue;
+    }
+    last.push_back(std::move(line));
+    if (last.size() > std::max<uint32_t>(q.tail, 1)) last.pop_front();
+  }
+  for (const auto& line : last) (void)page.add(docker::output::out, line);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -173,6 +204,7 @@ void core_state::on_logs_query(const logs_query& q) {
     out.failure = std::move(why);
     send(out);
   };
+  if (!q.deployment.empty()) return on_deployment_log(q, std::clamp(q.hold, duration{}, logs_hold_max));
   const auto* c = eyes->view().container(q.container_id);
   if (!c)
     return refuse({ec::not_found, "there is no container " + q.container_id.substr(0, 12), "sync the server", {}});
@@ -222,6 +254,25 @@ void core_state::on_logs_query(const logs_query& q) {
       core_actor(self), logs_time_max, completion{[finish] {
         finish(error{ec::timeout, "the Engine did not deliver the logs in time", "repeat with fewer lines", {}});
       }});
+}
+
+// From its file; with `hold` again and again until there is a line later than `since`.
+void core_state::on_deployment_log(const logs_query& q, duration hold) {
+  deps->workers.disks.run([this, q, hold, sites = deps->env.sites, post = post()] {
+    log_page page(q);
+    bool fresh = false;
+    const auto failure = sites ? read_deployment_log(*sites, q, page, fresh)
+                               : std::optional(error{ec::not_found, "this agent has no deployments", {}, {}});
+    const bool again = !failure && !fresh && !q.since.empty() && hold > duration{};
+    post([this, q, hold, again, out = page.answer(failure)] {
+      if (!again) {
+        if (where == phase::live) send(out);
+        return;
+      }
+      self->delayed_send(core_actor(self), logs_gather,
+                         completion{[this, q, left = hold - logs_gather] { on_deployment_log(q, left); }});
+    });
+  });
 }
 
 }  // namespace zedops::agent

@@ -123,14 +123,18 @@ void core_state::on_message(manager_said& m) {
     handed_at.reset();
     return guard->on_taken(x->upto);  // and the next ones follow
   }
-  if (auto x = std::get_if<sync_query>(&m.what)) return eyes->take_inventory(x->request, depth::changed);
+  if (auto x = std::get_if<sync_query>(&m.what)) {
+    look_for_strays(*x);
+    return eyes->take_inventory(x->request, depth::changed);
+  }
   if (auto x = std::get_if<data_query>(&m.what)) return on_data_query(*x);
   if (auto x = std::get_if<port_query>(&m.what)) return on_port_query(*x);
   if (auto x = std::get_if<logs_query>(&m.what)) return on_logs_query(*x);
   if (auto x = std::get_if<layer_query>(&m.what)) return on_layer_query(*x);
   if (auto x = std::get_if<container_query>(&m.what)) return on_container_query(*x);
   if (auto x = std::get_if<watch_usage>(&m.what)) return usage ? usage->watch(*x) : void();
-  if (auto x = std::get_if<upload_piece>(&m.what)) return deps->uploads ? deps->uploads->answered(std::move(*x)) : void();
+  if (auto x = std::get_if<upload_piece>(&m.what))
+    return deps->uploads ? deps->uploads->answered(std::move(*x)) : void();
   if (auto x = std::get_if<goodbye>(&m.what)) {
     log_event("manager.goodbye", {{"reason", x->reason}});
     enter(phase::greeting);

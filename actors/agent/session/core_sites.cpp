@@ -1,7 +1,10 @@
 // Static services: their sources come over the link, what is seen of them is told, and their servers are kept running.
 #include "actors/agent/deploy/project_server.hpp"
+#include "actors/agent/deploy/service_container.hpp"
+#include "actors/agent/engine/labels.hpp"
 #include "actors/agent/session/core_state.hpp"
 #include "config/logging/logging.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::agent {
 
@@ -27,16 +30,18 @@ void core_state::keep_sites() {
 void core_state::tell_sites() {
   if (!sites) return;
   for (auto& s : sites->all()) send(s);
+  for (auto& [id, s] : containers_seen) send(s.told);
 }
 
 void core_state::on_phase_ended() {
-  if (sites) sites->look_now();
+  if (!sites) return;
+  sites->look_now();
+  keep_servers();
 }
 
 // Ours, but of no server.
 bool core_state::of_a_project(const docker::event& e) {
-  const auto project = value_of(e.attributes, label::project);
-  if (project.empty()) return false;
+  if (value_of(e.attributes, label::project).empty() && value_of(e.attributes, label::service).empty()) return false;
   if (e.action == "die" || e.action == "stop" || e.action == "destroy") keep_servers();
   return true;
 }
@@ -68,7 +73,147 @@ void core_state::keep_servers() {
       if (made) server_repairs.push_back(now());
       for (const auto& [project, problem] : found) sites->server_is(project, problem);
       if (std::exchange(servers_again, false)) keep_servers();
+      else keep_containers();
     });
+  });
+}
+
+namespace {
+
+struct kept_container {
+  std::string service;
+  bool made = false;
+  std::string problem;  // empty: it is well
+};
+
+// What ought to run, does; what it is led to by, leads to it.
+std::optional<kept_container> keep(service_container& containers, site_world& sites, const std::string& id,
+                                   bool tired) {
+  const auto c = unpack<run_command>(host::remembered_container(sites.root, id));
+  if (!c || !c->deploy || !c->deploy->settings || c->deploy->stop) return std::nullopt;
+  const service_id service{id};
+  kept_container out{id, false, {}};
+  auto r = tired ? result<service_container::running>(
+                       fail(ec::engine_error, "its container ends again and again", "zedctl service logs"))
+                 : containers.ensure(service, *c->deploy);
+  if (!r) {
+    out.problem = r.error().message;
+    return out;
+  }
+  out.made = r->made;
+  if (auto ok = containers.lead(service, *c->deploy, r->port); !ok) out.problem = ok.error().message;
+  else if (auto well = containers.look(*r, *c->deploy); !well) out.problem = well.error().message;
+  return out;
+}
+
+}  // namespace
+
+// After the projects' servers, and from then on again and again while there are some.
+void core_state::keep_containers() {
+  if (!sites || !engine_ok || servers_busy) return;
+  const auto t = now();
+  std::set<std::string> tired;
+  for (auto& [id, s] : containers_seen) {
+    std::erase_if(s.repairs, [&](const auto& at) { return t - at > server_repairs_window; });
+    if (s.repairs.size() >= server_repairs_max) tired.insert(id);
+  }
+  servers_busy = true;
+  deps->workers.slow.run([this, tired, &env = deps->env, post = post()] {
+    std::vector<kept_container> found;
+    std::set<std::string> there;
+    cancel_token never;
+    for (const auto& id : host::containers_below(env.sites->root)) {
+      there.insert(id);
+      env.sites->unless_held(id, [&] {
+        engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
+        service_container containers(calls, *env.sites, env.clock, env.state.manager_id(), &never);
+        auto one = keep(containers, *env.sites, id, tired.contains(id));
+        if (!one) there.erase(id);
+        else found.push_back(std::move(*one));
+      });
+    }
+    post([this, there, found = std::move(found)] {
+      servers_busy = false;
+      for (const auto& x : found) seen_container(x.service, x.made, x.problem);
+      std::erase_if(containers_seen, [&](const auto& x) { return !there.contains(x.first); });
+      if (std::exchange(servers_again, false)) return keep_servers();
+      if (there.empty() || std::exchange(containers_timer, true)) return;
+      self->delayed_send(core_actor(self), containers_every, completion{[this] {
+                           containers_timer = false;
+                           keep_containers();
+                         }});
+    });
+  });
+}
+
+// One bad look is none: it has to be so three times before it is told, and good once.
+void core_state::seen_container(const std::string& id, bool made, const std::string& problem) {
+  auto& s = containers_seen[id];
+  if (made) {
+    s.repairs.push_back(now());
+    log_event(log_level::warn, "service.container-started", {{"service", id}});
+  }
+  s.bad_looks = problem.empty() ? 0 : s.bad_looks + 1;
+  service_seen told{{id}, service_health::healthy, {}, {}};
+  if (s.bad_looks >= bad_looks_max) told = {{id}, service_health::unhealthy, problem, {}};
+  else if (s.bad_looks > 0 && s.told.health != service_health::unknown) told = s.told;
+  else if (s.bad_looks > 0) return;
+  if (made) told.repairs.push_back("its container had ended, or was gone: it was started again");
+  const bool news = made || told.health != s.told.health || told.reason != s.told.reason;
+  s.told = {told.service, told.health, told.reason, {}};
+  if (news && where == phase::live) send(told);
+}
+
+// Containers of services and projects that this manager does not know, left by a record that went while this host was
+// away, or by another life of the manager. Never those of servers: they have data.
+void core_state::look_for_strays(const sync_query& q) {
+  if (!sites || !engine_ok || !q.tells_services) return;
+  const std::set<std::string> known(q.services.begin(), q.services.end()),
+      projects(q.projects.begin(), q.projects.end());
+  auto& env = deps->env;
+  deps->workers.slow.run([this, known, projects, &env, post = post()] {
+    cancel_token never;
+    engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
+    auto list = calls.list({{label::managed, "true"}, {label::manager, env.state.manager_id()}});
+    if (!list) return;
+    std::vector<std::string> found;
+    std::map<std::string, std::string> names, services;  // by container
+    for (const auto& c : *list) {
+      auto of = value_of(c.labels, label::service);
+      if (of.empty()) of = value_of(c.labels, label::build);
+      const auto project = value_of(c.labels, label::project);
+      const bool stray =
+          !of.empty() ? !known.contains(std::string(of)) : !project.empty() && !projects.contains(std::string(project));
+      if (!stray) continue;
+      found.push_back(c.id);
+      names[c.id] = c.name;
+      services[c.id] = of;
+    }
+    post([this, found, names, services] {
+      const auto verdict = strays.pass(found, now(), deps->env.sites->stray_grace);
+      for (const auto& id : verdict.fresh)
+        log_event(log_level::warn, "stray.seen",
+                  {{"container", names.at(id)}, {"goes_after", format_duration(deps->env.sites->stray_grace)}});
+      if (!verdict.remove.empty()) remove_strays(verdict.remove, names, services);
+    });
+  });
+}
+
+void core_state::remove_strays(const std::vector<std::string>& ids, const std::map<std::string, std::string>& names,
+                               const std::map<std::string, std::string>& services) {
+  deps->workers.slow.run([ids, names, services, &env = deps->env] {
+    cancel_token never;
+    for (const auto& id : ids) {
+      engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
+      if (const auto& service = services.at(id); !service.empty()) {  // or it would be made again
+        (void)host::forget_container(env.sites->root, service);
+        if (env.sites->routes) (void)env.sites->routes->remove(service);
+      }
+      (void)calls.stop(id, service_stop_grace);
+      auto gone = calls.remove(id, docker::removal::force, docker::anonymous_volumes::remove);
+      log_event(log_level::warn, "stray.removed",
+                {{"container", names.at(id)}, {"error", gone ? std::string{} : gone.error().message}});
+    }
   });
 }
 

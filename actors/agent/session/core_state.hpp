@@ -7,6 +7,7 @@
 #include <set>
 
 #include "actors/agent/deploy/site_keeper.hpp"
+#include "actors/agent/deploy/stray_watch.hpp"
 #include "actors/agent/guardian/guardian.hpp"
 #include "actors/agent/observe/observer.hpp"
 #include "actors/agent/observe/usage_sampler.hpp"
@@ -62,10 +63,16 @@ struct core_state {
   void on_phase_ended();
   bool of_a_project(const docker::event& e);
   void keep_servers();
+  void keep_containers();
+  void look_for_strays(const msg::sync_query& q);
+  void remove_strays(const std::vector<std::string>& ids, const std::map<std::string, std::string>& names,
+                     const std::map<std::string, std::string>& services);
+  void seen_container(const std::string& service, bool made, const std::string& problem);
 
   // core_queries.cpp
   void on_data_query(const msg::data_query& q);
   void on_port_query(const msg::port_query& q);
+  void on_deployment_log(const msg::logs_query& q, msg::duration hold);
   void on_logs_query(const msg::logs_query& q);
   void on_layer_query(const msg::layer_query& q);
   void on_container_query(const msg::container_query& q);
@@ -83,6 +90,14 @@ struct core_state {
   std::unique_ptr<site_keeper> sites;    // null: this agent serves no static services
   bool servers_busy = false, servers_again = false;
   std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, lately
+  struct container_seen {
+    unsigned bad_looks = 0;  // one after the other
+    msg::service_seen told;
+    std::deque<std::chrono::steady_clock::time_point> repairs{};  // lately
+  };
+  std::map<std::string, container_seen> containers_seen;  // of container services, by service id
+  bool containers_timer = false;
+  stray_watch strays;
   phase where = phase::offline;
   uint64_t session = 0;
   uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted

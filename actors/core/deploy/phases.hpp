@@ -45,6 +45,11 @@ constexpr bool switches(msg::deploy_phase p) {
          p == msg::deploy_phase::health_check;
 }
 // Nothing for an agent to do.
-constexpr bool passes_at_once(msg::deploy_phase p, const msg::service&) { return p == msg::deploy_phase::building; }
+inline bool passes_at_once(msg::deploy_phase p, msg::service_kind kind, const msg::deployment& d) {
+  if (kind == msg::service_kind::static_site)
+    return p == msg::deploy_phase::building && (!d.settings || d.settings->build.empty());
+  return p == msg::deploy_phase::copying_files || p == msg::deploy_phase::creating_symlinks ||
+         (p == msg::deploy_phase::building && d.source.kind == msg::source_kind::image);
+}
 
 }  // namespace zedops::core

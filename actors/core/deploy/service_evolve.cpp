@@ -1,5 +1,6 @@
 // Facts folded into the record of a service, and what follows from it.
 #include <algorithm>
+#include <utility>
 
 #include "actors/core/deploy/service_machine.hpp"
 #include "actors/core/operation_facts.hpp"
@@ -26,6 +27,7 @@ void enter(deployment& d, deploy_phase p, time_point at) {
 
 // From now on `number` is what is served.
 void switch_to(service& s, uint32_t number) {
+  s.stopped = false;
   if (s.current == number) return;
   if (auto* before = find(s, s.current)) before->status = deploy_status::cancelled;
   s.current = number;
@@ -38,7 +40,7 @@ void switch_to(service& s, uint32_t number) {
 void begin(service& s, const deployment& d) {
   s.deployments.push_back(d);
   s.deployed = d.number;
-  s.run = deploy_run{d.number, false, d.phase, false, {}, false};
+  if (s.op && s.op->id == d.id) s.run = deploy_run{d.number, false, d.phase, false, {}, false};
   while (s.deployments.size() > deployments_listed_max) {
     const auto old = std::ranges::find_if(s.deployments, [&](const deployment& x) {
       return x.number != s.current && x.ended_at != never && (x.pruned || !x.worked);
@@ -58,6 +60,9 @@ void change_phase(service& s, const deployment_phase_changed& x, time_point at) 
   for (const auto& [key, value] : x.proof) d->proof[key] = value;
   if (const auto c = x.proof.find("commit"); c != x.proof.end() && d->source.commit.empty())
     d->source.commit = c->second;
+  if (const auto i = x.proof.find("image");
+      i != x.proof.end() && d->source.kind == source_kind::image && d->source.digest.empty())
+    d->source.digest = i->second;
   if (s.run) s.run->phase = x.phase;
   if (x.phase == deploy_phase::active) switch_to(s, x.number);
 }
@@ -83,6 +88,24 @@ void on_progress(service& s, const operation_progressed& x, time_point at) {
   d->phase_updated_at = at;
   d->status =
       x.step == step_waiting && d->phase == deploy_phase::queued ? deploy_status::pending : row_of(d->phase).status;
+}
+
+// One is open; a deployment may wait for its end, and takes its place.
+void fold_operations(service& s, const fact& f) {
+  const auto* id = operation_of(f);
+  if (!id) return;
+  const bool waits = std::holds_alternative<operation_accepted>(f) ? s.op.has_value() && s.op->id != *id
+                                                                   : s.waiting && s.waiting->id == *id;
+  if (waits) {
+    if (fold_operation(s.waiting, f)) s.waiting.reset();
+    return;
+  }
+  if (!fold_operation(s.op, f)) return;
+  s.op = std::exchange(s.waiting, {});
+  s.run.reset();
+  if (!s.op) return;
+  const auto next = std::ranges::find(s.deployments, s.op->id, &deployment::id);
+  if (next != s.deployments.end()) s.run = deploy_run{next->number, false, next->phase, false, {}, false};
 }
 
 }  // namespace
@@ -117,7 +140,11 @@ void evolve(service& s, const fact& f, time_point at) {
                  [&](const service_edited& x) {
                    s.retention = x.retention;
                    s.health_path = x.health_path;
+                   if (x.settings) s.settings = *x.settings;
+                   if (x.hook) s.hook = x.hook->url.empty() ? sparse<service_hook>{} : x.hook;
                  },
+                 [&](const service_started&) { s.stopped = false; },
+                 [&](const service_stopped&) { s.stopped = true; },
                  [&](const service_removed&) { s.removed = true; },
                  [&](const service_health_changed& x) {
                    s.health = x.to;
@@ -157,17 +184,15 @@ void evolve(service& s, const fact& f, time_point at) {
                  [](const auto&) {},
              },
              f);
-  if (fold_operation(s.op, f)) {
-    s.op.reset();
-    s.run.reset();
-  }
+  fold_operations(s, f);
 }
 
 void apply(service& s, const log_entry& e) {
   for (const auto& n : e.facts) {
     evolve(s, n.what, e.time);
     if (!operation_of(n.what)) s.seq = n.subject_seq;
-    else if (s.op) s.op->seq = n.subject_seq;
+    else if (s.op && s.op->id == *operation_of(n.what)) s.op->seq = n.subject_seq;
+    else if (s.waiting && s.waiting->id == *operation_of(n.what)) s.waiting->seq = n.subject_seq;
   }
   if (s.id.empty()) return;
   s.log_head = e.first_seq;
@@ -176,11 +201,27 @@ void apply(service& s, const log_entry& e) {
   ++s.revision;
 }
 
+error entity<service>::taken(std::string_view claim, const service& owner) {
+  const auto name = owner.project_name + "/" + owner.name;
+  if (claim.starts_with("host-name/"))
+    return {ec::already_exists,
+            std::string(claim.substr(10)) + " leads to " + name + " already",
+            "choose another host name, or take it from there: zedctl service edit " + name,
+            {}};
+  if (claim.starts_with("service/"))
+    return {ec::already_exists,
+            "project " + owner.project_name + " has a service " + owner.name + " already",
+            "choose another name, or deploy to that one",
+            {}};
+  return {
+      ec::port_conflict, "a port of that host belongs to the service " + name, "choose another, or leave it out", {}};
+}
+
 std::vector<numbered_fact> entity<service>::number(const service& s, std::vector<fact> facts) {
   auto id = s.id.value;
   for (const auto& f : facts)
     if (const auto* made = std::get_if<service_created>(&f)) id = made->record->id.value;
-  return number_facts(kind, id, s.seq, s.op ? &*s.op : nullptr, std::move(facts));
+  return number_facts(kind, id, s.seq, s.op ? &*s.op : nullptr, std::move(facts), waiting(s));
 }
 
 }  // namespace zedops::core

@@ -29,6 +29,8 @@ std::string to_do(op_kind kind) {
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: break;  // of no server
     case op_kind::move: return "move its data";
     case op_kind::adopt: return "take over a container as it";

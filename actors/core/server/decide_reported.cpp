@@ -37,6 +37,8 @@ server_status after_failure(const server& s, const operation& op) {
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: return op.prior;
   }
   return op.prior;

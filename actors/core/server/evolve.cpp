@@ -128,6 +128,8 @@ void evolve(server& s, const fact& f, time_point at) {
                  [&](const msg::rollback_started&) {},
                  [&](const msg::rollback_phase_changed&) {},
                  [&](const msg::rollback_ended&) {},
+                 [&](const msg::service_started&) {},
+                 [&](const msg::service_stopped&) {},
              },
              f);
   s.updated_at = at;

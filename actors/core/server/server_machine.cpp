@@ -61,6 +61,8 @@ send_command command_for(const server& s, const operation& op, const context& cx
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: break;
   }
   return c;

@@ -4,6 +4,7 @@
 
 #include "actors/core/deploy/project_machine.hpp"
 #include "actors/core/deploy/service_machine.hpp"
+#include "actors/core/plan/blueprint.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "messages/base/names.hpp"
 
@@ -15,6 +16,10 @@ namespace {
 
 constexpr uint16_t site_port_first = 8080, site_port_last = 8999;
 constexpr size_t description_max = 1'000, domain_max = 253, health_path_max = 256;
+
+constexpr size_t hosts_max = 20, words_max = 64, word_bytes_max = 4096;
+constexpr size_t hook_secret_min = 16, hook_secret_max = 256;
+constexpr uint64_t memory_min = 6 << 20;  // the Engine refuses less
 
 // While a service is being made in it a project does not go, and the other way round.
 std::string in_project(const project_id& id) { return "in-project/" + id.value; }
@@ -46,6 +51,79 @@ result<void> check_retention(uint32_t n) {
   if (n >= 1 && n <= retention_max) return {};
   return fail(ec::bad_request, "a retention of " + std::to_string(n),
               "1 to " + std::to_string(retention_max) + " deployments are kept");
+}
+
+result<void> check_words(const std::vector<std::string>& words, const char* what) {
+  const bool good = words.size() <= words_max && std::ranges::all_of(words, [](const std::string& w) {
+                      return w.size() <= word_bytes_max && w.find('\0') == w.npos;
+                    });
+  if (good) return {};
+  return fail(ec::too_large, std::string(what) + " is too long",
+              std::to_string(words_max) + " words of " + std::to_string(word_bytes_max) + " bytes at most");
+}
+result<void> check_host_names(const service_settings& s) {
+  if (s.route == route_kind::none && !s.hosts.empty())
+    return fail(ec::bad_request, "host names need somebody who leads visitors to this service", "--route caddy");
+  if (s.route != route_kind::none && s.hosts.empty())
+    return fail(ec::bad_request, "a route needs the host names that it is for", "--host shop.example.org");
+  if (s.hosts.size() > hosts_max)
+    return fail(ec::too_large, std::to_string(s.hosts.size()) + " host names", std::to_string(hosts_max) + " at most");
+  for (auto i = s.hosts.begin(); i != s.hosts.end(); ++i) {
+    if (i->empty()) return fail(ec::bad_request, "an empty host name", "name one, or none");
+    if (auto ok = check_domain(*i); !ok) return ok;
+    if (std::find(s.hosts.begin(), i, *i) != i) return fail(ec::bad_request, *i + " is there twice", "name it once");
+  }
+  return {};
+}
+result<void> check_build(const service_settings& s) {
+  if (s.build.empty() && s.builder.empty() && s.output.empty()) return {};
+  if (s.build.empty() || s.builder.empty())
+    return fail(ec::bad_request, "a build needs a command and the image that it runs in",
+                "--build WORD for each word, and --builder node:22");
+  if (auto ok = check_words(s.build, "the build's command"); !ok) return ok;
+  if (auto ok = check_source_folder(s.output); !ok) return ok;
+  if (s.builder.starts_with("sha256:")) return {};
+  if (auto ref = parse_image_ref(s.builder); !ref) return fail(ref.error());
+  return {};
+}
+result<void> check_hook(const service_hook& h) {
+  if (h.url.empty()) return {};
+  if (auto ok = check_git_url(h.url); !ok) return ok;
+  if (h.branch.empty()) return fail(ec::bad_request, "a hook needs the branch that it deploys", "--branch main");
+  if (auto ok = check_git_revision(h.branch); !ok) return ok;
+  if (auto ok = check_source_folder(h.folder); !ok) return ok;
+  if (h.secret != masked_value && (h.secret.size() < hook_secret_min || h.secret.size() > hook_secret_max))
+    return fail(ec::bad_request, "a secret of " + std::to_string(h.secret.size()) + " bytes",
+                std::to_string(hook_secret_min) + " to " + std::to_string(hook_secret_max) + ": openssl rand -hex 32");
+  if (h.paths.size() > words_max)
+    return fail(ec::too_large, std::to_string(h.paths.size()) + " paths", std::to_string(words_max) + " at most");
+  for (const auto& p : h.paths)
+    if (auto ok = check_source_folder(p); !ok) return ok;
+  return {};
+}
+result<void> check_settings(service_kind kind, const service_settings& s) {
+  if (auto ok = check_build(s); !ok) return ok;
+  if (kind == service_kind::static_site) {
+    auto others = s;
+    others.build.clear();
+    others.builder = others.output = {};
+    others.build_network = false;
+    if (others == service_settings{}) return {};
+    return fail(ec::bad_request, "a static service has no container, and no settings of one but its build's",
+                "make it with --kind container");
+  }
+  if (!s.build.empty())
+    return fail(ec::bad_request, "a container is built by its Dockerfile", "write the command there: RUN ...");
+  if (s.container_port == 0)
+    return fail(ec::bad_request, "where does the program in the container listen?", "--container-port 3000");
+  if (auto ok = core::check_env(s.env); !ok) return ok;
+  if (auto ok = check_words(s.command, "the command"); !ok) return ok;
+  if (auto ok = check_words(s.health_command, "the command of the health check"); !ok) return ok;
+  if (auto ok = check_source_folder(s.dockerfile); !ok) return ok;
+  if (s.memory_max != 0 && s.memory_max < memory_min)
+    return fail(ec::bad_request, "a memory limit of " + format_bytes(s.memory_max),
+                format_bytes(memory_min) + " at least");
+  return check_host_names(s);
 }
 
 struct preparing {
@@ -115,10 +193,18 @@ struct preparing {
     if (auto owner = world.records.claim_owner(claim)) return fail(owner.of().taken(claim, owner.get()));
     if (chosen.contains(project_goes((*p)->id)))
       return fail(ec::busy, "the project " + (*p)->name + " is being removed", "repeat it in a moment");
-    auto port = port_for(**p, (*a)->id, c.port);
+    if (auto ok = check_settings(c.type, c.settings); !ok) return fail(ok.error());
+    if (auto ok = free_hosts(c.settings, {}); !ok) return fail(ok.error());
+    const bool shared_port = c.type == service_kind::static_site;
+    auto port = shared_port ? port_for(**p, (*a)->id, c.port) : port_of_its_own((*a)->id, c.port);
     if (!port) return fail(port.error());
+    auto beside = shared_port ? result<uint16_t>(0) : port_of_its_own((*a)->id, 0);
+    if (!beside) return fail(beside.error());
     take(in_project((*p)->id));
     service s;
+    s.kind = c.type;
+    s.settings = c.settings;
+    s.port_beside = *beside;
     s.id = {world.random.id('v')};
     s.project = (*p)->id;
     s.project_name = (*p)->name;
@@ -128,9 +214,21 @@ struct preparing {
     s.health_path = c.health_path;
     s.port = *port;
     s.created_at = s.updated_at = world.clock.now();
-    return prepared_request{call_for<core::service_input>(s.id, core::new_service{s, who}, true),
-                            call_for<core::project_input>((*p)->id, core::serve_at{(*a)->id, *port}),
-                            (*p)->name + "/" + c.name};
+    prepared_request out{
+        call_for<core::service_input>(s.id, core::new_service{s, who}, true), {}, (*p)->name + "/" + c.name};
+    if (shared_port) out.first = call_for<core::project_input>((*p)->id, core::serve_at{(*a)->id, *port});
+    return out;
+  }
+  // Each host name leads to one service.
+  result<void> free_hosts(const service_settings& s, const service_id& self) {
+    for (const auto& host : s.hosts) {
+      const auto claim = core::entity<service>::host_claim(host);
+      if (auto owner = world.records.claim_owner(claim); owner && owner.id() != self.value)
+        return fail(owner.of().taken(claim, owner.get()));
+      if (chosen.contains(claim)) return fail(ec::busy, host + " is being given to a service", "repeat it in a moment");
+      take(claim);
+    }
+    return {};
   }
   // All static services of a project are served at one port of a host.
   result<uint16_t> port_for(const project& p, const agent_id& agent, uint16_t wanted) {
@@ -140,6 +238,9 @@ struct preparing {
                   "the services of " + p.name + " on this host are served at port " + std::to_string(known->second),
                   "leave the port out");
     }
+    return port_of_its_own(agent, wanted);
+  }
+  result<uint16_t> port_of_its_own(const agent_id& agent, uint16_t wanted) {
     const auto claim = [&](uint16_t n) { return core::port_claim(agent, protocol::tcp, n); };
     const auto use = [&](uint16_t n) {
       take(claim(n));
@@ -173,15 +274,41 @@ struct preparing {
       if (auto ok = check_retention(*e.retention); !ok) return fail(ok.error());
     if (e.health_path)
       if (auto ok = check_health_path(*e.health_path); !ok) return fail(ok.error());
+    if (e.settings) {
+      auto s = world.records.resolve_service(e.service);
+      if (!s) return fail(s.error());
+      auto given = *e.settings;  // a masked value stays what it is
+      std::erase_if(given.env, [](const auto& x) { return x.second == masked_value; });
+      if (auto ok = check_settings((*s)->kind, given); !ok) return fail(ok.error());
+      if (auto ok = free_hosts(*e.settings, (*s)->id); !ok) return fail(ok.error());
+    }
+    if (e.hook)
+      if (auto ok = check_hook(*e.hook); !ok) return fail(ok.error());
     return for_service(e.service, e);
   }
   result<prepared_request> operator()(remove_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(rollback_service& r) { return for_service(r.service, r); }
+  result<prepared_request> operator()(start_service& r) { return for_service(r.service, r); }
+  result<prepared_request> operator()(stop_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(deploy_service& d) {
-    if (d.upload.empty() == d.git.empty())
-      return fail(ec::bad_request, "what is to be deployed?", "give exactly one of upload and git");
+    if (int(d.upload.empty()) + int(d.git.empty()) + int(d.image.empty()) != 2)
+      return fail(ec::bad_request, "what is to be deployed?", "give exactly one of upload, git and image");
     if (auto ok = check_source_folder(d.folder); !ok) return fail(ok.error());
+    if (!d.image.empty()) return from_image(d);
     return d.git.empty() ? from_upload(d) : from_git(d);
+  }
+  result<prepared_request> from_image(deploy_service& d) {
+    if (!d.image.starts_with("sha256:"))  // the id of one that is there
+      if (auto ref = parse_image_ref(d.image); !ref) return fail(ref.error());
+    auto v = world.records.resolve_service(d.service);
+    if (!v) return fail(v.error());
+    if ((*v)->kind != service_kind::container)
+      return fail(ec::bad_request, d.service + " serves files, and an image is no folder of files",
+                  "make a service with --kind container for it");
+    deploy_source s;
+    s.kind = source_kind::image;
+    s.image = s.name = d.image;
+    return for_service(d.service, d, std::move(s));
   }
   result<prepared_request> from_git(deploy_service& d) {
     if (auto ok = check_git_url(d.git); !ok) return fail(ok.error());

@@ -45,7 +45,8 @@ project_view shown(const shared& w, const project& p) {
       v.health_reason = s->health_reason.empty() ? std::string{} : s->name + ": " + s->health_reason;
     }
     for (const auto& d : s->deployments)
-      if (d.worked && (!v.last_deployed_at || *v.last_deployed_at < d.ended_at)) v.last_deployed_at = msg::shown(d.ended_at);
+      if (d.worked && (!v.last_deployed_at || *v.last_deployed_at < d.ended_at))
+        v.last_deployed_at = msg::shown(d.ended_at);
   }
   return v;
 }
@@ -101,7 +102,7 @@ result<service_view> service_of(const shared& w, const get_service& q) {
 result<event_page> past_of_service(const shared& w, const service_history& q) {
   auto s = w.records.resolve_service(q.service);
   if (!s) return fail(s.error());
-  return w.history.of_entity((*s)->log_head, q.before, q.limit);
+  return without_secrets(w, w.history.of_entity((*s)->log_head, q.before, q.limit));
 }
 
 result<deployment_list> list_of_deployments(const shared& w, const principal& who, const list_deployments& q) {

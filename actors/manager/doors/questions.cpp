@@ -3,10 +3,12 @@
 #include <caf/all.hpp>
 #include <set>
 
+#include "actors/core/deploy/service_machine.hpp"
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/core/plan/claims.hpp"
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/deploy_views.hpp"
 #include "actors/manager/doors/dispatch.hpp"
 
 namespace zedops::manager {
@@ -266,9 +268,36 @@ struct asker {
                      (*s)->name + " has no container, so there is no log",
                      "zedctl server history " + (*s)->name,
                      {}});
-    ask((*s)->agent,
-        logs_query{0, (*s)->container_id, std::clamp<uint32_t>(q->tail, 1, 10'000), q->since,
-                   std::clamp(q->hold, duration{}, logs_hold_max)},
+    lines_of((*s)->agent, (*s)->container_id, {}, *q);
+  }
+  void logs_of_service() const {
+    auto q = body_of<service_logs>(call);
+    if (!q) return refuse(q.error());
+    auto s = world.records.resolve_service(q->service);
+    if (!s) return refuse(s.error());
+    const auto* d = core::find_deployment(**s, (*s)->current);
+    const auto container = d ? d->proof.find("container") : decltype(d->proof.end()){};
+    if ((*s)->kind != service_kind::container || !d || container == d->proof.end())
+      return refuse({ec::wrong_state,
+                     q->service + " has no container of its own, so there is no log",
+                     "what its deployments wrote: zedctl deploy logs " + q->service,
+                     {}});
+    lines_of((*s)->agent, container->second, {}, *q);
+  }
+  void logs_of_deployment() const {
+    auto q = body_of<deployment_logs>(call);
+    if (!q) return refuse(q.error());
+    auto d = deployment_of(world, {q->deployment});
+    if (!d) return refuse(d.error());
+    auto s = world.records.resolve_service(d->service);
+    if (!s) return refuse(s.error());
+    lines_of((*s)->agent, {}, d->service + "/" + std::to_string(d->number), *q);
+  }
+  template <class Query>
+  void lines_of(const agent_id& agent, std::string container, std::string deployment, const Query& q) const {
+    ask(agent,
+        logs_query{0, std::move(container), std::clamp<uint32_t>(q.tail, 1, 10'000), q.since,
+                   std::clamp(q.hold, duration{}, logs_hold_max), std::move(deployment)},
         [w = &world, who = call.who](host_answer& got) {
           auto* lines = got.what ? std::get_if<logs_answer>(&*got.what) : nullptr;
           if (got.failure) return answer_error(*w, who, *got.failure);
@@ -395,6 +424,8 @@ void ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_
       {"server.check-data", &asker::check_data},
       {"server.check-layer", &asker::check_layer},
       {"server.logs", &asker::logs},
+      {"service.logs", &asker::logs_of_service},
+      {"deployment.logs", &asker::logs_of_deployment},
       {"port.check", &asker::check_ports},
       {"port.suggest", &asker::suggest},
       {"agent.rm", &asker::forget},

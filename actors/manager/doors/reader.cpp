@@ -194,9 +194,11 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
   std::vector<operation> rows;  // those that are open, then those that ended; each newest first
   if (!after || after->open) {
     for (const auto& r : w.records.open_operations()) {
-      const auto& op = *r.open();
-      const bool wanted = (target.empty() || r.id() == target) && (q.status.empty() || name_of(op.status) == q.status);
-      if (wanted && (!after || older(op, after->at))) rows.push_back(op);
+      for (const auto* op : {r.open(), r.waiting()}) {
+        if (!op || (!target.empty() && r.id() != target) || (!q.status.empty() && name_of(op->status) != q.status))
+          continue;
+        if (!after || older(*op, after->at)) rows.push_back(*op);
+      }
     }
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
       return older(b, {a.started_at, a.id.value});

@@ -74,7 +74,16 @@ void host_state::start_sync() {
 void host_state::ask_for_inventory() {
   sync.begun(now(), wall());
   sync.request = ++requests;
-  send(sync_query{sync.request});
+  sync_query q;
+  q.request = sync.request;
+  q.tells_services = true;
+  std::set<std::string> projects;
+  for (const auto& s : world->records.services_of(id)) {
+    q.services.push_back(s->id.value);
+    projects.insert(s->project.value);
+  }
+  q.projects.assign(projects.begin(), projects.end());
+  send(std::move(q));
 }
 
 // Servers that have, or had, a container, and how many of them are without one: now, and newly.

@@ -1,6 +1,7 @@
 #include "actors/manager/journal/entry_stage.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "actors/core/operation_facts.hpp"
 #include "actors/manager/records/records.hpp"
@@ -17,15 +18,18 @@ namespace {
 
 // Operations that end in this entry, complete: the record as it is kept after its entity has let go of it.
 std::vector<operation> ended_in(const rt::any_record& before, const log_entry& e) {
-  std::optional<operation> open;
-  if (before && before.open()) open = *before.open();
+  std::map<std::string, std::optional<operation>> open;
+  for (const auto* op : {before ? before.open() : nullptr, before ? before.waiting() : nullptr})
+    if (op) open[op->id.value] = *op;
   std::vector<operation> out;
   for (const auto& n : e.facts) {
     if (const auto* r = std::get_if<operation_refused>(&n.what)) out.push_back(*r->op);
-    if (!core::fold_operation(open, n.what)) continue;
-    open->seq = n.subject_seq;
-    out.push_back(std::move(*open));
-    open.reset();
+    const auto* id = core::operation_of(n.what);
+    if (!id || !core::fold_operation(open[id->value], n.what)) continue;
+    auto& ended = *open[id->value];
+    ended.seq = n.subject_seq;
+    out.push_back(std::move(ended));
+    open.erase(id->value);
   }
   return out;
 }

@@ -128,8 +128,9 @@ struct hub_state {
     auto i = watchers.find(x.id.value);
     if (i == watchers.end()) return;
     auto r = world->records.find(e.entity);
-    if (!r || !r.open() || r.open()->id != x.id) return;
-    auto op = *r.open();
+    const auto* open = r ? r.operation(x.id) : nullptr;
+    if (!open) return;
+    auto op = *open;
     core::progress(op, x);
     const auto body = pack_map(view_of(op));
     for (const auto& w : i->second) w.who.via->reply(w.who, rt::answer::progress, body);

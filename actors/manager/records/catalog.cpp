@@ -18,7 +18,8 @@ namespace {
 bool has_actor(const rt::kind& k) { return k.tick().has_value(); }
 }  // namespace
 
-catalog::catalog(std::vector<std::unique_ptr<any_records>> more) : more_(std::move(more)), kinds_{&servers_, &agents_, &projects_, &services_} {
+catalog::catalog(std::vector<std::unique_ptr<any_records>> more)
+    : more_(std::move(more)), kinds_{&servers_, &agents_, &projects_, &services_} {
   for (auto& m : more_) kinds_.push_back(m.get());
 }
 
@@ -67,8 +68,8 @@ rt::any_record catalog::operation_owner(const operation_id& op) const {
 
 std::optional<operation> catalog::open_operation(const operation_id& op) const {
   const auto owner = operation_owner(op);
-  const auto* open = owner ? owner.open() : nullptr;
-  return open && open->id == op ? std::optional(*open) : std::nullopt;
+  const auto* open = owner ? owner.operation(op) : nullptr;
+  return open ? std::optional(*open) : std::nullopt;
 }
 
 std::vector<rt::any_record> catalog::open_operations() const {

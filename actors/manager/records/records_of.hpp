@@ -86,7 +86,8 @@ class records_of : public any_records {
     return i == operations_.end() ? nullptr : wrap(i->second->second);
   }
   void open_operations(std::vector<rt::any_record>& out) const override {
-    for (const auto& [op, r] : operations_) out.push_back(wrap(r->second));
+    for (const auto& [op, r] : operations_)
+      if (traits::open(*r->second)->id.value == op) out.push_back(wrap(r->second));
   }
   size_t open_count() const override { return operations_.size(); }
   void due(msg::time_point now, size_t limit, const std::function<bool(const msg::agent_id&)>& there,
@@ -114,17 +115,20 @@ class records_of : public any_records {
   static rt::any_record wrap(record_ptr r) { return r ? rt::any_record(std::move(r)) : rt::any_record{}; }
 
   bool same_keys(const R& a, const R& b) const {
-    const auto *x = traits::open(a), *y = traits::open(b);
-    return (x != nullptr) == (y != nullptr) && (!x || x->id == y->id) && traits::due(a) == traits::due(b) &&
-           traits::due_with(a) == traits::due_with(b) && !traits::gone(a) && !traits::gone(b) &&
-           traits::same_claims(a, b) && same_more(a, b);
+    const auto same = [](const msg::operation* x, const msg::operation* y) {
+      return (x != nullptr) == (y != nullptr) && (!x || x->id == y->id);
+    };
+    return same(traits::open(a), traits::open(b)) && same(core::waiting_of(a), core::waiting_of(b)) &&
+           traits::due(a) == traits::due(b) && traits::due_with(a) == traits::due_with(b) && !traits::gone(a) &&
+           !traits::gone(b) && traits::same_claims(a, b) && same_more(a, b);
   }
   void index(const row& r) {
     const bool live = !traits::gone(*r.second);
     index_more(r, live);
     if (!live) return;
     traits::each_claim(*r.second, [&](std::string_view claim) { claims_.insert(hash_of(claim), &r); });
-    if (const auto* op = traits::open(*r.second)) operations_[op->id.value] = &r;
+    for (const auto* op : {traits::open(*r.second), core::waiting_of(*r.second)})
+      if (op) operations_[op->id.value] = &r;
     if (auto due = traits::due(*r.second); due != msg::never) due_[traits::due_with(*r.second)].emplace(due, r.first);
   }
   void unindex(const row& r) {
@@ -132,7 +136,8 @@ class records_of : public any_records {
     unindex_more(r, live);
     if (!live) return;
     traits::each_claim(*r.second, [&](std::string_view claim) { claims_.erase(hash_of(claim), &r); });
-    if (const auto* op = traits::open(*r.second)) operations_.erase(op->id.value);
+    for (const auto* op : {traits::open(*r.second), core::waiting_of(*r.second)})
+      if (op) operations_.erase(op->id.value);
     if (auto due = traits::due(*r.second); due != msg::never)
       if (auto i = due_.find(traits::due_with(*r.second)); i != due_.end()) {
         i->second.erase({due, r.first});

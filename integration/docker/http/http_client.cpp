@@ -183,6 +183,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
   void send() {
     greeting_ = false;
     if (make_body_) request_.body = make_body_(connection_->version);
+    if (!request_.body_file.empty()) return write_file();
     write(http::string_to_verb(request_.method), "/v" + to_string(connection_->version) + request_.target,
           request_.body);
   }
@@ -199,6 +200,24 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
       if (self->done_) return;
       if (e) return self->lost(e);
       self->read_head();
+    });
+  }
+
+  void write_file() {
+    parser_.reset();
+    file_message_ = {http::string_to_verb(request_.method), "/v" + to_string(connection_->version) + request_.target,
+                     11};
+    file_message_.set(http::field::host, "docker");
+    file_message_.set(http::field::user_agent, "zedops/" ZEDOPS_VERSION);
+    file_message_.set(http::field::content_type, "application/x-tar");
+    error_code e;
+    file_message_.body().open(request_.body_file.c_str(), boost::beast::file_mode::scan, e);
+    if (e) return fail({msg::ec::not_found, request_.body_file + ": " + e.message(), {}, {}});
+    file_message_.prepare_payload();
+    http::async_write(connection_->socket, file_message_, [self = shared_from_this()](error_code, std::size_t) {
+      if (self->done_) return;
+      self->file_message_.body().close();
+      self->read_head();  // also when it hung up in the middle: it may have said why before
     });
   }
 
@@ -322,6 +341,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
   asio::steady_timer life_;
   std::unique_ptr<connection> connection_;
   http::request<http::string_body> message_;
+  http::request<http::file_body> file_message_;
   std::optional<http::response_parser<http::buffer_body>> parser_;
   std::array<char, chunk_bytes> chunk_{};
   std::string collected_;

@@ -30,6 +30,7 @@ struct http_request {
   std::string method;        // GET, POST, DELETE
   std::string target;        // after the version: "/containers/json?all=1"
   std::string body;          // JSON; empty: none
+  std::string body_file;     // instead: a tar archive on this host, sent as it is read
   msg::duration deadline{};  // of the whole exchange; for a stream, until its head has arrived
   msg::duration idle{};      // streams only: longest silence; zero: for ever
   msg::duration total{};     // streams only: longest life; zero: for ever

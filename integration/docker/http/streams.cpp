@@ -154,4 +154,26 @@ void pull_progress::sum() {
   if (weight > 0) state_.fraction = std::max(state_.fraction, std::min(1.0, parts / weight));
 }
 
+void build_output::feed(std::string_view line) {
+  auto doc = json::parse_object(line);
+  if (!doc) return;
+  if (auto detail = json::child(*doc, "errorDetail")) failure_ = json::text(*detail, "message");
+  if (failure_.empty()) failure_ = json::text(*doc, "error");
+  if (auto aux = json::child(*doc, "aux"))
+    if (auto id = json::text(*aux, "ID"); !id.empty()) image_ = std::move(id);
+  const auto pass_on = [this](std::string_view text) {
+    if (on_line_) on_line_(output::out, text);
+  };
+  (void)lines_.feed(json::text(*doc, "stream"), pass_on);
+  // Of images that it pulls.
+  if (auto status = json::text(*doc, "status"); !status.empty() && !json::child(*doc, "progressDetail"))
+    pass_on(json::text(*doc, "id").empty() ? status : json::text(*doc, "id") + ": " + status);
+}
+
+void build_output::finish() {
+  lines_.finish([this](std::string_view text) {
+    if (on_line_) on_line_(output::out, text);
+  });
+}
+
 }  // namespace zedops::docker

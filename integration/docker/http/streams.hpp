@@ -90,4 +90,20 @@ class pull_progress {
   std::string told_status_;
 };
 
+// What a build tells: its lines, and at last the image.
+class build_output {
+ public:
+  explicit build_output(line_handler on_line) : on_line_{std::move(on_line)} {}
+  void feed(std::string_view line);  // one JSON line of the stream
+  void finish();
+  const std::string& image() const { return image_; }
+  const std::string& failure() const { return failure_; }  // the Engine's text; empty while all is well
+
+ private:
+  line_handler on_line_;
+  line_splitter lines_{line_max, line_splitter::overflow::pass_on_in_pieces};
+  std::string image_;
+  std::string failure_;
+};
+
 }  // namespace zedops::docker

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <iterator>
+#include <set>
 #include <sstream>
 
 #include "integration/host/files.hpp"
@@ -20,6 +22,7 @@ namespace zedops::host {
 using namespace msg;
 
 namespace {
+constexpr const char* containers_folder = ".containers";
 
 constexpr const char* web_folder = ".web";
 constexpr const char* current_link = "current";
@@ -58,6 +61,11 @@ std::string read_small(const std::string& path) {
   file.read(out.data(), static_cast<std::streamsize>(out.size()));
   out.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
   return out;
+}
+
+std::string read_whole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // All of it or nothing, and durable.
@@ -229,7 +237,7 @@ result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp)
 }
 
 result<void> drop_unfinished(const site& s, uint32_t number) {
-  for (const auto* end : {".archive", ".archive.part"})
+  for (const auto* end : {".archive", ".archive.part", ".context", ".output"})
     ::unlink((s.own_folder() + "/" + std::to_string(number) + end).c_str());
   if (auto ok = drop_folder(s.own_folder(), std::to_string(number) + ".git"); !ok) return ok;
   return drop_tree_on_its_way(s, number);
@@ -237,6 +245,13 @@ result<void> drop_unfinished(const site& s, uint32_t number) {
 
 result<void> drop_tree_on_its_way(const site& s, uint32_t number) {
   return drop_folder(s.own_folder(), std::to_string(number) + ".tree");
+}
+
+std::vector<uint32_t> deployments_of(const site& s) {
+  std::set<uint32_t> out;
+  for (const auto& name : names_in(s.own_folder()))
+    if (const auto n = number_in(name)) out.insert(*n);
+  return {out.begin(), out.end()};
 }
 
 result<void> prune_site(const site& s, const std::vector<uint32_t>& keep) {
@@ -247,6 +262,7 @@ result<void> prune_site(const site& s, const std::vector<uint32_t>& keep) {
     } else if (const auto n = number_in(name); n && !kept(*n)) {
       if (auto ok = drop_unfinished(s, *n); !ok) return ok;
       if (auto ok = drop_tree(s, *n); !ok) return ok;
+      ::unlink(s.log(*n).c_str());
     }
   }
   for (const auto& name : names_in(s.folder()))  // a tree that never got its stamp
@@ -350,6 +366,32 @@ result<void> forget_project(const std::string& root, const std::string& name) {
   ::rmdir((folder + "/" + web_folder).c_str());
   if (::rmdir(folder.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY) return fail(trouble(folder, errno));
   return {};
+}
+
+result<void> remember_container(const std::string& root, const std::string& id, const std::string& what) {
+  const auto folder = root + "/" + containers_folder;
+  if (read_whole(folder + "/" + id) == what) return {};
+  for (const auto& path : {root, folder})
+    if (auto ok = make_folder(path); !ok) return ok;
+  if (::chmod(folder.c_str(), 0700) != 0) return fail(trouble(folder, errno));
+  return write_small(folder, id, what);
+}
+
+result<void> forget_container(const std::string& root, const std::string& id) {
+  const auto folder = root + "/" + containers_folder;
+  if (::unlink((folder + "/" + id).c_str()) != 0 && errno != ENOENT) return fail(trouble(folder + "/" + id, errno));
+  return {};
+}
+
+std::vector<std::string> containers_below(const std::string& root) {
+  std::vector<std::string> out;
+  for (const auto& id : names_in(root + "/" + containers_folder))
+    if (!id.ends_with(".new")) out.push_back(id);
+  return out;
+}
+
+std::string remembered_container(const std::string& root, const std::string& id) {
+  return read_whole(root + "/" + containers_folder + "/" + id);
 }
 
 std::vector<site> sites_below(const std::string& root) {

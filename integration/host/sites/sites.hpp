@@ -9,6 +9,9 @@
 //       wanted                            which one is to be served, and which were before
 //       {number}.stamp                    the deployment's files are whole, and what they are
 //       {number}.archive[.part]           its source, on its way; {number}.git: fetched from there
+//       {number}.output                   what a build has made of its source, as an archive
+//       {number}.context                  what a build is made of, while it is built
+//       {number}.log                      what its phases wrote
 //       {number}.tree                     its files, on their way; .trash-*: on their way out
 //
 // Links are replaced by renaming, so that a reader never finds none. What stands where a link belongs is set aside, and
@@ -37,6 +40,9 @@ struct site {
   std::string tree(uint32_t number) const { return folder() + "/" + std::to_string(number); }
   std::string new_tree(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".tree"; }
   std::string archive(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".archive"; }
+  std::string output(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".output"; }
+  std::string context(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".context"; }
+  std::string log(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".log"; }
   std::string repository(uint32_t number) const { return own_folder() + "/" + std::to_string(number) + ".git"; }
 };
 
@@ -63,6 +69,8 @@ msg::result<void> place_tree(const site& s, uint32_t number, const site_stamp& s
 msg::result<void> drop_unfinished(const site& s, uint32_t number);
 // Files of a deployment that were being unpacked.
 msg::result<void> drop_tree_on_its_way(const site& s, uint32_t number);
+// Numbers of which something is here.
+std::vector<uint32_t> deployments_of(const site& s);
 // All deployments but these.
 msg::result<void> prune_site(const site& s, const std::vector<uint32_t>& keep);
 msg::result<site_wanted> wanted_of(const site& s);
@@ -97,6 +105,16 @@ msg::result<void> remember_project(const std::string& root, const project_place&
 std::vector<project_place> projects_below(const std::string& root);
 // Its folder too, if no service is left in it.
 msg::result<void> forget_project(const std::string& root, const std::string& name);
+
+// Containers of container services, as this host was told last; beside the files, where no server of files looks.
+//   {root}/.containers/{service id}     readable to us alone
+msg::result<void> remember_container(const std::string& root, const std::string& service_id, const std::string& what);
+msg::result<void> forget_container(const std::string& root, const std::string& service_id);
+std::vector<std::string> containers_below(const std::string& root);                        // ids of services
+std::string remembered_container(const std::string& root, const std::string& service_id);  // empty: it is not there
+
+// Of what the phases of a deployment write; further lines are dropped.
+inline constexpr uint64_t log_bytes_max = 4 << 20;
 
 // Every service that this root has; damaged folders are left out.
 std::vector<site> sites_below(const std::string& root);

@@ -154,6 +154,7 @@ constexpr example examples[] = {
     {"manager.log-level", R"({"level": "debug"})"},
     {"project.create", R"({"name": "shop", "description": "All we sell", "base_domain": "shop.example.org"})"},
     {"service.create", R"({"project": "shop", "name": "web", "agent": "host1", "retention": 5})"},
+    {"service.edit", R"({"retention": 10, "health_path": "/status"})"},
     {"deployment.create", R"({"service": "shop/web", "upload": "u4mzk2w9c8d1x7q", "environment": "production"})"},
     {"service.rollback", R"({"to": 3})"},
 };

@@ -21,6 +21,10 @@ msg::result<std::unique_ptr<docker::engine>> open_engine(const std::string& dock
   return crash::crashing_engine(std::move(*real), crash_plan::of_this_process());
 }
 
+std::function<void(std::string_view)> effect_hook() {
+  return [](std::string_view name) { crash_plan::of_this_process().pass("effect", name, crash::side::after); };
+}
+
 std::unique_ptr<machine_port> open_host(std::string engine_socket, std::vector<std::string> bind_paths) {
   return crash::crashing_host(make_machine_port(std::move(engine_socket), std::move(bind_paths)),
                               crash_plan::of_this_process());

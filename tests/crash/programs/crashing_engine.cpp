@@ -68,6 +68,19 @@ class whole_engine final : public engine {
     h = around("pull_image", std::move(h));
     return real_->pull_image(std::move(reference), o, std::move(p), std::move(h));
   }
+  subscription build_image(build_options o, line_handler line, handler<std::string> h) override {
+    h = around("build_image", std::move(h));
+    return real_->build_image(std::move(o), std::move(line), std::move(h));
+  }
+  void tag_image(std::string image, std::string repository, std::string tag, call_options o,
+                 handler<effect> h) override {
+    h = around("tag_image", std::move(h));
+    real_->tag_image(std::move(image), std::move(repository), std::move(tag), o, std::move(h));
+  }
+  void remove_image(std::string reference, call_options o, handler<effect> h) override {
+    h = around("remove_image", std::move(h));
+    real_->remove_image(std::move(reference), o, std::move(h));
+  }
   void read_file(std::string id, std::string path, call_options o, handler<std::string> h) override {
     real_->read_file(std::move(id), std::move(path), o, std::move(h));
   }

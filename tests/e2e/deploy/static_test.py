@@ -1,7 +1,9 @@
 """Static services on a real Engine: deployed from a folder, switched while readers hammer, killed in the middle,
 healed after hands have been at the links, rolled back. [acc-79] [acc-82] [acc-83] [acc-86] [acc-87] [acc-88]"""
 import hashlib
+import hmac
 import io
+import json
 import os
 import shutil
 import signal
@@ -14,7 +16,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from web import WebCase, free_port
+from web import Client, WebCase, free_port
 from world import ROOT, Failed, WorldCase, docker_host, wait_for
 
 PHASES = ["queued", "pulling_source", "building", "copying_files", "creating_symlinks", "updating_routes", "health_check", "active"]
@@ -264,7 +266,7 @@ class Static(WorldCase):
             d = self.ended(n)
             self.assertEqual((d["status"], [p["phase"] for p in d["phases"]]), ("success", PHASES))
             self.assertEqual(fetch(self.url), (200, f"big {n}"))
-            self.assertEqual(sorted(x.name for x in (self.site / ".zedops").iterdir() if not x.name.endswith(".stamp")), ["wanted"])
+            self.assertEqual(sorted(x.name for x in (self.site / ".zedops").iterdir() if x.suffix not in (".stamp", ".log")), ["wanted"])
 
     def test_cancelled_in_the_middle_it_leaves_nothing(self):
         self.deploy("one")
@@ -281,6 +283,35 @@ class Static(WorldCase):
         self.assertFalse((self.site / "2").exists())
         self.assertEqual(self.deployment(2)["status"], "cancelled")
 
+    def test_built_by_a_command_in_an_image(self):
+        """[acc-79]"""
+        w = self.world
+        w.ctl("service", "edit", self.name, "--builder", "zedops/busybox:test", "--output", "dist",
+              "--build", "sh", "--build=-c", "--build", "echo it builds; mkdir dist; cat src/*.txt > dist/index.html; echo x > /cache/kept; "
+              "wget -q -T 2 http://1.1.1.1 && echo it reaches others")
+        source = self.sources / "to-build"
+        (source / "src").mkdir(parents=True)
+        (source / "src/a.txt").write_text("from a source")
+        with self.assertRaises(Failed) as no:  # its last command failed: there is no network
+            w.ctl("deploy", self.name, "--dir", source)
+        self.assertIn("exit code 1", str(no.exception))
+        w.ctl("service", "edit", self.name, "--build", "sh", "--build=-c", "--build",
+              "echo it builds; test -e /cache/kept; mkdir dist; cat src/*.txt > dist/index.html")
+        w.ctl("deploy", self.name, "--dir", source)
+        self.assertEqual(fetch(self.url), (200, "from a source"))
+        self.assertIn("it builds", w.ctl_raw("deploy", "logs", self.name).stdout)
+        self.assertFalse((self.site / "2/src").exists())
+        self.assertEqual(w.docker("ps", "-aq", "--filter", "label=zedops.build"), "")
+        # Called off in the build it ends, and nothing of it runs.
+        w.ctl("service", "edit", self.name, "--build", "sleep", "--build", "600")
+        self.assertEqual(w.ctl_raw("-q", "--no-wait", "deploy", self.name, "--dir", source).returncode, 0)
+        wait_for("it builds", lambda: w.docker("ps", "-q", "--filter", "label=zedops.build"), 30)
+        begun = time.monotonic()
+        w.ctl("deploy", "cancel", self.name)
+        wait_for("nothing of it runs", lambda: not w.docker("ps", "-aq", "--filter", "label=zedops.build"), 10)
+        self.assertLess(time.monotonic() - begun, 4)
+        self.assertEqual(fetch(self.url), (200, "from a source"))
+
     def test_a_deployment_waits_for_a_host_that_is_away(self):
         w = self.world
         self.deploy("one")
@@ -288,12 +319,13 @@ class Static(WorldCase):
         w.agent_is("unreachable")
         self.assertEqual(w.ctl_raw("-q", "--no-wait", "deploy", self.name, "--dir", self.folder("two")).returncode, 0)
         self.assertEqual(self.deployment(2)["status"], "pending")
-        error = self.refused("busy", 4, "deploy", self.name, "--dir", self.folder("three"))
-        self.assertIn("wait for it", error["hint"])
+        self.assertEqual(w.ctl_raw("-q", "--no-wait", "deploy", self.name, "--dir", self.folder("three")).returncode, 0)
+        self.assertEqual(self.deployment(3)["status"], "pending")
         self.assertEqual(fetch(self.url), (200, "one"))
         w.start_agent()
-        self.assertEqual(self.ended(2)["status"], "success")
-        self.assertEqual(fetch(self.url), (200, "two"))
+        self.assertEqual(self.ended(3)["status"], "success")
+        self.assertEqual(self.deployment(2)["status"], "cancelled")  # it worked, and was replaced
+        self.assertEqual(fetch(self.url), (200, "three"))
 
     def test_what_cannot_be_deployed_is_refused_with_the_reason(self):
         w = self.world
@@ -324,20 +356,21 @@ class Static(WorldCase):
         w.ctl("project", "create", self.project)  # the name is free
 
 
-class FromGit(WorldCase):
-    """Repositories of a git daemon of this machine. [acc-79]"""
+class Repositories:
+    """Of a git daemon of this machine."""
 
     @classmethod
     def prepare(cls, w):
+        super().prepare(w)
         image()
-        cls.port = free_port()
+        cls.git_port = free_port()
         cls.root = w.dir / "git"
         cls.root.mkdir()
-        git = ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={cls.port}", f"--base-path={cls.root}", str(cls.root)]
+        git = ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={cls.git_port}", f"--base-path={cls.root}", str(cls.root)]
         cls.daemon = subprocess.Popen(git, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         cls.addClassCleanup(cls.daemon.wait)
         cls.addClassCleanup(os.killpg, cls.daemon.pid, signal.SIGKILL)
-        wait_for("git daemon listens", lambda: not listens(cls.port))
+        wait_for("git daemon listens", lambda: not listens(cls.git_port))
 
     def git(self, *args):
         who = {"GIT_AUTHOR_NAME": "ann", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ann", "GIT_COMMITTER_EMAIL": "a@b"}
@@ -351,13 +384,17 @@ class FromGit(WorldCase):
         self.git("commit", "-qm", text)
         return self.git("rev-parse", "HEAD")
 
+
+class FromGit(Repositories, WorldCase):
+    """[acc-79]"""
+
     def test_a_commit_is_deployed_and_stays_what_it_was(self):
         w = self.world
         self.repo = self.root / "shop"
         self.repo.mkdir()
         self.git("init", "-q", "-b", "main")
         first = self.commit("one")
-        url, port = f"git://127.0.0.1:{self.port}/shop", free_port()
+        url, port = f"git://127.0.0.1:{self.git_port}/shop", free_port()
         w.ctl("project", "create", "shop")
         w.ctl("service", "create", "shop/web", "--agent", "host1", "--port", port)
         site = f"http://127.0.0.1:{port}/web/"
@@ -371,7 +408,7 @@ class FromGit(WorldCase):
         w.ctl("rollback", "shop/web")
         self.assertEqual(fetch(site), (200, "one"))
         leftovers = sorted(x.name for x in (w.dir / "data-host1/.sites/shop/web/.zedops").iterdir())
-        self.assertEqual(leftovers, ["1.stamp", "2.stamp", "wanted"])
+        self.assertEqual(leftovers, ["1.log", "1.stamp", "2.log", "2.stamp", "wanted"])
 
         self.refused("not_found", 3, "deploy", "shop/web", "--git", url, "--ref", "no-such-branch")
         self.refused("not_found", 3, "deploy", "shop/web", "--git", url + "-gone")
@@ -424,6 +461,49 @@ class OverRest(WebCase):
         self.no(self.with_token("viewer").post("/api/deployments", {"service": "shop/web", "upload": up["id"]}), 403, "forbidden")
         records = self.ok(self.admin.get(f"/api/audit?who=token:{a.name}"))["records"]
         self.assertIn("deployment.create", [r["verb"] for r in records])
+
+
+class Pushed(Repositories, WebCase):
+    """Somebody tells of a push, and it is deployed."""
+
+    def test_what_is_pushed_is_deployed_once(self):
+        w = self.world
+        self.repo = self.root / "shop"
+        self.repo.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.commit("one")
+        port = free_port()
+        w.ctl("project", "create", "shop")
+        w.ctl("service", "create", "shop/web", "--agent", "host1", "--port", port)
+        hook = Client(self.admin.port)
+        told = json.dumps({"ref": "refs/heads/main", "after": "1", "pusher": {"name": "ann"}}).encode()
+        self.no(hook.ask("POST", "/api/hooks/shop/web", told), 401, "unauthorised")
+        made = w.ctl_raw("service", "hook", "shop/web", "--git", f"git://127.0.0.1:{self.git_port}/shop", "--folder", "public")
+        secret = made.stdout.split("Secret")[1].strip()
+        self.assertEqual(w.ctl("service", "get", "shop/web")["hook"]["secret"], "***")
+        self.assertNotIn(secret, w.ctl_raw("service", "history", "shop/web", "-o", "json").stdout)
+
+        def tell(body, secret=secret):
+            signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+            return hook.ask("POST", "/api/hooks/shop/web", body, {
+                "Content-Type": "application/json", "X-GitHub-Event": "push", "X-Hub-Signature-256": f"sha256={signed}"})
+
+        self.no(tell(told, "another secret"), 401, "unauthorised")
+        first = self.ok(tell(told), 202)
+        wait_for("it is deployed", lambda: w.ctl("service", "get", "shop/web")["current"] == 1, 60)
+        self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, "one"))
+        self.assertEqual(self.ok(tell(told), 202)["operation"], first["operation"])  # the same words again
+        self.assertIn("ignored", self.ok(tell(told.replace(b"heads/main", b"heads/other"))))
+        self.commit("two")
+        self.ok(tell(told.replace(b'"1"', b'"2"')), 202)
+        wait_for("it is deployed", lambda: w.ctl("service", "get", "shop/web")["current"] == 2, 60)
+        self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, "two"))
+        d = w.ctl("deploy", "get", "shop/web#2")
+        self.assertEqual((d[0] if isinstance(d, list) else d)["trigger"], "ann")
+        who = self.ok(self.admin.get("/api/audit?who=hook:shop/web"))["records"]
+        self.assertEqual({r["verb"] for r in who}, {"deployment.create"})
+        w.ctl("service", "hook", "shop/web", "--remove")
+        self.no(tell(told), 401, "unauthorised")
 
 
 if __name__ == "__main__":

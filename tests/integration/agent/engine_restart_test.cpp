@@ -35,7 +35,7 @@ TEST_CASE("agent: an Engine that shuts down stops nobody's server, and its retur
   REQUIRE(stop.failure);
   CHECK(stop.failure->code == ec::engine_error);
   CHECK(stop.after.container == presence::unknown);
-  r.say(sync_query{9});
+  r.say(sync_query{9, false, {}, {}});
   CHECK(r.heard<inventory>([](auto& i) { return i.request == 9; }).failure);
   from = r.mark();
   own.run("up");

@@ -121,7 +121,7 @@ TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
   const auto noisy = much.substr(0, much.find('\n'));
   const auto patience = std::chrono::steady_clock::now() + 20s;
   while (docker("logs --tail 1 " + noisy) != "6000\n") REQUIRE(std::chrono::steady_clock::now() < patience);
-  say(sync_query{18});
+  say(sync_query{18, false, {}, {}});
   heard<inventory>([](auto& a) { return a.request == 18; });
   say(logs_query{19, noisy, 10'000});
   auto newest = heard<logs_answer>([](auto& a) { return a.request == 19; });
@@ -138,7 +138,7 @@ TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
   CHECK(heard<logs_answer>([](auto& a) { return a.request == 14; }).failure->code == ec::not_found);
 
   docker("kill " + id);
-  say(sync_query{15});
+  say(sync_query{15, false, {}, {}});
   auto i = heard<inventory>([](auto& a) { return a.request == 15; });
   REQUIRE(i.servers.size() == 1);
   CHECK(i.servers[0].view.state == container_state::exited);

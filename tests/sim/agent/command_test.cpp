@@ -196,7 +196,7 @@ TEST_CASE_METHOD(agent_world, "agent: a pull on one server holds up no stop and 
   say(command("stop", "s2", command_kind::stop));
   REQUIRE(all<command_result>(from).size() == 1);
   CHECK(all<command_result>(from)[0].op.value == "stop");
-  say(sync_query{1});
+  say(sync_query{1, false, {}, {}});
   CHECK(all<inventory>(from).size() == 1);
   for (auto& w : pulling) w();
   settle();

@@ -176,7 +176,7 @@ void fake_docker::start_container(std::string id, call_options, handler<effect> 
   calls.push_back("start " + c->view.name);
   for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
   set_state(id, container_state::running, "start");
-  if (dies_at_start) die(c->view.id, 3);
+  if (dies_at_start) die(c->view.id, dies_with);
   if (loses_start_answers) return h(engine_away());
   h(effect::done);
 }
@@ -241,10 +241,13 @@ void fake_docker::look_at_layer(std::string, call_options, handler<container_lay
 void fake_docker::inspect_image(std::string ref, call_options, handler<image_info> h) {
   lock guard(mutex_);
   if (refuse(h)) return;
-  if (images.contains(ref)) {
+  if (images.contains(ref.starts_with("sha256:") ? ref.substr(7) : ref)) {
     image_info i;
     i.volumes = image_volumes;
     i.user = image_user;
+    if (auto id = image_ids.find(ref); id != image_ids.end()) i.id = id->second;
+    else if (ref.starts_with("sha256:")) i.id = ref;
+    if (auto l = image_labels.find(ref); l != image_labels.end()) i.labels = l->second;
     h(std::move(i));
   } else h(engine_absent("image: " + ref));
 }
@@ -261,6 +264,34 @@ subscription fake_docker::pull_image(std::string ref, pull_options, progress_han
   }
   h(msg::fail(ec::pull_failed, "registry is away"));
   return {};
+}
+
+subscription fake_docker::build_image(build_options o, line_handler line, handler<std::string> h) {
+  if (refuse(h)) return {};
+  calls.push_back("build " + o.tag);
+  if (line) line(output::out, "Step 1/1 : FROM scratch");
+  if (build_fails) {
+    h(msg::fail(ec::bad_request, "the build failed: exit 1"));
+    return {};
+  }
+  images.insert(o.tag);
+  image_labels[o.tag] = o.labels;
+  image_ids[o.tag] = "sha256:" + o.tag;
+  h("sha256:" + o.tag);
+  return {};
+}
+void fake_docker::tag_image(std::string image, std::string repository, std::string tag, call_options,
+                            handler<effect> h) {
+  if (refuse(h)) return;
+  calls.push_back("tag " + image + " " + repository + ":" + tag);
+  images.insert(repository + ":" + tag);
+  image_ids[repository + ":" + tag] = image.starts_with("sha256:") ? image : "sha256:" + image;
+  h(effect::done);
+}
+void fake_docker::remove_image(std::string image, call_options, handler<effect> h) {
+  if (refuse(h)) return;
+  calls.push_back("remove image " + image);
+  h(images.erase(image) ? effect::done : effect::already);
 }
 
 void fake_docker::read_file(std::string, std::string path, call_options, handler<std::string> h) {

@@ -22,11 +22,15 @@ class fake_docker final : public docker::engine {
   bool start_fails = false;
   bool remove_fails = false;
   bool dies_at_start = false;
+  int64_t dies_with = 3;             // exit code
   bool loses_start_answers = false;  // it starts, and says that it failed
   std::deque<bool> rename_fails;     // of the next renames, in order
   bool holds_starts = false;         // starts begin only when let_starts_go() is called
   bool holds_pulls = false;          // pulls end only when let_pulls_go() is called
+  bool build_fails = false;
   std::set<std::string> images{"game:1"};
+  std::map<std::string, std::string> image_ids;                              // by tag; else it has none
+  std::map<std::string, docker::labels> image_labels;                        // by tag; else it has none
   std::vector<std::string> image_volumes;                                    // declared by every image
   std::string image_user;                                                    // of every image
   std::map<std::string, std::string> files;                                  // in every container, by path
@@ -70,6 +74,9 @@ class fake_docker final : public docker::engine {
   void inspect_image(std::string, docker::call_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
+  docker::subscription build_image(docker::build_options, docker::line_handler, docker::handler<std::string>) override;
+  void tag_image(std::string, std::string, std::string, docker::call_options, docker::handler<docker::effect>) override;
+  void remove_image(std::string, docker::call_options, docker::handler<docker::effect>) override;
   void read_file(std::string, std::string, docker::call_options, docker::handler<std::string>) override;
   void remove_volume(std::string, docker::call_options, docker::handler<docker::effect>) override;
   void list_volumes(docker::labels, docker::call_options, docker::handler<std::vector<docker::volume_info>>) override;

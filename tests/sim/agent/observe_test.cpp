@@ -93,7 +93,7 @@ TEST_CASE_METHOD(agent_world, "agent: a listing that fails is told as a failure,
       settle();
     }
     auto from = mark();
-    say(sync_query{uint64_t(fault) + 1});
+    say(sync_query{uint64_t(fault) + 1, false, {}, {}});
     auto lists = all<inventory>(from);
     REQUIRE(lists.size() == 1);
     CHECK(lists[0].request == uint64_t(fault) + 1);
@@ -145,7 +145,7 @@ TEST_CASE_METHOD(agent_world, "agent: questions that come during an inventory ar
   welcome({known("s1")});
   others.hold = true;
   auto from = mark();
-  for (uint64_t q : {1, 2, 3}) say(sync_query{q});
+  for (uint64_t q : {1, 2, 3}) say(sync_query{q, false, {}, {}});
   CHECK(all<inventory>(from).empty());
   others.hold = false;
   others.release();
@@ -231,7 +231,7 @@ TEST_CASE_METHOD(agent_world,
   CHECK(of(all<observed>(from), "s2")[0].container == presence::absent);
   CHECK(of(all<observed>(from), "s2")[0].data == data_state::unknown);
   from = mark();
-  say(sync_query{1});
+  say(sync_query{1, false, {}, {}});
   advance(8s);
   REQUIRE_FALSE(all<inventory>(from).empty());
   CHECK_FALSE(all<inventory>(from).back().failure);
@@ -239,7 +239,7 @@ TEST_CASE_METHOD(agent_world,
   for (const auto& o : half.servers)
     CHECK(o.data == (o.server.value == "s1" ? data_state::present : data_state::unknown));
   const auto asked = others.held.size();
-  for (int i = 0; i < 5; ++i) say(sync_query{2});
+  for (int i = 0; i < 5; ++i) say(sync_query{2, false, {}, {}});
   advance(3s);
   CHECK(others.held.size() == asked);  // nothing more is asked of it meanwhile
   from = mark();

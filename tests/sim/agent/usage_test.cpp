@@ -113,7 +113,7 @@ TEST_CASE_METHOD(agent_world, "agent: each container is inspected now and then, 
   for (int round = 0; round < 20; ++round) {  // ten minutes
     pass(30s);
     const auto before = docker.inspections.size();
-    say(sync_query{++request});
+    say(sync_query{++request, false, {}, {}});
     settle();
     CHECK(docker.inspections.size() - before <= 3);  // cheaply
   }
@@ -130,7 +130,7 @@ TEST_CASE_METHOD(agent_world, "agent: one container that cannot be inspected spo
   uint64_t request = 100;
   for (int round = 0; round < 20; ++round) {
     pass(30s);
-    say(sync_query{++request});
+    say(sync_query{++request, false, {}, {}});
   }
   CHECK(docker.inspections.count(c) > 1);  // it was tried
   const auto told = all<inventory>(from);

@@ -230,3 +230,36 @@ TEST_CASE("pack: patterns as git has them", "[archive]") {
   CHECK(is_ignored(p, "cache", true));
   CHECK_FALSE(is_ignored(p, "index.html", false));
 }
+
+TEST_CASE("context: what .dockerignore says is left out as Docker reads it, the dockerfile never", "[archive]") {
+  const std::vector<std::string> p = {"*.env", "/dist/", "**/cache", "docs", "!docs/keep.md", "a/*/c"};
+  CHECK(is_out_of_context(p, "x.env"));
+  CHECK_FALSE(is_out_of_context(p, "sub/x.env"));  // patterns are from the top
+  CHECK(is_out_of_context(p, "dist"));
+  CHECK(is_out_of_context(p, "dist/deep/file"));
+  CHECK(is_out_of_context(p, "cache"));
+  CHECK(is_out_of_context(p, "deep/cache/file"));
+  CHECK(is_out_of_context(p, "docs/other.md"));
+  CHECK_FALSE(is_out_of_context(p, "docs/keep.md"));
+  CHECK(is_out_of_context(p, "a/b/c"));
+  CHECK_FALSE(is_out_of_context(p, "a/b/d"));
+  CHECK_FALSE(is_out_of_context({}, "anything"));
+
+  test::temp_dir dir;
+  const auto from = dir.path() / "app";
+  fs::create_directories(from / "docs");
+  fs::create_directories(from / "docker");
+  std::ofstream(from / "docs/keep.md") << "k";
+  std::ofstream(from / "docs/other.md") << "o";
+  std::ofstream(from / "x.env") << "secret";
+  std::ofstream(from / "docker/Dockerfile") << "FROM scratch";
+  std::ofstream(from / ".dockerignore") << "*.env\ndocs\n!docs/keep.md\ndocker\n";
+  const auto file = (dir.path() / "context.tar").string();
+  REQUIRE(pack_context(from.string(), "docker/Dockerfile", file).has_value());
+  const auto out = dir.path() / "out";
+  REQUIRE(unpack(file, out.string(), {}, {}).has_value());
+  CHECK(fs::exists(out / "docs/keep.md"));
+  CHECK_FALSE(fs::exists(out / "docs/other.md"));
+  CHECK_FALSE(fs::exists(out / "x.env"));
+  CHECK(fs::exists(out / "docker/Dockerfile"));
+}

@@ -93,12 +93,12 @@ TEST_CASE("service: its health is what its host sees, but for what is on its way
 
 TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][property]") {
   REQUIRE(rc::check("a service", [] {
-    life l;
+    life l(*rc::gen::element(service_kind::static_site, service_kind::container));
     std::map<uint32_t, deploy_status> over;  // of those that ended without having worked
     const int steps = *rc::gen::inRange(1, 60);
     for (int n = 0; n < steps; ++n) {
       const auto before = l.s;
-      switch (*rc::gen::inRange(0, 14)) {
+      switch (*rc::gen::inRange(0, 18)) {
         case 0:
         case 1: l.deploy(); break;
         case 2: l.roll_back(static_cast<uint32_t>(*rc::gen::inRange(0, 5))); break;
@@ -129,9 +129,17 @@ TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][proper
           }
           break;
         case 13: l.take(core::service_observed{{{"v1"}, service_health::degraded, "x", {}}}); break;
+        case 14: l.deploy_image(); break;
+        case 15: l.stop(); break;
+        case 16: l.start(); break;
+        case 17:
+          if (l.s.waiting) l.take(core::cancel_requested{l.s.waiting->id, "ann"});
+          break;
         default: break;
       }
-      RC_ASSERT(l.s.run.has_value() == l.s.op.has_value());
+      const bool power = l.s.op && (l.s.op->kind == op_kind::start_service || l.s.op->kind == op_kind::stop_service);
+      RC_ASSERT(l.s.run.has_value() == (l.s.op.has_value() && !power));
+      if (l.s.waiting) RC_ASSERT(l.s.op.has_value());
       if (l.s.op) RC_ASSERT(l.s.op->deadline != never);
       if (l.s.current != 0) {
         const auto* now = core::find_deployment(l.s, l.s.current);
@@ -143,7 +151,8 @@ TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][proper
         if (d.pruned) RC_ASSERT(std::ranges::find(kept, d.number) == kept.end());
         if (const auto* was = core::find_deployment(before, d.number)) RC_ASSERT(d.progress >= was->progress);
         if (d.status == deploy_status::success) RC_ASSERT(d.number == l.s.current);
-        if (d.ended_at == never) RC_ASSERT(l.s.run && l.s.run->number == d.number);
+        if (d.ended_at == never)
+          RC_ASSERT((l.s.run && l.s.run->number == d.number) || (l.s.waiting && l.s.waiting->id == d.id));
         if (const auto o = over.find(d.number); o != over.end()) RC_ASSERT(d.status == o->second);
         if (d.ended_at != never && !d.worked) over[d.number] = d.status;
       }

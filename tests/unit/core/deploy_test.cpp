@@ -259,15 +259,61 @@ TEST_CASE("deploy: called off, it ends at once before the switch, and is put bac
   }
 }
 
-TEST_CASE("deploy: one at a time - what comes meanwhile is told to wait, and may come again", "[core]") {
+TEST_CASE("deploy: one at a time - the next one waits, and begins with the end of the other", "[core]") {
   life l;
   l.deploy();
-  auto d = l.deploy();
-  REQUIRE(d.refusal);
-  CHECK(d.refusal->code == ec::busy);
-  CHECK(d.refusal->operation == "o2");
-  CHECK(l.s.deployments.size() == 1);
+  l.until(deploy_phase::copying_files);
+  REQUIRE_FALSE(l.deploy().refusal);
+  CHECK_FALSE(l.sent());
+  REQUIRE(l.s.waiting);
+  CHECK(l.newest().status == deploy_status::pending);
+  CHECK(l.s.run->number == 1);
   CHECK(l.roll_back().refusal->code == ec::busy);
+  const auto second = l.s.waiting->id;
+  SECTION("which was good") {
+    while (l.s.op->id != second) l.report();
+    CHECK(l.s.current == 1);
+  }
+  SECTION("which came to nothing") {
+    l.report(broken);
+    CHECK(l.s.deployments[0].status == deploy_status::failed);
+  }
+  SECTION("which was called off") { l.take(core::cancel_requested{l.s.op->id, "ann"}); }
+  SECTION("while its host was away") {
+    l.cx.agent_online = false;
+    l.report(broken);
+    CHECK(l.newest().status == deploy_status::pending);
+    CHECK(l.s.op->step == step_waiting);
+    l.cx.agent_online = true;
+    l.take(core::agent_ready{});
+  }
+  REQUIRE(l.s.op);
+  CHECK(l.s.op->id == second);
+  CHECK_FALSE(l.s.waiting);
+  CHECK(l.sent()->op == second);
+  CHECK(l.sent()->plan.number == 2);
+  CHECK(l.sent()->plan.phase == deploy_phase::pulling_source);
+  l.finish();
+  CHECK(l.s.current == 2);
+  CHECK(phases_of(l.newest()) == all_phases);
+}
+
+TEST_CASE("deploy: of those that wait the newest counts, and one can be called off", "[core]") {
+  life l;
+  l.deploy();
+  l.deploy();
+  const auto second = l.s.waiting->id;
+  l.deploy();
+  CHECK(l.s.waiting->id != second);
+  CHECK(l.s.deployments[1].status == deploy_status::cancelled);
+  CHECK(l.s.deployments[1].ended_at != never);
+  CHECK_FALSE(l.take(core::cancel_requested{l.s.waiting->id, "ann"}).refusal);
+  CHECK_FALSE(l.s.waiting);
+  CHECK(l.newest().status == deploy_status::cancelled);
+  REQUIRE(l.s.op);
+  l.finish();
+  CHECK(l.s.current == 1);
+  CHECK_FALSE(l.s.op);
 }
 
 TEST_CASE("deploy: files beyond the retention go, what is served and what was before stay", "[core][acc-86]") {

@@ -61,6 +61,8 @@ server_request any_request(dice& x) {
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: break;  // of no server
   }
   return purge_server{"", x.roll(4) != 0, x.roll(2) == 0, x.roll(2) == 0};

@@ -152,6 +152,8 @@ bool occurs(const server& s) {
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: return false;
     case op_kind::start:
     case op_kind::stop:

@@ -37,7 +37,7 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
       if (!c)
         return send(*to_, {ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the logs", "start anew", {}});
       seen_ = *c;
-      seen_.go_on(query_, false, false);
+      seen_.go_on(query_.since, false, false);
     }
     ask();
   }
@@ -60,7 +60,7 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
       const auto fresh = seen_.take(std::move(reply->lines));
       if (!fresh.empty()) write(fresh);
       more = !query_.since.empty() && (reply->cut || !fresh.empty());
-      seen_.go_on(query_, reply->cut, fresh.empty());
+      seen_.go_on(query_.since, reply->cut, fresh.empty());
       query_.hold = query_.since.empty() ? duration{} : hold;
       troubled_ = false;
     } else if (!troubled_) {  // its agent is away, its container is none: it may come back

@@ -5,6 +5,7 @@
 #include "integration/http/api/json_read.hpp"
 #include "integration/http/api/openapi.hpp"
 #include "tools/manager/web/answers.hpp"
+#include "tools/manager/web/hooks.hpp"
 #include "tools/manager/web/log_stream.hpp"
 #include "tools/manager/web/monitoring.hpp"
 
@@ -316,6 +317,7 @@ void web_door::serve_api(const exchange_ptr& e) {
     return send(*e, unless_known(description, r));
   }
   if (is(r, {"api", "docs"})) return send(*e, web::page_response(r));
+  if (is_hook(r)) return serve_hook(e, world_, calls_);
   const auto found = web::match(r.method, r.segments);
   if (r.method == "OPTIONS") {
     const auto* others = std::get_if<web::other_methods>(&found);

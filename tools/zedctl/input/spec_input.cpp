@@ -186,4 +186,6 @@ result<server_spec> spec_of(const arguments& a) {
   return out;
 }
 
+msg::result<void> limits_of(const arguments& a, msg::server_spec& out) { return limits(a, out); }
+
 }  // namespace zedops::ctl

@@ -9,7 +9,8 @@ namespace zedops::ctl {
 
 // The flags, and the words behind the names: the command.
 std::vector<parameter> spec_parameters();
-// Errors: bad_request with the flag.
+// Of them the limits alone: memory and cores. Errors of both: bad_request with the flag.
+msg::result<void> limits_of(const arguments& a, msg::server_spec& out);
 msg::result<msg::server_spec> spec_of(const arguments& a);
 
 }  // namespace zedops::ctl

@@ -142,6 +142,8 @@ std::string say(const rollback_started& f) {
 std::string say(const rollback_phase_changed& f) {
   return fmt::format("rollback is in phase {}", words(name_of(f.phase)));
 }
+std::string say(const service_started&) { return "started by its owner"; }
+std::string say(const service_stopped&) { return "stopped by its owner"; }
 std::string say(const rollback_ended& f) {
   return fmt::format("rollback {}{}", name_of(f.state), in_parentheses(f.reason));
 }

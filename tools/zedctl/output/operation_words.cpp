@@ -106,6 +106,8 @@ std::vector<parameter> own_parameters(op_kind kind) {
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: break;
   }
   return {names};
@@ -148,6 +150,8 @@ std::vector<std::string> examples_of(op_kind kind) {
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: break;
   }
   return {fmt::format("zedctl server {} pz1", msg::row_of(kind).word())};

@@ -63,7 +63,9 @@ std::string deployment_text(const msg::deployment_view& d, const look& l) {
   out.add("Phase", fmt::format("{}, {}%{}", name_of(d.phase), d.phase_progress, d.note.empty() ? "" : ": " + d.note));
   out.add("Asked for by", d.trigger);
   out.add("Environment", std::string(name_of(d.environment)));
-  if (d.source.kind == msg::source_kind::git)
+  if (d.source.kind == msg::source_kind::image)
+    out.add("Source", fmt::format("{}, image {}", d.source.image, d.source.digest.substr(0, 19)));
+  else if (d.source.kind == msg::source_kind::git)
     out.add("Source", fmt::format("{} {}, commit {}", d.source.url, d.source.revision, d.source.commit));
   else
     out.add("Source", fmt::format("{}, {}, sha256 {}", d.source.name, msg::format_bytes(d.source.bytes),
@@ -120,16 +122,16 @@ struct temporary_file {
 
 int deploy(session& s, const arguments& a) {
   const auto service = a.one("SERVICE");
-  if (int(a.has("dir")) + int(a.has("archive")) + int(a.has("upload")) + int(a.has("git")) != 1)
+  if (int(a.has("dir")) + int(a.has("archive")) + int(a.has("upload")) + int(a.has("git")) + int(a.has("image")) != 1)
     return s.report({msg::ec::bad_request,
                      "what is to be deployed?",
-                     "give exactly one of --dir, --archive, --git and --upload",
+                     "give exactly one of --dir, --archive, --git, --image and --upload",
                      {}});
   // Before anything is sent.
   if (auto known = s.ask<msg::service_view>("service.get", msg::get_service{service}); !known)
     return s.report(known.error());
   auto upload = a.one("upload");
-  if (!a.has("upload") && !a.has("git")) {
+  if (!a.has("upload") && !a.has("git") && !a.has("image")) {
     temporary_file packed;
     auto file = a.one("archive");
     if (a.has("dir")) {
@@ -155,6 +157,7 @@ int deploy(session& s, const arguments& a) {
   d.service = service;
   d.upload = upload;
   d.git = a.one("git");
+  d.image = a.one("image");
   d.revision = a.one("ref");
   d.folder = a.one("folder");
   d.environment = msg::enum_from_name<msg::deploy_environment>(a.one("env", "production")).value_or(d.environment);
@@ -184,10 +187,11 @@ int cancel(session& s, const arguments& a) {
 int retry(session& s, const arguments& a) {
   auto d = s.ask<msg::deployment_view>("deployment.get", msg::get_deployment{a.one("DEPLOYMENT")});
   if (!d) return s.report(d.error());
-  return perform_deploy(s, "deployment.create", d->service,
-                        msg::pack_map(msg::deploy_service{
-                            d->service, d->source.upload.value, d->environment, d->source.url,
-                            d->source.commit.empty() ? d->source.revision : d->source.commit, d->source.folder}));
+  return perform_deploy(
+      s, "deployment.create", d->service,
+      msg::pack_map(msg::deploy_service{d->service, d->source.upload.value, d->environment, d->source.url,
+                                        d->source.commit.empty() ? d->source.revision : d->source.commit,
+                                        d->source.folder, d->source.image}));
 }
 
 int uploads(session& s, const arguments&) {
@@ -331,11 +335,13 @@ std::vector<command> deploy_commands() {
         {"--git", text, "URL", "A repository; its host fetches it"},
         {"--ref", text, "REF", "With --git: a branch, a tag or a commit; default: the default branch"},
         {"--folder", text, "F", "What of it is served, docs/public; default: all of it"},
+        {"--image", text, "IMAGE", "For a container service: repository:tag, or the id of one on its host"},
         {"--upload", text, "ID", "An upload that is there already"},
         {"--env", choice, "E", joined(environments, "or"), arity::optional, environments}},
        deploy,
        {"zedctl deploy shop/web --dir ./public", "zedctl deploy shop/web --git https://example.org/shop.git --ref main",
-        "zedctl deploy shop/web --archive site.tar.gz --env staging"}},
+        "zedctl deploy shop/web --archive site.tar.gz --env staging",
+        "zedctl deploy shop/api --image ghcr.io/owner/api:1.4"}},
       {"deploy ls",
        "List deployments, newest first; * is what is served",
        {{"SERVICE", text, "", "Only those of this service"},
@@ -347,6 +353,21 @@ std::vector<command> deploy_commands() {
        {{one.flags, one.kind, one.value, one.help, arity::some}},
        get,
        {"zedctl deploy get shop/web#3"}},
+      {"service stop",
+       "Stop the container of a service; it stays stopped until it is started, or deployed",
+       {service},
+       [](session& s, const arguments& a) {
+         return perform_deploy(s, "service.stop", a.one("SERVICE"), msg::pack_map(msg::stop_service{a.one("SERVICE")}));
+       },
+       {"zedctl service stop shop/api"}},
+      {"service start",
+       "Start the container of a service that was stopped",
+       {service},
+       [](session& s, const arguments& a) {
+         return perform_deploy(s, "service.start", a.one("SERVICE"),
+                               msg::pack_map(msg::start_service{a.one("SERVICE")}));
+       },
+       {"zedctl service start shop/api"}},
       {"deploy cancel",
        "Call a deployment off; what was served before stays, or is put back",
        {one},

@@ -109,6 +109,8 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a, g
     case op_kind::edit_service:
     case op_kind::remove_service:
     case op_kind::deploy:
+    case op_kind::start_service:
+    case op_kind::stop_service:
     case op_kind::rollback: break;
   }
   return msg::pack_map(msg::purge_server{name, true, a.has("keep-data"), a.has("remove-data")});

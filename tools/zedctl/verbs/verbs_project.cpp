@@ -1,9 +1,16 @@
 // Projects and their services.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sodium/randombytes.h>
+#include <sodium/utils.h>
+
+#include <algorithm>
+#include <array>
 
 #include "messages/base/names.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/input/confirm.hpp"
+#include "tools/zedctl/input/spec_input.hpp"
 #include "tools/zedctl/output/facts_text.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"
 #include "tools/zedctl/verbs/verbs_deploy.hpp"
@@ -20,6 +27,15 @@ phrase health_phrase(msg::service_health h) {
     case msg::service_health::unknown: break;
   }
   return {std::string(name_of(h)), how};
+}
+
+std::string new_secret() {
+  std::array<unsigned char, 24> bytes{};
+  randombytes_buf(bytes.data(), bytes.size());
+  std::string hex(bytes.size() * 2 + 1, '\0');
+  sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
+  hex.pop_back();
+  return hex;
 }
 
 std::optional<std::string> given(const arguments& a, const std::string& key) {
@@ -110,6 +126,18 @@ int services(session& s, const arguments& a) {
   });
 }
 
+void add_settings(sheet& out, const msg::service_settings& c) {
+  out.add("Container port", std::to_string(c.container_port));
+  out.add("Route", std::string(name_of(c.route)) + (c.hosts.empty() ? "" : ": " + joined(c.hosts)));
+  out.add("Command", fmt::format("{}", fmt::join(c.command, " ")));
+  out.add("Dockerfile", c.dockerfile);
+  out.add("Memory", c.memory_max ? msg::format_bytes(c.memory_max) : std::string{});
+  out.add("CPU", c.cpu_millis ? fmt::format("{} cores", c.cpu_millis / 1000.0) : std::string{});
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : c.env) keys.push_back(key);
+  out.add("Environment", joined(keys));
+}
+
 int service(session& s, const arguments& a) {
   auto v = s.ask<msg::service_view>("service.get", msg::get_service{a.one("SERVICE")});
   if (!v) return s.report(v.error());
@@ -123,9 +151,20 @@ int service(session& s, const arguments& a) {
     out.add("Reason", v->health_reason);
     out.add("Served", v->current ? fmt::format("#{}", v->current) : "nothing yet");
     out.add("Address", v->url);
-    out.add("Health check", v->health_path.empty() ? "/" : v->health_path);
+    if (v->stopped) out.add("Stopped", "by its owner: zedctl service start " + v->project + "/" + v->name);
+    out.add("Health check", v->settings.health_command.empty()
+                                ? v->health_path.empty() ? "/" : v->health_path
+                                : fmt::format("{}", fmt::join(v->settings.health_command, " ")));
+    if (v->kind == msg::service_kind::container) add_settings(out, v->settings);
+    if (!v->settings.build.empty()) {
+      out.add("Build", fmt::format("{}", fmt::join(v->settings.build, " ")));
+      out.add("Builder", v->settings.builder + (v->settings.build_network ? ", with a network" : ""));
+      out.add("Output", v->settings.output);
+    }
+    if (!v->hook.url.empty()) out.add("Hook", fmt::format("pushes to {} of {}", v->hook.branch, v->hook.url));
     out.add("Kept", counted(v->retention, "successful deployment"));
     out.add("Operation", v->operation);
+    out.add("Waiting", v->waiting);
     if (v->last_deployment)
       out.add("Newest", fmt::format("#{} {}, {}", v->last_deployment->number, name_of(v->last_deployment->status),
                                     ago_text(v->last_deployment->created_at, l)));
@@ -145,6 +184,37 @@ msg::result<std::pair<std::string, std::string>> parts_of(const std::string& tex
   return std::pair{text.substr(0, slash), text.substr(slash + 1)};
 }
 
+constexpr const char* settings_flags[] = {"container-port", "env",     "unset-env",      "command",      "dockerfile",
+                                          "memory",         "cpus",    "health-command", "route",        "host",
+                                          "build",          "builder", "output",         "build-network"};
+bool names_settings(const arguments& a) {
+  return std::ranges::any_of(settings_flags, [&](const char* key) { return a.has(key); });
+}
+// What the flags say of a container service.
+msg::result<void> change_settings(msg::service_settings& c, const arguments& a) {
+  if (a.has("container-port")) c.container_port = static_cast<uint16_t>(a.number("container-port", 0));
+  for (const auto& pair : a.all("env")) {  // checked
+    const auto equals = pair.find('=');
+    c.env[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  for (const auto& key : a.all("unset-env")) c.env.erase(key);
+  if (a.has("command")) c.command = a.all("command");
+  if (a.has("dockerfile")) c.dockerfile = a.one("dockerfile");
+  if (a.has("health-command")) c.health_command = a.all("health-command");
+  msg::server_spec limits;
+  if (auto ok = limits_of(a, limits); !ok) return ok;
+  if (limits.memory_max) c.memory_max = *limits.memory_max;
+  if (limits.cpu_millis) c.cpu_millis = *limits.cpu_millis;
+  if (a.has("build")) c.build = a.all("build");
+  if (a.has("builder")) c.builder = a.one("builder");
+  if (a.has("output")) c.output = a.one("output");
+  if (a.has("build-network")) c.build_network = a.one("build-network") == "on";
+  if (a.has("host")) c.hosts = a.all("host");
+  if (a.has("route")) c.route = msg::enum_from_name<msg::route_kind>(a.one("route")).value_or(c.route);
+  if (c.route == msg::route_kind::none && a.has("route")) c.hosts.clear();
+  return {};
+}
+
 int create_service(session& s, const arguments& a) {
   auto parts = parts_of(a.one("SERVICE"));
   if (!parts) return s.report(parts.error());
@@ -155,6 +225,8 @@ int create_service(session& s, const arguments& a) {
   c.retention = a.count("retention", c.retention);
   c.health_path = a.one("health-path");
   c.port = static_cast<uint16_t>(a.number("port", 0));
+  c.type = msg::enum_from_name<msg::service_kind>(a.one("kind", "static_site")).value_or(c.type);
+  if (auto ok = change_settings(c.settings, a); !ok) return s.report(ok.error());
   return perform_deploy(s, "service.create", a.one("SERVICE"), msg::pack_map(c));
 }
 int edit_service(session& s, const arguments& a) {
@@ -162,7 +234,34 @@ int edit_service(session& s, const arguments& a) {
   e.service = a.one("SERVICE");
   if (a.has("retention")) e.retention = a.count("retention", 0);
   e.health_path = given(a, "health-path");
+  if (names_settings(a)) {
+    auto v = s.ask<msg::service_view>("service.get", msg::get_service{e.service});
+    if (!v) return s.report(v.error());
+    e.settings = v->settings;  // masked values stay what they are
+    if (auto ok = change_settings(*e.settings, a); !ok) return s.report(ok.error());
+  }
   return perform_deploy(s, "service.edit", e.service, msg::pack_map(e));
+}
+// The secret is told once, here.
+int set_hook(session& s, const arguments& a) {
+  msg::edit_service e;
+  e.service = a.one("SERVICE");
+  auto& h = e.hook.emplace();
+  if (!a.has("remove")) {
+    h.url = a.one("git");
+    h.branch = a.one("ref", "main");
+    h.folder = a.one("folder");
+    h.paths = a.all("path");
+    if (h.url.empty())
+      return s.report(
+          {msg::ec::bad_request, "a hook needs the repository that it deploys", "--git URL, or --remove", {}});
+    h.secret = new_secret();
+  }
+  const auto status = perform_deploy(s, "service.edit", e.service, msg::pack_map(e));
+  if (status == exit_ok && !h.url.empty() && !s.flags().dry_run)
+    s.print(fmt::format("URL     /api/hooks/{}   (of the manager's page; content type application/json)\nSecret  {}\n",
+                        e.service, h.secret));
+  return status;
 }
 int remove_service(session& s, const arguments& a) {
   const auto name = a.one("SERVICE");
@@ -181,6 +280,38 @@ int history(session& s, const arguments& a) {
     for (const auto& e : page->events) out += fmt::format("{:>8}  {}\n", age_text(e.time, l), sentence(e.data));
     return out;
   });
+}
+
+std::vector<parameter> with_settings(std::vector<parameter> out) {
+  using enum value_kind;
+  const std::vector<parameter> more = {
+      {"--container-port", port, "N", "Where the program in the container listens"},
+      {"--env", pair, "K=V", "Environment of the container; shown to nobody afterwards", arity::any},
+      {"--unset-env", text, "K", "Take a key away", arity::any},
+      {"--command", text, "WORD", "Command, a word each; default: the image's", arity::any},
+      {"--dockerfile", text, "PATH", "In the source; default: Dockerfile"},
+      {"--build", text, "WORD",
+       "Static service: command that builds it, a word each: --build npm --build run --build build", arity::any},
+      {"--builder", text, "IMAGE", "Image in which that is run, with the source as its folder"},
+      {"--output", text, "FOLDER", "What of the folder is served afterwards: dist"},
+      {"--build-network",
+       choice,
+       "on|off",
+       "Whether the build may reach others; default off",
+       arity::optional,
+       {"on", "off"}},
+      {"--memory", text, "SIZE", "Memory at most: 512m, 2g; 0: no limit"},
+      {"--cpus", text, "N", "Cores at most: 1.5; 0: no limit"},
+      {"--health-command", text, "WORD", "Run in the container, a word each; exit 0 is good", arity::any},
+      {"--route",
+       choice,
+       "R",
+       "Who leads visitors to it: none (its port), caddy or traefik",
+       arity::optional,
+       {"none", "caddy", "traefik"}},
+      {"--host", text, "NAME", "Name that visitors use, with a route", arity::any}};
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
 }
 
 }  // namespace
@@ -220,18 +351,40 @@ std::vector<command> project_commands() {
       {"service get", "Show a service", {service_name}, service, {"zedctl service get shop/web"}},
       {"service create",
        "Make a service of a project, to which versions are deployed",
-       {{"SERVICE", text, "", "PROJECT/NAME; the name has 2-32 lower-case letters, digits and hyphens", arity::one},
-        {"--agent", agent, "A", "The host that serves it", arity::one},
-        retention,
-        health,
-        {"--port", port, "N", "Port of the host for the project's services there; default: a free one from 8080 on"}},
+       with_settings(
+           {{"SERVICE", text, "", "PROJECT/NAME; the name has 2-32 lower-case letters, digits and hyphens", arity::one},
+            {"--agent", agent, "A", "The host that serves it", arity::one},
+            retention,
+            health,
+            {"--port", port, "N",
+             "Port of the host: for all static services of the project there, or for this container; default: a free "
+             "one "
+             "from 8080 on"},
+            {"--kind",
+             choice,
+             "K",
+             "static_site (files) or container",
+             arity::optional,
+             {"static_site", "container"}}}),
        create_service,
-       {"zedctl service create shop/web --agent host1"}},
+       {"zedctl service create shop/web --agent host1",
+        "zedctl service create shop/api --agent host1 --kind container --container-port 3000 --route caddy --host "
+        "api.example.org"}},
       {"service edit",
-       "Change its retention or its health check",
-       {service_name, retention, health},
+       "Change its retention, its health check, or of a container what the next deployment is made with",
+       with_settings({service_name, retention, health}),
        edit_service,
        {"zedctl service edit shop/web --retention 10"}},
+      {"service hook",
+       "Have a push to a repository deploy a service; prints the address and the secret for GitHub, Gitea or GitLab",
+       {service_name,
+        {"--git", text, "URL", "The repository"},
+        {"--ref", text, "BRANCH", "Pushes to it are deployed; default main"},
+        {"--folder", text, "F", "What of it is served"},
+        {"--path", text, "P", "Only pushes that change something below it", arity::any},
+        {"--remove", none, "", "There is no hook any more"}},
+       set_hook,
+       {"zedctl service hook shop/web --git https://example.org/shop.git --folder public"}},
       {"service rm",
        "Remove a service, with the files of all its deployments",
        {service_name},

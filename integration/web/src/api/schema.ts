@@ -303,6 +303,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/services/{id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start the container of a service that was stopped */
+        post: operations["service.start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/services/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop the container of a service; it stays stopped until it is started */
+        post: operations["service.stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/servers/{id}/history": {
         parameters: {
             query?: never;
@@ -568,6 +602,40 @@ export interface paths {
         };
         /** One deployment, with the time of each phase */
         get: operations["deployment.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/services/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The last lines that the container of a service wrote */
+        get: operations["service.logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the phases of a deployment wrote */
+        get: operations["deployment.logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1067,7 +1135,7 @@ export interface components {
         operation_view: {
             id: string;
             /** @enum {string} */
-            kind: "create" | "start" | "stop" | "restart" | "rebuild" | "recreate" | "edit" | "remove" | "restore" | "purge" | "move" | "adopt" | "create_project" | "edit_project" | "remove_project" | "create_service" | "edit_service" | "remove_service" | "deploy" | "rollback";
+            kind: "create" | "start" | "stop" | "restart" | "rebuild" | "recreate" | "edit" | "remove" | "restore" | "purge" | "move" | "adopt" | "create_project" | "edit_project" | "remove_project" | "create_service" | "edit_service" | "remove_service" | "deploy" | "rollback" | "start_service" | "stop_service";
             target: string;
             target_name: string;
             actor: string;
@@ -1458,7 +1526,7 @@ export interface components {
             agent: string;
             agent_id: string;
             /** @enum {string} */
-            kind: "static_site";
+            kind: "static_site" | "container";
             /** @enum {string} */
             health: "unknown" | "healthy" | "degraded" | "unhealthy";
             health_reason: string;
@@ -1468,6 +1536,33 @@ export interface components {
             port: number;
             url: string;
             operation: string;
+            waiting: string;
+            stopped: boolean;
+            settings: {
+                container_port: number;
+                env: {
+                    [key: string]: string;
+                };
+                command: string[];
+                dockerfile: string;
+                memory_max: number;
+                cpu_millis: number;
+                health_command: string[];
+                /** @enum {string} */
+                route: "none" | "caddy" | "traefik";
+                hosts: string[];
+                build: string[];
+                builder: string;
+                output: string;
+                build_network: boolean;
+            };
+            hook: {
+                secret: string;
+                url: string;
+                branch: string;
+                folder: string;
+                paths: string[];
+            };
             last_deployment: components["schemas"]["deployment_view"] | null;
             rollbacks: {
                 id: string;
@@ -1497,7 +1592,7 @@ export interface components {
             environment: "production" | "staging" | "preview" | "development";
             source: {
                 /** @enum {string} */
-                kind: "upload" | "git";
+                kind: "upload" | "git" | "image";
                 upload: string;
                 name: string;
                 sha256: string;
@@ -1506,6 +1601,8 @@ export interface components {
                 revision: string;
                 commit: string;
                 folder: string;
+                image: string;
+                digest: string;
             };
             /** @enum {string} */
             status: "pending" | "queued" | "building" | "deploying" | "success" | "failed" | "cancelled";
@@ -1547,11 +1644,56 @@ export interface components {
             retention?: number;
             health_path?: string;
             port?: number;
+            /** @enum {string} */
+            type?: "static_site" | "container";
+            settings?: {
+                container_port?: number;
+                env?: {
+                    [key: string]: string;
+                };
+                command?: string[];
+                dockerfile?: string;
+                memory_max?: number;
+                cpu_millis?: number;
+                health_command?: string[];
+                /** @enum {string} */
+                route?: "none" | "caddy" | "traefik";
+                hosts?: string[];
+                build?: string[];
+                builder?: string;
+                output?: string;
+                build_network?: boolean;
+            };
         };
         edit_service: {
             service?: string;
             retention?: number | null;
             health_path?: string | null;
+            settings?: {
+                container_port?: number;
+                env?: {
+                    [key: string]: string;
+                };
+                command?: string[];
+                dockerfile?: string;
+                memory_max?: number;
+                cpu_millis?: number;
+                health_command?: string[];
+                /** @enum {string} */
+                route?: "none" | "caddy" | "traefik";
+                hosts?: string[];
+                build?: string[];
+                builder?: string;
+                output?: string;
+                build_network?: boolean;
+            } | null;
+            hook?: {
+                secret?: string;
+                url?: string;
+                branch?: string;
+                folder?: string;
+                paths?: string[];
+            } | null;
         };
         deploy_service: {
             service?: string;
@@ -1561,10 +1703,17 @@ export interface components {
             git?: string;
             revision?: string;
             folder?: string;
+            image?: string;
         };
         rollback_service: {
             service?: string;
             to?: number;
+        };
+        start_service: {
+            service?: string;
+        };
+        stop_service: {
+            service?: string;
         };
         server_list: {
             servers: components["schemas"]["server_view"][];
@@ -3151,6 +3300,12 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "retention": 10,
+                 *       "health_path": "/status"
+                 *     }
+                 */
                 "application/json": components["schemas"]["edit_service"];
             };
         };
@@ -3299,6 +3454,112 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["rollback_service"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.start": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["start_service"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description accepted; Location names the operation */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["deploy_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.stop": {
+        parameters: {
+            query?: {
+                /** @description answer with the plan, change nothing */
+                dry_run?: boolean;
+                /** @description answer at the operation's end */
+                wait?: boolean;
+            };
+            header?: {
+                /** @description the same request with the same key is done once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["stop_service"];
             };
         };
         responses: {
@@ -3911,6 +4172,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["deployment_view"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "service.logs": {
+        parameters: {
+            query?: {
+                tail?: number;
+                since?: string;
+                hold?: number;
+            };
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["logs_reply"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "deployment.logs": {
+        parameters: {
+            query?: {
+                tail?: number;
+                since?: string;
+                hold?: number;
+            };
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["logs_reply"];
                 };
             };
             /** @description refused: code, cause and remedy */

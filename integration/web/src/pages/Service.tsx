@@ -1,4 +1,4 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import { api } from "../api/client";
@@ -27,8 +27,9 @@ export default function ServicePage({ id }: { id: string }) {
           <Link href="/projects">{s.project}</Link> / {s.name}
         </h1>
         <Badge look={lookOfHealth(s.health)} />
-        <span className="quiet">{s.health_reason}</span>
+        <span className="quiet">{s.stopped ? "stopped by its owner" : s.health_reason}</span>
         <span className="grow" />
+        {s.kind === "container" && s.current > 0 && <Power s={s} />}
         {s.url && (
           <a className="button" href={s.url}>
             Open the site
@@ -48,8 +49,11 @@ export default function ServicePage({ id }: { id: string }) {
                   </Link>,
                 ],
                 ["Address", s.url],
-                ["Health check", s.health_path || "/"],
+                ["Health check", s.settings.health_command.join(" ") || s.health_path || "/"],
                 ["Kept", `${s.retention} successful deployments`],
+                ...(s.kind === "container" ? ofContainer(s) : []),
+                ...built(s),
+                ...(s.waiting ? [["Waits", "a deployment, for the end of this one"] as [string, string]] : []),
                 ["Deploy", <code key="d">{`zedctl deploy ${s.project}/${s.name} --dir DIR`}</code>],
               ]}
             />
@@ -86,7 +90,9 @@ export default function ServicePage({ id }: { id: string }) {
                   </td>
                   <td>
                     {x.source.name}{" "}
-                    <span className="quiet small">{x.source.commit.slice(0, 10) || bytes(x.source.bytes)}</span>
+                    <span className="quiet small">
+                      {x.source.digest.slice(7, 19) || x.source.commit.slice(0, 10) || bytes(x.source.bytes)}
+                    </span>
                   </td>
                   <td className="wide quiet">{x.trigger}</td>
                   <td className="wide quiet">{x.environment}</td>
@@ -104,6 +110,69 @@ export default function ServicePage({ id }: { id: string }) {
   );
 }
 
+function ofContainer(s: Service): [string, string][] {
+  const c = s.settings;
+  const rows: [string, string][] = [
+    ["Container port", String(c.container_port)],
+    ["Route", c.route === "none" ? `port ${s.port}` : `${c.route}: ${c.hosts.join(", ")}`],
+    ["Environment", Object.keys(c.env).join(", ") || "none"],
+  ];
+  if (c.memory_max) rows.push(["Memory", bytes(c.memory_max)]);
+  if (c.cpu_millis) rows.push(["CPU", `${c.cpu_millis / 1000} cores`]);
+  return rows;
+}
+
+function built(s: Service): [string, string][] {
+  const rows: [string, string][] = [];
+  if (s.settings.build.length > 0) rows.push(["Build", `${s.settings.build.join(" ")} in ${s.settings.builder}`]);
+  if (s.hook.url) rows.push(["Deployed by", `pushes to ${s.hook.branch} of ${s.hook.url}`]);
+  return rows;
+}
+
+// Stops its container, or starts it again.
+function Power({ s }: { s: Service }) {
+  const may = useMay("operate");
+  const word = s.stopped ? "start" : "stop";
+  const act = useMutation({
+    mutationFn: () => api("POST", `/api/services/${s.id}/${word}`, { body: {} }),
+    onError: toastError,
+    onSuccess: () => toast("It is on its way."),
+  });
+  const why = may ? (s.operation ? "something is at work on it" : "") : "you may only look";
+  return (
+    <Button why={why} onClick={() => act.mutate()}>
+      {s.stopped ? "Start" : "Stop"}
+    </Button>
+  );
+}
+
+const LOG_PAUSE_MS = 2000;
+
+// What its phases wrote; while it is at work, as it comes.
+function Log({ d }: { d: Deployment }) {
+  const [open, show] = useState(false);
+  const log = useQuery({
+    queryKey: ["deploy-log", d.id],
+    queryFn: () =>
+      api<{ lines: { text: string; at: string }[] }>("GET", `/api/deployments/${d.id}/logs`, {
+        query: { tail: "500" },
+      }),
+    enabled: open,
+    refetchInterval: d.ended_at ? false : LOG_PAUSE_MS,
+  });
+  return (
+    <details onToggle={(e) => show(e.currentTarget.open)}>
+      <summary>What its phases wrote</summary>
+      {log.error && <Failed error={log.error} />}
+      {log.data && (
+        <pre className="log" tabIndex={0}>
+          {log.data.lines.map((l) => l.text).join("\n")}
+        </pre>
+      )}
+    </details>
+  );
+}
+
 function One({ d, service }: { d: Deployment; service: Service }) {
   const may = useMay("operate");
   const [asked, ask] = useState(false);
@@ -113,6 +182,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
     onSuccess: () => toast("It is on its way."),
   });
   const why = may ? (service.operation ? "another deployment or rollback is at work" : "") : "you may only look";
+  const whyNot = may ? "" : "you may only look";
   return (
     <Panel
       title={`#${d.number}`}
@@ -133,7 +203,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
           )}
           {d.ended_at && !d.current && (
             <Button
-              why={why}
+              why={whyNot}
               onClick={() =>
                 act.mutate({
                   path: "/api/deployments",
@@ -144,6 +214,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
                     git: d.source.url,
                     revision: d.source.commit || d.source.revision,
                     folder: d.source.folder,
+                    image: d.source.image,
                   },
                 })
               }
@@ -157,6 +228,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
       <div className="body stack" style={{ gap: 12 }}>
         {d.error && <Failed error={d.error} />}
         <Stepper d={d} />
+        <Log d={d} />
         <Facts rows={Object.entries(d.phase_metadata).map(([key, value]) => [key.replaceAll("_", " "), value])} />
       </div>
       {asked && (
@@ -176,7 +248,10 @@ function One({ d, service }: { d: Deployment; service: Service }) {
           }
         >
           <p>
-            #{service.current} is replaced by #{d.number} at once, without a build. No request fails meanwhile.
+            #{service.current} is replaced by #{d.number} at once, without a build.{" "}
+            {service.kind === "container" && service.settings.route === "none"
+              ? "Nobody answers for the moment between the end of the one and the start of the other."
+              : "No request fails meanwhile."}
           </p>
         </Ask>
       )}

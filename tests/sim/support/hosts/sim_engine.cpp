@@ -216,6 +216,31 @@ subscription sim_engine::pull_image(std::string ref, pull_options o, progress_ha
   return {};
 }
 
+subscription sim_engine::build_image(build_options o, line_handler, handler<std::string> h) {
+  call<std::string>(
+      touch::changes, o.deadline, duration{1'000},
+      [this, tag = o.tag]() -> result<std::string> {
+        host_.images.insert(tag);
+        return "sha256:" + tag;
+      },
+      std::move(h));
+  return {};
+}
+void sim_engine::tag_image(std::string, std::string repository, std::string tag, call_options o, handler<effect> h) {
+  call<effect>(
+      touch::changes, o,
+      [this, name = repository + ":" + tag] {
+        host_.images.insert(name);
+        return effect::done;
+      },
+      std::move(h));
+}
+void sim_engine::remove_image(std::string image, call_options o, handler<effect> h) {
+  call<effect>(
+      touch::changes, o, [this, image] { return host_.images.erase(image) ? effect::done : effect::already; },
+      std::move(h));
+}
+
 void sim_engine::read_file(std::string, std::string, docker::call_options o, handler<std::string> h) {
   call<std::string>(
       touch::looks, o, [] { return std::string{}; }, std::move(h));

@@ -52,6 +52,9 @@ class sim_engine final : public docker::engine {
   void inspect_image(std::string, docker::call_options, docker::handler<docker::image_info>) override;
   docker::subscription pull_image(std::string, docker::pull_options, docker::progress_handler,
                                   docker::handler<std::string>) override;
+  docker::subscription build_image(docker::build_options, docker::line_handler, docker::handler<std::string>) override;
+  void tag_image(std::string, std::string, std::string, docker::call_options, docker::handler<docker::effect>) override;
+  void remove_image(std::string, docker::call_options, docker::handler<docker::effect>) override;
   void read_file(std::string, std::string, docker::call_options, docker::handler<std::string>) override;
   void remove_volume(std::string, docker::call_options, docker::handler<docker::effect>) override;
   void list_volumes(docker::labels, docker::call_options, docker::handler<std::vector<docker::volume_info>>) override;

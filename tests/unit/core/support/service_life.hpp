@@ -15,7 +15,7 @@ struct life {
   uint64_t seq = 0, requests = 0;
   std::vector<core::service_effect> effects;  // of the last input
 
-  life() {
+  explicit life(service_kind kind = service_kind::static_site) {
     cx.now = time_point{1'000'000s};
     cx.agent_online = true;
     service made;
@@ -26,6 +26,12 @@ struct life {
     made.agent = {"a1"};
     made.port = 8080;
     made.retention = 2;
+    made.kind = kind;
+    if (kind == service_kind::container) {
+      made.port_beside = 8081;
+      made.settings.container_port = 3000;
+      made.settings.env["KEY"] = "one";
+    }
     take(core::new_service{made, who()});
   }
   core::request_info who() {
@@ -49,12 +55,20 @@ struct life {
   }
   deploy_source source() {
     const auto n = std::to_string(requests);
-    return {source_kind::upload, {"u" + n}, n + ".tar.gz", std::string(64, 'a'), 1000, {}, {}, {}, {}};
+    return {source_kind::upload, {"u" + n}, n + ".tar.gz", std::string(64, 'a'), 1000, {}, {}, {}, {}, {}, {}};
   }
   core::service_decision deploy() {
     const auto w = who();
     return take(core::service_requested{deploy_service{"shop/web", "u", {}, {}, {}, {}}, w, source()});
   }
+  core::service_decision deploy_image() {
+    deploy_source from;
+    from.kind = source_kind::image;
+    from.image = from.name = "shop/api:1";
+    return take(core::service_requested{deploy_service{}, who(), from});
+  }
+  core::service_decision stop() { return take(core::service_requested{stop_service{"shop/web"}, who()}); }
+  core::service_decision start() { return take(core::service_requested{start_service{"shop/web"}, who()}); }
   core::service_decision roll_back(uint32_t to = 0) {
     return take(core::service_requested{rollback_service{"shop/web", to}, who()});
   }
@@ -73,6 +87,7 @@ struct life {
     r.server = {"v1"};
     r.failure = std::move(failure);
     if (s.run) r.proof["left_by"] = std::string(name_of(s.run->phase));
+    if (s.run && s.kind == service_kind::container) r.proof["image"] = "sha256:" + std::to_string(s.run->number);
     return r;
   }
   core::service_decision report(std::optional<error> failure = {}) {

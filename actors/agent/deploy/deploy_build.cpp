@@ -1,0 +1,113 @@
+// The build of a static service: its command in a container of its builder, with the source as its folder. What it has
+// made becomes an archive, and goes the way of every archive.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "actors/agent/deploy/deploy_job.hpp"
+#include "actors/agent/engine/labels.hpp"
+#include "actors/agent/jobs/command_job.hpp"
+#include "integration/archive/pack.hpp"
+#include "integration/host/files.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+namespace {
+constexpr const char* source_in_container = "/src";
+constexpr const char* cache_in_container = "/cache";  // kept from one build of a service to the next
+constexpr duration stop_grace{1'000};
+}  // namespace
+
+bool deploy_job::is_built() const { return ::access(site_.output(plan_.number).c_str(), F_OK) == 0; }
+
+result<void> deploy_job::build_site() {
+  if (is_built()) return {};
+  const auto tree = site_.new_tree(plan_.number);
+  ZEDOPS_TRY(remove_builders());  // of an earlier life: its work is half done, and nobody hears of its end
+  auto unpacked = unpack_source(tree);
+  if (!unpacked) return fail(unpacked.error());
+  effect("source_unpacked");
+  auto ended = run_builder(tree);
+  ZEDOPS_TRY(remove_builders());
+  if (!ended) return ended;
+  const auto& wanted = plan_.settings->output;
+  const auto made = wanted.empty() ? tree : tree + "/" + wanted;
+  std::error_code problem;
+  if (!std::filesystem::is_directory(made, problem))
+    return fail(ec::bad_request, "the build has made no folder " + wanted,
+                "zedctl service edit --output says which one is served");
+  const auto part = site_.context(plan_.number);
+  auto packed = archive::pack_context(made, {}, part);
+  if (!packed) return fail(packed.error());
+  host::unique_fd file(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file || ::fsync(file.get()) != 0 || ::rename(part.c_str(), site_.output(plan_.number).c_str()) != 0)
+    return fail(ec::internal, part + ": " + host::errno_text(errno), "look at that disk, then deploy again");
+  effect("site_built");
+  ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
+  prove("built_files", std::to_string(packed->files));
+  return {};
+}
+
+result<void> deploy_job::run_builder(const std::string& tree) {
+  const auto& s = *plan_.settings;
+  if (auto there = calls_.image(s.builder); !there) {
+    if (there.error().code != ec::not_found) return fail(there.error());
+    auto pulled = calls_.pull(s.builder, [this](const docker::pull_state& p) {
+      tell(static_cast<uint32_t>(p.fraction * 20), "builder: " + p.status);
+    });
+    if (!pulled) return fail(pulled.error());
+  }
+  const auto cache = env_.sites->root + "/.cache/" + cmd_.server.value;
+  std::error_code problem;
+  std::filesystem::create_directories(cache, problem);
+  if (problem) return fail(ec::internal, cache + ": " + problem.message(), "look at that disk");
+  container_spec c;
+  c.name = "zedops-build-" + cmd_.server.value;
+  c.image = s.builder;
+  c.labels = {{label::managed, "true"}, {label::manager, env_.state.manager_id()}, {label::build, cmd_.server.value}};
+  c.entrypoint = {s.build.front()};
+  c.command = {s.build.begin() + 1, s.build.end()};
+  c.working_dir = source_in_container;
+  c.user = std::to_string(::geteuid()) + ":" + std::to_string(::getegid());  // so that what it makes is ours
+  c.env = {{"HOME", cache_in_container}, {"CI", "true"}};
+  c.mounts = {{tree, source_in_container, false}, {cache, cache_in_container, false}};
+  c.networks = {s.build_network ? "bridge" : "none"};
+  c.memory_max = s.memory_max;
+  c.cpu_millis = s.cpu_millis;
+  c.no_new_privileges = true;
+  auto made = calls_.create(c);
+  if (!made) return fail(made.error());
+  if (auto ok = calls_.start(made->id); !ok) return fail(ok.error());
+  effect("builder_started");
+  // Lines come on the Engine's thread, and this one waits for their end.
+  ZEDOPS_TRY(calls_.watch(made->id, [this](docker::output, std::string_view line) {
+    write(line);
+    tell(20, std::string(line.substr(0, 200)));
+  }));
+  auto d = calls_.inspect(made->id);
+  if (!d) return fail(d.error());
+  if (is_alive(d->view.state)) return fail(ec::engine_error, "the Engine told no more of the build", "deploy again");
+  if (d->view.exit_code == 0) return {};
+  return fail(
+      ec::bad_request,
+      "the build ended with exit code " + std::to_string(d->view.exit_code) +
+          (d->view.exit_code == 137 ? " (killed: out of memory?)" : "") + "; its last lines: " + last_lines(),
+      "zedctl deploy logs " + plan_.project_name + "/" + plan_.service_name + "#" + std::to_string(plan_.number));
+}
+
+result<void> deploy_job::remove_builders() {
+  calls_.extend(stop_grace);
+  auto list = calls_.list(
+      {{label::managed, "true"}, {label::manager, env_.state.manager_id()}, {label::build, cmd_.server.value}});
+  if (!list) return fail(list.error());
+  for (const auto& c : *list) {
+    auto gone = calls_.remove(c.id, docker::removal::force, docker::anonymous_volumes::remove);
+    if (!gone) return fail(gone.error());
+  }
+  return {};
+}
+
+}  // namespace zedops::agent

@@ -1,0 +1,200 @@
+// The phases of container services.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "actors/agent/deploy/deploy_job.hpp"
+#include "actors/agent/deploy/service_container.hpp"
+#include "actors/agent/engine/labels.hpp"
+#include "actors/agent/jobs/command_job.hpp"
+#include "integration/archive/pack.hpp"
+#include "messages/base/names.hpp"
+#include "messages/wire/codec.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+namespace {
+
+// Between the switch of visitors and the end of the container that they left: requests on their way come to their end.
+constexpr duration drain{2'000};
+constexpr const char* dockerfile_by_default = "Dockerfile";
+
+}  // namespace
+
+service_container deploy_job::container_here() {
+  return service_container(calls_, *env_.sites, env_.clock, env_.state.manager_id(), &cancel_);
+}
+
+result<void> deploy_job::remember_container() {
+  auto without = cmd_;
+  without.attempt = 0;  // the same for every repetition
+  return host::remember_container(env_.sites->root, cmd_.server.value, pack(without));
+}
+
+// ---- pulling_source: an image ----
+result<void> deploy_job::pull_image() {
+  const auto& s = plan_.source;
+  const service_id id{cmd_.server.value};
+  const auto tag = service_container::image_of(id, plan_, plan_.number);
+  auto there = calls_.image(tag);
+  if (there && (s.digest.empty() || there->id == s.digest)) return prove_image(there->id);
+  if (!there && there.error().code != ec::not_found) return fail(there.error());
+  const auto& wanted = s.digest.empty() ? s.image : s.digest;
+  const bool by_id = wanted.starts_with("sha256:");
+  there = by_id ? calls_.image(wanted) : result<docker::image_info>(fail(ec::not_found, "", ""));
+  if (!there && !s.image.starts_with("sha256:")) {
+    auto pulled = calls_.pull(s.image, [this](const docker::pull_state& p) {
+      tell(static_cast<uint32_t>(p.fraction * 100),
+           p.total_bytes == 0 ? p.status
+                              : p.status + " " + format_bytes(p.done_bytes) + " of " + format_bytes(p.total_bytes));
+    });
+    there = calls_.image(s.image);
+    if (!pulled && (pulled.error().code == ec::cancelled || !there)) return fail(pulled.error());
+    if (!pulled) write("not pulled, the one on this host is taken: " + pulled.error().message);
+  }
+  if (!there)
+    return fail(ec::not_found, "the image " + s.image + " is not on this host",
+                "docker load brings one; or name a repository and a tag");
+  if (!s.digest.empty() && there->id != s.digest)
+    return fail(ec::no_data, s.image + " is another image now than when this deployment began",
+                "deploy again: the new one is taken");
+  effect("image_pulled");
+  ZEDOPS_TRY(calls_.tag(there->id, service_container::repository(id, plan_), std::to_string(plan_.number)));
+  return prove_image(there->id);
+}
+
+result<void> deploy_job::prove_image(const std::string& id) {
+  prove("image", id);
+  return {};
+}
+
+// ---- building ----
+result<void> deploy_job::build_image() {
+  const service_id id{cmd_.server.value};
+  const auto tag = service_container::image_of(id, plan_, plan_.number);
+  const auto source = identity_of(plan_.source) + " " + plan_.source.folder + " " + plan_.settings->dockerfile;
+  if (auto there = calls_.image(tag); there && value_of(there->labels, label::source) == source)
+    return prove_image(there->id);
+  const auto tree = site_.new_tree(plan_.number);
+  auto done = unpack_source(tree);
+  if (!done) return fail(done.error());
+  const auto dockerfile = plan_.settings->dockerfile.empty() ? dockerfile_by_default : plan_.settings->dockerfile;
+  if (::access((tree + "/" + dockerfile).c_str(), R_OK) != 0)
+    return fail(ec::bad_request, "the source has no " + dockerfile,
+                "zedctl service edit --dockerfile says where it is; zedctl deploy --folder, of what folder it is made");
+  auto packed = archive::pack_context(tree, dockerfile, site_.context(plan_.number));
+  if (!packed) return fail(packed.error());
+  ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
+  effect("context_packed");
+  docker::build_options o;
+  o.context = site_.context(plan_.number);
+  o.dockerfile = dockerfile;
+  o.tag = tag;
+  o.labels = {{label::source, source}, {label::deployment, std::to_string(plan_.number)}};
+  // Lines come on the Engine's thread, and this one waits for their end.
+  auto image = calls_.build(o, [this](docker::output, std::string_view line) {
+    const auto step = steps_of(line);
+    if (step) built_ = *step;
+    write(line);
+    tell(built_, std::string(line.substr(0, 200)));
+  });
+  (void)host::drop_unfinished(site_, plan_.number);
+  if (!image) {
+    auto why = image.error();
+    if (const auto last = last_lines(); why.code == ec::bad_request && !last.empty())
+      why.message += "; its last lines: " + last;
+    return fail(std::move(why));
+  }
+  effect("image_built");
+  return prove_image(*image);
+}
+
+// "Step 2/5 : RUN make": 40 percent, when that is done; so 20 now.
+std::optional<uint32_t> deploy_job::steps_of(std::string_view line) {
+  unsigned n = 0, of = 0;
+  if (!line.starts_with("Step ") || std::sscanf(std::string(line.substr(0, 40)).c_str(), "Step %u/%u", &n, &of) != 2)
+    return std::nullopt;
+  return n == 0 || of == 0 || n > of ? std::nullopt : std::optional((n - 1) * 100 / of);
+}
+
+// ---- updating_routes ----
+result<void> deploy_job::replace_container() {
+  const service_id id{cmd_.server.value};
+  site_world::hold hold(*env_.sites, id.value);
+  auto containers = container_here();
+  if (plan_.number == 0) return drop_container(id);
+  // Visitors of a published port have nothing while one makes room for the other: then it has to be this one that is
+  // made again after a crash. Else the former serves until this one has answered.
+  const bool at_once = plan_.settings->route == route_kind::none || plan_.going_back;
+  if (at_once) ZEDOPS_TRY(remember_container());
+  auto r = containers.ensure(id, plan_);
+  while (!r && !cancel_.cancelled() && engine_away(r.error())) r = containers.ensure(id, plan_);
+  if (!r) return fail(r.error());
+  effect("container_started");
+  prove("container", r->id);
+  prove("port", std::to_string(r->port));
+  tell(50, "waits for its first answer");
+  auto answer = containers.healthy(*r, plan_);
+  if (!answer) return fail(answer.error());
+  write("answers: " + *answer);
+  ZEDOPS_TRY(remember_container());
+  effect("container_healthy");
+  ZEDOPS_TRY(containers.lead(id, plan_, r->port));
+  effect("routed");
+  if (plan_.going_back) {
+    auto gone = containers.remove_but(id, r->id);
+    if (!gone) return fail(gone.error());
+  }
+  return {};
+}
+
+result<void> deploy_job::drop_container(const service_id& id) {
+  ZEDOPS_TRY(host::forget_container(env_.sites->root, id.value));
+  if (env_.sites->routes && plan_.settings && plan_.settings->route == route_kind::caddy)
+    ZEDOPS_TRY(env_.sites->routes->remove(id.value));
+  auto gone = container_here().remove_but(id, {});
+  if (!gone) return fail(gone.error());
+  return {};
+}
+
+// ---- health_check: with the visitors on it; then the former goes ----
+result<void> deploy_job::check_container() {
+  const service_id id{cmd_.server.value};
+  site_world::hold hold(*env_.sites, id.value);
+  auto containers = container_here();
+  auto r = containers.ensure(id, plan_);
+  while (!r && !cancel_.cancelled() && engine_away(r.error())) r = containers.ensure(id, plan_);
+  if (!r) return fail(r.error());
+  auto answer = containers.healthy(*r, plan_);
+  if (!answer) return fail(answer.error());
+  ZEDOPS_TRY(containers.lead(id, plan_, r->port));
+  prove("health", *answer);
+  prove("container", r->id);
+  if (plan_.settings->route != route_kind::none) env_.clock.pause(drain);
+  auto gone = containers.remove_but(id, r->id);
+  if (!gone) return fail(gone.error());
+  effect("former_removed");
+  drop_images([this](uint32_t n) { return std::ranges::find(plan_.keep, n) == plan_.keep.end(); });
+  return host::prune_site(site_, plan_.keep);
+}
+
+// Names of ours; an image that somebody else uses stays with its other names.
+void deploy_job::drop_images(const std::function<bool(uint32_t)>& goes) {
+  const service_id id{cmd_.server.value};
+  for (const auto n : host::deployments_of(site_))
+    if (goes(n)) (void)calls_.remove_image(service_container::image_of(id, plan_, n));
+}
+
+// ---- by its owner ----
+result<void> deploy_job::stop_container() {
+  const service_id id{cmd_.server.value};
+  site_world::hold hold(*env_.sites, id.value);
+  ZEDOPS_TRY(remember_container());
+  effect("stop_remembered");
+  return container_here().stop(id);
+}
+
+}  // namespace zedops::agent

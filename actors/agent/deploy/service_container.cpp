@@ -1,0 +1,223 @@
+#include "actors/agent/deploy/service_container.hpp"
+
+#include <algorithm>
+
+#include "actors/agent/engine/labels.hpp"
+#include "actors/agent/jobs/command_job.hpp"
+#include "messages/base/sha256.hpp"
+#include "messages/wire/codec.hpp"
+
+namespace zedops::agent {
+
+using namespace msg;
+
+namespace {
+
+constexpr duration look_timeout{5'000}, pause_min{100}, pause_max{1'000};
+constexpr uint32_t restarts_max = 5;
+constexpr duration check_every{5'000}, check_timeout{10'000}, check_start{40'000};
+constexpr uint32_t check_retries = 3;
+constexpr unsigned refusals_max = 5;
+constexpr const char* loopback = "127.0.0.1";
+
+bool exclusive(const deploy_plan& p) { return p.settings->route == route_kind::none; }
+
+// Everything that its container is made from, but the port: that is any of two.
+std::string hash_of(const deploy_plan& p) {
+  run_command c;
+  auto& x = c.deploy.emplace();
+  x.number = p.number;
+  x.image = p.image;
+  x.settings = p.settings;
+  x.project_name = p.project_name;
+  x.service_name = p.service_name;
+  x.port = exclusive(p) ? p.port : uint16_t{0};
+  sha256 hash;
+  hash.add(pack(c));
+  return hash.hex();
+}
+
+// What Traefik reads. Containers that are not well yet it leaves out by itself.
+void label_for_traefik(container_spec& c, const deploy_plan& p) {
+  const auto name = p.project_name + "-" + p.service_name;
+  std::string rule;
+  for (const auto& host : p.settings->hosts) rule += (rule.empty() ? "" : " || ") + ("Host(`" + host + "`)");
+  c.labels["traefik.enable"] = "true";
+  c.labels["traefik.http.routers." + name + ".rule"] = rule;
+  c.labels["traefik.http.routers." + name + ".service"] = name;
+  c.labels["traefik.http.services." + name + ".loadbalancer.server.port"] = std::to_string(p.settings->container_port);
+}
+
+}  // namespace
+
+container_spec service_container::spec_of(const service_id& id, const deploy_plan& p, uint16_t port) const {
+  const auto& s = *p.settings;
+  container_spec c;
+  c.name = "zedops-" + p.project_name + "." + p.service_name + "-" + std::to_string(p.number);
+  c.image = image_of(id, p, p.number);
+  c.env = s.env;
+  c.command = s.command;
+  c.labels = {{label::managed, "true"},   {label::manager, manager_},
+              {label::service, id.value}, {label::deployment, std::to_string(p.number)},
+              {label::image, c.image},    {label::service_spec, hash_of(p)}};
+  if (s.route == route_kind::traefik) label_for_traefik(c, p);
+  c.ports.push_back({port, s.container_port, protocol::tcp, exclusive(p) ? "" : loopback});
+  c.memory_max = s.memory_max;
+  c.cpu_millis = s.cpu_millis;
+  c.restart = restart_rule::on_failure;
+  c.restart_max = restarts_max;
+  if (!s.health_command.empty()) {
+    c.health.test = {"CMD"};
+    c.health.test.insert(c.health.test.end(), s.health_command.begin(), s.health_command.end());
+    c.health.interval = check_every;
+    c.health.timeout = check_timeout;
+    c.health.start_period = check_start;
+    c.health.retries = check_retries;
+  }
+  c.no_new_privileges = true;
+  return c;
+}
+
+result<std::vector<docker::container_details>> service_container::all_of(const service_id& id) {
+  auto list = calls_.list({{label::managed, "true"}, {label::manager, manager_}, {label::service, id.value}});
+  if (!list) return fail(list.error());
+  std::vector<docker::container_details> out;
+  for (const auto& c : *list) {
+    auto d = calls_.inspect(c.id);
+    if (!d && d.error().code == ec::not_found) continue;
+    if (!d) return fail(d.error());
+    out.push_back(std::move(*d));
+  }
+  return out;
+}
+
+result<service_container::running> service_container::ensure(const service_id& id, const deploy_plan& p) {
+  auto all = all_of(id);
+  if (!all) return fail(all.error());
+  const auto wanted = hash_of(p);
+  std::vector<uint16_t> taken;
+  const docker::container_details* mine = nullptr;
+  for (const auto& c : *all) {
+    const auto port = c.ports.empty() ? uint16_t{0} : c.ports.front().host_port;
+    const bool fits = value_of(c.view.labels, label::service_spec) == wanted && c.view.state != container_state::dead &&
+                      c.view.state != container_state::removing;
+    if (fits && !mine) {
+      mine = &c;
+    } else if (!fits && (exclusive(p) || value_of(c.view.labels, label::deployment) == std::to_string(p.number))) {
+      if (is_alive(c.view.state)) (void)calls_.stop(c.view.id, service_stop_grace);
+      auto gone = calls_.remove(c.view.id, docker::removal::force, docker::anonymous_volumes::remove);
+      if (!gone) return fail(gone.error());
+    } else {
+      taken.push_back(port);
+    }
+  }
+  if (!mine) {
+    const bool first_taken = std::ranges::find(taken, p.port) != taken.end();
+    return made(id, p, exclusive(p) || !first_taken ? p.port : p.port_beside);
+  }
+  running r{mine->view.id, mine->ports.empty() ? p.port : mine->ports.front().host_port, false};
+  if (mine->view.state == container_state::running || mine->view.state == container_state::restarting) return r;
+  r.made = true;
+  auto started = mine->view.state == container_state::paused ? calls_.unpause(r.id) : calls_.start(r.id);
+  if (!started) return fail(started.error());
+  return r;
+}
+
+result<service_container::running> service_container::made(const service_id& id, const deploy_plan& p, uint16_t port) {
+  const auto image = image_of(id, p, p.number);
+  if (auto there = calls_.image(image); !there) {
+    if (there.error().code != ec::not_found) return fail(there.error());
+    // Its name was taken away, maybe the image is there.
+    auto named = p.image.empty() ? result<docker::effect>(fail(ec::not_found, "", ""))
+                                 : calls_.tag(p.image, repository(id, p), std::to_string(p.number));
+    if (!named)
+      return fail(ec::no_data, "the image of #" + std::to_string(p.number) + " is not on this host any more",
+                  "deploy again");
+  }
+  auto c = calls_.create(spec_of(id, p, port));
+  if (!c) return fail(c.error());
+  if (auto r = calls_.start(c->id); !r) {  // its name and port must be free for the next try
+    (void)calls_.remove(c->id, docker::removal::force, docker::anonymous_volumes::remove);
+    return fail(r.error());
+  }
+  return running{c->id, port, true};
+}
+
+result<std::string> service_container::look(const running& r, const deploy_plan& p) {
+  auto d = calls_.inspect(r.id);
+  if (!d) return fail(d.error());
+  if (!is_alive(d->view.state)) {
+    const auto words = calls_.last_words(r.id);
+    return fail(ec::bad_request,
+                "its program has ended with exit code " + std::to_string(d->view.exit_code) +
+                    (words.empty() ? "" : "; it says: " + words),
+                "zedctl service logs " + p.project_name + "/" + p.service_name);
+  }
+  if (!p.settings->health_command.empty()) {
+    if (d->view.health == health_state::healthy) return "its check says healthy";
+    return fail(d->view.health == health_state::unhealthy ? ec::bad_request : ec::busy,
+                "its check says " + std::string(name_of(d->view.health)),
+                "docker inspect " + r.id.substr(0, 12) + " has what the check said");
+  }
+  const auto path = p.health_path.empty() ? std::string("/") : p.health_path;
+  auto status = sites_.look(r.port, path, look_timeout);
+  if (!status) return fail(ec::busy, status.error().message, "does its program listen at the container port?");
+  const auto answer = "HTTP " + std::to_string(*status) + " for " + path;
+  // Without a path of its own anything but a failure is an answer.
+  if (*status < 400 || (p.health_path.empty() && *status < 500)) return answer;
+  return fail(ec::bad_request, answer, "zedctl service edit --health-path says what is asked for");
+}
+
+result<std::string> service_container::healthy(const running& r, const deploy_plan& p) {
+  const auto until = clock_.steady() + service_start_max;
+  unsigned refusals = 0;
+  for (auto pause = pause_min;; pause = std::min(pause * 2, pause_max)) {
+    if (cancel_ && cancel_->cancelled()) return fail(ec::cancelled, "called off while its container was checked");
+    auto now = look(r, p);
+    if (now) return now;
+    if (now.error().code == ec::bad_request) ++refusals;
+    if (refusals >= refusals_max || clock_.steady() >= until || calls_.left() == duration{0})
+      return fail(ec::bad_request,
+                  "#" + std::to_string(p.number) + " does not answer as it should: " + now.error().message,
+                  now.error().hint);
+    clock_.pause(pause);
+  }
+}
+
+result<void> service_container::lead(const service_id& id, const deploy_plan& p, uint16_t port) {
+  if (p.settings->route != route_kind::caddy) {
+    if (sites_.routes) (void)sites_.routes->remove(id.value);  // of a former time
+    return {};
+  }
+  if (!sites_.routes)
+    return fail(ec::wrong_state, "this host has nobody who leads visitors to " + p.settings->hosts.front(),
+                "install Caddy there, and set caddy_admin in the agent's settings");
+  auto done = sites_.routes->put({id.value, p.settings->hosts, p.port, p.port_beside, port == p.port_beside});
+  if (!done) return fail(done.error());
+  return {};
+}
+
+result<size_t> service_container::remove_but(const service_id& id, const std::string& keep) {
+  auto all = all_of(id);
+  if (!all) return fail(all.error());
+  size_t gone = 0;
+  for (const auto& c : *all) {
+    if (c.view.id == keep) continue;
+    if (is_alive(c.view.state)) (void)calls_.stop(c.view.id, service_stop_grace);
+    auto ok = calls_.remove(c.view.id, docker::removal::force, docker::anonymous_volumes::remove);
+    if (!ok && ok.error().code != ec::not_found) return fail(ok.error());
+    ++gone;
+  }
+  return gone;
+}
+
+result<void> service_container::stop(const service_id& id) {
+  auto all = all_of(id);
+  if (!all) return fail(all.error());
+  for (const auto& c : *all)
+    if (is_alive(c.view.state))
+      if (auto ok = calls_.stop(c.view.id, service_stop_grace); !ok) return fail(ok.error());
+  return {};
+}
+
+}  // namespace zedops::agent

@@ -1,0 +1,47 @@
+// Containers that carry the label of a service or project that the manager does not know: when one of them may go. It
+// has to be one in two passes and for a time of grace, and only a few go in one pass, so that a manager that is wrong
+// for a moment takes nothing away.
+#pragma once
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace zedops::agent {
+
+class stray_watch {
+ public:
+  using time = std::chrono::steady_clock::time_point;
+  static constexpr unsigned passes_min = 2;
+  static constexpr size_t removals_max = 5;  // of one pass
+
+  struct verdict {
+    std::vector<std::string> fresh;   // seen for the first time
+    std::vector<std::string> remove;  // may go now
+  };
+  // `strays`: ids of those that are there; of others nothing is remembered. `grace` zero: none ever goes.
+  verdict pass(const std::vector<std::string>& strays, time now, std::chrono::milliseconds grace) {
+    verdict out;
+    std::map<std::string, seen> still;
+    for (const auto& id : strays) {
+      const auto known = seen_.find(id);
+      auto s = known == seen_.end() ? seen{now, 0} : known->second;
+      if (++s.passes == 1) out.fresh.push_back(id);
+      if (s.passes >= passes_min && grace.count() > 0 && now - s.since >= grace && out.remove.size() < removals_max)
+        out.remove.push_back(id);
+      still[id] = s;
+    }
+    seen_ = std::move(still);
+    return out;
+  }
+  size_t count() const { return seen_.size(); }
+
+ private:
+  struct seen {
+    time since;
+    unsigned passes;
+  };
+  std::map<std::string, seen> seen_;
+};
+
+}  // namespace zedops::agent

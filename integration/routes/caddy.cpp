@@ -1,0 +1,212 @@
+#include "integration/routes/caddy.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "integration/host/files.hpp"
+#include "integration/host/http_look.hpp"
+#include "messages/base/names.hpp"
+
+namespace zedops::routes {
+
+using namespace msg;
+using nlohmann::json;
+
+namespace {
+
+constexpr duration call_timeout{10'000};
+constexpr unsigned tries_max = 5;
+constexpr unsigned changed_meanwhile = 412;
+
+std::string id_of(const std::string& service) { return "zedops-" + service; }
+
+json proxy_to(uint16_t port) {
+  return json::array(
+      {{{"handler", "reverse_proxy"}, {"upstreams", json::array({{{"dial", "127.0.0.1:" + std::to_string(port)}}})}}});
+}
+
+json body_of(const route& r, const std::string& folder) {
+  const json beside = {{"match", json::array({{{"file", {{"root", folder}, {"try_files", {"/" + r.id}}}}}})},
+                       {"handle", proxy_to(r.port_beside)},
+                       {"terminal", true}};
+  return {{"@id", id_of(r.id)},
+          {"match", json::array({{{"host", r.hosts}}})},
+          {"handle",
+           json::array({{{"handler", "subroute"}, {"routes", json::array({beside, {{"handle", proxy_to(r.port)}}})}}})},
+          {"terminal", true}};
+}
+
+// Who listens at a port of this host; nothing: nobody, or it cannot be seen.
+std::optional<uid_t> owner_of_port(uint16_t port) {
+  for (const auto* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream file(table);
+    std::string line;
+    std::getline(file, line);
+    while (std::getline(file, line)) {
+      char address[64] = {};
+      unsigned number = 0, state = 0, uid = 0;
+      if (std::sscanf(line.c_str(), " %*d: %63[0-9A-F]:%x %*s %x %*s %*s %*s %u", address, &number, &state, &uid) != 4)
+        continue;
+      constexpr unsigned listens = 0x0a;
+      if (number == port && state == listens) return uid;
+    }
+  }
+  return std::nullopt;
+}
+
+// A file that Caddy cannot see switches nothing, and Caddy would not say so.
+result<void> check_sight(const std::string& folder, uint16_t admin_port) {
+  const auto uid = owner_of_port(admin_port);
+  if (!uid || *uid == 0) return {};
+  for (std::filesystem::path p = folder;; p = p.parent_path()) {
+    struct stat st {};
+    if (::stat(p.c_str(), &st) == 0 && st.st_uid != *uid && (st.st_mode & S_IXOTH) == 0)
+      return fail(ec::forbidden, "Caddy cannot look into " + p.string() + ", where routes are switched",
+                  "chmod o+x " + p.string());
+    if (p == p.root_path()) return {};
+  }
+}
+
+class caddy final : public route_table {
+ public:
+  explicit caddy(caddy_settings s) : s_(std::move(s)) {}
+
+  result<change> put(const route& r) override {
+    if (auto ok = check_sight(s_.folder, s_.port); !ok) return fail(ok.error());
+    auto switched = choose(r);
+    if (!switched) return fail(switched.error());
+    auto set = set_route(r);
+    if (!set) return fail(set.error());
+    return *switched == change::made ? change::made : *set;
+  }
+
+  result<change> remove(const std::string& id) override {
+    auto done = ask("DELETE", "/id/" + id_of(id), {}, {});
+    if (!done) return fail(done.error());
+    const bool there = done->status == 200;
+    if (!there && done->status != 404 && done->body.find("unknown object ID") == std::string::npos)
+      return fail(refused("cannot remove the route", *done));
+    ::unlink((s_.folder + "/" + id).c_str());
+    return there ? change::made : change::none;
+  }
+
+ private:
+  result<change> choose(const route& r) {
+    const auto file = s_.folder + "/" + r.id;
+    const bool beside = ::access(file.c_str(), F_OK) == 0;
+    if (beside == r.beside) return change::none;
+    const auto trouble = [&] { return fail(ec::internal, file + ": " + host::errno_text(errno), "look at that disk"); };
+    if (!r.beside) {
+      if (::unlink(file.c_str()) != 0) return trouble();
+    } else {
+      std::error_code problem;
+      std::filesystem::create_directories(s_.folder, problem);
+      ::chmod(s_.folder.c_str(), 0755);
+      host::unique_fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+      if (!fd || ::fsync(fd.get()) != 0) return trouble();
+    }
+    host::unique_fd folder(::open(s_.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder || ::fsync(folder.get()) != 0) return trouble();
+    return change::made;
+  }
+
+  result<change> set_route(const route& r) {
+    const auto wanted = body_of(r, s_.folder);
+    for (unsigned n = 0; n < tries_max; ++n) {
+      auto now = ask("GET", "/id/" + id_of(r.id), {}, {});
+      if (!now) return fail(now.error());
+      result<host::http_answer> done = fail(ec::internal, "nothing was asked", "");
+      if (now->status == 200) {
+        if (json::parse(now->body, nullptr, false) == wanted) return change::none;
+        done = ask("PATCH", "/id/" + id_of(r.id), wanted.dump(), now->headers["etag"]);
+      } else {
+        done = add(wanted);
+      }
+      if (!done) return fail(done.error());
+      if (done->status == 200) return change::made;
+      if (done->status != changed_meanwhile) return fail(refused("cannot set the route of " + r.hosts.front(), *done));
+    }
+    return fail(ec::busy, "somebody else changes Caddy's configuration all the time", "look who; then deploy again");
+  }
+
+  // To the server's routes, or with a server of its own.
+  result<host::http_answer> add(const json& wanted) {
+    const auto server = "/config/apps/http/servers/" + s_.server;
+    auto there = ask("GET", server, {}, {});
+    if (!there) return there;
+    const auto now = json::parse(there->body, nullptr, false);
+    if (there->status != 200 || !now.is_object()) {
+      const json made = {{"listen", s_.listen}, {"routes", json::array({wanted})}};
+      return ask("PUT", server, made.dump(), there->status == 200 ? there->headers["etag"] : std::string{});
+    }
+    if (!now.contains("routes") || !now["routes"].is_array())
+      return ask("PUT", server + "/routes", json::array({wanted}).dump(), {});
+    // Before those of others: a route of theirs for every name would take the visitors.
+    return ask("PUT", server + "/routes/0", wanted.dump(), {});
+  }
+
+  result<host::http_answer> ask(const char* method, const std::string& path, std::string body,
+                                const std::string& etag) const {
+    host::http_question q;
+    q.host = s_.host;
+    q.port = s_.port;
+    q.method = method;
+    q.path = path;
+    q.body = std::move(body);
+    q.timeout = call_timeout;
+    if (!q.body.empty()) q.headers["Content-Type"] = "application/json";
+    if (!etag.empty()) q.headers["If-Match"] = etag;
+    auto answer = host::http_ask(q);
+    if (answer) return answer;
+    auto e = answer.error();
+    return fail(e.code, "Caddy does not answer at " + s_.host + ":" + std::to_string(s_.port) + ": " + e.message,
+                "systemctl start caddy; the agent's setting caddy_admin says where it is");
+  }
+  static error refused(const std::string& what, const host::http_answer& a) {
+    const auto doc = json::parse(a.body, nullptr, false);
+    const auto text = doc.is_object() && doc.contains("error") && doc["error"].is_string()
+                          ? doc["error"].get<std::string>()
+                          : a.body.substr(0, 500);
+    return {ec::engine_error,
+            what + ": Caddy answers " + std::to_string(a.status) + ": " + text,
+            "look at Caddy's log and at its configuration; the agent's setting caddy_server names the server to use",
+            {}};
+  }
+
+  const caddy_settings s_;
+};
+
+}  // namespace
+
+result<caddy_settings> parse_caddy(const std::string& admin, const std::string& server, const std::string& listen,
+                                   const std::string& folder) {
+  caddy_settings s;
+  s.folder = folder;
+  s.server = server;
+  auto rest = admin.starts_with("http://") ? admin.substr(7) : admin;
+  while (rest.ends_with('/')) rest.pop_back();
+  const auto colon = rest.rfind(':');
+  s.host = rest.substr(0, colon);
+  const auto port = colon == rest.npos ? std::optional<uint64_t>(s.port) : parse_decimal(rest.substr(colon + 1));
+  if (s.host.empty() || !port || *port == 0 || *port > UINT16_MAX)
+    return fail(ec::bad_request, "caddy_admin '" + admin + "' names no host and port", "localhost:2019");
+  s.port = static_cast<uint16_t>(*port);
+  for (size_t at = 0; at <= listen.size();) {
+    const auto end = std::min(listen.find(',', at), listen.size());
+    if (end > at) s.listen.push_back(listen.substr(at, end - at));
+    at = end + 1;
+  }
+  if (s.listen.empty()) return fail(ec::bad_request, "caddy_listen names no address", "\":80,:443\"");
+  return s;
+}
+
+std::unique_ptr<route_table> make_caddy(caddy_settings s) { return std::make_unique<caddy>(std::move(s)); }
+
+}  // namespace zedops::routes

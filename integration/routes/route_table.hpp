@@ -1,0 +1,33 @@
+// Who leads visitors to the services of a host, as a port: which names lead to which of its ports. Blocking; for worker
+// threads.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "messages/base/error.hpp"
+
+namespace zedops::routes {
+
+struct route {
+  std::string id;                  // of the service
+  std::vector<std::string> hosts;  // names that visitors use
+  uint16_t port = 0;               // one of two of this host, at 127.0.0.1
+  uint16_t port_beside = 0;
+  bool beside = false;  // which of them visitors are led to
+  friend bool operator==(const route&, const route&) = default;
+};
+
+enum class change { none, made };
+
+class route_table {
+ public:
+  virtual ~route_table() = default;
+  // The route is as given: no request is lost when nothing but the port of the two changes. `none`: it was so already.
+  // Errors: engine_error (it is away, or refuses), timeout, busy (somebody else changes it all the time).
+  virtual msg::result<change> put(const route& r) = 0;
+  virtual msg::result<change> remove(const std::string& id) = 0;
+};
+
+}  // namespace zedops::routes

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Deployments beside what their bytes cost anyway: tar and sync, a copy and sync, git clone. Prints rows of the table of
+tests/bench/run."""
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+ENGINE_DIR = BUILD / "engine-bench"
+os.environ["ZEDOPS_BIN"] = str(BUILD / "bin")
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+from live_bench import rss_mb  # noqa: E402
+from rows import percentile, row  # noqa: E402
+from web import free_port  # noqa: E402
+
+FILES, BYTES = int(os.environ.get("ZEDOPS_BENCH_FILES", "10000")), 200 << 20
+ROUNDS = int(os.environ.get("ZEDOPS_BENCH_DEPLOY_ROUNDS", "3"))
+SWITCHES, AT_ONCE = 20, 20
+
+
+def timed(f):
+    begun = time.monotonic()
+    f()
+    return time.monotonic() - begun
+
+
+def tree(folder, text):
+    size = BYTES // FILES
+    for n in range(FILES):
+        d = folder / f"d{n % 100}"
+        d.mkdir(parents=True, exist_ok=True)
+        (d / f"{n}.bin").write_bytes(os.urandom(size))
+    (folder / "index.html").write_text(text)
+
+
+def archive_of(folder, file):
+    with tarfile.open(file, "w") as t:
+        t.add(folder, ".")
+
+
+def seconds_of(d, phase):
+    from datetime import datetime
+    p = next(p for p in d["phases"] if p["phase"] == phase)
+    at = lambda text: datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return at(p["ended_at"]) - at(p["started_at"])
+
+
+def one(r):
+    return r[0] if isinstance(r, list) else r
+
+
+def files_and_upload(w, name, work):
+    folder = work / "tree"
+    tree(folder, "big")
+    copying, upload, floor_tar, floor_copy, fetched = [], [], [], [], []
+    for n in range(ROUNDS):
+        (folder / "index.html").write_text(f"big {n}")
+        file = work / f"{n}.tar"
+        archive_of(folder, file)
+        out = work / "out"
+        floor_tar.append(timed(lambda: (out.mkdir(), subprocess.run(["tar", "-xf", file, "-C", out], check=True),
+                                        subprocess.run(["sync", "-f", out], check=True))))
+        shutil.rmtree(out)
+        floor_copy.append(timed(lambda: (shutil.copyfile(file, work / "copy"),
+                                         subprocess.run(["sync", work / "copy"], check=True))))
+        (work / "copy").unlink()
+        begun = time.monotonic()
+        w.ctl("deploy", name, "--archive", file, timeout=300)
+        whole = time.monotonic() - begun
+        d = one(w.ctl("deploy", "get", name))
+        copying.append(seconds_of(d, "copying_files"))
+        fetched.append(seconds_of(d, "pulling_source"))
+        upload.append(whole - sum(seconds_of(d, p["phase"]) for p in d["phases"] if p["phase"] not in ("active", "failed")))
+        file.unlink()
+    mid = statistics.median
+    row(f"{FILES} files, {BYTES >> 20} MiB: unpacked and durable; tar -x and sync", mid(copying), "s", mid(floor_tar), ratio_max=1.3)
+    row("the archive to the manager, durable; a copy and sync", mid(upload), "s", mid(floor_copy), ratio_max=1 / 0.6)
+    row("from the manager to the host, durable; a copy and sync", mid(fetched), "s", mid(floor_copy))
+
+
+def from_git(w, name, work):
+    repo, port = work / "git/repo", free_port()
+    tree_of = lambda: [(repo / f"{n}.txt").write_bytes(os.urandom(4096)) for n in range(2000)]
+    repo.mkdir(parents=True)
+    git = lambda *a: subprocess.run(["git", "-C", repo, "-c", "user.name=a", "-c", "user.email=a@b", *a], check=True, capture_output=True)
+    git("init", "-q", "-b", "main")
+    tree_of()
+    git("add", "-A"), git("commit", "-qm", "one")
+    daemon = subprocess.Popen(["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}",
+                               f"--base-path={work / 'git'}", str(work / "git")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        ours, floor = [], []
+        for n in range(ROUNDS):
+            out = work / "clone"
+            floor.append(timed(lambda: subprocess.run(["git", "clone", "-q", "--depth", "1", f"git://127.0.0.1:{port}/repo", out], check=True)))
+            shutil.rmtree(out)
+            w.ctl("deploy", name, "--git", f"git://127.0.0.1:{port}/repo", "--ref", "main", timeout=120)
+            ours.append(seconds_of(one(w.ctl("deploy", "get", name)), "pulling_source"))
+        row("2000 files from git, fetched; git clone --depth 1", statistics.median(ours), "s", statistics.median(floor), ratio_max=1.2)
+    finally:
+        daemon.kill()
+
+
+def switches(w, name, url, work):
+    """From the moment at which the phase of the switch began to the first reader who sees it."""
+    small = work / "small"
+    small.mkdir()
+    (small / "index.html").write_text("a")
+    w.ctl("deploy", name, "--dir", small)
+    (small / "index.html").write_text("b")
+    w.ctl("deploy", name, "--dir", small)
+    seen, stop = [], threading.Event()
+
+    def read():
+        last = None
+        while not stop.is_set():
+            text = urllib.request.urlopen(url, timeout=5).read()
+            if text != last:
+                seen.append(time.time())
+                last = text
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    took = []
+    link = w.dir / "data-host1/.sites" / name / "current"
+    for _ in range(SWITCHES):
+        count = len(seen)
+        w.ctl("rollback", name, "--to", 1 if len(took) % 2 == 0 else 2)
+        end = time.monotonic() + 5
+        while len(seen) == count and time.monotonic() < end:
+            time.sleep(0.001)
+        took.append((seen[-1] - os.lstat(link).st_mtime) * 1e3)
+    stop.set()
+    reader.join()
+    row(f"a switch of links, to the reader who sees it, p50 of {SWITCHES}", statistics.median(took), "ms", ours_max=10)
+
+
+def at_once(w, work):
+    small = work / "small"
+    names = [f"many/s{n:02}" for n in range(AT_ONCE)]
+    w.ctl("project", "create", "many")
+    for n in names:
+        w.ctl("service", "create", n, "--agent", "host1")
+    before = rss_mb(w.manager.pid), rss_mb(w.agents["host1"].pid)
+    begun = time.monotonic()
+    for n in names:
+        w.ctl_raw("deploy", n, "--dir", small, "--no-wait")
+    while any(d["ended_at"] is None for d in w.ctl("deploy", "ls")["deployments"]):
+        time.sleep(0.05)
+    took = time.monotonic() - begun
+    good = sum(d["status"] == "success" and d["service"].startswith("many/") for d in w.ctl("deploy", "ls")["deployments"])
+    row(f"{AT_ONCE} deployments at once on one agent, {good} of them good", took, "s")
+    row("manager, memory above before", rss_mb(w.manager.pid) - before[0], "MB", ours_max=16)
+    row("agent, memory above before", rss_mb(w.agents["host1"].pid) - before[1], "MB", ours_max=16)
+
+
+def main():
+    engine_tool = ROOT / "tools/engine"
+    subprocess.run([engine_tool, "up", "--dir", ENGINE_DIR], check=True, stdout=subprocess.DEVNULL)
+    os.environ["ZEDOPS_TEST_DOCKER_HOST"] = f"unix://{ENGINE_DIR}/docker.sock"
+    import world
+    subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
+                   env={**os.environ, "DOCKER_HOST": world.docker_host()})
+    w = world.World(**{"sync-interval": "30s"})
+    work = w.dir / "work"
+    work.mkdir()
+    try:
+        w.start_manager().start_agent()
+        port = free_port()
+        w.ctl("project", "create", "shop")
+        for n in ("big", "git", "web"):
+            w.ctl("service", "create", f"shop/{n}", "--agent", "host1", *(("--port", port) if n == "big" else ()))
+        idle = rss_mb(w.manager.pid), rss_mb(w.agents["host1"].pid)
+        files_and_upload(w, "shop/big", work)
+        row(f"manager, memory above idle after {BYTES >> 20} MiB", rss_mb(w.manager.pid) - idle[0], "MB", ours_max=16)
+        row(f"agent, memory above idle after {BYTES >> 20} MiB", rss_mb(w.agents["host1"].pid) - idle[1], "MB", ours_max=16)
+        from_git(w, "shop/git", work)
+        switches(w, "shop/web", f"http://127.0.0.1:{port}/web/", work)
+        at_once(w, work)
+    except BaseException:
+        print("\n".join(w.log().splitlines()[-15:]), "\n".join(w.log("zedops-agent").splitlines()[-15:]), file=sys.stderr)
+        raise
+    finally:
+        w.close()
+        subprocess.run([engine_tool, "down", "--purge", "--dir", ENGINE_DIR], stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()

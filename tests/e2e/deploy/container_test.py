@@ -1,0 +1,303 @@
+"""Container services on a real Engine behind a real Caddy: the new one beside the former, built or as an image, switched
+while readers hammer, killed in the middle, healed, taken back. [acc-79] [acc-82] [acc-85] [acc-86] [acc-88]"""
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+import unittest
+import urllib.request
+
+from caddy import Caddy
+from web import free_port
+from world import Failed, WorldCase, docker_host, wait_for
+
+SWITCHES = int(os.environ.get("ZEDOPS_SWITCHES", "5"))
+SERVE = ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
+
+
+def image(text, command=SERVE):
+    """A web server that says this; the id of its image."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        t.add("/bin/busybox", "bin/busybox", recursive=False)
+        entry = tarfile.TarInfo("www/index.html")
+        entry.size = len(text)
+        t.addfile(entry, io.BytesIO(text.encode()))
+    made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(command)}", "-"],
+                          input=out.getvalue(), capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": docker_host()})
+    return made.stdout.decode().strip()
+
+
+class Visitors:
+    def __init__(self, caddy, host, count=2):
+        self.caddy, self.host, self.stop, self.seen, self.failed = caddy, host, threading.Event(), [], []
+        self.threads = [threading.Thread(target=self.read) for _ in range(count)]
+        for t in self.threads:
+            t.start()
+
+    def read(self):
+        while not self.stop.is_set():
+            try:
+                status, text = self.caddy.visit(self.host)
+                (self.seen if status == 200 else self.failed).append(text if status == 200 else status)
+            except OSError as e:
+                self.failed.append(repr(e))
+
+    def end(self):
+        self.stop.set()
+        for t in self.threads:
+            t.join(20)
+        return self
+
+
+class Services(WorldCase):
+    TLS = False
+
+    @classmethod
+    def prepare(cls, w):
+        cls.caddy = Caddy(w.dir, cls.TLS)
+        cls.count = 0
+        w.agent_flags = ("--caddy-admin", f"127.0.0.1:{cls.caddy.admin}", "--caddy-listen", cls.caddy.listen,
+                         "--stray-grace", "3s")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.caddy.stop()
+        super().tearDownClass()
+
+    def setUp(self):
+        type(self).count += 1
+        self.project = f"shop{self.count}"
+        self.name = f"{self.project}/api"
+        self.host = f"api{self.count}.example.org"
+        self.world.ctl("project", "create", self.project)
+        self.sources = self.world.dir / f"sources-{self.count}"
+
+    def create(self, *flags):
+        self.world.ctl("service", "create", self.name, "--agent", "host1", "--kind", "container", "--container-port", 3000,
+                       *(flags or ("--route", "caddy", "--host", self.host)))
+
+    def deploy(self, text, *flags):
+        return self.world.ctl("deploy", self.name, "--image", image(text), *flags)
+
+    def service(self):
+        return self.world.ctl("service", "get", self.name)
+
+    def deployment(self, number=None):
+        r = self.world.ctl("deploy", "get", self.name + (f"#{number}" if number else ""))
+        return r[0] if isinstance(r, list) else r
+
+    def ended(self, number, seconds=60):
+        return wait_for(f"#{number} has ended", lambda: (d := self.deployment(number))["ended_at"] and d, seconds)
+
+    def containers(self):
+        return self.world.docker("ps", "-aq", "--no-trunc", "--filter", f"label=zedops.service.id={self.service()['id']}").split()
+
+    def source(self, *lines):
+        self.sources.mkdir(exist_ok=True)
+        shutil.copy("/bin/busybox", self.sources / "busybox")
+        (self.sources / "www").mkdir(exist_ok=True)
+        (self.sources / "www/index.html").write_text("built")
+        (self.sources / "secret.env").write_text("not for the image")
+        (self.sources / ".dockerignore").write_text("*.env\n")
+        (self.sources / "Dockerfile").write_text("\n".join(
+            ["FROM scratch", "COPY . /", "RUN [\"/busybox\", \"mkdir\", \"/bin\"]", "RUN [\"/busybox\", \"cp\", \"/busybox\", \"/bin/busybox\"]",
+             *lines, f"CMD {json.dumps(SERVE)}", ""]))
+        return self.sources
+
+    def visible(self, text):
+        return wait_for(f"visitors see {text}", lambda: self.look() == (200, text), 20)
+
+    def look(self):
+        try:
+            return self.caddy.visit(self.host)
+        except OSError:
+            return None
+
+
+class Containers(Services):
+    def test_switched_under_load_and_back(self):
+        """[acc-79] [acc-86]"""
+        self.create("--route", "caddy", "--host", self.host, "--env", "KEY=secret")
+        d = self.deploy("one")["deployment"]
+        self.assertEqual((d["status"], d["url"]), ("success", f"http://{self.host}/"))
+        self.assertEqual(len(d["phases"]), 8)
+        self.visible("one")
+        readers = Visitors(self.caddy, self.host)
+        for n in range(SWITCHES):
+            self.deploy(f"version {n}")
+        r = self.world.ctl("rollback", self.name)
+        self.assertEqual(r["service"]["current"], SWITCHES)
+        readers.end()
+        self.assertEqual(readers.failed, [])
+        self.assertTrue({f"version {n}" for n in range(SWITCHES)} <= set(readers.seen))
+        self.visible(f"version {SWITCHES - 2}")
+        self.assertEqual(len(self.containers()), 1)
+        print(f"{SWITCHES + 1} switches, {len(readers.seen)} visits, none failed")
+        # A secret is shown to nobody.
+        self.assertEqual(self.service()["settings"]["env"], {"KEY": "***"})
+        self.assertNotIn("secret", self.world.ctl_raw("service", "history", self.name, "-o", "json").stdout)
+        self.assertIn("KEY=secret", self.world.docker("inspect", "-f", "{{.Config.Env}}", self.containers()[0]))
+
+    def test_built_from_a_folder_with_its_log(self):
+        """[acc-79] [acc-83]"""
+        self.create()
+        self.world.ctl("deploy", self.name, "--dir", self.source())
+        self.visible("built")
+        log = self.world.ctl_raw("deploy", "logs", self.name).stdout
+        self.assertIn("COPY . /", log)
+        listed = self.world.docker("run", "--rm", self.deployment()["phase_metadata"]["image"], "/busybox", "ls", "/")
+        self.assertNotIn("secret.env", listed)
+        # One that fails says its last lines, and the former serves.
+        with self.assertRaises(Failed) as no:
+            self.world.ctl("deploy", self.name, "--dir",
+                           self.source('RUN ["/busybox", "sh", "-c", "echo here it breaks; exit 3"]'))
+        self.assertIn("here it breaks", str(no.exception))
+        self.assertEqual(self.look(), (200, "built"))
+        self.assertEqual(self.deployment()["phase_metadata"]["ended_in"], "building")
+        with self.assertRaises(Failed) as no:
+            (self.sources / "Dockerfile").unlink()
+            self.world.ctl("deploy", self.name, "--dir", self.sources)
+        self.assertIn("has no Dockerfile", str(no.exception))
+
+    def test_called_off_in_the_build_it_ends_within_two_seconds(self):
+        self.create()
+        self.world.ctl_raw("deploy", self.name, "--no-wait", "--dir", self.source('RUN ["/busybox", "sleep", "600"]'))
+        wait_for("it builds", lambda: "Step 5" in self.world.ctl_raw("deploy", "logs", self.name).stdout, 30)
+        begun = time.monotonic()
+        self.world.ctl("deploy", "cancel", self.name)
+        self.assertEqual(self.ended(1)["status"], "cancelled")
+        wait_for("nothing of the build runs",
+                 lambda: "sleep 600" not in self.world.docker("ps", "--no-trunc", "--format", "{{.Command}}"), 10)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.deploy("after")
+        self.visible("after")
+
+    def test_both_processes_killed_in_the_build(self):
+        """[acc-82]"""
+        self.create()
+        self.deploy("one")
+        self.visible("one")
+        readers = Visitors(self.caddy, self.host, 1)
+        self.world.ctl_raw("deploy", self.name, "--no-wait", "--dir", self.source('RUN ["/busybox", "sleep", "3"]'))
+        wait_for("it builds", lambda: "Step 5" in self.world.ctl_raw("deploy", "logs", self.name).stdout, 30)
+        self.world.kill_manager()
+        self.world.kill_agent(signal.SIGKILL)
+        self.world.start_manager()
+        self.world.start_agent()
+        self.assertEqual(self.ended(2)["status"], "success")
+        self.visible("built")
+        self.assertEqual(readers.end().failed, [])
+        self.assertEqual(len(self.containers()), 1)
+
+    def test_hands_at_it(self):
+        """[acc-88]"""
+        self.create()
+        self.deploy("one")
+        self.visible("one")
+        former = self.containers()[0]
+        begun = time.monotonic()
+        self.world.docker("rm", "-f", former)
+        self.visible("one")
+        print(f"removed by hand, back after {time.monotonic() - begun:.2f} s")
+        self.assertNotEqual(self.containers(), [former])
+        self.world.docker("stop", self.containers()[0])
+        self.visible("one")
+        self.assertEqual(self.caddy.ask("DELETE", f"/id/zedops-{self.service()['id']}")[0], 200)
+        self.assertNotEqual(self.look(), (200, "one"))
+        self.visible("one")
+        self.caddy.stop()
+        self.caddy.start()
+        self.visible("one")
+        self.assertIn("started again", self.world.ctl_raw("service", "history", self.name).stdout)
+        wait_for("it is told healthy", lambda: self.service()["health"] == "healthy")
+
+    def test_one_that_does_not_answer(self):
+        """[acc-85]"""
+        self.create()
+        self.deploy("one")
+        self.visible("one")
+        readers = Visitors(self.caddy, self.host, 1)
+        with self.assertRaises(Failed) as no:
+            self.world.ctl("deploy", self.name, "--image", image("two", ["/bin/busybox", "sh", "-c", "echo no such port; exit 7"]))
+        self.assertIn("exit code 7", str(no.exception))
+        self.assertIn("no such port", str(no.exception))
+        self.assertEqual(readers.end().failed, [])
+        self.assertEqual(set(readers.seen), {"one"})
+        self.assertEqual((self.service()["current"], self.deployment()["status"]), (1, "failed"))
+        self.assertEqual(len(self.containers()), 1)
+
+    def test_the_next_waits_and_the_newest_counts(self):
+        self.create()
+        self.deploy("one")
+        for text in ("two", "three", "four"):
+            self.world.ctl_raw("deploy", self.name, "--image", image(text), "--no-wait")
+        self.assertEqual(self.ended(4)["status"], "success")
+        self.assertEqual([self.deployment(n)["status"] for n in (2, 3, 4)], ["cancelled", "cancelled", "success"])
+        self.visible("four")
+
+    def test_stopped_by_its_owner_and_gone(self):
+        self.create("--port", free_port())
+        self.deploy("one")
+        id = self.service()["id"]
+        url = self.service()["url"].replace(self.service()["url"].split("//")[1].split(":")[0], "127.0.0.1")
+        self.assertEqual(urllib.request.urlopen(url, timeout=10).read(), b"one")
+        self.world.ctl("service", "stop", self.name)
+        self.assertTrue(self.service()["stopped"])
+        self.assertEqual(self.world.docker("inspect", "-f", "{{.State.Running}}", self.containers()[0]).strip(), "false")
+        self.world.ctl("service", "start", self.name)
+        self.assertEqual(urllib.request.urlopen(url, timeout=10).read(), b"one")
+        self.world.ctl("service", "rm", self.name, "--yes")
+        self.assertEqual(self.world.docker("ps", "-aq", "--filter", f"label=zedops.service.id={id}"), "")
+        self.assertNotIn(id, self.world.docker("images", "--format", "{{.Repository}}"))
+
+    def test_a_container_of_a_service_that_nobody_knows_goes_and_no_other(self):
+        """[acc-89]"""
+        self.create()
+        self.deploy("one")
+        manager = self.world.ctl("status")["manager_id"]
+        label = lambda service: ("--label", "zedops.managed=true", "--label", f"zedops.manager={manager}", "--label", f"zedops.service.id={service}")
+        run = lambda *args: self.world.docker("run", "-d", *args, "zedops/busybox:test", "sleep", "1000").strip()
+        stray, anothers = run(*label("vunknown")), run("--label", "zedops.managed=true", "--label", "zedops.manager=mother",
+                                                       "--label", "zedops.service.id=vunknown")
+        self.addCleanup(self.world.docker, "rm", "-f", anothers)
+        wait_for("the stray is gone", lambda: stray not in self.world.docker("ps", "-aq", "--no-trunc"), 40)
+        self.assertIn("stray.removed", self.world.log("zedops-agent"))
+        self.assertIn(anothers, self.world.docker("ps", "-aq", "--no-trunc"))
+        self.assertEqual(self.look(), (200, "one"))
+
+    def test_what_cannot_be(self):
+        with self.assertRaises(Failed) as e:
+            self.create("--host", self.host)
+        self.assertIn("need somebody who leads visitors", str(e.exception))
+        with self.assertRaises(Failed) as e:
+            self.create("--route", "caddy")
+        self.assertIn("needs the host names", str(e.exception))
+        self.create()
+        with self.assertRaises(Failed) as e:
+            self.world.ctl("service", "create", f"{self.project}/other", "--agent", "host1", "--kind", "container",
+                           "--container-port", 3000, "--route", "caddy", "--host", self.host)
+        self.assertIn(f"{self.host} leads to {self.name} already", str(e.exception))
+        with self.assertRaises(Failed) as e:
+            self.world.ctl("deploy", self.name, "--image", "sha256:" + "0" * 64)
+        self.assertIn("is not on this host", str(e.exception))
+
+
+class Secured(Services):
+    TLS = True
+
+    def test_a_name_gets_a_certificate(self):
+        self.create()
+        self.deploy("one")
+        self.visible("one")
+        self.deploy("two")
+        self.visible("two")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,443 @@
+// Phases of container services on a real disk and an Engine in memory: the former serves until the new one has
+// answered, each phase done twice changes nothing, and cut short anywhere it comes to the same end.
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "actors/agent/deploy/deploy_job.hpp"
+#include "actors/agent/engine/labels.hpp"
+#include "messages/base/sha256.hpp"
+#include "messages/wire/codec.hpp"
+#include "tests/sim/agent/world.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temp_dir.hpp"
+
+using namespace zedops;
+using namespace zedops::test;
+using namespace zedops::msg;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct cut_short {};
+
+std::string tar_of(const std::map<std::string, std::string>& files) {
+  std::string out(1 << 16, '\0');
+  size_t used = 0;
+  auto* a = archive_write_new();
+  archive_write_set_format_pax_restricted(a);
+  archive_write_open_memory(a, out.data(), out.size(), &used);
+  for (const auto& [name, text] : files) {
+    auto* e = archive_entry_new();
+    archive_entry_set_pathname(e, name.c_str());
+    archive_entry_set_filetype(e, AE_IFREG);
+    archive_entry_set_perm(e, 0644);
+    archive_entry_set_size(e, static_cast<int64_t>(text.size()));
+    archive_write_header(a, e);
+    archive_write_data(a, text.data(), text.size());
+    archive_entry_free(e);
+  }
+  archive_write_close(a);
+  archive_write_free(a);
+  out.resize(used);
+  return out;
+}
+
+struct one_upload final : agent::upload_source {
+  std::string bytes;
+  result<std::string> fetch(const upload_id&, uint64_t offset, const agent::cancel_token&) override {
+    return bytes.substr(offset, 4'096);
+  }
+};
+
+struct routes_in_memory final : routes::route_table {
+  std::map<std::string, routes::route> all;
+  bool away = false;
+  result<routes::change> put(const routes::route& r) override {
+    if (away) return fail(ec::engine_error, "Caddy does not answer", "");
+    const bool same = all.contains(r.id) && all[r.id] == r;
+    all[r.id] = r;
+    return same ? routes::change::none : routes::change::made;
+  }
+  result<routes::change> remove(const std::string& id) override {
+    return all.erase(id) ? routes::change::made : routes::change::none;
+  }
+};
+
+struct containers : agent_world {
+  temp_dir dir;
+  one_upload upload;
+  routes_in_memory visitors;
+  std::map<uint16_t, unsigned> answers;  // of the program at a port; else 200
+  std::vector<std::string> fetched;
+  agent::site_world sites{(dir.path() / "sites").string(), "site:1", upload,
+                          [this](uint16_t port, const std::string& path, duration) -> result<unsigned> {
+                            if (!docker.holds(port)) return fail(ec::engine_error, "nobody answers", "");
+                            fetched.push_back(path);
+                            return answers.contains(port) ? answers[port] : 200;
+                          }};
+  uint32_t attempt = 0;
+  std::optional<size_t> dies_after;
+  agent::cancel_token cancel;
+  service_settings settings;
+
+  containers() {
+    docker.images.insert("shop/api:1");
+    docker.image_ids["shop/api:1"] = "sha256:shop/api:1";
+    REQUIRE(state->belong_to("m1").has_value());
+    sites.routes = &visitors;
+    env->sites = &sites;
+    env->crash_point = [this](std::string_view) {
+      if (dies_after && (*dies_after)-- == 0) throw cut_short{};
+    };
+    settings.container_port = 3000;
+    settings.route = route_kind::caddy;
+    settings.hosts = {"api.example.org"};
+  }
+  static deploy_source an_image() {
+    deploy_source s;
+    s.kind = source_kind::image;
+    s.image = s.name = "shop/api:1";
+    return s;
+  }
+  deploy_source a_source(const std::map<std::string, std::string>& files) {
+    upload.bytes = tar_of(files);
+    sha256 hash;
+    hash.add(upload.bytes);
+    deploy_source s;
+    s.upload = {"u1"};
+    s.name = "api.tar";
+    s.sha256 = hash.hex();
+    s.bytes = upload.bytes.size();
+    return s;
+  }
+  run_command command(deploy_phase phase, uint32_t number, deploy_source from) {
+    run_command c;
+    c.term = 1;
+    c.op = {"o" + std::to_string(number)};
+    c.attempt = ++attempt;
+    c.server = {"v1"};
+    c.kind = command_kind::deploy;
+    deploy_plan p;
+    p.phase = phase;
+    p.kind = service_kind::container;
+    p.project = {"p1"};
+    p.project_name = "shop";
+    p.service_name = "api";
+    p.number = number;
+    p.source = std::move(from);
+    if (number > 1) p.keep = {number - 1, number};
+    else p.keep = {number};
+    p.port = 8080;
+    p.port_beside = 8081;
+    p.settings = settings;
+    c.deploy = p;
+    return c;
+  }
+  command_result run(run_command c) {
+    auto report = std::make_shared<agent::reporter>(
+        c, [](command_progress) {}, env->clock.steady);
+    return agent::deploy_job(*env, std::move(c), report, cancel).execute();
+  }
+  template <class Change>
+  command_result run_with(run_command c, Change change) {
+    auto plan = *c.deploy;
+    change(plan);
+    c.deploy = plan;
+    return run(c);
+  }
+  static constexpr std::array phases{deploy_phase::pulling_source, deploy_phase::updating_routes,
+                                     deploy_phase::health_check};
+  void deploy(uint32_t number) {
+    for (const auto phase : phases) {
+      auto r = run(command(phase, number, an_image()));
+      INFO(name_of(phase) << (r.failure ? ": " + r.failure->message : ""));
+      REQUIRE_FALSE(r.failure);
+    }
+  }
+  const docker::container_details& of(uint32_t number) const {
+    static const docker::container_details none;
+    for (const auto& [id, c] : docker.containers)
+      if (agent::value_of(c.view.labels, agent::label::deployment) == std::to_string(number)) return c;
+    return none;
+  }
+  uint16_t led_to() {
+    if (!visitors.all.contains("v1")) return 0;
+    const auto& r = visitors.all["v1"];
+    return r.beside ? r.port_beside : r.port;
+  }
+  std::string remembered() const { return host::remembered_container(sites.root, "v1"); }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(containers, "container: the new one is beside the former until visitors are with it",
+                 "[sim][agent][acc-79]") {
+  deploy(1);
+  CHECK(led_to() == 8080);
+  CHECK(of(1).view.name == "zedops-shop.api-1");
+  REQUIRE(of(1).ports.size() == 1);
+  CHECK(of(1).ports[0].host_ip == "127.0.0.1");
+  CHECK(of(1).ports[0].container_port == 3000);
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  REQUIRE_FALSE(run(command(deploy_phase::updating_routes, 2, an_image())).failure);
+  CHECK(led_to() == 8081);
+  CHECK(docker.containers.size() == 2);
+  CHECK(of(1).view.state == container_state::running);
+  auto r = run(command(deploy_phase::health_check, 2, an_image()));
+  REQUIRE_FALSE(r.failure);
+  CHECK(r.proof.at("health") == "HTTP 200 for /");
+  CHECK(r.proof.at("container") == of(2).view.id);
+  CHECK(docker.containers.size() == 1);
+  deploy(3);
+  CHECK(led_to() == 8080);
+  // Of the images the two newest are kept.
+  CHECK(docker.images.contains("zedops/shop-api-v1:2"));
+  CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:1"));
+}
+
+TEST_CASE_METHOD(containers, "container: each phase done twice changes nothing", "[sim][agent][acc-83]") {
+  deploy(1);
+  for (const auto phase : phases) {
+    const auto first = run(command(phase, 2, an_image()));
+    const auto ids = docker.containers.size();
+    const auto led = led_to();
+    const auto kept = remembered();
+    const auto made = docker.count("create");
+    const auto again = run(command(phase, 2, an_image()));
+    INFO(name_of(phase));
+    REQUIRE_FALSE(first.failure);
+    REQUIRE_FALSE(again.failure);
+    for (const auto& [key, value] : first.proof) CHECK(again.proof.at(key) == value);
+    CHECK(docker.containers.size() == ids);
+    CHECK(led_to() == led);
+    CHECK(docker.count("create") == made);
+    CHECK(remembered().size() == kept.size());
+  }
+}
+
+TEST_CASE_METHOD(containers, "container: cut short after any effect and given again, it ends as if nothing had been",
+                 "[sim][agent][acc-82]") {
+  const auto kind = GENERATE(route_kind::caddy, route_kind::none);
+  settings.route = kind;
+  if (kind == route_kind::none) settings.hosts.clear();
+  deploy(1);
+  size_t cuts = 0;
+  for (size_t n = 0; n < 12; ++n) {
+    const auto number = static_cast<uint32_t>(n + 2);
+    dies_after = n % 7;
+    for (const auto phase : phases) {
+      const auto c = command(phase, number, an_image());
+      command_result r;
+      try {
+        r = run(c);
+      } catch (const cut_short&) {
+        ++cuts;
+        dies_after.reset();
+        r = run(c);
+      }
+      INFO(name_of(phase) << (r.failure ? ": " + r.failure->message : ""));
+      REQUIRE_FALSE(r.failure);
+    }
+    dies_after.reset();
+    CHECK(docker.containers.size() == 1);
+    CHECK(of(number).view.state == container_state::running);
+    if (kind == route_kind::caddy) CHECK(led_to() == of(number).ports.at(0).host_port);
+    else CHECK(of(number).ports.at(0).host_port == 8080);
+  }
+  CHECK(cuts >= 5);
+}
+
+TEST_CASE_METHOD(containers, "container: one that does not answer never gets a visitor, and goes again",
+                 "[sim][agent][acc-85]") {
+  deploy(1);
+  answers[8081] = 503;
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
+  REQUIRE(r.failure);
+  CHECK(r.failure->message.find("#2 does not answer as it should: HTTP 503 for /") != std::string::npos);
+  CHECK(led_to() == 8080);
+  auto back = run_with(command(deploy_phase::updating_routes, 1, an_image()), [](auto& p) { p.going_back = true; });
+  REQUIRE_FALSE(back.failure);
+  CHECK(led_to() == 8080);
+  CHECK(docker.containers.size() == 1);
+  CHECK(of(1).view.state == container_state::running);
+}
+
+TEST_CASE_METHOD(containers, "container: the first one that does not answer leaves nothing", "[sim][agent]") {
+  answers[8080] = 500;
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 1, an_image())).failure);
+  REQUIRE(run(command(deploy_phase::updating_routes, 1, an_image())).failure);
+  auto back = run_with(command(deploy_phase::updating_routes, 0, {}), [](auto& p) { p.going_back = true; });
+  REQUIRE_FALSE(back.failure);
+  CHECK(docker.containers.empty());
+  CHECK(remembered().empty());
+  CHECK(led_to() == 0);
+}
+
+TEST_CASE_METHOD(containers, "container: a health path of its own has to be good, without one any answer will do",
+                 "[sim][agent]") {
+  answers[8080] = 404;
+  deploy(1);
+  auto r = run_with(command(deploy_phase::health_check, 1, an_image()), [](auto& p) { p.health_path = "/well"; });
+  REQUIRE(r.failure);
+  CHECK(r.failure->message.find("HTTP 404 for /well") != std::string::npos);
+}
+
+TEST_CASE_METHOD(containers, "container: with a port of its own the former goes first", "[sim][agent]") {
+  settings.route = route_kind::none;
+  settings.hosts.clear();
+  deploy(1);
+  deploy(2);
+  CHECK(docker.containers.size() == 1);
+  CHECK(of(2).ports.at(0).host_port == 8080);
+  CHECK(of(2).ports.at(0).host_ip.empty());
+  CHECK(visitors.all.empty());
+}
+
+TEST_CASE_METHOD(containers, "container: back to a former deployment needs its image, and says so when it is gone",
+                 "[sim][agent]") {
+  deploy(1);
+  deploy(2);
+  REQUIRE_FALSE(run(command(deploy_phase::updating_routes, 1, an_image())).failure);
+  REQUIRE_FALSE(run(command(deploy_phase::health_check, 1, an_image())).failure);
+  CHECK(led_to() == of(1).ports.at(0).host_port);
+  CHECK(docker.containers.size() == 1);
+  docker.images.erase("zedops/shop-api-v1:2");
+  CHECK(run(command(deploy_phase::updating_routes, 2, an_image())).failure->code == ec::no_data);
+}
+
+TEST_CASE_METHOD(containers, "container: an image that is another one now is no repetition of the deployment",
+                 "[sim][agent][acc-82]") {
+  auto from = an_image();
+  from.digest = "sha256:former";
+  CHECK(run(command(deploy_phase::pulling_source, 1, from)).failure->code == ec::no_data);
+  from = an_image();
+  from.image = "nowhere:1";
+  CHECK(run(command(deploy_phase::pulling_source, 1, from)).failure->code == ec::pull_failed);
+}
+
+TEST_CASE_METHOD(containers, "container: built from a source once, its failing lines are in the error",
+                 "[sim][agent][acc-83]") {
+  const auto from = a_source({{"Dockerfile", "FROM scratch\n"}, {"app", "x"}});
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 1, from)).failure);
+  SECTION("well") {
+    const auto r = run(command(deploy_phase::building, 1, from));
+    REQUIRE_FALSE(r.failure);
+    CHECK(r.proof.at("image") == "sha256:zedops/shop-api-v1:1");
+    CHECK_FALSE(run(command(deploy_phase::building, 1, from)).failure);
+    CHECK(docker.count("build") == 1);
+    CHECK_FALSE(fs::exists(fs::path(sites.root) / "shop/api/.zedops/1.context"));
+    std::ifstream log(fs::path(sites.root) / "shop/api/.zedops/1.log");
+    const std::string text((std::istreambuf_iterator<char>(log)), {});
+    CHECK(text.find("Step 1/1 : FROM scratch") != std::string::npos);
+  }
+  SECTION("badly") {
+    docker.build_fails = true;
+    const auto r = run(command(deploy_phase::building, 1, from));
+    REQUIRE(r.failure);
+    CHECK(r.failure->message.find("its last lines: ") != std::string::npos);
+    CHECK(r.failure->message.find("Step 1/1 : FROM scratch") != std::string::npos);
+  }
+  SECTION("without a Dockerfile") {
+    settings.dockerfile = "docker/Dockerfile";
+    const auto r = run(command(deploy_phase::building, 1, from));
+    REQUIRE(r.failure);
+    CHECK(r.failure->message.find("has no docker/Dockerfile") != std::string::npos);
+  }
+}
+
+TEST_CASE_METHOD(containers, "container: stopped and started by its owner, and gone with everything", "[sim][agent]") {
+  deploy(1);
+  auto stopped = run_with(command(deploy_phase::queued, 1, an_image()), [](auto& p) { p.stop = true; });
+  REQUIRE_FALSE(stopped.failure);
+  CHECK(of(1).view.state == container_state::exited);
+  CHECK(unpack<run_command>(remembered())->deploy->stop);
+  auto started = run_with(command(deploy_phase::queued, 1, an_image()), [](auto& p) { p.start = true; });
+  REQUIRE_FALSE(started.failure);
+  CHECK(of(1).view.state == container_state::running);
+  CHECK_FALSE(unpack<run_command>(remembered())->deploy->stop);
+  auto gone = run_with(command(deploy_phase::queued, 0, {}), [](auto& p) { p.remove = p.last = true; });
+  REQUIRE_FALSE(gone.failure);
+  CHECK(docker.containers.empty());
+  CHECK(visitors.all.empty());
+  CHECK(remembered().empty());
+  CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:1"));
+}
+
+TEST_CASE_METHOD(containers, "container: without anybody who leads visitors it is said, and the former serves on",
+                 "[sim][agent]") {
+  deploy(1);
+  SECTION("not set up") {
+    sites.routes = nullptr;
+    const auto r = run(command(deploy_phase::updating_routes, 1, an_image()));
+    REQUIRE(r.failure);
+    CHECK(r.failure->hint.find("caddy_admin") != std::string::npos);
+  }
+  SECTION("away") {
+    visitors.away = true;
+    REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+    CHECK(run(command(deploy_phase::updating_routes, 2, an_image())).failure->message == "Caddy does not answer");
+  }
+  CHECK(of(1).view.state == container_state::running);
+  CHECK(led_to() == 8080);
+}
+
+TEST_CASE_METHOD(containers, "container: names for Traefik are on it, and limits in it", "[sim][agent]") {
+  settings.route = route_kind::traefik;
+  settings.memory_max = 64 << 20;
+  settings.env["KEY"] = "value";
+  deploy(1);
+  const auto& l = of(1).view.labels;
+  CHECK(agent::value_of(l, "traefik.enable") == "true");
+  CHECK(agent::value_of(l, "traefik.http.routers.shop-api.rule") == "Host(`api.example.org`)");
+  CHECK(agent::value_of(l, "traefik.http.services.shop-api.loadbalancer.server.port") == "3000");
+  CHECK(visitors.all.empty());
+}
+
+TEST_CASE_METHOD(containers, "build: of a static service in a container of its builder, once", "[sim][agent][acc-83]") {
+  settings = {};
+  settings.build = {"make", "site"};
+  settings.builder = "shop/api:1";
+  settings.output = "out";
+  const auto from = a_source({{"out/index.html", "made"}, {"src/index.txt", "x"}});
+  const auto static_site = [](auto& p) { p.kind = service_kind::static_site; };
+  docker.dies_at_start = true;
+  docker.dies_with = 0;  // its command has ended well at once
+  REQUIRE_FALSE(run_with(command(deploy_phase::pulling_source, 1, from), static_site).failure);
+  const auto built = run_with(command(deploy_phase::building, 1, from), static_site);
+  INFO((built.failure ? built.failure->message : ""));
+  REQUIRE_FALSE(built.failure);
+  CHECK(docker.containers.empty());
+  const auto made = docker.count("create");
+  CHECK_FALSE(run_with(command(deploy_phase::building, 1, from), static_site).failure);
+  CHECK(docker.count("create") == made);
+  REQUIRE_FALSE(run_with(command(deploy_phase::copying_files, 1, from), static_site).failure);
+  const auto tree = fs::path(sites.root) / "shop/api/1";
+  CHECK(fs::exists(tree / "index.html"));
+  CHECK_FALSE(fs::exists(tree / "src"));
+  CHECK_FALSE(fs::exists(fs::path(sites.root) / "shop/api/.zedops/1.output"));
+}
+
+TEST_CASE_METHOD(containers, "build: without what it is to make it has failed, and its container goes",
+                 "[sim][agent]") {
+  settings = {};
+  settings.build = {"make"};
+  settings.builder = "shop/api:1";
+  settings.output = "dist";
+  const auto from = a_source({{"src/index.txt", "x"}});
+  const auto static_site = [](auto& p) { p.kind = service_kind::static_site; };
+  docker.dies_at_start = true;
+  REQUIRE_FALSE(run_with(command(deploy_phase::pulling_source, 1, from), static_site).failure);
+  const auto failed = run_with(command(deploy_phase::building, 1, from), static_site);
+  REQUIRE(failed.failure);
+  CHECK(failed.failure->message.find("exit code 3; its last lines: ") != std::string::npos);
+  CHECK(failed.failure->message.find("hello") != std::string::npos);
+  docker.dies_with = 0;
+  const auto r = run_with(command(deploy_phase::building, 1, from), static_site);
+  REQUIRE(r.failure);
+  CHECK(r.failure->message.find("has made no folder dist") != std::string::npos);
+  CHECK(docker.containers.empty());
+}
