@@ -124,7 +124,7 @@ def check_operations(root):
         if not row:
             yield f"messages/api/operations.hpp: operation {kind} has no row"
         if row and row.group(1) != "server":
-            found = re.search(r"struct (\w+) \{[^}]*kind = op_kind::" + kind + ";", of_projects)
+            found = re.search(r"struct (\w+) \{(?:(?!^struct ).)*?kind = op_kind::" + kind + ";", of_projects, re.S | re.M)
             if not found:
                 yield f"messages/api/deploy_requests.hpp: operation {kind} has no struct"
                 continue

@@ -293,6 +293,7 @@ result<void> deploy_job::switch_links() {
 
 // ---- updating_routes ----
 result<void> deploy_job::update_routes() {
+  site_world::hold hold(*env_.sites, plan_.project.value);
   auto server = project_server_here();
   auto ok = server.ensure(project());
   while (!ok && !cancel_.cancelled() && engine_away(ok.error())) ok = server.ensure(project());
@@ -359,6 +360,7 @@ result<void> deploy_job::remove_service() {
   }
   effect("site_removed");
   if (!plan_.last) return {};
+  site_world::hold hold(*env_.sites, plan_.project.value);
   ZEDOPS_TRY(host::forget_project(env_.sites->root, plan_.project_name));  // first: nobody makes its server again
   return project_server_here().remove(plan_.project);
 }

@@ -62,11 +62,14 @@ void core_state::keep_servers() {
     engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
     project_server server(calls, *env.sites, env.clock, env.state.manager_id());
     for (const auto& p : host::projects_below(env.sites->root)) {
-      auto ok = tired ? server.look(p) : server.ensure(p);
-      made = made || (ok && ok->made);
-      if (ok && ok->made)
-        log_event(log_level::warn, "site.server-started", {{"project", p.name}, {"container", ok->id}});
-      found.emplace_back(p.name, ok ? std::string{} : ok.error().message);
+      env.sites->unless_held(p.id.value, [&] {
+        if (!host::is_remembered(env.sites->root, p)) return;  // it has gone since
+        auto ok = tired ? server.look(p) : server.ensure(p);
+        made = made || (ok && ok->made);
+        if (ok && ok->made)
+          log_event(log_level::warn, "site.server-started", {{"project", p.name}, {"container", ok->id}});
+        found.emplace_back(p.name, ok ? std::string{} : ok.error().message);
+      });
     }
     post([this, made, found = std::move(found)] {
       servers_busy = false;

@@ -195,9 +195,8 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
   if (!after || after->open) {
     for (const auto& r : w.records.open_operations()) {
       for (const auto* op : {r.open(), r.waiting()}) {
-        if (!op || (!target.empty() && r.id() != target) || (!q.status.empty() && name_of(op->status) != q.status))
-          continue;
-        if (!after || older(*op, after->at)) rows.push_back(*op);
+        if (!op || (!q.status.empty() && name_of(op->status) != q.status)) continue;
+        if ((target.empty() || r.id() == target) && (!after || older(*op, after->at))) rows.push_back(*op);
       }
     }
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {

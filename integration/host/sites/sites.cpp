@@ -340,10 +340,18 @@ result<void> remove_site(const site& s) {
   return drop_folder(project, s.service);
 }
 
+namespace {
+std::string text_of(const project_place& p) { return p.id.value + "\n" + std::to_string(p.port) + "\n"; }
+}  // namespace
+
+bool is_remembered(const std::string& root, const project_place& p) {
+  return read_small(root + "/" + p.name + "/.server") == text_of(p);
+}
+
 result<void> remember_project(const std::string& root, const project_place& p) {
   const auto folder = root + "/" + p.name;
-  const auto text = p.id.value + "\n" + std::to_string(p.port) + "\n";
-  if (read_small(folder + "/.server") == text) return {};
+  const auto text = text_of(p);
+  if (is_remembered(root, p)) return {};
   for (const auto& path : {root, folder, folder + "/" + web_folder})
     if (auto ok = make_folder(path); !ok) return ok;
   return write_small(folder, ".server", text);

@@ -103,6 +103,7 @@ struct project_place {
 };
 msg::result<void> remember_project(const std::string& root, const project_place& p);
 std::vector<project_place> projects_below(const std::string& root);
+bool is_remembered(const std::string& root, const project_place& p);
 // Its folder too, if no service is left in it.
 msg::result<void> forget_project(const std::string& root, const std::string& name);
 

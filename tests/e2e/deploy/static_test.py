@@ -1,13 +1,9 @@
 """Static services on a real Engine: deployed from a folder, switched while readers hammer, killed in the middle,
 healed after hands have been at the links, rolled back. [acc-79] [acc-82] [acc-83] [acc-86] [acc-87] [acc-88]"""
 import hashlib
-import hmac
 import io
-import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import tarfile
 import threading
@@ -16,7 +12,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from web import Client, WebCase, free_port
+from web import WebCase, free_port
 from world import ROOT, Failed, WorldCase, docker_host, wait_for
 
 PHASES = ["queued", "pulling_source", "building", "copying_files", "creating_symlinks", "updating_routes", "health_check", "active"]
@@ -43,11 +39,6 @@ def archive_of(text):
         entry.size = len(text)
         t.addfile(entry, io.BytesIO(text.encode()))
     return out.getvalue()
-
-
-def listens(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port))
 
 
 class Readers:
@@ -356,75 +347,6 @@ class Static(WorldCase):
         w.ctl("project", "create", self.project)  # the name is free
 
 
-class Repositories:
-    """Of a git daemon of this machine."""
-
-    @classmethod
-    def prepare(cls, w):
-        super().prepare(w)
-        image()
-        cls.git_port = free_port()
-        cls.root = w.dir / "git"
-        cls.root.mkdir()
-        git = ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={cls.git_port}", f"--base-path={cls.root}", str(cls.root)]
-        cls.daemon = subprocess.Popen(git, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        cls.addClassCleanup(cls.daemon.wait)
-        cls.addClassCleanup(os.killpg, cls.daemon.pid, signal.SIGKILL)
-        wait_for("git daemon listens", lambda: not listens(cls.git_port))
-
-    def git(self, *args):
-        who = {"GIT_AUTHOR_NAME": "ann", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ann", "GIT_COMMITTER_EMAIL": "a@b"}
-        return subprocess.run(["git", "-C", self.repo, *args], check=True, capture_output=True, text=True,
-                              env={**os.environ, **who, "GIT_CONFIG_GLOBAL": "/dev/null"}).stdout.strip()
-
-    def commit(self, text, folder="public"):
-        (self.repo / folder).mkdir(exist_ok=True)
-        (self.repo / folder / "index.html").write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-qm", text)
-        return self.git("rev-parse", "HEAD")
-
-
-class FromGit(Repositories, WorldCase):
-    """[acc-79]"""
-
-    def test_a_commit_is_deployed_and_stays_what_it_was(self):
-        w = self.world
-        self.repo = self.root / "shop"
-        self.repo.mkdir()
-        self.git("init", "-q", "-b", "main")
-        first = self.commit("one")
-        url, port = f"git://127.0.0.1:{self.git_port}/shop", free_port()
-        w.ctl("project", "create", "shop")
-        w.ctl("service", "create", "shop/web", "--agent", "host1", "--port", port)
-        site = f"http://127.0.0.1:{port}/web/"
-        d = w.ctl("deploy", "shop/web", "--git", url, "--ref", "main", "--folder", "public")["deployment"]
-        self.assertEqual((d["status"], d["source"]["commit"], d["phase_metadata"]["commit"]), ("success", first, first))
-        self.assertEqual([p["phase"] for p in d["phases"]], PHASES)
-        self.assertEqual(fetch(site), (200, "one"))
-        second = self.commit("two")
-        d = w.ctl("deploy", "shop/web", "--git", url, "--folder", "public")["deployment"]  # the default branch
-        self.assertEqual((d["source"]["commit"], fetch(site)), (second, (200, "two")))
-        w.ctl("rollback", "shop/web")
-        self.assertEqual(fetch(site), (200, "one"))
-        leftovers = sorted(x.name for x in (w.dir / "data-host1/.sites/shop/web/.zedops").iterdir())
-        self.assertEqual(leftovers, ["1.log", "1.stamp", "2.log", "2.stamp", "wanted"])
-
-        self.refused("not_found", 3, "deploy", "shop/web", "--git", url, "--ref", "no-such-branch")
-        self.refused("not_found", 3, "deploy", "shop/web", "--git", url + "-gone")
-        error = self.refused("bad_request", 2, "deploy", "shop/web", "--git", url, "--folder", "nowhere")
-        self.assertIn("it has no folder 'nowhere'", error["message"])
-        for bad in ("ext::sh -c id", "file:///etc", "/etc", "--upload-pack=id", "https://user:secret@example.org/x", "ssh://-oProxyCommand=id/x"):
-            self.refused("bad_request", 2, "deploy", "shop/web", f"--git={bad}")
-        for bad in ("--exec=id", "a..b", "x y"):
-            self.refused("bad_request", 2, "deploy", "shop/web", "--git", url, f"--ref={bad}")
-        self.refused("bad_request", 2, "deploy", "shop/web", "--git", url, "--folder", "../up")
-        (self.repo / ".gitattributes").write_text("*.bin filter=lfs\n")
-        self.commit("three")
-        self.assertIn("LFS", self.refused("bad_request", 2, "deploy", "shop/web", "--git", url)["message"])
-        self.assertEqual(fetch(site), (200, "one"))
-
-
 class OverRest(WebCase):
     """The same by HTTP alone, as a service does it. [acc-77]"""
 
@@ -461,49 +383,6 @@ class OverRest(WebCase):
         self.no(self.with_token("viewer").post("/api/deployments", {"service": "shop/web", "upload": up["id"]}), 403, "forbidden")
         records = self.ok(self.admin.get(f"/api/audit?who=token:{a.name}"))["records"]
         self.assertIn("deployment.create", [r["verb"] for r in records])
-
-
-class Pushed(Repositories, WebCase):
-    """Somebody tells of a push, and it is deployed."""
-
-    def test_what_is_pushed_is_deployed_once(self):
-        w = self.world
-        self.repo = self.root / "shop"
-        self.repo.mkdir()
-        self.git("init", "-q", "-b", "main")
-        self.commit("one")
-        port = free_port()
-        w.ctl("project", "create", "shop")
-        w.ctl("service", "create", "shop/web", "--agent", "host1", "--port", port)
-        hook = Client(self.admin.port)
-        told = json.dumps({"ref": "refs/heads/main", "after": "1", "pusher": {"name": "ann"}}).encode()
-        self.no(hook.ask("POST", "/api/hooks/shop/web", told), 401, "unauthorised")
-        made = w.ctl_raw("service", "hook", "shop/web", "--git", f"git://127.0.0.1:{self.git_port}/shop", "--folder", "public")
-        secret = made.stdout.split("Secret")[1].strip()
-        self.assertEqual(w.ctl("service", "get", "shop/web")["hook"]["secret"], "***")
-        self.assertNotIn(secret, w.ctl_raw("service", "history", "shop/web", "-o", "json").stdout)
-
-        def tell(body, secret=secret):
-            signed = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-            return hook.ask("POST", "/api/hooks/shop/web", body, {
-                "Content-Type": "application/json", "X-GitHub-Event": "push", "X-Hub-Signature-256": f"sha256={signed}"})
-
-        self.no(tell(told, "another secret"), 401, "unauthorised")
-        first = self.ok(tell(told), 202)
-        wait_for("it is deployed", lambda: w.ctl("service", "get", "shop/web")["current"] == 1, 60)
-        self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, "one"))
-        self.assertEqual(self.ok(tell(told), 202)["operation"], first["operation"])  # the same words again
-        self.assertIn("ignored", self.ok(tell(told.replace(b"heads/main", b"heads/other"))))
-        self.commit("two")
-        self.ok(tell(told.replace(b'"1"', b'"2"')), 202)
-        wait_for("it is deployed", lambda: w.ctl("service", "get", "shop/web")["current"] == 2, 60)
-        self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, "two"))
-        d = w.ctl("deploy", "get", "shop/web#2")
-        self.assertEqual((d[0] if isinstance(d, list) else d)["trigger"], "ann")
-        who = self.ok(self.admin.get("/api/audit?who=hook:shop/web"))["records"]
-        self.assertEqual({r["verb"] for r in who}, {"deployment.create"})
-        w.ctl("service", "hook", "shop/web", "--remove")
-        self.no(tell(told), 401, "unauthorised")
 
 
 if __name__ == "__main__":
