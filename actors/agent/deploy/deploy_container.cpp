@@ -76,8 +76,10 @@ result<void> deploy_job::build_image() {
   const service_id id{cmd_.server.value};
   const auto tag = service_container::image_of(id, plan_, plan_.number);
   const auto source = identity_of(plan_.source) + " " + plan_.source.folder + " " + plan_.settings->dockerfile;
-  if (auto there = calls_.image(tag); there && value_of(there->labels, label::source) == source)
+  if (auto there = calls_.image(tag); there && value_of(there->labels, label::source) == source) {
+    (void)host::drop_unfinished(site_, plan_.number);  // of a life that ended before it could
     return prove_image(there->id);
+  }
   const auto tree = site_.new_tree(plan_.number);
   auto done = unpack_source(tree);
   if (!done) return fail(done.error());

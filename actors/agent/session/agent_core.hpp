@@ -28,8 +28,9 @@ inline constexpr size_t log_queries_max = 64;                // at once
 // A project's server that ends is started again so often within this time; beyond, its services are unhealthy.
 inline constexpr size_t server_repairs_max = 10;
 inline constexpr std::chrono::minutes server_repairs_window{10};
-inline constexpr std::chrono::seconds containers_every{10};  // services' containers and their routes are looked at
+inline constexpr std::chrono::seconds containers_every{5};  // services' containers and their routes are looked at
 inline constexpr unsigned bad_looks_max = 3;
+inline constexpr unsigned cures_max = 3;  // restarts of a container that runs but is not well, until it was well again
 
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
 struct core_workers {

@@ -90,12 +90,13 @@ struct kept_container {
 };
 
 // What ought to run, does; what it is led to by, leads to it.
-std::optional<kept_container> keep(service_container& containers, site_world& sites, const std::string& id,
-                                   bool tired) {
+std::optional<kept_container> keep(service_container& containers, site_world& sites, const std::string& id, bool tired,
+                                   bool ailing) {
   const auto c = unpack<run_command>(host::remembered_container(sites.root, id));
   if (!c || !c->deploy || !c->deploy->settings || c->deploy->stop) return std::nullopt;
   const service_id service{id};
   kept_container out{id, false, {}};
+  if (ailing) (void)containers.stop(service);  // and started again below
   auto r = tired ? result<service_container::running>(
                        fail(ec::engine_error, "its container ends again and again", "zedctl service logs"))
                  : containers.ensure(service, *c->deploy);
@@ -115,13 +116,18 @@ std::optional<kept_container> keep(service_container& containers, site_world& si
 void core_state::keep_containers() {
   if (!sites || !engine_ok || servers_busy) return;
   const auto t = now();
-  std::set<std::string> tired;
+  std::set<std::string> tired, ailing;
   for (auto& [id, s] : containers_seen) {
     std::erase_if(s.repairs, [&](const auto& at) { return t - at > server_repairs_window; });
     if (s.repairs.size() >= server_repairs_max) tired.insert(id);
+    else if (s.bad_looks >= bad_looks_max && s.cures < cures_max) {
+      ailing.insert(id);
+      s.bad_looks = 0;
+      ++s.cures;
+    }
   }
   servers_busy = true;
-  deps->workers.slow.run([this, tired, &env = deps->env, post = post()] {
+  deps->workers.slow.run([this, tired, ailing, &env = deps->env, post = post()] {
     std::vector<kept_container> found;
     std::set<std::string> there;
     cancel_token never;
@@ -130,7 +136,7 @@ void core_state::keep_containers() {
       env.sites->unless_held(id, [&] {
         engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
         service_container containers(calls, *env.sites, env.clock, env.state.manager_id(), &never);
-        auto one = keep(containers, *env.sites, id, tired.contains(id));
+        auto one = keep(containers, *env.sites, id, tired.contains(id), ailing.contains(id));
         if (!one) there.erase(id);
         else found.push_back(std::move(*one));
       });
@@ -156,12 +162,17 @@ void core_state::seen_container(const std::string& id, bool made, const std::str
     s.repairs.push_back(now());
     log_event(log_level::warn, "service.container-started", {{"service", id}});
   }
-  s.bad_looks = problem.empty() ? 0 : s.bad_looks + 1;
+  if (problem.empty()) {
+    s.bad_looks = s.cures = 0;
+  } else if (s.bad_looks == 0 || now() - s.bad_at >= containers_every / 2) {  // events bring looks in quick succession
+    ++s.bad_looks;
+    s.bad_at = now();
+  }
   service_seen told{{id}, service_health::healthy, {}, {}};
   if (s.bad_looks >= bad_looks_max) told = {{id}, service_health::unhealthy, problem, {}};
   else if (s.bad_looks > 0 && s.told.health != service_health::unknown) told = s.told;
   else if (s.bad_looks > 0) return;
-  if (made) told.repairs.push_back("its container had ended, or was gone: it was started again");
+  if (made) told.repairs.push_back("its container had ended, was gone or did not answer: it was started again");
   const bool news = made || told.health != s.told.health || told.reason != s.told.reason;
   s.told = {told.service, told.health, told.reason, {}};
   if (news && where == phase::live) send(told);

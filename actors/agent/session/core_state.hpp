@@ -92,6 +92,8 @@ struct core_state {
   std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, lately
   struct container_seen {
     unsigned bad_looks = 0;  // one after the other
+    std::chrono::steady_clock::time_point bad_at{};
+    unsigned cures = 0;  // restarts since it was well
     msg::service_seen told;
     std::deque<std::chrono::steady_clock::time_point> repairs{};  // lately
   };

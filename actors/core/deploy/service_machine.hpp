@@ -47,7 +47,7 @@ struct service_context {
   bool agent_known = true;  // false: its host was given up, and nothing can be done there
   bool agent_online = false;
   uint64_t term = 0;
-  size_t siblings = 0;                           // further services of its project on its host
+  size_t siblings = 0;                           // further static services of its project on its host
   msg::duration stall{std::chrono::minutes(5)};  // a phase without any progress for so long has failed
 };
 

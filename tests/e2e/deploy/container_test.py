@@ -217,6 +217,18 @@ class Containers(Services):
         self.assertIn("started again", self.world.ctl_raw("service", "history", self.name).stdout)
         wait_for("it is told healthy", lambda: self.service()["health"] == "healthy")
 
+    def test_one_that_runs_but_is_not_well_is_started_anew(self):
+        """[acc-80]"""
+        self.create("--route", "caddy", "--host", self.host, "--health-path", "/index.html")
+        heals = ["/bin/busybox", "sh", "-c", "echo well > /www/index.html; trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
+        self.world.ctl("deploy", self.name, "--image", image("one", heals))
+        self.visible("well")
+        self.world.docker("exec", self.containers()[0], "/bin/busybox", "rm", "/www/index.html")
+        wait_for("it is told", lambda: self.service()["health"] == "unhealthy", 60)
+        self.assertIn("HTTP 404 for /index.html", self.service()["health_reason"])
+        self.visible("well")
+        wait_for("it is well again", lambda: self.service()["health"] == "healthy", 30)
+
     def test_one_that_does_not_answer(self):
         """[acc-85]"""
         self.create()
