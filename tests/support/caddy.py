@@ -20,7 +20,10 @@ def program():
         return found
     if not (CACHE / "usr/bin/caddy").exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "caddy"], cwd=CACHE, check=True)
+        fetch = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "caddy"]
+        if subprocess.run(fetch, cwd=CACHE, capture_output=True).returncode != 0:
+            subprocess.run(["apt-get", "-qq", "update"], check=True)  # the lists at hand do not have it
+            subprocess.run(fetch, cwd=CACHE, check=True)
         subprocess.run(["dpkg", "-x", str(next(CACHE.glob("caddy_*.deb"))), str(CACHE)], check=True)
     return str(CACHE / "usr/bin/caddy")
 

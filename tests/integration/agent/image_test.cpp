@@ -16,7 +16,8 @@ namespace {
 
 // Tells in the data what it sees of /world at each start.
 const std::vector<std::string> looking{
-    "sh", "-c", "cat /world/save >> /data/seen; trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
+    "sh", "-c",
+    "cat /world/save >> /data/seen; echo >> /data/looked; trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
 
 struct image_maker : rig {
   std::string image = "zedops/" + manager_id() + ":test";
@@ -38,6 +39,13 @@ struct image_maker : rig {
     p.container.image = image;
     return p;
   }
+  bool has_looked(const std::string& name) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < until)
+      if (text_of(fs::path(data_root()) / name / "data/looked") == "\n") return true;
+      else std::this_thread::yield();
+    return false;
+  }
   std::string volumes() { return docker("volume ls -q | sort | tr '\\n' ' '"); }
 };
 
@@ -55,8 +63,9 @@ TEST_CASE_METHOD(image_maker, "agent: what lies in a volume that the image decla
   const auto world = fs::path(data_root()) / "vol/volumes/world";
   CHECK(text_of(world / "default.cfg") == "seed");  // the Engine fills it, as any volume
   CHECK(r.after.data == data_state::present);
-  std::ofstream(world / "save") << "precious\n";
   const auto seen = fs::path(data_root()) / "vol/data/seen";
+  REQUIRE(has_looked("vol"));  // before there was anything to see
+  std::ofstream(world / "save") << "precious\n";
 
   auto replace = command(command_kind::replace, "vol", plan);
   replace.container_id = r.after.view.id;

@@ -88,8 +88,10 @@ TEST_CASE_METHOD(building, "docker: a build that is called off ends on the Engin
   handle.cancel();
   CHECK(a.get().error().code == msg::ec::cancelled);
   const auto until = std::chrono::steady_clock::now() + 20s;
-  while (shell("docker ps --no-trunc --format '{{.Command}}'").find("sleep 543") != std::string::npos &&
+  while (shell("DOCKER_HOST=" + docker_host() + " docker ps --no-trunc --format '{{.Command}}'").find("sleep 543") !=
+             std::string::npos &&
          std::chrono::steady_clock::now() < until)
     std::this_thread::yield();
-  CHECK(shell("docker ps --no-trunc --format '{{.Command}}'").find("sleep 543") == std::string::npos);
+  CHECK(shell("DOCKER_HOST=" + docker_host() + " docker ps --no-trunc --format '{{.Command}}'").find("sleep 543") ==
+        std::string::npos);
 }
