@@ -15,7 +15,7 @@ import uuid
 from foreign import Refused, Request
 from history import promise
 from operations import OPERATIONS
-from points import PROGRAMS, begin
+from points import PROGRAMS
 from rig import ENDED, ROOT, CrashWorld, wait_for, world
 
 world.ENGINE_DIR = ROOT / "build/engine-broken"  # nobody else's: it is killed
@@ -51,7 +51,7 @@ class InFlight:
 
     def __init__(self, w, operation):
         self.w, self.operation = w, operation
-        self.name, self.before, self.body = begin(w, operation)
+        self.name, self.before, self.body = w.begin(operation)
         self.key, self.op, self.request = uuid.uuid4().hex, None, None
 
     def send(self):
