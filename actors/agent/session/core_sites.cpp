@@ -30,7 +30,8 @@ void core_state::keep_sites() {
 void core_state::tell_sites() {
   if (!sites) return;
   for (auto& s : sites->all()) send(s);
-  for (auto& [id, s] : containers_seen) send(s.told);
+  for (auto& [id, s] : containers_seen)
+    if (!s.told.service.empty()) send(s.told);
 }
 
 void core_state::on_phase_ended() {

@@ -90,13 +90,16 @@ void on_progress(service& s, const operation_progressed& x, time_point at) {
       x.step == step_waiting && d->phase == deploy_phase::queued ? deploy_status::pending : row_of(d->phase).status;
 }
 
-// One is open; a deployment may wait for its end, and takes its place.
+// One is open; a deployment may wait for its end, and takes its place. What ends where it begins (a change of settings)
+// may come between, and is neither.
 void fold_operations(service& s, const fact& f) {
   const auto* id = operation_of(f);
   if (!id) return;
-  const bool waits = std::holds_alternative<operation_accepted>(f) ? s.op.has_value() && s.op->id != *id
-                                                                   : s.waiting && s.waiting->id == *id;
-  if (waits) {
+  if (const auto* x = std::get_if<operation_accepted>(&f); x && s.op && s.op->id != *id) {
+    if (x->op->kind == op_kind::deploy) s.waiting = *x->op;
+    return;
+  }
+  if (s.waiting && s.waiting->id == *id) {
     if (fold_operation(s.waiting, f)) s.waiting.reset();
     return;
   }

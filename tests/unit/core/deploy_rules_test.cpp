@@ -98,7 +98,7 @@ TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][proper
     const int steps = *rc::gen::inRange(1, 60);
     for (int n = 0; n < steps; ++n) {
       const auto before = l.s;
-      switch (*rc::gen::inRange(0, 18)) {
+      switch (*rc::gen::inRange(0, 19)) {
         case 0:
         case 1: l.deploy(); break;
         case 2: l.roll_back(static_cast<uint32_t>(*rc::gen::inRange(0, 5))); break;
@@ -132,6 +132,7 @@ TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][proper
         case 14: l.deploy_image(); break;
         case 15: l.stop(); break;
         case 16: l.start(); break;
+        case 18: l.take(core::service_requested{edit_service{"shop/web", 3, {}, {}, {}}, l.who()}); break;
         case 17:
           if (l.s.waiting) l.take(core::cancel_requested{l.s.waiting->id, "ann"});
           break;
@@ -139,7 +140,7 @@ TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][proper
       }
       const bool power = l.s.op && (l.s.op->kind == op_kind::start_service || l.s.op->kind == op_kind::stop_service);
       RC_ASSERT(l.s.run.has_value() == (l.s.op.has_value() && !power));
-      if (l.s.waiting) RC_ASSERT(l.s.op.has_value());
+      if (l.s.waiting) RC_ASSERT(l.s.op.has_value() && l.s.waiting->kind == op_kind::deploy);
       if (l.s.op) RC_ASSERT(l.s.op->deadline != never);
       if (l.s.current != 0) {
         const auto* now = core::find_deployment(l.s, l.s.current);

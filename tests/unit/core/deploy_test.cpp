@@ -298,6 +298,28 @@ TEST_CASE("deploy: one at a time - the next one waits, and begins with the end o
   CHECK(phases_of(l.newest()) == all_phases);
 }
 
+TEST_CASE("deploy: a change of settings takes the place of nothing that is at work, or waits", "[core]") {
+  life l;
+  l.deploy();
+  l.until(deploy_phase::copying_files);
+  const auto first = l.s.op->id;
+  const auto edit = [&] { return l.take(core::service_requested{edit_service{"shop/web", 9, {}, {}, {}}, l.who()}); };
+  CHECK_FALSE(edit().refusal);
+  REQUIRE(l.s.op);
+  CHECK(l.s.op->id == first);
+  CHECK_FALSE(l.s.waiting);
+  l.deploy();
+  const auto second = l.s.waiting->id;
+  CHECK_FALSE(edit().refusal);
+  CHECK(l.s.retention == 9);
+  CHECK(l.s.op->id == first);
+  REQUIRE(l.s.waiting);
+  CHECK(l.s.waiting->id == second);
+  while (l.s.op && l.s.op->id == first) l.report();
+  l.finish();
+  CHECK(l.s.current == 2);
+}
+
 TEST_CASE("deploy: of those that wait the newest counts, and one can be called off", "[core]") {
   life l;
   l.deploy();
