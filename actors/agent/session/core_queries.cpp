@@ -20,6 +20,7 @@ namespace {
 constexpr duration logs_time_max{10'000};
 constexpr duration logs_hold_max{20'000};
 constexpr duration logs_gather{200};
+constexpr duration log_file_pause{500};  // before the file of a deployment is looked at again
 constexpr duration layer_deadline{20'000};
 
 // A container's published port wins over the socket of the Engine's proxy for it.
@@ -204,7 +205,12 @@ void core_state::on_logs_query(const logs_query& q) {
     out.failure = std::move(why);
     send(out);
   };
-  if (!q.deployment.empty()) return on_deployment_log(q, std::clamp(q.hold, duration{}, logs_hold_max));
+  if (!q.deployment.empty()) {
+    if (deployment_logs >= log_queries_max)
+      return refuse({ec::busy, "too many logs are being read on this host", "repeat in a moment", {}});
+    ++deployment_logs;
+    return on_deployment_log(q, std::clamp(q.hold, duration{}, logs_hold_max));
+  }
   const auto* c = eyes->view().container(q.container_id);
   if (!c)
     return refuse({ec::not_found, "there is no container " + q.container_id.substr(0, 12), "sync the server", {}});
@@ -266,11 +272,12 @@ void core_state::on_deployment_log(const logs_query& q, duration hold) {
     const bool again = !failure && !fresh && !q.since.empty() && hold > duration{};
     post([this, q, hold, again, out = page.answer(failure)] {
       if (!again) {
+        --deployment_logs;
         if (where == phase::live) send(out);
         return;
       }
-      self->delayed_send(core_actor(self), logs_gather,
-                         completion{[this, q, left = hold - logs_gather] { on_deployment_log(q, left); }});
+      self->delayed_send(core_actor(self), log_file_pause,
+                         completion{[this, q, left = hold - log_file_pause] { on_deployment_log(q, left); }});
     });
   });
 }

@@ -99,6 +99,7 @@ struct core_state {
   };
   std::map<std::string, container_seen> containers_seen;  // of container services, by service id
   bool containers_timer = false;
+  size_t deployment_logs = 0;  // being read
   stray_watch strays;
   phase where = phase::offline;
   uint64_t session = 0;
