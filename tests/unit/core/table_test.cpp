@@ -112,6 +112,13 @@ std::vector<input> every_input(const server& s) {
   return out;
 }
 
+// What a server can have open: its requests are the first kinds, those of projects and services follow.
+std::vector<op_kind> every_kind() {
+  auto out = all<op_kind>();
+  out.resize(std::variant_size_v<server_request>);
+  return out;
+}
+
 std::vector<server> every_state() {
   std::vector<server> out{blank()};
   for (auto status : all<server_status>()) {
@@ -123,7 +130,7 @@ std::vector<server> every_state() {
     s.has_run = false;
     s.stale = true;
     out.push_back(s);
-    for (auto kind : all<op_kind>())
+    for (auto kind : every_kind())
       for (bool waiting : {false, true}) {
         s = record(status);
         s.op = open_operation(s, kind, waiting);
@@ -144,7 +151,7 @@ bool occurs(const server& s) {
     case op_kind::remove:
     case op_kind::purge: return s.status == server_status::deleting;
     case op_kind::restore: return s.status == server_status::missing || s.status == server_status::running;
-    case op_kind::edit:
+    case op_kind::edit:  // done at once
     case op_kind::create_project:
     case op_kind::edit_project:
     case op_kind::remove_project:
@@ -171,9 +178,14 @@ TEST_CASE("server machine: every state takes every input and breaks no rule", "[
   size_t steps = 0;
   for (const auto& before : every_state()) {
     const auto inputs = every_input(before);
+    const bool judged = occurs(before);
     for (bool online : {true, false})
       for (auto now : {noon, noon + 10min, noon + 30 * 24h})
         for (const auto& in : inputs) {
+          // The many looks at a container ask for the time only to note it; nor does it take three to see a crash.
+          const bool look = std::holds_alternative<seen>(in) || std::holds_alternative<reported>(in) ||
+                            std::holds_alternative<progressed>(in);
+          if (now != noon && (look || !judged)) continue;
           context cx;
           cx.now = now;
           cx.agent_online = online;
@@ -182,7 +194,7 @@ TEST_CASE("server machine: every state takes every input and breaks no rule", "[
           apply(after, entry_of(before, d, now, 1000));
           (void)plan_text(before, d);
           ++steps;
-          auto broken = occurs(before) ? broken_rule({before, in, cx, d, after}) : std::nullopt;
+          auto broken = judged ? broken_rule({before, in, cx, d, after}) : std::nullopt;
           if (broken) {
             INFO(text_of(before, in) << (online ? "" : " (agent away)"));
             FAIL(*broken);
@@ -368,7 +380,7 @@ TEST_CASE("server machine: while an operation is open every other request is bus
           "[unit][core][acc-6][fc-13]") {
   for (auto status : all<server_status>()) {
     if (status == server_status::purged) continue;
-    for (auto kind : all<op_kind>())
+    for (auto kind : every_kind())
       for (const auto& r : every_request()) {
         auto s = record(status);
         s.op = open_operation(s, kind);
