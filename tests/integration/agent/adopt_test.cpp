@@ -192,6 +192,7 @@ TEST_CASE_METHOD(adopter,
     const auto name = "cut" + std::to_string(n) + (fails ? "f" : "s") + (same_name ? "n" : "o");
     auto c = adopt(name, {});
     c.plan.stop.grace = 1s;
+    if (!fails) c.plan.settle = soon_proven;
     if (fails) c.plan.container.command = {"sh", "-c", "exit 4"};
     auto spec = by_hand(name);
     if (same_name) spec.name = c.plan.container.name;

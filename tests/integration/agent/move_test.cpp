@@ -145,6 +145,7 @@ TEST_CASE_METHOD(mover, "agent: a move cut short at any effect is finished by th
     const auto old = born(name);
     auto c = move(name, old);
     c.plan.stop.grace = 1s;
+    if (!fails) c.plan.settle = soon_proven;
     if (fails) c.plan.container.command = {"sh", "-c", "exit 4"};
     std::optional<command_result> result;
     const auto where = run_until(c, n, result);

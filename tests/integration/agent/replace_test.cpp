@@ -79,6 +79,7 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same replacement agai
     auto old = run(command(command_kind::run, "crash", plan)).after.view.id;
     auto c = command(command_kind::replace, "crash", bad);
     c.container_id = old;
+    if (!fails) c.plan.settle = soon_proven;
     std::optional<command_result> result;
     auto where = run_until(c, n, result);
     if (where) {

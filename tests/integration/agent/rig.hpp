@@ -18,6 +18,9 @@ namespace zedops::test {
 
 using namespace std::chrono_literals;
 
+// For containers that stay up for sure, many times over. One that fails ends its proof itself.
+inline constexpr msg::duration soon_proven{200};
+
 struct temporary_dir {
   std::filesystem::path path;
   temporary_dir();
