@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -56,6 +57,9 @@ struct agent_link::impl {
   std::optional<connection> link;
   clock::time_point redial_at{};                   // without a link: when to make the next
   std::optional<clock::time_point> unknown_since;  // the manager has said so, and nothing else, since then
+  clock::time_point dialled_at{};
+  mutable std::mutex keys;  // guards the manager's keys in the options, and which of them has answered
+  std::string answered;
   decltype(outbox)::batch batch;
   bool blocked = false;  // ZeroMQ took no more: wait until it does
   counters count;
@@ -68,6 +72,9 @@ struct agent_link::impl {
   void send_some(size_t budget);
   void drop_unsent();
   void wait_to_redial();
+  void dial();
+  void try_other_key();
+  std::optional<std::chrono::milliseconds> until_other_key() const;
   void on_break();
   void read();
   void read_monitor();
@@ -77,8 +84,8 @@ agent_link::impl::connection::connection(zmq::context_t& context, const agent_li
                                          const std::string& routing_id)
     : dealer(detail::make_socket(context, zmq::socket_type::dealer,
                                  {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max),
-                                  // A network can swallow what is said without a word: the connection then ends by this,
-                                  // and is dialled anew. On one machine the kernel tells.
+                                  // A network can swallow what is said without a word: the connection then ends by
+                                  // this, and is dialled anew. On one machine the kernel tells.
                                   is_tcp(o.manager.uri)})),
       monitor(context, dealer) {
   dealer.set(zmq::sockopt::heartbeat_ttl, 0);  // the manager has thousands of these, and pings of its own
@@ -106,7 +113,30 @@ void agent_link::impl::wait_to_redial() {
   auto left = std::chrono::ceil<std::chrono::milliseconds>(redial_at - clock::now()).count();
   detail::poll(&item, 1, left > 0 ? left : 0);
   if (item.revents) wake->drain();
-  if (!stopping && clock::now() >= redial_at) link.emplace(context, options, routing_id);
+  if (!stopping && clock::now() >= redial_at) dial();
+}
+
+void agent_link::impl::dial() {
+  std::lock_guard guard(keys);
+  dialled_at = clock::now();
+  link.emplace(context, options, routing_id);
+}
+
+// A manager with another key than the one that is expected does not say so: it hangs up, or says nothing.
+std::optional<std::chrono::milliseconds> agent_link::impl::until_other_key() const {
+  std::lock_guard guard(keys);
+  if (connected || options.other_key.empty()) return std::nullopt;
+  return std::max(std::chrono::milliseconds(0),
+                  std::chrono::ceil<std::chrono::milliseconds>(dialled_at + options.key_patience - clock::now()));
+}
+
+void agent_link::impl::try_other_key() {
+  link.reset();
+  {
+    std::lock_guard guard(keys);
+    std::swap(options.manager.manager_key, options.other_key);
+  }
+  redial_at = clock::now();
 }
 
 void agent_link::impl::turn() {
@@ -116,8 +146,11 @@ void agent_link::impl::turn() {
                              {link->monitor.socket().handle(), 0, ZMQ_POLLIN, 0},
                              {link->dealer.handle(), 0, wanted, 0}};
   // Not batch.empty(): more may have been pushed, and its wake-up drained, while the batch was being sent.
-  detail::poll(items, wanted ? 3 : 2, outbox.count() == 0 || blocked ? -1 : 0);
+  const auto patience = until_other_key();
+  const long idle = patience ? static_cast<long>(patience->count()) : -1;
+  detail::poll(items, wanted ? 3 : 2, outbox.count() == 0 || blocked ? idle : 0);
   ++count.wakeups;
+  if (patience && patience->count() == 0) return try_other_key();
   if (items[0].revents) wake->drain();
   if (items[2].revents & ZMQ_POLLOUT) blocked = false;
   if (items[2].revents & ZMQ_POLLIN) read();
@@ -157,6 +190,10 @@ void agent_link::impl::read_monitor() {
     if (*event == detail::monitor::event::connected) {
       ++count.connects;
       unknown_since.reset();
+      {
+        std::lock_guard guard(keys);
+        answered = options.manager.manager_key;
+      }
       connected = true;
       outbox.set_closed(stopping);
       listener.on_connected();
@@ -204,7 +241,7 @@ msg::result<std::unique_ptr<agent_link>> agent_link::start(agent_link_options op
     auto p = std::make_unique<impl>(std::move(options), listener);
     if (p->wake->fd() < 0)
       return msg::fail(msg::ec::internal, "the process is out of file descriptors", "raise the limit (ulimit -n)");
-    p->link.emplace(p->context, p->options, p->routing_id);
+    p->dial();
     std::unique_ptr<agent_link> link(new agent_link(std::move(p)));
     link->impl_->thread = std::thread([l = link.get()] {
       l->impl_->listener.on_start(*l);
@@ -229,6 +266,18 @@ bool agent_link::send(agent_message message) {
 }
 
 bool agent_link::connected() const { return impl_->connected; }
+void agent_link::also_expect(std::string manager_key) {
+  {
+    std::lock_guard guard(impl_->keys);
+    if (manager_key == impl_->options.manager.manager_key) return;
+    impl_->options.other_key = std::move(manager_key);
+  }
+  impl_->wake->fire();
+}
+std::string agent_link::answered_with() const {
+  std::lock_guard guard(impl_->keys);
+  return impl_->answered;
+}
 const std::string& agent_link::routing_id() const { return impl_->routing_id; }
 
 void agent_link::stop(std::chrono::milliseconds deadline) {

@@ -14,6 +14,9 @@ namespace zedops::bus {
 
 struct agent_link_options {
   address manager{std::string{}};
+  // Another key that the manager may answer with. Whichever did not answer for this long makes way for the other one.
+  std::string other_key{};
+  std::chrono::milliseconds key_patience{3'000};
   std::chrono::milliseconds redial_min{100};
   std::chrono::milliseconds redial_max{2'000};
   std::chrono::milliseconds refused_max{300'000};  // for so long a key that is not known is tried again and again
@@ -62,6 +65,10 @@ class agent_link {
   // False: not connected, or the outbox is full.
   bool send(agent_message message);
   bool connected() const;
+  // The manager may answer with this key from now on, beside the one that it answers with now. From any thread.
+  void also_expect(std::string manager_key);
+  // The manager's key of the connection that stands, or of the last one.
+  std::string answered_with() const;
   // Different for each process and link, the same for all its connections.
   const std::string& routing_id() const;
   void stop(std::chrono::milliseconds deadline);

@@ -11,7 +11,6 @@
 #include <functional>
 
 #include "messages/base/names.hpp"
-#include "messages/base/sha256.hpp"
 
 namespace zedops::store {
 
@@ -170,9 +169,28 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
   file f(path, O_WRONLY | O_CREAT);
   if (!f) return fail(disk(path, errno));
   if (auto ok = write_all(f.fd(), data, offset, path); !ok) return fail(ok.error());
+  hash_piece(id, offset, data);
   v->received = offset + data.size();
   put(*v);
   return *v;
+}
+
+void upload_store::hash_piece(const std::string& id, uint64_t offset, std::string_view data) {
+  std::lock_guard lock(hashing_);
+  auto& h = hashes_[id];
+  if (offset > h.upto) return;  // the beginning came in another life: the end reads it all
+  h.hash.add(data.substr(h.upto - offset));
+  h.upto = offset + data.size();
+}
+
+result<std::string> upload_store::hash_of(const upload_view& v, const std::string& file) {
+  std::optional<running_hash> known;
+  {
+    std::lock_guard lock(hashing_);
+    if (auto found = hashes_.extract(v.id.value)) known = std::move(found.mapped());
+  }
+  if (known && known->upto == v.bytes) return known->hash.hex();
+  return sha256_of_file(file);
 }
 
 result<upload_view> upload_store::end(const std::string& id) {
@@ -187,7 +205,7 @@ result<upload_view> upload_store::end(const std::string& id) {
     file f(part, O_WRONLY);
     if (!f || ::fsync(f.fd()) != 0) return fail(disk(part, errno));
   }
-  auto hash = sha256_of_file(part);
+  auto hash = hash_of(*v, part);
   if (!hash) return fail(hash.error());
   if (*hash != v->sha256) {
     ::unlink(part.c_str());
@@ -207,6 +225,10 @@ result<void> upload_store::remove(const std::string& id) {
   if (!find(id)) return fail(unknown(id));
   for (const auto* end : {"", ".part", ".about"})  // the last one last: what is half removed is still known
     if (::unlink(place(id, end).c_str()) != 0 && errno != ENOENT) return fail(disk(place(id, end), errno));
+  {
+    std::lock_guard lock(hashing_);
+    hashes_.erase(id);
+  }
   std::lock_guard lock(mutex_);
   all_.erase(id);
   return {};

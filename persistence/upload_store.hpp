@@ -18,6 +18,7 @@
 #include "messages/api/deploy_requests.hpp"
 #include "messages/api/deploy_views.hpp"
 #include "messages/base/error.hpp"
+#include "messages/base/sha256.hpp"
 
 namespace zedops::store {
 
@@ -50,9 +51,19 @@ class upload_store {
   void put(msg::upload_view v);
   msg::error unknown(const std::string& id) const;
 
+  // The hash of what has come in this life, so that the end of an upload need not read it all again.
+  struct running_hash {
+    msg::sha256 hash;
+    uint64_t upto = 0;
+  };
+  void hash_piece(const std::string& id, uint64_t offset, std::string_view data);
+  msg::result<std::string> hash_of(const msg::upload_view& v, const std::string& file);
+
   const std::string dir_;
   mutable std::mutex mutex_;
   std::map<std::string, msg::upload_view> all_;
+  std::mutex hashing_;
+  std::map<std::string, running_hash> hashes_;  // of those that are being received
 };
 
 }  // namespace zedops::store

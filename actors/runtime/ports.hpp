@@ -67,6 +67,10 @@ class key_port {
   virtual msg::result<msg::enrol_reply> enrol(const msg::enrol_agent& e, const msg::principal& by,
                                               msg::time_point now) = 0;
   virtual msg::result<msg::enrol_reply> approve(const msg::approve_agent& a) = 0;
+  // The public key that the manager will answer with some day; empty: the one it has. Asked with each ping.
+  virtual std::string next_key() = 0;
+  // Without what its agents know. Errors: wrong_state (there is no next key to finish or to forget).
+  virtual msg::result<msg::rotation_view> rotate(const msg::rotate_key& k) = 0;
 };
 
 // Who may come in by HTTP. As with keys, changes are durable when they return, and hold for the next request.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <optional>
 
 namespace zedops::host {
 
@@ -14,6 +16,8 @@ namespace http = boost::beast::http;
 using namespace msg;
 
 namespace {
+
+constexpr duration proxy_hangs_up{300};
 
 enum class wanted { head, all };
 
@@ -83,6 +87,40 @@ result<unsigned> http_look(uint16_t port, const std::string& path, duration time
   auto answer = exchange(q, wanted::head);  // its head says all
   if (!answer) return fail(answer.error());
   return answer->status;
+}
+
+result<void> port_look(uint16_t port, duration timeout) {
+  const auto nobody = [&](const char* how) {
+    return fail(ec::engine_error, "nobody listens at port " + std::to_string(port) + how, "");
+  };
+  asio::io_context io;
+  asio::ip::tcp::socket socket(io);
+  asio::steady_timer over(io);
+  std::optional<boost::system::error_code> connected, heard;
+  char byte = 0;
+  over.expires_after(timeout);
+  over.async_wait([&](boost::system::error_code e) {
+    if (!e) socket.close(e);
+  });
+  socket.async_connect({asio::ip::address_v4::loopback(), port}, [&](boost::system::error_code e) {
+    connected = e;
+    if (e) return (void)over.cancel();
+    over.expires_after(std::min<duration>(timeout, proxy_hangs_up));
+    over.async_wait([&](boost::system::error_code late) {
+      if (!late) socket.cancel(late);
+    });
+    socket.async_read_some(asio::buffer(&byte, 1), [&](boost::system::error_code end, size_t) {
+      heard = end;
+      over.cancel();
+    });
+  });
+  io.run();
+  if (!connected || *connected == asio::error::operation_aborted)
+    return fail(ec::timeout, "port " + std::to_string(port) + " does not answer within " + format_duration(timeout),
+                "");
+  if (*connected) return nobody("");
+  if (heard && *heard && *heard != asio::error::operation_aborted) return nobody(" of the container");
+  return {};
 }
 
 }  // namespace zedops::host

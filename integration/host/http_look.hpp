@@ -31,4 +31,8 @@ msg::result<http_answer> http_ask(const http_question& q);
 // The status of GET path at 127.0.0.1:port. Errors: as above.
 msg::result<unsigned> http_look(uint16_t port, const std::string& path, msg::duration timeout);
 
+// Whether somebody listens at 127.0.0.1:port. A published port of a container is accepted by the Engine's proxy, which
+// hangs up at once when nobody listens in the container: that is nobody. Errors: engine_error, timeout.
+msg::result<void> port_look(uint16_t port, msg::duration timeout);
+
 }  // namespace zedops::host

@@ -32,7 +32,21 @@ json proxy_to(uint16_t port) {
       {{{"handler", "reverse_proxy"}, {"upstreams", json::array({{{"dial", "127.0.0.1:" + std::to_string(port)}}})}}});
 }
 
+// Its own address names the folder, which visitors do not see: neither in what they ask for nor when they are sent on.
+json handle_below(const route& r) {
+  auto proxy = proxy_to(r.port);
+  const json there = {{"search_regexp", "^([a-z]+://[^/]+)?" + r.folder + "/"}, {"replace", "${1}/"}};
+  proxy[0]["headers"] = {{"response", {{"replace", {{"Location", json::array({there})}}}}}};
+  const json rewrite = {{"handler", "rewrite"}, {"uri", r.folder + "{http.request.uri}"}};
+  return json::array({rewrite, proxy[0]});
+}
+
 json body_of(const route& r, const std::string& folder) {
+  if (!r.folder.empty())
+    return {{"@id", id_of(r.id)},
+            {"match", json::array({{{"host", r.hosts}}})},
+            {"handle", handle_below(r)},
+            {"terminal", true}};
   const json beside = {{"match", json::array({{{"file", {{"root", folder}, {"try_files", {"/" + r.id}}}}}})},
                        {"handle", proxy_to(r.port_beside)},
                        {"terminal", true}};

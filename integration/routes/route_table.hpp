@@ -15,7 +15,8 @@ struct route {
   std::vector<std::string> hosts;  // names that visitors use
   uint16_t port = 0;               // one of two of this host, at 127.0.0.1
   uint16_t port_beside = 0;
-  bool beside = false;  // which of them visitors are led to
+  bool beside = false;   // which of them visitors are led to
+  std::string folder{};  // comes before what visitors ask for: "/web"; empty: nothing does
   friend bool operator==(const route&, const route&) = default;
 };
 

@@ -38,9 +38,13 @@ struct create_service {
   std::string health_path;  // below the service's own address, "/status.html"; empty: that itself
   uint16_t port = 0;  // of the host: for all static services of this project there, or for this one; zero: a free one
   service_kind type = service_kind::static_site;
-  service_settings settings;  // of a container service
+  service_settings settings;
+  // A service of this project: what is not given here is as there, its host name is NAME.DOMAIN of the project, and it
+  // goes when nothing was deployed to it for `lives`.
+  std::string preview_of{};
+  duration lives{};  // zero: preview_lives for a preview, for ever otherwise
   static constexpr op_kind kind = op_kind::create_service;
-  ZEDOPS_FIELDS(project, name, agent, retention, health_path, port, type, settings)
+  ZEDOPS_FIELDS(project, name, agent, retention, health_path, port, type, settings, preview_of, lives)
 };
 struct edit_service {
   std::string service;
@@ -48,8 +52,9 @@ struct edit_service {
   std::optional<std::string> health_path;
   std::optional<service_settings> settings;  // all of them; a value "***" in env stays what it is
   std::optional<service_hook> hook;          // without an url: there is none any more
+  std::optional<duration> lives{};           // from now on; zero: for ever
   static constexpr op_kind kind = op_kind::edit_service;
-  ZEDOPS_FIELDS(service, retention, health_path, settings, hook)
+  ZEDOPS_FIELDS(service, retention, health_path, settings, hook, lives)
 };
 struct remove_service {  // with all files of its deployments
   std::string service;
@@ -133,6 +138,17 @@ struct deployment_logs {  // of its phases: what the build wrote
   std::string since{};
   duration hold{};
   ZEDOPS_FIELDS(deployment, tail, since, hold)
+};
+
+// Containers on agents that carry the label of a service or project which is not there.
+struct list_strays {
+  std::string agent;  // empty: of all agents that are connected
+  ZEDOPS_FIELDS(agent)
+};
+struct remove_stray {
+  std::string agent;
+  std::string container;  // name or id
+  ZEDOPS_FIELDS(agent, container)
 };
 
 // ---- uploads: an archive comes in pieces, and is known by its hash ----

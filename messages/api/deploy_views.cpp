@@ -62,6 +62,9 @@ service_view view_of(const service& s, const agent* a) {
   if (s.op) v.operation = s.op->id.value;
   if (s.waiting) v.waiting = s.waiting->id.value;
   v.stopped = s.stopped;
+  v.preview_of = s.preview_of;
+  v.lives = s.lives;
+  v.expires_at = shown(s.expires_at);
   v.settings = s.settings;
   for (auto& [key, value] : v.settings.env)
     if (!value.empty()) value = masked_value;

@@ -71,6 +71,9 @@ struct service_view {
   std::string operation;  // the one that is open; empty: none
   std::string waiting;    // the deployment's that begins after it
   bool stopped = false;
+  std::string preview_of;
+  duration lives{};           // zero: for ever
+  optional_time expires_at;   // when it goes by itself
   service_settings settings;  // values of env are masked
   service_hook hook;          // its secret is masked
   std::optional<deployment_view> last_deployment;
@@ -79,8 +82,8 @@ struct service_view {
   optional_time created_at;
   optional_time updated_at;
   ZEDOPS_FIELDS(id, project, name, agent, agent_id, kind, health, health_reason, current, retention, health_path, port,
-                url, operation, waiting, stopped, settings, hook, last_deployment, rollbacks, revision, created_at,
-                updated_at)
+                url, operation, waiting, stopped, preview_of, lives, expires_at, settings, hook, last_deployment,
+                rollbacks, revision, created_at, updated_at)
 };
 struct service_list {
   std::vector<service_view> services;
@@ -120,6 +123,24 @@ struct upload_view {
 struct upload_list {
   std::vector<upload_view> uploads;
   ZEDOPS_FIELDS(uploads)
+};
+
+// A container of a service or project that the manager does not know.
+struct stray_view {
+  std::string agent;
+  std::string container;  // name
+  std::string id;
+  std::string image;
+  std::string of;  // id of the service or project that its label names
+  bool running = false;
+  optional_time seen_since;
+  optional_time goes_at;  // not before; nothing: it was not compared twice yet, or it stays
+  ZEDOPS_FIELDS(agent, container, id, image, of, running, seen_since, goes_at)
+};
+struct stray_list {
+  std::vector<stray_view> strays;
+  std::vector<std::string> unasked;  // agents that were not connected, or did not answer
+  ZEDOPS_FIELDS(strays, unasked)
 };
 
 // Answer to an operation on a project or service.

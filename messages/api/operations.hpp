@@ -134,6 +134,8 @@ inline constexpr std::array verb_table = [] {
       verb_row{"deployment.get", view, records, "One deployment, with the time of each phase"},
       verb_row{"service.logs", logs, agent, "The last lines that the container of a service wrote"},
       verb_row{"deployment.logs", logs, agent, "What the phases of a deployment wrote"},
+      verb_row{"stray.ls", view, agent, "Containers of services that are not there, and when they go"},
+      verb_row{"stray.rm", operate, agent, "Remove such a container now"},
       verb_row{"upload.begin", operate, uploads, "Say what archive will come, and learn how much of it is there"},
       verb_row{"upload.chunk", operate, uploads, "A piece of it, 1 MiB at most"},
       verb_row{"upload.end", operate, uploads, "All of it has come: it is verified and kept"},
@@ -150,6 +152,7 @@ inline constexpr std::array verb_table = [] {
       verb_row{"key.ls", administer, records, "Who may come in over a network"},
       verb_row{"key.add", administer, keys, "Let a key in: takes effect at once"},
       verb_row{"key.rm", administer, keys, "Take all rights of a key away: takes effect with its next request"},
+      verb_row{"key.rotate", administer, keys, "Give the manager another key, which its agents learn beforehand"},
       verb_row{"user.ls", administer, records, "Who may sign in to the page"},
       verb_row{"user.add", administer, keys, "Let somebody sign in, or give him another role"},
       verb_row{"user.rm", administer, keys, "Let somebody sign in no more, and end his sessions"},
@@ -175,11 +178,11 @@ using verb_bodies =
                list_servers, get_server, server_history, explain_server, server_logs, server_usage, check_data,
                check_layer, sync_agents, list_agents, get_agent, agent_usage, remove_agent, forget_agent, recover_agent,
                check_ports, suggest_ports, list_projects, get_project, list_services, get_service, service_history,
-               list_deployments, get_deployment, service_logs, deployment_logs, begin_upload, upload_chunk, end_upload,
-               list_uploads, remove_upload, list_operations, get_operation, wait_operation, cancel_operation,
-               replay_events, make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key, list_users,
-               add_user, remove_user, reset_user, list_tokens, add_token, remove_token, list_templates, list_audit,
-               verify_audit, set_log_level, get_metrics, get_status>;
+               list_deployments, get_deployment, service_logs, deployment_logs, list_strays, remove_stray, begin_upload,
+               upload_chunk, end_upload, list_uploads, remove_upload, list_operations, get_operation, wait_operation,
+               cancel_operation, replay_events, make_token, enrol_agent, approve_agent, list_keys, add_key, remove_key,
+               rotate_key, list_users, add_user, remove_user, reset_user, list_tokens, add_token, remove_token,
+               list_templates, list_audit, verify_audit, set_log_level, get_metrics, get_status>;
 static_assert(std::tuple_size_v<verb_bodies> == verb_table.size());
 
 // What each row is answered with at its end, in the same order.
@@ -191,11 +194,11 @@ using verb_replies =
                server_list, server_view, event_page, explanation, logs_reply, usage_reply, data_reply, layer_reply,
                sync_reply, agent_list, agent_view, usage_reply, agent_view, forget_reply, agent_view, ports_reply,
                suggest_reply, project_list, project_view, service_list, service_view, event_page, deployment_list,
-               deployment_view, logs_reply, logs_reply, upload_view, upload_view, upload_view, upload_list, upload_list,
-               operation_list, operation_view, operation_view, operation_view, event_page, token_reply, enrol_reply,
-               enrol_reply, key_list, key_list, key_list, user_list, user_link, user_list, user_link, token_list,
-               token_made, token_list, template_list, audit_page, audit_verdict, log_level_reply, metrics_reply,
-               manager_status>;
+               deployment_view, logs_reply, logs_reply, stray_list, stray_list, upload_view, upload_view, upload_view,
+               upload_list, upload_list, operation_list, operation_view, operation_view, operation_view, event_page,
+               token_reply, enrol_reply, enrol_reply, key_list, key_list, key_list, rotation_view, user_list, user_link,
+               user_list, user_link, token_list, token_made, token_list, template_list, audit_page, audit_verdict,
+               log_level_reply, metrics_reply, manager_status>;
 static_assert(std::tuple_size_v<verb_replies> == verb_table.size());
 
 // Its rows of operations come first, so that a kind is its row's number.

@@ -257,6 +257,14 @@ struct remove_key {  // with all its roles
   std::string name;
   ZEDOPS_FIELDS(name)
 };
+// The manager's own key. Without a word: makes the next one, which its agents learn from it; they let either answer
+// from then on. finish: that one is the manager's at its next start.
+struct rotate_key {
+  bool finish = false;
+  bool cancel = false;  // the next one is forgotten
+  bool force = false;   // although agents do not know the next one: they have to be told by hand
+  ZEDOPS_FIELDS(finish, cancel, force)
+};
 struct make_token {
   std::string agent;        // name of the agent that it brings in
   duration ttl{3'600'000};  // how long it can be used

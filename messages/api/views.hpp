@@ -192,6 +192,14 @@ struct key_list {
   std::vector<key_view> keys;
   ZEDOPS_FIELDS(keys)
 };
+struct rotation_view {
+  std::string public_key;                   // what the manager answers with now
+  std::string next_key;                     // empty: there is none
+  bool at_next_start = false;               // it is finished: the next start takes it
+  std::vector<std::string> agents_ready;    // they know the next one
+  std::vector<std::string> agents_missing;  // they do not; those without a network do not count
+  ZEDOPS_FIELDS(public_key, next_key, at_next_start, agents_ready, agents_missing)
+};
 struct token_reply {
   std::string agent;
   std::string line;  // for `zedops-agent join`; it is shown this once

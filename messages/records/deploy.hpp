@@ -53,7 +53,7 @@ inline const std::string& identity_of(const deploy_source& s) {
 }
 
 // How what a service serves is made, and how visitors come to it. A deployment keeps those that it was made with. Of a
-// static service only the build counts, of a container service all the rest.
+// static service only the build and the route count, of a container service all but the build.
 struct service_settings {
   uint16_t container_port = 0;              // where its program listens
   std::map<std::string, std::string> env;   // values are shown to nobody
@@ -68,8 +68,11 @@ struct service_settings {
   std::string builder;             // its image
   std::string output;              // what is served of its folder afterwards; empty: all of it
   bool build_network = false;      // whether it may reach others
+  bool health_tcp = false;         // something has to listen at its port, and is asked nothing
+  std::vector<std::string> before_start;  // run once in a container of the new image before that is started: migrations
+  std::vector<std::string> after_switch;  // the same once visitors are on it; what fails there is only told
   ZEDOPS_FIELDS(container_port, env, command, dockerfile, memory_max, cpu_millis, health_command, route, hosts, build,
-                builder, output, build_network)
+                builder, output, build_network, health_tcp, before_start, after_switch)
   friend bool operator==(const service_settings&, const service_settings&) = default;
 };
 
@@ -187,14 +190,18 @@ struct service {
   bool stopped = false;      // its owner stopped it: it stays so until he starts it, or deploys
   sparse<service_hook> hook;
   sparse<operation> waiting;  // a deployment that begins when the open operation has ended
+  std::string preview_of;     // the service of this project whose preview it is; empty: it is none
+  duration lives{};           // it goes so long after its newest deployment; zero: never
+  time_point expires_at{};
   ZEDOPS_FIELDS(id, project, project_name, name, agent, kind, retention, health_path, port, deployments, rollbacks,
                 deployed, current, health, health_reason, run, op, created_at, updated_at, removed, revision, seq,
-                log_head, settings, port_beside, stopped, waiting, hook)
+                log_head, settings, port_beside, stopped, waiting, hook, preview_of, lives, expires_at)
   friend bool operator==(const service&, const service&) = default;
 };
 
 inline constexpr size_t deployments_listed_max = 50;  // of one service, the newest; older ones are history
 inline constexpr size_t rollbacks_listed_max = 20;
 inline constexpr uint32_t retention_max = 50;
+inline constexpr duration preview_lives{std::chrono::hours(24 * 7)};
 
 }  // namespace zedops::msg

@@ -244,8 +244,9 @@ struct service_edited {
   std::string health_path;
   sparse<service_settings> settings{};  // empty: as they were; so is the next one
   sparse<service_hook> hook{};
+  std::optional<duration> lives{};
   static constexpr std::string_view type = "service.edited";
-  ZEDOPS_FIELDS(retention, health_path, settings, hook)
+  ZEDOPS_FIELDS(retention, health_path, settings, hook, lives)
 };
 struct service_removed {
   std::string name;

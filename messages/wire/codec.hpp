@@ -36,48 +36,29 @@ inline constexpr size_t decode_memory_factor = 16;
   X(from_agent) X(to_agent) X(command_result) X(run_command) X(known_server) X(audit_record) X(usage_sample)
 
 // Types with a map form and JSON, i.e. what clients and subscribers see.
-#define ZEDOPS_MAP_TYPES(X)                                                                                            \
-  X(create_server)                                                                                                     \
-  X(start_server)                                                                                                      \
-  X(stop_server)                                                                                                       \
-  X(restart_server)                                                                                                    \
-  X(rebuild_server)                                                                                                    \
-  X(recreate_server)                                                                                                   \
-  X(edit_server)                                                                                                       \
-  X(remove_server)                                                                                                     \
-  X(restore_server)                                                                                                    \
-  X(purge_server)                                                                                                      \
-  X(move_server)                                                                                                       \
-  X(adopt_server)                                                                                                      \
-  X(list_servers)                                                                                                      \
-  X(get_server)                                                                                                        \
-  X(server_history)                                                                                                    \
-  X(list_agents)                                                                                                       \
-  X(get_agent)                                                                                                         \
-  X(remove_agent)                                                                                                      \
-  X(sync_agents)                                                                                                       \
-  X(check_data) X(check_ports) X(suggest_ports) X(server_logs) X(list_operations) X(get_operation) X(wait_operation)   \
-      X(cancel_operation) X(replay_events) X(get_status) X(request_options) X(server_view) X(agent_view) X(            \
-          operation_view) X(server_list) X(agent_list) X(operation_list) X(event) X(event_page) X(operation_reply)     \
-          X(sync_reply) X(data_reply) X(ports_reply) X(suggest_reply) X(logs_reply) X(manager_status) X(check_layer)   \
-              X(layer_reply) X(error) X(explain_server) X(forget_agent) X(recover_agent) X(forget_reply)               \
-                  X(explanation) X(audit_record) X(list_keys) X(add_key) X(remove_key) X(make_token) X(enrol_agent) X( \
-                      approve_agent) X(key_view) X(key_list) X(token_reply) X(enrol_reply) X(list_audit) X(audit_page) \
-                      X(verify_audit) X(audit_verdict) X(list_users) X(add_user) X(remove_user) X(reset_user)          \
-                          X(list_tokens) X(add_token) X(remove_token) X(set_log_level) X(get_metrics) X(user_list)     \
-                              X(user_link) X(token_list) X(token_made) X(log_level_reply) X(metrics_reply)             \
-                                  X(list_templates) X(template_list) X(server_usage) X(agent_usage) X(usage_reply)     \
-                                      X(usage_sample) X(create_project) X(edit_project) X(remove_project)              \
-                                          X(create_service) X(edit_service) X(remove_service) X(deploy_service)        \
-                                              X(rollback_service) X(list_projects) X(get_project) X(list_services)     \
-                                                  X(get_service) X(service_history) X(list_deployments)                \
-                                                      X(get_deployment) X(begin_upload) X(upload_chunk) X(end_upload)  \
-                                                          X(list_uploads) X(remove_upload) X(deployment_view)          \
-                                                              X(deployment_list) X(service_view) X(service_list)       \
-                                                                  X(project_view) X(project_list) X(upload_view)       \
-                                                                      X(upload_list) X(deploy_reply) X(start_service)  \
-                                                                          X(stop_service) X(service_logs)              \
-                                                                              X(deployment_logs)
+// clang-format off
+#define ZEDOPS_MAP_TYPES(X)                                                                                   \
+  X(create_server) X(start_server) X(stop_server) X(restart_server) X(rebuild_server) X(recreate_server)      \
+  X(edit_server) X(remove_server) X(restore_server) X(purge_server) X(move_server) X(adopt_server)            \
+  X(list_servers) X(get_server) X(server_history) X(list_agents) X(get_agent) X(remove_agent) X(sync_agents)  \
+  X(check_data) X(check_ports) X(suggest_ports) X(server_logs) X(list_operations) X(get_operation)            \
+  X(wait_operation) X(cancel_operation) X(replay_events) X(get_status) X(request_options) X(server_view)      \
+  X(agent_view) X(operation_view) X(server_list) X(agent_list) X(operation_list) X(event) X(event_page)       \
+  X(operation_reply) X(sync_reply) X(data_reply) X(ports_reply) X(suggest_reply) X(logs_reply)                \
+  X(manager_status) X(check_layer) X(layer_reply) X(error) X(explain_server) X(forget_agent) X(recover_agent) \
+  X(forget_reply) X(explanation) X(audit_record) X(list_keys) X(add_key) X(remove_key) X(make_token)          \
+  X(enrol_agent) X(approve_agent) X(key_view) X(key_list) X(token_reply) X(enrol_reply) X(list_audit)         \
+  X(audit_page) X(verify_audit) X(audit_verdict) X(list_users) X(add_user) X(remove_user) X(reset_user)       \
+  X(list_tokens) X(add_token) X(remove_token) X(set_log_level) X(get_metrics) X(user_list) X(user_link)       \
+  X(token_list) X(token_made) X(log_level_reply) X(metrics_reply) X(list_templates) X(template_list)          \
+  X(server_usage) X(agent_usage) X(usage_reply) X(usage_sample) X(create_project) X(edit_project)             \
+  X(remove_project) X(create_service) X(edit_service) X(remove_service) X(deploy_service) X(rollback_service) \
+  X(list_projects) X(get_project) X(list_services) X(get_service) X(service_history) X(list_deployments)      \
+  X(get_deployment) X(begin_upload) X(upload_chunk) X(end_upload) X(list_uploads) X(remove_upload)            \
+  X(deployment_view) X(deployment_list) X(service_view) X(service_list) X(project_view) X(project_list)       \
+  X(upload_view) X(upload_list) X(deploy_reply) X(start_service) X(stop_service) X(service_logs)              \
+  X(deployment_logs) X(list_strays) X(remove_stray) X(stray_list) X(rotate_key) X(rotation_view)
+// clang-format on
 
 template <class T>
 std::string pack(const T& value);  // array form

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "messages/api/deploy_views.hpp"
 #include "messages/api/requests.hpp"
 #include "messages/api/views.hpp"
 #include "messages/base/error.hpp"
@@ -104,8 +105,9 @@ struct deploy_plan {
   uint16_t port_beside = 0;
   bool stop = false;  // instead of a phase: its container, to be started again
   bool start = false;
+  bool is_rollback = false;  // to a version that was served before
   ZEDOPS_FIELDS(phase, remove, last, project, project_name, service_name, number, going_back, source, keep, port,
-                health_path, kind, settings, image, port_beside, stop, start)
+                health_path, kind, settings, image, port_beside, stop, start, is_rollback)
   friend bool operator==(const deploy_plan&, const deploy_plan&) = default;
 };
 
@@ -174,7 +176,8 @@ struct heartbeat {  // answer to ping, and unasked once a second
   uint64_t nonce = 0;
   bool engine_ok = true;
   std::string engine_problem;
-  ZEDOPS_FIELDS(nonce, engine_ok, engine_problem)
+  std::string next_key{};  // the manager's next key, as this agent has kept it
+  ZEDOPS_FIELDS(nonce, engine_ok, engine_problem, next_key)
 };
 // All servers the agent was told about plus every container with our label. Servers not named: unknown to the agent.
 struct inventory {
@@ -254,7 +257,8 @@ struct welcome_refused {  // what an agent answers to a welcome that it may not 
 };
 struct ping {
   uint64_t nonce = 0;
-  ZEDOPS_FIELDS(nonce)
+  std::string next_key{};  // public: the manager will answer with it some day; empty: with the one it has
+  ZEDOPS_FIELDS(nonce, next_key)
 };
 struct watch_servers {  // keep looking at these as well; replaces earlier entries of the same id
   std::vector<known_server> servers;
@@ -310,6 +314,20 @@ struct container_answer {
   std::optional<error> failure;
   sparse<server_spec> spec;  // what differs from its image and from the Engine's defaults, without ports and mounts
   ZEDOPS_FIELDS(request, view, env, ports, mounts, networks, entrypoint, command, user, unusual, failure, spec)
+};
+// Containers whose label names a service or project that is not among these.
+struct stray_query {
+  uint64_t request = 0;
+  std::vector<std::string> services;
+  std::vector<std::string> projects;
+  std::string remove;  // name or id of one that goes now; empty: none
+  ZEDOPS_FIELDS(request, services, projects, remove)
+};
+struct stray_answer {
+  uint64_t request = 0;
+  std::vector<stray_view> strays;  // with `remove`, the one that went
+  std::optional<error> failure;
+  ZEDOPS_FIELDS(request, strays, failure)
 };
 struct layer_query {
   uint64_t request = 0;
@@ -398,9 +416,9 @@ struct goodbye {  // an orderly stop
 
 using from_agent = std::variant<hello, heartbeat, inventory, observed, command_progress, command_result, data_answer,
                                 port_answer, logs_answer, goodbye, incidents, container_answer, welcome_refused,
-                                layer_answer, usage, fetch_upload, service_seen>;
-using to_agent =
-    std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query, data_query, port_query,
-                 logs_query, goodbye, incidents_taken, container_query, layer_query, watch_usage, upload_piece>;
+                                layer_answer, usage, fetch_upload, service_seen, stray_answer>;
+using to_agent = std::variant<welcome, refused, ping, run_command, cancel_command, watch_servers, sync_query,
+                              data_query, port_query, logs_query, goodbye, incidents_taken, container_query,
+                              layer_query, watch_usage, upload_piece, stray_query>;
 
 }  // namespace zedops::msg

@@ -79,6 +79,7 @@ class Caddy:
                 while piece := s.recv(65536):
                     data += piece
         head, _, body = data.partition(b"\r\n\r\n")
+        self.heads = dict(line.lower().split(": ", 1) for line in head.decode().splitlines()[1:])
         return int(head.split()[1]), body.decode().strip()
 
     def spoken(self, plain, host):

@@ -19,6 +19,7 @@
 #include "integration/host/http_look.hpp"
 #include "integration/routes/caddy.hpp"
 #include "tools/agent/identity.hpp"
+#include "tools/agent/manager_keys.hpp"
 #include "tools/agent/outside.hpp"
 
 namespace zedops::agent {
@@ -113,6 +114,7 @@ struct process::parts {
   std::unique_ptr<routes::route_table> routes;
   std::optional<site_world> sites;
   std::optional<step_env> env;
+  std::optional<manager_keys> keys;  // of a manager on the network
   link_adapter link;
   system_config caf_config;
   caf::actor_system system{caf_config};
@@ -136,7 +138,7 @@ std::optional<error> process::refusal() const {
 namespace {
 
 // A manager on the network is dialled with keys; the agent makes its own at its first start.
-result<bus::address> address_of(const config::agent_settings& settings) {
+result<bus::address> address_of(const config::agent_settings& settings, std::optional<manager_keys>& keys) {
   if (!bus::is_tcp(settings.manager)) return bus::address(settings.manager);
   if (!bus::is_public_key(settings.manager_key))
     return fail(ec::bad_request, "manager_key is not set: the public key of the manager at " + settings.manager,
@@ -146,7 +148,10 @@ result<bus::address> address_of(const config::agent_settings& settings) {
   log_event("agent.key", {{"public_key", own->public_key},
                           {"hint", "on the manager's machine: zedctl key add " + settings.name + " " + own->public_key +
                                        " --role agent"}});
-  return bus::address(settings.manager, settings.manager_key, std::move(*own));
+  auto known = manager_keys::open(settings.state_dir, settings.manager_key);
+  if (!known) return fail(std::move(known.error()));
+  keys = std::move(*known);
+  return bus::address(settings.manager, keys->current(), std::move(*own));
 }
 
 }  // namespace
@@ -175,6 +180,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   if (const auto root = sites_root(settings); !root.empty())
     p.sites.emplace(root, settings.site_image, p.uploads, host::http_look);
   if (p.sites) p.sites->stray_grace = settings.stray_grace;
+  if (p.sites) p.sites->listens = host::port_look;
   if (p.sites && !settings.caddy_admin.empty()) {
     auto caddy = routes::parse_caddy(settings.caddy_admin, settings.caddy_server, settings.caddy_listen,
                                      p.sites->root + "/.routes");
@@ -213,6 +219,17 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
     std::lock_guard guard(p.mutex);
     if (p.watcher) caf::anon_send(p.watcher, std::move(id));
   };
+  bus::agent_link_options link;
+  auto manager = address_of(settings, p.keys);
+  if (!manager) return fail(std::move(manager.error()));
+  link.manager = std::move(*manager);
+  if (p.keys) {
+    link.other_key = p.keys->next();
+    deps->keep_key = [&p](const std::string& next) {
+      if (p.keys->learn(next, p.link.answered_with())) p.link.also_expect(p.keys->next());
+      return p.keys->next();
+    };
+  }
   p.core = spawn_core(p.system, deps);
   p.link.attach(p.core);
   {
@@ -222,10 +239,6 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
     p.watcher = spawn_watcher(p.system, *p.engine, p.core, eyes);
     if (auto id = p.state->manager_id(); !id.empty()) caf::anon_send(p.watcher, std::move(id));
   }
-  bus::agent_link_options link;
-  auto manager = address_of(settings);
-  if (!manager) return fail(std::move(manager.error()));
-  link.manager = std::move(*manager);
   if (auto ok = p.link.dial(std::move(link)); !ok) return fail(std::move(ok.error()));
   log_event("agent.started", {{"id", p.state->id()},
                               {"name", settings.name},

@@ -222,6 +222,7 @@ std::vector<timed_message> sim_agent::on(const to_agent& message) {
                  },
                  [&](const watch_usage&) {},
                  [&](const upload_piece&) {},
+                 [&](const stray_query& q) { say(stray_answer{q.request, {}, {}}); },
                  [&](const layer_query& q) {
                    say(layer_answer{q.request, {}, {}});
                  },

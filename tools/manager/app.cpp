@@ -189,7 +189,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
     doors.events_uris = s.events;
     doors.runtime_dir = s.runtime_dir;
     doors.head = {db.epoch(), found->last_seq};
-    if (auto ok = bridge.let_in(doors, s.data_dir); !ok) {
+    if (auto ok = bridge.let_in(doors); !ok) {
       node.stop();
       return refuse(ok.error(), exit_configuration);
     }

@@ -13,9 +13,9 @@ namespace {
 constexpr size_t event_bytes_guess = 1'024;  // of one that is not encoded yet, for the outbox's limit
 }
 
-msg::result<void> bus_bridge::let_in(bus::server_bus_options& options, const std::filesystem::path& data_dir) {
+msg::result<void> bus_bridge::let_in(bus::server_bus_options& options) {
   if (!options.on_network()) return {};
-  auto own = bus::load_or_make_key(data_dir / bus::manager_key_name);
+  auto own = keys_.own_key();
   if (!own) return msg::fail(own.error());
   if (auto known = keys_.keys(); !known) return msg::fail(known.error());
   options.key = *own;

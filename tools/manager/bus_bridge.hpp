@@ -20,7 +20,7 @@ class bus_bridge final : public bus::server_bus_listener,
 
   // Keys for endpoints on the network, if there are any: the manager's own, made at the first start, and those that may
   // come in. Errors: those of the key file.
-  msg::result<void> let_in(bus::server_bus_options& options, const std::filesystem::path& data_dir);
+  msg::result<void> let_in(bus::server_bus_options& options);
   // Binds the endpoints; from now on requests flow into `to`, which must outlive the bus.
   msg::result<void> open(bus::server_bus_options options, manager::node& to);
   // No more requests; what is queued for peers is sent until the deadline.

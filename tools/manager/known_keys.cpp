@@ -28,6 +28,15 @@ std::string port_of(const std::vector<std::string>& uris) {
   return {};
 }
 
+std::filesystem::path next_of(const std::filesystem::path& known, const char* more = "") {
+  return known.parent_path() / (std::string(bus::manager_key_name) + ".next" + more);
+}
+constexpr const char* finished = ".finished";  // an empty file beside the next key: the next start takes it
+
+error cannot(const std::filesystem::path& what, const std::error_code& problem) {
+  return {ec::internal, what.string() + ": " + problem.message(), "look at the manager's data directory", {}};
+}
+
 bool of_agent(const bus::key_entry& e) { return e.role == bus::agent_role || e.role == bus::pending_role; }
 
 }  // namespace
@@ -36,6 +45,60 @@ void known_keys::listens(const bus::server_bus_options& options) {
   public_key_ = options.key.public_key;
   clients_port_ = port_of(options.clients_uris);
   agents_port_ = port_of(options.agents_uris);
+}
+
+// First the key, then the mark that it is to be used: whatever is cut short leaves a manager with one of its keys.
+result<bus::key_pair> known_keys::own_key() {
+  const auto key = file_.parent_path() / bus::manager_key_name;
+  std::error_code problem;
+  if (std::filesystem::exists(next_of(file_, finished), problem) && std::filesystem::exists(next_of(file_), problem)) {
+    std::filesystem::rename(next_of(file_), key, problem);
+    if (problem) return fail(cannot(next_of(file_), problem));
+    config::log_event("manager.key-rotated", {});
+  }
+  std::filesystem::remove(next_of(file_, finished), problem);
+  if (std::filesystem::exists(next_of(file_), problem)) {
+    auto next = bus::load_or_make_key(next_of(file_));
+    if (!next) return fail(next.error());
+    std::lock_guard guard(next_mutex_);
+    next_ = next->public_key;
+  }
+  return bus::load_or_make_key(key);
+}
+
+std::string known_keys::next_key() {
+  std::lock_guard guard(next_mutex_);
+  return next_;
+}
+
+result<rotation_view> known_keys::rotate(const rotate_key& k) {
+  std::lock_guard guard(next_mutex_);
+  if (public_key_.empty())
+    return fail(ec::wrong_state, "this manager does not listen on a network, and needs no key",
+                "docs/network.md says how it does");
+  std::error_code problem;
+  if ((k.finish || k.cancel) && next_.empty())
+    return fail(ec::wrong_state, "there is no next key", "zedctl key rotate makes one");
+  if (k.cancel) {
+    for (const auto* what : {finished, ""}) {
+      std::filesystem::remove(next_of(file_, what), problem);
+      if (problem) return fail(cannot(next_of(file_, what), problem));
+    }
+    next_.clear();
+    finished_ = false;
+  } else if (k.finish) {
+    if (auto ok = bus::write_guarded(next_of(file_, finished), ""); !ok) return fail(ok.error());
+    finished_ = true;
+  } else if (next_.empty()) {
+    auto made = bus::load_or_make_key(next_of(file_));
+    if (!made) return fail(made.error());
+    next_ = made->public_key;
+  }
+  rotation_view v;
+  v.public_key = public_key_;
+  v.next_key = next_;
+  v.at_next_start = finished_;
+  return v;
 }
 
 bus::admission known_keys::admits(bus::door at, std::string_view key) {

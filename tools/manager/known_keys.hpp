@@ -1,6 +1,7 @@
 // The manager's keys: the file of those that may come in, as the actors change it and the bus asks it.
 #pragma once
 #include <filesystem>
+#include <mutex>
 
 #include "actors/runtime/ports.hpp"
 #include "bus/security/key_ring.hpp"
@@ -15,6 +16,8 @@ class known_keys final : public rt::key_port {
       : file_(std::move(file)), ring_(file_), host_(std::move(advertised)) {}
   // What a token says of the manager: its key, and where it listens.
   void listens(const bus::server_bus_options& options);
+  // The manager's own key, beside the file: after a rotation that was finished, the next one takes its place.
+  msg::result<bus::key_pair> own_key();
 
   bus::admission admits(bus::door at, std::string_view key);
   std::vector<bus::key_entry> entries_of(std::string_view key) { return ring_.entries_of(key); }
@@ -30,11 +33,16 @@ class known_keys final : public rt::key_port {
   msg::result<msg::enrol_reply> enrol(const msg::enrol_agent& e, const msg::principal& by,
                                       msg::time_point now) override;
   msg::result<msg::enrol_reply> approve(const msg::approve_agent& a) override;
+  std::string next_key() override;
+  msg::result<msg::rotation_view> rotate(const msg::rotate_key& k) override;
 
  private:
   const std::filesystem::path file_;
   bus::key_ring ring_;
   const std::string host_;
+  std::mutex next_mutex_;  // guards the next two
+  std::string next_;       // public
+  bool finished_ = false;  // the next start takes it
   std::string public_key_;
   std::string clients_port_, agents_port_;
 };

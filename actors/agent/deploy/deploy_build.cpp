@@ -78,10 +78,26 @@ result<void> deploy_job::run_builder(const std::string& tree) {
   c.memory_max = s.memory_max;
   c.cpu_millis = s.cpu_millis;
   c.no_new_privileges = true;
+  auto code = run_to_end(c, "builder_started");
+  if (!code) return fail(code.error());
+  if (*code == 0) return {};
+  return fail(ended_badly("the build", *code));
+}
+
+error deploy_job::ended_badly(const std::string& what, int64_t code) const {
+  return {ec::bad_request,
+          what + " ended with exit code " + std::to_string(code) + (code == 137 ? " (killed: out of memory?)" : "") +
+              "; its last lines: " + last_lines(),
+          "zedctl deploy logs " + plan_.project_name + "/" + plan_.service_name + "#" + std::to_string(plan_.number),
+          {}};
+}
+
+// Its lines go into the deployment's log; the exit code.
+result<int64_t> deploy_job::run_to_end(const container_spec& c, const char* started) {
   auto made = calls_.create(c);
   if (!made) return fail(made.error());
   if (auto ok = calls_.start(made->id); !ok) return fail(ok.error());
-  effect("builder_started");
+  effect(started);
   // Lines come on the Engine's thread, and this one waits for their end.
   ZEDOPS_TRY(calls_.watch(made->id, [this](docker::output, std::string_view line) {
     write(line);
@@ -89,13 +105,32 @@ result<void> deploy_job::run_builder(const std::string& tree) {
   }));
   auto d = calls_.inspect(made->id);
   if (!d) return fail(d.error());
-  if (is_alive(d->view.state)) return fail(ec::engine_error, "the Engine told no more of the build", "deploy again");
-  if (d->view.exit_code == 0) return {};
-  return fail(
-      ec::bad_request,
-      "the build ended with exit code " + std::to_string(d->view.exit_code) +
-          (d->view.exit_code == 137 ? " (killed: out of memory?)" : "") + "; its last lines: " + last_lines(),
-      "zedctl deploy logs " + plan_.project_name + "/" + plan_.service_name + "#" + std::to_string(plan_.number));
+  if (is_alive(d->view.state)) return fail(ec::engine_error, "the Engine told no more of " + c.name, "deploy again");
+  return d->view.exit_code;
+}
+
+// In a container of the deployment's image, as the service itself will run. Cut short it is run again.
+result<void> deploy_job::run_once(const std::vector<std::string>& words, const char* what) {
+  if (words.empty()) return {};
+  ZEDOPS_TRY(remove_builders());
+  const auto& s = *plan_.settings;
+  const service_id id{cmd_.server.value};
+  container_spec c;
+  c.name = "zedops-once-" + id.value;
+  c.image = service_container::image_of(id, plan_, plan_.number);
+  c.labels = {{label::managed, "true"}, {label::manager, env_.state.manager_id()}, {label::build, id.value}};
+  c.env = s.env;
+  c.entrypoint = {words.front()};
+  c.command = {words.begin() + 1, words.end()};
+  c.memory_max = s.memory_max;
+  c.cpu_millis = s.cpu_millis;
+  c.no_new_privileges = true;
+  write(std::string(what) + " begins");
+  auto code = run_to_end(c, "command_started");
+  ZEDOPS_TRY(remove_builders());
+  if (!code) return fail(code.error());
+  if (*code != 0) return fail(ended_badly(what, *code));
+  return {};
 }
 
 result<void> deploy_job::remove_builders() {

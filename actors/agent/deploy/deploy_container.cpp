@@ -20,6 +20,7 @@ namespace {
 
 // Between the switch of visitors and the end of the container that they left: requests on their way come to their end.
 constexpr duration drain{2'000};
+constexpr size_t note_max = 500;
 constexpr const char* dockerfile_by_default = "Dockerfile";
 
 }  // namespace
@@ -40,7 +41,7 @@ result<void> deploy_job::pull_image() {
   const service_id id{cmd_.server.value};
   const auto tag = service_container::image_of(id, plan_, plan_.number);
   auto there = calls_.image(tag);
-  if (there && (s.digest.empty() || there->id == s.digest)) return prove_image(there->id);
+  if (there && (s.digest.empty() || there->id == s.digest)) return prove_image(there->id, there->architecture);
   if (!there && there.error().code != ec::not_found) return fail(there.error());
   const auto& wanted = s.digest.empty() ? s.image : s.digest;
   const bool by_id = wanted.starts_with("sha256:");
@@ -63,11 +64,16 @@ result<void> deploy_job::pull_image() {
                 "deploy again: the new one is taken");
   effect("image_pulled");
   ZEDOPS_TRY(calls_.tag(there->id, service_container::repository(id, plan_), std::to_string(plan_.number)));
-  return prove_image(there->id);
+  return prove_image(there->id, there->architecture);
 }
 
-result<void> deploy_job::prove_image(const std::string& id) {
+result<void> deploy_job::prove_image(const std::string& id, const std::string& architecture) {
   prove("image", id);
+  const auto here = env_.engine_is ? env_.engine_is->architecture() : std::string{};
+  if (here.empty() || architecture.empty() || architecture == here) return {};
+  // Some hosts run others all the same, by an emulator: it is told, and seen by whether it starts.
+  write("the image is made for " + architecture + ", this host is " + here);
+  result_.note = "the image is made for " + architecture + ", this host is " + here;
   return {};
 }
 
@@ -78,7 +84,7 @@ result<void> deploy_job::build_image() {
   const auto source = identity_of(plan_.source) + " " + plan_.source.folder + " " + plan_.settings->dockerfile;
   if (auto there = calls_.image(tag); there && value_of(there->labels, label::source) == source) {
     (void)host::drop_unfinished(site_, plan_.number);  // of a life that ended before it could
-    return prove_image(there->id);
+    return prove_image(there->id, there->architecture);
   }
   const auto tree = site_.new_tree(plan_.number);
   auto done = unpack_source(tree);
@@ -132,6 +138,8 @@ result<void> deploy_job::replace_container() {
   // made again after a crash. Else the former serves until this one has answered.
   const bool at_once = plan_.settings->route == route_kind::none || plan_.going_back;
   if (at_once) ZEDOPS_TRY(remember_container());
+  const bool new_version = !plan_.start && !plan_.going_back && !plan_.is_rollback;
+  if (new_version) ZEDOPS_TRY(run_once(plan_.settings->before_start, "the command before the start"));
   auto r = containers.ensure(id, plan_);
   while (!r && !cancel_.cancelled() && engine_away(r.error())) r = containers.ensure(id, plan_);
   if (!r) return fail(r.error());
@@ -179,6 +187,9 @@ result<void> deploy_job::check_container() {
   auto gone = containers.remove_but(id, r->id);
   if (!gone) return fail(gone.error());
   effect("former_removed");
+  if (!plan_.is_rollback)
+    if (auto ok = run_once(plan_.settings->after_switch, "the command after the switch"); !ok)
+      result_.note = ok.error().message.substr(0, note_max);  // visitors are on it already
   drop_images([this](uint32_t n) { return std::ranges::find(plan_.keep, n) == plan_.keep.end(); });
   return host::prune_site(site_, plan_.keep);
 }

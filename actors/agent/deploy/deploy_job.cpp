@@ -21,7 +21,7 @@ using host::unique_fd;
 
 namespace {
 
-constexpr duration phase_time_min{60'000};
+constexpr duration phase_time_min{60'000}, pace_after{2'000};
 constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{1'000},
     engine_pause{500};
 constexpr size_t lines_kept_max = 20, log_line_max = 4096;
@@ -135,6 +135,20 @@ void deploy_job::tell(uint32_t percent, std::string note) {
   report_->step(std::string(plan_.remove ? "removing" : name_of(plan_.phase)), percent, std::move(note));
 }
 
+// With the time that is left, as soon as there is a pace to tell it by.
+void deploy_job::tell_bytes(uint64_t part, uint64_t whole, std::string what) {
+  const auto now = env_.clock.steady();
+  if (first_.at == std::chrono::steady_clock::time_point{} || part < first_.part) first_ = {now, part};
+  const auto took = std::chrono::duration_cast<duration>(now - first_.at);
+  if (took >= pace_after && part > first_.part && whole > part) {
+    const auto left =
+        static_cast<double>(took.count()) * static_cast<double>(whole - part) / static_cast<double>(part - first_.part);
+    what +=
+        ", " + format_duration(std::chrono::ceil<std::chrono::seconds>(duration(static_cast<int64_t>(left)))) + " left";
+  }
+  tell(percent_of(part, whole), std::move(what));
+}
+
 void deploy_job::prove_tree(const host::site_stamp& stamp) {
   prove("files", std::to_string(stamp.files));
   prove("bytes", std::to_string(stamp.bytes));
@@ -217,6 +231,8 @@ result<bool> deploy_job::fetch_rest(const std::string& part) {
     if (::ftruncate(fd.get(), 0) != 0) return fail(disk(part, errno));
     have = 0;
   }
+  const bool resumed = have > 0;
+  sha256 hash;  // of what comes now
   while (have < plan_.source.bytes) {
     auto piece = env_.sites->uploads.fetch(plan_.source.upload, have, cancel_);
     if (!piece) return fail(piece.error());
@@ -227,13 +243,15 @@ result<bool> deploy_job::fetch_rest(const std::string& part) {
       if (w < 0) return fail(disk(part, errno));
       n += static_cast<size_t>(w);
     }
+    hash.add(*piece);
     have += piece->size();
-    tell(percent_of(have, plan_.source.bytes), format_bytes(have) + " of " + format_bytes(plan_.source.bytes));
+    tell_bytes(have, plan_.source.bytes, format_bytes(have) + " of " + format_bytes(plan_.source.bytes));
   }
   if (::fsync(fd.get()) != 0) return fail(disk(part, errno));
-  auto hash = sha256_of_file(part);
-  if (!hash) return fail(hash.error());
-  return *hash == plan_.source.sha256;
+  if (!resumed) return hash.hex() == plan_.source.sha256;
+  auto whole = sha256_of_file(part);
+  if (!whole) return fail(whole.error());
+  return *whole == plan_.source.sha256;
 }
 
 // ---- copying_files ----
@@ -264,8 +282,8 @@ result<archive::unpacked> deploy_job::unpack_source(const std::string& tree) {
   return archive::unpack(
       file, tree, {},
       [&](const archive::unpacked& so_far, uint64_t read) {
-        tell(percent_of(read, std::max(plan_.source.bytes, read + 1)),
-             std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
+        tell_bytes(read, std::max(plan_.source.bytes, read + 1),
+                   std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
         return !cancel_.cancelled();
       },
       built ? std::string{} : plan_.source.folder);
@@ -298,8 +316,28 @@ result<void> deploy_job::update_routes() {
   auto ok = server.ensure(project());
   while (!ok && !cancel_.cancelled() && engine_away(ok.error())) ok = server.ensure(project());
   if (!ok) return fail(ok.error());
-  effect("routed");
+  effect("server_started");
   prove("container", ok->id);
+  return set_site_route();
+}
+
+// Names that visitors use for a static service, if it has any. Remembered: whoever keeps containers' routes keeps it.
+result<void> deploy_job::set_site_route() {
+  const service_id id{cmd_.server.value};
+  site_world::hold hold(*env_.sites, id.value);
+  if (!plan_.settings || plan_.settings->route != route_kind::caddy) return drop_site_route();
+  ZEDOPS_TRY(remember_container());
+  ZEDOPS_TRY(container_here().lead(id, plan_, plan_.port));
+  effect("routed");
+  return {};
+}
+
+result<void> deploy_job::drop_site_route() {
+  ZEDOPS_TRY(host::forget_container(env_.sites->root, cmd_.server.value));
+  if (!env_.sites->routes) return {};
+  auto gone = env_.sites->routes->remove(cmd_.server.value);
+  const bool had = plan_.settings && plan_.settings->route == route_kind::caddy;
+  if (!gone && had) return fail(gone.error());
   return {};
 }
 
@@ -353,6 +391,9 @@ result<void> deploy_job::remove_service() {
     site_world::hold hold(*env_.sites, id.value);
     ZEDOPS_TRY(drop_container(id));
     drop_images([](uint32_t) { return true; });
+  } else {
+    site_world::hold hold(*env_.sites, cmd_.server.value);
+    ZEDOPS_TRY(drop_site_route());
   }
   {
     std::lock_guard guard(env_.sites->links);

@@ -42,6 +42,8 @@ class deploy_job {
   bool is_built() const;
   msg::result<void> build_site();
   msg::result<void> run_builder(const std::string& tree);
+  msg::result<int64_t> run_to_end(const msg::container_spec& c, const char* started);
+  msg::result<void> run_once(const std::vector<std::string>& words, const char* what);
   msg::result<void> remove_builders();
 
   // Of container services; deploy_container.cpp.
@@ -52,7 +54,7 @@ class deploy_job {
   msg::result<void> stop_container();
   msg::result<void> drop_container(const msg::service_id& id);
   msg::result<void> remember_container();
-  msg::result<void> prove_image(const std::string& id);
+  msg::result<void> prove_image(const std::string& id, const std::string& architecture = {});
   void drop_images(const std::function<bool(uint32_t)>& goes);
   service_container container_here();
   static std::optional<uint32_t> steps_of(std::string_view line);
@@ -60,9 +62,13 @@ class deploy_job {
   // Into the deployment's log; from any thread, one at a time.
   void write(std::string_view line);
   std::string last_lines() const;
+  msg::error ended_badly(const std::string& what, int64_t code) const;
   project_server project_server_here();
   bool engine_away(const msg::error& why);
   void tell(uint32_t percent, std::string note);
+  void tell_bytes(uint64_t part, uint64_t whole, std::string what);
+  msg::result<void> set_site_route();
+  msg::result<void> drop_site_route();
   void prove(const std::string& what, std::string value) { result_.proof[what] = std::move(value); }
   void prove_tree(const host::site_stamp& stamp);
   void effect(std::string_view name) const {
@@ -78,6 +84,10 @@ class deploy_job {
   engine_calls calls_;
   host::site site_;
   std::deque<std::string> lines_;  // the newest
+  struct {
+    std::chrono::steady_clock::time_point at{};
+    uint64_t part = 0;
+  } first_;  // of the bytes that are told
   uint32_t built_ = 0;
   msg::command_result result_;
 };

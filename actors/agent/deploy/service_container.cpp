@@ -159,6 +159,11 @@ result<std::string> service_container::look(const running& r, const deploy_plan&
                 "its check says " + std::string(name_of(d->view.health)),
                 "docker inspect " + r.id.substr(0, 12) + " has what the check said");
   }
+  if (p.settings->health_tcp) {
+    if (auto ok = sites_.listens(r.port, look_timeout); !ok)
+      return fail(ec::busy, ok.error().message, "does its program listen at the container port?");
+    return "it listens at its port";
+  }
   const auto path = p.health_path.empty() ? std::string("/") : p.health_path;
   auto status = sites_.look(r.port, path, look_timeout);
   if (!status) return fail(ec::busy, status.error().message, "does its program listen at the container port?");
@@ -192,7 +197,9 @@ result<void> service_container::lead(const service_id& id, const deploy_plan& p,
   if (!sites_.routes)
     return fail(ec::wrong_state, "this host has nobody who leads visitors to " + p.settings->hosts.front(),
                 "install Caddy there, and set caddy_admin in the agent's settings");
-  auto done = sites_.routes->put({id.value, p.settings->hosts, p.port, p.port_beside, port == p.port_beside});
+  routes::route r{id.value, p.settings->hosts, p.port, p.port_beside, port == p.port_beside, {}};
+  if (p.kind == service_kind::static_site) r.folder = "/" + p.service_name;  // of its project's server
+  auto done = sites_.routes->put(r);
   if (!done) return fail(done.error());
   return {};
 }

@@ -29,7 +29,8 @@ class service_container {
   msg::result<std::string> healthy(const running& r, const msg::deploy_plan& p);
   // How it is now: what it answered, or why it is not well.
   msg::result<std::string> look(const running& r, const msg::deploy_plan& p);
-  // Visitors are led to it. Without a route in its settings there is none afterwards.
+  // Visitors are led to it; those of a static service to its folder of its project's server. Without a route in its
+  // settings there is none afterwards.
   msg::result<void> lead(const msg::service_id& id, const msg::deploy_plan& p, uint16_t port);
   // All of the service but this; empty: all. They are asked to end first. The number that went.
   msg::result<size_t> remove_but(const msg::service_id& id, const std::string& keep);

@@ -34,6 +34,9 @@ struct site_world {
   std::function<msg::result<unsigned>(uint16_t port, const std::string& path, msg::duration timeout)> look;
   std::mutex links;  // whoever changes links; those who repair and those who switch do it one after the other
 
+  // Whether somebody listens at a port of this host. Errors: engine_error, timeout.
+  std::function<msg::result<void>(uint16_t port, msg::duration timeout)> listens;
+
   msg::duration stray_grace{};  // after which containers of services that the manager does not know go; zero: never
 
   routes::route_table* routes = nullptr;  // who leads visitors to container services; null: nobody

@@ -4,10 +4,21 @@
 #pragma once
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace zedops::agent {
+
+// Such a container.
+struct stray {
+  std::string id;
+  std::string name;
+  std::string image;
+  std::string of;  // service or project
+  bool of_service = false;
+  bool running = false;
+};
 
 class stray_watch {
  public:
@@ -35,6 +46,15 @@ class stray_watch {
     return out;
   }
   size_t count() const { return seen_.size(); }
+  struct sighting {
+    time since;
+    bool twice;  // in so many passes as it takes
+  };
+  std::optional<sighting> find(const std::string& id) const {
+    const auto i = seen_.find(id);
+    if (i == seen_.end()) return std::nullopt;
+    return sighting{i->second.since, i->second.passes >= passes_min};
+  }
 
  private:
   struct seen {

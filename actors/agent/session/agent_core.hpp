@@ -64,6 +64,8 @@ struct core_deps {
   std::function<void(std::string)> on_manager;     // its id, once known: watch its containers
   std::function<host::machine_usage()> machine{};  // what this host uses; empty: nothing is told of usage
   upload_fetcher* uploads = nullptr;               // null: no static services
+  // Keeps the manager's next key, durably, and says which one is kept. Empty: this manager has no key.
+  std::function<std::string(const std::string&)> keep_key{};
 };
 
 core_actor spawn_core(caf::actor_system& sys, std::shared_ptr<core_deps> deps);

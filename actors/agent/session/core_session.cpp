@@ -73,7 +73,10 @@ void core_state::enter(phase p) {
   inventory_told = false;
   settling.reset();
   early.clear();
-  if (p != phase::live) session = 0;
+  if (p != phase::live) {
+    session = 0;
+    key_told.reset();
+  }
   if (p == phase::greeting) ++greeting;
 }
 
@@ -89,7 +92,15 @@ void core_state::hello() {
                   0);
 }
 
-void core_state::heartbeat(uint64_t nonce) { send(msg::heartbeat{nonce, engine_ok, engine_problem}); }
+void core_state::heartbeat(uint64_t nonce) { send(msg::heartbeat{nonce, engine_ok, engine_problem, next_key}); }
+
+void core_state::on_ping(const ping& p) {
+  if (deps->keep_key && key_told != p.next_key) {
+    key_told = p.next_key;
+    next_key = deps->keep_key(p.next_key);
+  }
+  heartbeat(p.nonce);
+}
 
 void core_state::on_tick() {
   self->delayed_send(core_actor(self), tick_every, tick_atom::value);
@@ -115,7 +126,7 @@ void core_state::on_message(manager_said& m) {
   }
   if (where != phase::live || (m.session != 0 && m.session != session)) return;  // of an earlier session
   heard = now();
-  if (auto x = std::get_if<ping>(&m.what)) return heartbeat(x->nonce);
+  if (auto x = std::get_if<ping>(&m.what)) return on_ping(*x);
   if (auto x = std::get_if<run_command>(&m.what)) return on_command(std::move(*x));
   if (auto x = std::get_if<cancel_command>(&m.what)) return on_cancel(*x);
   if (auto x = std::get_if<watch_servers>(&m.what)) return on_watch(std::move(*x));
@@ -132,6 +143,7 @@ void core_state::on_message(manager_said& m) {
   if (auto x = std::get_if<logs_query>(&m.what)) return on_logs_query(*x);
   if (auto x = std::get_if<layer_query>(&m.what)) return on_layer_query(*x);
   if (auto x = std::get_if<container_query>(&m.what)) return on_container_query(*x);
+  if (auto x = std::get_if<stray_query>(&m.what)) return on_stray_query(*x);
   if (auto x = std::get_if<watch_usage>(&m.what)) return usage ? usage->watch(*x) : void();
   if (auto x = std::get_if<upload_piece>(&m.what))
     return deps->uploads ? deps->uploads->answered(std::move(*x)) : void();

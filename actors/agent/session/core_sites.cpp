@@ -2,6 +2,7 @@
 #include "actors/agent/deploy/project_server.hpp"
 #include "actors/agent/deploy/service_container.hpp"
 #include "actors/agent/engine/labels.hpp"
+#include "actors/agent/jobs/command_job.hpp"
 #include "actors/agent/session/core_state.hpp"
 #include "config/logging/logging.hpp"
 #include "messages/wire/codec.hpp"
@@ -88,6 +89,7 @@ struct kept_container {
   std::string service;
   bool made = false;
   std::string problem;  // empty: it is well
+  bool of_site = false;
 };
 
 // What ought to run, does; what it is led to by, leads to it.
@@ -97,6 +99,12 @@ std::optional<kept_container> keep(service_container& containers, site_world& si
   if (!c || !c->deploy || !c->deploy->settings || c->deploy->stop) return std::nullopt;
   const service_id service{id};
   kept_container out{id, false, {}};
+  if (c->deploy->kind == service_kind::static_site) {  // its route alone; how it is, its project's server tells
+    out.of_site = true;
+    if (auto ok = containers.lead(service, *c->deploy, c->deploy->port); !ok)
+      config::log_limited(log_level::warn, "site.route-lost", {{"service", id}, {"error", ok.error().message}});
+    return out;
+  }
   if (ailing) (void)containers.stop(service);  // and started again below
   auto r = tired ? result<service_container::running>(
                        fail(ec::engine_error, "its container ends again and again", "zedctl service logs"))
@@ -144,7 +152,8 @@ void core_state::keep_containers() {
     }
     post([this, there, found = std::move(found)] {
       servers_busy = false;
-      for (const auto& x : found) seen_container(x.service, x.made, x.problem);
+      for (const auto& x : found)
+        if (!x.of_site) seen_container(x.service, x.made, x.problem);
       std::erase_if(containers_seen, [&](const auto& x) { return !there.contains(x.first); });
       if (std::exchange(servers_again, false)) return keep_servers();
       if (there.empty() || std::exchange(containers_timer, true)) return;
@@ -179,56 +188,113 @@ void core_state::seen_container(const std::string& id, bool made, const std::str
   if (news && where == phase::live) send(told);
 }
 
+namespace {
+
 // Containers of services and projects that this manager does not know, left by a record that went while this host was
 // away, or by another life of the manager. Never those of servers: they have data.
+result<std::vector<stray>> find_strays(step_env& env, const std::set<std::string>& services,
+                                       const std::set<std::string>& projects) {
+  cancel_token never;
+  engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
+  auto list = calls.list({{label::managed, "true"}, {label::manager, env.state.manager_id()}});
+  if (!list) return fail(list.error());
+  std::vector<stray> out;
+  for (const auto& c : *list) {
+    auto of = value_of(c.labels, label::service);
+    if (of.empty()) of = value_of(c.labels, label::build);
+    const bool of_service = !of.empty();
+    if (!of_service) of = value_of(c.labels, label::project);
+    if (of.empty() || (of_service ? services : projects).contains(std::string(of))) continue;
+    out.push_back({c.id, c.name, c.image, std::string(of), of_service, is_alive(c.state)});
+  }
+  return out;
+}
+
+result<void> remove_stray(step_env& env, const stray& s) {
+  cancel_token never;
+  engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
+  if (s.of_service) {  // or it would be made again
+    (void)host::forget_container(env.sites->root, s.of);
+    if (env.sites->routes) (void)env.sites->routes->remove(s.of);
+  }
+  (void)calls.stop(s.id, service_stop_grace);
+  auto gone = calls.remove(s.id, docker::removal::force, docker::anonymous_volumes::remove);
+  log_event(log_level::warn, "stray.removed",
+            {{"container", s.name}, {"error", gone ? std::string{} : gone.error().message}});
+  if (!gone) return fail(gone.error());
+  return {};
+}
+
+std::set<std::string> set_of(const std::vector<std::string>& list) { return {list.begin(), list.end()}; }
+
+}  // namespace
+
 void core_state::look_for_strays(const sync_query& q) {
   if (!sites || !engine_ok || !q.tells_services) return;
-  const std::set<std::string> known(q.services.begin(), q.services.end()),
-      projects(q.projects.begin(), q.projects.end());
-  auto& env = deps->env;
-  deps->workers.slow.run([this, known, projects, &env, post = post()] {
-    cancel_token never;
-    engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
-    auto list = calls.list({{label::managed, "true"}, {label::manager, env.state.manager_id()}});
-    if (!list) return;
-    std::vector<std::string> found;
-    std::map<std::string, std::string> names, services;  // by container
-    for (const auto& c : *list) {
-      auto of = value_of(c.labels, label::service);
-      if (of.empty()) of = value_of(c.labels, label::build);
-      const auto project = value_of(c.labels, label::project);
-      const bool stray =
-          !of.empty() ? !known.contains(std::string(of)) : !project.empty() && !projects.contains(std::string(project));
-      if (!stray) continue;
-      found.push_back(c.id);
-      names[c.id] = c.name;
-      services[c.id] = of;
-    }
-    post([this, found, names, services] {
-      const auto verdict = strays.pass(found, now(), deps->env.sites->stray_grace);
-      for (const auto& id : verdict.fresh)
-        log_event(log_level::warn, "stray.seen",
-                  {{"container", names.at(id)}, {"goes_after", format_duration(deps->env.sites->stray_grace)}});
-      if (!verdict.remove.empty()) remove_strays(verdict.remove, names, services);
-    });
+  deps->workers.slow.run(
+      [this, services = set_of(q.services), projects = set_of(q.projects), &env = deps->env, post = post()] {
+        auto found = find_strays(env, services, projects);
+        if (!found) return;
+        post([this, found = std::move(*found)] {
+          std::vector<std::string> ids;
+          for (const auto& s : found) ids.push_back(s.id);
+          const auto verdict = strays.pass(ids, now(), deps->env.sites->stray_grace);
+          std::vector<stray> go;
+          for (const auto& s : found) {
+            if (std::ranges::find(verdict.fresh, s.id) != verdict.fresh.end())
+              log_event(log_level::warn, "stray.seen",
+                        {{"container", s.name}, {"goes_after", format_duration(deps->env.sites->stray_grace)}});
+            if (std::ranges::find(verdict.remove, s.id) != verdict.remove.end()) go.push_back(s);
+          }
+          if (!go.empty()) remove_strays(std::move(go));
+        });
+      });
+}
+
+void core_state::remove_strays(std::vector<stray> list) {
+  deps->workers.slow.run([list = std::move(list), &env = deps->env] {
+    for (const auto& s : list) (void)remove_stray(env, s);
   });
 }
 
-void core_state::remove_strays(const std::vector<std::string>& ids, const std::map<std::string, std::string>& names,
-                               const std::map<std::string, std::string>& services) {
-  deps->workers.slow.run([ids, names, services, &env = deps->env] {
-    cancel_token never;
-    for (const auto& id : ids) {
-      engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
-      if (const auto& service = services.at(id); !service.empty()) {  // or it would be made again
-        (void)host::forget_container(env.sites->root, service);
-        if (env.sites->routes) (void)env.sites->routes->remove(service);
-      }
-      (void)calls.stop(id, service_stop_grace);
-      auto gone = calls.remove(id, docker::removal::force, docker::anonymous_volumes::remove);
-      log_event(log_level::warn, "stray.removed",
-                {{"container", names.at(id)}, {"error", gone ? std::string{} : gone.error().message}});
+// By a client: all of them, or one that goes now.
+void core_state::on_stray_query(const stray_query& q) {
+  stray_answer a;
+  a.request = q.request;
+  if (!sites || !engine_ok) {
+    if (!engine_ok) a.failure = error{ec::engine_error, "this agent does not reach its Engine", "look at it", {}};
+    else if (!q.remove.empty()) a.failure = error{ec::not_found, "this agent serves nothing", "name another", {}};
+    send(a);
+    return;
+  }
+  deps->workers.slow.run([this, q, a, services = set_of(q.services), projects = set_of(q.projects), &env = deps->env,
+                          post = post()]() mutable {
+    auto found = find_strays(env, services, projects);
+    if (!found) a.failure = found.error();
+    std::vector<stray> shown = found ? std::move(*found) : std::vector<stray>{};
+    if (found && !q.remove.empty()) {
+      std::erase_if(shown, [&](const stray& s) { return s.name != q.remove && s.id != q.remove; });
+      if (shown.empty())
+        a.failure = error{ec::not_found,
+                          "'" + q.remove.substr(0, 80) + "' is no stray container of this host",
+                          "zedctl stray ls",
+                          {}};
+      else if (auto gone = remove_stray(env, shown.front()); !gone) a.failure = gone.error();
     }
+    post([this, a = std::move(a), shown = std::move(shown)]() mutable {
+      const auto& grace = deps->env.sites->stray_grace;
+      const auto wall = deps->env.clock.wall();
+      for (const auto& s : shown) {
+        stray_view v{{}, s.name, s.id, s.image, s.of, s.running, {}, {}};
+        if (const auto seen = strays.find(s.id)) {
+          const auto since = wall - std::chrono::duration_cast<duration>(now() - seen->since);
+          v.seen_since = msg::shown(since);
+          if (grace != duration{0} && seen->twice) v.goes_at = msg::shown(since + grace);
+        }
+        a.strays.push_back(std::move(v));
+      }
+      send(a);
+    });
   });
 }
 

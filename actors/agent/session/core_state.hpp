@@ -31,6 +31,7 @@ struct core_state {
   void on_refused(const msg::refused& r);
   void hello();
   void heartbeat(uint64_t nonce);
+  void on_ping(const msg::ping& p);
   bool send(const msg::from_agent& m);
   void enter(phase p);
 
@@ -65,8 +66,7 @@ struct core_state {
   void keep_servers();
   void keep_containers();
   void look_for_strays(const msg::sync_query& q);
-  void remove_strays(const std::vector<std::string>& ids, const std::map<std::string, std::string>& names,
-                     const std::map<std::string, std::string>& services);
+  void remove_strays(std::vector<stray> list);
   void seen_container(const std::string& service, bool made, const std::string& problem);
 
   // core_queries.cpp
@@ -76,6 +76,7 @@ struct core_state {
   void on_logs_query(const msg::logs_query& q);
   void on_layer_query(const msg::layer_query& q);
   void on_container_query(const msg::container_query& q);
+  void on_stray_query(const msg::stray_query& q);
 
   std::function<void(std::function<void()>)> post() const;
   // For what this actor owns: it must not keep its owner alive.
@@ -101,6 +102,8 @@ struct core_state {
   bool containers_timer = false;
   size_t deployment_logs = 0;  // being read
   stray_watch strays;
+  std::string next_key;                 // the manager's, as it is kept
+  std::optional<std::string> key_told;  // what the manager said of it in this session
   phase where = phase::offline;
   uint64_t session = 0;
   uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted

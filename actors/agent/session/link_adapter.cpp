@@ -25,6 +25,14 @@ bool link_adapter::send(const from_agent& message, uint64_t session) {
   return link && link->send({std::to_string(message.index()), session, pack(message)});
 }
 
+void link_adapter::also_expect(const std::string& manager_key) {
+  if (auto* link = open_.load()) link->also_expect(manager_key);
+}
+std::string link_adapter::answered_with() const {
+  auto* link = open_.load();
+  return link ? link->answered_with() : std::string{};
+}
+
 void link_adapter::on_refused(bool for_good) noexcept {
   constexpr const char* remedy =
       "there: zedctl agent token --name NAME, and here zedops-agent join; or there zedctl key add NAME KEY --role "

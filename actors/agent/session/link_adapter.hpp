@@ -17,6 +17,9 @@ class link_adapter final : public link_port, public bus::agent_link_listener {
   void stop(std::chrono::milliseconds deadline);
 
   bool send(const msg::from_agent& message, uint64_t session) override;
+  // See agent_link.
+  void also_expect(const std::string& manager_key);
+  std::string answered_with() const;
 
   void on_start(bus::agent_link& link) noexcept override { open_.store(&link); }
   void on_connected() noexcept override;

@@ -18,6 +18,8 @@ auto* find(Service& s, uint32_t number) {
   return i == s.deployments.end() ? nullptr : std::to_address(i);
 }
 
+constexpr duration removal_again = std::chrono::minutes(10);
+
 void enter(deployment& d, deploy_phase p, time_point at) {
   if (!d.phases.empty() && d.phases.back().ended_at == never) d.phases.back().ended_at = at;
   d.phases.push_back({p, at, p == deploy_phase::active || p == deploy_phase::failed ? at : time_point{}});
@@ -35,6 +37,11 @@ void switch_to(service& s, uint32_t number) {
     now->status = deploy_status::success;
     now->worked = true;
   }
+}
+
+void lives_for(service& s, duration d, time_point at) {
+  s.lives = d;
+  s.expires_at = d == duration{0} ? time_point{} : at + d;
 }
 
 void begin(service& s, const deployment& d) {
@@ -88,6 +95,13 @@ void on_progress(service& s, const operation_progressed& x, time_point at) {
   d->phase_updated_at = at;
   d->status =
       x.step == step_waiting && d->phase == deploy_phase::queued ? deploy_status::pending : row_of(d->phase).status;
+}
+
+// A removal that came to nothing is not tried again and again.
+void put_off_expiry(service& s, const fact& f, time_point at) {
+  const auto* x = std::get_if<operation_ended>(&f);
+  if (x && s.op && s.op->id == x->id && s.op->kind == op_kind::remove_service && s.expires_at != never)
+    s.expires_at = std::max(s.expires_at, at + removal_again);
 }
 
 // One is open; a deployment may wait for its end, and takes its place. What ends where it begins (a change of settings)
@@ -144,6 +158,7 @@ void evolve(service& s, const fact& f, time_point at) {
                    s.retention = x.retention;
                    s.health_path = x.health_path;
                    if (x.settings) s.settings = *x.settings;
+                   if (x.lives) lives_for(s, *x.lives, at);
                    if (x.hook) s.hook = x.hook->url.empty() ? sparse<service_hook>{} : x.hook;
                  },
                  [&](const service_started&) { s.stopped = false; },
@@ -153,7 +168,10 @@ void evolve(service& s, const fact& f, time_point at) {
                    s.health = x.to;
                    s.health_reason = x.reason;
                  },
-                 [&](const deployment_started& x) { begin(s, *x.record); },
+                 [&](const deployment_started& x) {
+                   begin(s, *x.record);
+                   lives_for(s, s.lives, at);
+                 },
                  [&](const deployment_phase_changed& x) { change_phase(s, x, at); },
                  [&](const deployment_going_back& x) {
                    if (!s.run) return;
@@ -187,6 +205,7 @@ void evolve(service& s, const fact& f, time_point at) {
                  [](const auto&) {},
              },
              f);
+  put_off_expiry(s, f, at);
   fold_operations(s, f);
 }
 

@@ -124,6 +124,9 @@ struct flow {
   const service_context& cx;
 };
 
+// As its owner, or its expiry, asks for it.
+void begin_removal(flow& f, const request_info& who);
+service_decision remove_at_once(const service& s, const request_info& who, const service_context& cx);
 service_decision on_request(const service& s, const service_requested& r, const service_context& cx);
 
 }  // namespace zedops::core::detail

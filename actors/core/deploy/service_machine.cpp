@@ -100,9 +100,22 @@ service_decision cancel(const service& s, const cancel_requested& c, const servi
   return std::move(f.d);
 }
 
+// Nothing was deployed to it for as long as it lives. Without its agent it waits for that, as if its owner had removed
+// it.
+service_decision expired(const service& s, const service_context& cx) {
+  flow f(s, cx, {cause_kind::timer, "expiry", "system:expiry"});
+  if (s.expires_at == never || s.expires_at > cx.now) return std::move(f.d);
+  const auto what = "expired " + std::to_string(cx.term);
+  const request_info who{system_operation_id({s.id.value}, what, s.revision), "system:expiry", {}, 0};
+  if (!cx.agent_known) return remove_at_once(s, who, cx);
+  begin_removal(f, who);
+  return std::move(f.d);
+}
+
 service_decision due(const service& s, const service_context& cx) {
+  if (!s.op) return expired(s, cx);
   flow f(s, cx, {cause_kind::timer, "deadline", {}});
-  if (!s.op || s.op->deadline > cx.now) return std::move(f.d);
+  if (s.op->deadline > cx.now) return std::move(f.d);
   if (!cx.agent_online && s.op->step != step_waiting) {
     f.add(operation_progressed{s.op->id, op_status::running, std::string(step_waiting), s.op->progress,
                                "its agent was lost; it goes on when the agent is back", s.op->attempt,
@@ -145,6 +158,7 @@ deploy_plan plan_for(const service& s, const service_context& cx) {
     const auto first_of_switch = has_container(s) ? deploy_phase::updating_routes : deploy_phase::creating_symlinks;
     p.phase = s.run->going_back ? first_of_switch : s.run->phase;
     p.going_back = s.run->going_back;
+    p.is_rollback = s.run->is_rollback;
     p.number = s.run->going_back ? s.current : s.run->number;
   } else {
     p.remove = s.op && s.op->kind == op_kind::remove_service;

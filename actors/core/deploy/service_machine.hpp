@@ -91,21 +91,21 @@ struct entity<msg::service> {
   static bool ends(const msg::fact& f) { return std::holds_alternative<msg::service_removed>(f); }
   static const msg::operation* open(const msg::service& s) { return s.op ? &*s.op : nullptr; }
   static const msg::operation* waiting(const msg::service& s) { return s.waiting ? &*s.waiting : nullptr; }
-  static msg::time_point due(const msg::service& s) { return s.op ? s.op->deadline : msg::never; }
+  static msg::time_point due(const msg::service& s) { return s.op ? s.op->deadline : s.expires_at; }
   static msg::agent_id due_with(const msg::service&) { return {}; }
   static bool same_claims(const msg::service& a, const msg::service& b) {
     return a.project == b.project && a.name == b.name && a.port == b.port && a.port_beside == b.port_beside &&
            a.settings.hosts == b.settings.hosts;
   }
-  // Its name; of a container service its ports and the names that visitors use. (Ports of static services are the
+  // Its name, the names that visitors use, and of a container service its ports. (Those of static services are the
   // project's.)
   template <class F>
   static void each_claim(const msg::service& s, F f) {
     f(std::string_view(claim(s.project, s.name)));
+    for (const auto& host : s.settings.hosts) f(std::string_view(host_claim(host)));
     if (s.kind == msg::service_kind::static_site) return;
     for (const auto port : {s.port, s.port_beside})
       if (port != 0) f(std::string_view(port_claim(s.agent, msg::protocol::tcp, port)));
-    for (const auto& host : s.settings.hosts) f(std::string_view(host_claim(host)));
   }
   static std::string claim(const msg::project_id& project, std::string_view name) {
     return "service/" + project.value + "/" + std::string(name);

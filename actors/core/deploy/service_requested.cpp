@@ -85,17 +85,27 @@ service_decision roll_back(const service& s, const service_requested& r, const r
   return std::move(f.d);
 }
 
+}  // namespace
+
+// Its host was given up.
+service_decision remove_at_once(const service& s, const request_info& who, const service_context& cx) {
+  auto op = operation_for(op_kind::remove_service, s.id.value, s.project_name + "/" + s.name, who, cx.now);
+  return at_once<service_decision>(std::move(op), {service_removed{s.name}});
+}
+
+void begin_removal(flow& f, const request_info& who) {
+  f.add(operation_accepted{long_operation(f.next, op_kind::remove_service, who, f.cx)});
+  if (!f.cx.agent_online) return;
+  f.step(step_removing, 0, {});
+  f.send();
+}
+
+namespace {
+
 service_decision remove(const service& s, const service_requested& r, const service_context& cx) {
-  if (!cx.agent_known)
-    return at_once<service_decision>(
-        operation_for(op_kind::remove_service, s.id.value, s.project_name + "/" + s.name, r.who, cx.now),
-        {service_removed{s.name}});
+  if (!cx.agent_known) return remove_at_once(s, r.who, cx);
   flow f(s, cx, asked(r.who));
-  f.add(operation_accepted{long_operation(s, op_kind::remove_service, r.who, cx)});
-  if (cx.agent_online) {
-    f.step(step_removing, 0, {});
-    f.send();
-  }
+  begin_removal(f, r.who);
   return std::move(f.d);
 }
 
@@ -125,7 +135,7 @@ service_decision set_power(const service& s, op_kind kind, const service_request
 
 service_decision edit(const service& s, const service_requested& r, const edit_service& e, const service_context& cx) {
   auto op = operation_for(op_kind::edit_service, s.id.value, s.project_name + "/" + s.name, r.who, cx.now);
-  service_edited done{e.retention.value_or(s.retention), e.health_path.value_or(s.health_path), {}, {}};
+  service_edited done{e.retention.value_or(s.retention), e.health_path.value_or(s.health_path), {}, {}, e.lives};
   if (e.settings) {
     auto next = *e.settings;
     for (auto& [key, value] : next.env)

@@ -19,6 +19,7 @@ constexpr size_t description_max = 1'000, domain_max = 253, health_path_max = 25
 
 constexpr size_t hosts_max = 20, words_max = 64, word_bytes_max = 4096;
 constexpr size_t hook_secret_min = 16, hook_secret_max = 256;
+constexpr duration lives_min = std::chrono::seconds(10), lives_max = std::chrono::hours(24 * 365);
 constexpr uint64_t memory_min = 6 << 20;  // the Engine refuses less
 
 // While a service is being made in it a project does not go, and the other way round.
@@ -51,6 +52,12 @@ result<void> check_retention(uint32_t n) {
   if (n >= 1 && n <= retention_max) return {};
   return fail(ec::bad_request, "a retention of " + std::to_string(n),
               "1 to " + std::to_string(retention_max) + " deployments are kept");
+}
+
+result<void> check_lives(duration d) {
+  if (d == duration{0} || (d >= lives_min && d <= lives_max)) return {};
+  return fail(ec::bad_request, "a service that goes after " + format_duration(d),
+              format_duration(lives_min) + " to " + format_duration(lives_max) + "; 0s: it stays");
 }
 
 result<void> check_words(const std::vector<std::string>& words, const char* what) {
@@ -108,9 +115,16 @@ result<void> check_settings(service_kind kind, const service_settings& s) {
     others.build.clear();
     others.builder = others.output = {};
     others.build_network = false;
-    if (others == service_settings{}) return {};
-    return fail(ec::bad_request, "a static service has no container, and no settings of one but its build's",
-                "make it with --kind container");
+    others.hosts.clear();
+    others.route = route_kind::none;
+    if (others != service_settings{})
+      return fail(ec::bad_request,
+                  "a static service has no container, and no settings of one but its build's and its route's",
+                  "make it with --kind container");
+    if (s.route == route_kind::traefik)
+      return fail(ec::bad_request, "Traefik finds containers by their labels, and a static service has none of its own",
+                  "--route caddy");
+    return check_host_names(s);
   }
   if (!s.build.empty())
     return fail(ec::bad_request, "a container is built by its Dockerfile", "write the command there: RUN ...");
@@ -119,6 +133,10 @@ result<void> check_settings(service_kind kind, const service_settings& s) {
   if (auto ok = core::check_env(s.env); !ok) return ok;
   if (auto ok = check_words(s.command, "the command"); !ok) return ok;
   if (auto ok = check_words(s.health_command, "the command of the health check"); !ok) return ok;
+  if (auto ok = check_words(s.before_start, "the command before the start"); !ok) return ok;
+  if (auto ok = check_words(s.after_switch, "the command after the switch"); !ok) return ok;
+  if (s.health_tcp && !s.health_command.empty())
+    return fail(ec::bad_request, "a service has one health check", "its port, or a command");
   if (auto ok = check_source_folder(s.dockerfile); !ok) return ok;
   if (s.memory_max != 0 && s.memory_max < memory_min)
     return fail(ec::bad_request, "a memory limit of " + format_bytes(s.memory_max),
@@ -184,9 +202,11 @@ struct preparing {
   result<prepared_request> operator()(create_service& c) {
     auto p = world.records.resolve_project(c.project);
     if (!p) return fail(p.error());
+    if (auto ok = as_preview(c, **p); !ok) return fail(ok.error());
     auto a = agent_for(world, c.agent);
     if (!a) return fail(a.error());
     if (auto ok = check_site_name(c.name); !ok) return fail(ok.error());
+    if (auto ok = check_lives(c.lives); !ok) return fail(ok.error());
     if (auto ok = check_retention(c.retention); !ok) return fail(ok.error());
     if (auto ok = check_health_path(c.health_path); !ok) return fail(ok.error());
     const auto claim = core::entity<service>::claim((*p)->id, c.name);
@@ -213,11 +233,37 @@ struct preparing {
     s.retention = c.retention;
     s.health_path = c.health_path;
     s.port = *port;
+    s.preview_of = c.preview_of;
+    s.lives = c.lives;
     s.created_at = s.updated_at = world.clock.now();
+    if (s.lives != duration{0}) s.expires_at = s.created_at + s.lives;
     prepared_request out{
         call_for<core::service_input>(s.id, core::new_service{s, who}, true), {}, (*p)->name + "/" + c.name};
     if (shared_port) out.first = call_for<core::project_input>((*p)->id, core::serve_at{(*a)->id, *port});
     return out;
+  }
+  // As the service that it shows, but for its name, for visitors' names, and for the time that it lives.
+  result<void> as_preview(create_service& c, const project& p) {
+    if (c.preview_of.empty()) return {};
+    auto of = world.records.resolve_service(p.name + "/" + c.preview_of);
+    if (!of) return fail(of.error());
+    const auto& like = **of;
+    if (!like.preview_of.empty())
+      return fail(ec::bad_request, c.preview_of + " is a preview itself", "name " + like.preview_of);
+    c.type = like.kind;
+    if (c.agent.empty()) c.agent = like.agent.value;
+    if (c.health_path.empty()) c.health_path = like.health_path;
+    if (c.lives == duration{0}) c.lives = preview_lives;
+    if (c.settings == service_settings{}) {
+      c.settings = like.settings;
+      c.settings.hosts.clear();
+    }
+    if (c.settings.route == route_kind::none || !c.settings.hosts.empty()) return {};
+    if (p.base_domain.empty())
+      return fail(ec::bad_request, p.name + " has no domain below which a preview could have a name of its own",
+                  "zedctl project edit " + p.name + " --domain example.org, or give the preview a host name");
+    c.settings.hosts = {c.name + "." + p.base_domain};
+    return {};
   }
   // Each host name leads to one service.
   result<void> free_hosts(const service_settings& s, const service_id& self) {
@@ -274,6 +320,8 @@ struct preparing {
       if (auto ok = check_retention(*e.retention); !ok) return fail(ok.error());
     if (e.health_path)
       if (auto ok = check_health_path(*e.health_path); !ok) return fail(ok.error());
+    if (e.lives)
+      if (auto ok = check_lives(*e.lives); !ok) return fail(ok.error());
     if (e.settings) {
       auto s = world.records.resolve_service(e.service);
       if (!s) return fail(s.error());

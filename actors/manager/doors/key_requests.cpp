@@ -35,6 +35,37 @@ result<key_list> add(shared& w, const rt::client_call&, const add_key& k) {
   return w.keys->add(k);
 }
 result<key_list> remove(shared& w, const rt::client_call&, const remove_key& k) { return w.keys->remove(k); }
+// With the agents that come in by a key: which of them know the next one.
+result<rotation_view> rotate(shared& w, const rt::client_call&, const rotate_key& k) {
+  if (k.finish && k.cancel) return fail(ec::bad_request, "finish or cancel?", "one of them");
+  const auto add_agents = [&](rotation_view& v) -> result<void> {
+    auto all = w.keys->keys();
+    if (!all) return fail(all.error());
+    for (const auto& e : all->keys) {
+      if (e.role != "agent") continue;
+      auto a = w.records.resolve_agent(e.name);
+      const bool ready = a && !v.next_key.empty() && w.records.touched((*a)->id).next_key == v.next_key;
+      (ready ? v.agents_ready : v.agents_missing).push_back(e.name);
+    }
+    return {};
+  };
+  if (k.finish && !k.force) {
+    rotation_view before;
+    before.next_key = w.keys->next_key();
+    if (auto ok = add_agents(before); !ok) return fail(ok.error());
+    if (!before.next_key.empty() && !before.agents_missing.empty())
+      return fail(ec::wrong_state,
+                  "agents that do not know the next key yet would not come back: " + before.agents_missing.front() +
+                      (before.agents_missing.size() == 1
+                           ? std::string{}
+                           : " and " + std::to_string(before.agents_missing.size() - 1) + " more"),
+                  "have them connected and wait a moment; --force leaves them behind: they then have to join anew");
+  }
+  auto v = w.keys->rotate(k);
+  if (!v) return fail(v.error());
+  if (auto ok = add_agents(*v); !ok) return fail(ok.error());
+  return v;
+}
 result<token_reply> token(shared& w, const rt::client_call&, const make_token& t) {
   if (auto ok = check_agent_name(t.agent); !ok) return fail(ok.error());
   if (t.ttl < ttl_min || t.ttl > ttl_max)
@@ -89,17 +120,10 @@ rt::kept serve(shared& w, const rt::client_call& call) {
 rt::kept serve_keys(shared& world, const rt::client_call& call) {
   using serve_fn = rt::kept (*)(shared&, const rt::client_call&);
   constexpr handler<serve_fn> all[] = {
-      {"agent.token", serve<token>},
-      {"agent.enrol", serve<enrol>},
-      {"agent.approve", serve<approve>},
-      {"key.add", serve<add>},
-      {"key.rm", serve<remove>},
-      {"user.add", serve<add_one>},
-      {"user.rm", serve<remove_one>},
-      {"user.passwd", serve<reset>},
-      {"token.add", serve<add_secret>},
-      {"token.rm", serve<remove_secret>},
-      {"manager.log-level", serve<log_level_of>},
+      {"agent.token", serve<token>},    {"agent.enrol", serve<enrol>},      {"agent.approve", serve<approve>},
+      {"key.add", serve<add>},          {"key.rm", serve<remove>},          {"key.rotate", serve<rotate>},
+      {"user.add", serve<add_one>},     {"user.rm", serve<remove_one>},     {"user.passwd", serve<reset>},
+      {"token.add", serve<add_secret>}, {"token.rm", serve<remove_secret>}, {"manager.log-level", serve<log_level_of>},
   };
   static constexpr auto by_row = handlers_of<serve_fn>(served_by::keys, all);
   const auto noun = verb_table[call.row].noun();

@@ -7,7 +7,7 @@
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/core/plan/claims.hpp"
 #include "actors/manager/doors/admission.hpp"
-#include "actors/manager/doors/answers.hpp"
+#include "actors/manager/doors/asker.hpp"
 #include "actors/manager/doors/deploy_views.hpp"
 #include "actors/manager/doors/dispatch.hpp"
 
@@ -16,60 +16,12 @@ namespace {
 
 using namespace msg;
 using rt::host_answer;
-using rt::host_query;
 
 constexpr size_t given_up_named_max = 1'000;  // servers that a plan names
 
-struct asker {
-  rt::gateway_actor::pointer self;
-  shared& world;
-  const rt::hosts_actor& hosts;
-  const rt::registry_actor& registry;
-  asking_clients& waiting;
-  const rt::client_call& call;
-
-  // Until the answer to one question is handled, this client counts as waiting.
-  std::function<void()> wait() const { return wait(call.who); }
-  std::function<void()> wait(const rt::peer& who) const {
-    ++waiting[who];
-    return [w = &waiting, key = who, credit = call.credit] {  // so much of one client is asked at a time
-      if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
-    };
-  }
-  void refuse(const error& e) const { answer_error(world, call.who, e); }
-
-  template <class F>
-  void ask(const agent_id& agent, to_agent what, F then) const {
-    auto again = std::make_shared<F>(std::move(then));
-    auto done = wait();
-    self->request(hosts, agent_time_max, host_query{agent, std::move(what)})
-        .then(
-            [again, done](host_answer& a) {
-              done();
-              (*again)(a);
-            },
-            [again, done](caf::error&) {
-              done();
-              host_answer late;
-              late.failure = error{ec::timeout, "the agent did not answer in time", "repeat the request", {}};
-              (*again)(late);
-            });
-  }
-
-  std::vector<agent_ptr> agents_named(const std::string& agent, const std::string& server,
-                                      std::optional<error>& bad) const {
-    if (!server.empty()) {
-      auto s = world.records.resolve(server);
-      if (!s) bad = s.error();
-      else if (auto a = world.records.agent((*s)->agent)) return {a};
-      return {};
-    }
-    if (agent.empty()) return world.records.agents();
-    auto a = world.records.resolve_agent(agent);
-    if (a) return {*a};
-    bad = a.error();
-    return {};
-  }
+struct client_question : asker {
+  void strays() const { list_strays(*this); }
+  void stray_goes() const { remove_stray(*this); }
 
   void sync() const {
     auto q = body_of<sync_agents>(call);
@@ -254,7 +206,7 @@ struct asker {
             clash = true;
           }
       if (!clash || rounds == 0) return answer_result(kept->who, *reply);
-      asker{s, *w, handle, owners, *all, *kept}.suggest_from(a, *tpl, count, busy, rounds - 1);
+      client_question{{s, *w, handle, owners, *all, *kept}}.suggest_from(a, *tpl, count, busy, rounds - 1);
     });
   }
 
@@ -418,22 +370,24 @@ struct asker {
 
 void ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
                 const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call) {
-  using serve = void (asker::*)() const;
+  using serve = void (client_question::*)() const;
   constexpr handler<serve> list[] = {
-      {"server.sync", &asker::sync},
-      {"server.check-data", &asker::check_data},
-      {"server.check-layer", &asker::check_layer},
-      {"server.logs", &asker::logs},
-      {"service.logs", &asker::logs_of_service},
-      {"deployment.logs", &asker::logs_of_deployment},
-      {"port.check", &asker::check_ports},
-      {"port.suggest", &asker::suggest},
-      {"agent.rm", &asker::forget},
-      {"agent.forget", &asker::give_up},
-      {"agent.recover", &asker::recover},
+      {"server.sync", &client_question::sync},
+      {"server.check-data", &client_question::check_data},
+      {"server.check-layer", &client_question::check_layer},
+      {"server.logs", &client_question::logs},
+      {"service.logs", &client_question::logs_of_service},
+      {"deployment.logs", &client_question::logs_of_deployment},
+      {"stray.ls", &client_question::strays},
+      {"stray.rm", &client_question::stray_goes},
+      {"port.check", &client_question::check_ports},
+      {"port.suggest", &client_question::suggest},
+      {"agent.rm", &client_question::forget},
+      {"agent.forget", &client_question::give_up},
+      {"agent.recover", &client_question::recover},
   };
   static constexpr auto by_row = handlers_of<serve>(served_by::agent, list);
-  const asker a{self, world, hosts, registry, waiting, call};
+  const client_question a{{self, world, hosts, registry, waiting, call}};
   (a.*by_row[call.row])();
 }
 

@@ -73,6 +73,7 @@ void host_state::on_said(rt::agent_said& said) {
                  [&](port_answer& m) { answer(m.request, std::move(m)); },
                  [&](logs_answer& m) { answer(m.request, std::move(m)); },
                  [&](container_answer& m) { answer(m.request, std::move(m)); },
+                 [&](stray_answer& m) { answer(m.request, std::move(m)); },
                  [&](layer_answer& m) { answer(m.request, std::move(m)); },
                  [&](incidents& m) { on_incidents(std::move(m.list)); },
                  [&](usage& m) { on_usage(std::move(m)); },

@@ -11,6 +11,7 @@ using namespace msg;
 namespace {
 constexpr auto touch_every = std::chrono::milliseconds(500);
 constexpr size_t engine_problem_max = 1'024;  // bytes that are kept of it
+constexpr size_t key_text_max = 64;
 // Sessions are numbered below the term.
 constexpr uint64_t term_max = uint64_t{1} << 39;
 
@@ -76,6 +77,10 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
   core::spoke said{routing_id, 0, std::nullopt, {}};
   if (const auto* m = std::get_if<heartbeat>(&what)) {
     said.nonce = m->nonce;
+    if (m->next_key != next_key) {
+      next_key = m->next_key.substr(0, key_text_max);
+      touched = {};  // somebody may wait for it
+    }
     said.engine_ok = m->engine_ok;
     said.engine_problem = m->engine_ok ? std::string{} : m->engine_problem.substr(0, engine_problem_max);
     const auto* live = session.online();
@@ -90,7 +95,7 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
 }
 
 void host_state::touch(msg::duration silent) {
-  world->records.touch(id, {wall() - silent, sync.last, sync.last_took, sync.last_unclaimed, sync.last_diverged});
+  world->records.touch(id, {wall() - silent, sync.last, sync.last_took, sync.last_unclaimed, sync.last_diverged, next_key});
 }
 
 void host_state::carry_out(core::session_effect& e) {
@@ -106,7 +111,7 @@ void host_state::carry_out(core::session_effect& e) {
                  [&](core::send_welcome& x) { welcome(x); },
                  [&](core::session_begun&) { begin_session(); },
                  [&](core::session_over& x) { end_session(x.why); },
-                 [&](core::send_ping& x) { send(x.routing_id, x.session, ping{x.nonce}); },
+                 [&](core::send_ping& x) { send(x.routing_id, x.session, ping{x.nonce, world->keys ? world->keys->next_key() : std::string{}}); },
                  [&](core::refuse_rival& x) {
                    const auto* live = session.session();
                    const error why{ec::already_exists,

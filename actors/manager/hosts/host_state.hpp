@@ -35,6 +35,7 @@ struct host_state {
   core::agent_session session{{}};  // who is connected and alive; see core/agent_session.hpp
   bool raising = false;             // the term is being raised above what this agent has obeyed
   core::steady_time touched{};
+  std::string next_key;  // of the manager, as the agent has kept it
   uint64_t requests = 0;
   std::map<uint64_t, query> queries;
   std::deque<queued_commit> commits;  // the first is at the journal

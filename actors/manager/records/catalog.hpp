@@ -84,6 +84,7 @@ class catalog {
     msg::duration sync_took{};  // the last one that saw something
     uint64_t unclaimed = 0;     // containers of ours that no server claims, seen by it
     uint64_t diverged = 0;      // servers that it found otherwise than they were shown
+    std::string next_key;       // of the manager, as the agent has kept it
   };
   // Another one whenever what is shown of servers may have changed.
   uint64_t revision() const { return revision_.load(); }

@@ -119,6 +119,7 @@ constexpr std::string_view field_of_path() {
   else if constexpr (requires(Body b) { b.service; }) return "service";
   else if constexpr (requires(Body b) { b.deployment; }) return "deployment";
   else if constexpr (requires(Body b) { b.project; }) return "project";
+  else if constexpr (requires(Body b) { b.container; }) return "container";
   else if constexpr (requires(Body b) { b.agent; }) return "agent";
   else if constexpr (requires(Body b) { b.server; }) return "server";
   else if constexpr (requires(Body b) { b.id; }) return "id";

@@ -184,7 +184,8 @@ void add_row(json& paths, schema_book& book, const route& r) {
                           {"description", "name, agent%2Fname, id or unique beginning of an id"}});
   if (reads || r.method == "DELETE")
     for (auto& p : parameters_of<Row>(book))
-      if (!item || (p["name"] != row.noun() && !((row.noun() == "op" || row.noun() == "upload") && p["name"] == "id")))
+      if (!item || (p["name"] != row.noun() && !((row.noun() == "op" || row.noun() == "upload") && p["name"] == "id") &&
+                    !(row.noun() == "stray" && p["name"] == "container")))
         parameters.push_back(p);
   if (is_operation(row)) {
     op["x-states"] = [&] {

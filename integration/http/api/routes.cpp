@@ -18,7 +18,7 @@ constexpr std::array collections = {
     plural{"token", "tokens"},     plural{"port", "ports"},       plural{"template", "templates"},
     plural{"audit", "audit"},      plural{"status", "status"},    plural{"manager", "manager"},
     plural{"project", "projects"}, plural{"service", "services"}, plural{"deployment", "deployments"},
-    plural{"upload", "uploads"},
+    plural{"upload", "uploads"},   plural{"stray", "strays"},
 };
 
 // What the rule does not fit.
@@ -37,6 +37,7 @@ constexpr std::array exceptions = {
     exception{"status", "GET", "/api/status"},
     exception{"agent.enrol", "", ""},  // by an agent, with a token of its own, over the bus
     exception{"metrics", "", ""},      // as text, at /metrics
+    exception{"key.rotate", "POST", "/api/keys/rotate"},
     exception{"upload.begin", "POST", "/api/uploads"},
     exception{"upload.chunk", "", ""},  // bytes, over the bus
 };

@@ -27,6 +27,7 @@ from world import wait_for  # noqa: E402
 FILES, BYTES = int(os.environ.get("ZEDOPS_BENCH_FILES", "10000")), 200 << 20
 ROUNDS = int(os.environ.get("ZEDOPS_BENCH_DEPLOY_ROUNDS", "3"))
 SWITCHES, AT_ONCE = 20, 20
+PROJECTS = int(os.environ.get("ZEDOPS_BENCH_PROJECTS", "60"))
 
 
 def timed(f):
@@ -169,6 +170,34 @@ def at_once(w, work):
     row("agent, memory above before", rss_mb(w.agents["host1"].pid) - before[1], "MB", ours_max=16)
 
 
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def a_pass_over(w, work):
+    """Many services on one agent: what it takes to compare them all, and what they cost at rest."""
+    names = [(f"p{p}", f"s{s}") for p in range(PROJECTS) for s in range(3)]
+    small, upload = work / "small", None
+    for project in dict.fromkeys(p for p, _ in names):
+        w.ctl("project", "create", project)
+    for project, service in names:
+        w.ctl("service", "create", f"{project}/{service}", "--agent", "host1")
+        if upload is None:
+            upload = w.ctl("deploy", f"{project}/{service}", "--dir", small)["deployment"]["source"]["upload"]
+        else:
+            w.ctl_raw("deploy", f"{project}/{service}", "--upload", upload, "--no-wait")
+    served = lambda: {f"{v['project']}/{v['name']}" for v in w.ctl("service", "ls")["services"] if v["current"]}
+    wait_for("all are deployed", lambda: {"/".join(n) for n in names} <= served(), 600)
+    floor = statistics.median(timed(lambda: w.ctl("status")) for _ in range(5))
+    took = statistics.median(timed(lambda: w.ctl("reconcile")) for _ in range(5))
+    row(f"a pass over {PROJECTS} projects with {len(names)} services, by zedctl", (took - floor) * 1000, "ms", ours_max=150)
+    for who, pid in (("manager", w.manager.pid), ("agent", w.agents["host1"].pid)):
+        before, begun = cpu_seconds(pid), time.monotonic()
+        time.sleep(20)
+        row(f"{who} at rest with them", 100 * (cpu_seconds(pid) - before) / (time.monotonic() - begun), "% of a core")
+
+
 def main():
     engine_tool = ROOT / "tools/engine"
     subprocess.run([engine_tool, "up", "--dir", ENGINE_DIR], check=True, stdout=subprocess.DEVNULL)
@@ -192,6 +221,7 @@ def main():
         from_git(w, "shop/git", work)
         switches(w, "shop/web", f"http://127.0.0.1:{port}/web/", work)
         at_once(w, work)
+        a_pass_over(w, work)
     except BaseException:
         print("\n".join(w.log().splitlines()[-15:]), "\n".join(w.log("zedops-agent").splitlines()[-15:]), file=sys.stderr)
         raise

@@ -122,7 +122,7 @@ class Services(WorldCase):
 
 class Containers(Services):
     def test_switched_under_load_and_back(self):
-        """[acc-79] [acc-86]"""
+        """[acc-79] [acc-86] [fc-49]"""
         self.create("--route", "caddy", "--host", self.host, "--env", "KEY=secret")
         d = self.deploy("one")["deployment"]
         self.assertEqual((d["status"], d["url"]), ("success", f"http://{self.host}/"))
@@ -196,7 +196,7 @@ class Containers(Services):
         self.assertEqual(len(self.containers()), 1)
 
     def test_hands_at_it(self):
-        """[acc-88]"""
+        """[acc-88] [fc-58]"""
         self.create()
         self.deploy("one")
         self.visible("one")
@@ -218,7 +218,7 @@ class Containers(Services):
         wait_for("it is told healthy", lambda: self.service()["health"] == "healthy")
 
     def test_one_that_runs_but_is_not_well_is_started_anew(self):
-        """[acc-80]"""
+        """[acc-80] [fc-55]"""
         self.create("--route", "caddy", "--host", self.host, "--health-path", "/index.html")
         heals = ["/bin/busybox", "sh", "-c", "echo well > /www/index.html; trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
         self.world.ctl("deploy", self.name, "--image", image("one", heals))
@@ -282,6 +282,94 @@ class Containers(Services):
         self.assertIn("stray.removed", self.world.log("zedops-agent"))
         self.assertIn(anothers, self.world.docker("ps", "-aq", "--no-trunc"))
         self.assertEqual(self.look(), (200, "one"))
+
+    def test_strays_are_listed_and_go_when_told(self):
+        manager = self.world.ctl("status")["manager_id"]
+        self.world.docker("run", "-d", "--name", f"lost{self.count}", "--label", "zedops.managed=true", "--label",
+                          f"zedops.manager={manager}", "--label", "zedops.service.id=vlost", "zedops/busybox:test", "sleep", "1000")
+        listed = self.world.ctl("stray", "ls")["strays"]
+        self.assertEqual([(x["container"], x["of"], x["agent"], x["running"]) for x in listed],
+                         [(f"lost{self.count}", "vlost", "host1", True)])
+        plan = self.world.ctl_raw("reconcile", "--dry-run").stdout
+        self.assertIn(f"container lost{self.count}: belongs to nobody", plan)
+        self.assertIn("would stop and remove", self.world.ctl_raw("stray", "rm", f"lost{self.count}", "--agent", "host1", "--dry-run").stdout)
+        self.world.ctl("stray", "rm", f"lost{self.count}", "--agent", "host1", "--yes")
+        self.assertEqual(self.world.ctl("stray", "ls")["strays"], [])
+        with self.assertRaises(Failed) as e:  # what is nobody's stray is left alone
+            self.world.ctl("stray", "rm", "nobody", "--agent", "host1", "--yes")
+        self.assertIn("is no stray container", str(e.exception))
+        self.assertEqual([a["agent"] for a in self.world.ctl("reconcile")["agents"]], ["host1"])
+
+    def test_a_preview_has_a_name_of_its_own_and_goes(self):
+        self.world.ctl("project", "edit", self.project, "--domain", f"{self.project}.example.org")
+        self.create("--route", "caddy", "--host", self.host, "--env", "KEY=secret")
+        self.deploy("one")
+        self.visible("one")
+        preview, host = f"{self.project}/pr-12", f"pr-12.{self.project}.example.org"
+        d = self.world.ctl("preview", self.name, "--as", "pr-12", "--lives", "10s", "--image", image("preview"))
+        self.assertEqual((d["deployment"]["environment"], d["service"]["url"]), ("preview", f"http://{host}/"))
+        wait_for("it is seen", lambda: self.caddy.visit(host) == (200, "preview"))
+        self.assertEqual(self.look(), (200, "one"))
+        v = self.world.ctl("service", "get", preview)
+        self.assertEqual((v["preview_of"], v["settings"]["env"]), ("api", {"KEY": "***"}))
+        # Once more begins its time anew, without another service.
+        self.world.ctl("preview", self.name, "--as", "pr-12", "--image", image("again"))
+        self.assertGreater(self.world.ctl("service", "get", preview)["expires_at"], v["expires_at"])
+
+        def gone():
+            try:
+                return self.world.ctl("service", "get", preview) and False
+            except Failed as e:
+                return e.error["code"] == "not_found"
+        wait_for("its time is over", gone, 40)
+        self.assertNotEqual(self.caddy.visit(host), (200, "again"))
+        self.assertEqual(self.world.docker("ps", "-aq", "--filter", f"label=zedops.service.id={v['id']}"), "")
+        self.assertEqual(self.look(), (200, "one"))
+        with self.assertRaises(Failed) as e:
+            self.world.ctl("preview", self.name, "--as", "api", "--image", image("x"))
+        self.assertIn("is no preview of", str(e.exception))
+
+    def test_commands_before_and_after(self):
+        self.create("--route", "caddy", "--host", self.host, "--health", "tcp", "--env", "KEY=seen",
+                    *(x for w in ("/bin/busybox", "sh", "-c", "echo migrates $KEY") for x in ("--before-start", w)),
+                    *(x for w in ("/bin/busybox", "sh", "-c", "echo warms up; exit 5") for x in ("--after-switch", w)))
+        d = self.deploy("one")["deployment"]
+        self.assertEqual((d["status"], d["phase_metadata"]["health"]), ("success", "it listens at its port"))
+        self.visible("one")
+        log = self.world.ctl_raw("deploy", "logs", self.name).stdout
+        self.assertIn("migrates seen", log)
+        self.assertIn("warms up", log)
+        self.world.ctl("service", "edit", self.name, *(x for w in ("/bin/busybox", "sh", "-c", "echo cannot; exit 4") for x in ("--before-start", w)))
+        with self.assertRaises(Failed) as no:
+            self.deploy("two")
+        self.assertIn("the command before the start ended with exit code 4", str(no.exception))
+        self.assertIn("cannot", str(no.exception))
+        self.assertEqual(self.look(), (200, "one"))
+        self.assertEqual(len(self.containers()), 1)
+        self.assertEqual(self.world.docker("ps", "-aq", "--filter", "label=zedops.build"), "")
+
+    def test_a_static_service_under_a_name_of_its_own(self):
+        folder = self.world.dir / f"site-{self.count}"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "index.html").write_text("at home")
+        (folder / "sub/index.html").write_text("below")
+        name, host = f"{self.project}/web", f"www{self.count}.example.org"
+        self.world.ctl("service", "create", name, "--agent", "host1", "--route", "caddy", "--host", host)
+        d = self.world.ctl("deploy", name, "--dir", folder)
+        self.assertEqual(d["service"]["url"], f"http://{host}/")
+        self.assertEqual(self.caddy.visit(host), (200, "at home"))
+        self.assertEqual(self.caddy.visit(host, "/sub/"), (200, "below"))
+        # Where the web server sends visitors on, the folder of the service is not shown.
+        self.assertEqual(self.caddy.visit(host, "/sub")[0], 301)
+        self.assertTrue(self.caddy.heads["location"].endswith("/sub/") and "/web/" not in self.caddy.heads["location"],
+                        self.caddy.heads)
+        self.assertEqual(self.caddy.ask("DELETE", f"/id/zedops-{d['service']['id']}")[0], 200)
+        wait_for("the route is put right", lambda: self.caddy.visit(host) == (200, "at home"))
+        with self.assertRaises(Failed) as e:
+            self.world.ctl("service", "edit", name, "--route", "traefik", "--host", host)
+        self.assertIn("--route caddy", str(e.exception))
+        self.world.ctl("service", "rm", name, "--yes")
+        self.assertNotEqual(self.caddy.visit(host), (200, "at home"))
 
     def test_what_cannot_be(self):
         with self.assertRaises(Failed) as e:

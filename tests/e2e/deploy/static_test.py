@@ -122,7 +122,7 @@ class Static(WorldCase):
         self.assertEqual((p["health"], p["services"]), ("healthy", ["web"]))
 
     def test_readers_never_fail_over_switches_and_rollbacks(self):
-        """[acc-86] [acc-87]"""
+        """[acc-86] [acc-87] [fc-51]"""
         self.deploy("v0")
         readers = Readers(self.url)
         try:
@@ -208,6 +208,28 @@ class Static(WorldCase):
         self.assertIn("not a link", [x.read_text() for x in asides if x.is_file()])
         events = self.world.ctl("service", "history", self.name)["events"]
         self.assertTrue([e for e in events if e["type"] == "service.repaired"])
+
+    def test_a_second_service_is_nobodys_second(self):
+        """[fc-50] [fc-53]"""
+        self.deploy("one")
+        server = lambda: self.world.docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"zedops-project-{self.project}")
+        before, other = server(), f"{self.project}/other"
+        self.world.ctl("service", "create", other, "--agent", "host1")
+        (self.sources / "other").mkdir(parents=True)
+        (self.sources / "other/index.html").write_text("the other")
+        self.world.ctl("deploy", other, "--dir", self.sources / "other")
+        url = self.url.rsplit("/", 2)[0] + "/other/"
+        self.assertEqual((fetch(url), fetch(self.url)), ((200, "the other"), (200, "one")))
+        self.deploy("two")
+        # Its server goes on as it was, and leads to both.
+        self.assertEqual(server(), before)
+        self.assertEqual((fetch(url), fetch(self.url)), ((200, "the other"), (200, "two")))
+        link = self.site.parent / ".web" / "other"
+        link.unlink()
+        wait_for("the link of the second service is back beside its good `current`", lambda: fetch(url) == (200, "the other"), 5)
+        (self.site.parent / "other/current").unlink()
+        wait_for("and so is that", lambda: fetch(url) == (200, "the other"), 5)
+        self.assertEqual(fetch(self.url), (200, "two"))
 
     def test_lost_files_give_way_to_an_older_version(self):
         """[acc-88]"""

@@ -24,7 +24,9 @@ def z85_of(key):
     return z85.encode(base64.urlsafe_b64decode(key + "="))
 
 
-class Network(WorldCase):
+class Far(WorldCase):
+    """A manager on the network, and an agent that dials it."""
+
     @classmethod
     def prepare(cls, w):
         cls.at = {door: f"tcp://127.0.0.1:{free_port()}" for door in ("clients", "agents", "events")}
@@ -84,8 +86,49 @@ class Network(WorldCase):
         self.assertEqual(caught.exception.error["code"], code, caught.exception.error)
         return caught.exception.error
 
+
+class Rotation(Far):
+    def test_the_manager_gets_another_key_and_no_agent_is_locked_out(self):
+        w = self.world
+        self.user("anna", "admin")
+        state = lambda: w.ctl("key", "rotate")
+        with self.assertRaises(Failed) as e:
+            w.ctl("key", "rotate", "--finish")
+        self.assertIn("there is no next key", str(e.exception))
+        w.kill_agent(name="far")
+        v = state()
+        self.assertEqual((v["public_key"], v["agents_missing"]), (self.manager_key, ["far"]))
+        with self.assertRaises(Failed) as e:
+            w.ctl("key", "rotate", "--finish")
+        self.assertIn("would not come back: far", str(e.exception))
+        self.start_far()
+        wait_for("it knows the next key", lambda: state()["agents_ready"] == ["far"], 20)
+        name = w.create(agent="far")
+        self.assertTrue(w.ctl("key", "rotate", "--finish")["at_next_start"])
+        for _ in range(2):  # the second start changes nothing
+            w.kill_manager()
+            w.start_manager()
+            w.agent_is("online", "far", 30)
+            self.assertEqual(w.ctl_raw("key", "show", "--manager", "--data-dir", w.db).stdout.strip(), v["next_key"])
+        self.assertEqual(w._one(self.ctl_as("anna", "server", "get", name, key=v["next_key"]))["status"], "running")
+        with self.assertRaises(Failed):
+            self.ctl_as("anna", "--timeout", "5s", "status")
+        # Its settings still name the former key; it remembers.
+        w.kill_agent(name="far")
+        self.start_far()
+        w.agent_is("online", "far", 30)
+        self.assertEqual(w.server(name)["status"], "running")
+        # One that is called off is forgotten by everybody.
+        wait_for("the next but one is known", lambda: state()["agents_ready"] == ["far"], 20)
+        self.assertEqual(w.ctl("key", "rotate", "--cancel")["next_key"], "")
+        w.kill_manager()
+        w.start_manager()
+        w.agent_is("online", "far", 30)
+
+
+class Network(Far):
     def test_each_role_may_do_what_it_may_and_the_refusal_says_what_is_missing(self):
-        """[acc-35] [fc-27]"""
+        """[acc-35] [fc-27] [fc-43]"""
         w = self.world
         self.user("vera", "viewer")
         self.user("olaf", "operator")
@@ -255,6 +298,7 @@ class Network(WorldCase):
         self.assertIn("chmod 600", e["hint"])
 
     def test_a_key_that_is_taken_away_counts_for_nothing_with_the_next_request(self):
+        """[fc-42]"""
         self.user("dan", "admin")
         pub, secret = (self.home("dan") / "zedops" / "key").read_text().split()
         with zmq.Context() as context, context.socket(zmq.DEALER) as s:
@@ -308,7 +352,7 @@ class Network(WorldCase):
         w.status(name, "running")
 
     def test_a_key_speaks_for_its_own_agent_only(self):
-        """[fc-28]"""
+        """[fc-28] [fc-40]"""
         w = self.world
         state = w.dir / "state-twin"
         state.mkdir()

@@ -100,6 +100,7 @@ class Hostile(WebCase):
 
 class Access(WebCase):
     def test_nobody_and_wrong_secrets(self):
+        """[fc-44]"""
         nobody = Client(self.port)
         for path in ("/api/servers", "/api/events", "/metrics", "/api/monitoring/health", "/api/verbs", "/api/session"):
             self.assertEqual(nobody.get(path).status, 401, path)
@@ -108,7 +109,7 @@ class Access(WebCase):
         self.assertEqual(nobody.get("/readyz").json["ready"], True)
 
     def test_roles_hold_at_the_next_request(self):
-        """[acc-51]"""
+        """[acc-51] [fc-42]"""
         w = self.world
         w.create("roles")
         viewer, operator = self.with_token("viewer"), self.with_token("operator")

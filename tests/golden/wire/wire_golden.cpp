@@ -43,11 +43,11 @@ std::string numbered(std::string_view type, size_t position, std::string_view na
 const char* const to_agent_names[] = {"welcome",        "refused",       "ping",       "run_command",
                                       "cancel_command", "watch_servers", "sync_query", "data_query",
                                       "port_query",     "logs_query",    "goodbye",
-                                      "incidents_taken", "container_query", "layer_query", "watch_usage", "upload_piece"};
+                                      "incidents_taken", "container_query", "layer_query", "watch_usage", "upload_piece", "stray_query"};
 const char* const from_agent_names[] = {
     "hello",          "heartbeat",   "inventory",   "observed",    "command_progress",
     "command_result", "data_answer", "port_answer", "logs_answer", "goodbye",     "incidents",
-    "container_answer", "welcome_refused", "layer_answer", "usage", "fetch_upload", "service_seen"};
+    "container_answer", "welcome_refused", "layer_answer", "usage", "fetch_upload", "service_seen", "stray_answer"};
 static_assert(std::size(to_agent_names) == std::variant_size_v<to_agent>, "name the new message at the end");
 static_assert(std::size(from_agent_names) == std::variant_size_v<from_agent>, "name the new message at the end");
 

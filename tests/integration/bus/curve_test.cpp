@@ -80,6 +80,16 @@ struct network {
   }
 };
 
+struct quiet final : agent_link_listener {
+  std::atomic<int> connected{0}, refused{0}, got{0};
+  std::atomic<bool> for_good{false};
+  void on_connected() noexcept override { ++connected; }
+  void on_disconnected() noexcept override {}
+  void on_refused(bool ever) noexcept override { ++refused, for_good = ever; }
+  void on_message(link_inbound&&) noexcept override { ++got; }
+  void on_bad_message(const msg::error&) noexcept override {}
+};
+
 }  // namespace
 
 TEST_CASE("curve: a known key is heard, and the request says whose it is", "[integration][bus]") {
@@ -168,7 +178,8 @@ TEST_CASE("curve: events reach who may have them", "[integration][bus]") {
   CHECK((*e)->body == "body");
 }
 
-TEST_CASE("curve: a watcher hears the topics that its key may watch, and no event of others ever", "[integration][bus]") {
+TEST_CASE("curve: a watcher hears the topics that its key may watch, and no event of others ever",
+          "[integration][bus]") {
   network n;
   const auto bot = n.member("bot", "subscriber", "server.a");
   const auto ann = n.member("ann", "viewer");
@@ -216,15 +227,6 @@ TEST_CASE("curve: a watcher whose key is taken away hears nothing more", "[integ
 
 TEST_CASE("curve: an agent on the network has its key beside each message, and others have none",
           "[integration][bus]") {
-  struct quiet final : agent_link_listener {
-    std::atomic<int> connected{0}, refused{0}, got{0};
-    std::atomic<bool> for_good{false};
-    void on_connected() noexcept override { ++connected; }
-    void on_disconnected() noexcept override {}
-    void on_refused(bool ever) noexcept override { ++refused, for_good = ever; }
-    void on_message(link_inbound&&) noexcept override { ++got; }
-    void on_bad_message(const msg::error&) noexcept override {}
-  };
   network n;
   quiet known, stranger;
   const auto node = n.member("node-1", "agent");
@@ -251,6 +253,32 @@ TEST_CASE("curve: an agent on the network has its key beside each message, and o
   REQUIRE(last);
   CHECK(eventually([&] { return patient.for_good.load(); }));
   CHECK(patient.refused > 1);
+}
+
+TEST_CASE("curve: an agent that knows two keys of its manager finds out which one answers", "[integration][bus]") {
+  network n;
+  quiet heard;
+  agent_link_options o;
+  o.manager = {n.agents, new_key_pair().public_key, n.member("node-1", "agent")};
+  o.key_patience = 200ms;
+  SECTION("from the start") {
+    o.other_key = n.manager.public_key;
+    auto link = agent_link::start(o, heard);
+    REQUIRE(link);
+    REQUIRE(eventually([&] { return heard.connected == 1; }));
+    CHECK((*link)->answered_with() == n.manager.public_key);
+  }
+  SECTION("told later") {
+    auto link = agent_link::start(o, heard);
+    REQUIRE(link);
+    (*link)->also_expect(n.manager.public_key);
+    REQUIRE(eventually([&] { return heard.connected == 1; }));
+    CHECK((*link)->answered_with() == n.manager.public_key);
+    // The connection that stands is left alone, and the former is not asked for any more.
+    (*link)->also_expect({});
+    REQUIRE((*link)->send({"report", 1, "x"}));
+    CHECK(n.seen.wait([&] { return n.seen.messages.size() == 1; }));
+  }
 }
 
 TEST_CASE("curve: a manager that cannot read its keys lets nobody in, and says to nobody that he is unknown",

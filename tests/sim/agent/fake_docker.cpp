@@ -176,7 +176,7 @@ void fake_docker::start_container(std::string id, call_options, handler<effect> 
   calls.push_back("start " + c->view.name);
   for (auto& n : c->networks) c->addresses[n] = "10.0.0.2";
   set_state(id, container_state::running, "start");
-  if (dies_at_start) die(c->view.id, dies_with);
+  if (dies_at_start && c->view.name.find(dies_named) != std::string::npos) die(c->view.id, dies_with);
   if (loses_start_answers) return h(engine_away());
   h(effect::done);
 }

@@ -12,7 +12,7 @@ using namespace zedops::core::testing;
 using namespace std::chrono_literals;
 
 TEST_CASE("rollback: recorded before anything moves, resumed, and its statuses are those of what happened",
-          "[core][acc-86]") {
+          "[core][acc-86][fc-57]") {
   life l;
   l.deploy();
   l.finish();

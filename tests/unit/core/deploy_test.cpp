@@ -338,7 +338,7 @@ TEST_CASE("deploy: of those that wait the newest counts, and one can be called o
   CHECK_FALSE(l.s.op);
 }
 
-TEST_CASE("deploy: files beyond the retention go, what is served and what was before stay", "[core][acc-86]") {
+TEST_CASE("deploy: files beyond the retention go, what is served and what was before stay", "[core][acc-86][fc-52]") {
   life l;
   for (int n = 0; n < 6; ++n) l.deploy(), l.finish();
   const auto pruned = [&] {

@@ -37,6 +37,8 @@ bool is_port(std::string_view text) {
 std::string problem_of(value_kind kind, const std::vector<std::string>& choices, const std::string& text) {
   switch (kind) {
     case value_kind::number: return whole(text) ? "" : fmt::format("'{}' is not a whole number", text);
+    case value_kind::duration:
+      return msg::parse_duration(text) ? "" : fmt::format("'{}' is no duration, like 90s, 1h30m or 7d", text);
     case value_kind::integer:
       return is_integer(text) ? "" : fmt::format("'{}' is not a whole number of at most 31 bits, like 10 or -5", text);
     case value_kind::port: return is_port(text) ? "" : fmt::format("'{}' is not a port (1-65535)", text);

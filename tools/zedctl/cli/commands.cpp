@@ -35,6 +35,9 @@ uint32_t arguments::count(const std::string& key, uint32_t otherwise) const {
   return static_cast<uint32_t>(std::min<uint64_t>(number(key, otherwise), std::numeric_limits<uint32_t>::max()));
 }
 
+std::optional<msg::duration> arguments::time(const std::string& key) const {
+  return has(key) ? msg::parse_duration(one(key)) : std::nullopt;
+}
 int32_t arguments::integer(const std::string& key, int32_t otherwise) const {
   auto text = one(key);
   int32_t n = otherwise;
@@ -50,6 +53,7 @@ std::span<const noun> nouns() {
       noun{"service", "Services of projects: what is deployed to"},
       noun{"deploy", "Deployments: versions of a service"},
       noun{"upload", "Archives that deployments are made of"},
+      noun{"stray", "Containers of services that are not there"},
       noun{"port", "Ports of an agent's host"},
       noun{"op", "Operations: what was asked for and how far it is"},
       noun{"event", "Events: what happens and what happened"},
@@ -69,7 +73,7 @@ const std::vector<command>& commands() {
     for (auto* part :
          {server_commands, logs_commands, usage_commands, apply_commands, operation_commands, agent_commands,
           op_commands, event_commands, manager_commands, context_commands, key_commands, audit_commands,
-          access_commands, project_commands, deploy_commands, store_commands, completion_commands})
+          access_commands, project_commands, deploy_commands, stray_commands, store_commands, completion_commands})
       for (auto& c : part()) out.push_back(std::move(c));
     return out;
   }();

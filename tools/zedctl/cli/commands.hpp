@@ -22,6 +22,7 @@ enum class value_kind : uint8_t {
   context,
   number,     // from zero
   integer,    // also below zero; 31 bits
+  duration,   // 90s, 1h30m, 7d
   port,       // 1-65535
   port_spec,  // 16261, 16261/udp
   pair,       // KEY=VALUE, or KEY: the value that it has here
@@ -54,6 +55,7 @@ class arguments {
   uint32_t count(const std::string& key,
                  uint32_t otherwise) const;  // the same; what is larger than 32 bits is the largest
   int32_t integer(const std::string& key, int32_t otherwise) const;  // the same
+  std::optional<msg::duration> time(const std::string& key) const;  // the same; nothing: it was not given
   void set(const std::string& key, std::vector<std::string> values) { values_[key] = std::move(values); }
 
  private:
@@ -94,6 +96,7 @@ std::vector<command> key_commands();
 std::vector<command> audit_commands();
 std::vector<command> access_commands();
 std::vector<command> project_commands();
+std::vector<command> stray_commands();
 std::vector<command> deploy_commands();
 std::vector<command> completion_commands();
 

@@ -56,6 +56,7 @@ std::vector<std::string> values_of(session& s, const parameter& p, const command
     case value_kind::none:
     case value_kind::text:
     case value_kind::number:
+    case value_kind::duration:
     case value_kind::integer:
     case value_kind::port:
     case value_kind::port_spec:

@@ -76,12 +76,7 @@ int list_users(session& s, const arguments&) {
 
 int add_token(session& s, const arguments& a) {
   msg::add_token q{a.one("NAME"), a.one("role", "viewer"), a.one("agent"), a.one("server"), {}};
-  if (a.has("ttl")) {
-    const auto ttl = msg::parse_duration(a.one("ttl"));
-    if (!ttl)
-      return s.report({msg::ec::bad_request, fmt::format("'{}' is no duration", a.one("ttl")), "--ttl 90d", {}});
-    q.ttl = *ttl;
-  }
+  q.ttl = a.time("ttl").value_or(q.ttl);
   auto made = s.ask<msg::token_made>("token.add", q);
   if (!made) return s.report(made.error());
   if (s.machine()) return s.show(*made, [] { return std::string{}; });
@@ -143,7 +138,7 @@ std::vector<command> access_commands() {
       {"token ls", "Which services may come in by HTTP", {}, list_tokens, {"zedctl token ls"}},
       {"token add",
        "A secret with which a service comes in by HTTP: Authorization: Bearer SECRET",
-       {name, role, on_agent, on_server, {"--ttl", text, "TIME", "How long it works; default: until it is removed"}},
+       {name, role, on_agent, on_server, {"--ttl", duration, "TIME", "How long it works; default: until it is removed"}},
        add_token,
        {"zedctl token add grafana --role viewer"}},
       {"token rm", "Let a service in no more", {name}, remove_token, {"zedctl token rm grafana"}},

@@ -165,11 +165,7 @@ int token(session& s, const arguments& a) {
   t.agent = a.one("name");
   t.approve = a.has("approve");
   t.replace = a.has("replace");
-  if (a.has("ttl")) {
-    const auto ttl = msg::parse_duration(a.one("ttl"));
-    if (!ttl) return s.report({msg::ec::bad_request, fmt::format("'{}' is no duration", a.one("ttl")), "--ttl 1h", {}});
-    t.ttl = *ttl;
-  }
+  t.ttl = a.time("ttl").value_or(t.ttl);
   auto reply = s.ask<msg::token_reply>("agent.token", t);
   if (!reply) return s.report(reply.error());
   s.say(fmt::format("On the host of {}, as root, until {}:", reply->agent, msg::to_rfc3339(reply->expires_at)));
@@ -252,7 +248,7 @@ std::vector<command> agent_commands() {
       {"agent token",
        "Print the line with which a host brings its agent in, once",
        {{"--name", text, "NAME", "Name of the agent", arity::one},
-        {"--ttl", text, "TIME", "How long the line can be used; default 1h"},
+        {"--ttl", duration, "TIME", "How long the line can be used; default 1h"},
         {"--approve", none, "", "It may come in only after zedctl agent approve"},
         {"--replace", none, "", "Also when an agent of this name has a key, which ends when this one has enrolled"}},
        token,

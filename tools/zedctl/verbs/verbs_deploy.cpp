@@ -120,8 +120,7 @@ struct temporary_file {
   temporary_file& operator=(const temporary_file&) = delete;
 };
 
-int deploy(session& s, const arguments& a) {
-  const auto service = a.one("SERVICE");
+int deploy_to(session& s, const std::string& service, msg::deploy_environment environment, const arguments& a) {
   if (int(a.has("dir")) + int(a.has("archive")) + int(a.has("upload")) + int(a.has("git")) + int(a.has("image")) != 1)
     return s.report({msg::ec::bad_request,
                      "what is to be deployed?",
@@ -160,8 +159,42 @@ int deploy(session& s, const arguments& a) {
   d.image = a.one("image");
   d.revision = a.one("ref");
   d.folder = a.one("folder");
-  d.environment = msg::enum_from_name<msg::deploy_environment>(a.one("env", "production")).value_or(d.environment);
+  d.environment = environment;
   return perform_deploy(s, "deployment.create", service, msg::pack_map(d));
+}
+
+int deploy(session& s, const arguments& a) {
+  const auto environment = msg::enum_from_name<msg::deploy_environment>(a.one("env", "production"));
+  return deploy_to(s, a.one("SERVICE"), environment.value_or(msg::deploy_environment::production), a);
+}
+
+// A service of its own beside the one that it shows, made at the first time.
+int preview(session& s, const arguments& a) {
+  const auto of = a.one("SERVICE");
+  auto like = s.ask<msg::service_view>("service.get", msg::get_service{of});
+  if (!like) return s.report(like.error());
+  const auto name = like->project + "/" + a.one("as");
+  auto there = s.ask<msg::service_view>("service.get", msg::get_service{name});
+  if (there && there->preview_of != like->name)
+    return s.report(
+        {msg::ec::already_exists, name + " is no preview of " + of, "give the preview another name: --as", {}});
+  if (!there && there.error().code != msg::ec::not_found) return s.report(there.error());
+  if (!there) {
+    msg::create_service c;
+    c.project = like->project;
+    c.name = a.one("as");
+    c.preview_of = like->name;
+    c.retention = 1;
+    c.lives = a.time("lives").value_or(msg::duration{0});
+    if (const int made = perform_deploy(s, "service.create", name, msg::pack_map(c), false); made != exit_ok) return made;
+    if (s.flags().dry_run) return exit_ok;
+  } else if (const auto lives = a.time("lives"); lives && *lives != there->lives) {
+    msg::edit_service e;
+    e.service = name;
+    e.lives = lives;
+    if (const int made = perform_deploy(s, "service.edit", name, msg::pack_map(e), false); made != exit_ok) return made;
+  }
+  return deploy_to(s, name, msg::deploy_environment::preview, a);
 }
 
 int roll_back(session& s, const arguments& a) {
@@ -258,7 +291,7 @@ msg::result<std::string> send_upload(session& s, const std::string& file, const 
   return at->id.value;
 }
 
-int perform_deploy(session& s, std::string_view verb, const std::string& name, std::string body) {
+int perform_deploy(session& s, std::string_view verb, const std::string& name, std::string body, bool tells) {
   const auto& row = msg::verb_table[msg::find_verb(verb)];
   const bool wait = s.flags().wait;
   exchange x;
@@ -293,6 +326,7 @@ int perform_deploy(session& s, std::string_view verb, const std::string& name, s
     if (e.operation.empty()) e.operation = reply->operation.id.value;
     return s.report(e, name);
   }
+  if (!tells && !s.flags().dry_run) return exit_ok;
   if (s.machine()) {
     s.print(s.structured(msg::to_json(*reply, 2)));
     return exit_ok;
@@ -326,18 +360,30 @@ std::vector<command> deploy_commands() {
                                         msg::enum_names<msg::deploy_environment>::list.end());
   std::vector<std::string> states(msg::enum_names<msg::deploy_status>::list.begin(),
                                   msg::enum_names<msg::deploy_status>::list.end());
-  return {
-      {"deploy create",
-       "Deploy a folder or an archive, and switch to it once it is in place; the word create may be left out",
-       {service,
+  const auto with_source = [](std::vector<parameter> first, const std::vector<parameter>& last) {
+    const std::vector<parameter> source = {
         {"--dir", path, "DIR", "A folder; what its .zedopsignore or .gitignore names is left out"},
         {"--archive", path, "FILE", "An archive: tar, tar.gz, tar.zst or zip"},
         {"--git", text, "URL", "A repository; its host fetches it"},
         {"--ref", text, "REF", "With --git: a branch, a tag or a commit; default: the default branch"},
         {"--folder", text, "F", "What of it is served, docs/public; default: all of it"},
         {"--image", text, "IMAGE", "For a container service: repository:tag, or the id of one on its host"},
-        {"--upload", text, "ID", "An upload that is there already"},
-        {"--env", choice, "E", joined(environments, "or"), arity::optional, environments}},
+        {"--upload", text, "ID", "An upload that is there already"}};
+    first.insert(first.end(), source.begin(), source.end());
+    first.insert(first.end(), last.begin(), last.end());
+    return first;
+  };
+  return {
+      {"preview",
+       "Deploy to a service beside another one, with a name of its own; it goes when nothing was deployed for a while",
+       with_source({service, {"--as", text, "NAME", "Name of the preview, a service of the same project", arity::one}},
+                   {{"--lives", duration, "T", "It goes so long after its newest deployment; default 7d"}}),
+       preview,
+       {"zedctl preview shop/web --as pr-12 --dir ./public",
+        "zedctl preview shop/api --as pr-12 --image ghcr.io/owner/api:pr-12 --lives 2d"}},
+      {"deploy create",
+       "Deploy a folder or an archive, and switch to it once it is in place; the word create may be left out",
+       with_source({service}, {{"--env", choice, "E", joined(environments, "or"), arity::optional, environments}}),
        deploy,
        {"zedctl deploy shop/web --dir ./public", "zedctl deploy shop/web --git https://example.org/shop.git --ref main",
         "zedctl deploy shop/web --archive site.tar.gz --env staging",

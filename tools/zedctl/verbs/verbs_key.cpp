@@ -51,8 +51,8 @@ msg::result<msg::key_list> from_file(msg::result<void> ok, const bus::key_list& 
   if (!ok) return msg::fail(ok.error());
   msg::key_list out;
   for (const auto& e : keys)
-    out.keys.push_back(
-        {e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server, msg::shown(e.expires), e.topic});
+    out.keys.push_back({e.name, e.role, e.public_key, bus::fingerprint(e.public_key), e.agent, e.server,
+                        msg::shown(e.expires), e.topic});
   return out;
 }
 
@@ -63,8 +63,8 @@ std::string where_of(const msg::key_view& k) {
 }
 
 int add(session& s, const arguments& a) {
-  const msg::add_key k{a.one("NAME"), a.one("KEY"), a.one("role", "viewer"), a.one("agent"), a.one("server"),
-                       a.one("topic")};
+  const msg::add_key k{a.one("NAME"),  a.one("KEY"),    a.one("role", "viewer"),
+                       a.one("agent"), a.one("server"), a.one("topic")};
   auto now = [&]() -> msg::result<msg::key_list> {
     if (!a.has("data-dir")) return s.ask<msg::key_list>("key.add", k);
     const bus::key_entry e{k.name, k.role, k.public_key, k.agent, k.server, {}, k.topic};
@@ -73,7 +73,8 @@ int add(session& s, const arguments& a) {
   if (!now) return s.report(now.error());
   if (s.machine()) return s.show(*now, [] { return std::string{}; });
   s.say(fmt::format("{} may come in as {} {} ({})", k.name, k.role,
-                    where_of({k.name, k.role, {}, {}, k.agent, k.server, {}, k.topic}), bus::fingerprint(k.public_key)));
+                    where_of({k.name, k.role, {}, {}, k.agent, k.server, {}, k.topic}),
+                    bus::fingerprint(k.public_key)));
   return exit_ok;
 }
 
@@ -120,6 +121,29 @@ int ls(session& s, const arguments& a) {
   });
 }
 
+int rotate(session& s, const arguments& a) {
+  auto v = s.ask<msg::rotation_view>("key.rotate", msg::rotate_key{a.has("finish"), a.has("cancel"), a.has("force")});
+  if (!v) return s.report(v.error());
+  const auto status = s.show(*v, [&] {
+    sheet out;
+    out.add("Key", v->public_key);
+    out.add("Next key", v->next_key.empty() ? "none" : v->next_key);
+    if (!v->next_key.empty()) {
+      out.add("Know it", joined(v->agents_ready));
+      out.add("Do not yet", joined(v->agents_missing), style::warn);
+    }
+    return out.render(s.looks().colour);
+  });
+  if (s.machine() || v->next_key.empty()) return status;
+  if (v->at_next_start)
+    s.say(
+        "The manager answers with the next key from its next start on: systemctl restart zedops-manager. Then tell "
+        "its clients: zedctl context set NAME --manager-key " +
+        v->next_key);
+  else s.say("Agents learn it within seconds; once all know it: zedctl key rotate --finish");
+  return status;
+}
+
 }  // namespace
 
 std::vector<command> key_commands() {
@@ -153,6 +177,13 @@ std::vector<command> key_commands() {
        {name, dir},
        rm,
        {"zedctl key rm ann"}},
+      {"key rotate",
+       "Give the manager another key, in two steps: its agents learn the next one, then it answers with that",
+       {{"--finish", none, "", "The next start takes the next key; refused while agents do not know it"},
+        {"--cancel", none, "", "Forget the next key"},
+        {"--force", none, "", "With --finish: leave behind who does not know it"}},
+       rotate,
+       {"zedctl key rotate", "zedctl key rotate --finish"}},
   };
 }
 

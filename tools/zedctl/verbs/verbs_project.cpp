@@ -126,9 +126,20 @@ int services(session& s, const arguments& a) {
   });
 }
 
+std::string health_check_text(const msg::service_view& v) {
+  if (!v.settings.health_command.empty()) return fmt::format("{}", fmt::join(v.settings.health_command, " "));
+  if (v.settings.health_tcp) return "something listens at its port";
+  return v.health_path.empty() ? "/" : v.health_path;
+}
+std::string route_text(const msg::service_settings& c) {
+  return std::string(name_of(c.route)) + (c.hosts.empty() ? "" : ": " + joined(c.hosts));
+}
+
 void add_settings(sheet& out, const msg::service_settings& c) {
   out.add("Container port", std::to_string(c.container_port));
-  out.add("Route", std::string(name_of(c.route)) + (c.hosts.empty() ? "" : ": " + joined(c.hosts)));
+  out.add("Route", route_text(c));
+  out.add("Before start", fmt::format("{}", fmt::join(c.before_start, " ")));
+  out.add("After switch", fmt::format("{}", fmt::join(c.after_switch, " ")));
   out.add("Command", fmt::format("{}", fmt::join(c.command, " ")));
   out.add("Dockerfile", c.dockerfile);
   out.add("Memory", c.memory_max ? msg::format_bytes(c.memory_max) : std::string{});
@@ -152,16 +163,19 @@ int service(session& s, const arguments& a) {
     out.add("Served", v->current ? fmt::format("#{}", v->current) : "nothing yet");
     out.add("Address", v->url);
     if (v->stopped) out.add("Stopped", "by its owner: zedctl service start " + v->project + "/" + v->name);
-    out.add("Health check", v->settings.health_command.empty()
-                                ? v->health_path.empty() ? "/" : v->health_path
-                                : fmt::format("{}", fmt::join(v->settings.health_command, " ")));
+    out.add("Health check", health_check_text(*v));
     if (v->kind == msg::service_kind::container) add_settings(out, v->settings);
+    else if (v->settings.route != msg::route_kind::none) out.add("Route", route_text(v->settings));
     if (!v->settings.build.empty()) {
       out.add("Build", fmt::format("{}", fmt::join(v->settings.build, " ")));
       out.add("Builder", v->settings.builder + (v->settings.build_network ? ", with a network" : ""));
       out.add("Output", v->settings.output);
     }
     if (!v->hook.url.empty()) out.add("Hook", fmt::format("pushes to {} of {}", v->hook.branch, v->hook.url));
+    out.add("Preview of", v->preview_of);
+    if (v->expires_at)
+      out.add("Goes at", fmt::format("{}, {} after its newest deployment", msg::to_rfc3339(*v->expires_at),
+                                     msg::format_duration(v->lives)));
     out.add("Kept", counted(v->retention, "successful deployment"));
     out.add("Operation", v->operation);
     out.add("Waiting", v->waiting);
@@ -184,11 +198,17 @@ msg::result<std::pair<std::string, std::string>> parts_of(const std::string& tex
   return std::pair{text.substr(0, slash), text.substr(slash + 1)};
 }
 
-constexpr const char* settings_flags[] = {"container-port", "env",     "unset-env",      "command",      "dockerfile",
-                                          "memory",         "cpus",    "health-command", "route",        "host",
-                                          "build",          "builder", "output",         "build-network"};
+constexpr const char* settings_flags[] = {
+    "container-port", "env",          "unset-env",   "command", "dockerfile", "memory", "cpus",
+    "health-command", "route",        "host",        "build",   "builder",    "output", "build-network",
+    "health",         "before-start", "after-switch"};
 bool names_settings(const arguments& a) {
   return std::ranges::any_of(settings_flags, [&](const char* key) { return a.has(key); });
+}
+// One empty word takes a command away.
+std::vector<std::string> without_empty(std::vector<std::string> words) {
+  std::erase(words, std::string{});
+  return words;
 }
 // What the flags say of a container service.
 msg::result<void> change_settings(msg::service_settings& c, const arguments& a) {
@@ -201,6 +221,13 @@ msg::result<void> change_settings(msg::service_settings& c, const arguments& a) 
   if (a.has("command")) c.command = a.all("command");
   if (a.has("dockerfile")) c.dockerfile = a.one("dockerfile");
   if (a.has("health-command")) c.health_command = a.all("health-command");
+  if (a.has("health-command")) c.health_tcp = false;
+  if (a.has("health")) {
+    c.health_tcp = a.one("health") == "tcp";
+    c.health_command.clear();
+  }
+  if (a.has("before-start")) c.before_start = without_empty(a.all("before-start"));
+  if (a.has("after-switch")) c.after_switch = without_empty(a.all("after-switch"));
   msg::server_spec limits;
   if (auto ok = limits_of(a, limits); !ok) return ok;
   if (limits.memory_max) c.memory_max = *limits.memory_max;
@@ -226,6 +253,7 @@ int create_service(session& s, const arguments& a) {
   c.health_path = a.one("health-path");
   c.port = static_cast<uint16_t>(a.number("port", 0));
   c.type = msg::enum_from_name<msg::service_kind>(a.one("kind", "static_site")).value_or(c.type);
+  c.lives = a.time("lives").value_or(c.lives);
   if (auto ok = change_settings(c.settings, a); !ok) return s.report(ok.error());
   return perform_deploy(s, "service.create", a.one("SERVICE"), msg::pack_map(c));
 }
@@ -234,6 +262,7 @@ int edit_service(session& s, const arguments& a) {
   e.service = a.one("SERVICE");
   if (a.has("retention")) e.retention = a.count("retention", 0);
   e.health_path = given(a, "health-path");
+  e.lives = a.time("lives");
   if (names_settings(a)) {
     auto v = s.ask<msg::service_view>("service.get", msg::get_service{e.service});
     if (!v) return s.report(v.error());
@@ -303,6 +332,16 @@ std::vector<parameter> with_settings(std::vector<parameter> out) {
       {"--memory", text, "SIZE", "Memory at most: 512m, 2g; 0: no limit"},
       {"--cpus", text, "N", "Cores at most: 1.5; 0: no limit"},
       {"--health-command", text, "WORD", "Run in the container, a word each; exit 0 is good", arity::any},
+      {"--health",
+       choice,
+       "H",
+       "http (asked at its health path; the default) or tcp (something has to listen at its port)",
+       arity::optional,
+       {"http", "tcp"}},
+      {"--before-start", text, "WORD",
+       "Run once in a container of each new image before it is started, a word each; one empty word: nothing any more",
+       arity::any},
+      {"--after-switch", text, "WORD", "The same once visitors are on it; what fails there is only told", arity::any},
       {"--route",
        choice,
        "R",
@@ -323,6 +362,8 @@ std::vector<command> project_commands() {
   const parameter description{"--description", text, "TEXT", "What it is"};
   const parameter domain{"--domain", text, "D", "Domain below which its services are reached"};
   const parameter retention{"--retention", number, "N", "Successful deployments whose files are kept, 1-50; default 5"};
+  const parameter lives{"--lives", duration, "T",
+                        "It goes by itself so long after its newest deployment; default and 0s: it stays"};
   const parameter health{"--health-path", text, "PATH",
                          "What is asked for to see that it works, below its own address"};
   return {
@@ -356,6 +397,7 @@ std::vector<command> project_commands() {
             {"--agent", agent, "A", "The host that serves it", arity::one},
             retention,
             health,
+            lives,
             {"--port", port, "N",
              "Port of the host: for all static services of the project there, or for this container; default: a free "
              "one "
@@ -372,7 +414,7 @@ std::vector<command> project_commands() {
         "api.example.org"}},
       {"service edit",
        "Change its retention, its health check, or of a container what the next deployment is made with",
-       with_settings({service_name, retention, health}),
+       with_settings({service_name, retention, health, lives}),
        edit_service,
        {"zedctl service edit shop/web --retention 10"}},
       {"service hook",

@@ -644,6 +644,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/strays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Containers of services that are not there, and when they go */
+        get: operations["stray.ls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/strays/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove such a container now */
+        delete: operations["stray.rm"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/uploads": {
         parameters: {
             query?: never;
@@ -846,6 +880,23 @@ export interface paths {
         post?: never;
         /** Take all rights of a key away: takes effect with its next request */
         delete: operations["key.rm"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the manager another key, which its agents learn beforehand */
+        post: operations["key.rotate"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1538,6 +1589,11 @@ export interface components {
             operation: string;
             waiting: string;
             stopped: boolean;
+            preview_of: string;
+            /** @description milliseconds */
+            lives: number;
+            /** Format: date-time */
+            expires_at: string | null;
             settings: {
                 container_port: number;
                 env: {
@@ -1555,6 +1611,9 @@ export interface components {
                 builder: string;
                 output: string;
                 build_network: boolean;
+                health_tcp: boolean;
+                before_start: string[];
+                after_switch: string[];
             };
             hook: {
                 secret: string;
@@ -1663,7 +1722,13 @@ export interface components {
                 builder?: string;
                 output?: string;
                 build_network?: boolean;
+                health_tcp?: boolean;
+                before_start?: string[];
+                after_switch?: string[];
             };
+            preview_of?: string;
+            /** @description milliseconds */
+            lives?: number;
         };
         edit_service: {
             service?: string;
@@ -1686,6 +1751,9 @@ export interface components {
                 builder?: string;
                 output?: string;
                 build_network?: boolean;
+                health_tcp?: boolean;
+                before_start?: string[];
+                after_switch?: string[];
             } | null;
             hook?: {
                 secret?: string;
@@ -1694,6 +1762,8 @@ export interface components {
                 folder?: string;
                 paths?: string[];
             } | null;
+            /** @description milliseconds */
+            lives?: number | null;
         };
         deploy_service: {
             service?: string;
@@ -1918,6 +1988,21 @@ export interface components {
         deployment_list: {
             deployments: components["schemas"]["deployment_view"][];
         };
+        stray_list: {
+            strays: {
+                agent: string;
+                container: string;
+                id: string;
+                image: string;
+                of: string;
+                running: boolean;
+                /** Format: date-time */
+                seen_since: string | null;
+                /** Format: date-time */
+                goes_at: string | null;
+            }[];
+            unasked: string[];
+        };
         begin_upload: {
             name?: string;
             bytes?: number;
@@ -1989,6 +2074,18 @@ export interface components {
             agent?: string;
             server?: string;
             topic?: string;
+        };
+        rotate_key: {
+            finish?: boolean;
+            cancel?: boolean;
+            force?: boolean;
+        };
+        rotation_view: {
+            public_key: string;
+            next_key: string;
+            at_next_start: boolean;
+            agents_ready: string[];
+            agents_missing: string[];
         };
         user_list: {
             users: {
@@ -4257,6 +4354,71 @@ export interface operations {
             };
         };
     };
+    "stray.ls": {
+        parameters: {
+            query?: {
+                agent?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["stray_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "stray.rm": {
+        parameters: {
+            query?: {
+                agent?: string;
+            };
+            header?: never;
+            path: {
+                /** @description name, agent%2Fname, id or unique beginning of an id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["stray_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
     "upload.ls": {
         parameters: {
             query?: never;
@@ -4745,6 +4907,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["key_list"];
+                };
+            };
+            /** @description refused: code, cause and remedy */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["failure"];
+                };
+            };
+        };
+    };
+    "key.rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["rotate_key"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["rotation_view"];
                 };
             };
             /** @description refused: code, cause and remedy */

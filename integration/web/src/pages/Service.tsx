@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Link } from "wouter";
 import { api } from "../api/client";
 import { type Deployment, type Service, useDeployments } from "../api/deploy";
@@ -49,9 +49,12 @@ export default function ServicePage({ id }: { id: string }) {
                   </Link>,
                 ],
                 ["Address", s.url],
-                ["Health check", s.settings.health_command.join(" ") || s.health_path || "/"],
+                ["Health check", checkOf(s)],
                 ["Kept", `${s.retention} successful deployments`],
                 ...(s.kind === "container" ? ofContainer(s) : []),
+                ...(s.kind === "static_site" && s.settings.route !== "none" ? [routeOf(s)] : []),
+                ...(s.preview_of ? [["Preview of", s.preview_of] as [string, string]] : []),
+                ...(s.expires_at ? [["Goes", <Age key="x" time={s.expires_at} />] as [string, ReactNode]] : []),
                 ...built(s),
                 ...(s.waiting ? [["Waits", "a deployment, for the end of this one"] as [string, string]] : []),
                 ["Deploy", <code key="d">{`zedctl deploy ${s.project}/${s.name} --dir DIR`}</code>],
@@ -110,14 +113,26 @@ export default function ServicePage({ id }: { id: string }) {
   );
 }
 
+function routeOf(s: Service): [string, string] {
+  const c = s.settings;
+  return ["Route", c.route === "none" ? `port ${s.port}` : `${c.route}: ${c.hosts.join(", ")}`];
+}
+
+function checkOf(s: Service): string {
+  if (s.settings.health_tcp) return "something listens at its port";
+  return s.settings.health_command.join(" ") || s.health_path || "/";
+}
+
 function ofContainer(s: Service): [string, string][] {
   const c = s.settings;
   const rows: [string, string][] = [
     ["Container port", String(c.container_port)],
-    ["Route", c.route === "none" ? `port ${s.port}` : `${c.route}: ${c.hosts.join(", ")}`],
+    routeOf(s),
     ["Environment", Object.keys(c.env).join(", ") || "none"],
   ];
   if (c.memory_max) rows.push(["Memory", bytes(c.memory_max)]);
+  if (c.before_start.length > 0) rows.push(["Before start", c.before_start.join(" ")]);
+  if (c.after_switch.length > 0) rows.push(["After switch", c.after_switch.join(" ")]);
   if (c.cpu_millis) rows.push(["CPU", `${c.cpu_millis / 1000} cores`]);
   return rows;
 }

@@ -153,6 +153,7 @@ void agent::receive(const std::string& wire, uint64_t, const to_agent& what) {
                  [&](const container_query& m) { say(describe(m)); },
                  [&](const watch_usage&) {},
                  [&](const upload_piece&) {},
+                 [&](const stray_query& m) { say(stray_answer{m.request, {}, {}}); },
                  [&](const layer_query& m) {
                    say(layer_answer{m.request, {1, 10, {{"/opt", 1}}}, {}});
                  },

@@ -1,0 +1,95 @@
+// What of the settings of a service is done at its host: commands before and after, the check of a port, names.
+#include "tests/sim/agent/containers.hpp"
+
+using namespace zedops;
+using namespace zedops::test;
+using namespace zedops::msg;
+
+TEST_CASE_METHOD(containers,
+                 "container: a command before the start comes first, and one that fails keeps visitors away",
+                 "[sim][agent]") {
+  deploy(1);
+  settings.before_start = {"migrate", "--all"};
+  docker.dies_at_start = true;
+  docker.dies_named = "zedops-once-";
+  docker.dies_with = 0;
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  SECTION("well") {
+    REQUIRE_FALSE(run(command(deploy_phase::updating_routes, 2, an_image())).failure);
+    CHECK(led_to() == 8081);
+    CHECK(docker.containers.size() == 2);  // nothing of the command is left
+    const auto made = docker.count("create zedops-once-");
+    REQUIRE_FALSE(
+        run_with(command(deploy_phase::updating_routes, 1, an_image()), [](auto& p) { p.is_rollback = true; }).failure);
+    CHECK(docker.count("create zedops-once-") == made);  // the way back runs nothing
+  }
+  SECTION("badly") {
+    docker.dies_with = 3;
+    const auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
+    REQUIRE(r.failure);
+    CHECK(r.failure->message.find("the command before the start ended with exit code 3; its last lines: ") == 0);
+    CHECK(r.failure->message.find("hello") != std::string::npos);
+    CHECK(led_to() == 8080);
+    CHECK(docker.containers.size() == 1);
+    CHECK(of(1).view.state == container_state::running);
+  }
+}
+
+TEST_CASE_METHOD(containers, "container: what a command after the switch does badly is told, and visitors stay",
+                 "[sim][agent]") {
+  settings.after_switch = {"warm-up"};
+  docker.dies_at_start = true;
+  docker.dies_named = "zedops-once-";
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 1, an_image())).failure);
+  REQUIRE_FALSE(run(command(deploy_phase::updating_routes, 1, an_image())).failure);
+  const auto r = run(command(deploy_phase::health_check, 1, an_image()));
+  REQUIRE_FALSE(r.failure);
+  CHECK(r.note.find("the command after the switch ended with exit code 3") == 0);
+  CHECK(led_to() == 8080);
+  CHECK(docker.containers.size() == 1);
+}
+
+TEST_CASE_METHOD(containers, "container: with the check of a port nothing is asked of it", "[sim][agent]") {
+  settings.health_tcp = true;
+  bool up = true;
+  sites.listens = [&](uint16_t, duration) -> result<void> {
+    if (up) return {};
+    return fail(ec::engine_error, "nobody listens at port 8080", "");
+  };
+  deploy(1);
+  CHECK(fetched.empty());
+  up = false;
+  const auto r = run(command(deploy_phase::health_check, 1, an_image()));
+  REQUIRE(r.failure);
+  CHECK(r.failure->message.find("nobody listens at port 8080") != std::string::npos);
+}
+
+TEST_CASE_METHOD(containers, "site: names of its own lead to its folder, for as long as it has them", "[sim][agent]") {
+  docker.images.insert("site:1");
+  const auto from = a_source({{"index.html", "hello"}});
+  const auto static_site = [](auto& p) { p.kind = service_kind::static_site; };
+  settings = {};
+  settings.route = route_kind::caddy;
+  settings.hosts = {"www.example.org"};
+  for (const auto phase : {deploy_phase::pulling_source, deploy_phase::copying_files, deploy_phase::creating_symlinks,
+                           deploy_phase::updating_routes, deploy_phase::health_check}) {
+    const auto r = run_with(command(phase, 1, from), static_site);
+    INFO(name_of(phase) << (r.failure ? ": " + r.failure->message : ""));
+    REQUIRE_FALSE(r.failure);
+  }
+  REQUIRE(visitors.all.contains("v1"));
+  CHECK(visitors.all["v1"] == routes::route{"v1", {"www.example.org"}, 8080, 8081, false, "/api"});
+  CHECK_FALSE(remembered().empty());  // whoever keeps routes keeps it
+  SECTION("taken away") {
+    settings = {};
+    REQUIRE_FALSE(run_with(command(deploy_phase::updating_routes, 2, from), static_site).failure);
+  }
+  SECTION("gone with the service") {
+    REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) {
+                    p.kind = service_kind::static_site;
+                    p.remove = p.last = true;
+                  }).failure);
+  }
+  CHECK(visitors.all.empty());
+  CHECK(remembered().empty());
+}
