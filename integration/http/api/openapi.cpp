@@ -159,7 +159,7 @@ constexpr example examples[] = {
     {"service.rollback", R"({"to": 3})"},
 };
 constexpr std::string_view refusal_example = R"({"error": {"code": "wrong_state",
-  "message": "pz1 is running: start is possible when it is stopped, missing or failed", "hint": "zedctl explain pz1"}})";
+  "message": "pz1 is running: start is possible when it is stopped, missing or failed", "hint": "zedctl server explain pz1"}})";
 
 json answer(const std::string& description, json schema) {
   return {{"description", description}, {"content", {{"application/json", {{"schema", std::move(schema)}}}}}};

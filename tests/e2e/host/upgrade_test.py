@@ -72,7 +72,8 @@ class EarlierStores(unittest.TestCase):
         self.assertEqual({n: (s["status"], s["desired_state"]) for n, s in servers.items()},
                          {"runs": ("running", "running"), "rests": ("stopped", "stopped"), "gone": ("deleted", "deleted")})
         self.assertIn("server.created", [e["type"] for e in w.history("runs")])
-        self.assertIn("host1", w.ctl_raw("explain", "rests").stdout)
+        told = w.ctl_raw("server", "explain", "rests")
+        self.assertIn("rests", told.stdout, told.stderr)
         self.assertTrue(w.ctl("audit", "verify")["sound"])
         self.assertEqual(w.ctl("agent", "ls")["agents"][0]["name"], "host1")
         service = w.ctl("service", "get", "shop/web")
@@ -106,7 +107,7 @@ def write(path):
             w.kill_manager()
             with tarfile.open(path, "w:gz") as t:
                 t.add(w.db, "db")
-    result = unittest.TextTestRunner().run(Case())
+    result = unittest.TextTestRunner().run(unittest.TestSuite([Case()]))
     assert result.wasSuccessful()
 
 
