@@ -1,6 +1,7 @@
 // What deployments need of this host beside its Engine: where static services lie, their archives, and a browser's
 // look.
 #pragma once
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -41,36 +42,51 @@ struct site_world {
 
   routes::route_table* routes = nullptr;  // who leads visitors to container services; null: nobody
 
-  // A service whose container is being replaced is left alone by whoever keeps containers running.
+  // Who works at the containers of a service or project does so alone: a second one waits. Holders of a project may
+  // then hold a service of it, never the other way round.
   class hold {
    public:
-    hold(site_world& w, std::string service) : w_(w), service_(std::move(service)) {
-      std::lock_guard guard(w_.held_mutex_);
-      w_.held_.insert(service_);
+    hold(site_world& w, std::string what) : w_(w), what_(std::move(what)) {
+      std::unique_lock lock(w_.held_mutex_);
+      w_.let_go_.wait(lock, [this] { return !w_.held_.contains(what_); });
+      w_.held_.insert(what_);
     }
-    ~hold() {
-      std::lock_guard guard(w_.held_mutex_);
-      w_.held_.erase(w_.held_.find(service_));
-    }
+    ~hold() { w_.release(what_); }
     hold(const hold&) = delete;
     hold& operator=(const hold&) = delete;
 
    private:
     site_world& w_;
-    const std::string service_;
+    const std::string what_;
   };
-  // False: it is held, and nothing was done. Whoever wants to hold one meanwhile waits.
+  // For whoever keeps containers running. False: somebody works at them, and nothing was done.
   template <class F>
-  bool unless_held(const std::string& service, F f) {
-    std::lock_guard guard(held_mutex_);
-    if (held_.contains(service)) return false;
+  bool unless_held(const std::string& what, F f) {
+    {
+      std::lock_guard guard(held_mutex_);
+      if (!held_.insert(what).second) return false;
+    }
+    struct release_at_end {
+      site_world& w;
+      const std::string& what;
+      ~release_at_end() { w.release(what); }
+    } end{*this, what};
     f();
     return true;
   }
 
  private:
+  void release(const std::string& what) {
+    {
+      std::lock_guard guard(held_mutex_);
+      held_.erase(what);
+    }
+    let_go_.notify_all();
+  }
+
   std::mutex held_mutex_;
-  std::multiset<std::string> held_;
+  std::condition_variable let_go_;
+  std::set<std::string> held_;
 };
 
 }  // namespace zedops::agent

@@ -209,6 +209,21 @@ class Static(WorldCase):
         events = self.world.ctl("service", "history", self.name)["events"]
         self.assertTrue([e for e in events if e["type"] == "service.repaired"])
 
+    def test_first_deployments_of_a_project_at_once(self):
+        """They all want the one web server, which is not there yet."""
+        names = [self.name, *(f"{self.project}/s{n}" for n in range(5))]
+        site = self.sources / "first"
+        site.mkdir(parents=True)
+        (site / "index.html").write_text("first")
+        for name in names[1:]:
+            self.world.ctl("service", "create", name, "--agent", "host1")
+        for name in names:
+            self.world.ctl_raw("deploy", name, "--dir", site, "--no-wait")
+        newest = lambda name: self.world._one(self.world.ctl("deploy", "get", name))
+        for name in names:
+            d = wait_for(f"{name} has ended", lambda: (d := newest(name))["ended_at"] and d, 40)
+            self.assertEqual((d["status"], d["error"]), ("success", None))
+
     def test_a_second_service_is_nobodys_second(self):
         """[fc-50] [fc-53]"""
         self.deploy("one")

@@ -1,4 +1,7 @@
 // What of the settings of a service is done at its host: commands before and after, the check of a port, names.
+#include <atomic>
+#include <thread>
+
 #include "tests/sim/agent/containers.hpp"
 
 using namespace zedops;
@@ -92,4 +95,23 @@ TEST_CASE_METHOD(containers, "site: names of its own lead to its folder, for as 
   }
   CHECK(visitors.all.empty());
   CHECK(remembered().empty());
+}
+
+TEST_CASE_METHOD(containers, "site: who works at the containers of a project does so alone, and the keeper goes past",
+                 "[sim][agent]") {
+  std::atomic<bool> second{false};
+  std::thread other;
+  {
+    agent::site_world::hold first(sites, "p1");
+    other = std::thread([&] {
+      agent::site_world::hold hold(sites, "p1");
+      second = true;
+    });
+    CHECK_FALSE(sites.unless_held("p1", [] {}));
+    CHECK(sites.unless_held("p2", [] {}));
+    CHECK_FALSE(second);
+  }
+  other.join();
+  CHECK(second);
+  CHECK(sites.unless_held("p1", [&] { CHECK_FALSE(sites.unless_held("p1", [] {})); }));
 }
