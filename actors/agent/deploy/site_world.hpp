@@ -18,7 +18,7 @@ namespace zedops::agent {
 class upload_source {
  public:
   virtual ~upload_source() = default;
-  // What is there from this offset on, upload_piece_max at most. While the manager is away it waits. Errors: cancelled,
+  // What is there from this offset on, a few times upload_piece_max at most. While the manager is away it waits. Errors: cancelled,
   // and what the manager says of the upload.
   virtual msg::result<std::string> fetch(const msg::upload_id& id, uint64_t offset, const cancel_token& cancel) = 0;
 };

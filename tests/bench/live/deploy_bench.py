@@ -19,14 +19,16 @@ ENGINE_DIR = BUILD / "engine-bench"
 os.environ["ZEDOPS_BIN"] = str(BUILD / "bin")
 sys.path.insert(0, str(ROOT / "tests/support"))
 
-from live_bench import rss_mb  # noqa: E402
-from rows import percentile, row  # noqa: E402
+from engine_api import Engine, Watch  # noqa: E402
+from live_bench import rss_mb, renames  # noqa: E402
+from rows import SLEEPER, percentile, row  # noqa: E402
 from web import free_port  # noqa: E402
 from world import wait_for  # noqa: E402
 
 FILES, BYTES = int(os.environ.get("ZEDOPS_BENCH_FILES", "10000")), 200 << 20
 ROUNDS = int(os.environ.get("ZEDOPS_BENCH_DEPLOY_ROUNDS", "3"))
 SWITCHES, AT_ONCE = 20, 20
+EVENTS = 200
 PROJECTS = int(os.environ.get("ZEDOPS_BENCH_PROJECTS", "60"))
 
 
@@ -170,6 +172,40 @@ def at_once(w, work):
     row("agent, memory above before", rss_mb(w.agents["host1"].pid) - before[1], "MB", ours_max=16)
 
 
+def beside_servers(w, work):
+    """What a server does is seen as soon while everything is deployed to."""
+    import world
+    engine = Engine(world.docker_host())
+    watch = Watch(engine)
+    idle, _ = renames(w, engine, watch, EVENTS)
+    many = work / "many"
+    many.mkdir()
+    (many / "index.html").write_text("many")
+    for n in range(2000):
+        (many / f"{n}.html").write_text(str(n) * 500)
+    upload = w.ctl("deploy", "many/s00", "--dir", many)["deployment"]["source"]["upload"]
+    ended, deployed = threading.Event(), []
+
+    def deploy():
+        while not ended.is_set():
+            threads = [threading.Thread(target=w.ctl_raw, args=("deploy", f"many/s{n:02}", "--upload", upload)) for n in range(AT_ONCE)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            deployed.append(AT_ONCE)
+
+    load = threading.Thread(target=deploy)
+    load.start()
+    try:
+        busy, _ = renames(w, engine, watch, EVENTS)
+    finally:
+        ended.set()
+        load.join()
+    row(f"event of a server to its subscriber during {sum(deployed)} deployments; at rest, p50", statistics.median(busy), "ms", statistics.median(idle))
+    row("the same, p99", percentile(busy, 99), "ms", percentile(idle, 99), ratio_max=1.5)
+
+
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -209,6 +245,9 @@ def main():
     work = w.dir / "work"
     work.mkdir()
     try:
+        (w.dir / "templates").mkdir()
+        (w.dir / "templates/sleeper.toml").write_text(SLEEPER)
+        w.settings["templates-dir"] = w.dir / "templates"
         w.start_manager().start_agent()
         port = free_port()
         w.ctl("project", "create", "shop")
@@ -221,6 +260,7 @@ def main():
         from_git(w, "shop/git", work)
         switches(w, "shop/web", f"http://127.0.0.1:{port}/web/", work)
         at_once(w, work)
+        beside_servers(w, work)
         a_pass_over(w, work)
     except BaseException:
         print("\n".join(w.log().splitlines()[-15:]), "\n".join(w.log("zedops-agent").splitlines()[-15:]), file=sys.stderr)

@@ -37,9 +37,9 @@ def rss_mb(pid):
             return int(line.split()[1]) / 1024
 
 
-def event_latency(w, engine, watch):
-    """docker rename by hand, the cheapest change that a server's record shows: from the daemon's own time stamp to a
-    subscriber, and to a bare reader of the Engine's events."""
+def renames(w, engine, watch, count):
+    """docker rename by hand, the cheapest change that a server's record shows: milliseconds from the daemon's own time
+    stamp to a subscriber, and to a bare reader of the Engine's events."""
     import msgpack
     import zmq
     server = w.server(w.create(None, "--template", "sleeper"))
@@ -52,7 +52,7 @@ def event_latency(w, engine, watch):
     while not sub.recv_multipart()[0].startswith(b"~sync"):
         pass  # from here on nothing is missed
     ours, floor = [], []
-    for i in range(WARM_UP + EVENTS):
+    for i in range(WARM_UP + count):
         name = given.strip("/") + ("-by-hand" if i % 2 == 0 else "")
         begun = time.time()
         engine.call("POST", f"/containers/{container}/rename?name={name}")
@@ -65,6 +65,11 @@ def event_latency(w, engine, watch):
         if i >= WARM_UP:
             ours.append((arrived - event.emitted) * 1e3)
             floor.append((event.arrived - event.emitted) * 1e3)
+    return ours, floor
+
+
+def event_latency(w, engine, watch):
+    ours, floor = renames(w, engine, watch, EVENTS)
     row(f"Engine event -> durable -> subscriber, p50 of {len(ours)}; bare reader", statistics.median(ours), "ms",
         statistics.median(floor), ours_max=2)
     row("Engine event -> durable -> subscriber, p99; bare reader", percentile(ours, 99), "ms", percentile(floor, 99),

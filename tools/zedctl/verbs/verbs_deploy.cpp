@@ -5,11 +5,9 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "integration/archive/pack.hpp"
 #include "messages/base/names.hpp"
-#include "messages/base/sha256.hpp"
 #include "tools/zedctl/cli/commands.hpp"
 #include "tools/zedctl/output/progress.hpp"
 #include "tools/zedctl/verbs/verbs.hpp"
@@ -186,7 +184,8 @@ int preview(session& s, const arguments& a) {
     c.preview_of = like->name;
     c.retention = 1;
     c.lives = a.time("lives").value_or(msg::duration{0});
-    if (const int made = perform_deploy(s, "service.create", name, msg::pack_map(c), false); made != exit_ok) return made;
+    if (const int made = perform_deploy(s, "service.create", name, msg::pack_map(c), false); made != exit_ok)
+      return made;
     if (s.flags().dry_run) return exit_ok;
   } else if (const auto lives = a.time("lives"); lives && *lives != there->lives) {
     msg::edit_service e;
@@ -252,44 +251,6 @@ int remove_upload(session& s, const arguments& a) {
 }
 
 }  // namespace
-
-msg::result<std::string> send_upload(session& s, const std::string& file, const std::string& called) {
-  std::error_code problem;
-  const auto size = std::filesystem::file_size(file, problem);
-  if (problem)
-    return msg::fail(msg::ec::not_found, file + ": " + problem.message(),
-                     "name an archive: tar, tar.gz, tar.zst or zip");
-  auto hash = msg::sha256_of_file(file);
-  if (!hash) return msg::fail(hash.error());
-  auto at = s.ask<msg::upload_view>("upload.begin", msg::begin_upload{called, size, *hash});
-  if (!at) return msg::fail(at.error());
-  std::ifstream in(file, std::ios::binary);
-  auto& w = s.outside();
-  progress_options how{w.err_tty, s.colour_err(), !w.err_tty && (s.machine() || s.flags().quiet), w.width};
-  progress_view view(w.err, how, w.ticks);
-  msg::operation_view shown;
-  shown.status = msg::op_status::running;
-  shown.step = "uploading";
-  std::string piece(msg::upload_chunk_max, '\0');
-  while (at->state != msg::upload_state::complete && at->received < size) {
-    in.clear();
-    in.seekg(static_cast<std::streamoff>(at->received));
-    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    const auto n = static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0));
-    if (n == 0)
-      return msg::fail(msg::ec::bad_request, file + " became shorter while it was sent",
-                       "send it when nobody writes to it");
-    at = s.ask<msg::upload_view>("upload.chunk", msg::upload_chunk{at->id.value, at->received, piece.substr(0, n)});
-    if (!at) return msg::fail(at.error());
-    shown.progress = static_cast<uint32_t>(at->received * 100 / size);
-    shown.note = msg::format_bytes(at->received) + " of " + msg::format_bytes(size);
-    view.update(called, shown);
-  }
-  if (at->state != msg::upload_state::complete)
-    at = s.ask<msg::upload_view>("upload.end", msg::end_upload{at->id.value}, patient_read_max);
-  if (!at) return msg::fail(at.error());
-  return at->id.value;
-}
 
 int perform_deploy(session& s, std::string_view verb, const std::string& name, std::string body, bool tells) {
   const auto& row = msg::verb_table[msg::find_verb(verb)];

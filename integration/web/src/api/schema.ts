@@ -2238,7 +2238,7 @@ export interface components {
          *       "error": {
          *         "code": "wrong_state",
          *         "message": "pz1 is running: start is possible when it is stopped, missing or failed",
-         *         "hint": "zedctl explain pz1"
+         *         "hint": "zedctl server explain pz1"
          *       }
          *     }
          */
