@@ -86,6 +86,8 @@ struct agent_settings {
   std::string caddy_server;
   std::string caddy_listen;
   msg::duration stray_grace{};
+  std::string git_ssh_key;
+  std::string git_credentials;
   uint32_t boot_starts = 0;  // servers started at the same time after the host came up
   msg::log_level log_level = msg::log_level::info;
   msg::log_format log_format = msg::log_format::text;

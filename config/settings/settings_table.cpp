@@ -209,6 +209,13 @@ const std::array agent_rows = {
     setting<agent>{"stray_grace", &agent::stray_grace, "1h",
                    "after which containers of services that the manager does not know are removed; 0s: never",
                    at_restart, text_rule::none, 0, 30 * day},
+    setting<agent>{"git_ssh_key", &agent::git_ssh_key, "",
+                   "file of the ssh key with which repositories are fetched; empty: those of the agent's user",
+                   at_restart, text_rule::optional_directory},
+    setting<agent>{"git_credentials", &agent::git_credentials, "",
+                   "file with a line https://USER:TOKEN@HOST for each host that repositories are fetched from; empty: "
+                   "only what everybody may fetch",
+                   at_restart, text_rule::optional_directory},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",
                    "how many servers are started at the same time after the host came up", at_restart, text_rule::none,
                    1, 64},

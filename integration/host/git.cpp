@@ -38,11 +38,27 @@ std::optional<uint32_t> percent_in(std::string_view line) {
   return n;
 }
 
+// Its name becomes a word of a shell's line: git calls its helpers, and ssh, by one.
+result<void> check_secret(const std::string& file) {
+  if (file.empty()) return {};
+  struct stat st {};
+  if (file.find('\'') != file.npos)
+    return fail(ec::bad_request, "a quote in the name of the file " + file, "give the file another name");
+  if (::stat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
+    return fail(ec::forbidden, "the file " + file + " cannot be read",
+                "the agent's settings git_ssh_key and git_credentials name it");
+  if ((st.st_mode & 077) != 0)
+    return fail(ec::forbidden, "others may read the secrets in " + file, "chmod 600 " + file);
+  return {};
+}
+
 class repository {
  public:
   explicit repository(const git_request& r) : r_(r), output_(r.folder + "/output") {}
 
   result<std::string> fetch() {
+    for (const auto& file : {r_.ssh_key, r_.credentials})
+      if (auto ok = check_secret(file); !ok) return fail(ok.error());
     if (::mkdir(r_.folder.c_str(), 0700) != 0 && errno != EEXIST)
       return fail(ec::internal, r_.folder + ": " + errno_text(errno), "look at that disk");
     if (auto ok = good({"init", "-q", "-b", "none"}); !ok) return fail(ok.error());
@@ -103,6 +119,9 @@ class repository {
     last_.clear();
     child_request c;
     c.argv = {"git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"};
+    if (!r_.credentials.empty())
+      c.argv.insert(c.argv.end(), {"-c", "credential.helper=store --file='" + r_.credentials + "'"});
+    const auto key = r_.ssh_key.empty() ? std::string{} : " -o IdentitiesOnly=yes -i '" + r_.ssh_key + "'";
     c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
     const char* path = std::getenv("PATH");
     const char* home = std::getenv("HOME");  // of the agent's user: where its keys for ssh are
@@ -111,7 +130,7 @@ class repository {
                      "GIT_TERMINAL_PROMPT=0",
                      "GIT_CONFIG_NOSYSTEM=1",
                      "GIT_ALLOW_PROTOCOL=https:http:git:ssh",
-                     "GIT_SSH_COMMAND=ssh -o BatchMode=yes",
+                     "GIT_SSH_COMMAND=ssh -o BatchMode=yes" + key,
                      "LC_ALL=C"};
     c.folder = r_.folder;
     c.output = output_;

@@ -10,14 +10,17 @@ namespace zedops::host {
 
 struct git_request {
   std::string url;
-  std::string revision;  // a commit, a branch, a tag; empty: what the repository has as its default
-  std::string folder;    // for its work; made, and may be there from an earlier try
-  std::string archive;   // file that the commit's files are written to, as a tar
+  std::string revision;       // a commit, a branch, a tag; empty: what the repository has as its default
+  std::string folder;         // for its work; made, and may be there from an earlier try
+  std::string archive;        // file that the commit's files are written to, as a tar
+  std::string ssh_key{};      // file; empty: those of this user
+  std::string credentials{};  // file of lines https://USER:TOKEN@HOST; empty: none
   std::function<void(uint32_t percent, std::string_view line)> progress;
   std::function<bool()> cancelled;
 };
 
-// The commit that it was. Errors: not_found (no such repository or revision), bad_request, cancelled, internal.
+// The commit that it was. Errors: not_found (no such repository or revision), bad_request, cancelled, internal,
+// forbidden (a file with secrets is not there, or others may read it).
 msg::result<std::string> fetch_commit(const git_request& r);
 
 }  // namespace zedops::host

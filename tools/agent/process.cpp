@@ -179,8 +179,12 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   p.engine_is.emplace(*p.state, settings.accept_engine);
   if (const auto root = sites_root(settings); !root.empty())
     p.sites.emplace(root, settings.site_image, p.uploads, host::http_look);
-  if (p.sites) p.sites->stray_grace = settings.stray_grace;
-  if (p.sites) p.sites->listens = host::port_look;
+  if (p.sites) {
+    p.sites->stray_grace = settings.stray_grace;
+    p.sites->listens = host::port_look;
+    p.sites->git_ssh_key = settings.git_ssh_key;
+    p.sites->git_credentials = settings.git_credentials;
+  }
   if (p.sites && !settings.caddy_admin.empty()) {
     auto caddy = routes::parse_caddy(settings.caddy_admin, settings.caddy_server, settings.caddy_listen,
                                      p.sites->root + "/.routes");

@@ -187,6 +187,8 @@ result<void> deploy_job::fetch_repository() {
   r.revision = s.commit.empty() ? s.revision : s.commit;
   r.folder = site_.repository(plan_.number);
   r.archive = site_.archive(plan_.number) + ".part";
+  r.ssh_key = env_.sites->git_ssh_key;
+  r.credentials = env_.sites->git_credentials;
   r.cancelled = [this] { return cancel_.cancelled(); };
   r.progress = [this](uint32_t percent, std::string_view line) {
     write(line);

@@ -18,8 +18,8 @@ namespace zedops::agent {
 class upload_source {
  public:
   virtual ~upload_source() = default;
-  // What is there from this offset on, a few times upload_piece_max at most. While the manager is away it waits. Errors: cancelled,
-  // and what the manager says of the upload.
+  // What is there from this offset on, a few times upload_piece_max at most. While the manager is away it waits.
+  // Errors: cancelled, and what the manager says of the upload.
   virtual msg::result<std::string> fetch(const msg::upload_id& id, uint64_t offset, const cancel_token& cancel) = 0;
 };
 
@@ -37,6 +37,8 @@ struct site_world {
 
   // Whether somebody listens at a port of this host. Errors: engine_error, timeout.
   std::function<msg::result<void>(uint16_t port, msg::duration timeout)> listens;
+
+  std::string git_ssh_key{}, git_credentials{};  // files; see git_request
 
   msg::duration stray_grace{};  // after which containers of services that the manager does not know go; zero: never
 

@@ -1,16 +1,19 @@
 """Sites from repositories of a git daemon of this machine: one commit, as it was, and deployed by a push."""
+import base64
 import hashlib
 import hmac
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import unittest
 
 from static_test import PHASES, fetch, image
 from web import Client, WebCase, free_port
-from world import WorldCase, wait_for
+from world import Failed, WorldCase, wait_for
 
 
 def listens(port):
@@ -45,6 +48,76 @@ class Repositories:
         self.git("add", "-A")
         self.git("commit", "-qm", text)
         return self.git("rev-parse", "HEAD")
+
+
+class Guarded(http.server.BaseHTTPRequestHandler):
+    """A repository over HTTP for who knows the token."""
+
+    def serve(self):
+        token = base64.b64encode(b"bot:t0ken-of-git").decode()
+        if self.headers.get("Authorization") != f"Basic {token}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path, _, query = self.path.partition("?")
+        env = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.server.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+               "QUERY_STRING": query, "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+               "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+               "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+        said = subprocess.run(["git", "http-backend"], input=self.rfile.read(int(self.headers.get("Content-Length", 0))), env=env,
+                              capture_output=True, check=True).stdout
+        head, _, body = said.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for key, value in {**fields, "Content-Length": str(len(body))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = serve
+
+    def log_message(self, *_):
+        pass
+
+
+class WithSecrets(WorldCase):
+    @classmethod
+    def prepare(cls, w):
+        image()
+        cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+        cls.server.root = w.dir / "git"
+        cls.at = f"127.0.0.1:{cls.server.server_port}"
+        threading.Thread(target=cls.server.serve_forever, daemon=True).start()
+        cls.addClassCleanup(cls.server.shutdown)
+        cls.secrets = w.dir / "git-credentials"
+        cls.secrets.write_text(f"http://bot:t0ken-of-git@{cls.at}\n")
+        cls.secrets.chmod(0o600)
+        w.agent_flags = ("--git-credentials", cls.secrets)
+
+    def test_a_token_of_the_host_opens_a_repository_and_is_told_nowhere(self):
+        w = self.world
+        repo = self.server.root / "shop"
+        (repo / "public").mkdir(parents=True)
+        (repo / "public/index.html").write_text("guarded")
+        who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+        for args in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "one")):
+            subprocess.run(["git", "-C", repo, *args], check=True, env={**os.environ, **who, "GIT_CONFIG_GLOBAL": "/dev/null"})
+        w.ctl("project", "create", "shop")
+        w.ctl("service", "create", "shop/web", "--agent", "host1")
+        deploy = lambda: w.ctl("deploy", "shop/web", "--git", f"http://{self.at}/shop/.git", "--folder", "public")
+        self.assertEqual(deploy()["deployment"]["status"], "success")
+        said = w.ctl_raw("deploy", "logs", "shop/web").stdout + w.ctl_raw("service", "history", "shop/web", "-o", "json").stdout
+        self.assertNotIn("t0ken", said + w.log() + w.log("zedops-agent"))
+        self.secrets.chmod(0o644)
+        error = self.refused("forbidden", 5, "deploy", "shop/web", "--git", f"http://{self.at}/shop/.git", "--folder", "public")
+        self.assertIn("others may read the secrets", error["message"])
+        self.secrets.write_text("")
+        self.secrets.chmod(0o600)
+        with self.assertRaises(Failed) as no:
+            deploy()
+        self.assertNotIn("t0ken", str(no.exception))
 
 
 class FromGit(Repositories, WorldCase):
