@@ -95,7 +95,8 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
 }
 
 void host_state::touch(msg::duration silent) {
-  world->records.touch(id, {wall() - silent, sync.last, sync.last_took, sync.last_unclaimed, sync.last_diverged, next_key});
+  world->records.touch(id,
+                       {wall() - silent, sync.last, sync.last_took, sync.last_unclaimed, sync.last_diverged, next_key});
 }
 
 void host_state::carry_out(core::session_effect& e) {
@@ -111,7 +112,9 @@ void host_state::carry_out(core::session_effect& e) {
                  [&](core::send_welcome& x) { welcome(x); },
                  [&](core::session_begun&) { begin_session(); },
                  [&](core::session_over& x) { end_session(x.why); },
-                 [&](core::send_ping& x) { send(x.routing_id, x.session, ping{x.nonce, world->keys ? world->keys->next_key() : std::string{}}); },
+                 [&](core::send_ping& x) {
+                   send(x.routing_id, x.session, ping{x.nonce, world->keys ? world->keys->next_key() : std::string{}});
+                 },
                  [&](core::refuse_rival& x) {
                    const auto* live = session.session();
                    const error why{ec::already_exists,
