@@ -24,6 +24,8 @@ READY = CHROMIUM and NODE and (WEB / "node_modules/playwright-core").exists()
 
 @unittest.skipUnless(READY, "needs chromium, node and the page's packages: tools/setup web, then npm ci in integration/web")
 class Browser(WorldCase):
+    maxDiff = None  # what failed is all that the end of a long log shows
+
     @classmethod
     def prepare(cls, w):
         cls.port = free_port()
@@ -133,7 +135,8 @@ class Browser(WorldCase):
             else:
                 print(line, flush=True)
                 failed += [line] if line.startswith("no ") else []
-        self.assertEqual((p.wait(30), failed), (0, []))
+        self.assertEqual(failed, [], "\n".join(failed))
+        self.assertEqual(p.wait(30), 0)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,13 @@ const row = (name, p = page) => p.locator(`tr[data-server="${name}"]`);
 const badge = (name, word, p = page) => row(name, p).locator(".badge", { hasText: word }).waitFor();
 const live = (p = page) => p.locator("[role=status]", { hasText: "live" }).waitFor();
 const click = (name, where = page) => where.getByRole("button", { name, exact: true }).click();
+const plan = async () => {
+  await click("See what will happen");
+  const heading = page.getByRole("heading", { name: "What will happen", exact: true });
+  const alert = page.getByRole("alert");
+  await heading.or(alert).first().waitFor();
+  check(await heading.isVisible(), (await alert.allTextContents()).join("; "));
+};
 const settled = async () => {
   await page.locator(".badge", { hasText: "running" }).first().waitFor();
   await page.locator("output").waitFor({ state: "detached" });
@@ -66,8 +73,7 @@ const stories = {
     await page.goto(`${world.url}/servers/new`);
     await page.getByRole("radio", { name: /keeper/ }).click();
     await page.getByLabel("Name").fill("forge");
-    await click("See what will happen");
-    await page.getByText("What will happen").last().waitFor();
+    await plan();
     await click("Create");
     await page.getByRole("heading", { name: "forge" }).waitFor();
     await settled();
@@ -246,8 +252,7 @@ const stories = {
     await page.getByLabel("Container").fill(container);
     await page.getByLabel("Name", { exact: true }).fill("adopted");
     await page.getByLabel("Game port").fill("21300");
-    await click("See what will happen");
-    await page.getByText("What will happen").last().waitFor();
+    await plan();
     await click("Adopt");
     await page.getByRole("heading", { name: "adopted" }).waitFor();
     await settled();

@@ -54,7 +54,7 @@ export default function Create() {
           ],
         },
       }),
-    enabled: Number.isInteger(number) && number > 0 && number < 65_536 && host !== "",
+    enabled: !adopts && Number.isInteger(number) && number > 0 && number < 65_536 && host !== "",
     retry: false,
   });
   const taken = check.data?.ports.find((p) => p.taken_by !== "free");
@@ -110,6 +110,17 @@ export default function Create() {
       setPlan(undefined);
       set(v);
     };
+  const next = suggestion.data?.suggestions[0]?.game_port;
+  // Never without a word: a line that came and went would move the buttons away under the pointer.
+  const portHelp = adopts
+    ? "that of the container"
+    : !port
+      ? `empty: the next free one${next ? `, ${next}` : ""}`
+      : check.data
+        ? "free"
+        : check.isFetching
+          ? "is it free?"
+          : "from 1 to 65535";
   return (
     <>
       <h1>{adopts ? "Adopt a container" : "New server"}</h1>
@@ -212,15 +223,7 @@ export default function Create() {
             {template && template.ports.length > 0 && (
               <Field
                 label="Game port"
-                help={
-                  port
-                    ? check.data && !taken
-                      ? "free"
-                      : ""
-                    : suggestion.data?.suggestions[0]
-                      ? `empty: the next free one, ${suggestion.data.suggestions[0].game_port}`
-                      : "empty: the next free one"
-                }
+                help={portHelp}
                 problem={taken ? `${taken.number}/${taken.proto} is taken by ${taken.detail || taken.taken_by}` : ""}
               >
                 {(id) => (
