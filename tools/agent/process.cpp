@@ -118,7 +118,7 @@ struct process::parts {
   link_adapter link;
   system_config caf_config;
   caf::actor_system system{caf_config};
-  std::optional<worker_pool> lanes, keeper;
+  std::optional<worker_pool> lanes, deploys, keeper;
   std::optional<keyed_workers> disks, slow;
   watcher_actor watcher;
   core_actor core;
@@ -197,12 +197,13 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
   prepare_data_path(settings.data_path, *p.state, *p.host);
 
   const lane_limits limits{settings.lanes, settings.lanes};
-  p.lanes.emplace("lane", limits.slow_max + limits.quick_max + limits.bulk_max + limits.deploy_max);
+  p.lanes.emplace("lane", limits.slow_max + limits.quick_max + limits.bulk_max);
+  p.deploys.emplace("deploy", limits.deploy_max, urgency::background);
   p.disks.emplace("data");
   p.slow.emplace("sizes");
   p.keeper.emplace("keeper", 1);
   auto deps = std::make_shared<core_deps>(
-      core_deps{p.link, *p.env, {*p.lanes, *p.disks, *p.slow, *p.keeper}, {}, {}, {}, {}, {}});
+      core_deps{p.link, *p.env, {*p.lanes, *p.deploys, *p.disks, *p.slow, *p.keeper}, {}, {}, {}, {}, {}});
   deps->options = {settings.name,  id_text('i', random_bits(), random_bits()),
                    hostname(),     settings.data_path,
                    ZEDOPS_VERSION, settings.manager_id,

@@ -26,9 +26,10 @@ msg::error silent_error(const exchange& x) {
 
 }  // namespace
 
-ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> limit,
-                      const exchange_listener& listener) {
+ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> limit, const exchange_listener& listener,
+                      size_t at_once) {
   all_ = &all;
+  at_once_ = at_once;
   states_.assign(all.size(), {});
   lost_.reset();
   until_ = limit ? std::optional(world_.ticks() + *limit) : std::nullopt;
@@ -73,7 +74,7 @@ bool exchanger::send(exchange& x, state& s) {
   options.options = x.options;
   if (until_) options.deadline = std::max(*until_ - world_.ticks(), 1ms);
   else if (x.expect != answer::accepted) options.deadline = operation_deadline;
-  auto id = transport_.post(x.verb, x.body, options);
+  auto id = transport_.post(x.verb, x.make_body ? x.make_body() : x.body, options);
   if (!id) {
     if (id.error().code == msg::ec::agent_unreachable) lost_ = id.error();
     else x.outcome = msg::fail(id.error());
@@ -85,7 +86,7 @@ bool exchanger::send(exchange& x, state& s) {
 
 void exchanger::send_more() {
   size_t open = 0;
-  for (size_t i = 0; i < all_->size() && open < in_flight_max && !lost_; ++i) {
+  for (size_t i = 0; i < all_->size() && open < at_once_ && !lost_; ++i) {
     auto& x = (*all_)[i];
     if (x.outcome) continue;
     ++open;
@@ -148,10 +149,14 @@ void exchanger::deliver(const bus::reply& reply, const exchange_listener& listen
       if (op) listener.progress(i, *op);
       return;
     }
-    case bus::reply_kind::result: x.outcome = reply.body; return;
+    case bus::reply_kind::result:
+      x.outcome = reply.body;
+      listener.ended(i);
+      return;
     case bus::reply_kind::error: {
       auto e = msg::unpack_map<msg::error>(reply.body);
       x.outcome = msg::fail(e ? std::move(*e) : e.error());
+      listener.ended(i);
       return;
     }
     case bus::reply_kind::chunk: return;

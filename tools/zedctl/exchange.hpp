@@ -28,7 +28,8 @@ struct exchange {
   std::string name;  // what the user calls it
   std::string verb;
   std::string body;
-  std::string options;  // MessagePack map or empty
+  std::function<std::string()> make_body;  // instead of `body`, for large ones: made each time it is sent
+  std::string options;                     // MessagePack map or empty
   answer expect = answer::prompt;
   std::string key;  // idempotency key; empty: one is made
 
@@ -40,6 +41,7 @@ enum class ending : uint8_t { done, interrupted, timed_out };
 
 struct exchange_listener {
   std::function<void(size_t index, const msg::operation_view&)> progress = [](size_t, const msg::operation_view&) {};
+  std::function<void(size_t index)> ended = [](size_t) {};                     // its outcome is there
   std::function<void()> idle = [] {};                                          // nothing came for a moment
   std::function<void(const std::string&)> notice = [](const std::string&) {};  // "connection lost; waiting"
 };
@@ -48,8 +50,9 @@ class exchanger {
  public:
   exchanger(world& w, transport& t) : world_(w), transport_(t) {}
 
-  // `limit`: for all of them together; none: each as long as it needs.
-  ending run(std::vector<exchange>& all, std::optional<msg::duration> limit, const exchange_listener& listener);
+  // `limit`: for all of them together; none: each as long as it needs. `at_once`: open at a time.
+  ending run(std::vector<exchange>& all, std::optional<msg::duration> limit, const exchange_listener& listener,
+             size_t at_once = in_flight_max);
 
  private:
   struct state {
@@ -69,6 +72,7 @@ class exchanger {
   world& world_;
   transport& transport_;
   std::vector<exchange>* all_ = nullptr;
+  size_t at_once_ = in_flight_max;
   std::vector<state> states_;
   std::optional<std::chrono::milliseconds> until_;
   std::optional<msg::error> lost_;

@@ -37,7 +37,8 @@ msg::result<void> session::knock() {
   return {};
 }
 
-ending session::run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit) {
+ending session::run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit,
+                    size_t at_once) {
   auto t = connection();
   if (auto there = t && !limit ? knock() : msg::result<void>{}; !there) t = msg::fail(there.error());
   if (!t) {
@@ -48,7 +49,7 @@ ending session::run(std::vector<exchange>& all, exchange_listener listener, std:
   listener.notice = [this](const std::string& text) {
     if (!machine()) tell(text);
   };
-  return exchanger(w_, **t).run(all, limit, listener);
+  return exchanger(w_, **t).run(all, limit, listener, at_once);
 }
 
 msg::result<std::string> session::ask_bytes(const std::string& verb, std::string body, msg::duration limit,

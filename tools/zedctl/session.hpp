@@ -69,7 +69,8 @@ class session {
   }
   msg::result<std::string> ask_bytes(const std::string& verb, std::string body, msg::duration limit,
                                      bool only_plan = false);
-  ending run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit);
+  ending run(std::vector<exchange>& all, exchange_listener listener, std::optional<msg::duration> limit,
+             size_t at_once = in_flight_max);
   std::string packed_options(bool wait, bool only_plan = false) const;
   bool was_interrupted() const { return w_.interrupted(); }
 

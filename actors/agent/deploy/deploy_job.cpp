@@ -235,20 +235,21 @@ result<bool> deploy_job::fetch_rest(const std::string& part) {
   }
   const bool resumed = have > 0;
   sha256 hash;  // of what comes now
-  while (have < plan_.source.bytes) {
-    auto piece = env_.sites->uploads.fetch(plan_.source.upload, have, cancel_);
-    if (!piece) return fail(piece.error());
-    if (piece->empty() || piece->size() > plan_.source.bytes - have)
-      return fail(ec::bad_request, "the upload is not as long as its record says", "upload it again, then deploy that");
-    for (size_t n = 0; n < piece->size();) {
-      const auto w = ::write(fd.get(), piece->data() + n, piece->size() - n);
+  const auto take = [&](std::string_view piece) -> result<void> {
+    for (size_t n = 0; n < piece.size();) {
+      const auto w = ::write(fd.get(), piece.data() + n, piece.size() - n);
       if (w < 0) return fail(disk(part, errno));
       n += static_cast<size_t>(w);
     }
-    hash.add(*piece);
-    have += piece->size();
+    // The disk begins now, not at the end; what fails of it is told by fsync.
+    (void)::sync_file_range(fd.get(), static_cast<off_t>(have), static_cast<off_t>(piece.size()),
+                            SYNC_FILE_RANGE_WRITE);
+    hash.add(piece);
+    have += piece.size();
     tell_bytes(have, plan_.source.bytes, format_bytes(have) + " of " + format_bytes(plan_.source.bytes));
-  }
+    return {};
+  };
+  ZEDOPS_TRY(env_.sites->uploads.read(plan_.source.upload, have, plan_.source.bytes, cancel_, take));
   if (::fsync(fd.get()) != 0) return fail(disk(part, errno));
   if (!resumed) return hash.hex() == plan_.source.sha256;
   auto whole = sha256_of_file(part);

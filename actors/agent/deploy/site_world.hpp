@@ -18,9 +18,12 @@ namespace zedops::agent {
 class upload_source {
  public:
   virtual ~upload_source() = default;
-  // What is there from this offset on, a few times upload_piece_max at most. While the manager is away it waits.
-  // Errors: cancelled, and what the manager says of the upload.
-  virtual msg::result<std::string> fetch(const msg::upload_id& id, uint64_t offset, const cancel_token& cancel) = 0;
+  using take_fn = std::function<msg::result<void>(std::string_view)>;
+  // Its bytes from `from` to `to`, given to `take` in order, upload_piece_max at most at a time. While the manager is
+  // away it waits. Errors: cancelled, what the manager says of the upload, bad_request (it ends before `to`), and those
+  // of `take`.
+  virtual msg::result<void> read(const msg::upload_id& id, uint64_t from, uint64_t to, const cancel_token& cancel,
+                                 const take_fn& take) = 0;
 };
 
 struct site_world {

@@ -1,7 +1,7 @@
 #include "actors/agent/deploy/upload_fetcher.hpp"
 
 #include <algorithm>
-#include <array>
+#include <deque>
 
 namespace zedops::agent {
 
@@ -17,36 +17,75 @@ void upload_fetcher::send_by(std::function<void(fetch_upload)> send) {
   send_ = std::move(send);
 }
 
-// Several pieces are asked for at once, so that one is on its way while another is read. What follows a short one, or
-// one that did not come, is left for the next time.
-result<std::string> upload_fetcher::fetch(const upload_id& id, uint64_t offset, const cancel_token& cancel) {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    std::array<uint64_t, pieces_at_once> asked{};
-    for (size_t i = 0; i < asked.size(); ++i) {
-      asked[i] = ++requests_;
-      open_[asked[i]] = std::nullopt;
-      if (send_) send_({asked[i], id, offset + i * upload_piece_max});
-    }
-    const auto all_here = [&] { return std::ranges::all_of(asked, [&](uint64_t n) { return open_[n].has_value(); }); };
-    const auto until = std::chrono::steady_clock::now() + piece_time_max;
-    while (!all_here() && !cancel.cancelled() && std::chrono::steady_clock::now() < until)
-      changed_.wait_for(lock, look_every);
-    std::string data;
-    std::optional<error> failure;
-    bool whole = true;  // all so far were pieces of full size
-    for (const auto n : asked) {
-      auto got = std::move(open_[n]);
-      open_.erase(n);
-      if (!whole) continue;
-      whole = got && !got->failure && got->data.size() == upload_piece_max;
-      if (got && got->failure && data.empty()) failure = std::move(got->failure);
-      else if (got && !got->failure) data += got->data;
-    }
-    if (cancel.cancelled()) return fail(ec::cancelled, "called off while the source was fetched");
-    if (failure) return fail(std::move(*failure));
-    if (!data.empty()) return data;  // else the manager is away, or its answer was lost
+// What was asked and is not answered yet, in the order of the pieces. Used with the lock held.
+class upload_fetcher::questions {
+ public:
+  explicit questions(upload_fetcher& f) : fetcher_(f) {}
+  ~questions() { drop(); }
+  questions(const questions&) = delete;
+  questions& operator=(const questions&) = delete;
+
+  void ask(const upload_id& id, uint64_t offset) {
+    const auto n = ++fetcher_.requests_;
+    all_.push_back(n);
+    fetcher_.open_[n] = std::nullopt;
+    if (fetcher_.send_) fetcher_.send_({n, id, offset});
   }
+  size_t size() const { return all_.size(); }
+  uint64_t first() const { return all_.front(); }
+  void first_is_done() {
+    fetcher_.open_.erase(all_.front());
+    all_.pop_front();
+  }
+  void drop() {
+    for (const auto n : all_) fetcher_.open_.erase(n);
+    all_.clear();
+  }
+
+ private:
+  upload_fetcher& fetcher_;
+  std::deque<uint64_t> all_;
+};
+
+std::optional<upload_piece> upload_fetcher::wait_for(std::unique_lock<std::mutex>& lock, uint64_t question,
+                                                     const cancel_token& cancel) {
+  const auto until = std::chrono::steady_clock::now() + again_after_;
+  auto& answer = open_[question];
+  while (!answer && !cancel.cancelled() && std::chrono::steady_clock::now() < until)
+    changed_.wait_for(lock, std::min<std::chrono::milliseconds>(look_every, again_after_));
+  return std::move(answer);
+}
+
+// The next pieces are on their way while one is written.
+result<void> upload_fetcher::read(const upload_id& id, uint64_t from, uint64_t to, const cancel_token& cancel,
+                                  const take_fn& take) {
+  std::unique_lock lock(mutex_);
+  questions asked(*this);
+  auto next = from;  // is asked for next
+  while (from < to) {
+    for (; asked.size() < pieces_at_once && next < to; next += upload_piece_max) asked.ask(id, next);
+    const auto piece = wait_for(lock, asked.first(), cancel);
+    asked.first_is_done();
+    if (cancel.cancelled()) return fail(ec::cancelled, "called off while the source was fetched");
+    if (!piece) {  // the manager is away, or an answer was lost
+      asked.drop();
+      next = from;
+      continue;
+    }
+    if (piece->failure) return fail(*piece->failure);
+    if (piece->data.empty() || piece->data.size() > to - from)
+      return fail(ec::bad_request, "the upload is not as long as its record says", "upload it again, then deploy that");
+    lock.unlock();
+    auto taken = take(piece->data);
+    lock.lock();
+    if (!taken) return taken;
+    from += piece->data.size();
+    if (piece->data.size() != upload_piece_max && from < to) {  // the others do not follow it
+      asked.drop();
+      next = from;
+    }
+  }
+  return {};
 }
 
 void upload_fetcher::answered(upload_piece piece) {

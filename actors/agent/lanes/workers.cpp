@@ -1,6 +1,7 @@
 #include "actors/agent/lanes/workers.hpp"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <memory>
 
@@ -53,6 +54,8 @@ bool keyed_workers::settle(std::chrono::milliseconds at_most) {
 }
 
 void worker_pool::loop() {
+  constexpr int background_nice = 10;
+  if (urgency_ == urgency::background) (void)::setpriority(PRIO_PROCESS, 0, background_nice);  // 0: this thread
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;

@@ -15,10 +15,14 @@ namespace zedops::agent {
 
 inline constexpr size_t work_waiting_max = 65'536;  // a bug, not a load: the callers are bounded themselves
 
+// Background work gives way: its threads, and the programs they start, get the processor after all others.
+enum class urgency { normal, background };
+
 class worker_pool final : public worker_port {
  public:
   // `name`: at most 15 characters, shown by ps.
-  worker_pool(std::string name, size_t threads_max) : name_(std::move(name)), threads_max_(threads_max) {}
+  worker_pool(std::string name, size_t threads_max, urgency u = urgency::normal)
+      : name_(std::move(name)), threads_max_(threads_max), urgency_(u) {}
   ~worker_pool() override;  // waits for what runs, drops what waits
 
   void run(std::function<void()> work) override;
@@ -28,6 +32,7 @@ class worker_pool final : public worker_port {
 
   std::string name_;
   size_t threads_max_;
+  urgency urgency_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::function<void()>> queue_;

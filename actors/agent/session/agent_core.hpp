@@ -34,10 +34,11 @@ inline constexpr unsigned cures_max = 3;  // restarts of a container that runs b
 
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
 struct core_workers {
-  worker_port& lanes;   // commands: as many at once as the lane book permits
-  worker_port& disks;   // looks at data, by root, so that one that hangs holds up nothing else
-  worker_port& slow;    // sizes
-  worker_port& keeper;  // the agent's own state
+  worker_port& lanes;    // commands for servers: as many at once as the lane book permits
+  worker_port& deploys;  // phases of deployments: in the background
+  worker_port& disks;    // looks at data, by root, so that one that hangs holds up nothing else
+  worker_port& slow;     // sizes
+  worker_port& keeper;   // the agent's own state
 };
 
 struct core_options {

@@ -60,8 +60,10 @@ void core_state::start_lanes() {
         deps->env.clock.steady);
     if (called_off.erase(a->command.op) > 0) a->cancel.cancel();
     active[a->command.server] = a;
-    if (a->command.kind != command_kind::deploy) guard->on_command_begins(a->command.server);
-    deps->workers.lanes.run([this, a, &env = deps->env, post = post()] {
+    const bool deploys = a->command.kind == command_kind::deploy;
+    if (!deploys) guard->on_command_begins(a->command.server);
+    auto& worker = deploys ? deps->workers.deploys : deps->workers.lanes;
+    worker.run([this, a, &env = deps->env, post = post()] {
       auto result = run_lane(env, *a);
       post([this, a, result = std::move(result)] { on_finished(a, result); });
     });

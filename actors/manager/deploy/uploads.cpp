@@ -1,5 +1,7 @@
 #include "actors/manager/deploy/uploads.hpp"
 
+#include <sys/resource.h>
+
 #include <caf/all.hpp>
 
 #include "actors/manager/doors/answers.hpp"
@@ -11,6 +13,8 @@ using namespace msg;
 using rt::kept;
 
 namespace {
+
+constexpr int uploads_nice = 10;
 
 kept refused(const error& e) { return {rt::answer::error, pack_map(e)}; }
 template <class T>
@@ -79,7 +83,10 @@ bool is_needed(const shared& world, const upload_id& id) {
 }
 
 rt::uploads_actor spawn_uploads(caf::actor_system& sys, shared& world, rt::spawn_mode mode) {
-  const auto keeps = [w = &world](rt::uploads_actor::pointer self) -> rt::uploads_actor::behavior_type {
+  const bool own_thread = mode == rt::spawn_mode::own_thread;
+  const auto keeps = [w = &world, own_thread](rt::uploads_actor::pointer self) -> rt::uploads_actor::behavior_type {
+    // Of all that the manager does, bytes come last: servers do not wait for them.
+    if (own_thread) (void)::setpriority(PRIO_PROCESS, 0, uploads_nice);  // 0: this thread
     rt::install_defaults(self);
     self->delayed_send(self, uploads_collected_every, rt::tick_atom::value);
     return {[w](const rt::client_call& call) { return serve(*w, call); },
@@ -90,7 +97,7 @@ rt::uploads_actor spawn_uploads(caf::actor_system& sys, shared& world, rt::spawn
               self->delayed_send(self, uploads_collected_every, rt::tick_atom::value);
             }};
   };
-  if (mode == rt::spawn_mode::own_thread) return sys.spawn<caf::detached>(keeps);
+  if (own_thread) return sys.spawn<caf::detached>(keeps);
   return sys.spawn(keeps);
 }
 

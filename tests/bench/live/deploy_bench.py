@@ -184,26 +184,22 @@ def beside_servers(w, work):
     for n in range(2000):
         (many / f"{n}.html").write_text(str(n) * 500)
     upload = w.ctl("deploy", "many/s00", "--dir", many)["deployment"]["source"]["upload"]
-    ended, deployed = threading.Event(), []
-
-    def deploy():
-        while not ended.is_set():
-            threads = [threading.Thread(target=w.ctl_raw, args=("deploy", f"many/s{n:02}", "--upload", upload)) for n in range(AT_ONCE)]
-            for t in threads:
-                t.start()
-            for t in threads:
-                t.join()
-            deployed.append(AT_ONCE)
-
-    load = threading.Thread(target=deploy)
-    load.start()
+    # By programs of their own, as from other machines: what asks must not hold up what measures.
+    ended, count = work / "ended", work / "deployed"
+    command = f'''while [ ! -e {ended} ]; do
+      for n in {" ".join(f"{n:02}" for n in range(AT_ONCE))}; do {world.BIN}/zedctl deploy many/s$n --upload {upload} & done
+      wait; echo {AT_ONCE} >> {count}
+    done'''
+    load = subprocess.Popen(["nice", "-n", "19", "sh", "-c", command], env=w.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        busy, _ = renames(w, engine, watch, EVENTS)
+        busy, reader = renames(w, engine, watch, EVENTS)
     finally:
-        ended.set()
-        load.join()
-    row(f"event of a server to its subscriber during {sum(deployed)} deployments; at rest, p50", statistics.median(busy), "ms", statistics.median(idle))
+        ended.touch()
+        load.wait(120)
+    deployed = sum(int(line) for line in count.read_text().split())
+    row(f"event of a server to its subscriber during {deployed} deployments; at rest, p50", statistics.median(busy), "ms", statistics.median(idle))
     row("the same, p99", percentile(busy, 99), "ms", percentile(idle, 99), ratio_max=1.5)
+    row("of that a bare reader of the Engine's events, p99", percentile(reader, 99), "ms")
 
 
 def cpu_seconds(pid):

@@ -43,7 +43,7 @@ rig::rig(const std::string& docker_host) : host_(docker_host) {
   env_.emplace(agent::step_env{*engine_, *machine_, *console_, *state_, agent::real_clocks(), {}});
   link_.owner = this;
   auto deps = std::make_shared<agent::core_deps>(
-      agent::core_deps{link_, *env_, {lanes_, disks_, slow_, keeper_}, {}, {}, {}, {}, {}});
+      agent::core_deps{link_, *env_, {lanes_, lanes_, disks_, slow_, keeper_}, {}, {}, {}, {}, {}});
   deps->options.name = "host1";
   deps->options.data_path = data_root();
   deps->engine_listens = [socket = host_.substr(7)] { return agent::engine_listens(socket); };

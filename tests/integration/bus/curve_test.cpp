@@ -10,22 +10,11 @@
 #include "bus/security/key_ring.hpp"
 #include "bus/subscriber.hpp"
 #include "tests/integration/bus/support.hpp"
+#include "tests/support/tcp.hpp"
 
 using namespace bus_test;
 
 namespace {
-
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof a;
-  REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&a), size) == 0);
-  REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) == 0);
-  ::close(fd);
-  return ntohs(a.sin_port);
-}
 
 // A bus with endpoints of both kinds, and a ring of keys in a file.
 struct network {
@@ -34,9 +23,9 @@ struct network {
   key_pair manager = new_key_pair();
   std::filesystem::path ring_file = dir.path / "authorized_keys";
   key_ring ring{ring_file};
-  std::string clients = "tcp://127.0.0.1:" + std::to_string(free_port());
-  std::string agents = "tcp://127.0.0.1:" + std::to_string(free_port());
-  std::string events = "tcp://127.0.0.1:" + std::to_string(free_port());
+  std::string clients = "tcp://127.0.0.1:" + std::to_string(zedops::test::free_tcp_port());
+  std::string agents = "tcp://127.0.0.1:" + std::to_string(zedops::test::free_tcp_port());
+  std::string events = "tcp://127.0.0.1:" + std::to_string(zedops::test::free_tcp_port());
   std::unique_ptr<server_bus> bus;
 
   network() {
@@ -336,13 +325,8 @@ TEST_CASE("curve: a thousand connections that say half a handshake hold nobody u
   const auto port = static_cast<uint16_t>(std::stoi(n.clients.substr(n.clients.rfind(':') + 1)));
   std::vector<int> held;
   for (int i = 0; i < 1'000; ++i) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = zedops::test::dial(port);
     REQUIRE(fd >= 0);
-    sockaddr_in a{};
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    a.sin_port = htons(port);
-    REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
     REQUIRE(::send(fd, "\xff\0\0\0\0\0\0\0\1\x7f\3", 11, MSG_NOSIGNAL) == 11);
     held.push_back(fd);
   }

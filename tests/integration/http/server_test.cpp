@@ -1,17 +1,13 @@
 // The server over real sockets: what a peer that does not behave must not do to others.
 #include "integration/http/transport/server.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <mutex>
 #include <set>
 #include <thread>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/tcp.hpp"
 #include "tests/support/temp_dir.hpp"
 
 using namespace zedops;
@@ -26,27 +22,9 @@ bool eventually(const std::function<bool()>& so) {
   return false;
 }
 
-uint16_t free_port() {
-  const int s = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof at;
-  REQUIRE(::bind(s, reinterpret_cast<sockaddr*>(&at), bytes) == 0);
-  REQUIRE(::getsockname(s, reinterpret_cast<sockaddr*>(&at), &bytes) == 0);
-  ::close(s);
-  return ntohs(at.sin_port);
-}
-
 struct peer {
   int fd;
-  explicit peer(uint16_t port) : fd(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    at.sin_port = htons(port);
-    REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-  }
+  explicit peer(uint16_t port) : fd(test::dial(port)) { REQUIRE(fd >= 0); }
   ~peer() { ::close(fd); }
   peer(const peer&) = delete;
   peer& operator=(const peer&) = delete;
@@ -73,7 +51,7 @@ const std::string get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }  // namespace
 
 TEST_CASE("http: a reader that does not read is let go of, and not from inside of a write", "[integration][http]") {
-  const auto port = free_port();
+  const auto port = test::free_tcp_port();
   std::vector<std::shared_ptr<exchange>> streams;
   std::atomic<size_t> begun{0};
   std::atomic<int> gone{0}, inside{0};
@@ -125,7 +103,7 @@ TEST_CASE("http: a reader that does not read is let go of, and not from inside o
 }
 
 TEST_CASE("http: an address that is taken is tried again until it is free", "[integration][http]") {
-  const auto port = free_port();
+  const auto port = test::free_tcp_port();
   const auto address = "127.0.0.1:" + std::to_string(port);
   const auto answer = [](std::shared_ptr<exchange> e) { e->respond(text_response(200, "text/plain", "hello")); };
   auto first = server::start(at(address), answer);
@@ -142,14 +120,9 @@ TEST_CASE("http: an address that is taken is tried again until it is free", "[in
   first->reset();
   const auto seen = troubles.load();
   CHECK(eventually([&] {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    at.sin_port = htons(port);
-    const bool open = ::connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
-    ::close(fd);
-    return open;
+    const int fd = test::dial(port);
+    if (fd >= 0) ::close(fd);
+    return fd >= 0;
   }));
   CHECK(troubles >= seen);
 }
@@ -177,7 +150,7 @@ TEST_CASE("http: a socket file is made for its owner and group, and says who com
 }
 
 TEST_CASE("http: what breaks one request ends no other", "[integration][http]") {
-  const auto port = free_port();
+  const auto port = test::free_tcp_port();
   auto s = server::start(at("127.0.0.1:" + std::to_string(port)), [](std::shared_ptr<exchange> e) {
     if (!e->asked().segments.empty()) throw std::runtime_error("a bug");
     e->respond(text_response(200, "text/plain", "hello"));

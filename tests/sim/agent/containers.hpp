@@ -45,8 +45,9 @@ inline std::string tar_of(const std::map<std::string, std::string>& files) {
 
 struct one_upload final : agent::upload_source {
   std::string bytes;
-  result<std::string> fetch(const upload_id&, uint64_t offset, const agent::cancel_token&) override {
-    return bytes.substr(offset, 4'096);
+  result<void> read(const upload_id&, uint64_t from, uint64_t to, const agent::cancel_token&,
+                    const take_fn& take) override {
+    return take(std::string_view(bytes).substr(from, to - from));
   }
 };
 

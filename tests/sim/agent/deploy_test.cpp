@@ -1,17 +1,9 @@
 // Phases of deployments on a real disk and an Engine in memory: each done twice changes nothing, cut short between any
 // two effects and given again it comes to the same end, and what cannot be deployed leaves nothing behind.
-#include <archive.h>
-#include <archive_entry.h>
 
-#include <filesystem>
 #include <fstream>
 
-#include "actors/agent/deploy/deploy_job.hpp"
-#include "actors/agent/deploy/site_world.hpp"
-#include "messages/base/sha256.hpp"
-#include "tests/sim/agent/world.hpp"
-#include "tests/support/catch.hpp"
-#include "tests/support/temp_dir.hpp"
+#include "tests/sim/agent/containers.hpp"
 
 using namespace zedops;
 using namespace zedops::test;
@@ -20,37 +12,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct cut_short {};
-
-std::string packed(const std::string& text) {
-  std::string out(1 << 16, '\0');
-  size_t used = 0;
-  auto* a = archive_write_new();
-  archive_write_set_format_pax_restricted(a);
-  archive_write_open_memory(a, out.data(), out.size(), &used);
-  auto* e = archive_entry_new();
-  archive_entry_set_pathname(e, "index.html");
-  archive_entry_set_filetype(e, AE_IFREG);
-  archive_entry_set_perm(e, 0644);
-  archive_entry_set_size(e, static_cast<int64_t>(text.size()));
-  archive_write_header(a, e);
-  archive_write_data(a, text.data(), text.size());
-  archive_entry_free(e);
-  archive_write_close(a);
-  archive_write_free(a);
-  out.resize(used);
-  return out;
-}
-
 struct manager_with_uploads final : agent::upload_source {
   std::map<std::string, std::string> all;
   size_t piece = 1'000, asked = 0;
-  result<std::string> fetch(const upload_id& id, uint64_t offset, const agent::cancel_token& cancel) override {
-    ++asked;
-    if (cancel.cancelled()) return fail(ec::cancelled, "called off");
-    auto i = all.find(id.value);
-    if (i == all.end()) return fail(ec::not_found, "the upload is not there any more", "upload it again");
-    return i->second.substr(offset, piece);
+  result<void> read(const upload_id& id, uint64_t from, uint64_t to, const agent::cancel_token& cancel,
+                    const take_fn& take) override {
+    for (; from < to; from += piece) {
+      ++asked;
+      if (cancel.cancelled()) return fail(ec::cancelled, "called off");
+      auto i = all.find(id.value);
+      if (i == all.end()) return fail(ec::not_found, "the upload is not there any more", "upload it again");
+      if (from >= i->second.size()) return fail(ec::bad_request, "it is not as long as its record says", "");
+      if (auto ok = take(std::string_view(i->second).substr(from, piece)); !ok) return ok;
+    }
+    return {};
   }
 };
 
@@ -77,7 +52,7 @@ struct deploying : agent_world {
     };
   }
   deploy_source source(const std::string& text) {
-    const auto bytes = packed(text);
+    const auto bytes = tar_of({{"index.html", text}});
     sha256 hash;
     hash.add(bytes);
     const auto id = "u" + text;

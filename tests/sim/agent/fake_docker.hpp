@@ -23,7 +23,7 @@ class fake_docker final : public docker::engine {
   bool remove_fails = false;
   bool dies_at_start = false;
   int64_t dies_with = 3;             // exit code
-  std::string dies_named;  // only containers whose name has this in it die at their start
+  std::string dies_named;            // only containers whose name has this in it die at their start
   bool loses_start_answers = false;  // it starts, and says that it failed
   std::deque<bool> rename_fails;     // of the next renames, in order
   bool holds_starts = false;         // starts begin only when let_starts_go() is called

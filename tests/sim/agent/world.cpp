@@ -18,7 +18,7 @@ void agent_world::spawn() {
   engine_is.emplace(*state, accepts_engine);
   env.emplace(agent::step_env{docker, host, console, *state, std::move(clock), {}, &core::no_host_rules, &*engine_is});
   auto deps = std::make_shared<agent::core_deps>(
-      agent::core_deps{link, *env, {lanes, others, others, others}, {}, {}, {}, {}, {}});
+      agent::core_deps{link, *env, {lanes, lanes, others, others, others}, {}, {}, {}, {}, {}});
   deps->options.name = "h1";
   deps->options.boot_id = boot_id;
   deps->options.boot_starts_max = boot_starts;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "messages/base/names.hpp"
 #include "messages/base/sha256.hpp"
@@ -13,34 +14,44 @@ namespace zedops::ctl {
 
 namespace {
 
-constexpr msg::duration pieces_time_max{120'000};
-constexpr size_t pieces_at_once = 4;  // on their way together, so that none waits for the answer to another
+constexpr msg::duration pieces_time_max{600'000};
+constexpr size_t pieces_max = 16;     // together under that limit: 0.25 Mbit/s are enough
+constexpr size_t pieces_at_once = 4;  // on their way, so that none waits for the answer to another
 
-// The next pieces of a file; what the manager has then.
+// The next pieces of a file; what the manager has then. `told` hears how much that is after each.
 msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const std::string& file,
-                                          const msg::upload_view& at) {
+                                          const msg::upload_view& at, const std::function<void(uint64_t)>& told) {
   std::vector<exchange> all;
-  in.clear();
-  in.seekg(static_cast<std::streamoff>(at.received));
-  for (auto offset = at.received; all.size() < pieces_at_once && offset < at.bytes;) {
-    std::string piece(msg::upload_chunk_max, '\0');
-    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    piece.resize(static_cast<size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-    if (piece.empty())
-      return msg::fail(msg::ec::bad_request, file + " became shorter while it was sent",
-                       "send it when nobody writes to it");
+  bool shorter = false;
+  for (auto offset = at.received; all.size() < pieces_max && offset < at.bytes;) {
+    const auto size = std::min<uint64_t>(msg::upload_chunk_max, at.bytes - offset);
     exchange x;
     x.name = at.name;
     x.verb = "upload.chunk";
-    x.body = msg::pack_map(msg::upload_chunk{at.id.value, offset, piece});
+    x.expect = answer::patient;  // on a slow line a piece takes its time
+    x.make_body = [&in, &shorter, id = at.id.value, offset, size] {
+      msg::upload_chunk c{id, offset, std::string(size, '\0')};
+      in.clear();
+      in.seekg(static_cast<std::streamoff>(offset));
+      in.read(c.data.data(), static_cast<std::streamsize>(size));
+      shorter = shorter || in.gcount() != static_cast<std::streamsize>(size);
+      return msg::pack_map(c);
+    };
     x.options = s.packed_options(false);
-    offset += piece.size();
+    offset += size;
     all.push_back(std::move(x));
   }
-  const auto end = s.run(all, {}, s.flags().timeout.value_or(pieces_time_max));
+  exchange_listener listener;
+  listener.ended = [&](size_t n) {
+    if (auto now = all[n].outcome->and_then(msg::unpack_map<msg::upload_view>)) told(now->received);
+  };
+  const auto end = s.run(all, listener, s.flags().timeout.value_or(pieces_time_max), pieces_at_once);
+  if (shorter)
+    return msg::fail(msg::ec::wrong_state, file + " became shorter while it was sent",
+                     "send it when nobody writes to it");
   if (end == ending::interrupted) return msg::fail(msg::ec::cancelled, "interrupted");
   if (end == ending::timed_out)
-    return msg::fail(msg::ec::timeout, "the manager did not take a piece of " + at.name + " in time",
+    return msg::fail(msg::ec::timeout, "the manager did not take the pieces of " + at.name + " in time",
                      "the same command goes on where it ended");
   msg::upload_view last = at;
   for (auto& x : all) {
@@ -72,7 +83,11 @@ msg::result<std::string> send_upload(session& s, const std::string& file, const 
   shown.step = "uploading";
   while (at->state != msg::upload_state::complete && at->received < size) {
     const auto before = at->received;
-    auto sent = send_pieces(s, in, file, *at);
+    auto sent = send_pieces(s, in, file, *at, [&](uint64_t received) {
+      shown.progress = static_cast<uint32_t>(received * 100 / size);
+      shown.note = msg::format_bytes(received) + " of " + msg::format_bytes(size);
+      view.update(called, shown);
+    });
     // What came between was lost with a connection, or another end sends the same: what is there is the manager's word.
     if (!sent && sent.error().code == msg::ec::bad_request)
       sent = s.ask<msg::upload_view>("upload.begin", msg::begin_upload{called, size, *hash});
@@ -80,9 +95,6 @@ msg::result<std::string> send_upload(session& s, const std::string& file, const 
       return msg::fail(msg::ec::internal, "the manager takes no more of " + called, "send it again");
     if (!sent) return msg::fail(sent.error());
     at = std::move(sent);
-    shown.progress = static_cast<uint32_t>(at->received * 100 / size);
-    shown.note = msg::format_bytes(at->received) + " of " + msg::format_bytes(size);
-    view.update(called, shown);
   }
   if (at->state != msg::upload_state::complete)
     at = s.ask<msg::upload_view>("upload.end", msg::end_upload{at->id.value}, patient_read_max);

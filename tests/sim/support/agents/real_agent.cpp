@@ -62,7 +62,7 @@ struct real_agent::parts {
                         [&me = me](auto d) { me.wait(std::chrono::duration_cast<duration>(d)); }};
     env.emplace(agent::step_env{engine, files, console, *state, std::move(clock), {}});
     auto deps = std::make_shared<agent::core_deps>(
-        agent::core_deps{wire, *env, {lanes, others, others, others}, {}, {}, {}, {}, {}});
+        agent::core_deps{wire, *env, {lanes, lanes, others, others, others}, {}, {}, {}, {}, {}});
     deps->options.name = me.host_.name;
     deps->options.instance = me.host_.name + "-" + std::to_string(me.chance_.bits());
     deps->options.hostname = me.host_.name;

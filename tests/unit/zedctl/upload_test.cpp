@@ -1,0 +1,85 @@
+// An archive on its way: pieces in order, a few at once, and again what a broken connection lost.
+#include <algorithm>
+#include <fstream>
+
+#include "messages/base/sha256.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/unit/zedctl/bench.hpp"
+
+using namespace zedops;
+using namespace zedops::ctl::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// A manager that takes pieces as the real one does.
+struct receiving : bench {
+  std::string sent, received;
+  size_t most_at_once = 0, pieces = 0;
+  size_t breaks_at = 0;  // the connection, after this piece
+  std::string file = (home / "site.tar").string();
+
+  explicit receiving(size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) sent += static_cast<char>(i * 7 + i / 251);
+    std::ofstream(file, std::ios::binary) << sent;
+    says("service.get", msg::service_view{});
+    manager["upload.begin"] = [this](const seen_request&) { return answers{result_of(view())}; };
+    manager["upload.chunk"] = [this](const seen_request& r) {
+      most_at_once = std::max(most_at_once, waiting.size() + 1);
+      if (++pieces == breaks_at) with.break_next_receive = true;
+      const auto c = msg::unpack_map<msg::upload_chunk>(r.body).value();
+      if (c.offset > received.size()) return answers{error_of(msg::ec::bad_request, "the piece does not follow")};
+      if (c.offset == received.size()) received += c.data;
+      return answers{result_of(view())};
+    };
+    manager["upload.end"] = [this](const seen_request&) {
+      auto v = view();
+      v.state = msg::upload_state::complete;
+      return answers{result_of(v)};
+    };
+    refuses("deployment.create", msg::ec::busy, "not now");
+  }
+  msg::upload_view view() const {
+    msg::upload_view v;
+    v.id.value = "u1";
+    v.bytes = sent.size();
+    v.received = received.size();
+    v.state = msg::upload_state::receiving;
+    return v;
+  }
+  void deploy() { run({"deploy", "shop/web", "--archive", file}); }
+};
+
+}  // namespace
+
+TEST_CASE("upload: pieces come in order, a few at once, and what was sent is named by the deployment",
+          "[unit][zedctl]") {
+  receiving m(21 * msg::upload_chunk_max + 100);
+  m.deploy();
+  CHECK((m.received == m.sent));
+  CHECK(m.pieces == 22);
+  CHECK(m.most_at_once == 4);
+  CHECK(m.body<msg::begin_upload>("upload.begin").sha256 == msg::sha256_of_file(m.file).value());
+  CHECK(m.body<msg::deploy_service>("deployment.create").upload == "u1");
+}
+
+TEST_CASE("upload: what a broken connection lost is sent again, until all is there", "[unit][zedctl]") {
+  for (size_t n = 1; n <= 9; ++n) {
+    receiving m(9 * msg::upload_chunk_max);
+    m.breaks_at = n;
+    m.deploy();
+    CHECK((m.received == m.sent));
+    CHECK(m.asked("deployment.create").size() == 1);
+  }
+}
+
+TEST_CASE("upload: a file that becomes shorter is not deployed", "[unit][zedctl]") {
+  receiving m(9 * msg::upload_chunk_max);
+  m.manager["upload.begin"] = [&](const seen_request&) {
+    std::filesystem::resize_file(m.file, msg::upload_chunk_max + 7);
+    return answers{result_of(m.view())};
+  };
+  m.deploy();
+  CHECK(m.asked("deployment.create").empty());
+  CHECK_THAT(m.err.str(), Contains("became shorter"));
+}
