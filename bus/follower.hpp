@@ -24,7 +24,7 @@ namespace zedops::bus {
 struct event_gap {
   enum class why : uint8_t {
     trimmed,        // the history no longer holds these events
-    epoch_changed,  // the history started anew: read the state afresh
+    epoch_changed,  // the history was reset: read the state again
     missing,        // the history itself has a hole
   };
   why reason = why::trimmed;

@@ -121,7 +121,7 @@ error upload_store::unknown(const std::string& id) const {
 }
 
 result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
-  if (!is_sha256(b.sha256)) return fail(ec::bad_request, "sha256 is no hash", "64 hexadecimal digits, lower case");
+  if (!is_sha256(b.sha256)) return fail(ec::bad_request, "sha256 is not a hash", "64 hexadecimal digits, lower case");
   if (b.bytes == 0) return fail(ec::bad_request, "an upload of no bytes", "say how many will come");
   if (b.bytes > upload_bytes_max)
     return fail(ec::too_large,

@@ -60,7 +60,7 @@ result<void> add_file(::archive* to, ::archive_entry* e, const fs::path& path, u
     if (n < 0) return fail(disk(path, errno));
     if (n == 0)
       return fail(ec::bad_request, path.string() + " became shorter while it was read",
-                  "pack it when nobody writes to it");
+                  "pack it while nothing writes to it");
     if (archive_write_data(to, buffer, static_cast<size_t>(n)) < 0)
       return fail(ec::internal, archive_error_string(to), "is the disk full?");
     done += static_cast<uint64_t>(n);
@@ -174,7 +174,7 @@ enum class compression { none, gzip };
 result<packed> written(packing work, const std::string& dir, const std::string& file, compression how) {
   std::error_code problem;
   if (!fs::is_directory(dir, problem))
-    return fail(ec::not_found, dir + " is no folder", "name the folder that holds what is to be deployed");
+    return fail(ec::not_found, dir + " is not a folder", "name the folder that holds what is to be deployed");
   std::unique_ptr<::archive, closer> to(archive_write_new());
   work.to = to.get();
   archive_write_set_format_pax_restricted(to.get());

@@ -37,14 +37,14 @@ std::string shown(std::string_view name) {
   for (const char c : name.substr(0, shown_bytes_max)) out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
   return "'" + out + "'";
 }
-error bad(std::string message, std::string hint = "pack it anew: zedctl deploy --dir DIR does it") {
+error bad(std::string message, std::string hint = "pack it again, for example with zedctl deploy --dir DIR") {
   return {ec::bad_request, "the archive cannot be used: " + std::move(message), std::move(hint), {}};
 }
 error disk(const std::string& what, int problem) {
   const bool full = problem == ENOSPC || problem == EDQUOT;
   return {full ? ec::store_full : ec::internal,
           what + ": " + host::errno_text(problem),
-          full ? "free some space on that disk, then deploy again" : "look at that disk",
+          full ? "free some space on that disk, then deploy again" : "check that disk",
           {}};
 }
 
@@ -57,7 +57,7 @@ result<std::vector<std::string>> parts_of(std::string_view name, unsigned depth_
     const auto part = name.substr(0, slash);
     name.remove_prefix(slash == name.npos ? name.size() : slash + 1);
     if (part.empty() || part == ".") continue;
-    if (part == "..") return fail(bad("a name leads out of it with '..'"));
+    if (part == "..") return fail(bad("a name leaves it with '..'"));
     if (part.size() > name_bytes_max) return fail(bad("a name of " + std::to_string(part.size()) + " bytes"));
     out.emplace_back(part);
   }
@@ -97,7 +97,7 @@ class unpacking {
   result<void> entry(::archive* from, ::archive_entry* e) {
     const char* raw = archive_entry_pathname(e);
     if (!raw) raw = archive_entry_pathname_utf8(e);
-    if (!raw) return fail(bad("an entry without a name that can be read"));
+    if (!raw) return fail(bad("an entry whose name cannot be read"));
     if (archive_entry_is_encrypted(e)) return fail(bad(shown(raw) + " is encrypted", "pack it without a password"));
     if (archive_entry_hardlink(e)) return fail(bad(shown(raw) + " is a hard link"));
     auto parts = parts_of(raw, limits_.depth_max);
@@ -109,7 +109,7 @@ class unpacking {
     hash_.add(std::string_view("\0", 1));
     const auto type = archive_entry_filetype(e);
     if (type == AE_IFDIR) return folder(*parts);
-    if (parts->empty()) return fail(bad("an entry " + shown(raw) + " that is no folder"));
+    if (parts->empty()) return fail(bad("the entry " + shown(raw) + " is not a folder"));
     auto name = std::move(parts->back());
     parts->pop_back();
     if (auto ok = folder(*parts); !ok) return fail(ok.error());
@@ -134,7 +134,7 @@ class unpacking {
     if (!due && !always) return {};
     told_bytes_ = done_.bytes;
     told_entries_ = done_.entries;
-    if (progress_ && !progress_(done_, read)) return fail(ec::cancelled, "unpacking was called off");
+    if (progress_ && !progress_(done_, read)) return fail(ec::cancelled, "unpacking was cancelled");
     return {};
   }
 
@@ -167,7 +167,7 @@ class unpacking {
           return fail(disk("no folder " + shown(name), errno));
         fd = host::open_dir_at(at, name.c_str());
       }
-      if (!fd) return fail(bad("a folder " + shown(name) + " where something else is"));
+      if (!fd) return fail(bad("the folder " + shown(name) + " collides with another entry"));
       open_.emplace_back(name, std::move(fd));
     }
     return {};
@@ -184,7 +184,7 @@ class unpacking {
     auto fd = make();
     if (!fd && make_room(name)) fd = make();
     if (!fd)
-      return fail(errno == EISDIR || errno == EEXIST ? bad("a file " + shown(name) + " where a folder is")
+      return fail(errno == EISDIR || errno == EEXIST ? bad("the file " + shown(name) + " collides with a folder")
                                                      : disk("no file " + shown(name), errno));
     if (::fchmod(fd.get(), executable ? 0755 : 0644) != 0) return fail(disk(shown(name), errno));
     ++done_.files;
@@ -212,18 +212,18 @@ class unpacking {
 
   result<void> link(const std::string& name, const std::string& target, std::string_view raw, size_t depth) {
     if (!stays_inside(target, depth))
-      return fail(bad("the link " + shown(raw) + " leads out of it, to " + shown(target)));
+      return fail(bad("the link " + shown(raw) + " points outside, to " + shown(target)));
     hash_.add(target);
     const auto make = [&] { return ::symlinkat(target.c_str(), here(), name.c_str()) == 0; };
     if (make() || (make_room(name) && make())) return {};
-    return fail(errno == EEXIST || errno == EISDIR ? bad("a link " + shown(name) + " where a folder is")
+    return fail(errno == EEXIST || errno == EISDIR ? bad("the link " + shown(name) + " collides with a folder")
                                                    : disk("no link " + shown(name), errno));
   }
 
  public:
   static error broken(::archive* from) {
     const char* why = archive_error_string(from);
-    return bad(why ? why : "it is damaged", "send it again, or pack it anew");
+    return bad(why ? why : "it is damaged", "send it again, or pack it again");
   }
 
  private:
@@ -271,7 +271,7 @@ result<unpacked> unpack(const std::string& file, const std::string& into, const 
   }
   if (!any) return fail(bad("it is empty"));
   if (!work.found())
-    return fail(bad("it has no folder " + shown(folder), "its name is that from the top: docs/public"));
+    return fail(bad("it has no folder " + shown(folder), "give the path from its top, such as docs/public"));
   if (auto ok = work.told(from.get(), true); !ok) return fail(ok.error());
   return work.finish();
 }

@@ -109,7 +109,7 @@ result<int> run_child(const child_request& r) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   ::kill(-pid, SIGKILL);  // its helpers, if it has left any
-  if (cancelled) return fail(ec::cancelled, r.argv[0] + " was called off");
+  if (cancelled) return fail(ec::cancelled, r.argv[0] + " was cancelled");
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

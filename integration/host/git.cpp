@@ -60,7 +60,7 @@ class repository {
     for (const auto& file : {r_.ssh_key, r_.credentials})
       if (auto ok = check_secret(file); !ok) return fail(ok.error());
     if (::mkdir(r_.folder.c_str(), 0700) != 0 && errno != EEXIST)
-      return fail(ec::internal, r_.folder + ": " + errno_text(errno), "look at that disk");
+      return fail(ec::internal, r_.folder + ": " + errno_text(errno), "check that disk");
     if (auto ok = good({"init", "-q", "-b", "none"}); !ok) return fail(ok.error());
     if (auto ok = fetched(); !ok) return fail(ok.error());
     if (auto ok = good({"rev-parse", "--verify", "-q", "FETCH_HEAD^{commit}"}); !ok) return fail(ok.error());
@@ -83,7 +83,7 @@ class repository {
     return fail(
         absent ? ec::not_found : ec::pull_failed,
         "git could not fetch " + (r_.revision.empty() ? std::string("it") : "'" + r_.revision + "'") + ": " + said,
-        absent ? "is it still there? A branch that was pushed anew may have lost the commit"
+        absent ? "does it still exist? A force-push may have dropped the commit"
                : "try it on the host: git ls-remote " + r_.url);
   }
 
@@ -94,7 +94,7 @@ class repository {
     for (std::string line; std::getline(tree, line);)
       if (line.starts_with("160000 "))
         return fail(ec::bad_request,
-                    "it has a submodule: " + line.substr(line.find('\t') + 1) + "; these are not fetched",
+                    "it has a submodule: " + line.substr(line.find('\t') + 1) + "; submodules are not fetched",
                     "put what is to be deployed into the repository itself, or deploy a folder");
     auto exit = run({"cat-file", "-p", commit + ":.gitattributes"});
     if (!exit) return fail(exit.error());
@@ -112,7 +112,7 @@ class repository {
     auto exit = run(std::move(words_of));
     if (!exit) return fail(exit.error());
     if (*exit == 0) return {};
-    return fail(ec::internal, "git " + what + " failed: " + words(), "look at the disk and the git of this host");
+    return fail(ec::internal, "git " + what + " failed: " + words(), "check the disk and git on this host");
   }
 
   result<int> run(std::vector<std::string> arguments) {

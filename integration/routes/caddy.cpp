@@ -82,7 +82,7 @@ result<void> check_sight(const std::string& folder, uint16_t admin_port) {
   for (std::filesystem::path p = folder;; p = p.parent_path()) {
     struct stat st {};
     if (::stat(p.c_str(), &st) == 0 && st.st_uid != *uid && (st.st_mode & S_IXOTH) == 0)
-      return fail(ec::forbidden, "Caddy cannot look into " + p.string() + ", where routes are switched",
+      return fail(ec::forbidden, "Caddy cannot read " + p.string() + ", where routes are switched",
                   "chmod o+x " + p.string());
     if (p == p.root_path()) return {};
   }
@@ -116,7 +116,7 @@ class caddy final : public route_table {
     const auto file = s_.folder + "/" + r.id;
     const bool beside = ::access(file.c_str(), F_OK) == 0;
     if (beside == r.beside) return change::none;
-    const auto trouble = [&] { return fail(ec::internal, file + ": " + host::errno_text(errno), "look at that disk"); };
+    const auto trouble = [&] { return fail(ec::internal, file + ": " + host::errno_text(errno), "check that disk"); };
     if (!r.beside) {
       if (::unlink(file.c_str()) != 0) return trouble();
     } else {
@@ -147,7 +147,8 @@ class caddy final : public route_table {
       if (done->status == 200) return change::made;
       if (done->status != changed_meanwhile) return fail(refused("cannot set the route of " + r.hosts.front(), *done));
     }
-    return fail(ec::busy, "somebody else changes Caddy's configuration all the time", "look who; then deploy again");
+    return fail(ec::busy, "Caddy's configuration keeps being changed by someone else",
+                "find out by whom, then deploy again");
   }
 
   // To the server's routes, or with a server of its own.

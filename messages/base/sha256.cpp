@@ -44,7 +44,7 @@ result<std::string> sha256_of_file(const std::string& path) {
     const auto n = std::fread(buffer.data(), 1, buffer.size(), file.get());
     hash.add({buffer.data(), n});
     if (n == buffer.size()) continue;
-    if (std::ferror(file.get())) return fail(ec::internal, path + " cannot be read", "look at that disk");
+    if (std::ferror(file.get())) return fail(ec::internal, path + " cannot be read", "check that disk");
     return hash.hex();
   }
 }

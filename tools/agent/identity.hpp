@@ -11,7 +11,7 @@ namespace zedops::agent {
 msg::result<void> take_identity(agent_state& state, const config::agent_settings& settings);
 
 // Of a state that cannot be read: the remedy of the store is a backup of it, which is rarely there and tells of wishes
-// that are over. An agent's is to begin anew with its old id.
+// that are over. An agent's is to start over with its old id.
 msg::error with_way_back(msg::error problem, const config::agent_settings& settings);
 
 }  // namespace zedops::agent

@@ -58,7 +58,8 @@ class history {
   msg::result<bus::replay_page> translated(const msg::event_page& page, bus::cursor from) const {
     auto through = bus::parse_cursor(page.cursor);
     if (!through)
-      return msg::fail(msg::ec::internal, "the manager's event page ends at '" + page.cursor + "', which is no cursor",
+      return msg::fail(msg::ec::internal,
+                       "the manager's event page ends at '" + page.cursor + "', which is not a cursor",
                        "compare the versions with zedctl doctor");
     bus::replay_page out;
     out.through = *through;
@@ -77,7 +78,7 @@ class history {
 std::string words(bus::event_gap::why reason) {
   switch (reason) {
     case bus::event_gap::why::trimmed: return "the history no longer holds these events";
-    case bus::event_gap::why::epoch_changed: return "the history started anew: read the state afresh";
+    case bus::event_gap::why::epoch_changed: return "the history was reset: read the state again";
     case bus::event_gap::why::missing: break;
   }
   return "the history itself has a hole";
@@ -122,7 +123,7 @@ class bus_transport final : public transport {
     if (!query.since.empty()) {
       options.since = bus::parse_cursor(query.since);
       if (!options.since)
-        return msg::fail(msg::ec::bad_request, "'" + query.since + "' is no cursor",
+        return msg::fail(msg::ec::bad_request, "'" + query.since + "' is not a cursor",
                          "cursors look like 7:1042; zedctl status shows the newest");
     }
     auto past = std::make_shared<history>(clients_, query.subjects);

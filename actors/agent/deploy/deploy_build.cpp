@@ -37,14 +37,14 @@ result<void> deploy_job::build_site() {
   const auto made = wanted.empty() ? tree : tree + "/" + wanted;
   std::error_code problem;
   if (!std::filesystem::is_directory(made, problem))
-    return fail(ec::bad_request, "the build has made no folder " + wanted,
+    return fail(ec::bad_request, "the build produced no folder " + wanted,
                 "zedctl service edit --output says which one is served");
   const auto part = site_.context(plan_.number);
   auto packed = archive::pack_context(made, {}, part);
   if (!packed) return fail(packed.error());
   host::unique_fd file(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file || ::fsync(file.get()) != 0 || ::rename(part.c_str(), site_.output(plan_.number).c_str()) != 0)
-    return fail(ec::internal, part + ": " + host::errno_text(errno), "look at that disk, then deploy again");
+    return fail(ec::internal, part + ": " + host::errno_text(errno), "check that disk, then deploy again");
   effect("site_built");
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
   prove("built_files", std::to_string(packed->files));
@@ -63,7 +63,7 @@ result<void> deploy_job::run_builder(const std::string& tree) {
   const auto cache = env_.sites->root + "/.cache/" + cmd_.server.value;
   std::error_code problem;
   std::filesystem::create_directories(cache, problem);
-  if (problem) return fail(ec::internal, cache + ": " + problem.message(), "look at that disk");
+  if (problem) return fail(ec::internal, cache + ": " + problem.message(), "check that disk");
   container_spec c;
   c.name = "zedops-build-" + cmd_.server.value;
   c.image = s.builder;
@@ -105,7 +105,8 @@ result<int64_t> deploy_job::run_to_end(const container_spec& c, const char* star
   }));
   auto d = calls_.inspect(made->id);
   if (!d) return fail(d.error());
-  if (is_alive(d->view.state)) return fail(ec::engine_error, "the Engine told no more of " + c.name, "deploy again");
+  if (is_alive(d->view.state))
+    return fail(ec::engine_error, "the Engine stopped reporting on " + c.name, "deploy again");
   return d->view.exit_code;
 }
 

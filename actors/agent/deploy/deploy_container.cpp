@@ -54,14 +54,13 @@ result<void> deploy_job::pull_image() {
     });
     there = calls_.image(s.image);
     if (!pulled && (pulled.error().code == ec::cancelled || !there)) return fail(pulled.error());
-    if (!pulled) write("not pulled, the one on this host is taken: " + pulled.error().message);
+    if (!pulled) write("pull failed, using the image on this host: " + pulled.error().message);
   }
   if (!there)
     return fail(ec::not_found, "the image " + s.image + " is not on this host",
-                "docker load brings one; or name a repository and a tag");
+                "docker load it there, or name a repository and a tag");
   if (!s.digest.empty() && there->id != s.digest)
-    return fail(ec::no_data, s.image + " is another image now than when this deployment began",
-                "deploy again: the new one is taken");
+    return fail(ec::no_data, s.image + " has changed since this deployment began", "deploy again to use the new image");
   effect("image_pulled");
   ZEDOPS_TRY(calls_.tag(there->id, service_container::repository(id, plan_), std::to_string(plan_.number)));
   return prove_image(there->id, there->architecture);
@@ -91,8 +90,9 @@ result<void> deploy_job::build_image() {
   if (!done) return fail(done.error());
   const auto dockerfile = plan_.settings->dockerfile.empty() ? dockerfile_by_default : plan_.settings->dockerfile;
   if (::access((tree + "/" + dockerfile).c_str(), R_OK) != 0)
-    return fail(ec::bad_request, "the source has no " + dockerfile,
-                "zedctl service edit --dockerfile says where it is; zedctl deploy --folder, of what folder it is made");
+    return fail(
+        ec::bad_request, "the source has no " + dockerfile,
+        "set its path with zedctl service edit --dockerfile, or the build's folder with zedctl deploy --folder");
   auto packed = archive::pack_context(tree, dockerfile, site_.context(plan_.number));
   if (!packed) return fail(packed.error());
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
@@ -146,7 +146,7 @@ result<void> deploy_job::replace_container() {
   effect("container_started");
   prove("container", r->id);
   prove("port", std::to_string(r->port));
-  tell(50, "waits for its first answer");
+  tell(50, "waiting for its first answer");
   auto answer = containers.healthy(*r, plan_);
   if (!answer) return fail(answer.error());
   write("answers: " + *answer);

@@ -31,7 +31,7 @@ error disk(const std::string& what, int problem) {
   const bool full = problem == ENOSPC || problem == EDQUOT;
   return {full ? ec::store_full : ec::internal,
           what + ": " + host::errno_text(problem),
-          full ? "free some space on that disk, then deploy again" : "look at that disk",
+          full ? "free some space on that disk, then deploy again" : "check that disk",
           {}};
 }
 
@@ -83,13 +83,13 @@ result<void> deploy_job::dispatch() {
   if (!env_.sites)
     return fail(ec::wrong_state, "this agent serves no static services", "set data_path or sites_path in its settings");
   if (!cmd_.deploy || cmd_.server.empty() || plan_.project.empty())
-    return fail(ec::bad_request, "a phase without its plan", "this is a defect of the manager");
+    return fail(ec::bad_request, "the phase came without its plan", "this is a defect of the manager");
   // They are folders here: what the manager has checked is checked where it counts.
   for (const auto& name : {plan_.project_name, plan_.service_name})
     if (auto ok = check_site_name(name); !ok) return ok;
   const bool container = plan_.kind == service_kind::container;
   if (container && !plan_.settings)
-    return fail(ec::bad_request, "a container without its settings", "this is a defect of the manager");
+    return fail(ec::bad_request, "the container came without its settings", "this is a defect of the manager");
   if (plan_.remove) return remove_service();
   if (plan_.stop) return stop_container();
   if (plan_.start) return replace_container();
@@ -109,7 +109,7 @@ result<void> deploy_job::dispatch() {
     case deploy_phase::active:
     case deploy_phase::failed: break;
   }
-  return fail(ec::bad_request, "nothing is to be done here in phase " + std::string(name_of(plan_.phase)),
+  return fail(ec::bad_request, "this agent has nothing to do in phase " + std::string(name_of(plan_.phase)),
               "update the agent");
 }
 
@@ -215,7 +215,7 @@ result<void> deploy_job::fetch_archive() {
     ::unlink(part.c_str());
     if (again)
       return fail(ec::bad_request, "the source that arrived here is not the one that was uploaded: its hash differs",
-                  "deploy again; if it happens again, look at that disk");
+                  "deploy again; if it happens again, check that disk");
   }
   effect("archive_fetched");
   if (::rename(part.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(part, errno));
@@ -302,7 +302,7 @@ result<void> deploy_job::unpack_archive() {
 
 // ---- creating_symlinks ----
 result<void> deploy_job::switch_links() {
-  if (cancel_.cancelled()) return fail(ec::cancelled, "called off before the switch");
+  if (cancel_.cancelled()) return fail(ec::cancelled, "cancelled before the switch");
   std::lock_guard guard(env_.sites->links);
   auto done = host::switch_site(site_, {cmd_.server.value}, plan_.number, plan_.going_back, identity_of(plan_.source));
   if (!done) return fail(done.error());
@@ -352,7 +352,7 @@ project_server deploy_job::project_server_here() {
 // too long. True: it was away, and a moment has passed.
 bool deploy_job::engine_away(const error& why) {
   if (calls_.list({{label::project, plan_.project.value}})) return false;
-  tell(0, "waits for the Engine: " + why.message);
+  tell(0, "waiting for the Engine: " + why.message);
   env_.clock.pause(engine_pause);
   return true;
 }
@@ -363,7 +363,7 @@ result<void> deploy_job::check_health() {
   auto until = env_.clock.steady() + health_start;
   unsigned attempts = 0, refusals = 0;
   for (auto pause = health_pause_min;; pause = std::min(pause * 2, health_pause_max)) {
-    if (cancel_.cancelled()) return fail(ec::cancelled, "called off while it was checked");
+    if (cancel_.cancelled()) return fail(ec::cancelled, "cancelled while it was being checked");
     ++attempts;
     auto status = env_.sites->look(plan_.port, path, health_timeout);
     const auto answer = status ? "HTTP " + std::to_string(*status) : status.error().message;
@@ -376,11 +376,11 @@ result<void> deploy_job::check_health() {
     if (!status && engine_away(status.error())) until = env_.clock.steady() + health_start;
     if (refusals >= refusals_max || env_.clock.steady() >= until)
       return fail(ec::bad_request,
-                  "it does not answer as it should: " + answer + " for " + path + " after " + std::to_string(attempts) +
+                  "it does not answer as expected: " + answer + " for " + path + " after " + std::to_string(attempts) +
                       " attempts",
                   status && *status == 403
                       ? "is there an index.html at the top of what was deployed? Else give the service a health path"
-                      : "zedctl service edit --health-path says what is asked for");
+                      : "zedctl service edit --health-path sets the path that is checked");
     tell(percent_of(attempts, attempts + refusals_max), answer);
     env_.clock.pause(pause);
   }

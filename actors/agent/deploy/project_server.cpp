@@ -76,7 +76,7 @@ result<project_server::ensured> project_server::try_once(const host::project_pla
     made = true;
     auto c = calls_.create(wanted);
     if (!c && c.error().code == ec::not_found)
-      return fail(ec::not_found, "the image " + sites_.image + " of projects' servers is not on this host",
+      return fail(ec::not_found, "the image " + sites_.image + " of the project's server is not on this host",
                   "tools/images project-server makes it; the agent's setting site_image names another");
     if (!c) return fail(c.error());
     id = c->id;
@@ -94,7 +94,8 @@ result<void> project_server::answers(const host::project_place& p, const std::st
   for (;;) {
     auto status = sites_.look(p.port, project_server_alive, look_timeout);
     if (status && *status == 200) return {};
-    if (cancel_ && cancel_->cancelled()) return fail(ec::cancelled, "called off while its server was started");
+    if (cancel_ && cancel_->cancelled())
+      return fail(ec::cancelled, "cancelled while the project's server was starting");
     const auto now = calls_.inspect(id);
     const bool ended = now && !is_alive(now->view.state);
     if (ended || clock_.steady() >= until || calls_.left() == duration{0}) {
@@ -112,7 +113,7 @@ result<void> project_server::answers(const host::project_place& p, const std::st
 result<project_server::ensured> project_server::look(const host::project_place& p) {
   auto status = sites_.look(p.port, project_server_alive, look_timeout);
   if (status && *status == 200) return ensured{};
-  return fail(ec::engine_error, "the server of project " + p.name + " ends again and again",
+  return fail(ec::engine_error, "the server of project " + p.name + " keeps exiting",
               "docker logs zedops-project-" + p.name);
 }
 

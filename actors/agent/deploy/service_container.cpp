@@ -154,36 +154,36 @@ result<std::string> service_container::look(const running& r, const deploy_plan&
                 "zedctl service logs " + p.project_name + "/" + p.service_name);
   }
   if (!p.settings->health_command.empty()) {
-    if (d->view.health == health_state::healthy) return "its check says healthy";
+    if (d->view.health == health_state::healthy) return "its health check passes";
     return fail(d->view.health == health_state::unhealthy ? ec::bad_request : ec::busy,
-                "its check says " + std::string(name_of(d->view.health)),
-                "docker inspect " + r.id.substr(0, 12) + " has what the check said");
+                "its health check reports " + std::string(name_of(d->view.health)),
+                "docker inspect " + r.id.substr(0, 12) + " shows the output of the check");
   }
   if (p.settings->health_tcp) {
     if (auto ok = sites_.listens(r.port, look_timeout); !ok)
-      return fail(ec::busy, ok.error().message, "does its program listen at the container port?");
-    return "it listens at its port";
+      return fail(ec::busy, ok.error().message, "does its program listen on the container port?");
+    return "it listens on its port";
   }
   const auto path = p.health_path.empty() ? std::string("/") : p.health_path;
   auto status = sites_.look(r.port, path, look_timeout);
-  if (!status) return fail(ec::busy, status.error().message, "does its program listen at the container port?");
+  if (!status) return fail(ec::busy, status.error().message, "does its program listen on the container port?");
   const auto answer = "HTTP " + std::to_string(*status) + " for " + path;
   // Without a path of its own anything but a failure is an answer.
   if (*status < 400 || (p.health_path.empty() && *status < 500)) return answer;
-  return fail(ec::bad_request, answer, "zedctl service edit --health-path says what is asked for");
+  return fail(ec::bad_request, answer, "zedctl service edit --health-path sets the path that is checked");
 }
 
 result<std::string> service_container::healthy(const running& r, const deploy_plan& p) {
   const auto until = clock_.steady() + service_start_max;
   unsigned refusals = 0;
   for (auto pause = pause_min;; pause = std::min(pause * 2, pause_max)) {
-    if (cancel_ && cancel_->cancelled()) return fail(ec::cancelled, "called off while its container was checked");
+    if (cancel_ && cancel_->cancelled()) return fail(ec::cancelled, "cancelled while its container was being checked");
     auto now = look(r, p);
     if (now) return now;
     if (now.error().code == ec::bad_request) ++refusals;
     if (refusals >= refusals_max || clock_.steady() >= until || calls_.left() == duration{0})
       return fail(ec::bad_request,
-                  "#" + std::to_string(p.number) + " does not answer as it should: " + now.error().message,
+                  "#" + std::to_string(p.number) + " does not answer as expected: " + now.error().message,
                   now.error().hint);
     clock_.pause(pause);
   }
@@ -195,8 +195,8 @@ result<void> service_container::lead(const service_id& id, const deploy_plan& p,
     return {};
   }
   if (!sites_.routes)
-    return fail(ec::wrong_state, "this host has nobody who leads visitors to " + p.settings->hosts.front(),
-                "install Caddy there, and set caddy_admin in the agent's settings");
+    return fail(ec::wrong_state, "no proxy on this host routes " + p.settings->hosts.front(),
+                "install Caddy there and set caddy_admin in the agent's settings");
   routes::route r{id.value, p.settings->hosts, p.port, p.port_beside, port == p.port_beside, {}};
   if (p.kind == service_kind::static_site) r.folder = "/" + p.service_name;  // of its project's server
   auto done = sites_.routes->put(r);

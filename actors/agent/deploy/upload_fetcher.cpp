@@ -66,7 +66,7 @@ result<void> upload_fetcher::read(const upload_id& id, uint64_t from, uint64_t t
     for (; asked.size() < pieces_at_once && next < to; next += upload_piece_max) asked.ask(id, next);
     const auto piece = wait_for(lock, asked.first(), cancel);
     asked.first_is_done();
-    if (cancel.cancelled()) return fail(ec::cancelled, "called off while the source was fetched");
+    if (cancel.cancelled()) return fail(ec::cancelled, "cancelled while the source was being fetched");
     if (!piece) {  // the manager is away, or an answer was lost
       asked.drop();
       next = from;
@@ -74,7 +74,8 @@ result<void> upload_fetcher::read(const upload_id& id, uint64_t from, uint64_t t
     }
     if (piece->failure) return fail(*piece->failure);
     if (piece->data.empty() || piece->data.size() > to - from)
-      return fail(ec::bad_request, "the upload is not as long as its record says", "upload it again, then deploy that");
+      return fail(ec::bad_request, "the length of the upload differs from its record",
+                  "upload it again, then deploy that");
     lock.unlock();
     auto taken = take(piece->data);
     lock.lock();

@@ -190,7 +190,7 @@ result<std::string> command_job::give_back(bool was_running) {
     return fail(e.code, what + ": " + e.message, e.hint);
   };
   auto s = look();
-  if (!s) return failed("the original could not be put back", s.error());
+  if (!s) return failed("the original could not be restored", s.error());
   for (const auto& c : s->ours)
     if (auto gone = remove_one(c, docker::anonymous_volumes::remove); !gone)
       return failed("the new container could not be removed", gone.error());

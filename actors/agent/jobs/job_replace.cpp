@@ -107,7 +107,7 @@ result<std::string> command_job::try_put_back(const std::string& old_id, bool wa
     return fail(e.code, what + ": " + e.message, e.hint);
   };
   auto s = look();
-  if (!s) return failed("the old container could not be put back", s.error());
+  if (!s) return failed("the old container could not be restored", s.error());
   const docker::container_details* old = s->find(old_id);
   for (const auto& c : s->ours)
     if (c.view.id != old_id && value_of(c.view.labels, label::operation) == cmd_.op.value)

@@ -226,7 +226,7 @@ void core_state::on_logs_query(const logs_query& q) {
     o.since_ns = *ns;
   } else {
     return refuse(
-        {ec::bad_request, "'" + q.since.substr(0, 40) + "' is no time of a log", "give RFC 3339, in UTC", {}});
+        {ec::bad_request, "'" + q.since.substr(0, 40) + "' is not a time of a log", "give RFC 3339, in UTC", {}});
   }
   const auto hold = std::clamp(q.hold, duration{}, logs_hold_max);
   o.follow = hold > duration{} && o.since_ns > 0;

@@ -168,11 +168,13 @@ void core_state::on_welcome(const welcome& w) {
   }
   if (w.term < state.term()) {  // a manager whose store was put back learns it here, and raises its own
     log_event(log_level::warn, "manager.outdated", {{"term", w.term}, {"seen", state.term()}});
-    return decline(w, {ec::not_leader,
-                       "this agent has obeyed term " + std::to_string(state.term()) + ", the manager has only " +
-                           std::to_string(w.term),
-                       "another manager leads now, or this one's store was put back: it then raises its term by itself",
-                       {}});
+    return decline(
+        w,
+        {ec::not_leader,
+         "this agent has obeyed term " + std::to_string(state.term()) + ", the manager has only " +
+             std::to_string(w.term),
+         "another manager leads now, or this one's store was restored from a backup: it then raises its term by itself",
+         {}});
   }
   const auto serial = ++welcome_serial;
   if (settling != w.session) early.clear();  // else it has only been said again

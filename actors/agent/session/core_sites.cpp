@@ -107,7 +107,7 @@ std::optional<kept_container> keep(service_container& containers, site_world& si
   }
   if (ailing) (void)containers.stop(service);  // and started again below
   auto r = tired ? result<service_container::running>(
-                       fail(ec::engine_error, "its container ends again and again", "zedctl service logs"))
+                       fail(ec::engine_error, "its container keeps exiting", "zedctl service logs"))
                  : containers.ensure(service, *c->deploy);
   if (!r) {
     out.problem = r.error().message;
@@ -262,7 +262,8 @@ void core_state::on_stray_query(const stray_query& q) {
   stray_answer a;
   a.request = q.request;
   if (!sites || !engine_ok) {
-    if (!engine_ok) a.failure = error{ec::engine_error, "this agent does not reach its Engine", "look at it", {}};
+    if (!engine_ok)
+      a.failure = error{ec::engine_error, "this agent does not reach its Engine", "check the Engine on that host", {}};
     else if (!q.remove.empty()) a.failure = error{ec::not_found, "this agent serves nothing", "name another", {}};
     send(a);
     return;
@@ -276,7 +277,7 @@ void core_state::on_stray_query(const stray_query& q) {
       std::erase_if(shown, [&](const stray& s) { return s.name != q.remove && s.id != q.remove; });
       if (shown.empty())
         a.failure = error{ec::not_found,
-                          "'" + q.remove.substr(0, 80) + "' is no stray container of this host",
+                          "'" + q.remove.substr(0, 80) + "' is not a stray container of this host",
                           "zedctl stray ls",
                           {}};
       else if (auto gone = remove_stray(env, shown.front()); !gone) a.failure = gone.error();

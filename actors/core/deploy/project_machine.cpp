@@ -31,8 +31,9 @@ project_decision on_request(const project& p, const project_requested& r, const 
   if (const auto* e = std::get_if<edit_project>(&r.what)) return edit(p, *e, r.who, cx.now);
   if (std::holds_alternative<remove_project>(r.what)) return remove(p, r.who, cx);
   auto op = detail::operation_for(op_kind::edit_project, p.id.value, p.name, r.who, cx.now);
-  return detail::refused<project_decision>(std::move(op), r.who,
-                                           {ec::internal, "this is nothing for a project", "report this", {}});
+  return detail::refused<project_decision>(
+      std::move(op), r.who,
+      {ec::internal, "a project cannot carry out this request", "this is a defect: report it", {}});
 }
 
 }  // namespace
@@ -44,7 +45,7 @@ project_decision decide(const project& p, const project_input& in, const project
         detail::operation_for(op_kind::create_project, made->record.id.value, made->record.name, made->who, cx.now);
     if (!p.id.empty())
       return detail::refused<project_decision>(std::move(op), made->who,
-                                               {ec::already_exists, "this project is there already", "", {}});
+                                               {ec::already_exists, "this project exists already", "", {}});
     return detail::at_once<project_decision>(std::move(op), {msg::project_created{made->record}});
   }
   if (p.id.empty() || p.removed) {

@@ -80,7 +80,7 @@ struct flow {
     end(op_status::succeeded, {}, "#" + std::to_string(number) + " is served");
   }
 
-  // It has come to nothing. Once visitors may have seen it, what was served before is put back first.
+  // It has come to nothing. Once visitors may have seen it, the previous version is restored first.
   void fail(std::optional<error> why) {
     if (!next.run) return end(why ? op_status::failed : op_status::cancelled, std::move(why), {});
     if (!run().going_back && switches(run().phase)) {
@@ -95,7 +95,7 @@ struct flow {
     if (why) why->operation = next.op->id.value;
     if (run().is_rollback)
       add(rollback_ended{next.op->id, cancelled ? rollback_state::cancelled : rollback_state::failed,
-                         why ? why->message : "called off"});
+                         why ? why->message : "cancelled"});
     else add(deployment_ended{run().number, cancelled ? deploy_status::cancelled : deploy_status::failed, why});
     end(cancelled ? op_status::cancelled : op_status::failed, std::move(why), {});
   }

@@ -54,7 +54,7 @@ service_decision on_report(const service& s, const command_result& r, const serv
     if (!r.failure && s.op->kind == op_kind::remove_service) f.add(service_removed{s.name});
   } else if (s.run->going_back) {
     auto why = s.run->failure;
-    if (r.failure && why) why->message += "; and what was served before could not be put back: " + r.failure->message;
+    if (r.failure && why) why->message += "; and the previous version could not be restored: " + r.failure->message;
     if (r.failure && !why) why = r.failure;
     f.end_run(std::move(why));
   } else if (r.failure) {
@@ -89,10 +89,10 @@ service_decision cancel(const service& s, const cancel_requested& c, const servi
   if (s.waiting && s.waiting->id == c.op) {
     f.drop_waiting("cancelled before it began");
   } else if (!s.op || s.op->id != c.op || !s.run) {
-    f.d.refusal = error{ec::wrong_state, "the operation has ended, or cannot be called off",
+    f.d.refusal = error{ec::wrong_state, "the operation has ended, or cannot be cancelled",
                         "zedctl op get " + c.op.value, c.op.value};
   } else if (s.run->going_back) {
-    f.d.refusal = error{ec::wrong_state, "it is being taken back already", "zedctl op wait " + c.op.value, c.op.value};
+    f.d.refusal = error{ec::wrong_state, "it is being rolled back already", "zedctl op wait " + c.op.value, c.op.value};
   } else {
     if (s.op->attempt > 0) f.d.effects.emplace_back(withdraw_phase{c.op});
     f.fail(std::nullopt);
@@ -183,7 +183,7 @@ service_decision decide(const service& s, const service_input& in, const service
         detail::operation_for(op_kind::create_service, r.id.value, r.project_name + "/" + r.name, made->who, cx.now);
     if (!s.id.empty())
       return detail::refused<service_decision>(std::move(op), made->who,
-                                               {ec::already_exists, "this service is there already", "", {}});
+                                               {ec::already_exists, "this service exists already", "", {}});
     return detail::at_once<service_decision>(std::move(op), {service_created{r}});
   }
   if (s.id.empty() || s.removed) {

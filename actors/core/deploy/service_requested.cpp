@@ -142,11 +142,9 @@ service_decision edit(const service& s, const service_requested& r, const edit_s
       if (value == secret_mask) {
         const auto before = s.settings.env.find(key);
         if (before == s.settings.env.end())
-          return refuse(s, op_kind::edit_service, r.who, cx,
-                        {ec::bad_request,
-                         "the value of " + key + " is the mask that stands for hidden values",
-                         "give its value",
-                         {}});
+          return refuse(
+              s, op_kind::edit_service, r.who, cx,
+              {ec::bad_request, "the value of " + key + " is the mask shown for hidden values", "give its value", {}});
         value = before->second;
       }
     done.settings = std::move(next);
@@ -157,7 +155,7 @@ service_decision edit(const service& s, const service_requested& r, const edit_s
       if (!s.hook)
         return refuse(
             s, op_kind::edit_service, r.who, cx,
-            {ec::bad_request, "the secret of the hook is the mask that stands for hidden values", "give a secret", {}});
+            {ec::bad_request, "the secret of the hook is the mask shown for hidden values", "give a secret", {}});
       done.hook->secret = s.hook->secret;
     }
   }
@@ -167,35 +165,36 @@ service_decision edit(const service& s, const service_requested& r, const edit_s
 }  // namespace
 
 service_decision on_request(const service& s, const service_requested& r, const service_context& cx) {
-  return std::visit(overload{
-                        [&](const edit_service& e) { return edit(s, r, e, cx); },
-                        [&](const start_service&) {
-                          if (auto no = busy(s)) return refuse(s, op_kind::start_service, r.who, cx, std::move(*no));
-                          return set_power(s, op_kind::start_service, r, cx);
-                        },
-                        [&](const stop_service&) {
-                          if (auto no = busy(s)) return refuse(s, op_kind::stop_service, r.who, cx, std::move(*no));
-                          return set_power(s, op_kind::stop_service, r, cx);
-                        },
-                        [&](const remove_service&) {
-                          if (auto no = busy(s)) return refuse(s, op_kind::remove_service, r.who, cx, std::move(*no));
-                          return remove(s, r, cx);
-                        },
-                        [&](const deploy_service& x) {
-                          if (s.op && s.op->kind == op_kind::remove_service)
-                            return refuse(s, op_kind::deploy, r.who, cx, std::move(*busy(s)));
-                          return deploy(s, r, x, cx);
-                        },
-                        [&](const rollback_service& x) {
-                          if (auto no = busy(s)) return refuse(s, op_kind::rollback, r.who, cx, std::move(*no));
-                          return roll_back(s, r, x, cx);
-                        },
-                        [&](const auto&) {
-                          return refuse(s, op_kind::edit_service, r.who, cx,
-                                        {ec::internal, "this is nothing for a service", "report this", {}});
-                        },
-                    },
-                    r.what);
+  return std::visit(
+      overload{
+          [&](const edit_service& e) { return edit(s, r, e, cx); },
+          [&](const start_service&) {
+            if (auto no = busy(s)) return refuse(s, op_kind::start_service, r.who, cx, std::move(*no));
+            return set_power(s, op_kind::start_service, r, cx);
+          },
+          [&](const stop_service&) {
+            if (auto no = busy(s)) return refuse(s, op_kind::stop_service, r.who, cx, std::move(*no));
+            return set_power(s, op_kind::stop_service, r, cx);
+          },
+          [&](const remove_service&) {
+            if (auto no = busy(s)) return refuse(s, op_kind::remove_service, r.who, cx, std::move(*no));
+            return remove(s, r, cx);
+          },
+          [&](const deploy_service& x) {
+            if (s.op && s.op->kind == op_kind::remove_service)
+              return refuse(s, op_kind::deploy, r.who, cx, std::move(*busy(s)));
+            return deploy(s, r, x, cx);
+          },
+          [&](const rollback_service& x) {
+            if (auto no = busy(s)) return refuse(s, op_kind::rollback, r.who, cx, std::move(*no));
+            return roll_back(s, r, x, cx);
+          },
+          [&](const auto&) {
+            return refuse(s, op_kind::edit_service, r.who, cx,
+                          {ec::internal, "a service cannot carry out this request", "this is a defect: report it", {}});
+          },
+      },
+      r.what);
 }
 
 }  // namespace zedops::core::detail

@@ -71,7 +71,7 @@ std::string missing_outlook(const server& s, const explain_input& in) {
   const bool bare = nothing_to_lose(s);
   if (s.data != data_state::present && !bare)
     return "its data is " + std::string(name_of(s.data)) +
-           "; with empty directories it begins anew by: " + start_command(s);
+           "; with empty directories it starts over by: " + start_command(s);
   std::string out = bare ? "it never had data, so none is lost; " : "data is present; ";
   if (s.desired != desired_state::running)
     return out + "it is wanted " + std::string(name_of(s.desired)) + ", so nothing is done until: " + start_command(s);

@@ -80,7 +80,7 @@ tl::unexpected<error> refused(const host_rule& rule, const std::string& what) {
 result<void> own_folders(const server_plan& plan) {
   const auto tree = plan.data.root + "/" + plan.data.name;
   const auto foreign = [](const std::string& path) {
-    return fail(ec::forbidden, path + " is no folder of this server's own",
+    return fail(ec::forbidden, path + " is not a folder of this server",
                 "mount it as a folder of the host: bind_paths");
   };
   for (size_t i = 0; i < plan.data.dirs.size(); ++i) {
@@ -99,11 +99,11 @@ result<void> own_folders(const server_plan& plan) {
 result<void> check_rules(const host_rules& rules) {
   for (const auto& text : rules.ports.allowed)
     if (!range_of(text))
-      return fail(ec::bad_request, rules.ports.origin + ": '" + text + "' is no port and no range of ports",
+      return fail(ec::bad_request, rules.ports.origin + ": '" + text + "' is neither a port nor a range of ports",
                   rules.ports.name + " = [\"16261-16999\", \"27015\"]");
   for (const auto& folder : rules.data_roots.allowed)
     if (!folder.starts_with('/'))
-      return fail(ec::bad_request, rules.data_roots.origin + ": '" + folder + "' is no absolute path",
+      return fail(ec::bad_request, rules.data_roots.origin + ": '" + folder + "' is not an absolute path",
                   "begin it with /");
   return {};
 }

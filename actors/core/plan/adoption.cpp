@@ -164,7 +164,7 @@ class reader {
     for (const auto& p : c_.ports) list.push_back(binding_text(p));
     const std::string word(name_of(role));
     return {ec::bad_request,
-            "it cannot be told which port of container " + c_.view.name + " is its " + word + " port; it publishes " +
+            "it is not clear which port of container " + c_.view.name + " is its " + word + " port; it publishes " +
                 (list.empty() ? "none" : joined(list)),
             "name it: --" + word + "-port N",
             {}};
@@ -281,7 +281,7 @@ class reader {
     for (size_t i = 0; i < sources_.size(); ++i)
       steps.push_back("copy " + sources_[i] + " to " + r_.name + (dirs_[i].path.empty() ? "" : "/" + dirs_[i].path) +
                       " below the data path; each file is compared by size and hash");
-    steps.push_back(out_.runs ? "make its container on the copy and prove that it runs; else everything is put back"
+    steps.push_back(out_.runs ? "make its container on the copy and prove that it runs; else everything is rolled back"
                               : "make its container on the copy; it stays stopped");
     if (out_.as.spec)
       for (auto& line : spec_changes(t_.spec, effective_spec(&*out_.as.spec, t_))) steps.push_back("spec." + line);

@@ -146,7 +146,7 @@ class checker {
         need(limit.soft >= -1 && limit.hard >= -1 &&
                  (limit.hard == -1 || (limit.soft != -1 && limit.soft <= limit.hard)),
              "ulimits", fmt::format("has {} = {}:{}", name, limit.soft, limit.hard),
-             "the soft limit may not be above the hard one; -1 is no limit");
+             "the soft limit may not be above the hard one; -1 means no limit");
       }
   }
 

@@ -84,7 +84,7 @@ void describe_move(std::vector<std::string>& out, const server& s, const operati
   out.push_back("copy " + op.data_from + "/" + s.name + size + " to " + op.data_to + "/" + s.name +
                 "; each file is compared by size and hash");
   if (!s.container_id.empty())
-    out.push_back(runs ? "make its container again on the copy and prove that it runs; else everything is put back"
+    out.push_back(runs ? "make its container again on the copy and prove that it runs; else everything is rolled back"
                        : "make its container again on the copy; it stays stopped");
   out.push_back("then remove " + op.data_from + "/" + s.name);
 }
@@ -104,7 +104,7 @@ decision cancel_at_work(const server& s, const operation& op, const std::string&
     return d;
   }
   d.facts.emplace_back(operation_progressed{op.id, op_status::running, std::string(step_cancelling), op.progress,
-                                            "cancelled by " + actor + "; everything is put back", op.attempt,
+                                            "cancelled by " + actor + "; everything is rolled back", op.attempt,
                                             std::max(op.deadline, cx.now + stall_max)});
   d.effects.emplace_back(withdraw_command{op.id});
   return d;

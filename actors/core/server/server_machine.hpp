@@ -101,7 +101,7 @@ struct context {
 inline constexpr msg::duration waiting_max = std::chrono::hours(24 * 7);
 // How a restore ends that found nothing to run.
 inline constexpr std::string_view restored_without_data =
-    "restored without data: zedctl server start --fresh begins anew";
+    "restored without data: zedctl server start --fresh starts over";
 // While progress arrives an operation is not given up: each report grants at least this much.
 inline constexpr msg::duration stall_max = std::chrono::seconds(120);
 // A failed automatic recovery, or a failed purge at the end of retention, is tried again after this long.

@@ -38,7 +38,7 @@ result<upload_list> remove(shared& w, const remove_upload& r) {
   auto v = w.uploads->find(r.id);
   if (v && is_needed(w, v->id))
     return fail(ec::wrong_state, "a deployment that may be resumed or repeated needs this upload",
-                "it goes by itself once none does");
+                "it is removed automatically when none does");
   if (auto ok = w.uploads->remove(r.id); !ok) return fail(ok.error());
   return upload_list{{*v}};
 }

@@ -33,7 +33,7 @@ result<void> check_domain(const std::string& d) {
           d, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; }) &&
       !d.starts_with('.') && !d.ends_with('.') && d.find("..") == d.npos;
   if (good) return {};
-  return fail(ec::bad_request, "'" + d.substr(0, 60) + "' is no domain",
+  return fail(ec::bad_request, "'" + d.substr(0, 60) + "' is not a domain",
               "lower-case letters, digits, hyphens and dots: example.org");
 }
 result<void> check_description(const std::string& d) {
@@ -45,7 +45,7 @@ result<void> check_health_path(const std::string& p) {
   const bool good = p.empty() || (p.starts_with('/') && p.size() <= health_path_max &&
                                   std::ranges::all_of(p, [](unsigned char c) { return c > 0x20 && c < 0x7f; }));
   if (good) return {};
-  return fail(ec::bad_request, "the health path is no path",
+  return fail(ec::bad_request, "the health path is not a path",
               "it begins with a slash, below the service's own address: /status.html");
 }
 result<void> check_retention(uint32_t n) {
@@ -70,7 +70,7 @@ result<void> check_words(const std::vector<std::string>& words, const char* what
 }
 result<void> check_host_names(const service_settings& s) {
   if (s.route == route_kind::none && !s.hosts.empty())
-    return fail(ec::bad_request, "host names need somebody who leads visitors to this service", "--route caddy");
+    return fail(ec::bad_request, "host names need a proxy that routes to this service", "--route caddy");
   if (s.route != route_kind::none && s.hosts.empty())
     return fail(ec::bad_request, "a route needs the host names that it is for", "--host shop.example.org");
   if (s.hosts.size() > hosts_max)
@@ -351,7 +351,7 @@ struct preparing {
     auto v = world.records.resolve_service(d.service);
     if (!v) return fail(v.error());
     if ((*v)->kind != service_kind::container)
-      return fail(ec::bad_request, d.service + " serves files, and an image is no folder of files",
+      return fail(ec::bad_request, d.service + " serves files, and an image is not a folder of files",
                   "make a service with --kind container for it");
     deploy_source s;
     s.kind = source_kind::image;

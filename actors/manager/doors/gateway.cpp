@@ -44,7 +44,7 @@ void gateway_state::pass_on(const Actor& whom, client_call& call, std::function<
           [this, who, done](caf::error&) {
             if (done) done();
             asking.erase(who);
-            answer_error(*world, who, {ec::internal, "whoever keeps that cannot be reached", "repeat it", {}});
+            answer_error(*world, who, {ec::internal, "the component that keeps this did not answer", "repeat it", {}});
           });
 }
 

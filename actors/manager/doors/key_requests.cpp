@@ -27,7 +27,10 @@ error no_keys() {
   return {ec::wrong_state, "this manager has no keys", "it must listen on a network: docs/network.md", {}};
 }
 error no_accounts() {
-  return {ec::wrong_state, "this manager has no web door", "the setting `http` says where it listens: docs/web.md", {}};
+  return {ec::wrong_state,
+          "this manager has no HTTP endpoint",
+          "the setting `http` says where it listens: docs/web.md",
+          {}};
 }
 
 result<key_list> add(shared& w, const rt::client_call&, const add_key& k) {
@@ -59,7 +62,7 @@ result<rotation_view> rotate(shared& w, const rt::client_call&, const rotate_key
                       (before.agents_missing.size() == 1
                            ? std::string{}
                            : " and " + std::to_string(before.agents_missing.size() - 1) + " more"),
-                  "have them connected and wait a moment; --force leaves them behind: they then have to join anew");
+                  "have them connected and wait a moment; --force leaves them behind: they then have to join again");
   }
   auto v = w.keys->rotate(k);
   if (!v) return fail(v.error());

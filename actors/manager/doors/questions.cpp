@@ -137,7 +137,7 @@ struct client_question : asker {
     auto reply = std::make_shared<ports_reply>();
     reply->agent = (*a)->name;
     for (const auto& p : q->ports) {
-      if (p.number == 0) return refuse({ec::bad_request, "0 is no port", "ports are 1 to 65535", {}});
+      if (p.number == 0) return refuse({ec::bad_request, "0 is not a port", "ports are 1 to 65535", {}});
       port_row row{p.number, p.proto, port_owner::free, {}};
       if (auto s = world.records.claim_owner(core::port_claim((*a)->id, p.proto, p.number)).as<server>()) {
         row.taken_by = port_owner::server;

@@ -188,7 +188,7 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
                 "one of accepted, running, succeeded, failed or cancelled");
   std::optional<op_cursor> after;
   if (!q.where.after.empty() && !(after = parse_op_cursor(q.where.after)))
-    return fail(ec::bad_request, "'" + q.where.after.substr(0, 60) + "' is no place in the list of operations",
+    return fail(ec::bad_request, "'" + q.where.after.substr(0, 60) + "' is not a place in the list of operations",
                 "give what `next` of the page before said");
   const size_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
   std::vector<operation> rows;  // those that are open, then those that ended; each newest first
@@ -228,7 +228,7 @@ result<event_page> replay(const shared& w, const replay_events& q) {
   uint64_t since = 0;
   if (!q.since.empty()) {
     auto c = parse_cursor(q.since);
-    if (!c) return fail(ec::bad_request, "'" + q.since.substr(0, 60) + "' is no cursor", "a cursor is epoch:seq");
+    if (!c) return fail(ec::bad_request, "'" + q.since.substr(0, 60) + "' is not a cursor", "a cursor is epoch:seq");
     if (c->epoch == w.history.epoch()) since = std::min(c->seq, w.last_seq.load());
     // Another epoch: the history began anew. All of it is new to this reader, and that is a gap.
     auto page = without_secrets(w, w.history.replay(since, w.last_seq.load(), q));

@@ -88,7 +88,7 @@ struct entity_shell {
       const auto cx = me().context_for(*what);
       if (next.call.expires && self->clock().now() >= *next.call.expires) {
         in_hand.deliver(refusal({msg::ec::timeout,
-                                 "the time that was given for this request was over before it was begun",
+                                 "the deadline of this request passed before it was started",
                                  "nothing was done; repeat it",
                                  {}}));
         continue;

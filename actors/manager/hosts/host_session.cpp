@@ -56,7 +56,7 @@ void host_state::on_hello(const std::string& routing_id, hello h) {
                     {{"agent", id},
                      {"obeyed", h.term},
                      {"term", world->term.load()},
-                     {"reason", "this store was put back, or another manager led"}});
+                     {"reason", "this store was restored from a backup, or another manager led"}});
   self->request(to.journal, std::chrono::seconds(30), rt::raise_term{h.term})
       .then(
           [this, routing_id, h = std::move(h)](rt::committed& done) mutable {

@@ -109,7 +109,7 @@ struct hosts_state {
     }
     if (auto a = world->records.agent(h.id))
       return fail(ec::already_exists, "this agent's id is that of " + a->name,
-                  "keep its name, or remove its state folder to begin anew");
+                  "keep its name, or remove its state folder to start over");
     if (auto i = names.find(h.name); i != names.end()) return i->second;
     return names[h.name] = is_agent_id(h.id.value) ? h.id : agent_id{world->random.id('a')};
   }

@@ -120,7 +120,7 @@ msg::result<uint64_t> finish(int root, const data_root& where, const std::string
   });
   if (error)
     return msg::fail(msg::ec::data_unknown, fmt::format("data root {}: {}", where.data_path, errno_text(error)),
-                     "look at that disk on the host");
+                     "check that disk on the host");
   uint64_t freed = 0;
   for (const auto& entry : left) {
     auto done = remover().run(root, where.data_path, entry);

@@ -291,13 +291,13 @@ class Containers(Services):
         self.assertEqual([(x["container"], x["of"], x["agent"], x["running"]) for x in listed],
                          [(f"lost{self.count}", "vlost", "host1", True)])
         plan = self.world.ctl_raw("reconcile", "--dry-run").stdout
-        self.assertIn(f"container lost{self.count}: belongs to nobody", plan)
+        self.assertIn(f"container lost{self.count}: has no owner", plan)
         self.assertIn("would stop and remove", self.world.ctl_raw("stray", "rm", f"lost{self.count}", "--agent", "host1", "--dry-run").stdout)
         self.world.ctl("stray", "rm", f"lost{self.count}", "--agent", "host1", "--yes")
         self.assertEqual(self.world.ctl("stray", "ls")["strays"], [])
         with self.assertRaises(Failed) as e:  # what is nobody's stray is left alone
             self.world.ctl("stray", "rm", "nobody", "--agent", "host1", "--yes")
-        self.assertIn("is no stray container", str(e.exception))
+        self.assertIn("is not a stray container", str(e.exception))
         self.assertEqual([a["agent"] for a in self.world.ctl("reconcile")["agents"]], ["host1"])
 
     def test_a_preview_has_a_name_of_its_own_and_goes(self):
@@ -327,14 +327,14 @@ class Containers(Services):
         self.assertEqual(self.look(), (200, "one"))
         with self.assertRaises(Failed) as e:
             self.world.ctl("preview", self.name, "--as", "api", "--image", image("x"))
-        self.assertIn("is no preview of", str(e.exception))
+        self.assertIn("is not a preview of", str(e.exception))
 
     def test_commands_before_and_after(self):
         self.create("--route", "caddy", "--host", self.host, "--health", "tcp", "--env", "KEY=seen",
                     *(x for w in ("/bin/busybox", "sh", "-c", "echo migrates $KEY") for x in ("--before-start", w)),
                     *(x for w in ("/bin/busybox", "sh", "-c", "echo warms up; exit 5") for x in ("--after-switch", w)))
         d = self.deploy("one")["deployment"]
-        self.assertEqual((d["status"], d["phase_metadata"]["health"]), ("success", "it listens at its port"))
+        self.assertEqual((d["status"], d["phase_metadata"]["health"]), ("success", "it listens on its port"))
         self.visible("one")
         log = self.world.ctl_raw("deploy", "logs", self.name).stdout
         self.assertIn("migrates seen", log)
@@ -374,7 +374,7 @@ class Containers(Services):
     def test_what_cannot_be(self):
         with self.assertRaises(Failed) as e:
             self.create("--host", self.host)
-        self.assertIn("need somebody who leads visitors", str(e.exception))
+        self.assertIn("need a proxy that routes", str(e.exception))
         with self.assertRaises(Failed) as e:
             self.create("--route", "caddy")
         self.assertIn("needs the host names", str(e.exception))

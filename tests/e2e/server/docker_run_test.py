@@ -212,7 +212,7 @@ class OwnSpec(WorldCase):
         file.write_text(shown)
         before = w.server(name)
         out = w.ctl_raw("server", "apply", "-f", files)
-        self.assertEqual((out.returncode, out.stdout), (0, f"{name} is as it should be\n"), out.stderr)
+        self.assertEqual((out.returncode, out.stdout), (0, f"{name} is up to date\n"), out.stderr)
         self.assertEqual(w.server(name)["revision"], before["revision"])
 
         # Another value, one less, and one that the view has masked.

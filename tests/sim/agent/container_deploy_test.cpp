@@ -90,7 +90,7 @@ TEST_CASE_METHOD(containers, "container: one that does not answer never gets a v
   REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
   auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
   REQUIRE(r.failure);
-  CHECK(r.failure->message.find("#2 does not answer as it should: HTTP 503 for /") != std::string::npos);
+  CHECK(r.failure->message.find("#2 does not answer as expected: HTTP 503 for /") != std::string::npos);
   CHECK(led_to() == 8080);
   auto back = run_with(command(deploy_phase::updating_routes, 1, an_image()), [](auto& p) { p.going_back = true; });
   REQUIRE_FALSE(back.failure);
@@ -275,6 +275,6 @@ TEST_CASE_METHOD(containers, "build: without what it is to make it has failed, a
   docker.dies_with = 0;
   const auto r = run_with(command(deploy_phase::building, 1, from), static_site);
   REQUIRE(r.failure);
-  CHECK(r.failure->message.find("has made no folder dist") != std::string::npos);
+  CHECK(r.failure->message.find("produced no folder dist") != std::string::npos);
   CHECK(docker.containers.empty());
 }

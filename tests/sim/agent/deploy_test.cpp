@@ -1,7 +1,12 @@
 // Phases of deployments on a real disk and an Engine in memory: each done twice changes nothing, cut short between any
 // two effects and given again it comes to the same end, and what cannot be deployed leaves nothing behind.
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
 #include <fstream>
+#include <set>
 
 #include "tests/sim/agent/containers.hpp"
 
@@ -22,7 +27,8 @@ struct manager_with_uploads final : agent::upload_source {
       if (cancel.cancelled()) return fail(ec::cancelled, "called off");
       auto i = all.find(id.value);
       if (i == all.end()) return fail(ec::not_found, "the upload is not there any more", "upload it again");
-      if (from >= i->second.size()) return fail(ec::bad_request, "it is not as long as its record says", "");
+      if (from >= i->second.size())
+        return fail(ec::bad_request, "the length of the upload differs from its record", "");
       if (auto ok = take(std::string_view(i->second).substr(from, piece)); !ok) return ok;
     }
     return {};
@@ -206,7 +212,7 @@ TEST_CASE_METHOD(deploying,
   }
   SECTION("fewer bytes") {
     uploads.all["utwo"].resize(2'000);
-    CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("not as long") !=
+    CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("differs from its record") !=
           std::string::npos);
   }
   SECTION("no archive") {
@@ -315,4 +321,91 @@ TEST_CASE_METHOD(deploying, "deploy: names that are no names never reach the dis
     CHECK(run(c).failure->code == ec::invalid_name);
   }
   CHECK_FALSE(fs::exists(sites.root));
+}
+
+namespace {
+
+// A disk of its own below a folder, that can be filled up to a few pages or a few files. Needs root.
+class small_disk {
+ public:
+  explicit small_disk(fs::path at) : at_(std::move(at)), filler_(at_ / "filler") {
+    fs::create_directories(at_);
+    const bool mine = ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    there = mine && ::mount("zedops-test", at_.c_str(), "tmpfs", 0, "size=512k,nr_inodes=64") == 0;
+  }
+  ~small_disk() {
+    if (there) ::umount(at_.c_str());
+  }
+  small_disk(const small_disk&) = delete;
+  small_disk& operator=(const small_disk&) = delete;
+
+  void leave_bytes(size_t pages) {
+    fs::create_directory(filler_);
+    const auto file = (filler_ / "pages").string();
+    std::ofstream(file) << std::string(1 << 20, 'x');  // as much as there is room for
+    fs::resize_file(file, fs::file_size(file) / page * page - pages * page);
+  }
+  void leave_files(size_t count) {
+    fs::create_directory(filler_);
+    std::vector<fs::path> all;
+    for (size_t i = 0;; ++i) {
+      all.push_back(filler_ / std::to_string(i));
+      if (!std::ofstream(all.back())) break;
+    }
+    all.pop_back();
+    for (size_t i = 0; i < count; ++i) fs::remove(all.at(i));
+  }
+  void make_room() { fs::remove_all(filler_); }
+  void clear() {
+    for (const auto& e : fs::directory_iterator(at_)) fs::remove_all(e.path());
+  }
+
+  bool there = false;
+
+ private:
+  static constexpr size_t page = 4'096;
+  fs::path at_, filler_;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(deploying,
+                 "deploy: a disk that is full in any phase fails it with the remedy, the former is served, and with "
+                 "room it ends as if nothing had been",
+                 "[sim][agent]") {
+  small_disk disk(sites.root);
+  if (!disk.there) {
+    WARN("not root: no disk can be filled");
+    return;
+  }
+  deploy(1, "one");
+  deploy(2, "two");
+  const auto whole = everything();
+  std::set<std::string> full_in;
+  for (size_t n = 0; n < 24; ++n) {
+    disk.clear();
+    deploy(1, "one");
+    const auto from = source("two");
+    for (const auto phase : phases) {
+      if (n % 2 == 0) disk.leave_bytes(n / 2);
+      else disk.leave_files(n / 2);
+      auto r = run(command(phase, 2, from, {1, 2}));
+      INFO(n << " " << name_of(phase) << (r.failure ? ": " + r.failure->message : ""));
+      if (r.failure) {
+        CHECK(r.failure->code == ec::store_full);
+        CHECK(r.failure->hint.find("free some space") != std::string::npos);
+        CHECK(seen() == "one");
+        full_in.insert(std::string(name_of(phase)));
+        disk.make_room();
+        r = run(command(phase, 2, from, {1, 2}));
+        INFO((r.failure ? r.failure->message : ""));
+        REQUIRE_FALSE(r.failure);
+      }
+      disk.make_room();
+    }
+    CHECK(seen() == "two");
+    CHECK(everything() == whole);
+    CHECK(docker.containers.size() == 1);
+  }
+  CHECK(full_in == std::set<std::string>{"copying_files", "creating_symlinks", "pulling_source"});
 }

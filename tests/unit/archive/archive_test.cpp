@@ -112,15 +112,15 @@ TEST_CASE_METHOD(in_folder, "unpack: zip and tar.gz give the same tree, with the
 
 TEST_CASE_METHOD(in_folder, "unpack: what leaves the folder, or is no content of a site, is refused by name",
                  "[archive][hostile]") {
-  refused({{"../evil", "x"}}, "leads out of it with '..'");
-  refused({{"a/../../evil", "x"}}, "leads out of it with '..'");
+  refused({{"../evil", "x"}}, "leaves it with '..'");
+  refused({{"a/../../evil", "x"}}, "leaves it with '..'");
   refused({{"/etc/evil", "x"}}, "is absolute");
-  refused({{"l", "/etc/passwd", AE_IFLNK}}, "leads out of it, to '/etc/passwd'");
-  refused({{"a/l", "../../x", AE_IFLNK}}, "leads out of it");
-  refused({{"x/y/d", "../..", AE_IFLNK}, {"x/y/e", "d/../z", AE_IFLNK}}, "leads out of it");  // through a link
-  refused({{"l", ".", AE_IFLNK}, {"l/f", "x"}}, "where something else is");
-  refused({{"f", "x"}, {"f/g", "x"}}, "where something else is");
-  refused({{"d/f", "x"}, {"d", "x"}}, "where a folder is");
+  refused({{"l", "/etc/passwd", AE_IFLNK}}, "points outside, to '/etc/passwd'");
+  refused({{"a/l", "../../x", AE_IFLNK}}, "points outside");
+  refused({{"x/y/d", "../..", AE_IFLNK}, {"x/y/e", "d/../z", AE_IFLNK}}, "points outside");  // through a link
+  refused({{"l", ".", AE_IFLNK}, {"l/f", "x"}}, "collides with another entry");
+  refused({{"f", "x"}, {"f/g", "x"}}, "collides with another entry");
+  refused({{"d/f", "x"}, {"d", "x"}}, "collides with a folder");
   refused({{"dev", "", AE_IFCHR}}, "neither a file, a folder nor a link");
   refused({{"pipe", "", AE_IFIFO}}, "neither a file, a folder nor a link");
   refused({{"f", "x"}, {"h", "", AE_IFREG, 0644, "/etc/passwd"}}, "is a hard link");

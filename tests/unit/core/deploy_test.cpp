@@ -112,7 +112,7 @@ TEST_CASE("deploy: a failure after the switch puts back what was served before i
         else l.report(error{ec::internal, "the disk is full", "", {}});
         CHECK(l.newest().failure->message.starts_with(broken.message));
         CHECK(well !=
-              (l.newest().failure->message.find("could not be put back: the disk is full") != std::string::npos));
+              (l.newest().failure->message.find("could not be restored: the disk is full") != std::string::npos));
         CHECK_FALSE(l.s.op);
         CHECK(l.newest().status == deploy_status::failed);
         CHECK(l.s.current == (first ? 0 : 1));

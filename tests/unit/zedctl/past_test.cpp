@@ -98,8 +98,8 @@ TEST_CASE("get --at: a time, so long ago, or the time of an event", "[unit][zedc
   CHECK(asked_at("7:42") == "2024-05-01T07:00:00.000Z");
   CHECK_THAT(asked_at("7:43"), Contains("event 7:43 is not in the history that is kept"));
   CHECK_THAT(asked_at("6:2"), Contains("event 6:2 is not in the history"));
-  CHECK_THAT(asked_at("noon"), Contains("'noon' is no moment"));
-  CHECK_THAT(asked_at("7:0"), Contains("no moment"));
+  CHECK_THAT(asked_at("noon"), Contains("'noon' is not a point in time"));
+  CHECK_THAT(asked_at("7:0"), Contains("not a point in time"));
 }
 
 TEST_CASE("get --at: a server that is there now is not guessed to be another", "[unit][zedctl]") {

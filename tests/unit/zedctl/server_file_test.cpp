@@ -127,13 +127,13 @@ TEST_CASE("server file: mistakes are named with their line", "[unit][zedctl]") {
   CHECK(mentions(problem("name: a\nspec: {tty: maybe}\n"), {"spec.tty", "true nor false"}));
   CHECK(mentions(problem("name: a\nspec: {memory_max: lots}\n"), {"spec.memory_max"}));
   CHECK(mentions(problem("name: a\ngame_port: 70000\n"), {"game_port"}));
-  CHECK(mentions(problem("name: a\nspec: {command: sleep 10}\n"), {"spec.command is no list"}));
-  CHECK(mentions(problem("name: [a]\n"), {"name is no text"}));
-  CHECK(mentions(problem("- a\n"), {"no map"}));
+  CHECK(mentions(problem("name: a\nspec: {command: sleep 10}\n"), {"spec.command is not a list"}));
+  CHECK(mentions(problem("name: [a]\n"), {"name is not text"}));
+  CHECK(mentions(problem("- a\n"), {"not a map"}));
   CHECK(mentions(problem("name: a\n  b: [\n"), {"f.yaml:"}));
   CHECK(mentions(problem("name: *nowhere\n"), {"f.yaml:"}));
   CHECK(mentions(problem("name: a\nrecovery: maybe\n"), {"recovery is none of manual, auto"}));
-  CHECK(mentions(problem("? [a]\n: b\n"), {"key is no text"}));
+  CHECK(mentions(problem("? [a]\n: b\n"), {"key is not text"}));
   CHECK(mentions(problem(std::string(server_file_bytes_max + 1, ' ')), {"1.0 MiB"}));
 }
 

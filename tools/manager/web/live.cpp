@@ -89,11 +89,12 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   const auto place = std::string(r.header("last-event-id").empty() ? r.parameter("since") : r.header("last-event-id"));
   const auto cursor = place.empty() ? std::optional<msg::cursor>{} : parse_cursor(place);
   if (!place.empty() && !cursor)
-    return send(*e, {ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the events", "epoch:number", {}});
+    return send(*e,
+                {ec::bad_request, "'" + place.substr(0, 60) + "' is not a place in the events", "epoch:number", {}});
   mine->from = world_.last_seq.load();
   std::string hello;
   if (cursor && cursor->epoch == world_.history.epoch() && cursor->seq <= mine->from) mine->from = cursor->seq;
-  else if (cursor) hello = web::sse_text({}, "gap", R"({"reason":"the events began anew"})");
+  else if (cursor) hello = web::sse_text({}, "gap", R"({"reason":"the event history was reset"})");
   mine->who = std::move(who);
   mine->to = e;
   readers_.push_back(mine);

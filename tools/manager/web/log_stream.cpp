@@ -35,7 +35,8 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
     if (const auto place = std::string(r.header("last-event-id")); !place.empty()) {
       auto c = log_cursor::parse(place);
       if (!c)
-        return send(*to_, {ec::bad_request, "'" + place.substr(0, 60) + "' is no place in the logs", "start anew", {}});
+        return send(*to_,
+                    {ec::bad_request, "'" + place.substr(0, 60) + "' is not a place in the logs", "start over", {}});
       seen_ = *c;
       seen_.go_on(query_.since, false, false);
     }

@@ -38,7 +38,7 @@ std::string problem_of(value_kind kind, const std::vector<std::string>& choices,
   switch (kind) {
     case value_kind::number: return whole(text) ? "" : fmt::format("'{}' is not a whole number", text);
     case value_kind::duration:
-      return msg::parse_duration(text) ? "" : fmt::format("'{}' is no duration, like 90s, 1h30m or 7d", text);
+      return msg::parse_duration(text) ? "" : fmt::format("'{}' is not a duration, like 90s, 1h30m or 7d", text);
     case value_kind::integer:
       return is_integer(text) ? "" : fmt::format("'{}' is not a whole number of at most 31 bits, like 10 or -5", text);
     case value_kind::port: return is_port(text) ? "" : fmt::format("'{}' is not a port (1-65535)", text);
@@ -169,7 +169,7 @@ msg::result<global_flags> flags_of(const tree& t, const world& w) {
   if (auto text = value("timeout", "ZEDCTL_TIMEOUT"); !text.empty()) {
     auto found = msg::parse_duration(text);
     if (!found || found->count() == 0)
-      return msg::fail(msg::ec::bad_request, fmt::format("'{}' is no time to wait", text),
+      return msg::fail(msg::ec::bad_request, fmt::format("'{}' is not a time to wait", text),
                        "give a number and a unit: 90s, 2m, 1h30m");
     f.timeout = *found;
   }

@@ -91,7 +91,7 @@ std::vector<parameter> global_parameters() {
        "table, wide, json, yaml or name; ZEDCTL_OUTPUT",
        arity::optional,
        {"table", "wide", "json", "yaml", "name"}},
-      {"-y,--yes", none, "", "Do not ask; needed for dangerous verbs when stdin is no terminal"},
+      {"-y,--yes", none, "", "Do not ask; needed for dangerous verbs when stdin is not a terminal"},
       {"--dry-run", none, "", "Say what would be done and change nothing; refused where that cannot be said"},
       {"--wait,!--no-wait,!--detach", none, "",
        "Wait for the end of an operation (default), or print its id and return"},

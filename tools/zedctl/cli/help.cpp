@@ -258,7 +258,7 @@ msg::error usage_error(const std::vector<std::string>& list, std::string why) {
   if (!line.unknown.empty()) {
     auto known = verbs_of(line.noun);
     take(line.noun.empty() ? fmt::format("'{}' is neither a noun nor a verb of zedctl", line.unknown)
-                           : fmt::format("'{}' is no verb of '{}'", line.unknown, line.noun),
+                           : fmt::format("'{}' is not a verb of '{}'", line.unknown, line.noun),
          line.unknown, known);
   } else if (!line.unknown_flag.empty()) {
     std::vector<std::string> known;

@@ -9,7 +9,7 @@ namespace {
 
 msg::result<std::string> asked(session& s, const std::string& consequence, const std::string& question) {
   if (!s.outside().in_tty)
-    return msg::fail(msg::ec::bad_request, "this needs a confirmation, and stdin is no terminal: " + consequence,
+    return msg::fail(msg::ec::bad_request, "this needs a confirmation, and stdin is not a terminal: " + consequence,
                      "repeat it with --yes if that is what you want");
   auto there = s.where();
   std::string place;

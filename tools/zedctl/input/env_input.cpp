@@ -39,7 +39,7 @@ msg::result<void> add_file(const world& w, const std::string& path, variables& o
   for (size_t n = 1; std::getline(in, line); ++n) {
     if (n > env_file_lines_max)
       return msg::fail(msg::ec::too_large, fmt::format("{} has more than {} lines", path, env_file_lines_max),
-                       "it is no file of variables");
+                       "it is not a file of variables");
     if (!line.empty() && line.back() == '\r') line.pop_back();
     const auto begin = line.find_first_not_of(" \t");
     if (begin == std::string::npos || line[begin] == '#') continue;

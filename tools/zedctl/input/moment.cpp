@@ -10,7 +10,7 @@ msg::result<msg::time_point> moment_of(session& s, const std::string& text) {
   auto wanted = msg::parse_cursor(text);
   if (!wanted || wanted->seq == 0)
     return msg::fail(
-        msg::ec::bad_request, fmt::format("'{}' is no moment", text),
+        msg::ec::bad_request, fmt::format("'{}' is not a point in time", text),
         "give a time (2026-05-01T12:00:00Z), so long ago (10m, 2h30m), or the cursor of an event (7:1042)");
   msg::replay_events ask;
   ask.since = msg::to_text({wanted->epoch, wanted->seq - 1});

@@ -51,7 +51,7 @@ class reader {
       out = std::move(value);
     } else if constexpr (std::is_same_v<T, std::string>) {
       if (n.IsScalar()) out = n.Scalar();
-      else bad(n, field + " is no text", "");
+      else bad(n, field + " is not text", "");
     } else if constexpr (std::is_same_v<T, bool>) {
       if (!n.IsScalar() || !YAML::convert<bool>::decode(n, out)) bad(n, field + " is neither true nor false", "");
     } else if constexpr (std::is_same_v<T, msg::duration>) {
@@ -84,7 +84,7 @@ class reader {
       if (n.IsMap()) return fields(n, out, field, depth);
       auto limit = n.IsScalar() ? msg::parse_ulimit(n.Scalar()) : std::nullopt;
       if (limit) out = *limit;
-      else bad(n, field + " is no limit", "write SOFT:HARD or one number for both: 1024:65536");
+      else bad(n, field + " is not a limit", "write SOFT:HARD or one number for both: 1024:65536");
     } else {
       fields(n, out, field, depth);
     }
@@ -112,18 +112,18 @@ class reader {
  private:
   template <class Do>
   void list(const YAML::Node& n, const std::string& field, Do per_item) {
-    if (!n.IsSequence()) return bad(n, field + " is no list", "write - ITEM lines below it, or [ITEM, ITEM]");
+    if (!n.IsSequence()) return bad(n, field + " is not a list", "write - ITEM lines below it, or [ITEM, ITEM]");
     if (n.size() > entries_max) return bad(n, field + " has too many entries", "");
     for (const auto& item : n) per_item(item);
   }
   template <class Do>
   void each(const YAML::Node& n, const std::string& field, Do per_pair) {
-    if (!n.IsMap()) return bad(n, (field.empty() ? "this" : field) + " is no map of names to values", "");
+    if (!n.IsMap()) return bad(n, (field.empty() ? "this" : field) + " is not a map of names to values", "");
     if (n.size() > entries_max) return bad(n, field + " has too many entries", "");
     std::set<std::string> seen;
     for (const auto& pair : n) {
       if (problem) return;
-      if (!pair.first.IsScalar()) return bad(pair.first, "a key is no text", "");
+      if (!pair.first.IsScalar()) return bad(pair.first, "a key is not text", "");
       const auto& key = pair.first.Scalar();
       if (!seen.insert(key).second) return bad(pair.first, fmt::format("'{}' is there twice", key), "");
       per_pair(key, pair.second);
@@ -141,7 +141,7 @@ class reader {
     int64_t ms = 0;
     if (d) out = *d;
     else if (n.IsScalar() && whole(n.Scalar(), ms) && ms >= 0) out = msg::duration{ms};
-    else bad(n, field + " is no time", "write it with its unit, 90s, or as milliseconds");
+    else bad(n, field + " is not a time", "write it with its unit, 90s, or as milliseconds");
   }
   template <class N>
   void number(const YAML::Node& n, N& out, const std::string& field) {
@@ -151,7 +151,7 @@ class reader {
         out = *bytes;
         return;
       }
-    bad(n, field + " is no whole number in its range", "");
+    bad(n, field + " is not a whole number in its range", "");
   }
   template <class N>
   static bool whole(const std::string& text, N& out) {

@@ -70,7 +70,7 @@ result<void> limits(const arguments& a, server_spec& out) {
     double cores = 0;
     auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), cores);
     if (err != std::errc{} || end != text.data() + text.size() || !(cores >= 0) || cores > 1024)
-      return bad("cpus", text, "a number of cores: 2, 1.5; 0 is no limit");
+      return bad("cpus", text, "a number of cores: 2, 1.5; 0 means no limit");
     out.cpu_millis = static_cast<uint32_t>(cores * 1000 + 0.5);
   }
   for (const auto& text : a.all("ulimit")) {

@@ -124,8 +124,8 @@ std::string say(const deployment_phase_changed& f) {
   return fmt::format("#{} is in phase {}", f.number, words(name_of(f.phase)));
 }
 std::string say(const deployment_going_back& f) {
-  return fmt::format("#{} {}: what was served before is put back", f.number,
-                     f.failure ? "failed (" + f.failure->message + ")" : "was called off");
+  return fmt::format("#{} {}: the previous version is restored", f.number,
+                     f.failure ? "failed (" + f.failure->message + ")" : "was cancelled");
 }
 std::string say(const deployment_ended& f) {
   return fmt::format("#{} ended: {}{}", f.number, name_of(f.status),

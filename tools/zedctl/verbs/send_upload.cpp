@@ -48,7 +48,7 @@ msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const s
   const auto end = s.run(all, listener, s.flags().timeout.value_or(pieces_time_max), pieces_at_once);
   if (shorter)
     return msg::fail(msg::ec::wrong_state, file + " became shorter while it was sent",
-                     "send it when nobody writes to it");
+                     "send it while nothing writes to it");
   if (end == ending::interrupted) return msg::fail(msg::ec::cancelled, "interrupted");
   if (end == ending::timed_out)
     return msg::fail(msg::ec::timeout, "the manager did not take the pieces of " + at.name + " in time",

@@ -103,7 +103,8 @@ int list_tokens(session& s, const arguments&) {
   return s.show(*all, [&] {
     table t({"NAME", "ROLE", "WHERE", "SINCE", "UNTIL", "USED"});
     for (const auto& x : all->tokens)
-      t.add({{x.name}, {x.role}, {where_of(x)}, {time_of(x.created_at)}, {time_of(x.expires_at)}, {time_of(x.used_at)}});
+      t.add(
+          {{x.name}, {x.role}, {where_of(x)}, {time_of(x.created_at)}, {time_of(x.expires_at)}, {time_of(x.used_at)}});
     return s.render(t);
   });
 }
@@ -125,20 +126,24 @@ std::vector<command> access_commands() {
        {"zedctl user bootstrap"}},
       {"user ls", "Who may sign in to the page", {}, list_users, {"zedctl user ls"}},
       {"user add",
-       "Let somebody sign in, or give him another role",
+       "Add a user, or change a user's role",
        {name, role, on_agent, on_server},
        add_user,
        {"zedctl user add ann --role operator"}},
       {"user passwd",
-       "A link with which somebody chooses a new password; his sessions end",
+       "Print a link to choose a new password; the user's sessions end",
        {name},
        new_password,
        {"zedctl user passwd ann"}},
-      {"user rm", "Let somebody sign in no more, and end his sessions", {name}, remove_user, {"zedctl user rm ann"}},
+      {"user rm", "Remove a user and end their sessions", {name}, remove_user, {"zedctl user rm ann"}},
       {"token ls", "Which services may come in by HTTP", {}, list_tokens, {"zedctl token ls"}},
       {"token add",
        "A secret with which a service comes in by HTTP: Authorization: Bearer SECRET",
-       {name, role, on_agent, on_server, {"--ttl", duration, "TIME", "How long it works; default: until it is removed"}},
+       {name,
+        role,
+        on_agent,
+        on_server,
+        {"--ttl", duration, "TIME", "How long it works; default: until it is removed"}},
        add_token,
        {"zedctl token add grafana --role viewer"}},
       {"token rm", "Let a service in no more", {name}, remove_token, {"zedctl token rm grafana"}},

@@ -131,7 +131,7 @@ std::string consequence_of(const msg::forget_reply& r) {
                           r.agent.last_seen ? msg::to_rfc3339(*r.agent.last_seen) : std::string("never"),
                           counted(r.servers, "server"), counted(r.operations, "open operation"));
   for (const auto& line : r.plan) text += "  " + line + '\n';
-  return text + "Should that host come back, its containers run on, are nobody's, and are removed there by hand.";
+  return text + "If that host comes back, its containers keep running unmanaged; remove them there by hand.";
 }
 
 // Its host burnt down: what is on it is given up, so that names are free and nothing waits for it any more.

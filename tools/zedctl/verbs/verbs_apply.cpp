@@ -103,7 +103,7 @@ int apply(session& s, const arguments& a) {
   std::vector<std::string> records;
   for (const auto& name : todo.unchanged) {
     count.add(exit_ok);
-    if (!s.machine() && !s.flags().quiet) s.print(name + " is as it should be\n");
+    if (!s.machine() && !s.flags().quiet) s.print(name + " is up to date\n");
   }
   if (!todo.creates.empty()) count.add(perform(s, msg::row_of(msg::op_kind::create), todo.creates, &records));
   if (!todo.edits.empty()) count.add(perform(s, msg::row_of(msg::op_kind::edit), todo.edits, &records));

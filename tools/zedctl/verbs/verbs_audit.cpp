@@ -93,7 +93,7 @@ int verify(session& s, const arguments& a) {
     const auto seq = colon == std::string::npos ? std::nullopt : msg::parse_decimal(noted.substr(0, colon));
     if (!seq)
       return s.report({msg::ec::bad_request,
-                       fmt::format("'{}' is no head of an audit", noted),
+                       fmt::format("'{}' is not a head of an audit", noted),
                        "give it as it was printed: 1042:9f3c…",
                        {}});
     q.seq = *seq;

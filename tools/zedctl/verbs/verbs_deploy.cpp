@@ -175,7 +175,7 @@ int preview(session& s, const arguments& a) {
   auto there = s.ask<msg::service_view>("service.get", msg::get_service{name});
   if (there && there->preview_of != like->name)
     return s.report(
-        {msg::ec::already_exists, name + " is no preview of " + of, "give the preview another name: --as", {}});
+        {msg::ec::already_exists, name + " is not a preview of " + of, "give the preview another name: --as", {}});
   if (!there && there.error().code != msg::ec::not_found) return s.report(there.error());
   if (!there) {
     msg::create_service c;
@@ -336,7 +336,7 @@ std::vector<command> deploy_commands() {
   };
   return {
       {"preview",
-       "Deploy to a service beside another one, with a name of its own; it goes when nothing was deployed for a while",
+       "Deploy a preview beside a service, with its own host name; it is removed when nothing was deployed for a while",
        with_source({service, {"--as", text, "NAME", "Name of the preview, a service of the same project", arity::one}},
                    {{"--lives", duration, "T", "It goes so long after its newest deployment; default 7d"}}),
        preview,
@@ -376,7 +376,7 @@ std::vector<command> deploy_commands() {
        },
        {"zedctl service start shop/api"}},
       {"deploy cancel",
-       "Call a deployment off; what was served before stays, or is put back",
+       "Cancel a deployment; the previous version keeps serving, or is restored",
        {one},
        cancel,
        {"zedctl deploy cancel shop/web"}},

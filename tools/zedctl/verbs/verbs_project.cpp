@@ -315,7 +315,7 @@ std::vector<parameter> with_settings(std::vector<parameter> out) {
   using enum value_kind;
   const std::vector<parameter> more = {
       {"--container-port", port, "N", "Where the program in the container listens"},
-      {"--env", pair, "K=V", "Environment of the container; shown to nobody afterwards", arity::any},
+      {"--env", pair, "K=V", "Environment of the container; never shown again", arity::any},
       {"--unset-env", text, "K", "Take a key away", arity::any},
       {"--command", text, "WORD", "Command, a word each; default: the image's", arity::any},
       {"--dockerfile", text, "PATH", "In the source; default: Dockerfile"},
@@ -363,7 +363,7 @@ std::vector<command> project_commands() {
   const parameter domain{"--domain", text, "D", "Domain below which its services are reached"};
   const parameter retention{"--retention", number, "N", "Successful deployments whose files are kept, 1-50; default 5"};
   const parameter lives{"--lives", duration, "T",
-                        "It goes by itself so long after its newest deployment; default and 0s: it stays"};
+                        "Removed automatically this long after its newest deployment; 0s, the default: never"};
   const parameter health{"--health-path", text, "PATH",
                          "What is asked for to see that it works, below its own address"};
   return {
@@ -424,7 +424,7 @@ std::vector<command> project_commands() {
         {"--ref", text, "BRANCH", "Pushes to it are deployed; default main"},
         {"--folder", text, "F", "What of it is served"},
         {"--path", text, "P", "Only pushes that change something below it", arity::any},
-        {"--remove", none, "", "There is no hook any more"}},
+        {"--remove", none, "", "Remove the hook"}},
        set_hook,
        {"zedctl service hook shop/web --git https://example.org/shop.git --folder public"}},
       {"service rm",

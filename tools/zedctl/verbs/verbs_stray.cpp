@@ -49,7 +49,7 @@ int rm(session& s, const arguments& a) {
     if (!list) return s.report(list.error());
     std::erase_if(list->strays, [&](const auto& x) { return x.container != name && x.id != name; });
     if (list->strays.empty())
-      return s.report({msg::ec::not_found, "'" + name + "' is no stray container there", "zedctl stray ls", {}});
+      return s.report({msg::ec::not_found, "'" + name + "' is not a stray container there", "zedctl stray ls", {}});
     s.print(fmt::format("would stop and remove {}\n", list->strays.front().container));
     return exit_ok;
   }
@@ -76,14 +76,15 @@ int dry_run(session& s, const std::string& agent) {
   for (const auto& v : servers->servers) {
     const bool ought = v.desired_state == msg::desired_state::running, runs = v.status == msg::server_status::running;
     if (ought != runs && !v.operation)
-      line(v.agent, fmt::format("server {}: is {}, ought to be {}", v.name, name_of(v.status), name_of(v.desired_state)));
+      line(v.agent,
+           fmt::format("server {}: is {}, ought to be {}", v.name, name_of(v.status), name_of(v.desired_state)));
     else if (!v.drift.empty()) line(v.agent, fmt::format("server {}: {}", v.name, v.drift));
   }
   for (const auto& v : services->services)
     if (v.health == msg::service_health::degraded || v.health == msg::service_health::unhealthy)
       line(v.agent, fmt::format("service {}/{}: {}: {}", v.project, v.name, name_of(v.health), v.health_reason));
   for (const auto& x : strays->strays)
-    line(x.agent, fmt::format("container {}: belongs to nobody{}", x.container,
+    line(x.agent, fmt::format("container {}: has no owner{}", x.container,
                               x.goes_at ? ", goes at " + msg::to_rfc3339(*x.goes_at) : std::string{}));
   tell_unasked(s, *strays);
   s.say(found == 0 ? "Everything is as it ought to be" : "Nothing was changed");

@@ -57,7 +57,7 @@ std::string picture(const msg::usage_reply& r, const figure& f, msg::duration la
 }
 
 std::string usage_text(session& s, const msg::usage_reply& r, bool of_host, msg::duration last) {
-  if (r.points.empty()) return r.name + ": nothing was told in this time\n";
+  if (r.points.empty()) return r.name + ": no data for this period\n";
   const auto& newest = r.points.back().used;
   table t({"", "NOW", "AVERAGE", "MOST", "OF", fmt::format("THE LAST {}", msg::format_duration(last))});
   for (const auto& f : figures(of_host)) {
@@ -83,7 +83,7 @@ int usage(session& s, const arguments& a, const std::string& verb, bool of_host)
   if (a.has("last")) {
     const auto last = msg::parse_duration(a.one("last"));
     if (!last || *last <= msg::duration{})
-      return s.report({msg::ec::bad_request, "'" + a.one("last") + "' is no time", "such as 30m, 12h or 3d", {}});
+      return s.report({msg::ec::bad_request, "'" + a.one("last") + "' is not a time", "such as 30m, 12h or 3d", {}});
     q.last = *last;
   }
   int status = exit_ok;

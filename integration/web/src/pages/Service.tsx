@@ -119,7 +119,7 @@ function routeOf(s: Service): [string, string] {
 }
 
 function checkOf(s: Service): string {
-  if (s.settings.health_tcp) return "something listens at its port";
+  if (s.settings.health_tcp) return "something listens on its port";
   return s.settings.health_command.join(" ") || s.health_path || "/";
 }
 

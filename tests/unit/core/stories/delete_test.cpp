@@ -134,7 +134,7 @@ TEST_CASE("restore: when the container cannot be made the server is missing, and
   CHECK(code_of(x.ask(start_server{})) == "ok");
 }
 
-TEST_CASE("restore: without data gives missing and says how to begin anew", "[unit][core][acc-54]") {
+TEST_CASE("restore: without data gives missing and says how to start over", "[unit][core][acc-54]") {
   auto s = record(server_status::deleted);
   s.data = data_state::absent;
   fixture x(s);
