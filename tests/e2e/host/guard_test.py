@@ -49,7 +49,7 @@ class Guard(WorldCase):
 
     def test_rules_that_say_nothing_are_refused_at_the_start(self):
         w = self.world
-        for key, value, said in (("allow_ports", ["1-"], "no port"), ("impose", ["nothing"], "to impose"), ("server_memory_max", "much", "no size")):
+        for key, value, said in (("allow_ports", ["1-"], "neither a port"), ("impose", ["nothing"], "to impose"), ("server_memory_max", "much", "no size")):
             file = w.dir / f"bad-{key}.toml"
             file.write_text(f"{key} = {json.dumps(value)}\n")
             p = w._spawn("zedops-agent", "--name", "bad", "--config", file, "--state-dir", w.dir / "state-bad")
