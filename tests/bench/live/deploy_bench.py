@@ -4,6 +4,7 @@ tests/bench/run."""
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -107,7 +108,7 @@ def from_git(w, name, work):
     (repo / "index.html").write_text("from git")
     git("add", "-A"), git("commit", "-qm", "one")
     daemon = subprocess.Popen(["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}",
-                               f"--base-path={work / 'git'}", str(work / "git")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               f"--base-path={work / 'git'}", str(work / "git")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for("git daemon listens", lambda: answers(port))
         ours, floor = [], []
@@ -119,7 +120,7 @@ def from_git(w, name, work):
             ours.append(seconds_of(one(w.ctl("deploy", "get", name)), "pulling_source"))
         row("2000 files from git, fetched; git clone --depth 1", statistics.median(ours), "s", statistics.median(floor), ratio_max=1.2)
     finally:
-        daemon.kill()
+        os.killpg(daemon.pid, signal.SIGKILL)  # git starts the one that listens
 
 
 def switches(w, name, url, work):
