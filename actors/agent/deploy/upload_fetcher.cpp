@@ -26,25 +26,29 @@ class upload_fetcher::questions {
   questions& operator=(const questions&) = delete;
 
   void ask(const upload_id& id, uint64_t offset) {
-    const auto n = ++fetcher_.requests_;
-    all_.push_back(n);
-    fetcher_.open_[n] = std::nullopt;
-    if (fetcher_.send_) fetcher_.send_({n, id, offset});
+    all_.push_back({++fetcher_.requests_, id, offset});
+    fetcher_.open_[all_.back().request] = std::nullopt;
+    if (fetcher_.send_) fetcher_.send_(all_.back());
+  }
+  // Under the same numbers: on a slow line the answer to the first asking may still come, and counts.
+  void repeat() {
+    for (const auto& q : all_)
+      if (!fetcher_.open_[q.request] && fetcher_.send_) fetcher_.send_(q);
   }
   size_t size() const { return all_.size(); }
-  uint64_t first() const { return all_.front(); }
+  uint64_t first() const { return all_.front().request; }
   void first_is_done() {
-    fetcher_.open_.erase(all_.front());
+    fetcher_.open_.erase(first());
     all_.pop_front();
   }
   void drop() {
-    for (const auto n : all_) fetcher_.open_.erase(n);
+    for (const auto& q : all_) fetcher_.open_.erase(q.request);
     all_.clear();
   }
 
  private:
   upload_fetcher& fetcher_;
-  std::deque<uint64_t> all_;
+  std::deque<fetch_upload> all_;
 };
 
 std::optional<upload_piece> upload_fetcher::wait_for(std::unique_lock<std::mutex>& lock, uint64_t question,
@@ -65,13 +69,12 @@ result<void> upload_fetcher::read(const upload_id& id, uint64_t from, uint64_t t
   while (from < to) {
     for (; asked.size() < pieces_at_once && next < to; next += upload_piece_max) asked.ask(id, next);
     const auto piece = wait_for(lock, asked.first(), cancel);
-    asked.first_is_done();
     if (cancel.cancelled()) return fail(ec::cancelled, "cancelled while the source was being fetched");
     if (!piece) {  // the manager is away, or an answer was lost
-      asked.drop();
-      next = from;
+      asked.repeat();
       continue;
     }
+    asked.first_is_done();
     if (piece->failure) return fail(*piece->failure);
     if (piece->data.empty() || piece->data.size() > to - from)
       return fail(ec::bad_request, "the length of the upload differs from its record",

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -69,6 +71,18 @@ TEST_CASE("upload fetcher: what did not come, and what follows a short piece, is
     const auto k = n++;
     if (k % 5 == 1) return;  // lost
     m.answer(q, k % 3 == 2 ? piece / 2 + 1 : piece);
+  };
+  REQUIRE(m.read());
+  CHECK((m.taken == m.bytes));
+}
+
+TEST_CASE("upload fetcher: on a slow line the answer to the first asking counts", "[unit][agent]") {
+  manager m(3 * piece);
+  std::mutex mutex;
+  std::map<uint64_t, fetch_upload> first;  // by offset; answered when the same piece is asked for again
+  m.on_question = [&](const fetch_upload& q) {
+    std::unique_lock lock(mutex);
+    if (!first.try_emplace(q.offset, q).second) m.answer(first.at(q.offset), piece);
   };
   REQUIRE(m.read());
   CHECK((m.taken == m.bytes));
