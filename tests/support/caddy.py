@@ -70,9 +70,14 @@ class Caddy:
         except urllib.error.HTTPError as e:
             return e.code, e.read().decode()
 
+    def routes(self):
+        """What has an @id, sorted."""
+        servers = json.loads(self.ask("GET", "/config/apps/http/servers")[1]) or {}
+        return sorted(r["@id"] for s in servers.values() for r in s.get("routes", []) if "@id" in r)
+
     def visit(self, host, path="/"):
         """Status and text, as a visitor of that name gets them."""
-        with socket.create_connection(("127.0.0.1", self.https if self.tls else self.http), timeout=10) as plain:
+        with socket.create_connection(("127.0.0.1", self.https if self.tls else self.http), timeout=30) as plain:
             with self.spoken(plain, host) as s:
                 s.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
                 data = b""

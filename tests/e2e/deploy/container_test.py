@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import tarfile
-import threading
 import time
 import unittest
 import urllib.request
 
 from caddy import Caddy
+from visitors import Visitors
 from web import free_port
 from world import Failed, WorldCase, docker_host, wait_for
 
@@ -31,28 +31,6 @@ def image(text, command=SERVE):
     made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(command)}", "-"],
                           input=out.getvalue(), capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": docker_host()})
     return made.stdout.decode().strip()
-
-
-class Visitors:
-    def __init__(self, caddy, host, count=2):
-        self.caddy, self.host, self.stop, self.seen, self.failed = caddy, host, threading.Event(), [], []
-        self.threads = [threading.Thread(target=self.read) for _ in range(count)]
-        for t in self.threads:
-            t.start()
-
-    def read(self):
-        while not self.stop.is_set():
-            try:
-                status, text = self.caddy.visit(self.host)
-                (self.seen if status == 200 else self.failed).append(text if status == 200 else status)
-            except OSError as e:
-                self.failed.append(repr(e))
-
-    def end(self):
-        self.stop.set()
-        for t in self.threads:
-            t.join(20)
-        return self
 
 
 class Services(WorldCase):
@@ -88,12 +66,12 @@ class Services(WorldCase):
     def service(self):
         return self.world.ctl("service", "get", self.name)
 
-    def deployment(self, number=None):
-        r = self.world.ctl("deploy", "get", self.name + (f"#{number}" if number else ""))
+    def deployment(self, number=None, name=None):
+        r = self.world.ctl("deploy", "get", (name or self.name) + (f"#{number}" if number else ""))
         return r[0] if isinstance(r, list) else r
 
-    def ended(self, number, seconds=60):
-        return wait_for(f"#{number} has ended", lambda: (d := self.deployment(number))["ended_at"] and d, seconds)
+    def ended(self, number, seconds=60, name=None):
+        return wait_for(f"#{number} has ended", lambda: (d := self.deployment(number, name))["ended_at"] and d, seconds)
 
     def containers(self):
         return self.world.docker("ps", "-aq", "--no-trunc", "--filter", f"label=zedops.service.id={self.service()['id']}").split()
@@ -113,9 +91,12 @@ class Services(WorldCase):
     def visible(self, text):
         return wait_for(f"visitors see {text}", lambda: self.look() == (200, text), 20)
 
+    def visit(self):
+        return self.caddy.visit(self.host)
+
     def look(self):
         try:
-            return self.caddy.visit(self.host)
+            return self.visit()
         except OSError:
             return None
 
@@ -128,7 +109,7 @@ class Containers(Services):
         self.assertEqual((d["status"], d["url"]), ("success", f"http://{self.host}/"))
         self.assertEqual(len(d["phases"]), 8)
         self.visible("one")
-        readers = Visitors(self.caddy, self.host)
+        readers = Visitors(self.visit)
         for n in range(SWITCHES):
             self.deploy(f"version {n}")
         r = self.world.ctl("rollback", self.name)
@@ -183,7 +164,7 @@ class Containers(Services):
         self.create()
         self.deploy("one")
         self.visible("one")
-        readers = Visitors(self.caddy, self.host, 1)
+        readers = Visitors(self.visit, 1)
         self.world.ctl_raw("deploy", self.name, "--no-wait", "--dir", self.source('RUN ["/busybox", "sleep", "3"]'))
         wait_for("it builds", lambda: "Step 5" in self.world.ctl_raw("deploy", "logs", self.name).stdout, 30)
         self.world.kill_manager()
@@ -211,9 +192,12 @@ class Containers(Services):
         self.assertEqual(self.caddy.ask("DELETE", f"/id/zedops-{self.service()['id']}")[0], 200)
         self.assertNotEqual(self.look(), (200, "one"))
         self.visible("one")
+        routes = self.caddy.routes()
         self.caddy.stop()
         self.caddy.start()
         self.visible("one")
+        # Of the other tests' services, too: each is a new configuration, and resets visitors of the next test.
+        wait_for("all routes are back", lambda: self.caddy.routes() == routes, 30)
         self.assertIn("started again", self.world.ctl_raw("service", "history", self.name).stdout)
         wait_for("it is told healthy", lambda: self.service()["health"] == "healthy")
 
@@ -234,7 +218,7 @@ class Containers(Services):
         self.create()
         self.deploy("one")
         self.visible("one")
-        readers = Visitors(self.caddy, self.host, 1)
+        readers = Visitors(self.visit, 1)
         with self.assertRaises(Failed) as no:
             self.world.ctl("deploy", self.name, "--image", image("two", ["/bin/busybox", "sh", "-c", "echo no such port; exit 7"]))
         self.assertIn("exit code 7", str(no.exception))
@@ -252,6 +236,17 @@ class Containers(Services):
         self.assertEqual(self.ended(4)["status"], "success")
         self.assertEqual([self.deployment(n)["status"] for n in (2, 3, 4)], ["cancelled", "cancelled", "success"])
         self.visible("four")
+
+    def test_many_at_once(self):
+        """Each new route makes Caddy open its listeners anew, the one that routes are set by as well."""
+        names = [f"{self.project}/s{n}" for n in range(8)]
+        for n, name in enumerate(names):
+            self.world.ctl("service", "create", name, "--agent", "host1", "--kind", "container", "--container-port", 3000,
+                           "--route", "caddy", "--host", f"s{n}.{self.host}")
+        one = image("one")
+        for name in names:
+            self.world.ctl_raw("deploy", name, "--image", one, "--no-wait")
+        self.assertEqual([(d["status"], d.get("error")) for d in (self.ended(1, 90, name) for name in names)], [("success", None)] * 8)
 
     def test_stopped_by_its_owner_and_gone(self):
         self.create("--port", free_port())

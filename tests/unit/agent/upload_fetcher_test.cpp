@@ -30,7 +30,8 @@ struct manager {
   std::vector<std::thread> answering;
 
   explicit manager(size_t size) {
-    for (size_t i = 0; i < size; ++i) bytes += static_cast<char>(i * 7 + i / 251);
+    bytes.resize(size);
+    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 + i / 251);
     fetcher.send_by([this](fetch_upload q) {
       asked.push_back(q);
       answering.emplace_back([this, q] { on_question(q); });

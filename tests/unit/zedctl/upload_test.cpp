@@ -20,7 +20,8 @@ struct receiving : bench {
   std::string file = (home / "site.tar").string();
 
   explicit receiving(size_t bytes) {
-    for (size_t i = 0; i < bytes; ++i) sent += static_cast<char>(i * 7 + i / 251);
+    sent.resize(bytes);
+    for (size_t i = 0; i < bytes; ++i) sent[i] = static_cast<char>(i * 7 + i / 251);
     std::ofstream(file, std::ios::binary) << sent;
     says("service.get", msg::service_view{});
     manager["upload.begin"] = [this](const seen_request&) { return answers{result_of(view())}; };
@@ -64,8 +65,8 @@ TEST_CASE("upload: pieces come in order, a few at once, and what was sent is nam
 }
 
 TEST_CASE("upload: what a broken connection lost is sent again, until all is there", "[unit][zedctl]") {
-  for (size_t n = 1; n <= 9; ++n) {
-    receiving m(9 * msg::upload_chunk_max);
+  for (const size_t n : {1U, 2U, 4U, 5U, 6U}) {  // of six pieces, four at once
+    receiving m(6 * msg::upload_chunk_max);
     m.breaks_at = n;
     m.deploy();
     CHECK((m.received == m.sent));
