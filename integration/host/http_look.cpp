@@ -63,7 +63,10 @@ result<http_answer> exchange(const http_question& q, wanted what) {
   io.run();
   if (problem == boost::beast::error::timeout)
     return fail(ec::timeout, "no answer from " + where + " within " + format_duration(q.timeout), "");
-  if (problem) return fail(ec::engine_error, "no answer from " + where + ": " + problem.message(), "");
+  const bool hung_up = problem == asio::error::connection_reset || problem == asio::error::broken_pipe ||
+                       problem == http::error::end_of_stream || problem == http::error::partial_message;
+  if (problem)
+    return fail(hung_up ? ec::busy : ec::engine_error, "no answer from " + where + ": " + problem.message(), "");
   http_answer out;
   out.status = static_cast<unsigned>(answer.get().result_int());
   for (const auto& field : answer.get()) {

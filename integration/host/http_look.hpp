@@ -25,7 +25,8 @@ struct http_answer {
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
-// Redirects are not followed. Errors: engine_error (nobody answers, or not in HTTP), timeout.
+// Redirects are not followed. Errors: engine_error (nobody listens, or not in HTTP), busy (a server that listened hung up
+// before it had answered; what was asked may have been done), timeout.
 msg::result<http_answer> http_ask(const http_question& q);
 
 // The status of GET path at 127.0.0.1:port. Errors: as above.

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
 #include "integration/host/files.hpp"
 #include "integration/host/http_look.hpp"
@@ -23,7 +24,9 @@ namespace {
 
 constexpr duration call_timeout{10'000};
 constexpr unsigned tries_max = 5;
+constexpr duration pause_per_try{50};
 constexpr unsigned changed_meanwhile = 412;
+constexpr const char* there_meanwhile = "key already exists";
 
 std::string id_of(const std::string& service) { return "zedops-" + service; }
 
@@ -88,6 +91,17 @@ result<void> check_sight(const std::string& folder, uint16_t admin_port) {
   }
 }
 
+// Somebody else was faster; or it hung up: with each configuration Caddy opens its admin listener anew, too, and resets
+// what waits at the former one, which may be while another service gets its route.
+template <class F>
+auto repeated(F once) {
+  for (unsigned n = 1;; ++n) {
+    auto done = once();
+    if (done || done.error().code != ec::busy || n == tries_max) return done;
+    std::this_thread::sleep_for(pause_per_try * n);
+  }
+}
+
 class caddy final : public route_table {
  public:
   explicit caddy(caddy_settings s) : s_(std::move(s)) {}
@@ -96,13 +110,14 @@ class caddy final : public route_table {
     if (auto ok = check_sight(s_.folder, s_.port); !ok) return fail(ok.error());
     auto switched = choose(r);
     if (!switched) return fail(switched.error());
-    auto set = set_route(r);
+    const auto wanted = body_of(r, s_.folder);
+    auto set = repeated([&] { return set_route(r, wanted); });
     if (!set) return fail(set.error());
     return *switched == change::made ? change::made : *set;
   }
 
   result<change> remove(const std::string& id) override {
-    auto done = ask("DELETE", "/id/" + id_of(id), {}, {});
+    auto done = repeated([&] { return ask("DELETE", "/id/" + id_of(id), {}, {}); });
     if (!done) return fail(done.error());
     const bool there = done->status == 200;
     if (!there && done->status != 404 && done->body.find("unknown object ID") == std::string::npos)
@@ -131,24 +146,18 @@ class caddy final : public route_table {
     return change::made;
   }
 
-  result<change> set_route(const route& r) {
-    const auto wanted = body_of(r, s_.folder);
-    for (unsigned n = 0; n < tries_max; ++n) {
-      auto now = ask("GET", "/id/" + id_of(r.id), {}, {});
-      if (!now) return fail(now.error());
-      result<host::http_answer> done = fail(ec::internal, "nothing was asked", "");
-      if (now->status == 200) {
-        if (json::parse(now->body, nullptr, false) == wanted) return change::none;
-        done = ask("PATCH", "/id/" + id_of(r.id), wanted.dump(), now->headers["etag"]);
-      } else {
-        done = add(wanted);
-      }
-      if (!done) return fail(done.error());
-      if (done->status == 200) return change::made;
-      if (done->status != changed_meanwhile) return fail(refused("cannot set the route of " + r.hosts.front(), *done));
-    }
-    return fail(ec::busy, "Caddy's configuration keeps being changed by someone else",
-                "find out by whom, then deploy again");
+  result<change> set_route(const route& r, const json& wanted) {
+    auto now = ask("GET", "/id/" + id_of(r.id), {}, {});
+    if (!now) return fail(now.error());
+    if (now->status == 200 && json::parse(now->body, nullptr, false) == wanted) return change::none;
+    auto done =
+        now->status == 200 ? ask("PATCH", "/id/" + id_of(r.id), wanted.dump(), now->headers["etag"]) : add(wanted);
+    if (!done) return fail(done.error());
+    if (done->status == 200) return change::made;
+    if (done->status == changed_meanwhile || done->body.find(there_meanwhile) != done->body.npos)
+      return fail(ec::busy, "Caddy's configuration keeps being changed by someone else",
+                  "find out by whom, then deploy again");
+    return fail(refused("cannot set the route of " + r.hosts.front(), *done));
   }
 
   // To the server's routes, or with a server of its own.
