@@ -1,4 +1,5 @@
 // zedctl: the composition root. Everything else is in the library, where tests reach it.
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -64,6 +65,9 @@ std::string random_key() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Pieces of an upload stay in the heap when they are free: given back, each would be faulted in again page by page.
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   std::ios::sync_with_stdio(false);
   watch_interrupts();
   ctl::world w{std::cout, std::cerr, std::cin};
