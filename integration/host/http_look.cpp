@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -19,9 +20,9 @@ namespace {
 
 constexpr duration proxy_hangs_up{300};
 
-enum class wanted { head, all };
+}  // namespace
 
-result<http_answer> exchange(const http_question& q, wanted what) {
+result<http_answer> http_ask(const http_question& q) {
   asio::io_context io;
   asio::ip::tcp::resolver resolver(io);
   boost::beast::tcp_stream stream(io);
@@ -42,23 +43,33 @@ result<http_answer> exchange(const http_question& q, wanted what) {
     problem = e;
     return static_cast<bool>(e);
   };
-  const auto read = [&](boost::system::error_code w, size_t) {
-    if (failed(w)) return;
-    const auto done = [&](boost::system::error_code r, size_t) { failed(r); };
-    if (what == wanted::head) http::async_read_header(stream, buffer, answer, done);
-    else http::async_read(stream, buffer, answer, done);
+  const auto talk = [&](auto& over) {
+    http::async_write(over, ask, [&](boost::system::error_code w, size_t) {
+      if (failed(w)) return;
+      const auto done = [&](boost::system::error_code r, size_t) { failed(r); };
+      if (q.head_only) http::async_read_header(over, buffer, answer, done);
+      else http::async_read(over, buffer, answer, done);
+    });
   };
-  const auto write = [&](boost::system::error_code e) {
-    if (!failed(e)) http::async_write(stream, ask, read);
+  asio::ssl::context tls(asio::ssl::context::tls_client);
+  asio::ssl::stream<boost::beast::tcp_stream&> secure(stream, tls);
+  const auto connected = [&](boost::system::error_code e) {
+    if (failed(e)) return;
+    if (q.tls_name.empty()) return talk(stream);
+    SSL_set_tlsext_host_name(secure.native_handle(), q.tls_name.c_str());
+    secure.async_handshake(asio::ssl::stream_base::client, [&](boost::system::error_code h) {
+      if (!failed(h)) talk(secure);
+    });
   };
   boost::system::error_code no_address;
   const auto address = asio::ip::make_address(q.host, no_address);
-  if (!no_address) stream.async_connect(asio::ip::tcp::endpoint(address, q.port), write);
+  if (!no_address) stream.async_connect(asio::ip::tcp::endpoint(address, q.port), connected);
   else
     resolver.async_resolve(q.host, std::to_string(q.port),
                            [&](boost::system::error_code e, const asio::ip::tcp::resolver::results_type& found) {
                              if (failed(e)) return;
-                             stream.async_connect(found, [&](boost::system::error_code c, const auto&) { write(c); });
+                             stream.async_connect(found,
+                                                  [&](boost::system::error_code c, const auto&) { connected(c); });
                            });
   io.run();
   if (problem == boost::beast::error::timeout)
@@ -78,16 +89,13 @@ result<http_answer> exchange(const http_question& q, wanted what) {
   return out;
 }
 
-}  // namespace
-
-result<http_answer> http_ask(const http_question& q) { return exchange(q, wanted::all); }
-
 result<unsigned> http_look(uint16_t port, const std::string& path, duration timeout) {
   http_question q;
   q.port = port;
   q.path = path;
   q.timeout = timeout;
-  auto answer = exchange(q, wanted::head);  // its head says all
+  q.head_only = true;
+  auto answer = http_ask(q);
   if (!answer) return fail(answer.error());
   return answer->status;
 }

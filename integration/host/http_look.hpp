@@ -19,14 +19,16 @@ struct http_question {
   std::map<std::string, std::string> headers{};
   std::string body{};
   msg::duration timeout{10'000};  // of all of it together
+  std::string tls_name{};         // not empty: over TLS to who has that name; any certificate will do
+  bool head_only = false;         // the answer's body is not waited for
 };
 struct http_answer {
   unsigned status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
-// Redirects are not followed. Errors: engine_error (nobody listens, or not in HTTP), busy (a server that listened hung up
-// before it had answered; what was asked may have been done), timeout.
+// Redirects are not followed. Errors: engine_error (nobody listens, or not in HTTP), busy (a server that listened hung
+// up before it had answered; what was asked may have been done), timeout.
 msg::result<http_answer> http_ask(const http_question& q);
 
 // The status of GET path at 127.0.0.1:port. Errors: as above.

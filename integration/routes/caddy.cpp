@@ -22,7 +22,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr duration call_timeout{10'000};
+constexpr duration call_timeout{10'000}, visit_timeout{5'000};
+constexpr uint16_t https_port_default = 443;
 constexpr unsigned tries_max = 5;
 constexpr duration pause_per_try{50};
 constexpr unsigned changed_meanwhile = 412;
@@ -126,7 +127,70 @@ class caddy final : public route_table {
     return there ? change::made : change::none;
   }
 
+  result<std::optional<unsigned>> visit(const route& r, const std::string& path) override {
+    auto at = repeated([&] { return listeners(); });
+    if (!at) return fail(at.error());
+    if (at->plain) {
+      auto seen = repeated([&] { return come_in(*at->plain, r.hosts.front(), path, false); });
+      if (!seen) return unseen(seen.error());
+      const bool sent_to_tls = seen->status / 100 == 3 && seen->headers["location"].starts_with("https://");
+      if (!sent_to_tls) return std::optional(seen->status);
+    }
+    if (!at->secure) return std::optional<unsigned>();
+    auto seen = repeated([&] { return come_in(*at->secure, r.hosts.front(), path, true); });
+    if (!seen) return unseen(seen.error());
+    return std::optional(seen->status);
+  }
+
  private:
+  struct door {
+    std::string host;
+    uint16_t port = 0;
+  };
+  struct doors {
+    std::optional<door> plain, secure;
+  };
+  // Where its server listens, as it is reached from here: ":80", "tcp/10.0.0.1:443"; sockets and ranges are left out.
+  result<doors> listeners() const {
+    auto answer = ask("GET", "/config/apps/http", {}, {});
+    if (!answer) return fail(answer.error());
+    doors out;
+    const auto all = json::parse(answer->body, nullptr, false);
+    const auto at = json::json_pointer("/servers/" + s_.server + "/listen");
+    if (!all.is_object() || !all.contains(at) || !all[at].is_array()) return out;
+    const auto given = all.value("https_port", 0U);
+    const auto https = given == 0 ? https_port_default : given;
+    for (const auto& text : all[at]) {
+      if (!text.is_string()) continue;
+      auto address = text.get<std::string>();
+      if (address.starts_with("tcp/")) address.erase(0, 4);
+      const auto colon = address.rfind(':');
+      const auto port = colon == address.npos ? std::nullopt : parse_decimal(address.substr(colon + 1));
+      if (!port || *port == 0 || *port > UINT16_MAX || address.find('/') != address.npos) continue;
+      auto host = address.substr(0, colon);
+      if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+      if (host.empty() || host == "0.0.0.0" || host == "::") host = "127.0.0.1";
+      (*port == https ? out.secure : out.plain) = door{host, static_cast<uint16_t>(*port)};
+    }
+    return out;
+  }
+  static result<host::http_answer> come_in(const door& d, const std::string& name, const std::string& path, bool tls) {
+    host::http_question q;
+    q.host = d.host;
+    q.port = d.port;
+    q.path = path;
+    q.headers["Host"] = name;
+    q.timeout = visit_timeout;
+    q.head_only = true;
+    if (tls) q.tls_name = name;
+    return host::http_ask(q);
+  }
+  // Nobody there: it listens in a network of its own. No handshake: there is no certificate yet.
+  static result<std::optional<unsigned>> unseen(const error& why) {
+    if (why.code == ec::engine_error) return std::optional<unsigned>();
+    return fail(why);
+  }
+
   result<change> choose(const route& r) {
     const auto file = s_.folder + "/" + r.id;
     const bool beside = ::access(file.c_str(), F_OK) == 0;

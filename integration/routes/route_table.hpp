@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class route_table {
   // Errors: engine_error (it is away, or refuses), timeout, busy (somebody else changes it all the time).
   virtual msg::result<change> put(const route& r) = 0;
   virtual msg::result<change> remove(const std::string& id) = 0;
+  // The status that a visitor of its first name gets for `path`; over TLS whatever certificate is shown. Nothing: this
+  // host does not see it, because visitors come in elsewhere or the name has no certificate yet. Errors: as above.
+  virtual msg::result<std::optional<unsigned>> visit(const route& r, const std::string& path) = 0;
 };
 
 }  // namespace zedops::routes

@@ -183,6 +183,7 @@ result<void> deploy_job::check_container() {
   ZEDOPS_TRY(containers.lead(id, plan_, r->port));
   prove("health", *answer);
   prove("container", r->id);
+  ZEDOPS_TRY(check_visitors(r->port));
   if (plan_.settings->route != route_kind::none) env_.clock.pause(drain);
   auto gone = containers.remove_but(id, r->id);
   if (!gone) return fail(gone.error());
@@ -192,6 +193,14 @@ result<void> deploy_job::check_container() {
       result_.note = ok.error().message.substr(0, note_max);  // visitors are on it already
   drop_images([this](uint32_t n) { return std::ranges::find(plan_.keep, n) == plan_.keep.end(); });
   return host::prune_site(site_, plan_.keep);
+}
+
+result<void> deploy_job::check_visitors(uint16_t port) {
+  if (!plan_.settings || plan_.settings->route != route_kind::caddy) return {};
+  auto seen = container_here().visited({cmd_.server.value}, plan_, port);
+  if (!seen) return fail(seen.error());
+  prove("visitors", *seen);
+  return {};
 }
 
 // Names of ours; an image that somebody else uses stays with its other names.

@@ -370,7 +370,7 @@ result<void> deploy_job::check_health() {
     if (status && *status >= 200 && *status < 400) {
       prove("health", answer);
       prove("health_attempts", std::to_string(attempts));
-      return {};
+      return check_visitors(plan_.port);
     }
     if (status && *status >= 400) ++refusals;
     if (!status && engine_away(status.error())) until = env_.clock.steady() + health_start;

@@ -51,6 +51,7 @@ class deploy_job {
   msg::result<void> build_image();
   msg::result<void> replace_container();
   msg::result<void> check_container();
+  msg::result<void> check_visitors(uint16_t port);
   msg::result<void> stop_container();
   msg::result<void> drop_container(const msg::service_id& id);
   msg::result<void> remember_container();

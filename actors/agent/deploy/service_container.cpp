@@ -13,7 +13,7 @@ using namespace msg;
 
 namespace {
 
-constexpr duration look_timeout{5'000}, pause_min{100}, pause_max{1'000};
+constexpr duration look_timeout{5'000}, pause_min{100}, pause_max{1'000}, visited_max{5'000};
 constexpr uint32_t restarts_max = 5;
 constexpr duration check_every{5'000}, check_timeout{10'000}, check_start{40'000};
 constexpr uint32_t check_retries = 3;
@@ -197,11 +197,41 @@ result<void> service_container::lead(const service_id& id, const deploy_plan& p,
   if (!sites_.routes)
     return fail(ec::wrong_state, "no proxy on this host routes " + p.settings->hosts.front(),
                 "install Caddy there and set caddy_admin in the agent's settings");
-  routes::route r{id.value, p.settings->hosts, p.port, p.port_beside, port == p.port_beside, {}};
-  if (p.kind == service_kind::static_site) r.folder = "/" + p.service_name;  // of its project's server
-  auto done = sites_.routes->put(r);
+  auto done = sites_.routes->put(route_of(id, p, port));
   if (!done) return fail(done.error());
   return {};
+}
+
+routes::route service_container::route_of(const service_id& id, const deploy_plan& p, uint16_t port) const {
+  routes::route r{id.value, p.settings->hosts, p.port, p.port_beside, port == p.port_beside, {}};
+  if (p.kind == service_kind::static_site) r.folder = "/" + p.service_name;  // of its project's server
+  return r;
+}
+
+result<std::string> service_container::visited(const service_id& id, const deploy_plan& p, uint16_t port) {
+  const auto path = p.health_path.empty() ? std::string("/") : p.health_path;
+  const auto& name = p.settings->hosts.front();
+  const auto r = route_of(id, p, port);
+  const auto until = clock_.steady() + visited_max;
+  for (auto pause = pause_min;; pause = std::min(pause * 2, pause_max)) {
+    if (cancel_ && cancel_->cancelled()) return fail(ec::cancelled, "cancelled while its route was being checked");
+    const auto seen = sites_.routes->visit(r, path);
+    if (seen && !*seen) return std::string("not seen from this host");
+    const auto status = seen ? **seen : 0;
+    const bool gateway_fails = status == 502 || status == 503 || status == 504;
+    if (seen && !gateway_fails) return "HTTP " + std::to_string(status) + " at " + name;
+    if (seen)
+      if (auto own = sites_.look(port, r.folder + path, look_timeout); own && *own == status)
+        return "HTTP " + std::to_string(status) + " at " + name;
+    if (clock_.steady() >= until) {
+      if (!seen) return fail(seen.error());
+      return fail(ec::bad_request,
+                  "visitors of " + name + " get HTTP " + std::to_string(status) +
+                      " from the proxy, which does not reach port " + std::to_string(port) + " of this host",
+                  "does it run in a container? It has to share the host's network: docker run --network host");
+    }
+    clock_.pause(pause);
+  }
 }
 
 result<size_t> service_container::remove_but(const service_id& id, const std::string& keep) {

@@ -32,6 +32,9 @@ class service_container {
   // Visitors are led to it; those of a static service to its folder of its project's server. Without a route in its
   // settings there is none afterwards.
   msg::result<void> lead(const msg::service_id& id, const msg::deploy_plan& p, uint16_t port);
+  // What visitors get, come in by the name that leads to it: Caddy may not reach what this host does. Errors:
+  // bad_request (they get an error that it has not given), cancelled, those of the route table.
+  msg::result<std::string> visited(const msg::service_id& id, const msg::deploy_plan& p, uint16_t port);
   // All of the service but this; empty: all. They are asked to end first. The number that went.
   msg::result<size_t> remove_but(const msg::service_id& id, const std::string& keep);
   msg::result<void> stop(const msg::service_id& id);
@@ -44,6 +47,7 @@ class service_container {
   }
 
  private:
+  routes::route route_of(const msg::service_id& id, const msg::deploy_plan& p, uint16_t port) const;
   msg::container_spec spec_of(const msg::service_id& id, const msg::deploy_plan& p, uint16_t port) const;
   msg::result<std::vector<docker::container_details>> all_of(const msg::service_id& id);
   msg::result<running> made(const msg::service_id& id, const msg::deploy_plan& p, uint16_t port);

@@ -392,6 +392,8 @@ class Secured(Services):
         self.visible("one")
         self.deploy("two")
         self.visible("two")
+        # Seen as a visitor comes in, through TLS.
+        self.assertEqual(self.deployment(2)["phase_metadata"]["visitors"], f"HTTP 200 at {self.host}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 using namespace zedops;
 using namespace zedops::test;
 using namespace zedops::msg;
+using Catch::Matchers::Contains;
 
 TEST_CASE_METHOD(containers, "container: the new one is beside the former until visitors are with it",
                  "[sim][agent][acc-79]") {
@@ -97,6 +98,40 @@ TEST_CASE_METHOD(containers, "container: one that does not answer never gets a v
   CHECK(led_to() == 8080);
   CHECK(docker.containers.size() == 1);
   CHECK(of(1).view.state == container_state::running);
+}
+
+TEST_CASE_METHOD(containers, "container: visitors are looked after by the way that they come", "[sim][agent][acc-85]") {
+  deploy(1);
+  for (const auto phase : {deploy_phase::pulling_source, deploy_phase::updating_routes})
+    REQUIRE_FALSE(run(command(phase, 2, an_image())).failure);
+  visitors.visits = 0;
+  SECTION("what passes is waited for") {
+    visitors.seen = {502, 503, 200};
+    const auto r = run(command(deploy_phase::health_check, 2, an_image()));
+    REQUIRE_FALSE(r.failure);
+    CHECK(r.proof.at("visitors") == "HTTP 200 at api.example.org");
+    CHECK(docker.containers.size() == 1);
+  }
+  SECTION("a proxy that does not reach it is told from a program that says so itself") {
+    visitors.seen.assign(100, 502);
+    const auto r = run(command(deploy_phase::health_check, 2, an_image()));
+    REQUIRE(r.failure);
+    CHECK_THAT(r.failure->message, Contains("visitors of api.example.org get HTTP 502 from the proxy"));
+    CHECK(docker.containers.size() == 2);  // the way back is open
+  }
+  SECTION("an answer of its own") {
+    settings.health_tcp = true;
+    sites.listens = [](uint16_t, duration) { return result<void>(); };
+    visitors.seen.assign(100, 503);
+    for (const auto& [id, c] : docker.containers) answers[c.ports.at(0).host_port] = 503;
+    deploy(3);
+  }
+  SECTION("a proxy that this host does not see into") {
+    visitors.seen = {std::nullopt};
+    const auto r = run(command(deploy_phase::health_check, 2, an_image()));
+    REQUIRE_FALSE(r.failure);
+    CHECK(r.proof.at("visitors") == "not seen from this host");
+  }
 }
 
 TEST_CASE_METHOD(containers, "container: the first one that does not answer leaves nothing", "[sim][agent]") {

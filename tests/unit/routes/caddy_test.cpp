@@ -13,32 +13,31 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr const char* hangs_up = "";
+struct said {
+  std::string status, body = "null", header = "";
+};
+const said hangs_up, yes{"200 OK"}, unknown{"404 Not Found"};
 
-std::string answer(const std::string& status, const std::string& body = "null") {
-  return "HTTP/1.1 " + status +
-         "\r\nEtag: \"e1\"\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-const std::string yes = answer("200 OK"), unknown = answer("404 Not Found");
-
-// One answer for each connection, in order; the first lines of what was asked.
+// One answer for each connection, in order, with its own port in place of PORT.
 class scripted {
  public:
-  explicit scripted(std::vector<std::string> answers) : answers_(std::move(answers)) {
+  explicit scripted(std::vector<said> answers) : answers_(std::move(answers)) {
     port_.listen();
     thread_ = std::thread([this] { serve(); });
   }
-  ~scripted() { thread_.join(); }
+  ~scripted() {
+    if (thread_.joinable()) thread_.join();
+  }
   scripted(const scripted&) = delete;
   scripted& operator=(const scripted&) = delete;
 
   std::unique_ptr<route_table> table() const {
-    auto s = parse_caddy("127.0.0.1:" + std::to_string(port_.number), "zedops", ":80", folder_.path().string());
-    return make_caddy(s.value());
+    return make_caddy(
+        parse_caddy("127.0.0.1:" + std::to_string(port_.number), "zedops", ":80", folder_.path().string()).value());
   }
+  // What was asked, once all answers are given: method and path.
   const std::vector<std::string>& asked() {
     if (thread_.joinable()) thread_.join();
-    thread_ = std::thread([] {});
     return asked_;
   }
 
@@ -49,11 +48,15 @@ class scripted {
       std::string text(65'536, '\0');
       text.resize(static_cast<size_t>(std::max<ssize_t>(0, ::recv(c, text.data(), text.size(), 0))));
       asked_.push_back(text.substr(0, text.find(" HTTP/")));
-      if (a == hangs_up) {
+      if (a.status.empty()) {
         const linger now{1, 0};
         ::setsockopt(c, SOL_SOCKET, SO_LINGER, &now, sizeof now);
       } else {
-        (void)::send(c, a.data(), a.size(), MSG_NOSIGNAL);
+        auto body = a.body;
+        if (const auto i = body.find("PORT"); i != body.npos) body.replace(i, 4, std::to_string(port_.number));
+        const auto all = "HTTP/1.1 " + a.status + "\r\nEtag: \"e1\"\r\n" + a.header +
+                         "Connection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+        (void)::send(c, all.data(), all.size(), MSG_NOSIGNAL);
       }
       ::close(c);
     }
@@ -61,24 +64,28 @@ class scripted {
 
   test::held_port port_;
   test::temp_dir folder_;
-  const std::vector<std::string> answers_;
+  const std::vector<said> answers_;
   std::vector<std::string> asked_;
   std::thread thread_;
 };
 
 const route shop{"v1", {"shop.example.org"}, 20'001, 20'002, false, {}};
 
+said listening(const std::string& at) {
+  return {"200 OK", R"({"https_port":1,"servers":{"zedops":{"listen":[)" + at + "]}}}"};
+}
+
 }  // namespace
 
 TEST_CASE("caddy: one that hangs up is asked again, and what it had done is not done twice", "[unit][routes]") {
-  const std::string server = answer("200 OK", R"({"listen":[":80"],"routes":[]})");
+  const said server{"200 OK", R"({"listen":[":80"],"routes":[]})"};
   SECTION("nothing was done") {
     scripted caddy({hangs_up, unknown, server, yes});
     REQUIRE(caddy.table()->put(shop).value() == change::made);
     CHECK(caddy.asked().back() == "PUT /config/apps/http/servers/zedops/routes/0");
   }
   SECTION("it was done") {
-    scripted caddy({unknown, server, hangs_up, answer("200 OK", R"({"@id":"zedops-v1"})"), yes});
+    scripted caddy({unknown, server, hangs_up, {"200 OK", R"({"@id":"zedops-v1"})"}, yes});
     REQUIRE(caddy.table()->put(shop).value() == change::made);
     CHECK(caddy.asked().back() == "PATCH /id/zedops-v1");
   }
@@ -88,7 +95,7 @@ TEST_CASE("caddy: one that hangs up is asked again, and what it had done is not 
     CHECK(caddy.asked() == std::vector<std::string>(2, "DELETE /id/zedops-v1"));
   }
   SECTION("again and again") {
-    scripted caddy(std::vector<std::string>(5, hangs_up));
+    scripted caddy(std::vector<said>(5, hangs_up));
     const auto r = caddy.table()->put(shop);
     REQUIRE_FALSE(r);
     CHECK(r.error().code == msg::ec::busy);
@@ -98,10 +105,39 @@ TEST_CASE("caddy: one that hangs up is asked again, and what it had done is not 
 
 TEST_CASE("caddy: somebody who is faster, with a route or with the first of all", "[unit][routes]") {
   const auto faster =
-      GENERATE(as<std::string>{}, answer("412 Precondition Failed"),
-               answer("500 Internal Server Error", R"({"error":"[/zedops] key already exists: zedops"})"));
-  scripted caddy({unknown, unknown, faster, unknown, answer("200 OK", R"({"routes":[{"@id":"other"}]})"), yes});
+      GENERATE(values<said>({{"412 Precondition Failed"},
+                             {"500 Internal Server Error", R"({"error":"[/zedops] key already exists: zedops"})"}}));
+  scripted caddy({unknown, unknown, faster, unknown, {"200 OK", R"({"routes":[{"@id":"other"}]})"}, yes});
   REQUIRE(caddy.table()->put(shop).value() == change::made);
   CHECK(caddy.asked()[2] == "PUT /config/apps/http/servers/zedops");
   CHECK(caddy.asked().back() == "PUT /config/apps/http/servers/zedops/routes/0");
+}
+
+TEST_CASE("caddy: a visitor comes in where its server listens", "[unit][routes]") {
+  const auto address = GENERATE(as<std::string>{}, R"("tcp/127.0.0.1:PORT")", R"("unix//run/caddy.sock",":PORT")",
+                                R"("[::]:PORT",":80-90","0.0.0.0:1")");
+  scripted caddy({listening(address), {"503 Service Unavailable"}});
+  CHECK(caddy.table()->visit(shop, "/well").value() == std::optional(503U));
+  CHECK(caddy.asked().back() == "GET /well");
+}
+
+TEST_CASE("caddy: what this host cannot see is no error", "[unit][routes]") {
+  SECTION("no server") {
+    scripted caddy(std::vector<said>{yes});
+    CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
+  }
+  SECTION("a socket file only") {
+    scripted caddy(std::vector<said>{listening(R"("unix//run/caddy.sock")")});
+    CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
+  }
+  SECTION("nobody there: it has a network of its own") {
+    const test::held_port nobody;
+    scripted caddy(std::vector<said>{listening("\":" + std::to_string(nobody.number) + "\"")});
+    CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
+  }
+  SECTION("sent on to TLS, where nobody has a certificate") {
+    scripted caddy({listening(R"(":PORT","127.0.0.1:1")"),
+                    {"308 Permanent Redirect", "", "Location: https://shop.example.org/\r\n"}});
+    CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
+  }
 }
