@@ -12,6 +12,7 @@
 #include <fstream>
 #include <memory>
 
+#include "integration/archive/utf8_locale.hpp"
 #include "integration/host/files.hpp"
 
 namespace zedops::archive {
@@ -49,10 +50,18 @@ error disk(const std::string& path, int problem) {
   return {problem == ENOENT ? ec::not_found : ec::internal, path + ": " + host::errno_text(problem), "", {}};
 }
 
+// A warning is of an entry that was written: a name that is no UTF-8 goes in as the bytes that it is.
+bool well(int answer) { return answer == ARCHIVE_OK || answer == ARCHIVE_WARN; }
+
+result<void> add_header(::archive* to, ::archive_entry* e) {
+  if (!well(archive_write_header(to, e))) return fail(ec::internal, archive_error_string(to), "is the disk full?");
+  return {};
+}
+
 result<void> add_file(::archive* to, ::archive_entry* e, const fs::path& path, uint64_t size) {
   host::unique_fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return fail(disk(path, errno));
-  if (archive_write_header(to, e) != ARCHIVE_OK) return fail(ec::internal, archive_error_string(to), "");
+  if (auto ok = add_header(to, e); !ok) return ok;
   char buffer[1 << 16];
   uint64_t done = 0;
   while (done < size) {
@@ -104,7 +113,7 @@ struct packing {
     archive_entry_set_perm(e.get(), S_ISDIR(st.st_mode) || (st.st_mode & 0111) ? 0755 : 0644);
     if (S_ISDIR(st.st_mode)) {
       archive_entry_set_filetype(e.get(), AE_IFDIR);
-      if (archive_write_header(to, e.get()) != ARCHIVE_OK) return fail(ec::internal, archive_error_string(to), "");
+      if (auto ok = add_header(to, e.get()); !ok) return ok;
       return folder(path, name);
     }
     if (S_ISLNK(st.st_mode)) {
@@ -113,8 +122,7 @@ struct packing {
       if (problem) return fail(disk(path, problem.value()));
       archive_entry_set_filetype(e.get(), AE_IFLNK);
       archive_entry_set_symlink(e.get(), target.c_str());
-      if (archive_write_header(to, e.get()) != ARCHIVE_OK) return fail(ec::internal, archive_error_string(to), "");
-      return {};
+      return add_header(to, e.get());
     }
     if (!S_ISREG(st.st_mode))
       return fail(ec::bad_request, path.string() + " is neither a file, a folder nor a link",
@@ -172,6 +180,7 @@ namespace {
 enum class compression { none, gzip };
 
 result<packed> written(packing work, const std::string& dir, const std::string& file, compression how) {
+  const utf8_locale utf8;
   std::error_code problem;
   if (!fs::is_directory(dir, problem))
     return fail(ec::not_found, dir + " is not a folder", "name the folder that holds what is to be deployed");
@@ -185,7 +194,7 @@ result<packed> written(packing work, const std::string& dir, const std::string& 
   if (archive_write_open_filename(to.get(), file.c_str()) != ARCHIVE_OK)
     return fail(ec::internal, file + " cannot be written", "TMPDIR says where there is room");
   if (auto ok = work.folder(dir, {}); !ok) return fail(ok.error());
-  if (archive_write_close(to.get()) != ARCHIVE_OK)
+  if (!well(archive_write_close(to.get())))
     return fail(ec::internal, std::string("the archive cannot be written: ") + archive_error_string(to.get()),
                 "is the disk full?");
   if (work.done.files == 0)

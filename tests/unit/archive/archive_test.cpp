@@ -1,6 +1,7 @@
 // Archives of strangers: what is taken, what is refused, and that nothing ever lands outside.
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <rapidcheck.h>
 #include <sys/stat.h>
 
@@ -262,4 +263,73 @@ TEST_CASE("context: what .dockerignore says is left out as Docker reads it, the 
   CHECK_FALSE(fs::exists(out / "docs/other.md"));
   CHECK_FALSE(fs::exists(out / "x.env"));
   CHECK(fs::exists(out / "docker/Dockerfile"));
+}
+
+namespace {
+
+struct named_folder {
+  test::temp_dir dir;
+  fs::path from = dir.path() / "site", out = dir.path() / "out";
+  std::string file = (dir.path() / "a.tar").string();
+
+  named_folder() {
+    fs::create_directories(from / "größe");
+    std::ofstream(from / "Dockerfile") << "FROM scratch";
+    std::ofstream(from / "größe/ü.txt") << "u";
+    std::ofstream(from / "日本.html") << "japan";
+    fs::create_symlink("größe/ü.txt", from / "verknüpft");
+    std::ofstream(from / "latin-\xfc.txt") << "bytes";  // no UTF-8, and a name all the same
+  }
+  std::string read(const std::string& name) {
+    std::ifstream in(out / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void comes_out() {
+    auto r = unpack(file, out.string(), {}, {});
+    INFO((r ? std::string{} : r.error().message));
+    REQUIRE(r.has_value());
+    CHECK(read("größe/ü.txt") == "u");
+    CHECK(read("日本.html") == "japan");
+    CHECK(fs::read_symlink(out / "verknüpft") == "größe/ü.txt");
+    CHECK(read("verknüpft") == "u");
+    CHECK(read("latin-\xfc.txt") == "bytes");
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(named_folder, "pack: names that are not ASCII come out as they went in", "[archive][names]") {
+  auto r = pack(from.string(), file);
+  INFO((r ? std::string{} : r.error().message));
+  REQUIRE(r.has_value());
+  CHECK(r->files == 4);
+  comes_out();
+}
+
+TEST_CASE_METHOD(named_folder, "context: names that are not ASCII come out as they went in", "[archive][names]") {
+  auto r = pack_context(from.string(), "Dockerfile", file);
+  INFO((r ? std::string{} : r.error().message));
+  REQUIRE(r.has_value());
+  CHECK(r->files == 4);
+  comes_out();
+}
+
+TEST_CASE_METHOD(in_folder, "unpack: names of a zip that are not ASCII, in UTF-8 and in what the packer had",
+                 "[archive][names]") {
+  // In a locale of UTF-8 the names are marked as such, as all packers of today do it; without one they are bytes.
+  for (const bool marked : {true, false}) {
+    fs::remove_all(into);
+    const auto ours = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    const auto before = marked ? ::uselocale(ours) : ::uselocale(nullptr);
+    write({{"ü.txt", "u"}, {"日本.html", "japan"}, {"d/link", "../ü.txt", AE_IFLNK}}, true);
+    ::uselocale(before);
+    ::freelocale(ours);
+    auto r = go();
+    INFO((r ? std::string{} : r.error().message));
+    REQUIRE(r.has_value());
+    CHECK(r->files == 2);
+    CHECK(read("ü.txt") == "u");
+    CHECK(read("日本.html") == "japan");
+    CHECK(read("d/link") == "u");
+  }
 }
