@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 
 #include "integration/host/child.hpp"
@@ -18,7 +19,6 @@ using namespace msg;
 namespace {
 
 constexpr size_t words_max = 5;  // last lines that an error keeps
-constexpr size_t small_file_max = 64 << 10;
 
 std::string first_line(const std::string& file) {
   std::ifstream in(file);
@@ -52,6 +52,11 @@ result<void> check_secret(const std::string& file) {
   return {};
 }
 
+// A helper that only reads the file: git has one erase what a server does not take, and the file is its owner's.
+std::string reader(const std::string& credentials) {
+  return "!f() { test \"$1\" != get || git credential-store --file='" + credentials + "' get; }; f";
+}
+
 class repository {
  public:
   explicit repository(const git_request& r) : r_(r), output_(r.folder + "/output") {}
@@ -59,9 +64,9 @@ class repository {
   result<std::string> fetch() {
     for (const auto& file : {r_.ssh_key, r_.credentials})
       if (auto ok = check_secret(file); !ok) return fail(ok.error());
-    if (::mkdir(r_.folder.c_str(), 0700) != 0 && errno != EEXIST)
-      return fail(ec::internal, r_.folder + ": " + errno_text(errno), "check that disk");
+    if (auto ok = new_folder(); !ok) return fail(ok.error());
     if (auto ok = good({"init", "-q", "-b", "none"}); !ok) return fail(ok.error());
+    if (auto ok = keep_all(); !ok) return fail(ok.error());
     if (auto ok = fetched(); !ok) return fail(ok.error());
     if (auto ok = good({"rev-parse", "--verify", "-q", "FETCH_HEAD^{commit}"}); !ok) return fail(ok.error());
     const auto commit = first_line(output_);
@@ -71,6 +76,31 @@ class repository {
   }
 
  private:
+  // From the beginning: a git that was killed leaves locks, at which the next one gives up.
+  result<void> new_folder() {
+    const std::filesystem::path path(r_.folder);
+    const auto parent = path.parent_path().string();
+    const unique_fd dir(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) return disk(parent);
+    if (auto gone = remove_dir(dir.get(), parent, path.filename().string()); !gone) return fail(gone.error());
+    if (::mkdirat(dir.get(), path.filename().c_str(), 0700) != 0) return disk(r_.folder);
+    return {};
+  }
+
+  // What a repository leaves out of its releases is deployed all the same, every file as it was committed.
+  result<void> keep_all() {
+    const auto info = r_.folder + "/.git/info", file = info + "/attributes";
+    if (::mkdir(info.c_str(), 0700) != 0 && errno != EEXIST) return disk(info);
+    std::ofstream out(file);
+    out << "* -export-ignore -export-subst\n";
+    if (!out.flush()) return disk(file);
+    return {};
+  }
+
+  static tl::unexpected<error> disk(const std::string& path) {
+    return fail(ec::internal, path + ": " + errno_text(errno), "check that disk");
+  }
+
   result<void> fetched() {
     auto exit = run({"fetch", "--progress", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--", r_.url,
                      r_.revision.empty() ? "HEAD" : r_.revision});
@@ -96,12 +126,11 @@ class repository {
         return fail(ec::bad_request,
                     "it has a submodule: " + line.substr(line.find('\t') + 1) + "; submodules are not fetched",
                     "put what is to be deployed into the repository itself, or deploy a folder");
-    auto exit = run({"cat-file", "-p", commit + ":.gitattributes"});
+    // In one go, of all folders: a repository may have any number of such files. Zero: found, one: not.
+    auto exit = run({"grep", "-q", "-a", "-F", "-e", "filter=lfs", commit, "--", ":(glob)**/.gitattributes"});
     if (!exit) return fail(exit.error());
-    std::ifstream attributes(output_);
-    std::string text(small_file_max, '\0');
-    attributes.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (*exit == 0 && text.find("filter=lfs") != text.npos)
+    if (*exit > 1) return fail(ec::internal, "git grep failed: " + words(), "check the disk and git on this host");
+    if (*exit == 0)
       return fail(ec::bad_request, "it keeps files in Git LFS, which are not fetched",
                   "deploy a folder or an archive that has them");
     return {};
@@ -119,8 +148,7 @@ class repository {
     last_.clear();
     child_request c;
     c.argv = {"git", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"};
-    if (!r_.credentials.empty())
-      c.argv.insert(c.argv.end(), {"-c", "credential.helper=store --file='" + r_.credentials + "'"});
+    if (!r_.credentials.empty()) c.argv.insert(c.argv.end(), {"-c", "credential.helper=" + reader(r_.credentials)});
     const auto key = r_.ssh_key.empty() ? std::string{} : " -o IdentitiesOnly=yes -i '" + r_.ssh_key + "'";
     c.argv.insert(c.argv.end(), arguments.begin(), arguments.end());
     const char* path = std::getenv("PATH");
@@ -129,6 +157,7 @@ class repository {
                      std::string("HOME=") + (home ? home : "/nonexistent"),
                      "GIT_TERMINAL_PROMPT=0",
                      "GIT_CONFIG_NOSYSTEM=1",
+                     "GIT_CONFIG_GLOBAL=/dev/null",
                      "GIT_ALLOW_PROTOCOL=https:http:git:ssh",
                      "GIT_SSH_COMMAND=ssh -o BatchMode=yes" + key,
                      "LC_ALL=C"};

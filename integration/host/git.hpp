@@ -11,10 +11,10 @@ namespace zedops::host {
 struct git_request {
   std::string url;
   std::string revision;       // a commit, a branch, a tag; empty: what the repository has as its default
-  std::string folder;         // for its work; made, and may be there from an earlier try
+  std::string folder;         // for its work; made anew, whatever an earlier try has left there
   std::string archive;        // file that the commit's files are written to, as a tar
   std::string ssh_key{};      // file; empty: those of this user
-  std::string credentials{};  // file of lines https://USER:TOKEN@HOST; empty: none
+  std::string credentials{};  // file of lines https://USER:TOKEN@HOST, only read; empty: none
   std::function<void(uint32_t percent, std::string_view line)> progress;
   std::function<bool()> cancelled;
 };
