@@ -1,4 +1,5 @@
-// The page's copy of the world: read once, then kept by events. Only figures are asked for again: usage.ts, metrics.ts.
+// The page's copy of the world: read when the events have begun, then kept by them. Only figures are asked for again:
+// usage.ts, metrics.ts.
 import { useSyncExternalStore } from "react";
 import { apply, type LiveEvent, loaded, nothing, type World } from "../model/world";
 import { type Agent, api, everyServer, type Schemas } from "./client";
@@ -12,6 +13,7 @@ export interface Connection {
 const BATCH_MS = 50; // events in between are shown together
 const REST = 4; // so many times what showing them took is left for everything else
 const SILENT_MS = 13_000; // the manager says something every five seconds
+const SLOW_MS = 1_000; // without events for so long, something is shown before they begin
 
 let world = nothing;
 let connection: Connection = { state: "connecting", heard: Date.now() };
@@ -21,6 +23,9 @@ let early: LiveEvent[] | undefined; // what was said while the world is being re
 let outdated = false; // what is being read has a gap: it is read again
 let timer: ReturnType<typeof setTimeout> | undefined;
 let manager = "";
+let begun = false; // this stream has been open
+let placed = false; // and has a place: when it breaks off it goes on from there
+let later: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<() => void>();
 const eventListeners = new Set<(e: LiveEvent) => void>();
 
@@ -33,7 +38,13 @@ function connected(state: Connection["state"], heard = connection.heard) {
   changed();
 }
 
+function readIn(ms: number) {
+  clearTimeout(later);
+  later = setTimeout(read, ms);
+}
+
 async function read() {
+  clearTimeout(later);
   if (early) {
     outdated = true;
     return;
@@ -54,7 +65,7 @@ async function read() {
     if (outdated) void read();
   } catch {
     early = undefined;
-    setTimeout(read, 2_000);
+    if (stop) readIn(2_000);
   }
 }
 
@@ -79,12 +90,18 @@ function take(e: LiveEvent) {
 }
 
 function hear(s: Said, ended: () => void) {
-  if (s.kind === "open") return connected("live", Date.now());
+  if (s.kind === "open") {
+    // What happened before is in no event, and what was read before may lack it.
+    if (!begun || !placed) void read();
+    begun = true;
+    return connected("live", Date.now());
+  }
   if (s.kind === "lost") return connected("lost");
   if (s.kind === "ended") {
     connected("lost");
     return ended();
   }
+  placed = true;
   const data = JSON.parse(s.data) as Record<string, string>;
   if (s.type === "welcome" || s.type === "beat") {
     if (data.time) offset = Date.parse(data.time) - Date.now();
@@ -104,6 +121,7 @@ function shownAgain(e: PageTransitionEvent) {
 
 export function startLive(types: string[]) {
   if (stop) return;
+  begun = placed = false;
   const again = () => {
     stop?.();
     stop = undefined;
@@ -128,12 +146,13 @@ export function startLive(types: string[]) {
       bye();
     };
   }
-  void read();
+  readIn(SLOW_MS);
 }
 
 export function stopLive() {
   stop?.();
   stop = undefined;
+  clearTimeout(later);
   world = nothing;
   manager = "";
   changed();

@@ -4,11 +4,11 @@ declare const self: SharedWorkerGlobalScope;
 
 const ports = new Set<MessagePort>();
 let stop: (() => void) | undefined;
-let last: Said | undefined;
+let last: Said | undefined; // of the stream that there is, for a tab that comes later
 
 function tellAll(s: Said) {
   if (s.kind !== "event") last = s;
-  if (s.kind === "ended") stop = undefined;
+  if (s.kind === "ended") stop = last = undefined;
   for (const p of ports) p.postMessage(s);
 }
 
