@@ -106,10 +106,11 @@ account* find_account(account_list& in, account_kind kind, const std::string& na
   return i == in.end() ? nullptr : &*i;
 }
 
-result<account_list> read_accounts(const std::filesystem::path& file) {
-  auto text = read_guarded(file, accounts_max * line_bytes_max);
-  if (!text) return fail(text.error());
-  std::istringstream in(std::move(*text));
+namespace {
+
+// `where`: what the problem of a line is named after.
+result<account_list> parse(std::string text, const std::string& where) {
+  std::istringstream in(std::move(text));
   account_list out;
   size_t number = 0;
   for (std::string line; std::getline(in, line);) {
@@ -118,11 +119,19 @@ result<account_list> read_accounts(const std::filesystem::path& file) {
     auto a = line.size() > line_bytes_max ? result<account>(fail(ec::bad_request, "the line is too long", ""))
                                           : parse_line(line);
     if (!a)
-      return fail(ec::bad_request, file.string() + ":" + std::to_string(number) + ": " + a.error().message,
+      return fail(ec::bad_request, where + ":" + std::to_string(number) + ": " + a.error().message,
                   "remove the line, and add the user or token anew");
     out.push_back(std::move(*a));
   }
   return out;
+}
+
+}  // namespace
+
+result<account_list> read_accounts(const std::filesystem::path& file) {
+  auto text = read_guarded(file, accounts_max * line_bytes_max);
+  if (!text) return fail(text.error());
+  return parse(std::move(*text), file.string());
 }
 
 result<void> change_accounts(const std::filesystem::path& file, const std::function<result<void>(account_list&)>& how) {
@@ -135,6 +144,10 @@ result<void> change_accounts(const std::filesystem::path& file, const std::funct
                   "remove those that are not used: zedctl user ls, zedctl token ls");
     std::string text = "# users, tokens and sessions of the web door; zedctl user, zedctl token\n";
     for (const auto& a : *all) text += line_of(a);
+    // One line that cannot be read would let nobody in any more.
+    if (const auto again = parse(text, "line"); !again || *again != *all)
+      return fail(ec::bad_request, "this cannot be kept" + (again ? std::string{} : ": " + again.error().message),
+                  "other words, and times before the year 10000; nothing was changed");
     return write_guarded(file, text);
   });
 }

@@ -48,7 +48,7 @@ inline constexpr msg::duration session_time{std::chrono::hours(24 * 14)}, link_t
 
 // Errors: bad_request naming the line, those of guarded_file.
 msg::result<account_list> read_accounts(const std::filesystem::path& file);
-// Errors: those of `how`, which leaves the file as it was then.
+// Errors: those of `how`, or bad_request for what could not be read again: the file is as it was then.
 msg::result<void> change_accounts(const std::filesystem::path& file,
                                   const std::function<msg::result<void>(account_list&)>& how);
 

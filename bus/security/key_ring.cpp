@@ -31,6 +31,43 @@ msg::result<key_entry> parse_line(const std::string& line) {
   return e;
 }
 
+std::string text_of(const std::vector<key_entry>& entries) {
+  std::string text =
+      "# NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
+  for (const auto& e : entries) {
+    text += e.name + ' ' + e.role + ' ' + e.public_key;
+    if (!e.agent.empty()) text += " agent=" + e.agent;
+    if (!e.server.empty()) text += " server=" + e.server;
+    if (!e.topic.empty()) text += " topic=" + e.topic;
+    if (e.expires != msg::never) text += " expires=" + msg::to_rfc3339(e.expires);
+    if (e.approve) text += " approve";
+    text += '\n';
+  }
+  return text;
+}
+
+// `where`: what the problem of a line is named after.
+msg::result<std::vector<key_entry>> parse(std::string text, const std::string& where) {
+  std::istringstream in(std::move(text));
+  std::vector<key_entry> out;
+  size_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.empty() || line[0] == '#') continue;
+    auto e = line.size() > line_bytes_max
+                 ? msg::result<key_entry>(msg::fail(msg::ec::bad_request, "the line is too long", ""))
+                 : parse_line(line);
+    if (!e)
+      return msg::fail(msg::ec::bad_request, where + ":" + std::to_string(number) + ": " + e.error().message,
+                       e.error().hint);
+    if (out.size() >= key_entries_max)
+      return msg::fail(msg::ec::too_large, where + " has more than " + std::to_string(key_entries_max) + " keys",
+                       "remove those that are not used");
+    out.push_back(std::move(*e));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string problem_of(const key_entry& e) {
@@ -56,40 +93,11 @@ std::string problem_of(const key_entry& e) {
 msg::result<std::vector<key_entry>> read_keys(const std::filesystem::path& file) {
   auto text = read_guarded(file, key_entries_max * line_bytes_max);
   if (!text) return msg::fail(text.error());
-  std::istringstream in(std::move(*text));
-  std::vector<key_entry> out;
-  size_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.empty() || line[0] == '#') continue;
-    auto e = line.size() > line_bytes_max
-                 ? msg::result<key_entry>(msg::fail(msg::ec::bad_request, "the line is too long", ""))
-                 : parse_line(line);
-    if (!e)
-      return msg::fail(msg::ec::bad_request, file.string() + ":" + std::to_string(number) + ": " + e.error().message,
-                       e.error().hint);
-    if (out.size() >= key_entries_max)
-      return msg::fail(msg::ec::too_large,
-                       file.string() + " has more than " + std::to_string(key_entries_max) + " keys",
-                       "remove those that are not used");
-    out.push_back(std::move(*e));
-  }
-  return out;
+  return parse(std::move(*text), file.string());
 }
 
 msg::result<void> write_keys(const std::filesystem::path& file, const std::vector<key_entry>& entries) {
-  std::string text =
-      "# NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]   (zedctl key add, rm, ls)\n";
-  for (const auto& e : entries) {
-    text += e.name + ' ' + e.role + ' ' + e.public_key;
-    if (!e.agent.empty()) text += " agent=" + e.agent;
-    if (!e.server.empty()) text += " server=" + e.server;
-    if (!e.topic.empty()) text += " topic=" + e.topic;
-    if (e.expires != msg::never) text += " expires=" + msg::to_rfc3339(e.expires);
-    if (e.approve) text += " approve";
-    text += '\n';
-  }
-  return write_guarded(file, text);
+  return write_guarded(file, text_of(entries));
 }
 
 msg::result<void> change_keys(const std::filesystem::path& file,
@@ -101,7 +109,13 @@ msg::result<void> change_keys(const std::filesystem::path& file,
     if (all->size() > key_entries_max)
       return msg::fail(msg::ec::too_large, "there are " + std::to_string(key_entries_max) + " keys already",
                        "remove those that are not used: zedctl key ls");
-    return write_keys(file, *all);
+    auto text = text_of(*all);
+    // One line that cannot be read would let nobody in any more.
+    if (const auto again = parse(text, "line"); !again || *again != *all)
+      return msg::fail(msg::ec::bad_request,
+                       "this cannot be kept" + (again ? std::string{} : ": " + again.error().message),
+                       "other words, and times before the year 10000; nothing was changed");
+    return write_guarded(file, text);
   });
 }
 

@@ -17,9 +17,9 @@
 
 namespace zedops::bus {
 
-// NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]; several lines of one key are several grants. Role
-// `agent` is that of the agent with this name, and no other. A token is a key as well: whoever has its secret half may
-// enrol the agent of this name (role `enrol`), once.
+// NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]; several lines of one key are
+// several grants. Role `agent` is that of the agent with this name, and no other. A token is a key as well: whoever has
+// its secret half may enrol the agent of this name (role `enrol`), once.
 struct key_entry {
   std::string name;
   std::string role;  // viewer, operator, admin, agent, subscriber; enrol; pending: an agent that waits for approval
@@ -47,7 +47,8 @@ msg::result<void> write_keys(const std::filesystem::path& file, const std::vecto
 std::string problem_of(const key_entry& e);
 
 using key_list = std::vector<key_entry>;
-// Changes the file as a whole while nobody else does; an error of `how` leaves it as it was.
+// Changes the file as a whole while nobody else does. An error of `how`, or what could not be read again (bad_request),
+// leaves it as it was.
 msg::result<void> change_keys(const std::filesystem::path& file,
                               const std::function<msg::result<void>(key_list&)>& how);
 

@@ -1,3 +1,4 @@
+#include <msgpack.hpp>
 #include <nlohmann/json.hpp>
 
 #include "messages/wire/codec.hpp"
@@ -172,6 +173,31 @@ bool too_deep(std::string_view text) {
   return false;
 }
 
+struct depth_limit : msgpack::null_visitor {
+  size_t depth = 0;
+  bool over = false;
+  bool open() {
+    over = ++depth > decode_depth_max;
+    return !over;
+  }
+  bool close() {
+    --depth;
+    return true;
+  }
+  bool start_array(uint32_t) { return open(); }
+  bool start_map(uint32_t) { return open(); }
+  bool end_array() { return close(); }
+  bool end_map() { return close(); }
+};
+
+// Here, too: the parser below calls itself for each level. This one does not.
+bool too_deep_packed(std::string_view bytes) {
+  depth_limit limit;
+  size_t offset = 0;
+  msgpack::parse(bytes.data(), bytes.size(), offset, limit);
+  return limit.over;
+}
+
 }  // namespace
 
 template <class T>
@@ -199,6 +225,7 @@ ZEDOPS_MAP_TYPES(X)
 #undef X
 
 std::string encoding_free(std::string_view map) {
+  if (too_deep_packed(map)) return std::string(map);  // no request of ours: whoever decodes it refuses it
   const auto doc = nlohmann::json::from_msgpack(map.begin(), map.end(), true, false);  // an object sorts its keys
   return doc.is_discarded() ? std::string(map) : doc.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -38,7 +38,7 @@ void auditor::keep(const record& asked, const std::optional<error>& failure, std
   if (failure) {
     r->result = name_of(failure->code);
     r->problem = failure->message.substr(0, problem_max);
-    const auto skipped = refusals_.count(r->who + '\n' + r->verb + '\n' + r->target_name + '\n' + r->result, now);
+    const auto skipped = refusals_.count(r->who + '\n' + r->verb + '\n' + r->result, now);
     if (!skipped) return then();
     if (*skipped > 0) r->problem += "; " + refusal_log::skipped_text(*skipped);
   }
@@ -68,15 +68,16 @@ bool auditor::wants(const rt::client_call& call) {
 
 void auditor::watch(rt::client_call& call, const std::string& target_name) {
   if (call.who.via == this) return;
-  open_[{call.who.connection, call.who.request}] = {call.who.via, of(call, target_name)};
+  const auto number = std::to_string(++last_watched_);
+  open_[number] = {call.who, of(call, target_name)};
   call.who.via = this;
+  call.who.request = number;
 }
 
 bool auditor::reply(const rt::peer& to, rt::answer kind, std::string body) {
-  const auto i = open_.find({to.connection, to.request});
+  const auto i = open_.find(to.request);
   if (i == open_.end()) return false;
-  auto peer = to;
-  peer.via = i->second.via;
+  auto peer = i->second.from;
   if (kind != rt::answer::result && kind != rt::answer::error) return peer.via->reply(peer, kind, std::move(body));
   const auto asked = std::move(i->second.asked);
   open_.erase(i);

@@ -19,7 +19,8 @@ class auditor final : public rt::door {
   // actor.
   record of(const rt::client_call& call, const std::string& target_name) const;
 
-  // Keeps what has no facts of its own, then goes on. Equal refusals in a loop are counted instead, as everywhere.
+  // Keeps what has no facts of its own, then goes on. Refusals of one verb to one who asks are counted instead once
+  // there are many, whatever they name: names cost him nothing, and records push older ones out.
   void keep(const record& asked, const std::optional<msg::error>& failure, std::function<void()> then);
 
   // Whether a request leaves a record: it may change something, and is no dry run.
@@ -39,16 +40,16 @@ class auditor final : public rt::door {
     std::string body;
   };
   struct watched {
-    rt::door* via = nullptr;
+    rt::peer from;
     record asked;
   };
   rt::gateway_actor::pointer self_ = nullptr;
   shared* world_ = nullptr;
   rt::journal_actor journal_;
   refusal_log refusals_;
-  std::map<std::pair<std::string, std::string>, watched> open_;  // by connection and request
-  std::map<uint64_t, held_answer> held_;                         // until their records are kept
-  uint64_t last_held_ = 0;
+  std::map<std::string, watched> open_;   // by a number of ours: a client may give one number to several requests
+  std::map<uint64_t, held_answer> held_;  // until their records are kept
+  uint64_t last_watched_ = 0, last_held_ = 0;
   bool closed_ = false;
 };
 

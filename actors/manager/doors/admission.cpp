@@ -1,6 +1,5 @@
 #include "actors/manager/doors/admission.hpp"
 
-#include "actors/core/access.hpp"
 #include "actors/manager/doors/answers.hpp"
 
 namespace zedops::manager {
@@ -25,11 +24,9 @@ core::access_subject service_named(const shared& w, const std::string& name) {
   return s ? core::access_subject{(*s)->agent, {}} : core::access_subject{};
 }
 core::access_subject operation_named(const shared& w, const std::string& id) {
-  if (auto s = w.records.operation_owner({id}).as<service>()) return {s->agent, {}};
-  if (auto s = w.records.operation_owner({id}).as<server>()) return about(*s);
+  if (const auto owner = w.records.operation_owner({id})) return place_of(w, owner.id());
   auto op = w.history.operation({id});
-  auto s = op && *op ? w.records.server({(*op)->target.value}) : nullptr;
-  return s ? about(*s) : core::access_subject{};
+  return op && *op ? place_of(w, (*op)->target.value) : core::access_subject{};
 }
 
 template <class Body>
@@ -98,6 +95,14 @@ error unknown_verb(const std::string& verb) {
 }
 
 }  // namespace
+
+core::access_subject place_of(const shared& world, const std::string& entity) {
+  const auto r = world.records.find(entity);
+  if (auto s = r.as<server>()) return about(*s);
+  if (auto s = r.as<service>()) return {s->agent, {}};
+  if (auto a = r.as<agent>()) return {a->id, {}};
+  return {};
+}
 
 result<void> admit(const shared& world, const rt::client_call& call) {
   if (call.row == verb_not_found) return fail(unknown_verb(call.verb));

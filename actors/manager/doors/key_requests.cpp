@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/core/access.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/dispatch.hpp"
 #include "config/logging/logging.hpp"
@@ -11,7 +12,8 @@ namespace {
 
 using namespace msg;
 
-constexpr duration ttl_min{10'000}, ttl_max{std::chrono::hours(24 * 30)};
+constexpr duration ttl_min{10'000}, invitation_ttl_max{std::chrono::hours(24 * 30)},
+    token_ttl_max{std::chrono::hours(24 * 36'500)};
 
 // What a role holds on has to be there: a word that is misspelt would be a right that nobody has.
 template <class Named>
@@ -20,6 +22,34 @@ result<void> there(const shared& w, const Named& k) {
     if (auto a = w.records.resolve_agent(k.agent); !a) return fail(a.error());
   if (!k.server.empty())
     if (auto s = w.records.resolve(k.server); !s) return fail(s.error());
+  return {};
+}
+
+// What is there already under this name.
+template <class List, class Row>
+result<std::vector<Row>> named(result<List> all, std::vector<Row> List::*rows, const std::string& name) {
+  if (!all) return fail(all.error());
+  std::vector<Row> out;
+  for (auto& row : (*all).*rows)
+    if (row.name == name) out.push_back(std::move(row));
+  return out;
+}
+
+// The gate has judged where the new role will hold. Whoever is there already is changed by it as well: that takes the
+// right where his role holds, and for one that holds everywhere, or on what is gone, the right everywhere.
+template <class Row>
+result<void> may_change(const shared& w, const rt::client_call& call, const result<std::vector<Row>>& known) {
+  if (!core::is_scoped(*call.by)) return {};
+  if (!known) return fail(known.error());
+  for (const auto& row : *known) {
+    core::access_subject about;
+    if (!row.server.empty()) {
+      if (auto s = w.records.resolve(row.server)) about = {(*s)->agent, (*s)->id};
+    } else if (!row.agent.empty()) {
+      if (auto a = w.records.resolve_agent(row.agent)) about = {(*a)->id, {}};
+    }
+    if (auto ok = core::authorize(*call.by, verb_table[call.row], about); !ok) return ok;
+  }
   return {};
 }
 
@@ -33,8 +63,9 @@ error no_accounts() {
           {}};
 }
 
-result<key_list> add(shared& w, const rt::client_call&, const add_key& k) {
+result<key_list> add(shared& w, const rt::client_call& call, const add_key& k) {
   if (auto ok = there(w, k); !ok) return fail(ok.error());
+  if (auto ok = may_change(w, call, named(w.keys->keys(), &key_list::keys, k.name)); !ok) return fail(ok.error());
   return w.keys->add(k);
 }
 result<key_list> remove(shared& w, const rt::client_call&, const remove_key& k) { return w.keys->remove(k); }
@@ -71,7 +102,7 @@ result<rotation_view> rotate(shared& w, const rt::client_call&, const rotate_key
 }
 result<token_reply> token(shared& w, const rt::client_call&, const make_token& t) {
   if (auto ok = check_agent_name(t.agent); !ok) return fail(ok.error());
-  if (t.ttl < ttl_min || t.ttl > ttl_max)
+  if (t.ttl < ttl_min || t.ttl > invitation_ttl_max)
     return fail(ec::bad_request, "a token lives from 10s to 30d, not " + format_duration(t.ttl), "--ttl 1h");
   return w.keys->make_token(t, w.clock.now());
 }
@@ -80,8 +111,10 @@ result<enrol_reply> enrol(shared& w, const rt::client_call& call, const enrol_ag
 }
 result<enrol_reply> approve(shared& w, const rt::client_call&, const approve_agent& a) { return w.keys->approve(a); }
 
-result<user_link> add_one(shared& w, const rt::client_call&, const add_user& u) {
+result<user_link> add_one(shared& w, const rt::client_call& call, const add_user& u) {
   if (auto ok = there(w, u); !ok) return fail(ok.error());
+  if (auto ok = may_change(w, call, named(w.accounts->users(), &user_list::users, u.name)); !ok)
+    return fail(ok.error());
   return w.accounts->add(u, w.clock.now());
 }
 result<user_list> remove_one(shared& w, const rt::client_call&, const remove_user& u) { return w.accounts->remove(u); }
@@ -90,8 +123,9 @@ result<user_link> reset(shared& w, const rt::client_call&, const reset_user& u) 
 }
 result<token_made> add_secret(shared& w, const rt::client_call&, const add_token& t) {
   if (auto ok = there(w, t); !ok) return fail(ok.error());
-  if (t.ttl.count() != 0 && t.ttl < ttl_min)
-    return fail(ec::bad_request, "a token lives for at least 10s, not " + format_duration(t.ttl), "--ttl 90d");
+  if (t.ttl.count() != 0 && (t.ttl < ttl_min || t.ttl > token_ttl_max))
+    return fail(ec::bad_request, "a token lives for at least 10s and at most 36500d, not " + format_duration(t.ttl),
+                "--ttl 90d; without it, until it is removed");
   return w.accounts->add(t, w.clock.now());
 }
 result<token_list> remove_secret(shared& w, const rt::client_call&, const remove_token& t) {

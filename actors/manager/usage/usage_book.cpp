@@ -184,7 +184,8 @@ result<std::vector<usage_point>> usage_book::points(const std::string& entity, c
                                                     time_point now) const {
   const auto tier = static_cast<size_t>(&of - usage_tiers.data());
   std::vector<usage_point> out;
-  const auto first = floor_to(now - std::min(last, of.kept), of.every);
+  // `last` is as its client wrote it: each step of the loop below is a look into the store.
+  const auto first = floor_to(now - std::clamp(last, duration{0}, of.kept), of.every);
   // Before the snapshot: what is written meanwhile is in one of the two.
   std::map<std::string, std::string> fresh;
   if (tier == 0) {

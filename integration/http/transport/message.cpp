@@ -1,6 +1,7 @@
 #include "integration/http/transport/message.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "messages/base/names.hpp"
@@ -45,6 +46,11 @@ std::string_view request::cookie(std::string_view name) const {
       return one.substr(name.size() + 1);
   }
   return {};
+}
+
+bool is_forwarded(const request& r) {
+  constexpr std::array<std::string_view, 3> words{"x-forwarded-for", "x-forwarded-proto", "forwarded"};
+  return std::ranges::any_of(r.headers, [&](const auto& h) { return std::ranges::count(words, h.first) > 0; });
 }
 
 result<void> takes_only(const request& r, std::initializer_list<std::string_view> parameters) {

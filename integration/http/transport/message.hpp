@@ -20,7 +20,7 @@ struct request {
   pairs query;                        // decoded, in the order in which they came
   pairs headers;                      // names in lower case
   std::string body;
-  std::string from;     // address of who asks; "unix:UID" through a socket file
+  std::string from;     // address of who asks; "unix:UID" through a socket file, unless somebody is spoken for
   bool secure = false;  // he has spoken TLS, as a proxy of ours says
 
   std::string_view header(std::string_view name) const;  // empty: there is none
@@ -34,6 +34,9 @@ struct response {
   std::shared_ptr<const std::string> body{};
   pairs headers{};
 };
+
+// A proxy passes on what somebody else asks, as it says itself, with or without his address.
+bool is_forwarded(const request& r);
 
 response text_response(int status, std::string type, std::string body);
 // {"error":{…}}, with the status of its code.

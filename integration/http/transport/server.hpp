@@ -41,6 +41,9 @@ class exchange {
   virtual ~exchange() = default;
   virtual const request& asked() const = 0;
   virtual void respond(response r) = 0;  // once
+  // Before an answer that may take long, on the server's thread: `gone` is called there once, within a second or two,
+  // when whoever asks has hung up and will not hear it.
+  virtual void when_gone(std::function<void()> gone) = 0;
   // Instead: the head of an answer without end, and its pieces. `gone` is called once, on the server's thread and never
   // from inside of write, when the reader is not there any more.
   virtual void begin_stream(response head, std::function<void()> gone) = 0;

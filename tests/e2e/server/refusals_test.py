@@ -114,6 +114,22 @@ class Refusals(WorldCase):
         self.assertIsNone(w.manager.poll())
         self.assertEqual(w.ctl("status")["agents_online"], 1)
 
+    def test_no_depth_ends_the_manager(self):
+        w = self.world
+        ctx = zmq.Context()
+        s = ctx.socket(zmq.DEALER)
+        s.linger, s.rcvtimeo = 0, 30_000
+        s.connect(f"ipc://{w.run}/clients.ipc")
+        try:
+            for verb in ("server.create", "server.stop", "project.create", "project.edit", "project.rm", "service.create",
+                         "service.edit", "service.rm", "deployment.create", "service.rollback", "service.start", "service.stop"):
+                s.send_multipart([b"zedops/1", b"req", verb.encode(), verb.encode(), b"", b"", b"", b"\x91" * 100_000])
+                self.assertIn(b"bad_request", b" ".join(s.recv_multipart()), verb)
+        finally:
+            s.close()
+            ctx.term()
+        self.assertIsNone(w.manager.poll())
+
     def test_usage_errors_have_exit_status_2_and_a_suggestion(self):
         w = self.world
         r = w.ctl_raw("server", "strat", "x")

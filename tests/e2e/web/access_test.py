@@ -1,11 +1,12 @@
 """Who may come in by HTTP, and what scanners and browsers send."""
+import http.client
 import re
 import signal
 import time
 import socket
 import unittest
 
-from web import PASSWORD, Client, Stream, WebCase, sign_in
+from web import PASSWORD, Client, Reply, Stream, WebCase, sign_in
 from world import wait_for
 
 
@@ -213,6 +214,46 @@ class Access(WebCase):
         stream.wait("welcome")
         self.world.ctl("token", "rm", c.name)
         wait_for("the stream ends", lambda: stream.ended, 15)
+
+
+class SocketFile(WebCase):
+    """Who may open it may do everything; whom a proxy speaks for there is a stranger."""
+
+    @classmethod
+    def prepare(cls, w):
+        super().prepare(w)
+        cls.file = w.dir / "http.sock"
+        w.settings["http"] += f", unix:{cls.file}"
+        w.settings["http-url"] = "https://zedops.test"
+
+    def ask(self, method, path, body=None, **headers):
+        c = http.client.HTTPConnection("anything", timeout=20)
+        c.sock = socket.socket(socket.AF_UNIX)
+        c.sock.connect(str(self.file))
+        try:
+            c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            return Reply(c.getresponse())
+        finally:
+            c.close()
+
+    def test_a_visitor_of_the_proxy_is_not_the_proxy(self):
+        self.assertTrue(self.ok(self.ask("GET", "/api/session"))["id"].startswith("uid:"))
+        by_proxy = {"Host": "zedops.test", "X_Forwarded_For": "192.0.2.7", "X_Forwarded_Proto": "https"}
+        for said in (by_proxy, {"Host": "zedops.test", "X_Forwarded_Proto": "https"}, {"Host": "zedops.test", "Forwarded": "for=192.0.2.7"},
+                     {"Host": "zedops.test", "X_Forwarded_For": "unix:0"}, {"Host": "zedops.test", "X_Forwarded_For": ""}):
+            self.no(self.ask("GET", "/api/servers", **said), 401, "unauthorised")
+            self.no(self.ask("POST", "/api/manager/log-level", b'{"level":"info"}', Content_Type="application/json", **said),
+                    401, "unauthorised")
+        self.assertEqual(self.ask("GET", "/api/servers", **{**by_proxy, "Host": "evil.example"}).status, 421)
+        u = self.with_session("admin")
+        self.assertEqual(self.ok(self.ask("GET", "/api/session", Cookie=u.cookie, **by_proxy))["id"], f"user:{u.name}")
+        change = lambda **more: self.ask("POST", "/api/manager/log-level", b'{"level":"info"}', Cookie=u.cookie,
+                                         Content_Type="application/json", **by_proxy, **more)
+        self.no(change(), 403, "forbidden")
+        self.ok(change(X_Zedops="test"))
+        row = self.ok(self.admin.get(f"/api/audit?verb=manager.log-level&who=user:{u.name}"))["records"][0]
+        self.assertEqual(row["from"], "192.0.2.7")
+        self.ok(self.ask("GET", "/api/servers", Authorization=f"Bearer {self.admin.token}", **by_proxy))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import unittest
@@ -142,6 +143,30 @@ class Rest(WebCase):
             self.no(a.post("/api/servers/bulk", wrong), 400, "bad_request")
         rows = self.ok(a.post("/api/servers/bulk", {"verb": "purge", "servers": ["bulk0"], "body": {"confirm": False}}), 207)["results"]
         self.assertEqual(rows[0]["error"]["code"], "bad_request")
+
+    def test_who_hangs_up_waits_no_more(self):
+        w, a = self.world, self.admin
+        w.create("waits")
+        w.kill_agent()
+        held = []
+        try:
+            w.agent_is("unreachable")
+            made = a.post("/api/servers/waits/stop")  # kept until its agent is back
+            self.assertEqual(made.status, 202, made.body)
+            place = made.headers["Location"]
+            waiting = lambda: self.ok(a.get("/api/status"))["counters"]["clients_waiting"]
+            for _ in range(50):
+                s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+                s.sendall(f"GET {place}/wait HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {a.token}\r\n\r\n".encode())
+                held.append(s)
+            wait_for("all of them wait", lambda: waiting() >= 50)
+            for s in held[1:]:
+                s.close()
+            wait_for("one waits", lambda: waiting() == 1, 15)
+        finally:
+            w.start_agent()
+        self.assertIn(b"HTTP/1.1 200", held[0].recv(100))
+        held[0].close()
 
     def test_every_change_is_on_record(self):
         """[acc-9]"""

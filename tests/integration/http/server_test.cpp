@@ -2,6 +2,7 @@
 #include "integration/http/transport/server.hpp"
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -147,6 +148,80 @@ TEST_CASE("http: a socket file is made for its owner and group, and says who com
   CHECK(from == "unix:" + std::to_string(::getuid()));
   (*s)->stop();
   CHECK(!std::filesystem::exists(file));
+}
+
+TEST_CASE("http: at a socket file a proxy speaks for others, under the host's own name only", "[integration][http]") {
+  test::temp_dir dir;
+  const auto file = dir.path() / "http.sock";
+  std::mutex mutex;
+  std::string from;
+  bool secure = false, forwarded = false;
+  auto o = at("unix:" + file.string());
+  o.hosts = {"zedops.test"};
+  auto s = server::start(std::move(o), [&](std::shared_ptr<exchange> e) {
+    std::lock_guard lock(mutex);
+    from = e->asked().from, secure = e->asked().secure, forwarded = is_forwarded(e->asked());
+    e->respond(text_response(200, "text/plain", "hello"));
+  });
+  REQUIRE(s);
+  const auto asks = [&](const std::string& more) {
+    return std::system(("curl -sf -o /dev/null --unix-socket " + file.string() + " " + more).c_str()) == 0;
+  };
+  CHECK(asks("-H 'X-Forwarded-For: 198.51.100.1, 192.0.2.7' -H 'X-Forwarded-Proto: https' http://zedops.test/"));
+  {
+    std::lock_guard lock(mutex);
+    CHECK(from == "192.0.2.7");
+    CHECK((secure && forwarded));
+  }
+  CHECK_FALSE(asks("-H 'X-Forwarded-For: 192.0.2.7' http://evil.example/"));
+  CHECK_FALSE(asks("-H 'Forwarded: for=192.0.2.7' http://evil.example/"));
+  (*s)->stop();
+}
+
+TEST_CASE("http: who hangs up while an answer is awaited is noticed, and who waits is not", "[integration][http]") {
+  const auto port = test::free_tcp_port();
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<exchange>> asked;
+  std::set<std::string> gone;
+  auto s = server::start(at("127.0.0.1:" + std::to_string(port)), [&](std::shared_ptr<exchange> e) {
+    const auto name = e->asked().segments.empty() ? std::string{} : e->asked().segments[0];
+    std::lock_guard lock(mutex);
+    asked[name] = e;
+    e->when_gone([&, name] {
+      std::lock_guard inside(mutex);
+      gone.insert(name);
+      asked.erase(name);
+    });
+  });
+  REQUIRE(s);
+  const auto request = [](const std::string& name) { return "GET /" + name + " HTTP/1.1\r\nHost: localhost\r\n\r\n"; };
+  const auto is = [&](size_t open, const std::set<std::string>& lost) {
+    std::lock_guard lock(mutex);
+    return asked.size() == open && gone == lost;
+  };
+  peer waits(port), talks(port);
+  waits.say(request("waits"));
+  {
+    peer leaves(port), sends_more(port);
+    leaves.say(request("leaves"));
+    sends_more.say(request("sends_more") + request("never"));  // what is not read yet hides no end
+    REQUIRE(eventually([&] { return is(3, {}); }));
+  }
+  CHECK(eventually([&] { return is(1, {"leaves", "sends_more"}); }));
+  talks.say(request("talks"));
+  REQUIRE(eventually([&] { return is(2, {"leaves", "sends_more"}); }));
+  {
+    std::lock_guard lock(mutex);
+    for (const auto* name : {"waits", "talks"})
+      std::exchange(asked[name], nullptr)->respond(text_response(200, "text/plain", "hello"));
+    asked.clear();
+  }
+  CHECK(waits.hear(1).starts_with("HTTP/1.1 200"));
+  CHECK(talks.hear(1).starts_with("HTTP/1.1 200"));
+  ::shutdown(waits.fd, SHUT_RDWR);  // it has its answer: nobody is told of its end
+  std::this_thread::sleep_for(1'500ms);
+  CHECK(is(0, {"leaves", "sends_more"}));
+  (*s)->stop();
 }
 
 TEST_CASE("http: what breaks one request ends no other", "[integration][http]") {

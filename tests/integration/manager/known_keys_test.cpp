@@ -159,6 +159,18 @@ TEST_CASE("keys: changes from many sides at once lose none", "[integration][mana
   CHECK(o.keys.keys()->keys.size() == 16);
 }
 
+TEST_CASE("keys: what could not be read again is refused, and everybody still comes in",
+          "[integration][manager][hostile]") {
+  office o;
+  const auto ann = bus::new_key_pair().public_key;
+  REQUIRE(o.keys.add({"ann", ann, "viewer", {}, {}}).has_value());
+  CHECK_FALSE(o.keys.add({"bob", bus::new_key_pair().public_key, "viewer", "two words", {}}).has_value());
+  CHECK_FALSE(o.keys.add({"bob", bus::new_key_pair().public_key, "viewer", "x approve", {}}).has_value());
+  CHECK_FALSE(o.keys.make_token({.agent = "host2", .ttl = 24h * 9'999'999}, noon).has_value());
+  CHECK(o.admitted(bus::door::clients, ann));
+  CHECK(o.keys.keys()->keys.size() == 1);
+}
+
 TEST_CASE("invitation: a line that is cut or is none says what is missing", "[integration][manager]") {
   office o;
   const auto i = o.invited({"host2"});

@@ -86,6 +86,57 @@ TEST_CASE_METHOD(audited, "audit: reads and dry runs leave none, refusals in a l
   CHECK(records({.who = "key:eve"}).front().problem.find("90 equal refusals") != std::string::npos);
 }
 
+TEST_CASE_METHOD(audited, "audit: who may nothing pushes nothing out of it, whatever he names",
+                 "[sim][manager][hostile]") {
+  rules.audit_max = 20;
+  stop_manager();
+  boot();
+  running("pz1");
+  const auto eve = key("eve", role::viewer);
+  for (int i = 0; i < 200; ++i)
+    CHECK(code(operate("stop", stop_server{"x" + std::to_string(i)}, {.by = eve})) == "forbidden");
+  CHECK(records({.who = "key:eve"}).size() <= 10);
+  advance(2min);
+  CHECK(code(operate("stop", stop_server{"last"}, {.by = eve})) == "forbidden");
+  const auto newest = records({.who = "key:eve"}).front();
+  CHECK(newest.problem.find("190 equal refusals") != std::string::npos);
+  CHECK(newest.target_name == "last");
+  CHECK(records({.verb = "server.create"}).size() == 1);
+}
+
+namespace {
+
+struct counting_door final : rt::door {
+  bool reply(const rt::peer& to, rt::answer kind, std::string) override {
+    if (kind == rt::answer::result || kind == rt::answer::error) ++final[to.connection + " " + to.request];
+    return true;
+  }
+  std::map<std::string, int> final;
+};
+struct has_door {
+  counting_door door;
+};
+struct audited_door : has_door, audited {};  // a door outlives the manager
+
+}  // namespace
+
+TEST_CASE_METHOD(audited_door, "audit: several requests under one number are several records, and several answers",
+                 "[sim][manager][hostile]") {
+  const auto send_as_one = [&](const std::string& agent) {
+    rt::client_call call;
+    call.who = {&door, "c1", "same"};
+    call.by = key("ann", role::admin);
+    call.verb = "server.sync";
+    call.body = pack_map(sync_agents{agent, {}});
+    manager->node().request(std::move(call));
+  };
+  for (int i = 0; i < 3; ++i) send_as_one("alpha");
+  REQUIRE(until([&] { return door.final["c1 same"] == 3; }));
+  const auto mine = records({.who = "key:ann", .verb = "server.sync"});
+  CHECK(mine.size() == 3);
+  for (const auto& r : mine) CHECK((r.request == "same" && r.result == "ok"));
+}
+
 TEST_CASE_METHOD(audited, "audit: what was answered is on record, also when the manager dies at once",
                  "[sim][manager]") {
   running("pz1");

@@ -33,6 +33,45 @@ struct has_side_door {
 };
 struct two_doors : has_side_door, stage {};  // a door outlives the manager
 
+// Users as the file of them keeps them: another role takes the place of the one before.
+struct few_accounts final : rt::account_port {
+  std::map<std::string, user_view> known;
+  size_t tokens_made = 0;
+  result<user_list> users() override {
+    user_list out;
+    for (const auto& [name, u] : known) out.users.push_back(u);
+    return out;
+  }
+  result<user_link> add(const add_user& u, time_point) override {
+    return user_link{known[u.name] = {u.name, u.role, u.agent, u.server, true, {}}, {}, {}};
+  }
+  result<user_list> remove(const remove_user&) override { return user_list{}; }
+  result<user_link> reset(const reset_user&, time_point) override { return user_link{}; }
+  result<token_list> tokens() override { return token_list{}; }
+  result<token_made> add(const add_token&, time_point) override {
+    ++tokens_made;
+    return token_made{};
+  }
+  result<token_list> remove(const remove_token&) override { return token_list{}; }
+};
+struct has_accounts {
+  few_accounts accounts;
+};
+struct with_accounts : has_accounts, stage {
+  with_accounts() { manager->world().accounts = &accounts; }
+};
+
+struct has_usage {
+  manager::usage_book book{
+      []() -> result<std::unique_ptr<store::store>> { return std::make_unique<store::memory_store>(); }};
+};
+struct with_usage : has_usage, stage {
+  with_usage() {
+    REQUIRE(book.open().has_value());
+    manager->world().usage = &book;
+  }
+};
+
 }  // namespace
 
 TEST_CASE_METHOD(stage, "doors: a viewer changes nothing, whatever he sends, and an operator does not purge",
@@ -165,4 +204,63 @@ TEST_CASE_METHOD(two_doors, "doors: one connection follows so much and no more, 
   node.follow({{&door, "c1", "again"}, "x", ""});
   settle();
   CHECK_FALSE(refused("again"));
+}
+
+TEST_CASE_METHOD(with_usage, "doors: a time of usage that is none holds no reader up", "[sim][manager][hostile]") {
+  const auto pz1 = running("pz1");
+  usage used;
+  used.host.cpu_millis = 3;
+  used.servers.push_back({pz1.id, {}});
+  book.take(pz1.agent, used, manager->world().clock.now());
+  for (const auto last : {duration::min(), duration{-1}, duration::max()}) {
+    const auto host = ask<usage_reply>("agent.usage", agent_usage{"alpha", last}, {.by = a(role::viewer)});
+    const auto server = ask<usage_reply>("server.usage", server_usage{"pz1", last}, {.by = a(role::viewer)});
+    REQUIRE((host && server));
+    CHECK(host->name == "alpha");
+    CHECK(server->name == "pz1");
+  }
+}
+
+TEST_CASE_METHOD(with_accounts, "doors: who rules one host changes nobody whose role holds elsewhere",
+                 "[sim][manager][hostile]") {
+  running("pz1");
+  add_host("beta");
+  REQUIRE(until([&] { return in_sync("beta"); }));
+  running("far", "beta");
+  const auto of_beta = someone("user:bob", {{role::admin, server("far").agent, {}}});
+  const auto add = [&](const add_user& u) { return code(ask<user_link>("user.add", u, {.by = of_beta})); };
+  accounts.known = {
+      {"root", {"root", "admin", {}, {}, true, {}}},       {"gone", {"gone", "viewer", "nowhere", {}, true, {}}},
+      {"ann", {"ann", "operator", "alpha", {}, true, {}}}, {"one", {"one", "operator", "beta", "pz1", true, {}}},
+      {"eve", {"eve", "viewer", "beta", {}, true, {}}},    {"two", {"two", "viewer", {}, "far", true, {}}}};
+  const auto before = accounts.known;
+  for (const auto* name : {"root", "gone", "ann", "one"}) {
+    INFO(name);
+    CHECK(add({name, "viewer", "beta", {}}) == "forbidden");
+    CHECK(add({name, "viewer", {}, "far"}) == "forbidden");
+    CHECK(pack_map(user_list{{accounts.known[name]}}) == pack_map(user_list{{before.at(name)}}));
+  }
+  CHECK(add({"eve", "operator", "beta", {}}) == "ok");
+  CHECK(add({"two", "operator", {}, "far"}) == "ok");
+  CHECK(add({"new", "operator", "beta", {}}) == "ok");
+  CHECK(add({"new", "operator", {}, {}}) == "forbidden");
+  CHECK(accounts.known["eve"].role == "operator");
+  CHECK(code(ask<user_link>("user.add", add_user{"root", "viewer", "beta", {}}, {})) == "ok");  // everywhere
+}
+
+TEST_CASE_METHOD(with_accounts, "doors: a token's time is within what can be written", "[sim][manager][hostile]") {
+  const auto add = [&](duration ttl) {
+    add_token t;
+    t.name = "x";
+    t.role = "viewer";
+    t.ttl = ttl;
+    return code(ask<token_made>("token.add", t, {}));
+  };
+  CHECK(add(24h * 9'999'999) == "bad_request");
+  CHECK(add(duration::max()) == "bad_request");
+  CHECK(add(duration::min()) == "bad_request");
+  CHECK(add(24h * 36'501) == "bad_request");
+  CHECK(accounts.tokens_made == 0);
+  CHECK(add(24h * 36'500) == "ok");
+  CHECK(add(duration{}) == "ok");
 }

@@ -72,6 +72,20 @@ TEST_CASE("access: lists show what somebody may see, to whoever may see anything
   CHECK(core::may_see(with({{role::operator_, {"a1"}, {}}}), {{"a1"}, {"s2"}}));
 }
 
+TEST_CASE("access: who may operate anywhere brings archives, and no more than that", "[unit][core]") {
+  const auto host = with({{role::operator_, {"a1"}, {}}}), looks = with({{role::viewer, {"a1"}, {}}});
+  for (const auto* name : {"upload.begin", "upload.chunk", "upload.end"}) {
+    INFO(name);
+    CHECK(authorize(host, verb(name), {}).has_value());
+    CHECK_FALSE(authorize(looks, verb(name), {}).has_value());
+    CHECK_FALSE(authorize(with({}), verb(name), {}).has_value());
+  }
+  for (const auto* name : {"upload.ls", "upload.rm", "deployment.create", "service.create"}) {
+    INFO(name);
+    CHECK_FALSE(authorize(host, verb(name), {}).has_value());
+  }
+}
+
 TEST_CASE("access: a token brings an agent in and does nothing else, and nobody else does that", "[unit][core]") {
   principal token{"token:x", authentication::key, "192.0.2.7", {}, "host2"};
   for (const auto& row : verb_table) {

@@ -127,6 +127,20 @@ TEST_CASE("usage: the finest figures that go back far enough are shown", "[unit]
   CHECK(usage_book::tier_for(24h * 365).every == 15min);
 }
 
+TEST_CASE("usage: a time that is none costs no more than one look", "[unit][manager][hostile]") {
+  kept_store disk;
+  usage_book book(disk.opener());
+  REQUIRE(book.open());
+  book.take({"a1"}, of(1, 7), noon - 3s);
+  book.take({"a1"}, of(1, 8), noon);
+  for (const auto last : {duration::min(), duration{-1}, duration{0}}) {
+    CHECK(&usage_book::tier_for(last) == &usage_tiers.front());
+    for (const auto& tier : usage_tiers) CHECK(cpu(book, "s1", tier, last, noon).size() <= 1);
+    CHECK(cpu(book, "s1", usage_tiers.front(), last, noon) == std::vector<uint32_t>{8});
+  }
+  CHECK(cpu(book, "s1", usage_tiers.front(), duration::max(), noon) == std::vector<uint32_t>{7, 8});
+}
+
 TEST_CASE("usage: a disk that is full loses no sample that can still be kept", "[unit][manager]") {
   kept_store disk;
   usage_book book(disk.opener());

@@ -72,6 +72,17 @@ TEST_CASE("hostile bytes: deep nesting is refused", "[unit][messages][hostile]")
   }
 }
 
+TEST_CASE("hostile bytes: what is nested too deeply has no other form, and is no end of the process",
+          "[unit][messages][hostile]") {
+  for (const auto* part : {"\x91", "\x81\xa1x", "\xdc\x01\x01"})
+    for (size_t depth : {33u, 100'000u, 1'000'000u}) {
+      const auto bytes = repeated(part, depth) + "\xc0";
+      CHECK(encoding_free(bytes) == bytes);
+    }
+  const auto within = repeated("\x81\xa1x", 32) + "\xc0";
+  CHECK(encoding_free(within).ends_with("null" + repeated("}", 32)));
+}
+
 TEST_CASE("hostile bytes: brackets within strings neither hide depth nor feign it", "[unit][messages][hostile]") {
   // Each level closes one bracket within a string: a count that looked into strings would stay at two.
   CHECK(

@@ -48,7 +48,8 @@ result<caller> callers::of(const web::request& r, time_point now) const {
                   "services use a token: zedctl token add NAME --role ROLE");
     return caller{principal_of(*a, r.from), secret, by_cookie};
   }
-  if (r.from.starts_with(unix_mark)) {
+  // A proxy at the socket file is not who asks: what it passes on comes from anybody.
+  if (r.from.starts_with(unix_mark) && !web::is_forwarded(r)) {
     auto who = local_principal("uid:" + r.from.substr(unix_mark.size()));
     who.from = "unix";
     return caller{std::make_shared<const principal>(std::move(who)), {}, false};

@@ -26,15 +26,29 @@ using answered = std::function<void(rt::answer kind, const std::string& body)>;
 
 class calls final : public rt::door {
  public:
+  static constexpr size_t waits_max = 1'000;  // of one caller, for the ends of operations
+
   void open(manager::node& to) { node_.store(&to); }
-  void ask(asked what, answered then);
-  void forget_all();  // nobody hears of what was asked
+  // By this it can be forgotten.
+  std::string ask(asked what, answered then);
+  void forget(const std::string& call);  // who asked has hung up: nobody waits for its answer any more
+  void forget_all();                     // nobody hears of what was asked
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
 
+  // Whether it is answered when an operation ends, and not before.
+  static bool waits(const asked& what) { return what.options.wait || what.verb == "op.wait"; }
+
  private:
+  struct waiting {
+    answered then;
+    std::string waits;  // whose wait it is; empty: it is none
+  };
+  answered taken(const std::string& call);  // empty: it has been answered, or was forgotten
+
   std::atomic<manager::node*> node_{nullptr};
   std::mutex mutex_;
-  std::unordered_map<std::string, answered> waiting_;  // by connection
+  std::unordered_map<std::string, waiting> waiting_;  // by connection: each call is one
+  std::unordered_map<std::string, size_t> waits_of_;
   uint64_t last_ = 0;
 };
 

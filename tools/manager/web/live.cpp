@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/core/access.hpp"
+#include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/records/as_of.hpp"
 #include "messages/base/cursor.hpp"
@@ -33,14 +34,12 @@ void live::open(manager::node& node, web::server& server) {
 bool live::may_see(const principal& who, const std::string& subject) const {
   if (!core::is_scoped(who)) return true;
   const auto dot = subject.find('.');
-  const auto kind = subject.substr(0, dot), id = dot == subject.npos ? std::string{} : subject.substr(dot + 1);
-  if (kind == "agent") return core::may_see(who, {agent_id{id}, {}});
-  auto s = world_.records.server({id});
-  if (kind == "operation") {
+  auto id = dot == subject.npos ? std::string{} : subject.substr(dot + 1);
+  if (subject.substr(0, dot) == "operation") {
     auto op = manager::operation_with(world_, operation_id{id});
-    if (op && *op) s = world_.records.server({(*op)->target.value});
+    id = op && *op ? (*op)->target.value : std::string{};
   }
-  return s && core::may_see(who, {s->agent, s->id});
+  return core::may_see(who, manager::place_of(world_, id));
 }
 
 std::string live::record_of(const std::string& subject) const {
@@ -159,8 +158,8 @@ void live::took_page(const reader_ptr& r, rt::answer kind, const std::string& bo
   }
   for (const auto& e : page->events)
     if (!r->filter.may_see || r->filter.may_see(e.subject)) r->to->write(text_of(e, r->filter.record));
+  // No further than was read, also where nothing was found: what came meanwhile is in the feed.
   if (auto c = parse_cursor(page->cursor)) r->from = std::max(r->from, c->seq);
-  if (page->events.empty() && page->end) r->from = std::max(r->from, feed_.newest());
   go_on(r);
 }
 

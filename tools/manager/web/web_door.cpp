@@ -425,13 +425,16 @@ void web_door::call(const exchange_ptr& e, const web::matched& to, const caller&
     question = std::to_string(row) + ' ' + made->body;
     if (const auto* known = cache_.find(question, revision)) return send(*e, unless_known(*known, r));
   }
-  calls_.ask({who.who, std::string(verb_table[row].verb), std::move(made->body), made->options, *key},
-             [this, e, row, revision, question](rt::answer kind, const std::string& body) {
-               auto out = answer_of(row, e->asked(), kind, body);
-               if (!question.empty() && out.status == 200)
-                 server_->post([this, question, revision, out] { cache_.put(question, revision, out); });
-               send(*e, unless_known(std::move(out), e->asked()));
-             });
+  asked what{who.who, std::string(verb_table[row].verb), std::move(made->body), made->options, *key};
+  const bool waits = calls::waits(what);
+  const auto name =
+      calls_.ask(std::move(what), [this, e, row, revision, question](rt::answer kind, const std::string& body) {
+        auto out = answer_of(row, e->asked(), kind, body);
+        if (!question.empty() && out.status == 200)
+          server_->post([this, question, revision, out] { cache_.put(question, revision, out); });
+        send(*e, unless_known(std::move(out), e->asked()));
+      });
+  if (waits) e->when_gone([this, name] { calls_.forget(name); });
 }
 
 }  // namespace zedops::app

@@ -1,5 +1,7 @@
 // One connection: requests one after another, or a stream without end. All of it on the server's thread.
 #pragma once
+#include <poll.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -25,6 +27,7 @@ using boost::system::error_code;
 constexpr std::chrono::seconds read_out_time{2};  // for each piece of what is not looked at any more
 constexpr size_t read_out_max = 16u << 20;        // bytes
 constexpr size_t pieces_at_once = 64;             // of a stream, in one write
+constexpr std::chrono::seconds look_for_end{1};   // while an answer is awaited for long
 
 inline std::string lower(std::string_view text) {
   std::string out(text);
@@ -142,6 +145,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   }
 
   void respond(response r) {
+    watch_no_more();
     head_ = "HTTP/1.1 " + std::to_string(r.status) + ' ' + std::string(reason_of(r.status)) + "\r\n";
     const bool bare = r.status == 204 || r.status == 304;
     if (!bare)
@@ -161,6 +165,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   }
 
   void begin_stream(response r, std::function<void()> gone) {
+    watch_no_more();
     gone_ = std::move(gone);
     // It may stay for days: what only requests need is given back.
     parser_.reset();
@@ -196,6 +201,10 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     if (!writing_) close();
   }
   bool closed() const { return closed_; }
+  void watch(std::function<void()> gone) {
+    gone_ = std::move(gone);
+    look(++watch_);
+  }
 
   void close() {
     if (std::exchange(closed_, true)) return;
@@ -238,6 +247,11 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
       on_->post([on = on_, r = std::move(r)]() mutable {
         if (!on->closed()) on->respond(std::move(r));
       });
+    }
+    void when_gone(std::function<void()> gone) override {
+      if (answered_) return;
+      if (on_->closed()) gone();
+      else on_->watch(std::move(gone));
     }
     void begin_stream(response head, std::function<void()> gone) override {
       if (answered_.exchange(true)) return;
@@ -312,9 +326,9 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     }
   }
 
-  // A page elsewhere can have a browser send requests to this machine under a name of its own.
+  // A page elsewhere can have a browser send requests to this machine under a name of its own, also through a proxy.
   bool known_host(const request& r) const {
-    if constexpr (std::is_same_v<protocol, local>) return true;
+    if (std::is_same_v<protocol, local> && !is_forwarded(r)) return true;
     if (std::ranges::count(r.headers, "host", &pairs::value_type::first) != 1) return false;
     const auto host = host_of(r.header("host"));
     return names_this_machine(host) || std::ranges::find(house_->options.hosts, host) != house_->options.hosts.end();
@@ -332,6 +346,22 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
       if (wrong || self->read_out_bytes_ > read_out_max) return self->close();
       self->read_out();
     });
+  }
+
+  // By looking now and then, not by reading: what he has sent already is his next request, and TLS says its end in
+  // bytes.
+  void look(uint64_t watch) {
+    auto timer = std::make_shared<asio::steady_timer>(stream_.get_executor(), look_for_end);
+    timer->async_wait([self = this->shared_from_this(), timer, watch](error_code stopped) {
+      if (stopped || self->closed_ || self->watch_ != watch) return;
+      pollfd end{self->lowest().socket().native_handle(), POLLRDHUP, 0};
+      if (::poll(&end, 1, 0) > 0) return self->close();
+      self->look(watch);
+    });
+  }
+  void watch_no_more() {
+    ++watch_;
+    gone_ = nullptr;
   }
 
   // A reader of a stream says nothing more: what comes is its end.
@@ -377,6 +407,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   size_t waiting_bytes_ = 0, front_sent_ = 0;
   bool writing_ = false, ends_ = false, closed_ = false;
   std::function<void()> gone_;
+  uint64_t watch_ = 0;  // the one that counts: the answer ends it
   std::array<char, 512> unread_{};
   size_t read_out_bytes_ = 0;
 };
