@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t name_max = 200;
+constexpr duration use_noted_every{std::chrono::hours(1)};
 
 class file {
  public:
@@ -89,6 +90,23 @@ uint64_t size_of(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
 }
 
+// When an upload was last of use is when its .about was changed.
+time_point changed_at(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return {};
+  return time_point{std::chrono::duration_cast<duration>(std::chrono::seconds(st.st_mtim.tv_sec) +
+                                                         std::chrono::nanoseconds(st.st_mtim.tv_nsec))};
+}
+void set_changed(const std::string& path, time_point at) {
+  const auto since = at.time_since_epoch();
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since);
+  timespec t{};
+  t.tv_sec = static_cast<time_t>(whole.count());
+  t.tv_nsec = static_cast<long>(std::chrono::nanoseconds(since - whole).count());
+  const timespec both[2] = {t, t};
+  (void)::utimensat(AT_FDCWD, path.c_str(), both, 0);  // lost, it goes an hour earlier after a restart
+}
+
 }  // namespace
 
 result<std::unique_ptr<upload_store>> upload_store::open(const std::string& dir) {
@@ -106,6 +124,8 @@ result<std::unique_ptr<upload_store>> upload_store::open(const std::string& dir)
     const bool complete = fs::exists(whole, problem);
     v->state = complete ? upload_state::complete : upload_state::receiving;
     v->received = complete ? v->bytes : std::min(v->bytes, size_of(whole + ".part"));
+    const auto used = changed_at(e.path());
+    out->used_[v->id.value] = {used, used};
     out->put(std::move(*v));
   }
   return out;
@@ -114,6 +134,18 @@ result<std::unique_ptr<upload_store>> upload_store::open(const std::string& dir)
 void upload_store::put(upload_view v) {
   std::lock_guard lock(mutex_);
   all_[v.id.value] = std::move(v);
+}
+
+// A restart forgets an hour of it at most.
+void upload_store::use(const std::string& id, time_point now) {
+  {
+    std::lock_guard lock(mutex_);
+    auto& u = used_[id];
+    u.last = now;
+    if (now - u.noted < use_noted_every && now >= u.noted) return;
+    u.noted = now;
+  }
+  set_changed(place(id, ".about"), now);
 }
 
 error upload_store::unknown(const std::string& id) const {
@@ -130,7 +162,10 @@ result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
   if (b.name.size() > name_max || b.name.find('\n') != b.name.npos)
     return fail(ec::bad_request, "the name of the upload is too long, or has a line end", "give a file's name");
   const auto id = id_of(b);
-  if (auto known = find(id)) return *known;
+  if (auto known = find(id)) {
+    use(id, now);
+    return *known;
+  }
   uint64_t promised = b.bytes;
   for (const auto& v : list()) promised += v.bytes;
   if (promised > uploads_bytes_max || list().size() >= uploads_max)
@@ -151,12 +186,14 @@ result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
   }
   if (auto ok = sync_dir(dir_); !ok) return fail(ok.error());
   put(v);
+  use(id, now);
   return v;
 }
 
-result<upload_view> upload_store::add(const std::string& id, uint64_t offset, std::string_view data) {
+result<upload_view> upload_store::add(const std::string& id, uint64_t offset, std::string_view data, time_point now) {
   auto v = find(id);
   if (!v) return fail(unknown(id));
+  use(id, now);
   if (data.size() > upload_chunk_max)
     return fail(ec::too_large, "a piece of " + format_bytes(data.size()), format_bytes(upload_chunk_max) + " at most");
   if (v->state == upload_state::complete || offset + data.size() <= v->received) return *v;
@@ -233,12 +270,20 @@ result<void> upload_store::remove(const std::string& id) {
   }
   std::lock_guard lock(mutex_);
   all_.erase(id);
+  used_.erase(id);
   return {};
 }
 
 void upload_store::collect(time_point now, const std::function<bool(const upload_id&)>& needed) {
   for (const auto& v : list())
-    if (v.created_at && now - *v.created_at > upload_kept && !needed(v.id)) (void)remove(v.id.value);
+    if (needed(v.id)) use(v.id.value, now);
+    else if (now - last_use(v.id.value) > upload_kept) (void)remove(v.id.value);
+}
+
+time_point upload_store::last_use(const std::string& id) const {
+  std::lock_guard lock(mutex_);
+  const auto i = used_.find(id);
+  return i == used_.end() ? time_point{} : i->second.last;
 }
 
 std::vector<upload_view> upload_store::list() const {

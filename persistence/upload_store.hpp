@@ -2,7 +2,7 @@
 //
 //   {dir}/{id}         all of it, verified and durable
 //   {dir}/{id}.part    what has come so far
-//   {dir}/{id}.about   name, size, hash, when it was begun
+//   {dir}/{id}.about   name, size, hash, when it was begun; changed when it was last of use, to the hour
 //
 // The id follows from the hash and the size, so that the same archive is the same upload, whoever sends it again and
 // after whatever crash. One thread writes; any may look and read.
@@ -25,7 +25,7 @@ namespace zedops::store {
 inline constexpr uint64_t upload_bytes_max = uint64_t{8} << 30;    // of one
 inline constexpr uint64_t uploads_bytes_max = uint64_t{50} << 30;  // of all, by what they will have
 inline constexpr size_t uploads_max = 10'000;
-inline constexpr msg::duration upload_kept{std::chrono::hours(24)};  // that no deployment needs
+inline constexpr msg::duration upload_kept{std::chrono::hours(24)};  // after it was last sent or needed
 
 class upload_store {
  public:
@@ -34,11 +34,11 @@ class upload_store {
   // Errors: bad_request, too_large, store_full.
   msg::result<msg::upload_view> begin(const msg::begin_upload& b, msg::time_point now);
   // Bytes that are there already may come again; a gap is bad_request, whose hint says what comes next.
-  msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string_view data);
+  msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string_view data, msg::time_point now);
   // Verified and durable. Errors: wrong_state (not all is there), bad_request (another hash: it begins anew).
   msg::result<msg::upload_view> end(const std::string& id);
   msg::result<void> remove(const std::string& id);
-  // Those that are older than upload_kept and for which `needed` says no.
+  // Those that nobody has begun, sent or needed for upload_kept.
   void collect(msg::time_point now, const std::function<bool(const msg::upload_id&)>& needed);
 
   std::vector<msg::upload_view> list() const;
@@ -49,6 +49,8 @@ class upload_store {
   explicit upload_store(std::string dir) : dir_(std::move(dir)) {}
   std::string place(const std::string& id, const char* end = "") const { return dir_ + "/" + id + end; }
   void put(msg::upload_view v);
+  void use(const std::string& id, msg::time_point now);
+  msg::time_point last_use(const std::string& id) const;
   msg::error unknown(const std::string& id) const;
 
   // The hash of what has come in this life, so that the end of an upload need not read it all again.
@@ -62,6 +64,10 @@ class upload_store {
   const std::string dir_;
   mutable std::mutex mutex_;
   std::map<std::string, msg::upload_view> all_;
+  struct use_times {
+    msg::time_point last{}, noted{};  // `noted` on the disk
+  };
+  std::map<std::string, use_times> used_;
   std::mutex hashing_;
   std::map<std::string, running_hash> hashes_;  // of those that are being received
 };

@@ -27,6 +27,16 @@ project_decision remove(const project& p, const request_info& who, const project
   return detail::at_once<project_decision>(std::move(op), {msg::project_removed{p.name}});
 }
 
+// Two services are made at once, and each was given a port: the other one's is in the record already.
+project_decision served_elsewhere(const project& p, uint16_t port) {
+  project_decision d;
+  d.refusal = error{ec::busy,
+                    "the services of " + p.name + " on this host have just been given port " + std::to_string(port),
+                    "repeat it in a moment",
+                    {}};
+  return d;
+}
+
 project_decision on_request(const project& p, const project_requested& r, const project_context& cx) {
   if (const auto* e = std::get_if<edit_project>(&r.what)) return edit(p, *e, r.who, cx.now);
   if (std::holds_alternative<remove_project>(r.what)) return remove(p, r.who, cx);
@@ -55,7 +65,7 @@ project_decision decide(const project& p, const project_input& in, const project
   if (const auto* r = std::get_if<project_requested>(&in)) return on_request(p, *r, cx);
   if (const auto* s = std::get_if<serve_at>(&in)) {
     const auto i = p.ports.find(s->agent.value);
-    if (i != p.ports.end() && i->second == s->port) return d;
+    if (i != p.ports.end()) return i->second == s->port ? d : served_elsewhere(p, i->second);
     d.why = {cause_kind::request, "service.create", {}};
     d.facts.emplace_back(msg::project_served{s->agent, s->port});
   }

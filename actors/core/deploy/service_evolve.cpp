@@ -60,6 +60,10 @@ void begin(service& s, const deployment& d) {
 void change_phase(service& s, const deployment_phase_changed& x, time_point at) {
   auto* d = find(s, x.number);
   if (!d) return;
+  if (d->worked && d->phase == x.phase) {  // served again, or still, but from another container
+    for (const auto& [key, value] : x.proof) d->proof[key] = value;
+    return;
+  }
   enter(*d, x.phase, at);
   d->progress = std::max(d->progress, x.progress);
   d->status = row_of(x.phase).status;
@@ -129,11 +133,31 @@ void fold_operations(service& s, const fact& f) {
 
 const deployment* find_deployment(const service& s, uint32_t number) { return find(s, number); }
 
+const deployment* waiting_deployment(const service& s) {
+  if (!s.waiting) return nullptr;
+  const auto i = std::ranges::find(s.deployments, s.waiting->id, &deployment::id);
+  return i == s.deployments.end() ? nullptr : std::to_address(i);
+}
+
 const deployment* previous_deployment(const service& s) {
   const deployment* best = nullptr;
   for (const auto& d : s.deployments)
     if (d.worked && !d.pruned && d.number != s.current && (s.current == 0 || d.number < s.current)) best = &d;
   return best;
+}
+
+std::vector<std::string> host_names_of(const service& s) {
+  auto out = s.settings.hosts;
+  const auto add = [&](const deployment* d) {
+    if (d && d->settings) out.insert(out.end(), d->settings->hosts.begin(), d->settings->hosts.end());
+  };
+  add(find(s, s.current));
+  if (s.run) add(find(s, s.run->number));
+  add(waiting_deployment(s));
+  std::ranges::sort(out);
+  const auto twice = std::ranges::unique(out);
+  out.erase(twice.begin(), twice.end());
+  return out;
 }
 
 std::vector<uint32_t> kept_deployments(const service& s) {
@@ -228,7 +252,7 @@ error entity<service>::taken(std::string_view claim, const service& owner) {
   if (claim.starts_with("host-name/"))
     return {ec::already_exists,
             std::string(claim.substr(10)) + " leads to " + name + " already",
-            "choose another host name, or take it from there: zedctl service edit " + name,
+            "choose another host name, or take it from there: zedctl service edit " + name + ", then deploy that",
             {}};
   if (claim.starts_with("service/"))
     return {ec::already_exists,

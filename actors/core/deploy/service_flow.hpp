@@ -72,6 +72,7 @@ struct flow {
     if (run().is_rollback) {
       add(rollback_phase_changed{deploy_phase::active});
       add(rollback_ended{next.op->id, rollback_state::completed, {}});
+      remember_container(proof);
     } else {
       add(deployment_phase_changed{number, deploy_phase::active, 100, proof});
       add(deployment_ended{number, deploy_status::success, {}});
@@ -82,13 +83,26 @@ struct flow {
 
   // It has come to nothing. Once visitors may have seen it, the previous version is restored first.
   void fail(std::optional<error> why) {
-    if (!next.run) return end(why ? op_status::failed : op_status::cancelled, std::move(why), {});
-    if (!run().going_back && switches(run().phase)) {
+    if (next.run && !run().going_back && switches(run().phase)) {
       add(deployment_going_back{run().number, std::move(why)});
       step(step_going_back, 0, next.current ? "back to #" + std::to_string(next.current) : "back to nothing");
       return send();
     }
-    end_run(std::move(why));
+    end_open(std::move(why));
+  }
+  // What is served was put back, or started again: by its deployment's proof people find its container, which may be
+  // another one now.
+  void remember_container(const std::map<std::string, std::string>& proof) {
+    const auto* served = find_deployment(next, next.current);
+    const auto made = proof.find("container");
+    if (!served || !has_container(next) || made == proof.end()) return;
+    if (const auto before = served->proof.find("container"); before != served->proof.end() && *before == *made) return;
+    add(deployment_phase_changed{next.current, deploy_phase::active, 100, {*made}});
+  }
+  // Without a word of its agent.
+  void end_open(std::optional<error> why) {
+    if (next.run) return end_run(std::move(why));
+    end(why ? op_status::failed : op_status::cancelled, std::move(why), {});
   }
   void end_run(std::optional<error> why) {
     const bool cancelled = !why;
@@ -114,16 +128,14 @@ struct flow {
     if (made) add(deployment_ended{made->number, deploy_status::cancelled, {}});
     add(operation_ended{next.waiting->id, op_status::cancelled, {}, std::move(why), cx.now, {}});
   }
-  static const deployment* waiting_deployment(const service& s) {
-    const auto i = std::ranges::find(s.deployments, s.waiting->id, &deployment::id);
-    return i == s.deployments.end() ? nullptr : std::to_address(i);
-  }
 
   service_decision d;
   service next;
   const service_context& cx;
 };
 
+// Nobody is there who could carry anything out.
+error host_given_up(const service& s, ec code);
 // As its owner, or its expiry, asks for it.
 void begin_removal(flow& f, const request_info& who);
 service_decision remove_at_once(const service& s, const request_info& who, const service_context& cx);

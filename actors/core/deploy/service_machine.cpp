@@ -17,9 +17,11 @@ service_decision on_progress(const service& s, const command_progress& r, const 
   if (!s.op || s.op->id != r.op || s.op->attempt != r.attempt) return std::move(f.d);
   auto progress = s.op->progress;
   if (s.run && !s.run->going_back) progress = std::max(progress, overall_progress(s.run->phase, r.progress));
-  if (progress == s.op->progress && r.note == s.op->note) return std::move(f.d);
-  f.add(operation_progressed{r.op, op_status::running, s.op->step, progress, r.note, r.attempt,
-                             std::max(s.op->deadline, cx.now + cx.stall)});
+  const auto deadline = std::max(s.op->deadline, cx.now + cx.stall);
+  // One that says the same again is at work all the same; but not every word of it is worth a commit.
+  const bool same = progress == s.op->progress && r.note == s.op->note;
+  if (same && deadline - s.op->deadline < cx.stall / 4) return std::move(f.d);
+  f.add(operation_progressed{r.op, op_status::running, s.op->step, progress, r.note, r.attempt, deadline});
   return std::move(f.d);
 }
 
@@ -44,7 +46,10 @@ service_decision on_report(const service& s, const command_result& r, const serv
     return std::move(f.d);
   }
   if (!s.run) {
-    if (!r.failure && s.op->kind == op_kind::start_service) f.add(service_started{});
+    if (!r.failure && s.op->kind == op_kind::start_service) {
+      f.add(service_started{});
+      f.remember_container(r.proof);
+    }
     if (!r.failure && s.op->kind == op_kind::stop_service) {
       f.add(service_stopped{});
       if (s.health != service_health::unknown)
@@ -56,6 +61,7 @@ service_decision on_report(const service& s, const command_result& r, const serv
     auto why = s.run->failure;
     if (r.failure && why) why->message += "; and the previous version could not be restored: " + r.failure->message;
     if (r.failure && !why) why = r.failure;
+    if (!r.failure) f.remember_container(r.proof);
     f.end_run(std::move(why));
   } else if (r.failure) {
     f.fail(r.failure);
@@ -86,12 +92,16 @@ service_decision ready(const service& s, const service_context& cx) {
 
 service_decision cancel(const service& s, const cancel_requested& c, const service_context& cx) {
   flow f(s, cx, {cause_kind::request, c.op.value, c.actor});
+  // A stop, a start or a removal that its agent has begun with is over soon; one that waits for the agent may not be.
+  const bool at_work_without_run = s.op && !s.run && s.op->attempt > 0 && cx.agent_online;
   if (s.waiting && s.waiting->id == c.op) {
     f.drop_waiting("cancelled before it began");
-  } else if (!s.op || s.op->id != c.op || !s.run) {
+  } else if (!s.op || s.op->id != c.op || at_work_without_run) {
     f.d.refusal = error{ec::wrong_state, "the operation has ended, or cannot be cancelled",
                         "zedctl op get " + c.op.value, c.op.value};
-  } else if (s.run->going_back) {
+  } else if (!cx.agent_known) {
+    f.end_open(std::nullopt);
+  } else if (s.run && s.run->going_back) {
     f.d.refusal = error{ec::wrong_state, "it is being rolled back already", "zedctl op wait " + c.op.value, c.op.value};
   } else {
     if (s.op->attempt > 0) f.d.effects.emplace_back(withdraw_phase{c.op});
@@ -115,6 +125,11 @@ service_decision expired(const service& s, const service_context& cx) {
 service_decision due(const service& s, const service_context& cx) {
   if (!s.op) return expired(s, cx);
   flow f(s, cx, {cause_kind::timer, "deadline", {}});
+  if (!cx.agent_known) {  // nobody comes who could go on with it
+    if (s.waiting) f.drop_waiting("its host was given up");
+    f.end_open(host_given_up(s, ec::agent_unreachable));
+    return std::move(f.d);
+  }
   if (s.op->deadline > cx.now) return std::move(f.d);
   if (!cx.agent_online && s.op->step != step_waiting) {
     f.add(operation_progressed{s.op->id, op_status::running, std::string(step_waiting), s.op->progress,
@@ -160,6 +175,7 @@ deploy_plan plan_for(const service& s, const service_context& cx) {
     p.going_back = s.run->going_back;
     p.is_rollback = s.run->is_rollback;
     p.number = s.run->going_back ? s.current : s.run->number;
+    p.stop = s.run->going_back && s.stopped;  // as it was
   } else {
     p.remove = s.op && s.op->kind == op_kind::remove_service;
     p.stop = s.op && s.op->kind == op_kind::stop_service;
@@ -167,10 +183,11 @@ deploy_plan plan_for(const service& s, const service_context& cx) {
     p.last = p.remove && cx.siblings == 0;
     if (!p.remove) p.number = s.current;
   }
-  if (s.settings != service_settings{}) p.settings = s.settings;
-  if (const auto* d = find_deployment(s, p.number)) {
+  const auto* d = find_deployment(s, p.number);
+  if (d) p.settings = d->settings;  // none: it was made when those that are the default were not stored
+  else if (s.settings != service_settings{}) p.settings = s.settings;
+  if (d) {
     p.source = d->source;
-    if (d->settings) p.settings = d->settings;
     if (const auto image = d->proof.find("image"); image != d->proof.end()) p.image = image->second;
   }
   return p;

@@ -78,6 +78,10 @@ std::vector<uint32_t> kept_deployments(const msg::service& s);
 // The one a rollback leads to that names none; null: there is none.
 const msg::deployment* previous_deployment(const msg::service& s);
 const msg::deployment* find_deployment(const msg::service& s, uint32_t number);
+const msg::deployment* waiting_deployment(const msg::service& s);  // null: none waits for its turn
+// The names that visitors use, each once: of its settings, and of the deployments that are served, on their way or
+// waiting. An edit takes none of them away before it is deployed.
+std::vector<std::string> host_names_of(const msg::service& s);
 
 template <>
 struct entity<msg::service> {
@@ -95,14 +99,14 @@ struct entity<msg::service> {
   static msg::agent_id due_with(const msg::service&) { return {}; }
   static bool same_claims(const msg::service& a, const msg::service& b) {
     return a.project == b.project && a.name == b.name && a.port == b.port && a.port_beside == b.port_beside &&
-           a.settings.hosts == b.settings.hosts;
+           host_names_of(a) == host_names_of(b);
   }
   // Its name, the names that visitors use, and of a container service its ports. (Those of static services are the
   // project's.)
   template <class F>
   static void each_claim(const msg::service& s, F f) {
     f(std::string_view(claim(s.project, s.name)));
-    for (const auto& host : s.settings.hosts) f(std::string_view(host_claim(host)));
+    for (const auto& host : host_names_of(s)) f(std::string_view(host_claim(host)));
     if (s.kind == msg::service_kind::static_site) return;
     for (const auto port : {s.port, s.port_beside})
       if (port != 0) f(std::string_view(port_claim(s.agent, msg::protocol::tcp, port)));

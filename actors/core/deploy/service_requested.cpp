@@ -50,7 +50,7 @@ service_decision deploy(const service& s, const service_requested& r, const depl
   made.environment = what.environment;
   made.source = r.source;
   made.status = cx.agent_online && !waits ? deploy_status::queued : deploy_status::pending;
-  if (s.settings != service_settings{}) made.settings = s.settings;
+  made.settings = s.settings;
   made.phases.push_back({deploy_phase::queued, cx.now, {}});
   made.created_at = made.phase_updated_at = cx.now;
   f.add(deployment_started{std::move(made)});
@@ -87,10 +87,23 @@ service_decision roll_back(const service& s, const service_requested& r, const r
 
 }  // namespace
 
-// Its host was given up.
+error host_given_up(const service& s, ec code) {
+  const auto name = s.project_name + "/" + s.name;
+  return {code,
+          "the host of " + name + " was given up",
+          "remove it, and create it on another host: zedctl service rm " + name,
+          {}};
+}
+
+// Its host was given up. What waited for that ends with it.
 service_decision remove_at_once(const service& s, const request_info& who, const service_context& cx) {
+  flow f(s, cx, asked(who));
+  if (s.waiting) f.drop_waiting("its host was given up");
+  if (s.op) f.end_open(std::nullopt);
   auto op = operation_for(op_kind::remove_service, s.id.value, s.project_name + "/" + s.name, who, cx.now);
-  return at_once<service_decision>(std::move(op), {service_removed{s.name}});
+  auto gone = at_once<service_decision>(std::move(op), {service_removed{s.name}});
+  for (auto& x : gone.facts) f.add(std::move(x));
+  return std::move(f.d);
 }
 
 void begin_removal(flow& f, const request_info& who) {
@@ -103,7 +116,6 @@ void begin_removal(flow& f, const request_info& who) {
 namespace {
 
 service_decision remove(const service& s, const service_requested& r, const service_context& cx) {
-  if (!cx.agent_known) return remove_at_once(s, r.who, cx);
   flow f(s, cx, asked(r.who));
   begin_removal(f, r.who);
   return std::move(f.d);
@@ -112,7 +124,6 @@ service_decision remove(const service& s, const service_requested& r, const serv
 // Its container is stopped, or started again: without effect on what is deployed.
 service_decision set_power(const service& s, op_kind kind, const service_requested& r, const service_context& cx) {
   const auto name = s.project_name + "/" + s.name;
-  const bool stop = kind == op_kind::stop_service;
   if (!has_container(s))
     return refuse(s, kind, r.who, cx,
                   {ec::wrong_state,
@@ -122,8 +133,6 @@ service_decision set_power(const service& s, op_kind kind, const service_request
   if (s.current == 0)
     return refuse(s, kind, r.who, cx,
                   {ec::wrong_state, "nothing was deployed to " + name + " yet", "zedctl deploy " + name, {}});
-  if (s.stopped == stop && stop)
-    return at_once<service_decision>(operation_for(kind, s.id.value, name, r.who, cx.now), {});
   flow f(s, cx, asked(r.who));
   f.add(operation_accepted{long_operation(s, kind, r.who, cx)});
   if (cx.agent_online) {
@@ -165,32 +174,29 @@ service_decision edit(const service& s, const service_requested& r, const edit_s
 }  // namespace
 
 service_decision on_request(const service& s, const service_requested& r, const service_context& cx) {
+  const auto kind = std::visit([](const auto& x) { return std::decay_t<decltype(x)>::kind; }, r.what);
+  const auto unless_busy = [&](auto then) {
+    if (auto no = busy(s)) return refuse(s, kind, r.who, cx, std::move(*no));
+    return then();
+  };
+  if (!cx.agent_known && kind != op_kind::edit_service && kind != op_kind::remove_service)
+    return refuse(s, kind, r.who, cx, host_given_up(s, ec::wrong_state));
   return std::visit(
       overload{
           [&](const edit_service& e) { return edit(s, r, e, cx); },
-          [&](const start_service&) {
-            if (auto no = busy(s)) return refuse(s, op_kind::start_service, r.who, cx, std::move(*no));
-            return set_power(s, op_kind::start_service, r, cx);
-          },
-          [&](const stop_service&) {
-            if (auto no = busy(s)) return refuse(s, op_kind::stop_service, r.who, cx, std::move(*no));
-            return set_power(s, op_kind::stop_service, r, cx);
-          },
+          [&](const start_service&) { return unless_busy([&] { return set_power(s, kind, r, cx); }); },
+          [&](const stop_service&) { return unless_busy([&] { return set_power(s, kind, r, cx); }); },
           [&](const remove_service&) {
-            if (auto no = busy(s)) return refuse(s, op_kind::remove_service, r.who, cx, std::move(*no));
-            return remove(s, r, cx);
+            if (!cx.agent_known) return remove_at_once(s, r.who, cx);
+            return unless_busy([&] { return remove(s, r, cx); });
           },
           [&](const deploy_service& x) {
-            if (s.op && s.op->kind == op_kind::remove_service)
-              return refuse(s, op_kind::deploy, r.who, cx, std::move(*busy(s)));
+            if (s.op && s.op->kind == op_kind::remove_service) return refuse(s, kind, r.who, cx, std::move(*busy(s)));
             return deploy(s, r, x, cx);
           },
-          [&](const rollback_service& x) {
-            if (auto no = busy(s)) return refuse(s, op_kind::rollback, r.who, cx, std::move(*no));
-            return roll_back(s, r, x, cx);
-          },
+          [&](const rollback_service& x) { return unless_busy([&] { return roll_back(s, r, x, cx); }); },
           [&](const auto&) {
-            return refuse(s, op_kind::edit_service, r.who, cx,
+            return refuse(s, kind, r.who, cx,
                           {ec::internal, "a service cannot carry out this request", "this is a defect: report it", {}});
           },
       },

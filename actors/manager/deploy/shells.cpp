@@ -43,6 +43,7 @@ struct service_shell : entity_shell<service_shell, service, core::service_effect
     cx.agent_online = a && is_connected(a->status);
     for (const auto& s : world->records.services_of(model().project))
       if (s->id != model().id && s->agent == model().agent && s->kind == service_kind::static_site) ++cx.siblings;
+    if (!world->records.knows_all_services()) ++cx.siblings;  // the project's server stays for those that may be there
     return cx;
   }
   core::service_decision decide(const core::service_input& what, const core::service_context& cx) const {

@@ -27,7 +27,9 @@ upload_view shown(const shared& w, upload_view v) {
   return v;
 }
 result<upload_view> begin(shared& w, const begin_upload& b) { return w.uploads->begin(b, w.clock.now()); }
-result<upload_view> add(shared& w, const upload_chunk& c) { return w.uploads->add(c.id, c.offset, c.data); }
+result<upload_view> add(shared& w, const upload_chunk& c) {
+  return w.uploads->add(c.id, c.offset, c.data, w.clock.now());
+}
 result<upload_view> end(shared& w, const end_upload& e) { return w.uploads->end(e.id); }
 result<upload_list> list(shared& w, const list_uploads&) {
   upload_list out;
@@ -37,8 +39,8 @@ result<upload_list> list(shared& w, const list_uploads&) {
 result<upload_list> remove(shared& w, const remove_upload& r) {
   auto v = w.uploads->find(r.id);
   if (v && is_needed(w, v->id))
-    return fail(ec::wrong_state, "a deployment that may be resumed or repeated needs this upload",
-                "it is removed automatically when none does");
+    return fail(ec::wrong_state, "a deployment that has not ended needs this upload",
+                "cancel that, or wait for its end: zedctl deploy ls");
   if (auto ok = w.uploads->remove(r.id); !ok) return fail(ok.error());
   return upload_list{{*v}};
 }
@@ -75,10 +77,11 @@ void send_piece(shared& w, const rt::piece_wanted& p) {
 
 }  // namespace
 
+// No host fetches one of a deployment that has ended: a rollback leads to files that are kept.
 bool is_needed(const shared& world, const upload_id& id) {
   for (const auto& s : world.records.services())
     for (const auto& d : s->deployments)
-      if (d.source.upload == id && (d.ended_at == never || (d.worked && !d.pruned))) return true;
+      if (d.source.upload == id && d.ended_at == never) return true;
   return false;
 }
 

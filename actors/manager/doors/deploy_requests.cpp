@@ -252,6 +252,12 @@ struct preparing {
       return fail(ec::bad_request, c.preview_of + " is a preview itself", "name " + like.preview_of);
     c.type = like.kind;
     if (c.agent.empty()) c.agent = like.agent.value;
+    // It gets the secrets of the other: whoever may only act on one host has none of another's.
+    auto a = agent_for(world, c.agent);
+    if (!a) return fail(a.error());
+    if ((*a)->id != like.agent)
+      return fail(ec::bad_request, "a preview is on the same host as the service that it shows",
+                  "name the host of " + p.name + "/" + c.preview_of + ", or none");
     if (c.health_path.empty()) c.health_path = like.health_path;
     if (c.lives == duration{0}) c.lives = preview_lives;
     if (c.settings == service_settings{}) {
@@ -276,15 +282,28 @@ struct preparing {
     }
     return {};
   }
-  // All static services of a project are served at one port of a host.
+  // All static services of a project are served at one port of a host, also those that are being made at once.
   result<uint16_t> port_for(const project& p, const agent_id& agent, uint16_t wanted) {
-    if (const auto known = p.ports.find(agent.value); known != p.ports.end()) {
-      if (wanted == 0 || wanted == known->second) return known->second;
+    const auto known = p.ports.find(agent.value);
+    const auto at = known != p.ports.end() ? known->second : port_being_given(p, agent);
+    if (at != 0 && wanted != 0 && wanted != at)
       return fail(ec::bad_request,
-                  "the services of " + p.name + " on this host are served at port " + std::to_string(known->second),
+                  "the services of " + p.name + " on this host are served at port " + std::to_string(at),
                   "leave the port out");
-    }
-    return port_of_its_own(agent, wanted);
+    if (known != p.ports.end()) return at;
+    if (at != 0) take(core::port_claim(agent, protocol::tcp, at));
+    auto port = at != 0 ? result<uint16_t>(at) : port_of_its_own(agent, wanted);
+    if (port) take(port_of_project(p, agent, *port));
+    return port;
+  }
+  static std::string port_of_project(const project& p, const agent_id& agent, uint16_t port) {
+    return "project-port/" + p.id.value + "/" + agent.value + "/" + std::to_string(port);
+  }
+  // Zero: none, or one that somebody named; then the project's actor refuses the second.
+  uint16_t port_being_given(const project& p, const agent_id& agent) const {
+    for (uint16_t n = site_port_first; n <= site_port_last; ++n)
+      if (chosen.contains(port_of_project(p, agent, n))) return n;
+    return 0;
   }
   result<uint16_t> port_of_its_own(const agent_id& agent, uint16_t wanted) {
     const auto claim = [&](uint16_t n) { return core::port_claim(agent, protocol::tcp, n); };
@@ -335,7 +354,15 @@ struct preparing {
     return for_service(e.service, e);
   }
   result<prepared_request> operator()(remove_service& r) { return for_service(r.service, r); }
-  result<prepared_request> operator()(rollback_service& r) { return for_service(r.service, r); }
+  // The names that it had then may lead elsewhere by now.
+  result<prepared_request> operator()(rollback_service& r) {
+    auto s = world.records.resolve_service(r.service);
+    if (!s) return fail(s.error());
+    const auto* to = r.to == 0 ? core::previous_deployment(**s) : core::find_deployment(**s, r.to);
+    if (to && to->settings)
+      if (auto ok = free_hosts(*to->settings, (*s)->id); !ok) return fail(ok.error());
+    return for_service(r.service, r);
+  }
   result<prepared_request> operator()(start_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(stop_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(deploy_service& d) {

@@ -21,7 +21,13 @@ constexpr size_t given_up_named_max = 1'000;  // servers that a plan names
 
 struct client_question : asker {
   void strays() const { list_strays(*this); }
-  void stray_goes() const { remove_stray(*this); }
+  void stray_goes() const {
+    if (world.records.knows_all_services()) return remove_stray(*this);
+    refuse({ec::wrong_state,
+            "records of services are damaged, so this container may be one of theirs",
+            "restore a backup of the store: zedctl store restore",
+            {}});
+  }
 
   void sync() const {
     auto q = body_of<sync_agents>(call);
@@ -279,7 +285,8 @@ struct client_question : asker {
             });
   }
 
-  // Its host is lost for good: every server of it is purged without a word of its agent, then it is forgotten.
+  // Its host is lost for good: every server of it is purged without a word of its agent, then it is forgotten. What
+  // its services waited for ends then; they stay until their owners remove them.
   void give_up() const {
     auto q = body_of<msg::forget_agent>(call);
     if (!q) return refuse(q.error());
@@ -336,7 +343,11 @@ struct client_question : asker {
     return s.op ? out + "; " + std::string(row_of(s.op->kind).word()) + " " + s.op->id.value + " ends as failed" : out;
   }
   void drop(const rt::peer& who, const agent_id& id, const std::shared_ptr<forget_reply>& reply) const {
-    tell_host(who, rt::forget_agent{id, true}, [w = &world, who, reply] { answer_result(who, *reply); });
+    tell_host(who, rt::forget_agent{id, true}, [w = &world, owners = registry, who, id, reply] {
+      for (const auto& s : w->records.services_of(id))
+        if (s->op) caf::anon_send(owners, rt::entity_call{s->id.value, std::any(core::service_input(core::tick{}))});
+      answer_result(who, *reply);
+    });
   }
 
   void recover() const {

@@ -76,7 +76,8 @@ void host_state::ask_for_inventory() {
   sync.request = ++requests;
   sync_query q;
   q.request = sync.request;
-  q.tells_services = true;
+  q.tells_services =
+      world->records.knows_all_services();  // else what is nobody's may be of one whose record is damaged
   std::set<std::string> projects;
   for (const auto& s : world->records.services_of(id)) {
     q.services.push_back(s->id.value);

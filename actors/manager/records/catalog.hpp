@@ -20,8 +20,8 @@ namespace zedops::manager {
 
 using rt::agent_ptr;
 using rt::project_ptr;
-using rt::service_ptr;
 using rt::server_ptr;
+using rt::service_ptr;
 
 enum class retention : uint8_t { due, waits };  // what becomes of deleted servers whose time is over
 
@@ -38,6 +38,8 @@ class catalog {
   void drop_gone(const std::vector<std::string>& ids);
   // A server whose stored record is damaged: shown as failed, with the evidence, until it is repaired.
   void put_damaged(const std::string& id, const std::string& reason);
+  // A service or a project whose stored record is damaged. Whose host has what of it nobody knows any more.
+  void lose_service() { services_lost_ = true; }
 
   // ---- reading: any kind ----
   rt::any_record find(const std::string& id) const;  // also one that is gone; empty: never heard of
@@ -97,6 +99,8 @@ class catalog {
   std::vector<service_ptr> services_of(const msg::project_id& id) const;
   std::vector<service_ptr> services_of(const msg::agent_id& id) const;
   service_ptr service(const msg::service_id& id) const;  // null: never heard of, or removed
+  // False: records are damaged, and whose container is nobody's here may be one of theirs.
+  bool knows_all_services() const { return !services_lost_; }
   // By name or id; PROJECT/SERVICE or id. Errors: not_found, bad_request.
   msg::result<project_ptr> resolve_project(std::string_view text) const;
   msg::result<service_ptr> resolve_service(std::string_view text) const;
@@ -121,6 +125,7 @@ class catalog {
   std::vector<any_records*> kinds_;  // all of them
   std::map<msg::agent_id, liveliness> touched_;
   std::atomic<uint64_t> revision_{1};
+  std::atomic<bool> services_lost_{false};
 };
 
 }  // namespace zedops::manager

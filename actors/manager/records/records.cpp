@@ -159,6 +159,13 @@ result<recovered> recover(store::store& s, const kind_list& kinds, catalog& into
     config::log_event(log_level::error, "store.record-damaged",
                       {{"table", std::string(store::name_of(bad.where))}, {"key", bad.key}, {"reason", bad.reason}});
     if (bad.where == table::servers) into.put_damaged(bad.key, bad.reason);
+    if (bad.where == table::services || bad.where == table::projects) {
+      into.lose_service();
+      config::log_event(log_level::error, "stray.removal-off",
+                        {{"id", bad.key},
+                         {"reason", "its record is damaged, and its container would be taken for a stray"},
+                         {"hint", "restore a backup of the store: zedctl store restore"}});
+    }
   };
   {
     background_indexer index(into);

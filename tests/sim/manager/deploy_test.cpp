@@ -93,12 +93,48 @@ TEST_CASE_METHOD(shop, "deploy: from the request to what everybody sees of it", 
   auto past = ask<event_page>("service.history", service_history{"shop/web"});
   REQUIRE(past.has_value());
   CHECK(past->events.size() > 10);
-  auto uploads_seen = ask<upload_list>("upload.ls", list_uploads{});
-  CHECK(uploads_seen->uploads.at(0).needed);
-  CHECK(code(ask<upload_list>("upload.rm", remove_upload{upload})) == "wrong_state");
   auto figures = ask<metrics_reply>("metrics", get_metrics{});
   CHECK(figures->text.find("zedops_services{health=\"healthy\"} 1") != std::string::npos);
   CHECK(figures->text.find("zedops_operations_total{kind=\"deploy\",status=\"succeeded\"} 1") != std::string::npos);
+}
+
+TEST_CASE_METHOD(shop, "deploy: a body without end in its depth is refused", "[sim][manager][hostile]") {
+  for (const auto& row : operation_table) {
+    INFO(row.verb);
+    const auto request = send_bytes(std::string(row.verb), std::string(50'000, '\x91'), {.key = std::string(row.verb)});
+    REQUIRE(until([&] { return answered(request); }));
+    CHECK(code(answer<deploy_reply>(request)) == "bad_request");
+  }
+}
+
+TEST_CASE_METHOD(shop,
+                 "deploy: an operator of one host deploys there what he has brought, and sees the operation's end",
+                 "[sim][manager]") {
+  const auto at_host = [&](role as, agent_id host) {
+    return std::make_shared<const principal>(
+        principal{"key:eve", authentication::key, "192.0.2.7", {{as, std::move(host), {}}}});
+  };
+  const auto eve = at_host(role::operator_, web()->agent), other = at_host(role::operator_, {"a-elsewhere"}),
+             looks = at_host(role::viewer, web()->agent);
+  const std::string text = "what eve has built";
+  sha256 hash;
+  hash.add(text);
+  const begin_upload begins{"eve.tar.gz", text.size(), hash.hex()};
+  CHECK(code(ask<upload_view>("upload.begin", begins, {.by = looks})) == "forbidden");
+  auto v = ask<upload_view>("upload.begin", begins, {.by = eve});
+  REQUIRE(v.has_value());
+  REQUIRE(ask<upload_view>("upload.chunk", upload_chunk{v->id.value, 0, text}, {.by = eve}).has_value());
+  REQUIRE(ask<upload_view>("upload.end", end_upload{v->id.value}, {.by = eve}).has_value());
+  const deploy_service what{"shop/web", v->id.value, {}, {}, {}, {}};
+  CHECK(code(ask<deploy_reply>("deployment.create", what, {.by = other})) == "forbidden");
+  CHECK(code(ask<deploy_reply>("deployment.create", what, {.by = looks})) == "forbidden");
+  auto done = ask<deploy_reply>("deployment.create", what, {.wait = true, .by = eve});
+  REQUIRE(done.has_value());
+  REQUIRE(ended());
+  const auto id = done->operation.id.value;
+  CHECK(ask<operation_view>("op.get", get_operation{id}, {.by = eve})->status == op_status::succeeded);
+  CHECK(ask<operation_view>("op.get", get_operation{id}, {.by = looks}).has_value());
+  CHECK(code(ask<operation_view>("op.get", get_operation{id}, {.by = other})) == "forbidden");
 }
 
 TEST_CASE_METHOD(shop, "deploy: the same key is the same deployment, a dry run is none", "[sim][manager]") {
@@ -222,4 +258,113 @@ TEST_CASE_METHOD(shop, "projects: a service that is made while its project goes 
   REQUIRE(until([&] { return answered(first) && answered(second); }));
   CHECK(answer<deploy_reply>(first).has_value());
   CHECK_FALSE(answer<deploy_reply>(second).has_value());
+}
+
+TEST_CASE_METHOD(shop, "projects: services that are made at once are served at one port", "[sim][manager]") {
+  REQUIRE(ask<deploy_reply>("project.create", create_project{"other", "", ""}).has_value());
+  std::vector<std::string> requests;
+  for (const auto* name : {"one", "two", "three"}) {
+    auto c = a_service(name);
+    c.project = "other";
+    requests.push_back(send("service.create", c));
+  }
+  REQUIRE(until([&] { return std::ranges::all_of(requests, [&](const auto& r) { return answered(r); }); }));
+  for (const auto& r : requests) CHECK(code(answer<deploy_reply>(r)) == "ok");
+  const auto port = (*records().resolve_project("other"))->ports.at(web()->agent.value);
+  CHECK(port != web()->port);
+  for (const auto* name : {"other/one", "other/two", "other/three"})
+    CHECK((*records().resolve_service(name))->port == port);
+}
+
+TEST_CASE_METHOD(shop, "services: a host name is one service's while that serves it, and when it would again",
+                 "[sim][manager]") {
+  const auto routed = [](const char* host) {
+    service_settings s;
+    s.route = route_kind::caddy;
+    s.hosts = {host};
+    return s;
+  };
+  const auto edit = [&](const char* host) {
+    return ask<deploy_reply>("service.edit", edit_service{"shop/web", {}, {}, routed(host), {}}).has_value();
+  };
+  auto other = a_service("other");
+  other.settings = routed("a.example.org");
+  REQUIRE(edit("a.example.org"));
+  REQUIRE(deploy().has_value());
+  REQUIRE(edit("b.example.org"));
+  CHECK(code(ask<deploy_reply>("service.create", other)) == "already_exists");  // visitors still come to shop/web by it
+  REQUIRE(deploy().has_value());
+  REQUIRE(ask<deploy_reply>("service.create", other).has_value());
+  for (const uint32_t to : {0U, 1U})
+    CHECK(code(ask<deploy_reply>("service.rollback", rollback_service{"shop/web", to})) == "already_exists");
+  CHECK(web()->current == 2);
+  other.name = "third";
+  other.settings = routed("b.example.org");
+  CHECK(code(ask<deploy_reply>("service.create", other)) == "already_exists");
+}
+
+TEST_CASE_METHOD(shop, "services: a preview is on the host of what it shows, and its secrets come to no other",
+                 "[sim][manager][hostile]") {
+  add_host("beta");
+  REQUIRE(until([&] { return records().agent_named("beta") != nullptr; }));
+  auto api = a_service("api");
+  api.type = service_kind::container;
+  api.settings.container_port = 3000;
+  api.settings.env["KEY"] = "secret";
+  REQUIRE(ask<deploy_reply>("service.create", api).has_value());
+  auto preview = a_service("pr-1", "beta");
+  preview.preview_of = "api";
+  CHECK(code(ask<deploy_reply>("service.create", preview)) == "bad_request");
+  preview.agent = "alpha";
+  REQUIRE(ask<deploy_reply>("service.create", preview).has_value());
+  preview.name = "pr-2";
+  preview.agent.clear();
+  REQUIRE(ask<deploy_reply>("service.create", preview).has_value());
+  CHECK((*records().resolve_service("shop/pr-2"))->settings.env.at("KEY") == "secret");
+}
+
+TEST_CASE_METHOD(shop, "uploads: one is needed until its deployment has ended, then its owner may remove it",
+                 "[sim][manager]") {
+  const auto needed = [&] { return ask<upload_list>("upload.ls", list_uploads{})->uploads.at(0).needed; };
+  at("alpha").crash();
+  REQUIRE(deploy({}).has_value());
+  CHECK(needed());
+  CHECK(code(ask<upload_list>("upload.rm", remove_upload{upload})) == "wrong_state");
+  at("alpha").start();
+  REQUIRE(until([&] { return ended(); }, 120s));
+  CHECK(web()->current == 1);
+  CHECK_FALSE(needed());
+  CHECK(code(ask<upload_list>("upload.rm", remove_upload{upload})) == "ok");
+  CHECK(code(deploy()) == "not_found");
+}
+
+TEST_CASE_METHOD(shop, "services: with a damaged record nothing of any host is taken for a stray", "[sim][manager]") {
+  const auto told = std::make_shared<std::vector<bool>>();
+  net.on_send = [told, audited = net.on_send](const std::string& wire, const to_agent& what) {
+    if (audited) audited(wire, what);
+    if (const auto* q = std::get_if<sync_query>(&what)) told->push_back(q->tells_services);
+  };
+  REQUIRE(until([&] { return !told->empty(); }, 120s));
+  CHECK(told->back());
+  const auto id = web()->id.value;
+  crash_manager();
+  REQUIRE(db.damage(store::table::services, id));
+  start();
+  told->clear();
+  REQUIRE(until([&] { return !told->empty(); }, 120s));
+  CHECK_FALSE(told->back());
+  CHECK(code(ask<stray_list>("stray.rm", remove_stray{"alpha", "zedops-shop.web-1"})) == "wrong_state");
+}
+
+TEST_CASE_METHOD(shop, "services: of a host that is given up they wait for nothing, and go at once", "[sim][manager]") {
+  at("alpha").crash();
+  REQUIRE(until([&] { return !is_connected(records().agent_named("alpha")->status); }));
+  REQUIRE(deploy({}).has_value());
+  REQUIRE_FALSE(ended());
+  REQUIRE(ask<forget_reply>("agent.forget", forget_agent{"alpha", true, "alpha"}).has_value());
+  REQUIRE(until([&] { return ended(); }));
+  CHECK(newest().failure->code == ec::agent_unreachable);
+  CHECK(code(deploy()) == "wrong_state");
+  REQUIRE(ask<deploy_reply>("service.rm", remove_service{"shop/web"}).has_value());
+  CHECK(records().services().empty());
 }

@@ -37,7 +37,7 @@ struct a_store {
     return *v;
   }
   upload_view send(const std::string& id, uint64_t from, size_t bytes) {
-    auto v = s->add(id, from, std::string_view(text).substr(from, bytes));
+    auto v = s->add(id, from, std::string_view(text).substr(from, bytes), now);
     REQUIRE(v.has_value());
     return *v;
   }
@@ -71,12 +71,12 @@ TEST_CASE_METHOD(a_store, "uploads: in pieces, with a crash in between, and the 
 TEST_CASE_METHOD(a_store, "uploads: gaps, too much, other bytes and other hashes are refused, with the way on",
                  "[persistence][hostile]") {
   const auto id = begin().id.value;
-  auto gap = s->add(id, 5, "x");
+  auto gap = s->add(id, 5, "x", now);
   REQUIRE_FALSE(gap.has_value());
   CHECK(gap.error().hint == "go on from byte 0");
-  CHECK(s->add(id, 0, std::string(upload_chunk_max + 1, 'x')).error().code == ec::too_large);
-  CHECK(s->add("nothing", 0, "x").error().code == ec::not_found);
-  CHECK(s->add("../../etc/passwd", 0, "x").error().code == ec::not_found);
+  CHECK(s->add(id, 0, std::string(upload_chunk_max + 1, 'x'), now).error().code == ec::too_large);
+  CHECK(s->add("nothing", 0, "x", now).error().code == ec::not_found);
+  CHECK(s->add("../../etc/passwd", 0, "x", now).error().code == ec::not_found);
   CHECK(s->begin({"x", 0, hash()}, now).error().code == ec::bad_request);
   CHECK(s->begin({"x", 1, "nohash"}, now).error().code == ec::bad_request);
   CHECK(s->begin({"x", store::upload_bytes_max + 1, hash()}, now).error().code == ec::too_large);
@@ -98,8 +98,25 @@ TEST_CASE_METHOD(a_store, "uploads: what nobody needs goes after a day, and its 
   CHECK(s->find(id.value));
   s->collect(now + std::chrono::hours(25), needs(true));
   CHECK(s->find(id.value));
-  s->collect(now + std::chrono::hours(25), needs(false));
+  s->collect(now + std::chrono::hours(48), needs(false));
+  CHECK(s->find(id.value));  // it was needed a day ago
+  s->collect(now + std::chrono::hours(50), needs(false));
   CHECK_FALSE(s->find(id.value));
   CHECK(fs::is_empty(dir.path() / "uploads"));
   CHECK(s->remove(id.value).error().code == ec::not_found);
+}
+
+TEST_CASE_METHOD(a_store, "uploads: one that is begun or sent again is kept for another day, also after a restart",
+                 "[persistence]") {
+  const auto nobody = [](const upload_id&) { return false; };
+  const auto began = now;
+  const auto id = begin().id.value;
+  now = began + std::chrono::hours(20);
+  SECTION("begun") { begin(); }
+  SECTION("sent") { send(id, 0, 100); }
+  open();
+  s->collect(began + std::chrono::hours(43), nobody);
+  CHECK(s->find(id));
+  s->collect(began + std::chrono::hours(45), nobody);
+  CHECK_FALSE(s->find(id));
 }

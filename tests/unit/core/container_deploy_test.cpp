@@ -116,8 +116,11 @@ TEST_CASE("container: stopped by its owner it stays so until he starts it, or de
   l.report();
   CHECK(l.s.stopped);
   CHECK(l.s.health == service_health::unknown);
-  REQUIRE_FALSE(l.stop().refusal);  // is so already
-  CHECK_FALSE(l.s.op);
+  REQUIRE_FALSE(l.stop().refusal);  // is so already: its agent looks whether it is
+  REQUIRE(l.sent());
+  CHECK(l.sent()->plan.stop);
+  l.report();
+  CHECK(l.s.stopped);
   SECTION("started") {
     l.start();
     CHECK(l.sent()->plan.start);
@@ -131,6 +134,57 @@ TEST_CASE("container: stopped by its owner it stays so until he starts it, or de
     l.finish();
   }
   CHECK_FALSE(l.s.stopped);
+}
+
+TEST_CASE("container: a stopped one stays stopped when its next version comes to nothing", "[core]") {
+  life l(service_kind::container);
+  l.deploy_image();
+  l.finish();
+  l.stop();
+  l.report();
+  l.deploy_image();
+  l.until(deploy_phase::updating_routes);
+  CHECK_FALSE(l.sent()->plan.stop);
+  l.report(broken);
+  REQUIRE(l.sent());
+  CHECK(l.sent()->plan.going_back);
+  CHECK(l.sent()->plan.stop);
+  CHECK(l.sent()->plan.number == 1);
+  l.report();
+  CHECK_FALSE(l.s.op);
+  CHECK(l.s.stopped);
+}
+
+TEST_CASE("container: the one that serves is found, whatever made it", "[core]") {
+  life l(service_kind::container);
+  const auto report = [&](const std::string& container) {
+    auto r = l.result();
+    r.proof["container"] = container;
+    l.take(core::phase_reported{r});
+  };
+  const auto served = [&] { return core::find_deployment(l.s, l.s.current)->proof.at("container"); };
+  l.deploy_image();
+  while (l.s.op) report("c1");
+  l.deploy_image();
+  while (l.s.op) report("c2");
+  CHECK(served() == "c2");
+  const auto phases = l.s.deployments.front().phases;
+  l.roll_back();
+  while (l.s.op) report("c3");
+  CHECK(l.s.current == 1);
+  CHECK(served() == "c3");
+  CHECK(l.s.deployments.front().phases == phases);
+  CHECK(l.s.deployments.front().status == deploy_status::success);
+  l.deploy_image();
+  l.until(deploy_phase::updating_routes);
+  l.report(broken);
+  report("c4");  // put back
+  CHECK(served() == "c4");
+  l.stop();
+  l.report();
+  l.start();
+  report("c5");
+  CHECK(served() == "c5");
 }
 
 TEST_CASE("container: a static service has none to stop", "[core]") {

@@ -53,6 +53,63 @@ TEST_CASE("rollback: recorded before anything moves, resumed, and its statuses a
   }
 }
 
+TEST_CASE("rollback: past a change of settings it has the route of then, also where that is the default",
+          "[core][acc-86]") {
+  life l;
+  l.deploy();
+  l.finish();
+  service_settings routed;
+  routed.route = route_kind::caddy;
+  routed.hosts = {"www.example.org"};
+  l.take(core::service_requested{edit_service{"shop/web", {}, {}, routed, {}}, l.who()});
+  l.deploy();
+  CHECK(l.sent()->plan.settings->route == route_kind::caddy);
+  SECTION("a rollback") {
+    l.finish();
+    l.roll_back();
+  }
+  SECTION("or what is put back") {
+    l.until(deploy_phase::health_check);
+    l.report(broken);
+  }
+  REQUIRE(l.sent());
+  CHECK(l.sent()->plan.number == 1);
+  REQUIRE(l.sent()->plan.settings);
+  CHECK(*l.sent()->plan.settings == service_settings{});
+}
+
+TEST_CASE("service: the names of its visitors are its own while they are served, and when they are to be again",
+          "[core]") {
+  life l;
+  const auto names = [&] { return core::host_names_of(l.s); };
+  using list = std::vector<std::string>;
+  const auto edit = [&](const char* host) {
+    service_settings to;
+    to.route = route_kind::caddy;
+    to.hosts = {host};
+    l.take(core::service_requested{edit_service{"shop/web", {}, {}, to, {}}, l.who()});
+  };
+  edit("a.org");
+  l.deploy();
+  l.finish();
+  edit("b.org");
+  CHECK(names() == list{"a.org", "b.org"});
+  l.deploy();
+  edit("c.org");
+  l.deploy();  // it waits
+  edit("d.org");
+  CHECK(names() == list{"a.org", "b.org", "c.org", "d.org"});
+  std::vector<std::string> claims;
+  core::entity<service>::each_claim(l.s, [&](std::string_view c) { claims.emplace_back(c); });
+  CHECK(std::ranges::count(claims, "host-name/a.org") == 1);
+  l.finish();
+  CHECK(names() == list{"c.org", "d.org"});
+  const auto before = l.s;
+  l.roll_back(1);
+  CHECK(names() == list{"a.org", "c.org", "d.org"});
+  CHECK_FALSE(core::entity<service>::same_claims(before, l.s));
+}
+
 TEST_CASE("service: goes with all its files, also when its host was given up", "[core]") {
   life l;
   l.deploy();
@@ -186,6 +243,8 @@ TEST_CASE("project: made, changed, given a port on each host, and gone when noth
   CHECK(p.description == "all we sell");
   take(core::serve_at{{"a1"}, 8080});
   CHECK(take(core::serve_at{{"a1"}, 8080}).facts.empty());
+  CHECK(take(core::serve_at{{"a1"}, 8081}).refusal->code == ec::busy);  // of a service that was made at the same time
+  CHECK(p.ports.at("a1") == 8080);
   std::vector<std::string> claims;
   core::entity<project>::each_claim(p, [&](std::string_view c) { claims.emplace_back(c); });
   CHECK(claims == std::vector<std::string>{"project/shop", "port/a1/tcp/8080"});

@@ -185,6 +185,36 @@ TEST_CASE("deploy: without any progress for the limit a phase has failed - one t
   }
 }
 
+TEST_CASE("deploy: one that says the same again and again is at work, and few of its words are commits",
+          "[core][acc-81]") {
+  for (const auto phase : at_work) {
+    life l;
+    l.deploy();
+    l.until(phase);
+    size_t commits = 0;
+    const auto say = [&] {
+      command_progress p;
+      p.op = l.s.op->id;
+      p.attempt = l.s.op->attempt;
+      p.note = "the same";
+      if (!l.take(core::phase_progressed{p}).facts.empty()) ++commits;
+    };
+    for (int n = 0; n < 120; ++n) {  // an hour
+      l.cx.now += 30s;
+      say();
+      l.take(core::tick{});
+    }
+    INFO(name_of(phase));
+    REQUIRE(l.s.op);
+    CHECK(l.s.run->phase == phase);
+    CHECK(commits < 50);     // one in a quarter of the limit
+    l.cx.now += l.cx.stall;  // silence
+    l.take(core::tick{});
+    if (l.s.op) l.report();  // going back
+    CHECK(l.newest().status == deploy_status::failed);
+  }
+}
+
 TEST_CASE("deploy: a host that goes away keeps its deployment waiting, and is no reason to fail", "[core][acc-81]") {
   life l;
   l.deploy();
