@@ -10,6 +10,7 @@
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/archive/pack.hpp"
 #include "integration/host/files.hpp"
+#include "messages/base/sha256.hpp"
 
 namespace zedops::agent {
 
@@ -18,13 +19,27 @@ using namespace msg;
 namespace {
 constexpr const char* source_in_container = "/src";
 constexpr const char* cache_in_container = "/cache";  // kept from one build of a service to the next
+constexpr const char* made_output = "output";         // its note says of what it was made
 constexpr duration stop_grace{1'000};
 }  // namespace
 
-bool deploy_job::is_built() const { return ::access(site_.output(plan_.number).c_str(), F_OK) == 0; }
+// What is there may be of another life of the manager, which counts anew.
+bool deploy_job::is_built() const {
+  return ::access(site_.output(plan_.number).c_str(), F_OK) == 0 &&
+         host::noted(site_, plan_.number, made_output) == build_identity();
+}
+
+std::string deploy_job::build_identity() const {
+  const auto& s = *plan_.settings;
+  sha256 hash;
+  for (const auto& x : {identity_of(plan_.source), plan_.source.folder, s.builder, s.output}) hash.add(x + "\n");
+  for (const auto& word : s.build) hash.add(word + "\n");
+  return hash.hex();
+}
 
 result<void> deploy_job::build_site() {
   if (is_built()) return {};
+  ::unlink(site_.output(plan_.number).c_str());  // of something else: the note that comes is not its
   const auto tree = site_.new_tree(plan_.number);
   ZEDOPS_TRY(remove_builders());  // of an earlier life: its work is half done, and nobody hears of its end
   auto unpacked = unpack_source(tree);
@@ -33,22 +48,36 @@ result<void> deploy_job::build_site() {
   auto ended = run_builder(tree);
   ZEDOPS_TRY(remove_builders());
   if (!ended) return ended;
-  const auto& wanted = plan_.settings->output;
-  const auto made = wanted.empty() ? tree : tree + "/" + wanted;
-  std::error_code problem;
-  if (!std::filesystem::is_directory(made, problem))
-    return fail(ec::bad_request, "the build produced no folder " + wanted,
-                "zedctl service edit --output says which one is served");
+  auto made = made_folder(tree);
+  if (!made) return fail(made.error());
   const auto part = site_.context(plan_.number);
-  auto packed = archive::pack_context(made, {}, part);
+  auto packed = archive::pack_context(*made, {}, part);
   if (!packed) return fail(packed.error());
   host::unique_fd file(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
+  ZEDOPS_TRY(host::note(site_, plan_.number, made_output, build_identity()));
   if (!file || ::fsync(file.get()) != 0 || ::rename(part.c_str(), site_.output(plan_.number).c_str()) != 0)
     return fail(ec::internal, part + ": " + host::errno_text(errno), "check that disk, then deploy again");
   effect("site_built");
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
   prove("built_files", std::to_string(packed->files));
   return {};
+}
+
+// The build had the tree in its hands: a link that it left where the output belongs would have any folder of this host
+// served.
+result<std::string> deploy_job::made_folder(const std::string& tree) const {
+  const auto& wanted = plan_.settings->output;
+  std::error_code problem;
+  const auto top = std::filesystem::canonical(tree, problem);
+  if (problem) return fail(ec::internal, tree + ": " + problem.message(), "check that disk, then deploy again");
+  const auto made = std::filesystem::canonical(wanted.empty() ? top : top / wanted, problem);
+  if (problem || !std::filesystem::is_directory(made, problem))
+    return fail(ec::bad_request, "the build produced no folder " + wanted,
+                "zedctl service edit --output says which one is served");
+  if (made != top && !made.string().starts_with(top.string() + "/"))
+    return fail(ec::bad_request, "the folder " + wanted + " of the build points outside of what was built",
+                "make it a folder, or a link to one in the source");
+  return made.string();
 }
 
 result<void> deploy_job::run_builder(const std::string& tree) {
@@ -60,7 +89,7 @@ result<void> deploy_job::run_builder(const std::string& tree) {
     });
     if (!pulled) return fail(pulled.error());
   }
-  const auto cache = env_.sites->root + "/.cache/" + cmd_.server.value;
+  const auto cache = host::cache_folder(env_.sites->root, cmd_.server.value);
   std::error_code problem;
   std::filesystem::create_directories(cache, problem);
   if (problem) return fail(ec::internal, cache + ": " + problem.message(), "check that disk");

@@ -22,6 +22,7 @@ namespace {
 constexpr duration drain{2'000};
 constexpr size_t note_max = 500;
 constexpr const char* dockerfile_by_default = "Dockerfile";
+constexpr const char* pulled_image = "image";  // its note says which one, and for which operation
 
 }  // namespace
 
@@ -40,8 +41,9 @@ result<void> deploy_job::pull_image() {
   const auto& s = plan_.source;
   const service_id id{cmd_.server.value};
   const auto tag = service_container::image_of(id, plan_, plan_.number);
+  const auto known = s.digest.empty() ? noted_image() : s.digest;
   auto there = calls_.image(tag);
-  if (there && (s.digest.empty() || there->id == s.digest)) return prove_image(there->id, there->architecture);
+  if (there && !known.empty() && there->id == known) return prove_image(there->id, there->architecture);
   if (!there && there.error().code != ec::not_found) return fail(there.error());
   const auto& wanted = s.digest.empty() ? s.image : s.digest;
   const bool by_id = wanted.starts_with("sha256:");
@@ -62,8 +64,17 @@ result<void> deploy_job::pull_image() {
   if (!s.digest.empty() && there->id != s.digest)
     return fail(ec::no_data, s.image + " has changed since this deployment began", "deploy again to use the new image");
   effect("image_pulled");
+  ZEDOPS_TRY(host::note(site_, plan_.number, pulled_image, cmd_.op.value + " " + there->id));
   ZEDOPS_TRY(calls_.tag(there->id, service_container::repository(id, plan_), std::to_string(plan_.number)));
   return prove_image(there->id, there->architecture);
+}
+
+// The id that an earlier attempt of this operation has found, until the manager has it on record. A tag alone says
+// nothing: it may be of a manager whose store was put back since, and counts anew.
+std::string deploy_job::noted_image() const {
+  const auto text = host::noted(site_, plan_.number, pulled_image);
+  const auto mine = cmd_.op.value + " ";
+  return text.starts_with(mine) ? text.substr(mine.size()) : std::string{};
 }
 
 result<void> deploy_job::prove_image(const std::string& id, const std::string& architecture) {
@@ -134,12 +145,13 @@ result<void> deploy_job::replace_container() {
   site_world::hold hold(*env_.sites, id.value);
   auto containers = container_here();
   if (plan_.number == 0) return drop_container(id);
+  if (plan_.stop) return rest_stopped(id);
+  const bool new_version = !plan_.start && !plan_.going_back && !plan_.is_rollback;
+  if (new_version) ZEDOPS_TRY(run_once(plan_.settings->before_start, "the command before the start"));
   // Visitors of a published port have nothing while one makes room for the other: then it has to be this one that is
   // made again after a crash. Else the former serves until this one has answered.
   const bool at_once = plan_.settings->route == route_kind::none || plan_.going_back;
   if (at_once) ZEDOPS_TRY(remember_container());
-  const bool new_version = !plan_.start && !plan_.going_back && !plan_.is_rollback;
-  if (new_version) ZEDOPS_TRY(run_once(plan_.settings->before_start, "the command before the start"));
   auto r = containers.ensure(id, plan_);
   while (!r && !cancel_.cancelled() && engine_away(r.error())) r = containers.ensure(id, plan_);
   if (!r) return fail(r.error());
@@ -161,10 +173,18 @@ result<void> deploy_job::replace_container() {
   return {};
 }
 
+// Back to a version that its owner had stopped: what was to replace it goes, and nothing is started.
+result<void> deploy_job::rest_stopped(const service_id& id) {
+  ZEDOPS_TRY(remember_container());
+  effect("stop_remembered");
+  auto containers = container_here();
+  auto port = containers.keep_stopped(id, plan_);
+  if (!port) return fail(port.error());
+  return containers.lead(id, plan_, *port);
+}
+
 result<void> deploy_job::drop_container(const service_id& id) {
-  ZEDOPS_TRY(host::forget_container(env_.sites->root, id.value));
-  if (env_.sites->routes && plan_.settings && plan_.settings->route == route_kind::caddy)
-    ZEDOPS_TRY(env_.sites->routes->remove(id.value));
+  ZEDOPS_TRY(drop_route());
   auto gone = container_here().remove_but(id, {});
   if (!gone) return fail(gone.error());
   return {};

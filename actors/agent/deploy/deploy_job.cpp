@@ -4,15 +4,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/archive/unpack.hpp"
 #include "integration/host/files.hpp"
-#include "integration/host/git.hpp"
 #include "messages/base/names.hpp"
-#include "messages/base/sha256.hpp"
+#include "messages/wire/codec.hpp"
 
 namespace zedops::agent {
 
@@ -26,14 +26,6 @@ constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_mi
     engine_pause{500};
 constexpr size_t lines_kept_max = 20, log_line_max = 4096;
 constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
-
-error disk(const std::string& what, int problem) {
-  const bool full = problem == ENOSPC || problem == EDQUOT;
-  return {full ? ec::store_full : ec::internal,
-          what + ": " + host::errno_text(problem),
-          full ? "free some space on that disk, then deploy again" : "check that disk",
-          {}};
-}
 
 // As the Engine stamps the lines of a container: with nine digits.
 std::string stamp_of(time_point t) {
@@ -91,14 +83,14 @@ result<void> deploy_job::dispatch() {
   if (container && !plan_.settings)
     return fail(ec::bad_request, "the container came without its settings", "this is a defect of the manager");
   if (plan_.remove) return remove_service();
-  if (plan_.stop) return stop_container();
+  if (plan_.stop && !plan_.going_back) return stop_container();
   if (plan_.start) return replace_container();
   tell(0, {});
   write(std::string(name_of(plan_.phase)) + (plan_.going_back ? ", back" : "") + " #" + std::to_string(plan_.number));
   switch (plan_.phase) {
     case deploy_phase::pulling_source: return pull_source();
     case deploy_phase::copying_files: return copy_files();
-    case deploy_phase::creating_symlinks: return switch_links();
+    case deploy_phase::creating_symlinks: return plan_.going_back ? switch_back() : switch_links();
     case deploy_phase::updating_routes: return container ? replace_container() : update_routes();
     case deploy_phase::health_check: return container ? check_container() : check_health();
     case deploy_phase::building:
@@ -131,9 +123,7 @@ std::string deploy_job::last_lines() const {
   return out;
 }
 
-void deploy_job::tell(uint32_t percent, std::string note) {
-  report_->step(std::string(plan_.remove ? "removing" : name_of(plan_.phase)), percent, std::move(note));
-}
+void deploy_job::tell(uint32_t percent, std::string note) { report_->step(step_of(plan_), percent, std::move(note)); }
 
 // With the time that is left, as soon as there is a pace to tell it by.
 void deploy_job::tell_bytes(uint64_t part, uint64_t whole, std::string what) {
@@ -153,108 +143,6 @@ void deploy_job::prove_tree(const host::site_stamp& stamp) {
   prove("files", std::to_string(stamp.files));
   prove("bytes", std::to_string(stamp.bytes));
   prove("tree", stamp.tree_hash);
-}
-
-// ---- pulling_source ----
-result<void> deploy_job::pull_source() {
-  ZEDOPS_TRY(host::prepare_site(site_));
-  if (plan_.source.kind == source_kind::image) return pull_image();
-  const auto stamp = host::stamp_of(site_, plan_.number);
-  const bool have_tree = stamp && !identity_of(plan_.source).empty() && stamp->source == identity_of(plan_.source);
-  if (plan_.source.kind == source_kind::git) return have_tree ? prove_commit(stamp->source) : fetch_repository();
-  if (!have_tree && ::access(site_.archive(plan_.number).c_str(), F_OK) != 0) {
-    if (auto ok = fetch_archive(); !ok) {
-      if (ok.error().code == ec::cancelled) (void)host::drop_unfinished(site_, plan_.number);
-      return ok;
-    }
-  }
-  prove("sha256", plan_.source.sha256);
-  prove("archive_bytes", std::to_string(plan_.source.bytes));
-  return {};
-}
-
-result<void> deploy_job::prove_commit(const std::string& commit) {
-  prove("commit", commit);
-  return {};
-}
-
-// The commit that is recorded, if this is a repetition. Its files become an archive like any other.
-result<void> deploy_job::fetch_repository() {
-  const auto& s = plan_.source;
-  if (::access(site_.archive(plan_.number).c_str(), F_OK) == 0 && !s.commit.empty()) return prove_commit(s.commit);
-  host::git_request r;
-  r.url = s.url;
-  r.revision = s.commit.empty() ? s.revision : s.commit;
-  r.folder = site_.repository(plan_.number);
-  r.archive = site_.archive(plan_.number) + ".part";
-  r.ssh_key = env_.sites->git_ssh_key;
-  r.credentials = env_.sites->git_credentials;
-  r.cancelled = [this] { return cancel_.cancelled(); };
-  r.progress = [this](uint32_t percent, std::string_view line) {
-    write(line);
-    tell(percent, std::string(line.substr(0, 200)));
-  };
-  auto commit = host::fetch_commit(r);
-  if (!commit) {
-    (void)host::drop_unfinished(site_, plan_.number);
-    return fail(commit.error());
-  }
-  effect("repository_fetched");
-  if (::rename(r.archive.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(r.archive, errno));
-  return prove_commit(*commit);
-}
-
-result<void> deploy_job::fetch_archive() {
-  if (plan_.source.kind == source_kind::git) return fetch_repository();
-  const auto part = site_.archive(plan_.number) + ".part";
-  for (const bool again : {false, true}) {
-    auto whole = fetch_rest(part);
-    if (!whole) return fail(whole.error());
-    if (*whole) break;
-    // What an earlier life of this host wrote may have been lost with its power: from the beginning, once.
-    ::unlink(part.c_str());
-    if (again)
-      return fail(ec::bad_request, "the source that arrived here is not the one that was uploaded: its hash differs",
-                  "deploy again; if it happens again, check that disk");
-  }
-  effect("archive_fetched");
-  if (::rename(part.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(part, errno));
-  return {};
-}
-
-// Goes on where it ended. Says whether the hash of all of it is right.
-result<bool> deploy_job::fetch_rest(const std::string& part) {
-  unique_fd fd(::open(part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return fail(disk(part, errno));
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) return fail(disk(part, errno));
-  auto have = static_cast<uint64_t>(st.st_size);
-  if (have > plan_.source.bytes) {
-    if (::ftruncate(fd.get(), 0) != 0) return fail(disk(part, errno));
-    have = 0;
-  }
-  const bool resumed = have > 0;
-  sha256 hash;  // of what comes now
-  const auto take = [&](std::string_view piece) -> result<void> {
-    for (size_t n = 0; n < piece.size();) {
-      const auto w = ::write(fd.get(), piece.data() + n, piece.size() - n);
-      if (w < 0) return fail(disk(part, errno));
-      n += static_cast<size_t>(w);
-    }
-    // The disk begins now, not at the end; what fails of it is told by fsync.
-    (void)::sync_file_range(fd.get(), static_cast<off_t>(have), static_cast<off_t>(piece.size()),
-                            SYNC_FILE_RANGE_WRITE);
-    hash.add(piece);
-    have += piece.size();
-    tell_bytes(have, plan_.source.bytes, format_bytes(have) + " of " + format_bytes(plan_.source.bytes));
-    return {};
-  };
-  ZEDOPS_TRY(env_.sites->uploads.read(plan_.source.upload, have, plan_.source.bytes, cancel_, take));
-  if (::fsync(fd.get()) != 0) return fail(disk(part, errno));
-  if (!resumed) return hash.hex() == plan_.source.sha256;
-  auto whole = sha256_of_file(part);
-  if (!whole) return fail(whole.error());
-  return *whole == plan_.source.sha256;
 }
 
 // ---- copying_files ----
@@ -312,6 +200,12 @@ result<void> deploy_job::switch_links() {
   return {};
 }
 
+// The former serves again, by its own names: the one that has failed may have had others.
+result<void> deploy_job::switch_back() {
+  ZEDOPS_TRY(switch_links());
+  return set_site_route();
+}
+
 // ---- updating_routes ----
 result<void> deploy_job::update_routes() {
   site_world::hold hold(*env_.sites, plan_.project.value);
@@ -328,20 +222,27 @@ result<void> deploy_job::update_routes() {
 result<void> deploy_job::set_site_route() {
   const service_id id{cmd_.server.value};
   site_world::hold hold(*env_.sites, id.value);
-  if (!plan_.settings || plan_.settings->route != route_kind::caddy) return drop_site_route();
+  const bool has_one = plan_.number != 0 && plan_.settings && plan_.settings->route == route_kind::caddy;
+  if (!has_one) return drop_route();
   ZEDOPS_TRY(remember_container());
   ZEDOPS_TRY(container_here().lead(id, plan_, plan_.port));
   effect("routed");
   return {};
 }
 
-result<void> deploy_job::drop_site_route() {
-  ZEDOPS_TRY(host::forget_container(env_.sites->root, cmd_.server.value));
-  if (!env_.sites->routes) return {};
-  auto gone = env_.sites->routes->remove(cmd_.server.value);
-  const bool had = plan_.settings && plan_.settings->route == route_kind::caddy;
-  if (!gone && had) return fail(gone.error());
-  return {};
+// What the settings say now is no help: they may have changed since the route was made.
+bool deploy_job::led_by_caddy() const {
+  const auto c = unpack<run_command>(host::remembered_container(env_.sites->root, cmd_.server.value));
+  return c && c->deploy && c->deploy->settings && c->deploy->settings->route == route_kind::caddy;
+}
+
+// Forgotten only when the route is gone: nobody would look for it afterwards.
+result<void> deploy_job::drop_route() {
+  if (env_.sites->routes) {
+    auto gone = env_.sites->routes->remove(cmd_.server.value);
+    if (!gone && led_by_caddy()) return fail(gone.error());
+  }
+  return host::forget_container(env_.sites->root, cmd_.server.value);
 }
 
 project_server deploy_job::project_server_here() {
@@ -351,8 +252,16 @@ project_server deploy_job::project_server_here() {
 // An Engine that does not answer anything comes back: nothing follows from it, and the manager sees whether it takes
 // too long. True: it was away, and a moment has passed.
 bool deploy_job::engine_away(const error& why) {
-  if (calls_.list({{label::project, plan_.project.value}})) return false;
-  tell(0, "waiting for the Engine: " + why.message);
+  if (calls_.list({{label::project, plan_.project.value}})) {
+    engine_gone_.reset();
+    return false;
+  }
+  const auto now = env_.clock.steady();
+  if (!engine_gone_) engine_gone_ = now;
+  // Words that change are progress: it is not given up while the Engine is on its way back.
+  const auto gone = std::chrono::floor<std::chrono::minutes>(now - *engine_gone_);
+  tell(0, "waiting for the Engine" + (gone.count() > 0 ? ", " + format_duration(gone) : std::string{}) + ": " +
+              why.message);
   env_.clock.pause(engine_pause);
   return true;
 }
@@ -396,15 +305,23 @@ result<void> deploy_job::remove_service() {
     drop_images([](uint32_t) { return true; });
   } else {
     site_world::hold hold(*env_.sites, cmd_.server.value);
-    ZEDOPS_TRY(drop_site_route());
+    ZEDOPS_TRY(drop_route());
   }
   {
     std::lock_guard guard(env_.sites->links);
     ZEDOPS_TRY(host::remove_site(site_));
   }
   effect("site_removed");
-  if (!plan_.last) return {};
+  if (auto ok = host::drop_cache(env_.sites->root, cmd_.server.value); !ok) result_.note = ok.error().message;
+  return drop_project_server();
+}
+
+// With the last service of its project here. Which one that is shows on the disk alone: since the manager sent this,
+// another may have come or gone.
+result<void> deploy_job::drop_project_server() {
   site_world::hold hold(*env_.sites, plan_.project.value);
+  const auto others = host::sites_below(env_.sites->root);
+  if (std::ranges::any_of(others, [&](const auto& s) { return s.project == plan_.project_name; })) return {};
   ZEDOPS_TRY(host::forget_project(env_.sites->root, plan_.project_name));  // first: nobody makes its server again
   return project_server_here().remove(plan_.project);
 }

@@ -19,27 +19,39 @@ class deploy_job {
 
   // Never throws, except what crash_point throws.
   msg::command_result execute();
+  // The name of the step that is told of this.
+  static std::string step_of(const msg::deploy_plan& p) {
+    return std::string(p.remove ? "removing" : name_of(p.phase));
+  }
 
  private:
   msg::result<void> dispatch();
-  msg::result<void> pull_source();
-  msg::result<void> fetch_archive();
-  msg::result<void> fetch_repository();
-  msg::result<void> prove_commit(const std::string& commit);
-  msg::result<bool> fetch_rest(const std::string& part);
   msg::result<void> copy_files();
   msg::result<void> unpack_archive();
   msg::result<archive::unpacked> unpack_source(const std::string& tree);
   msg::result<void> switch_links();
+  msg::result<void> switch_back();
   msg::result<void> update_routes();
   msg::result<void> check_health();
   msg::result<void> remove_service();
+  msg::result<void> drop_project_server();
+
+  // deploy_source.cpp
+  msg::result<void> pull_source();
+  msg::result<void> drop_leftovers();
+  bool has_archive() const;
+  msg::result<void> fetch_archive();
+  msg::result<void> fetch_repository();
+  msg::result<void> prove_commit(const std::string& commit);
+  msg::result<bool> fetch_rest(const std::string& part);
 
   // Of static services that are built; deploy_build.cpp.
   bool builds() const {
     return plan_.kind == msg::service_kind::static_site && plan_.settings && !plan_.settings->build.empty();
   }
   bool is_built() const;
+  std::string build_identity() const;
+  msg::result<std::string> made_folder(const std::string& tree) const;
   msg::result<void> build_site();
   msg::result<void> run_builder(const std::string& tree);
   msg::result<int64_t> run_to_end(const msg::container_spec& c, const char* started);
@@ -49,7 +61,9 @@ class deploy_job {
   // Of container services; deploy_container.cpp.
   msg::result<void> pull_image();
   msg::result<void> build_image();
+  std::string noted_image() const;
   msg::result<void> replace_container();
+  msg::result<void> rest_stopped(const msg::service_id& id);
   msg::result<void> check_container();
   msg::result<void> check_visitors(uint16_t port);
   msg::result<void> stop_container();
@@ -69,7 +83,8 @@ class deploy_job {
   void tell(uint32_t percent, std::string note);
   void tell_bytes(uint64_t part, uint64_t whole, std::string what);
   msg::result<void> set_site_route();
-  msg::result<void> drop_site_route();
+  msg::result<void> drop_route();
+  bool led_by_caddy() const;
   void prove(const std::string& what, std::string value) { result_.proof[what] = std::move(value); }
   void prove_tree(const host::site_stamp& stamp);
   void effect(std::string_view name) const {
@@ -90,6 +105,7 @@ class deploy_job {
     uint64_t part = 0;
   } first_;  // of the bytes that are told
   uint32_t built_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> engine_gone_;  // since it was away
   msg::command_result result_;
 };
 

@@ -5,7 +5,6 @@
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "messages/base/sha256.hpp"
-#include "messages/wire/codec.hpp"
 
 namespace zedops::agent {
 
@@ -22,19 +21,55 @@ constexpr const char* loopback = "127.0.0.1";
 
 bool exclusive(const deploy_plan& p) { return p.settings->route == route_kind::none; }
 
-// Everything that its container is made from, but the port: that is any of two.
-std::string hash_of(const deploy_plan& p) {
-  run_command c;
-  auto& x = c.deploy.emplace();
-  x.number = p.number;
-  x.image = p.image;
-  x.settings = p.settings;
-  x.project_name = p.project_name;
-  x.service_name = p.service_name;
-  x.port = exclusive(p) ? p.port : uint16_t{0};
+constexpr const char* spec_prefix = "2:";  // of the label; without it: of a former way to write down the same
+
+// Fields one after the other, so that no two lists of them are written alike.
+void add(std::string& text, std::string_view field, std::string_view value) {
+  text.append(field).append(" ").append(std::to_string(value.size())).append(":").append(value).append("\n");
+}
+void add(std::string& text, std::string_view field, uint64_t value) { add(text, field, std::to_string(value)); }
+void add(std::string& text, std::string_view field, const std::vector<std::string>& all) {
+  for (const auto& value : all) add(text, field, value);
+}
+
+// Everything in which its container may differ from another of its service, but the port, which is any of two. It has
+// to stay what it is from release to release, else every container is made anew by an update: what is added has to add
+// nothing while it is not used.
+std::string spec_label(const deploy_plan& p) {
+  const auto& s = *p.settings;
+  std::string text;
+  add(text, "number", p.number);
+  add(text, "image", p.image);
+  add(text, "project", p.project_name);
+  add(text, "service", p.service_name);
+  add(text, "route", name_of(s.route));
+  add(text, "port", exclusive(p) ? p.port : uint64_t{0});
+  add(text, "container_port", s.container_port);
+  for (const auto& [name, value] : s.env) add(text, "env", name + "=" + value);
+  add(text, "command", s.command);
+  add(text, "health", s.health_command);
+  if (s.route == route_kind::traefik) add(text, "host", s.hosts);
+  add(text, "memory_max", s.memory_max);
+  add(text, "cpu_millis", s.cpu_millis);
   sha256 hash;
-  hash.add(pack(c));
-  return hash.hex();
+  hash.add(text);
+  return spec_prefix + hash.hex();
+}
+
+// A deployment keeps its settings, so one made by a former release is known by its number and its image.
+bool is_made_of(const docker::container_details& c, const deploy_plan& p) {
+  const auto label = value_of(c.view.labels, label::service_spec);
+  if (label.starts_with(spec_prefix)) return label == spec_label(p);
+  const bool same_image = p.image.empty() || c.image_id.empty() || c.image_id == p.image;
+  return same_image && value_of(c.view.labels, label::deployment) == std::to_string(p.number);
+}
+
+bool can_run(const docker::container_details& c) {
+  return c.view.state != container_state::dead && c.view.state != container_state::removing;
+}
+
+uint16_t port_of(const docker::container_details& c) {
+  return c.ports.empty() ? uint16_t{0} : c.ports.front().host_port;
 }
 
 // What Traefik reads. Containers that are not well yet it leaves out by itself.
@@ -59,7 +94,7 @@ container_spec service_container::spec_of(const service_id& id, const deploy_pla
   c.command = s.command;
   c.labels = {{label::managed, "true"},   {label::manager, manager_},
               {label::service, id.value}, {label::deployment, std::to_string(p.number)},
-              {label::image, c.image},    {label::service_spec, hash_of(p)}};
+              {label::image, c.image},    {label::service_spec, spec_label(p)}};
   if (s.route == route_kind::traefik) label_for_traefik(c, p);
   c.ports.push_back({port, s.container_port, protocol::tcp, exclusive(p) ? "" : loopback});
   c.memory_max = s.memory_max;
@@ -94,13 +129,10 @@ result<std::vector<docker::container_details>> service_container::all_of(const s
 result<service_container::running> service_container::ensure(const service_id& id, const deploy_plan& p) {
   auto all = all_of(id);
   if (!all) return fail(all.error());
-  const auto wanted = hash_of(p);
   std::vector<uint16_t> taken;
   const docker::container_details* mine = nullptr;
   for (const auto& c : *all) {
-    const auto port = c.ports.empty() ? uint16_t{0} : c.ports.front().host_port;
-    const bool fits = value_of(c.view.labels, label::service_spec) == wanted && c.view.state != container_state::dead &&
-                      c.view.state != container_state::removing;
+    const bool fits = is_made_of(c, p) && can_run(c);
     if (fits && !mine) {
       mine = &c;
     } else if (!fits && (exclusive(p) || value_of(c.view.labels, label::deployment) == std::to_string(p.number))) {
@@ -108,7 +140,7 @@ result<service_container::running> service_container::ensure(const service_id& i
       auto gone = calls_.remove(c.view.id, docker::removal::force, docker::anonymous_volumes::remove);
       if (!gone) return fail(gone.error());
     } else {
-      taken.push_back(port);
+      taken.push_back(port_of(c));
     }
   }
   if (!mine) {
@@ -246,6 +278,22 @@ result<size_t> service_container::remove_but(const service_id& id, const std::st
     ++gone;
   }
   return gone;
+}
+
+result<uint16_t> service_container::keep_stopped(const service_id& id, const deploy_plan& p) {
+  ZEDOPS_TRY(stop(id));
+  auto all = all_of(id);
+  if (!all) return fail(all.error());
+  auto port = p.port;
+  for (const auto& c : *all) {
+    if (is_made_of(c, p) && can_run(c)) {
+      port = port_of(c);
+      continue;
+    }
+    auto gone = calls_.remove(c.view.id, docker::removal::force, docker::anonymous_volumes::remove);
+    if (!gone && gone.error().code != ec::not_found) return fail(gone.error());
+  }
+  return port;
 }
 
 result<void> service_container::stop(const service_id& id) {

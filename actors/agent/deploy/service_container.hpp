@@ -38,6 +38,9 @@ class service_container {
   // All of the service but this; empty: all. They are asked to end first. The number that went.
   msg::result<size_t> remove_but(const msg::service_id& id, const std::string& keep);
   msg::result<void> stop(const msg::service_id& id);
+  // That of the deployment in the plan is left, if it is there, and does not run; the others go. Its port, else the
+  // one that it will have.
+  msg::result<uint16_t> keep_stopped(const msg::service_id& id, const msg::deploy_plan& p);
 
   static std::string repository(const msg::service_id& id, const msg::deploy_plan& p) {
     return "zedops/" + p.project_name + "-" + p.service_name + "-" + id.value;

@@ -19,8 +19,8 @@ inline constexpr size_t lane_queue_max = 8;        // commands waiting per serve
 inline constexpr size_t lanes_waiting_max = 1024;  // commands waiting in all
 
 struct lane_limits {
-  size_t slow_max = 4;   // run, restart, replace
-  size_t quick_max = 4;  // stop, remove, purge, drop_source
+  size_t slow_max = 4;    // run, restart, replace
+  size_t quick_max = 4;   // stop, remove, purge, drop_source
   size_t bulk_max = 2;    // move, adopt: hours of copying, and more at once would only compete for the disks
   size_t deploy_max = 4;  // phases of deployments
 };
@@ -65,6 +65,7 @@ class lane_book {
   bool is_running(const msg::server_id& server) const { return running_.contains(server); }
   size_t running() const { return running_.size(); }
   size_t waiting() const { return waiting_; }
+  const std::deque<msg::run_command>& queue() const { return queue_; }  // those that wait, in order of arrival
 
  private:
   struct active {
@@ -75,7 +76,8 @@ class lane_book {
   std::optional<msg::run_command> take(std::deque<msg::run_command>::iterator i);
   size_t& busy(lane_class k) { return busy_[static_cast<size_t>(k)]; }
   size_t limit(lane_class k) const {
-    return std::array{limits_.slow_max, limits_.quick_max, limits_.bulk_max, limits_.deploy_max}[static_cast<size_t>(k)];
+    return std::array{limits_.slow_max, limits_.quick_max, limits_.bulk_max,
+                      limits_.deploy_max}[static_cast<size_t>(k)];
   }
 
   lane_limits limits_;

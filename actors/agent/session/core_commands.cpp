@@ -1,4 +1,5 @@
 // Commands: fenced by term, executed once per attempt, one per server at a time.
+#include "actors/agent/deploy/deploy_job.hpp"
 #include "actors/agent/session/core_state.hpp"
 #include "config/logging/logging.hpp"
 
@@ -68,6 +69,31 @@ void core_state::start_lanes() {
       post([this, a, result = std::move(result)] { on_finished(a, result); });
     });
   }
+}
+
+// A phase that waits for a free lane does nothing that could be told, and the manager gives up what makes no progress:
+// once a minute it is told that it waits. Not of one that waits for an earlier one of its service: that ends, or hangs.
+void core_state::tell_waiting() {
+  std::map<operation_id, turn> still;
+  for (const auto& c : book.queue()) {
+    if (c.kind != command_kind::deploy || !c.deploy || book.is_running(c.server)) continue;
+    const auto known = turns.find(c.op);
+    auto t = known == turns.end() ? turn{now()} : known->second;
+    const auto waited = std::chrono::floor<std::chrono::minutes>(now() - t.since);
+    if (waited > t.told) {
+      t.told = waited;
+      send(command_progress{c.op,
+                            c.attempt,
+                            c.server,
+                            deploy_job::step_of(*c.deploy),
+                            0,
+                            "waits its turn, " + format_duration(waited),
+                            c.term,
+                            {}});
+    }
+    still.emplace(c.op, t);
+  }
+  turns = std::move(still);
 }
 
 void core_state::on_finished(std::shared_ptr<active_command> a, command_result r) {

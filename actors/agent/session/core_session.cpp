@@ -111,6 +111,7 @@ void core_state::on_tick() {
   heartbeat(0);
   if (usage && engine_ok) usage->tick();
   flush_results();
+  tell_waiting();
   hand_over();
   if (now() - heard <= manager_silence_max) return;
   log_event(log_level::warn, "manager.silent", {{"for", std::chrono::duration_cast<duration>(now() - heard)}});

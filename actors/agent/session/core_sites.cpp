@@ -12,6 +12,10 @@ namespace zedops::agent {
 using namespace msg;
 using config::log_event;
 
+namespace {
+constexpr std::chrono::minutes servers_every{1};  // projects' servers are looked at, whatever events there were
+}  // namespace
+
 void core_state::keep_sites() {
   auto& env = deps->env;
   if (!env.sites) return;
@@ -61,11 +65,12 @@ void core_state::keep_servers() {
     std::vector<std::pair<std::string, std::string>> found;  // project, problem
     bool made = false;
     cancel_token never;
-    engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
-    project_server server(calls, *env.sites, env.clock, env.state.manager_id());
     for (const auto& p : host::projects_below(env.sites->root)) {
       env.sites->unless_held(p.id.value, [&] {
         if (!host::is_remembered(env.sites->root, p)) return;  // it has gone since
+        // Each has a time of its own: one that takes long takes nothing from the others.
+        engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
+        project_server server(calls, *env.sites, env.clock, env.state.manager_id());
         auto ok = tired ? server.look(p) : server.ensure(p);
         made = made || (ok && ok->made);
         if (ok && ok->made)
@@ -75,6 +80,7 @@ void core_state::keep_servers() {
     }
     post([this, made, found = std::move(found)] {
       servers_busy = false;
+      servers_kept = now();
       if (made) server_repairs.push_back(now());
       for (const auto& [project, problem] : found) sites->server_is(project, problem);
       if (std::exchange(servers_again, false)) keep_servers();
@@ -121,7 +127,8 @@ std::optional<kept_container> keep(service_container& containers, site_world& si
 
 }  // namespace
 
-// After the projects' servers, and from then on again and again while there are some.
+// After the projects' servers, and from then on again and again while there are some; servers of projects more seldom,
+// as events tell of most of what happens to them.
 void core_state::keep_containers() {
   if (!sites || !engine_ok || servers_busy) return;
   const auto t = now();
@@ -150,16 +157,18 @@ void core_state::keep_containers() {
         else found.push_back(std::move(*one));
       });
     }
-    post([this, there, found = std::move(found)] {
+    const bool some = !there.empty() || !host::projects_below(env.sites->root).empty();
+    post([this, there, some, found = std::move(found)] {
       servers_busy = false;
       for (const auto& x : found)
         if (!x.of_site) seen_container(x.service, x.made, x.problem);
       std::erase_if(containers_seen, [&](const auto& x) { return !there.contains(x.first); });
       if (std::exchange(servers_again, false)) return keep_servers();
-      if (there.empty() || std::exchange(containers_timer, true)) return;
+      if (!some || std::exchange(containers_timer, true)) return;
       self->delayed_send(core_actor(self), containers_every, completion{[this] {
                            containers_timer = false;
-                           keep_containers();
+                           if (now() - servers_kept >= servers_every) keep_servers();
+                           else keep_containers();
                          }});
     });
   });
@@ -213,10 +222,14 @@ result<std::vector<stray>> find_strays(step_env& env, const std::set<std::string
 result<void> remove_stray(step_env& env, const stray& s) {
   cancel_token never;
   engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
-  if (s.of_service) {  // or it would be made again
+  site_world::hold hold(*env.sites, s.of);
+  // First it is forgotten, or it would be made again.
+  if (s.of_service) {
     (void)host::forget_container(env.sites->root, s.of);
     if (env.sites->routes) (void)env.sites->routes->remove(s.of);
   }
+  for (const auto& p : host::projects_below(env.sites->root))
+    if (!s.of_service && p.id.value == s.of) (void)host::forget_project(env.sites->root, p.name);
   (void)calls.stop(s.id, service_stop_grace);
   auto gone = calls.remove(s.id, docker::removal::force, docker::anonymous_volumes::remove);
   log_event(log_level::warn, "stray.removed",

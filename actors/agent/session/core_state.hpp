@@ -47,6 +47,7 @@ struct core_state {
   bool has_begun(const msg::run_command& c) const;
   msg::command_result refusal(const msg::run_command& c, msg::agent_refusal kind, msg::error why) const;
   void start_lanes();
+  void tell_waiting();
   void on_finished(std::shared_ptr<active_command> a, msg::command_result r);
   void send_result(msg::command_result r);
   void flush_results();
@@ -90,6 +91,7 @@ struct core_state {
   std::unique_ptr<usage_sampler> usage;  // null: this host cannot tell
   std::unique_ptr<site_keeper> sites;    // null: this agent serves no static services
   bool servers_busy = false, servers_again = false;
+  std::chrono::steady_clock::time_point servers_kept{};              // the end of the last pass over them
   std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, lately
   struct container_seen {
     unsigned bad_looks = 0;  // one after the other
@@ -121,6 +123,11 @@ struct core_state {
   // Commands.
   lane_book book;
   std::map<msg::server_id, std::shared_ptr<active_command>> active;
+  struct turn {
+    std::chrono::steady_clock::time_point since;
+    std::chrono::minutes told{0};
+  };
+  std::map<msg::operation_id, turn> turns;  // of deployments that wait for a free lane
   std::deque<msg::command_result> unsent;
   std::set<msg::operation_id> called_off;  // of those that wait: they have something to put back
   // Incidents on their way to the manager: not before it knows what is there now.

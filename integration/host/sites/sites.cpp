@@ -23,7 +23,7 @@ using namespace msg;
 
 namespace {
 constexpr const char* containers_folder = ".containers";
-
+constexpr const char* caches_folder = ".cache";
 constexpr const char* web_folder = ".web";
 constexpr const char* current_link = "current";
 constexpr size_t small_file_max = 64 << 10;
@@ -237,7 +237,8 @@ result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp)
 }
 
 result<void> drop_unfinished(const site& s, uint32_t number) {
-  for (const auto* end : {".archive", ".archive.part", ".context", ".output"})
+  for (const auto* end : {".archive", ".archive.part", ".archive.of", ".archive.of.new", ".context", ".output",
+                          ".output.of", ".output.of.new", ".image.of", ".image.of.new"})
     ::unlink((s.own_folder() + "/" + std::to_string(number) + end).c_str());
   if (auto ok = drop_folder(s.own_folder(), std::to_string(number) + ".git"); !ok) return ok;
   return drop_tree_on_its_way(s, number);
@@ -245,6 +246,14 @@ result<void> drop_unfinished(const site& s, uint32_t number) {
 
 result<void> drop_tree_on_its_way(const site& s, uint32_t number) {
   return drop_folder(s.own_folder(), std::to_string(number) + ".tree");
+}
+
+result<void> note(const site& s, uint32_t number, const std::string& what, const std::string& text) {
+  return write_small(s.own_folder(), std::to_string(number) + "." + what + ".of", text);
+}
+
+std::string noted(const site& s, uint32_t number, const std::string& what) {
+  return read_small(s.own_folder() + "/" + std::to_string(number) + "." + what + ".of");
 }
 
 std::vector<uint32_t> deployments_of(const site& s) {
@@ -255,7 +264,8 @@ std::vector<uint32_t> deployments_of(const site& s) {
 }
 
 result<void> prune_site(const site& s, const std::vector<uint32_t>& keep) {
-  const auto kept = [&](uint32_t n) { return std::ranges::find(keep, n) != keep.end(); };
+  const auto served = wanted_of(s).value_or(site_wanted{}).number;  // until another is, whoever thinks otherwise
+  const auto kept = [&](uint32_t n) { return n == served || std::ranges::find(keep, n) != keep.end(); };
   for (const auto& name : names_in(s.own_folder())) {
     if (name.starts_with(".trash-")) {
       if (auto ok = drop_folder(s.own_folder(), name); !ok) return ok;
@@ -338,6 +348,15 @@ result<void> remove_site(const site& s) {
   if (auto ok = drop_link(project + "/" + web_folder, s.service); !ok) return ok;
   ::unlink((s.own_folder() + "/wanted").c_str());
   return drop_folder(project, s.service);
+}
+
+std::string cache_folder(const std::string& root, const std::string& id) {
+  return root + "/" + caches_folder + "/" + id;
+}
+
+result<void> drop_cache(const std::string& root, const std::string& id) {
+  if (!is_folder(cache_folder(root, id))) return {};
+  return drop_folder(root + "/" + caches_folder, id);
 }
 
 namespace {

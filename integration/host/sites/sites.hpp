@@ -11,6 +11,7 @@
 //       {number}.archive[.part]           its source, on its way; {number}.git: fetched from there
 //       {number}.output                   what a build has made of its source, as an archive
 //       {number}.context                  what a build is made of, while it is built
+//       {number}.{what}.of                of which source the archive, output or image of this number is
 //       {number}.log                      what its phases wrote
 //       {number}.tree                     its files, on their way; .trash-*: on their way out
 //
@@ -71,7 +72,10 @@ msg::result<void> drop_unfinished(const site& s, uint32_t number);
 msg::result<void> drop_tree_on_its_way(const site& s, uint32_t number);
 // Numbers of which something is here.
 std::vector<uint32_t> deployments_of(const site& s);
-// All deployments but these.
+// What something of a deployment was made of, durably. It is dropped with what is unfinished. Empty: nothing was noted.
+msg::result<void> note(const site& s, uint32_t number, const std::string& what, const std::string& text);
+std::string noted(const site& s, uint32_t number, const std::string& what);
+// All deployments but these, and but the one that is served.
 msg::result<void> prune_site(const site& s, const std::vector<uint32_t>& keep);
 msg::result<site_wanted> wanted_of(const site& s);
 
@@ -95,6 +99,12 @@ site_state repair_site(const site& s);
 
 // All of the service, links first.
 msg::result<void> remove_site(const site& s);
+
+// What builds of a service keep from one to the next.
+//   {root}/.cache/{service id}
+std::string cache_folder(const std::string& root, const std::string& service_id);
+msg::result<void> drop_cache(const std::string& root, const std::string& service_id);
+
 // The project's server on this host, written down before it is made: what was removed by hand can be made again.
 struct project_place {
   msg::project_id id;

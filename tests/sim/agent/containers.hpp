@@ -66,6 +66,7 @@ struct routes_in_memory final : routes::route_table {
     return same ? routes::change::none : routes::change::made;
   }
   result<routes::change> remove(const std::string& id) override {
+    if (away) return fail(ec::engine_error, "Caddy does not answer", "");
     return all.erase(id) ? routes::change::made : routes::change::none;
   }
 };

@@ -268,20 +268,30 @@ TEST_CASE_METHOD(deploying, "deploy: a project's server that ended, lost its por
   CHECK(docker.containers.size() == 1);
 }
 
-TEST_CASE_METHOD(deploying, "deploy: a service goes with its files, the last one with the project's server",
+TEST_CASE_METHOD(deploying,
+                 "deploy: a service goes with its files, and the last one here, whatever the manager thought, with the "
+                 "project's server",
                  "[sim][agent]") {
   deploy(1, "one");
+  auto other = command(deploy_phase::pulling_source, 1, source("two"));
+  other.server = {"v2"};
+  auto plan = *other.deploy;
+  plan.service_name = "two";
+  other.deploy = plan;
+  REQUIRE_FALSE(run(other).failure);  // deployed since the manager sent what follows
   auto c = command(deploy_phase::queued, 0, {});
-  auto plan = *c.deploy;
-  plan.remove = true;
-  c.deploy = plan;
+  auto removal = *c.deploy;
+  removal.remove = removal.last = true;
+  c.deploy = removal;
   REQUIRE_FALSE(run(c).failure);
   CHECK_FALSE(fs::exists(site.folder()));
   CHECK(docker.containers.size() == 1);
-  plan.last = true;
-  c.deploy = plan;
-  REQUIRE_FALSE(run(c).failure);
-  REQUIRE_FALSE(run(c).failure);
+  CHECK(host::projects_below(sites.root).size() == 1);
+  removal.service_name = "two";
+  removal.last = false;  // two were removed at the same time: each saw the other
+  other.deploy = removal;
+  REQUIRE_FALSE(run(other).failure);
+  REQUIRE_FALSE(run(other).failure);
   CHECK(docker.containers.empty());
   CHECK(fs::is_empty(sites.root));
 }
@@ -310,6 +320,17 @@ TEST_CASE_METHOD(deploying, "deploy: an Engine that is away is waited for, and d
   docker.down = true;
   env->clock.pause = [&](auto) { cancel.cancel(); };
   CHECK(run(command(deploy_phase::updating_routes, 1, {})).failure.has_value());
+}
+
+TEST_CASE_METHOD(deploying, "deploy: a manager that counts anew takes nothing away that is served", "[sim][agent]") {
+  for (const uint32_t n : {1u, 2u, 3u}) deploy(n, std::to_string(n));
+  const auto from = source("other");
+  for (const auto phase : {deploy_phase::pulling_source, deploy_phase::copying_files})
+    REQUIRE_FALSE(run(command(phase, 2, from, {1, 2})).failure);
+  CHECK(seen() == "3");
+  for (const auto phase : {deploy_phase::creating_symlinks, deploy_phase::updating_routes})
+    REQUIRE_FALSE(run(command(phase, 2, from, {1, 2})).failure);
+  CHECK(seen() == "other");
 }
 
 TEST_CASE_METHOD(deploying, "deploy: names that are no names never reach the disk", "[sim][agent][hostile]") {

@@ -97,6 +97,121 @@ TEST_CASE_METHOD(containers, "site: names of its own lead to its folder, for as 
   CHECK(remembered().empty());
 }
 
+TEST_CASE_METHOD(containers, "site: its former names lead to it again when the version with other ones fails",
+                 "[sim][agent]") {
+  docker.images.insert("site:1");
+  const auto from = a_source({{"index.html", "hello"}});
+  const auto static_site = [](auto& p) { p.kind = service_kind::static_site; };
+  settings = {};
+  settings.route = route_kind::caddy;
+  settings.hosts = {"x.example.org"};
+  constexpr std::array until_led{deploy_phase::pulling_source, deploy_phase::copying_files,
+                                 deploy_phase::creating_symlinks, deploy_phase::updating_routes};
+  for (const auto phase : until_led) REQUIRE_FALSE(run_with(command(phase, 1, from), static_site).failure);
+  const auto former = settings;
+  settings.hosts = {"y.example.org"};
+  for (const auto phase : until_led) REQUIRE_FALSE(run_with(command(phase, 2, from), static_site).failure);
+  REQUIRE(visitors.all["v1"].hosts == std::vector<std::string>{"y.example.org"});
+  const auto back = [&](uint32_t number) {
+    return run_with(command(deploy_phase::creating_symlinks, number, number == 0 ? deploy_source{} : from),
+                    [](auto& p) {
+                      p.kind = service_kind::static_site;
+                      p.going_back = true;
+                    });
+  };
+  SECTION("to one with names") {
+    settings = former;
+    REQUIRE_FALSE(back(1).failure);
+    REQUIRE(visitors.all.contains("v1"));
+    CHECK(visitors.all["v1"].hosts == std::vector<std::string>{"x.example.org"});
+    CHECK(unpack<run_command>(remembered())->deploy->settings->hosts == former.hosts);
+  }
+  SECTION("to nothing") {
+    REQUIRE_FALSE(back(0).failure);
+    CHECK(visitors.all.empty());
+    CHECK(remembered().empty());
+  }
+}
+
+TEST_CASE_METHOD(containers, "container: its route goes with it, whatever its settings say by then", "[sim][agent]") {
+  deploy(1);
+  settings.route = route_kind::none;
+  settings.hosts.clear();
+  const auto kind = GENERATE(service_kind::container, service_kind::static_site);
+  const auto removal = [&] {
+    return run_with(command(deploy_phase::queued, 0, {}), [&](auto& p) {
+      p.kind = kind;
+      p.remove = true;
+    });
+  };
+  visitors.away = true;
+  const auto r = removal();
+  REQUIRE(r.failure);
+  CHECK(r.failure->message == "Caddy does not answer");
+  CHECK_FALSE(remembered().empty());
+  visitors.away = false;
+  REQUIRE_FALSE(removal().failure);
+  CHECK(visitors.all.empty());
+  CHECK(remembered().empty());
+}
+
+TEST_CASE_METHOD(containers, "container: one that never had a route goes without anybody who leads visitors",
+                 "[sim][agent]") {
+  settings.route = route_kind::none;
+  settings.hosts.clear();
+  deploy(1);
+  visitors.away = true;
+  REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) { p.remove = true; }).failure);
+  CHECK(docker.containers.empty());
+}
+
+TEST_CASE_METHOD(containers, "container: with a port of its own, a command before the start that fails changes nothing",
+                 "[sim][agent]") {
+  settings.route = route_kind::none;
+  settings.hosts.clear();
+  deploy(1);
+  const auto before = remembered();
+  settings.before_start = {"migrate"};
+  docker.dies_at_start = true;
+  docker.dies_named = "zedops-once-";
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  SECTION("by itself") { REQUIRE(run(command(deploy_phase::updating_routes, 2, an_image())).failure); }
+  SECTION("with the agent") {
+    dies_after = 0;  // as soon as it runs
+    CHECK_THROWS_AS(run(command(deploy_phase::updating_routes, 2, an_image())), cut_short);
+  }
+  CHECK(remembered() == before);
+  CHECK(of(1).view.state == container_state::running);
+}
+
+TEST_CASE_METHOD(containers, "container: one that its owner had stopped is stopped again when the new version fails",
+                 "[sim][agent]") {
+  const auto kind = GENERATE(route_kind::caddy, route_kind::none);
+  settings.route = kind;
+  if (kind == route_kind::none) settings.hosts.clear();
+  deploy(1);
+  REQUIRE_FALSE(run_with(command(deploy_phase::queued, 1, an_image()), [](auto& p) { p.stop = true; }).failure);
+  answers[8080] = answers[8081] = 503;
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  REQUIRE(run(command(deploy_phase::updating_routes, 2, an_image())).failure);
+  const auto back = run_with(command(deploy_phase::updating_routes, 1, an_image()), [](auto& p) {
+    p.going_back = true;
+    p.stop = true;
+  });
+  REQUIRE_FALSE(back.failure);
+  const auto kept = unpack<run_command>(remembered());
+  REQUIRE(kept);
+  CHECK(kept->deploy->number == 1);
+  CHECK(kept->deploy->stop);
+  for (const auto& [id, c] : docker.containers) CHECK(c.view.state == container_state::exited);
+  CHECK(of(2).view.id.empty());
+  if (kind == route_kind::caddy) CHECK(of(1).view.state == container_state::exited);
+  answers.clear();
+  const auto started = run_with(command(deploy_phase::queued, 1, an_image()), [](auto& p) { p.start = true; });
+  REQUIRE_FALSE(started.failure);
+  CHECK(of(1).view.state == container_state::running);
+}
+
 TEST_CASE_METHOD(containers, "site: who works at the containers of a project does so alone, and the keeper goes past",
                  "[sim][agent]") {
   std::atomic<bool> second{false};

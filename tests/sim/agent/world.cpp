@@ -17,6 +17,7 @@ void agent_world::spawn() {
   agent::clocks clock{[this] { return wall(); }, now, [this](auto d) { sched.clock().current_time += d; }};
   engine_is.emplace(*state, accepts_engine);
   env.emplace(agent::step_env{docker, host, console, *state, std::move(clock), {}, &core::no_host_rules, &*engine_is});
+  env->sites = serves;
   auto deps = std::make_shared<agent::core_deps>(
       agent::core_deps{link, *env, {lanes, lanes, others, others, others}, {}, {}, {}, {}, {}});
   deps->options.name = "h1";

@@ -148,6 +148,7 @@ struct agent_world {
   std::optional<host::machine_usage> machine;  // what it uses; empty: it cannot tell
   std::string boot_id = "boot-1";
   size_t boot_starts = 4;
+  agent::site_world* serves = nullptr;  // from the next spawn on
   agent_config config;
   caf::actor_system sys{config};
   caf::scheduler::test_coordinator& sched = dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());

@@ -117,3 +117,23 @@ TEST_CASE("a file of accounts that others may write, or that is none, lets nobod
     CHECK(!read_accounts(book.file()));
   }
 }
+
+TEST_CASE("a time that cannot be read again is not written, and the file stays as it was", "[unit][bus][hostile]") {
+  test::temp_dir dir;
+  const auto file = dir.path() / "accounts";
+  REQUIRE(change_accounts(file, [&](account_list& all) -> msg::result<void> {
+    CHECK(add_token(all, {account_kind::token, "ci", "viewer"}, noon));
+    return {};
+  }));
+  const auto before = *read_accounts(file);
+  const auto changed = change_accounts(file, [&](account_list& all) -> msg::result<void> {
+    account t{account_kind::token, "late", "viewer"};
+    t.expires = noon + 24h * 9'999'999;
+    CHECK(add_token(all, t, noon));
+    return {};
+  });
+  REQUIRE_FALSE(changed);
+  CHECK(changed.error().code == msg::ec::bad_request);
+  REQUIRE(read_accounts(file));
+  CHECK(*read_accounts(file) == before);
+}
