@@ -212,6 +212,7 @@ result<void> deploy_job::check_container() {
     if (auto ok = run_once(plan_.settings->after_switch, "the command after the switch"); !ok)
       result_.note = ok.error().message.substr(0, note_max);  // visitors are on it already
   drop_images([this](uint32_t n) { return std::ranges::find(plan_.keep, n) == plan_.keep.end(); });
+  ZEDOPS_TRY(host::drop_unfinished(site_, plan_.number));
   return host::prune_site(site_, plan_.keep);
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
@@ -24,7 +25,8 @@ namespace {
 constexpr duration phase_time_min{60'000}, pace_after{2'000};
 constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{1'000},
     engine_pause{500};
-constexpr size_t lines_kept_max = 20, log_line_max = 4096;
+constexpr size_t lines_kept_max = 20, log_line_max = 4096, secret_min = 8;
+constexpr unsigned engine_returns_max = 5;
 constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
 
 // As the Engine stamps the lines of a container: with nine digits.
@@ -59,8 +61,12 @@ deploy_job::deploy_job(step_env& env, run_command command, std::shared_ptr<repor
 
 command_result deploy_job::execute() {
   try {
-    if (auto ok = dispatch(); !ok) result_.failure = std::move(ok.error());
+    auto ok = dispatch();
+    for (unsigned n = 0; !ok && n < engine_returns_max && cut_by_engine(ok.error()); ++n) ok = dispatch();
+    if (!ok) result_.failure = std::move(ok.error());
     if (result_.failure && !plan_.remove) write("failed: " + result_.failure->message);
+    if (result_.failure) result_.failure->message = without_values(std::move(result_.failure->message));
+    result_.note = without_values(std::move(result_.note));
   } catch (const std::exception& problem) {
     result_.failure = error{ec::internal, std::string("the agent failed: ") + problem.what(),
                             "this is a defect: report it with the agent's log", cmd_.op.value};
@@ -123,7 +129,23 @@ std::string deploy_job::last_lines() const {
   return out;
 }
 
-void deploy_job::tell(uint32_t percent, std::string note) { report_->step(step_of(plan_), percent, std::move(note)); }
+void deploy_job::tell(uint32_t percent, std::string note) {
+  report_->step(step_of(plan_), percent, without_values(std::move(note)));
+}
+
+// Everybody who may see the service sees what is told and why it failed; its environment is shown to nobody. The log
+// has the lines as they are, for those who may read logs. Short values are no secrets, and would hide words.
+std::string deploy_job::without_values(std::string text) const {
+  if (!plan_.settings) return text;
+  std::vector<std::string_view> values;
+  for (const auto& [key, value] : plan_.settings->env)
+    if (value.size() >= secret_min) values.push_back(value);
+  std::ranges::sort(values, std::greater{}, &std::string_view::size);  // one may be a part of another
+  for (const auto value : values)
+    for (size_t i = text.find(value); i != text.npos; i = text.find(value, i + masked_value.size()))
+      text.replace(i, value.size(), masked_value);
+  return text;
+}
 
 // With the time that is left, as soon as there is a pace to tell it by.
 void deploy_job::tell_bytes(uint64_t part, uint64_t whole, std::string what) {
@@ -263,6 +285,18 @@ bool deploy_job::engine_away(const error& why) {
   tell(0, "waiting for the Engine" + (gone.count() > 0 ? ", " + format_duration(gone) : std::string{}) + ": " +
               why.message);
   env_.clock.pause(engine_pause);
+  return true;
+}
+
+// An Engine that is restarted takes pulls, builds and containers with it, and their end looks like one of their own.
+// Once it is back the phase is done again, as after the end of this agent.
+bool deploy_job::cut_by_engine(const error& why) {
+  if (calls_.unanswered() == unanswered_) return false;
+  while (!cancel_.cancelled() && engine_away(why)) continue;
+  unanswered_ = calls_.unanswered();
+  if (cancel_.cancelled()) return false;
+  calls_.extend(std::max(cmd_.time_max, phase_time_min));
+  write("the Engine was away; once more: " + why.message);
   return true;
 }
 

@@ -80,6 +80,8 @@ class deploy_job {
   msg::error ended_badly(const std::string& what, int64_t code) const;
   project_server project_server_here();
   bool engine_away(const msg::error& why);
+  bool cut_by_engine(const msg::error& why);
+  std::string without_values(std::string text) const;
   void tell(uint32_t percent, std::string note);
   void tell_bytes(uint64_t part, uint64_t whole, std::string what);
   msg::result<void> set_site_route();
@@ -106,6 +108,7 @@ class deploy_job {
   } first_;  // of the bytes that are told
   uint32_t built_ = 0;
   std::optional<std::chrono::steady_clock::time_point> engine_gone_;  // since it was away
+  size_t unanswered_ = 0;                                             // by it, of what has been looked after
   msg::command_result result_;
 };
 

@@ -90,6 +90,7 @@ void engine_calls::close(open_call c, uint16_t good, const error* failure) {
   c.what.took = std::chrono::duration_cast<duration>(clock_.steady() - c.begun);
   c.what.status = failure ? docker::http_status_of(*failure) : good;
   if (failure) c.what.problem = cut(failure->message);
+  if (failure && failure->code == ec::engine_error && c.what.status == 0) ++unanswered_;
   calls_.push_back(std::move(c.what));
   if (calls_.size() > engine_calls_max) calls_.pop_front();
 }

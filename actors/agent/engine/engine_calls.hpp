@@ -59,6 +59,8 @@ class engine_calls {
 
   // What was asked so far and how it went, the newest engine_calls_max. Names and ids only: no environment, no labels.
   std::vector<msg::engine_call> taken() const { return {calls_.begin(), calls_.end()}; }
+  // How many the Engine did not answer: it was away, or hung up.
+  size_t unanswered() const { return unanswered_; }
 
  private:
   struct open_call {
@@ -84,6 +86,7 @@ class engine_calls {
   std::chrono::steady_clock::time_point until_;
   cancel_token& cancel_;
   std::deque<msg::engine_call> calls_;
+  size_t unanswered_ = 0;
 };
 
 }  // namespace zedops::agent

@@ -136,6 +136,7 @@ void core_state::on_message(manager_said& m) {
     return guard->on_taken(x->upto);  // and the next ones follow
   }
   if (auto x = std::get_if<sync_query>(&m.what)) {
+    look_for_lost(*x);
     look_for_strays(*x);
     return eyes->take_inventory(x->request, depth::changed);
   }

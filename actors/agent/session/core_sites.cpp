@@ -48,7 +48,19 @@ void core_state::on_phase_ended() {
 // Ours, but of no server.
 bool core_state::of_a_project(const docker::event& e) {
   if (value_of(e.attributes, label::project).empty() && value_of(e.attributes, label::service).empty()) return false;
-  if (e.action == "die" || e.action == "stop" || e.action == "destroy") keep_servers();
+  if (e.action != "die" && e.action != "stop" && e.action != "destroy") return true;
+  if (pass_failed && now() - servers_kept < containers_every) event_waits = true;
+  else keep_servers();
+  return true;
+}
+
+// Something has happened during a pass. One that fails removes what it has made, and would be its own reason for the
+// next: that comes in a few seconds.
+bool core_state::goes_again() {
+  const bool again = std::exchange(servers_again, false);
+  event_waits = event_waits || (again && pass_failed);
+  if (!again || pass_failed) return false;
+  keep_servers();
   return true;
 }
 
@@ -81,10 +93,10 @@ void core_state::keep_servers() {
     post([this, made, found = std::move(found)] {
       servers_busy = false;
       servers_kept = now();
+      pass_failed = std::ranges::any_of(found, [](const auto& x) { return !x.second.empty(); });
       if (made) server_repairs.push_back(now());
       for (const auto& [project, problem] : found) sites->server_is(project, problem);
-      if (std::exchange(servers_again, false)) keep_servers();
-      else keep_containers();
+      if (!goes_again()) keep_containers();
     });
   });
 }
@@ -160,14 +172,17 @@ void core_state::keep_containers() {
     const bool some = !there.empty() || !host::projects_below(env.sites->root).empty();
     post([this, there, some, found = std::move(found)] {
       servers_busy = false;
-      for (const auto& x : found)
+      for (const auto& x : found) {
+        pass_failed = pass_failed || !x.problem.empty();
         if (!x.of_site) seen_container(x.service, x.made, x.problem);
+      }
       std::erase_if(containers_seen, [&](const auto& x) { return !there.contains(x.first); });
-      if (std::exchange(servers_again, false)) return keep_servers();
+      if (goes_again()) return;
       if (!some || std::exchange(containers_timer, true)) return;
       self->delayed_send(core_actor(self), containers_every, completion{[this] {
                            containers_timer = false;
-                           if (now() - servers_kept >= servers_every) keep_servers();
+                           if (std::exchange(event_waits, false) || now() - servers_kept >= servers_every)
+                             keep_servers();
                            else keep_containers();
                          }});
     });
@@ -240,7 +255,28 @@ result<void> remove_stray(step_env& env, const stray& s) {
 
 std::set<std::string> set_of(const std::vector<std::string>& list) { return {list.begin(), list.end()}; }
 
+// Of these, those of which this host has neither files nor a container that it keeps.
+std::vector<std::string> without_anything(const std::string& root, std::set<std::string> services) {
+  for (const auto& s : host::sites_below(root))
+    if (const auto w = host::wanted_of(s)) services.erase(w->service.value);
+  std::erase_if(services, [&](const auto& id) { return !host::remembered_container(root, id).empty(); });
+  return {services.begin(), services.end()};
+}
+
 }  // namespace
+
+// A disk that is not mounted, a folder removed by hand: nobody here would think of the service any more.
+void core_state::look_for_lost(const sync_query& q) {
+  if (!sites || !q.tells_services) return;
+  deps->workers.slow.run([this, services = set_of(q.services), root = deps->env.sites->root, post = post()]() mutable {
+    post([this, lost = without_anything(root, std::move(services))] {
+      for (const auto& id : lost)
+        if (!book.is_running({id}))
+          send(service_seen{
+              {id}, service_health::unhealthy, "nothing of it is on its host any more: deploy it again", {}});
+    });
+  });
+}
 
 void core_state::look_for_strays(const sync_query& q) {
   if (!sites || !engine_ok || !q.tells_services) return;

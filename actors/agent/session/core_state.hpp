@@ -65,7 +65,9 @@ struct core_state {
   void on_phase_ended();
   bool of_a_project(const docker::event& e);
   void keep_servers();
+  bool goes_again();
   void keep_containers();
+  void look_for_lost(const msg::sync_query& q);
   void look_for_strays(const msg::sync_query& q);
   void remove_strays(std::vector<stray> list);
   void seen_container(const std::string& service, bool made, const std::string& problem);
@@ -91,6 +93,7 @@ struct core_state {
   std::unique_ptr<usage_sampler> usage;  // null: this host cannot tell
   std::unique_ptr<site_keeper> sites;    // null: this agent serves no static services
   bool servers_busy = false, servers_again = false;
+  bool pass_failed = false, event_waits = false;  // the last one, in part; an event since that is left to the timer
   std::chrono::steady_clock::time_point servers_kept{};              // the end of the last pass over them
   std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, lately
   struct container_seen {

@@ -152,7 +152,7 @@ service_decision due(const service& s, const service_context& cx) {
 service_decision observed(const service& s, const service_seen& seen, const service_context& cx) {
   flow f(s, cx, {cause_kind::sync, "files", {}});
   if (!seen.repairs.empty()) f.add(service_repaired{seen.repairs});
-  if (!s.op && (seen.health != s.health || seen.reason != s.health_reason))
+  if (!s.op && s.current != 0 && (seen.health != s.health || seen.reason != s.health_reason))
     f.add(service_health_changed{s.health, seen.health, seen.reason});
   return std::move(f.d);
 }

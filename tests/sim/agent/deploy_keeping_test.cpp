@@ -71,6 +71,41 @@ TEST_CASE_METHOD(keeping, "keeper: a project's server that could not be started 
   CHECK(changes() == before);
 }
 
+TEST_CASE_METHOD(keeping, "keeper: what it removes after a failure is no reason to try again at once", "[sim][agent]") {
+  REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
+  docker.start_fails = true;
+  stir();
+  pass(60s);
+  const auto tries = docker.count("create");
+  CHECK(tries >= 2);
+  CHECK(tries <= 3 * 15);  // three in a pass, and a pass in five seconds
+  docker.start_fails = false;
+  pass(70s);
+  REQUIRE(docker.containers.size() == 1);
+  CHECK(docker.containers.begin()->second.view.state == container_state::running);
+}
+
+TEST_CASE_METHOD(keeping, "keeper: a service of which nothing is left on this host is told of", "[sim][agent]") {
+  deploy(1);
+  stir();
+  sync_query q;
+  q.tells_services = true;
+  q.services = {"v1"};
+  const auto lost = [&] {
+    say(q);
+    settle();
+    size_t n = 0;
+    for (const auto& s : all<service_seen>())
+      n += s.service.value == "v1" && s.reason.find("nothing of it is on its host any more") == 0 ? 1 : 0;
+    return n;
+  };
+  CHECK(lost() == 0);
+  std::filesystem::remove_all(sites.root);
+  CHECK(lost() == 1);
+  q.tells_services = false;
+  CHECK(lost() == 1);
+}
+
 TEST_CASE_METHOD(keeping, "stray: a project's server that was removed as one is not made again", "[sim][agent]") {
   REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
   stir();
@@ -111,6 +146,39 @@ TEST_CASE_METHOD(agent_world, "lanes: a phase that waits its turn says so, as lo
   }
   CHECK(notes == std::vector<std::string>{"waits its turn, 1m", "waits its turn, 2m", "waits its turn, 3m"});
   lanes.held.clear();
+}
+
+TEST_CASE_METHOD(containers, "container: an Engine that is restarted in the middle of a phase fails nothing",
+                 "[sim][agent][acc-82]") {
+  deploy(1);
+  size_t pauses = 0;
+  env->clock.pause = [&](auto) {
+    if (++pauses == 4) docker.down = false;
+  };
+  SECTION("in the pull") {
+    docker.down = true;
+    REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+    CHECK(pauses >= 4);
+  }
+  SECTION("it took the new container with it") {
+    REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+    env->crash_point = [&](std::string_view at) {
+      if (at != "container_started" || pauses > 0) return;
+      docker.down = true;
+      for (auto& [id, c] : docker.containers) c.view.state = container_state::exited;
+    };
+    const auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
+    INFO((r.failure ? r.failure->message : ""));
+    REQUIRE_FALSE(r.failure);
+    CHECK(of(2).view.state == container_state::running);
+    CHECK(led_to() == 8081);
+  }
+  SECTION("what fails without it has failed") {
+    answers[8081] = 503;
+    REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+    docker.down = true;
+    CHECK(run(command(deploy_phase::updating_routes, 2, an_image())).failure);
+  }
 }
 
 TEST_CASE_METHOD(containers, "container: of an Engine that is away for long it is told again and again",

@@ -319,7 +319,7 @@ void fake_docker::create_network(std::string, docker::labels, call_options, hand
 void fake_docker::connect_network(std::string, std::string, call_options, handler<effect> h) { h(engine_away()); }
 
 subscription fake_docker::logs(std::string, log_options o, line_handler line, end_handler end) {
-  line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z hello" : "hello");
+  line(output::out, o.timestamps ? "2026-01-01T00:00:00.000000000Z " + says : says);
   end({});
   return {};
 }

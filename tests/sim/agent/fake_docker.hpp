@@ -20,6 +20,7 @@ class fake_docker final : public docker::engine {
   bool list_fails = false;
   bool inspect_fails = false;
   bool start_fails = false;
+  std::string says = "hello";  // what programs print
   bool remove_fails = false;
   bool dies_at_start = false;
   int64_t dies_with = 3;             // exit code

@@ -7,6 +7,7 @@
 using namespace zedops;
 using namespace zedops::test;
 using namespace zedops::msg;
+using Catch::Matchers::Contains;
 
 TEST_CASE_METHOD(containers,
                  "container: a command before the start comes first, and one that fails keeps visitors away",
@@ -182,6 +183,23 @@ TEST_CASE_METHOD(containers, "container: with a port of its own, a command befor
   }
   CHECK(remembered() == before);
   CHECK(of(1).view.state == container_state::running);
+}
+
+TEST_CASE_METHOD(containers, "container: values of its environment are in its log, and in nothing that everybody sees",
+                 "[sim][agent][hostile]") {
+  deploy(1);
+  settings.env = {{"DATABASE", "postgres://shop:s3cret-word@db"}, {"WORD", "s3cret-word"}, {"MODE", "fast"}};
+  settings.before_start = {"migrate"};
+  docker.dies_at_start = true;
+  docker.dies_named = "zedops-once-";
+  docker.says = "fast: cannot reach postgres://shop:s3cret-word@db with s3cret-word";
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  const auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
+  REQUIRE(r.failure);
+  CHECK_THAT(r.failure->message, Contains("fast: cannot reach *** with ***"));
+  std::ifstream log(host::site{sites.root, "shop", "api"}.log(2));
+  const std::string text{std::istreambuf_iterator<char>(log), {}};
+  CHECK_THAT(text, Contains(docker.says));
 }
 
 TEST_CASE_METHOD(containers, "container: one that its owner had stopped is stopped again when the new version fails",

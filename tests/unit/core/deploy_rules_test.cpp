@@ -138,6 +138,7 @@ TEST_CASE("service: its health is what its host sees, but for what is on its way
   life l;
   l.deploy();
   l.finish();
+  CHECK(life().take(core::service_observed{{{"v1"}, service_health::unhealthy, "nothing of it", {}}}).facts.empty());
   l.take(core::service_observed{{{"v1"}, service_health::degraded, "#1 is gone", {"current was not there"}}});
   CHECK(l.s.health == service_health::degraded);
   CHECK(l.take(core::service_observed{{{"v1"}, service_health::degraded, "#1 is gone", {}}}).facts.empty());
