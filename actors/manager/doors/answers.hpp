@@ -27,6 +27,25 @@ msg::result<msg::server_request> request_of(msg::op_kind kind, const rt::client_
   }
 }
 
+// All that there are, for a refusal.
+template <msg::named_enum E>
+std::string names_text() {
+  std::string out;
+  for (auto name : msg::enum_names<E>::list) (out += out.empty() ? "" : ", ") += name;
+  return out;
+}
+
+// Of roles, which keep a server's id: its name, as long as there is one.
+template <class List, class Row>
+msg::result<List> servers_by_name(const shared& world, msg::result<List> all, std::vector<Row> List::*rows) {
+  if (!all) return all;
+  for (auto& row : (*all).*rows)
+    if (auto s = row.server.empty() ? nullptr : world.records.server({row.server});
+        s && s->status != msg::server_status::purged)
+      row.server = s->name;
+  return all;
+}
+
 inline void answer_error(shared& world, const rt::peer& who, const msg::error& e) {
   world.refused.fetch_add(1);
   who.via->reply(who, rt::answer::error, msg::pack_map(e));

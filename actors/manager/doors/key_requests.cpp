@@ -15,14 +15,17 @@ using namespace msg;
 constexpr duration ttl_min{10'000}, invitation_ttl_max{std::chrono::hours(24 * 30)},
     token_ttl_max{std::chrono::hours(24 * 36'500)};
 
-// What a role holds on has to be there: a word that is misspelt would be a right that nobody has.
+// What a role holds on has to be there: a word that is misspelt would be a right that nobody has. A server is kept by
+// its id: its name may be another one's later.
 template <class Named>
-result<void> there(const shared& w, const Named& k) {
+result<Named> there(const shared& w, Named k) {
   if (!k.agent.empty())
     if (auto a = w.records.resolve_agent(k.agent); !a) return fail(a.error());
-  if (!k.server.empty())
-    if (auto s = w.records.resolve(k.server); !s) return fail(s.error());
-  return {};
+  if (k.server.empty()) return k;
+  auto s = w.records.resolve(k.server);
+  if (!s) return fail(s.error());
+  k.server = (*s)->id.value;
+  return k;
 }
 
 // What is there already under this name.
@@ -64,9 +67,10 @@ error no_accounts() {
 }
 
 result<key_list> add(shared& w, const rt::client_call& call, const add_key& k) {
-  if (auto ok = there(w, k); !ok) return fail(ok.error());
+  auto found = there(w, k);
+  if (!found) return fail(found.error());
   if (auto ok = may_change(w, call, named(w.keys->keys(), &key_list::keys, k.name)); !ok) return fail(ok.error());
-  return w.keys->add(k);
+  return servers_by_name(w, w.keys->add(*found), &key_list::keys);
 }
 result<key_list> remove(shared& w, const rt::client_call&, const remove_key& k) { return w.keys->remove(k); }
 // With the agents that come in by a key: which of them know the next one.
@@ -112,21 +116,27 @@ result<enrol_reply> enrol(shared& w, const rt::client_call& call, const enrol_ag
 result<enrol_reply> approve(shared& w, const rt::client_call&, const approve_agent& a) { return w.keys->approve(a); }
 
 result<user_link> add_one(shared& w, const rt::client_call& call, const add_user& u) {
-  if (auto ok = there(w, u); !ok) return fail(ok.error());
+  auto found = there(w, u);
+  if (!found) return fail(found.error());
   if (auto ok = may_change(w, call, named(w.accounts->users(), &user_list::users, u.name)); !ok)
     return fail(ok.error());
-  return w.accounts->add(u, w.clock.now());
+  auto added = w.accounts->add(*found, w.clock.now());
+  if (added) added->user.server = u.server;
+  return added;
 }
 result<user_list> remove_one(shared& w, const rt::client_call&, const remove_user& u) { return w.accounts->remove(u); }
 result<user_link> reset(shared& w, const rt::client_call&, const reset_user& u) {
   return w.accounts->reset(u, w.clock.now());
 }
 result<token_made> add_secret(shared& w, const rt::client_call&, const add_token& t) {
-  if (auto ok = there(w, t); !ok) return fail(ok.error());
+  auto found = there(w, t);
+  if (!found) return fail(found.error());
   if (t.ttl.count() != 0 && (t.ttl < ttl_min || t.ttl > token_ttl_max))
     return fail(ec::bad_request, "a token lives for at least 10s and at most 36500d, not " + format_duration(t.ttl),
                 "--ttl 90d; without it, until it is removed");
-  return w.accounts->add(t, w.clock.now());
+  auto added = w.accounts->add(*found, w.clock.now());
+  if (added) added->token.server = t.server;
+  return added;
 }
 result<token_list> remove_secret(shared& w, const rt::client_call&, const remove_token& t) {
   return w.accounts->remove(t);

@@ -24,13 +24,6 @@ using namespace msg;
 
 constexpr uint32_t rows_max = 10'000;
 
-template <named_enum E>
-std::string names_text() {
-  std::string out;
-  for (auto name : enum_names<E>::list) (out += out.empty() ? "" : ", ") += name;
-  return out;
-}
-
 // By what a server is sorted, as a text; nothing: there is no such order.
 std::optional<std::string> sort_key(const shared& w, std::string_view order, const server& s) {
   const auto of_time = [](time_point t) { return fmt::format("{:020}", t.time_since_epoch().count()); };
@@ -303,10 +296,14 @@ result<agent_view> one_agent(const shared& w, const get_agent& q) {
   return view_in(w, **a);
 }
 
-result<key_list> known_keys(const shared& w, const list_keys&) { return w.keys ? w.keys->keys() : key_list{}; }
-result<user_list> users(const shared& w, const list_users&) { return w.accounts ? w.accounts->users() : user_list{}; }
+result<key_list> known_keys(const shared& w, const list_keys&) {
+  return servers_by_name(w, w.keys ? w.keys->keys() : key_list{}, &key_list::keys);
+}
+result<user_list> users(const shared& w, const list_users&) {
+  return servers_by_name(w, w.accounts ? w.accounts->users() : user_list{}, &user_list::users);
+}
 result<token_list> tokens(const shared& w, const list_tokens&) {
-  return w.accounts ? w.accounts->tokens() : token_list{};
+  return servers_by_name(w, w.accounts ? w.accounts->tokens() : token_list{}, &token_list::tokens);
 }
 result<template_list> templates(const shared& w, const list_templates&) {
   template_list out;

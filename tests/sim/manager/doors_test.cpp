@@ -248,6 +248,16 @@ TEST_CASE_METHOD(with_accounts, "doors: who rules one host changes nobody whose 
   CHECK(code(ask<user_link>("user.add", add_user{"root", "viewer", "beta", {}}, {})) == "ok");  // everywhere
 }
 
+TEST_CASE_METHOD(with_accounts, "doors: a role on a server is not one on whoever has its name later",
+                 "[sim][manager][hostile]") {
+  const auto pz1 = running("pz1");
+  const auto made = ask<user_link>("user.add", add_user{"ann", "operator", {}, "pz1"}, {});
+  REQUIRE(made);
+  CHECK(made->user.server == "pz1");
+  CHECK(accounts.known.at("ann").server == pz1.id.value);
+  CHECK(ask<user_list>("user.ls", list_users{}, {})->users.front().server == "pz1");
+}
+
 TEST_CASE_METHOD(with_accounts, "doors: a token's time is within what can be written", "[sim][manager][hostile]") {
   const auto add = [&](duration ttl) {
     add_token t;
