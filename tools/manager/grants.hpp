@@ -20,7 +20,7 @@ inline std::optional<msg::grant> grant_of(const std::string& role, const std::st
     g.agent = (*a)->id;
   }
   if (!server.empty()) {
-    auto s = records.resolve(server);
+    auto s = records.resolve_unpurged(server);
     if (!s) return std::nullopt;
     g.server = (*s)->id;
   }

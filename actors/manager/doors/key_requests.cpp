@@ -22,7 +22,7 @@ result<Named> there(const shared& w, Named k) {
   if (!k.agent.empty())
     if (auto a = w.records.resolve_agent(k.agent); !a) return fail(a.error());
   if (k.server.empty()) return k;
-  auto s = w.records.resolve(k.server);
+  auto s = w.records.resolve_unpurged(k.server);
   if (!s) return fail(s.error());
   k.server = (*s)->id.value;
   return k;
@@ -47,7 +47,7 @@ result<void> may_change(const shared& w, const rt::client_call& call, const resu
   for (const auto& row : *known) {
     core::access_subject about;
     if (!row.server.empty()) {
-      if (auto s = w.records.resolve(row.server)) about = {(*s)->agent, (*s)->id};
+      if (auto s = w.records.resolve_unpurged(row.server)) about = {(*s)->agent, (*s)->id};
     } else if (!row.agent.empty()) {
       if (auto a = w.records.resolve_agent(row.agent)) about = {(*a)->id, {}};
     }

@@ -156,6 +156,14 @@ result<agent_ptr> catalog::resolve_agent(std::string_view text) const {
               hint.empty() ? "zedctl agent ls" : hint);
 }
 
+result<server_ptr> catalog::resolve_unpurged(std::string_view text) const {
+  auto s = resolve(text);
+  if (s && (*s)->status == server_status::purged)
+    return fail(ec::not_found, "the server '" + std::string(text.substr(0, 80)) + "' was purged",
+                "zedctl server ls --all");
+  return s;
+}
+
 result<server_ptr> catalog::resolve(std::string_view text) const {
   constexpr size_t prefix_bytes_min = 4;
   if (text.empty()) return fail(ec::bad_request, "no server was named", "give a name or an id");

@@ -63,6 +63,7 @@ class catalog {
   agent_ptr agent_ever(const msg::agent_id& id) const;  // also a removed one: its numbers go on if it comes again
   // By name, agent/name, id or unique id prefix. Errors: not_found, bad_request (ambiguous).
   msg::result<server_ptr> resolve(std::string_view text) const;
+  msg::result<server_ptr> resolve_unpurged(std::string_view text) const;  // else not_found
   msg::result<agent_ptr> resolve_agent(std::string_view text) const;
   bool agent_online(const msg::agent_id& id) const;
   server_ptr adopter_of(const std::string& container) const;  // whose open operation takes that container over
