@@ -6,8 +6,8 @@
 
 #include <algorithm>
 #include <exception>
-#include <functional>
 
+#include "actors/agent/deploy/service_container.hpp"
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/archive/unpack.hpp"
@@ -25,7 +25,7 @@ namespace {
 constexpr duration phase_time_min{60'000}, pace_after{2'000};
 constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_min{200}, health_pause_max{1'000},
     engine_pause{500};
-constexpr size_t lines_kept_max = 20, log_line_max = 4096, secret_min = 8;
+constexpr size_t lines_kept_max = 20, log_line_max = 4096;
 constexpr unsigned engine_returns_max = 5;
 constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
 
@@ -65,8 +65,8 @@ command_result deploy_job::execute() {
     for (unsigned n = 0; !ok && n < engine_returns_max && cut_by_engine(ok.error()); ++n) ok = dispatch();
     if (!ok) result_.failure = std::move(ok.error());
     if (result_.failure && !plan_.remove) write("failed: " + result_.failure->message);
-    if (result_.failure) result_.failure->message = without_values(std::move(result_.failure->message));
-    result_.note = without_values(std::move(result_.note));
+    if (result_.failure) result_.failure->message = without_values(std::move(result_.failure->message), plan_);
+    result_.note = without_values(std::move(result_.note), plan_);
   } catch (const std::exception& problem) {
     result_.failure = error{ec::internal, std::string("the agent failed: ") + problem.what(),
                             "this is a defect: report it with the agent's log", cmd_.op.value};
@@ -130,21 +130,7 @@ std::string deploy_job::last_lines() const {
 }
 
 void deploy_job::tell(uint32_t percent, std::string note) {
-  report_->step(step_of(plan_), percent, without_values(std::move(note)));
-}
-
-// Everybody who may see the service sees what is told and why it failed; its environment is shown to nobody. The log
-// has the lines as they are, for those who may read logs. Short values are no secrets, and would hide words.
-std::string deploy_job::without_values(std::string text) const {
-  if (!plan_.settings) return text;
-  std::vector<std::string_view> values;
-  for (const auto& [key, value] : plan_.settings->env)
-    if (value.size() >= secret_min) values.push_back(value);
-  std::ranges::sort(values, std::greater{}, &std::string_view::size);  // one may be a part of another
-  for (const auto value : values)
-    for (size_t i = text.find(value); i != text.npos; i = text.find(value, i + masked_value.size()))
-      text.replace(i, value.size(), masked_value);
-  return text;
+  report_->step(step_of(plan_), percent, without_values(std::move(note), plan_));
 }
 
 // With the time that is left, as soon as there is a pace to tell it by.

@@ -81,7 +81,6 @@ class deploy_job {
   project_server project_server_here();
   bool engine_away(const msg::error& why);
   bool cut_by_engine(const msg::error& why);
-  std::string without_values(std::string text) const;
   void tell(uint32_t percent, std::string note);
   void tell_bytes(uint64_t part, uint64_t whole, std::string what);
   msg::result<void> set_site_route();

@@ -1,6 +1,7 @@
 #include "actors/agent/deploy/service_container.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
@@ -17,6 +18,7 @@ constexpr uint32_t restarts_max = 5;
 constexpr duration check_every{5'000}, check_timeout{10'000}, check_start{40'000};
 constexpr uint32_t check_retries = 3;
 constexpr unsigned refusals_max = 5;
+constexpr size_t secret_min = 8;
 constexpr const char* loopback = "127.0.0.1";
 
 bool exclusive(const deploy_plan& p) { return p.settings->route == route_kind::none; }
@@ -84,6 +86,18 @@ void label_for_traefik(container_spec& c, const deploy_plan& p) {
 }
 
 }  // namespace
+
+std::string without_values(std::string text, const deploy_plan& p) {
+  if (!p.settings) return text;
+  std::vector<std::string_view> values;
+  for (const auto& [key, value] : p.settings->env)
+    if (value.size() >= secret_min) values.push_back(value);
+  std::ranges::sort(values, std::greater{}, &std::string_view::size);  // one may be a part of another
+  for (const auto value : values)
+    for (size_t i = text.find(value); i != text.npos; i = text.find(value, i + masked_value.size()))
+      text.replace(i, value.size(), masked_value);
+  return text;
+}
 
 container_spec service_container::spec_of(const service_id& id, const deploy_plan& p, uint16_t port) const {
   const auto& s = *p.settings;
@@ -179,7 +193,7 @@ result<std::string> service_container::look(const running& r, const deploy_plan&
   auto d = calls_.inspect(r.id);
   if (!d) return fail(d.error());
   if (!is_alive(d->view.state)) {
-    const auto words = calls_.last_words(r.id);
+    const auto words = without_values(calls_.last_words(r.id), p);
     return fail(ec::bad_request,
                 "its program has ended with exit code " + std::to_string(d->view.exit_code) +
                     (words.empty() ? "" : "; it says: " + words),

@@ -11,6 +11,10 @@ namespace zedops::agent {
 inline constexpr msg::duration service_start_max{60'000};  // until it has to answer
 inline constexpr msg::duration service_stop_grace{10'000};
 
+// For everybody who may see the service: its environment is shown to nobody. Logs have the lines as they are, for those
+// who may read them. Values of less than eight characters are no secrets, and would hide words.
+std::string without_values(std::string text, const msg::deploy_plan& p);
+
 class service_container {
  public:
   service_container(engine_calls& calls, site_world& sites, const clocks& clock, std::string manager,

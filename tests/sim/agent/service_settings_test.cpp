@@ -200,6 +200,12 @@ TEST_CASE_METHOD(containers, "container: values of its environment are in its lo
   std::ifstream log(host::site{sites.root, "shop", "api"}.log(2));
   const std::string text{std::istreambuf_iterator<char>(log), {}};
   CHECK_THAT(text, Contains(docker.says));
+  settings.before_start.clear();
+  docker.dies_named.clear();  // the new one itself
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 3, an_image())).failure);
+  const auto dies = run(command(deploy_phase::updating_routes, 3, an_image()));
+  REQUIRE(dies.failure);
+  CHECK_THAT(dies.failure->message, Contains("it says: fast: cannot reach *** with ***"));
 }
 
 TEST_CASE_METHOD(containers, "container: one that its owner had stopped is stopped again when the new version fails",
