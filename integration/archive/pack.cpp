@@ -12,8 +12,8 @@
 #include <fstream>
 #include <memory>
 
-#include "integration/archive/utf8_locale.hpp"
 #include "integration/host/files.hpp"
+#include "integration/host/utf8_locale.hpp"
 
 namespace zedops::archive {
 
@@ -180,7 +180,7 @@ namespace {
 enum class compression { none, gzip };
 
 result<packed> written(packing work, const std::string& dir, const std::string& file, compression how) {
-  const utf8_locale utf8;
+  const host::utf8_locale utf8;  // names in archives are
   std::error_code problem;
   if (!fs::is_directory(dir, problem))
     return fail(ec::not_found, dir + " is not a folder", "name the folder that holds what is to be deployed");

@@ -12,8 +12,8 @@
 #include <optional>
 #include <vector>
 
-#include "integration/archive/utf8_locale.hpp"
 #include "integration/host/files.hpp"
+#include "integration/host/utf8_locale.hpp"
 #include "messages/base/names.hpp"
 #include "messages/base/sha256.hpp"
 
@@ -243,7 +243,7 @@ class unpacking {
 
 result<unpacked> unpack(const std::string& file, const std::string& into, const unpack_limits& limits,
                         const unpack_progress& progress, const std::string& folder) {
-  const utf8_locale utf8;
+  const host::utf8_locale utf8;  // names in archives are
   struct stat st {};
   if (::stat(file.c_str(), &st) != 0) return fail(disk("the archive " + file + " cannot be read", errno));
   reader from(archive_read_new());

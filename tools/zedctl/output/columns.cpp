@@ -1,33 +1,18 @@
 // How much room a text takes on a terminal.
-#include <clocale>
 #include <cwchar>
 
+#include "integration/host/utf8_locale.hpp"
 #include "tools/zedctl/output/format.hpp"
 
 namespace zedops::ctl {
 namespace {
-
-// The C library knows the width of each character, in a locale of UTF-8; the user's own may be another one.
-class utf8_locale {
- public:
-  utf8_locale() : before_(::uselocale(ours())) {}
-  ~utf8_locale() { ::uselocale(before_); }
-  utf8_locale(const utf8_locale&) = delete;
-  utf8_locale& operator=(const utf8_locale&) = delete;
-
- private:
-  static locale_t ours() {
-    static const locale_t made = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-    return made;
-  }
-  locale_t before_;
-};
 
 struct character {
   size_t bytes = 1;
   size_t columns = 1;  // also of what is no UTF-8, or not known
 };
 
+// The C library knows the width of each character, in a locale of UTF-8.
 character first_of(std::string_view text) {
   if (static_cast<unsigned char>(text.front()) < 0x80) return {};
   std::mbstate_t state{};
@@ -41,7 +26,7 @@ character first_of(std::string_view text) {
 }  // namespace
 
 size_t columns_of(std::string_view text) {
-  const utf8_locale utf8;
+  const host::utf8_locale utf8;
   size_t columns = 0;
   while (!text.empty()) {
     const auto c = first_of(text);
@@ -54,7 +39,7 @@ size_t columns_of(std::string_view text) {
 std::string cut(std::string_view text, size_t columns) {
   if (text.size() <= columns || columns_of(text) <= columns) return std::string(text);
   if (columns == 0) return {};
-  const utf8_locale utf8;
+  const host::utf8_locale utf8;
   size_t at = 0;
   for (size_t left = columns - 1; at < text.size();) {  // one for the mark
     const auto c = first_of(text.substr(at));

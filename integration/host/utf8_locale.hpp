@@ -1,9 +1,9 @@
-// Private to this folder: names in archives are UTF-8. The library turns them into the characters of the thread's
-// locale and back, and our programs have none, which knows ASCII only.
+// Characters as UTF-8, for this thread and as long as this lives. Our programs set no locale, and that of C knows ASCII
+// only; the user's own may be any.
 #pragma once
 #include <locale.h>
 
-namespace zedops::archive {
+namespace zedops::host {
 
 class utf8_locale {
  public:
@@ -20,4 +20,4 @@ class utf8_locale {
   locale_t before_;
 };
 
-}  // namespace zedops::archive
+}  // namespace zedops::host
