@@ -51,7 +51,7 @@ struct server_bus::impl {
     zmq::socket_t socket;
     std::shared_ptr<credit_pool> pool;
     line_limiter lines;
-    char mark;  // first letter of the routing ids that its peers have outside of here: of which socket they are
+    char mark;  // first letter of its peers' routing ids outside of this class: which socket they belong to
     size_t prefix_bytes() const { return mark == network_mark ? 1 + key_text_bytes : 1; }
   };
 
@@ -102,10 +102,13 @@ server_bus::impl::entrance server_bus::impl::make_entrance(door name, char mark)
              std::make_shared<credit_pool>(limits.inbound_max, [w = wake] { w->fire(); }),
              line_limiter(limits.bad_lines_per_second_max), mark};
   e.socket.set(zmq::sockopt::router_mandatory, true);
-  // An agent keeps its id when it redials and must not be locked out by its own dead connection. Clients get their id
-  // from ZeroMQ, and none may take over the replies of another.
-  if (name == door::agents) e.socket.set(zmq::sockopt::router_handover, true);
-  if (mark == network_mark) detail::guard(e.socket, options.key, name_of(name));
+  // The last connection with an id has it. An agent keeps its id when it redials and must not be locked out by its own
+  // dead connection; at a socket file no client may do more than another. On the network clients get their id from
+  // ZeroMQ, and none may take over the replies of another.
+  const bool network = mark == network_mark;
+  if (name == door::agents || !network) e.socket.set(zmq::sockopt::router_handover, true);
+  if (network) detail::guard(e.socket, options.key, name_of(name));
+  else detail::guard_local(e.socket);
   return e;
 }
 
@@ -163,8 +166,8 @@ msg::result<void> server_bus::impl::bind_all() {
   if (!options.runtime_dir.empty())
     if (auto made = ensure_runtime_dir(options.runtime_dir); !made) return made;
   if (zap && !detail::refuses_strangers(context, options.key))
-    return msg::fail(msg::ec::internal, "a connection with an unknown key was not refused in the test at the start",
-                     "nothing is listened to on the network; this libzmq is not usable: check libzmq5's version");
+    return msg::fail(msg::ec::internal, "the test at start-up failed: a connection with an unknown key was not refused",
+                     "the manager does not listen on the network with this libzmq: check the version of libzmq5");
   if (auto ok = bind(entrances[0].socket, options.clients_uris); !ok) return ok;
   if (auto ok = bind(entrances[1].socket, options.agents_uris); !ok) return ok;
   if (auto ok = bind(events.sockets()[0], options.events_uris); !ok || !zap) return ok;

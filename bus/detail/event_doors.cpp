@@ -8,7 +8,7 @@
 namespace zedops::bus::detail {
 namespace {
 
-// Who is behind a message; nothing when it has no connection any more.
+// The connection that a message came from; nothing when that is closed already.
 std::optional<connection> sender_of(zmq::message_t& message) {
   connection c{zmq_msg_get(message.handle(), ZMQ_SRCFD), 0};
   socklen_t bytes = sizeof c.cookie;
@@ -22,7 +22,7 @@ bool is_alive(const connection& c) {
   return ::getsockopt(c.fd, SOL_SOCKET, SO_COOKIE, &cookie, &bytes) == 0 && cookie == c.cookie;
 }
 
-// As the handshake has proved it; empty: it came by a socket file.
+// As the handshake has proved it; empty: it came through a socket file.
 std::string key_of(zmq::message_t& message) {
   const char* key = zmq_msg_gets(message.handle(), "User-Id");
   return key ? key : std::string{};
@@ -41,18 +41,20 @@ void event_doors::add(zmq::context_t& context, bool network) {
   const int subscription_queue_max = network ? 2 : 1;
   auto s = make_socket(context, zmq::socket_type::xpub,
                        {options_.limits.subscriber_queue_max, subscription_queue_max, subscription_bytes_max});
-  // Every subscription is told, not only the first to its topic: two watchers may have chosen the same ~sync topic.
+  // Every subscription is reported, not only the first to its topic: two watchers may have chosen the same ~sync topic.
   s.set(zmq::sockopt::xpub_verboser, true);
   if (network) {
     guard(s, options_.key, name_of(door::events));
     s.set(zmq::sockopt::xpub_manual, 1);  // a subscription counts once it has been looked at
+  } else {
+    guard_local(s);
   }
   sockets_.push_back(std::move(s));
   network_.push_back(network);
 }
 
 bool event_doors::may_watch(const std::string& key, std::string_view topic) const {
-  if (topic.starts_with(sync_topic_prefix)) return true;  // tells nothing but a place
+  if (topic.starts_with(sync_topic_prefix)) return true;  // reveals nothing but a cursor
   return !options_.may_watch || options_.may_watch(key, topic);
 }
 
@@ -69,11 +71,11 @@ void event_doors::read_one(zmq::socket_t& from, bool network, zmq::message_t& me
   const std::string_view m(static_cast<const char*>(message.data()), message.size());
   const auto who = sender_of(message);
   if (m.empty() || (m[0] != 0 && m[0] != 1)) {
-    if (who) dismiss(*who, {msg::ec::bad_request, "a watcher said something else than a subscription", {}, {}});
+    if (who) dismiss(*who, {msg::ec::bad_request, "a watcher sent something other than a subscription", {}, {}});
     return;
   }
   const auto topic = m.substr(1);
-  if (m[0] == 0) {  // asked for, or ZeroMQ's own for who has left
+  if (m[0] == 0) {  // asked for, or made by ZeroMQ for a watcher that has left
     if (network) from.set(zmq::sockopt::unsubscribe, topic);
     if ((!who || watchers_.unsubscribe(*who, topic)) && subscriptions_ > 0) --subscriptions_;
     return;
@@ -91,7 +93,7 @@ void event_doors::read_one(zmq::socket_t& from, bool network, zmq::message_t& me
   const auto entry = who ? watchers_.subscribe(*who, topic, is_alive, key) : watcher_book::entry::added;
   if (entry == watcher_book::entry::beyond)
     return dismiss(
-        *who, {msg::ec::too_large, "a watcher subscribed to too many topics", "subscribe to what they begin with", {}});
+        *who, {msg::ec::too_large, "a watcher subscribed to too many topics", "subscribe to a prefix instead", {}});
   if (network) from.set(zmq::sockopt::subscribe, topic);
   if (entry == watcher_book::entry::added) ++subscriptions_;
   if (topic.starts_with(sync_topic_prefix)) send_frames(from, nullptr, encode(raw_event{std::string(topic), head, {}}));
@@ -105,14 +107,14 @@ bool event_doors::look_after_rights(std::chrono::steady_clock::time_point now) {
   watchers_.each_with_key([&](const connection& who, const std::string& key, const auto& topics) {
     for (const auto& topic : topics)
       if (!may_watch(key, topic) && is_alive(who)) {
-        dismiss(who, {msg::ec::forbidden, "the key of a watcher may not watch events any more", {}, {}});
+        dismiss(who, {msg::ec::forbidden, "the key of a watcher may no longer watch its events", {}, {}});
         return;
       }
   });
   return true;
 }
 
-// The one way to make ZeroMQ let go of a peer: its connection is closed below it.
+// The one way to make ZeroMQ drop a peer: its connection is closed below it.
 void event_doors::dismiss(const connection& who, msg::error reason) {
   ++bad_messages_;
   if (is_alive(who)) ::shutdown(who.fd, SHUT_RDWR);

@@ -6,6 +6,12 @@
 #include "bus/detail/socket.hpp"
 
 namespace zedops::bus::detail {
+namespace {
+
+// Of socket files: a process that may open the file is admitted.
+constexpr std::string_view local_domain = "local";
+
+}  // namespace
 
 zap_handler::zap_handler(zmq::context_t& context, admit_fn admit)
     : socket_(context, zmq::socket_type::rep), admit_(std::move(admit)), stop_(std::make_unique<wake_fd>()) {
@@ -42,6 +48,8 @@ void zap_handler::answer() {
   if (!in->oversized && p.size() == 7 && p[0] == "1.0" && p[5] == "CURVE" && p[6].size() == key_bytes) {
     key = key_text(p[6]);
     answer = admit_(p[2], key);
+  } else if (!in->oversized && p.size() == 6 && p[2] == local_domain && p[5] == "NULL") {
+    answer = admission::yes;
   }
   const bool admitted = answer == admission::yes;
   send_frames(socket_, nullptr,
@@ -49,11 +57,11 @@ void zap_handler::answer() {
                admitted                         ? "200"
                : answer == admission::not_known ? "400"
                                                 : "500",
-               admitted ? "" : "this key may not come in", admitted ? key : std::string{}, ""});
+               admitted ? "" : "this key is not admitted", admitted ? key : std::string{}, ""});
 }
 
 void guard(zmq::socket_t& socket, const key_pair& own, std::string_view domain) {
-  // Connections of peers that have vanished without a word are let go of after a minute.
+  // Connections of peers that have vanished silently are closed after a minute.
   constexpr int idle_s = 30, probe_s = 10, probes = 3;
   socket.set(zmq::sockopt::tcp_keepalive, 1);
   socket.set(zmq::sockopt::tcp_keepalive_idle, idle_s);
@@ -64,6 +72,8 @@ void guard(zmq::socket_t& socket, const key_pair& own, std::string_view domain) 
   socket.set(zmq::sockopt::zap_domain, std::string(domain));
   socket.set(zmq::sockopt::ipv6, true);
 }
+
+void guard_local(zmq::socket_t& socket) { socket.set(zmq::sockopt::zap_domain, std::string(local_domain)); }
 
 void dial_with(zmq::socket_t& socket, const address& to) {
   if (to.manager_key.empty()) return;

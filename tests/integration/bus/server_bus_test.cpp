@@ -1,10 +1,14 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <random>
 
 #include "tests/integration/bus/support.hpp"
 
 using namespace bus_test;
 
-TEST_CASE("server bus: a request comes in whole and its replies go back", "[integration][bus]") {
+TEST_CASE("server bus: a request arrives whole and its replies return", "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
   send_options options{"key-1", 1234ms, "opts"};
@@ -36,7 +40,7 @@ TEST_CASE("server bus: an idle bus does not wake", "[integration][bus]") {
   auto c = must_connect(f);
   REQUIRE(c.request("echo", "x"));
   uint64_t before = 0;
-  // The answer may still cause a turn or two; then nothing does.
+  // The answer may still cause a wake-up or two; then nothing does.
   REQUIRE(eventually([&] { return std::exchange(before, f.bus->stats().wakeups) == f.bus->stats().wakeups; }));
   before = f.bus->stats().wakeups;
   std::mutex mutex;
@@ -75,7 +79,7 @@ TEST_CASE("server bus: hostile frames are reported and kill nothing", "[integrat
       CHECK(b.reason.message.size() < 300);
       b.log ? ++lines, suppressed += b.suppressed : 0;
     }
-    CHECK(lines >= 2);                 // each door had something to say
+    CHECK(lines >= 2);                 // each door reported something
     CHECK(lines < f.seen.bad.size());  // and the log was spared
     CHECK(f.seen.requests.empty());
   });
@@ -83,7 +87,7 @@ TEST_CASE("server bus: hostile frames are reported and kill nothing", "[integrat
   CHECK(good.request("echo", "alive")->body == "alive");
 }
 
-TEST_CASE("server bus: a frame beyond the limit costs its sender the connection, nobody else", "[integration][bus]") {
+TEST_CASE("server bus: a frame beyond the limit costs only its sender the connection", "[integration][bus]") {
   fixture f;
   auto good = must_connect(f);
   raw_socket hostile(zmq::socket_type::dealer, f.uri("clients"));
@@ -92,7 +96,7 @@ TEST_CASE("server bus: a frame beyond the limit costs its sender the connection,
   CHECK(f.seen.locked([&] { return f.seen.requests.size(); }) == 1);
 }
 
-TEST_CASE("server bus: a client of another protocol version can be told so", "[integration][bus]") {
+TEST_CASE("server bus: a client of another protocol version can get an answer", "[integration][bus]") {
   fixture f;
   raw_socket old(zmq::socket_type::dealer, f.uri("clients"));
   old.send({"zedops/9", "req", "77", "echo"});
@@ -148,7 +152,7 @@ TEST_CASE("server bus: a client cannot take over the id of another", "[integrati
   CHECK(first.socket.recv(part));
 }
 
-TEST_CASE("server bus: stop hands over what was accepted and then accepts nothing", "[integration][bus]") {
+TEST_CASE("server bus: stop delivers what was accepted and then accepts nothing", "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
   REQUIRE(c.request("echo", "x"));
@@ -165,7 +169,43 @@ TEST_CASE("server bus: stop hands over what was accepted and then accepts nothin
     ++got;
   }
   CHECK(got == last_words);
-  f.bus->stop(1s);  // twice is fine
+  f.bus->stop(1s);  // a second stop does no harm
+}
+
+TEST_CASE("server bus: a peer that does not speak ZeroMQ at a socket file is disconnected", "[integration][bus]") {
+  fixture f;
+  for (const std::string name : {"clients", "agents", "events"}) {
+    CAPTURE(name);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(fd >= 0);
+    timeval patient{2, 0};  // less than the limit for a handshake
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patient, sizeof patient);
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    f.uri(name).copy(to.sun_path, sizeof to.sun_path - 1, std::string_view("ipc://").size());
+    REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+    const std::string text = "GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n";
+    REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
+    char answer[64];
+    ssize_t got = 0;
+    while ((got = ::recv(fd, answer, sizeof answer, 0)) > 0) continue;
+    CHECK((got == 0 || errno == ECONNRESET));
+    ::close(fd);
+  }
+}
+
+TEST_CASE("server bus: a client that reuses the id of an earlier connection is answered", "[integration][bus]") {
+  fixture f;
+  const auto answered = [&](raw_socket& s) {
+    s.socket.set(zmq::sockopt::rcvtimeo, 2'000);
+    s.send(encode(request{"1", "echo", "", {}, "", "x"}));
+    zmq::message_t part;
+    return s.socket.recv(part).has_value();
+  };
+  raw_socket first(zmq::socket_type::dealer, f.uri("clients"), "same");
+  REQUIRE(answered(first));
+  raw_socket second(zmq::socket_type::dealer, f.uri("clients"), "same");
+  CHECK(answered(second));
 }
 
 TEST_CASE("server bus: credits may come back after the bus has gone", "[integration][bus]") {
