@@ -33,7 +33,7 @@ std::string problem_of(const account& a) {
   key_entry as_key{a.name, a.role, std::string(key_text_bytes, 'A'), a.agent, a.server};
   if (a.kind == account_kind::session) as_key.role = "viewer";
   else if (!enum_from_name<role>(a.role))
-    return "there is no role '" + a.role.substr(0, 40) + "': viewer, operator or admin";
+    return "there is no role '" + a.role.substr(0, 40) + "': use viewer, operator or admin";
   return bus::problem_of(as_key);
 }
 
@@ -57,7 +57,7 @@ result<account> parse_line(const std::string& line) {
   account a;
   in >> kind >> a.name;
   const auto known = enum_from_name<account_kind>(kind);
-  if (!known) return fail(ec::bad_request, "'" + kind.substr(0, 40) + "' is no user, token or session", "");
+  if (!known) return fail(ec::bad_request, "'" + kind.substr(0, 40) + "' is not a user, token or session", "");
   a.kind = *known;
   for (std::string word; in >> word;) {
     bool taken = false;
@@ -99,6 +99,15 @@ void end_sessions(account_list& in, const std::string& user) {
   std::erase_if(in, [&](const account& a) { return a.kind == account_kind::session && a.name == user; });
 }
 
+bool is_session(const account& a) { return a.kind == account_kind::session; }
+
+void erase_expired(account_list& in, time_point now) {
+  std::erase_if(in, [&](const account& a) {
+    if (is_session(a)) return a.expires <= now;
+    return a.kind == account_kind::token && a.expires != never && a.expires <= now - expired_token_time;
+  });
+}
+
 }  // namespace
 
 account* find_account(account_list& in, account_kind kind, const std::string& name) {
@@ -108,7 +117,7 @@ account* find_account(account_list& in, account_kind kind, const std::string& na
 
 namespace {
 
-// `where`: what the problem of a line is named after.
+// `where`: where the lines are from, for errors.
 result<account_list> parse(std::string text, const std::string& where) {
   std::istringstream in(std::move(text));
   account_list out;
@@ -120,7 +129,7 @@ result<account_list> parse(std::string text, const std::string& where) {
                                           : parse_line(line);
     if (!a)
       return fail(ec::bad_request, where + ":" + std::to_string(number) + ": " + a.error().message,
-                  "remove the line, and add the user or token anew");
+                  "remove the line, and add the user or token again");
     out.push_back(std::move(*a));
   }
   return out;
@@ -129,7 +138,7 @@ result<account_list> parse(std::string text, const std::string& where) {
 }  // namespace
 
 result<account_list> read_accounts(const std::filesystem::path& file) {
-  auto text = read_guarded(file, accounts_max * line_bytes_max);
+  auto text = read_guarded(file, (accounts_max + sessions_max) * line_bytes_max);
   if (!text) return fail(text.error());
   return parse(std::move(*text), file.string());
 }
@@ -139,15 +148,17 @@ result<void> change_accounts(const std::filesystem::path& file, const std::funct
     auto all = read_accounts(file);
     if (!all) return fail(all.error());
     if (auto ok = how(*all); !ok) return ok;
-    if (all->size() > accounts_max)
-      return fail(ec::too_large, "there are " + std::to_string(accounts_max) + " users, tokens and sessions already",
+    // Sessions do not count: many of them must not keep anyone from adding a user, or many tokens from signing in.
+    const auto lasting = all->size() - static_cast<size_t>(std::ranges::count_if(*all, is_session));
+    if (lasting > accounts_max)
+      return fail(ec::too_large, "there are " + std::to_string(accounts_max) + " users and tokens already",
                   "remove those that are not used: zedctl user ls, zedctl token ls");
-    std::string text = "# users, tokens and sessions of the web door; zedctl user, zedctl token\n";
+    std::string text = "# users, tokens and sessions for HTTP; change them with zedctl user, zedctl token\n";
     for (const auto& a : *all) text += line_of(a);
-    // One line that cannot be read would let nobody in any more.
+    // One line that cannot be read would lock everyone out.
     if (const auto again = parse(text, "line"); !again || *again != *all)
-      return fail(ec::bad_request, "this cannot be kept" + (again ? std::string{} : ": " + again.error().message),
-                  "other words, and times before the year 10000; nothing was changed");
+      return fail(ec::bad_request, "this cannot be stored" + (again ? std::string{} : ": " + again.error().message),
+                  "use other names, and times before the year 10000; nothing was changed");
     return write_guarded(file, text);
   });
 }
@@ -168,7 +179,7 @@ std::string password_hash(const std::string& password) {
   char out[crypto_pwhash_STRBYTES] = {};
   if (crypto_pwhash_str_alg(out, password.data(), password.size(), password_passes, password_memory,
                             crypto_pwhash_ALG_ARGON2ID13) != 0)
-    return {};  // out of memory: no password fits
+    return {};  // out of memory: no password matches
   return out;
 }
 
@@ -178,7 +189,7 @@ bool password_fits(const std::string& hash, const std::string& password) {
 
 std::string problem_of_password(const std::string& password) {
   if (password.size() < password_bytes_min)
-    return "a password has at least " + std::to_string(password_bytes_min) + " characters";
+    return "a password needs at least " + std::to_string(password_bytes_min) + " characters";
   return password.size() > password_bytes_max ? "the password is too long" : "";
 }
 
@@ -186,6 +197,7 @@ result<std::string> put_user(account_list& to, account user, time_point now) {
   user.kind = account_kind::user;
   if (auto problem = problem_of(user); !problem.empty())
     return fail(ec::bad_request, problem, "zedctl user add NAME --role ROLE");
+  erase_expired(to, now);
   auto* known = find_account(to, account_kind::user, user.name);
   if (known) {
     known->role = user.role, known->agent = user.agent, known->server = user.server;
@@ -220,8 +232,9 @@ result<std::string> add_token(account_list& to, account token, time_point now) {
   token.kind = account_kind::token;
   if (auto problem = problem_of(token); !problem.empty())
     return fail(ec::bad_request, problem, "zedctl token add NAME --role ROLE");
+  erase_expired(to, now);
   if (find_account(to, account_kind::token, token.name))
-    return fail(ec::already_exists, "there is a token '" + token.name + "'", "zedctl token rm " + token.name);
+    return fail(ec::already_exists, "there is a token '" + token.name + "' already", "zedctl token rm " + token.name);
   const auto secret = new_secret("zt_");
   token.hash = secret_hash(secret);
   token.created = now;
@@ -230,10 +243,13 @@ result<std::string> add_token(account_list& to, account token, time_point now) {
 }
 
 std::string begin_session(account_list& to, const std::string& user, time_point now) {
-  std::erase_if(to, [&](const account& a) { return a.kind == account_kind::session && a.expires <= now; });
-  const auto his = [&](const account& a) { return a.kind == account_kind::session && a.name == user; };
-  while (static_cast<size_t>(std::ranges::count_if(to, his)) >= sessions_per_user_max)
-    to.erase(std::ranges::find_if(to, his));
+  erase_expired(to, now);
+  // The first in the list is the oldest.
+  const auto make_room = [&](const auto& among, size_t max) {
+    while (static_cast<size_t>(std::ranges::count_if(to, among)) >= max) to.erase(std::ranges::find_if(to, among));
+  };
+  make_room([&](const account& a) { return is_session(a) && a.name == user; }, sessions_per_user_max);
+  make_room(is_session, sessions_max);
   const auto secret = new_secret("zs_");
   account s{account_kind::session, user, {}};
   s.hash = secret_hash(secret);

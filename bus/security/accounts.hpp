@@ -1,6 +1,6 @@
-// People with passwords, services with tokens, and the sessions of people: who comes in by HTTP. Lines of one file,
-// read anew whenever it has changed, so that what is taken away counts for nothing with the next request. Secrets are
-// kept as hashes only.
+// Users with passwords, programs with tokens, and sessions of users: who may use HTTP. Lines of one file, read again
+// whenever it has changed, so that a user or token that was removed is refused with the next request. Secrets are kept
+// as hashes only.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -32,23 +32,25 @@ struct account {
   std::string server{};    // where the role holds; both empty: everywhere
   std::string hash{};      // of a token's or session's secret
   std::string password{};  // argon2id, of a user
-  std::string link{};      // hash of the secret with which he may choose a password, once
+  std::string link{};      // hash of the secret with which the user may choose a password, once
   msg::time_point created{};
   msg::time_point expires{};  // of token, session, link; never: not at all
-  msg::time_point used{};     // of a token: last
+  msg::time_point used{};     // of a token: the last time
   friend bool operator==(const account&, const account&) = default;
 };
 using account_list = std::vector<account>;
 
-inline constexpr std::string_view accounts_name = "accounts";  // in a manager's data directory
-inline constexpr size_t accounts_max = 10'000;
-inline constexpr size_t sessions_per_user_max = 20;  // the oldest ends
+inline constexpr std::string_view accounts_name = "accounts";               // in a manager's data directory
+inline constexpr size_t accounts_max = 10'000;                              // users and tokens
+inline constexpr size_t sessions_max = 10'000, sessions_per_user_max = 20;  // beyond it the oldest ends
 inline constexpr size_t password_bytes_min = 10, password_bytes_max = 256;
 inline constexpr msg::duration session_time{std::chrono::hours(24 * 14)}, link_time{std::chrono::hours(24)};
+// An expired token is listed that long, so that people can see why it was refused; then it is erased.
+inline constexpr msg::duration expired_token_time{std::chrono::hours(24)};
 
 // Errors: bad_request naming the line, those of guarded_file.
 msg::result<account_list> read_accounts(const std::filesystem::path& file);
-// Errors: those of `how`, or bad_request for what could not be read again: the file is as it was then.
+// Errors: those of `how`, or bad_request for what could not be read again; the file is as before then.
 msg::result<void> change_accounts(const std::filesystem::path& file,
                                   const std::function<msg::result<void>(account_list&)>& how);
 
@@ -62,12 +64,12 @@ bool password_fits(const std::string& hash, const std::string& password);
 // What is wrong with it; empty: nothing.
 std::string problem_of_password(const std::string& password);
 
-// Adds a user, or gives him another role and place. The secret of a link when he has no password yet. Errors:
+// Adds a user, or changes the role and scope of one. The secret of a link when the user has no password yet. Errors:
 // bad_request.
 msg::result<std::string> put_user(account_list& to, account user, msg::time_point now);
-// A new link; his password and sessions end. Errors: not_found.
+// A new link; the user's password and sessions end. Errors: not_found.
 msg::result<std::string> reset_user(account_list& to, const std::string& name, msg::time_point now);
-// With his sessions. Errors: not_found.
+// A user is removed with all sessions. Errors: not_found.
 msg::result<account> remove_account(account_list& from, account_kind kind, const std::string& name);
 // The secret. Errors: bad_request, already_exists.
 msg::result<std::string> add_token(account_list& to, account token, msg::time_point now);
@@ -78,12 +80,12 @@ void end_session(account_list& from, const std::string& secret);
 class account_book {
  public:
   explicit account_book(std::filesystem::path file) : file_(std::move(file)) {}
-  // The user or token behind a secret that counts now. From any thread.
+  // The user or token behind a secret that is valid now. From any thread.
   std::optional<account> behind(const std::string& secret, msg::time_point now);
   bool has_users();
   // When a token was used last, as far as that is not in the file yet.
   msg::time_point used(const std::string& hash);
-  // Has the file say so. Waits for the disk.
+  // Writes these times to the file. Waits for the disk.
   msg::result<void> keep_uses();
   const std::filesystem::path& file() const { return file_; }
 

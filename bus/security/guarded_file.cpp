@@ -17,7 +17,7 @@ namespace zedops::bus {
 msg::result<std::string> read_guarded(const std::filesystem::path& file, size_t bytes_max) {
   const auto unreadable = [&] {
     return msg::fail(msg::ec::forbidden, "cannot read " + file.string() + ": " + std::strerror(errno),
-                     "it must be readable for this user");
+                     "make it readable for this user");
   };
   struct stat info {};
   if (::stat(file.c_str(), &info) != 0) {
@@ -25,10 +25,10 @@ msg::result<std::string> read_guarded(const std::filesystem::path& file, size_t 
     return unreadable();
   }
   if ((info.st_mode & 022) != 0)
-    return msg::fail(msg::ec::forbidden, "others may write " + file.string() + ", and so let in whom they like",
+    return msg::fail(msg::ec::forbidden, "others may write " + file.string() + " and so grant access to anyone",
                      "chmod 600 " + file.string());
   if (info.st_size > static_cast<off_t>(bytes_max))
-    return msg::fail(msg::ec::too_large, file.string() + " is too large for what it is", "look what is in it");
+    return msg::fail(msg::ec::too_large, file.string() + " is larger than such a file can be", "check what is in it");
   std::ifstream in(file);
   std::ostringstream text;
   if (!in || (info.st_size > 0 && !(text << in.rdbuf()))) return unreadable();
@@ -48,7 +48,7 @@ msg::result<void> write_guarded(const std::filesystem::path& file, const std::st
   const int fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return failed("write");
   bool ok = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  // Root may look after the file of a manager that runs as another user.
+  // Root may change the file of a manager that runs as another user.
   if (ok && ::geteuid() == 0) {
     struct stat dir {};
     const auto& owner = replaces ? before : dir;
@@ -61,7 +61,7 @@ msg::result<void> write_guarded(const std::filesystem::path& file, const std::st
   const int dir = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ok = dir >= 0 && ::fsync(dir) == 0;
   if (dir >= 0) ::close(dir);
-  if (!ok) return failed("keep");
+  if (!ok) return failed("sync");
   return {};
 }
 
@@ -74,15 +74,15 @@ msg::result<void> while_locked(const std::filesystem::path& file, const std::fun
                      "check the directory's owner and mode");
   struct stat dir {};
   if (::geteuid() == 0 && ::stat(file.parent_path().c_str(), &dir) == 0 && ::fchown(fd, dir.st_uid, dir.st_gid) != 0) {
-    // root's lock then: the manager's own user says so when it comes to it
+    // it stays root's then: the manager's own user gets an error when it needs the lock
   }
-  // Whoever holds it writes one small file. One that was stopped in the middle must not stop the manager as well.
+  // Its holder writes one small file. A holder that was stopped in the middle must not stop the manager as well.
   constexpr std::chrono::milliseconds patience(1'000), look(5);
   const auto until = std::chrono::steady_clock::now() + patience;
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (std::chrono::steady_clock::now() >= until) {
       ::close(fd);
-      return msg::fail(msg::ec::busy, "somebody else is changing " + file.string(), "repeat it in a moment");
+      return msg::fail(msg::ec::busy, "another process is changing " + file.string(), "try again in a moment");
     }
     std::this_thread::sleep_for(look);
   }

@@ -1,4 +1,4 @@
-// A text file that says who may come in: nobody else may write it, it changes as a whole, durably, and by one at a
+// A text file that says who has access: no other user may write it; it changes as a whole, durably, by one process at a
 // time.
 #pragma once
 #include <cstdint>
@@ -12,9 +12,9 @@ namespace zedops::bus {
 
 // An absent file is empty. Errors: forbidden (it cannot be read, or others may write it), too_large.
 msg::result<std::string> read_guarded(const std::filesystem::path& file, size_t bytes_max);
-// Replaces it as a whole. For root: it gets the owner of the one before, or of its directory. Errors: forbidden.
+// Replaces it as a whole. For root: it gets the owner of the previous file, or of its directory. Errors: forbidden.
 msg::result<void> write_guarded(const std::filesystem::path& file, const std::string& text);
-// Runs `how` while nobody else changes the file. Errors: busy, forbidden, those of `how`.
+// Runs `how` while no other process changes the file. Errors: busy, forbidden, those of `how`.
 msg::result<void> while_locked(const std::filesystem::path& file, const std::function<msg::result<void>()>& how);
 
 // Whether a file is the one that was read.

@@ -23,7 +23,7 @@ std::string to_line(const invitation& i) {
 
 msg::result<invitation> parse_line(std::string_view line) {
   const auto bad = [](std::string what) {
-    return msg::fail(msg::ec::bad_request, "this is no line of zedctl agent token: " + std::move(what),
+    return msg::fail(msg::ec::bad_request, "this is not the line of zedctl agent token: " + std::move(what),
                      "paste the whole line, in quotes: it begins with zedops:// and ends with the manager's key");
   };
   if (line.size() > line_bytes_max) return bad("it is too long");

@@ -1,4 +1,4 @@
-// What a host needs to bring its agent in, as one line that can be pasted:
+// What a host needs to enrol its agent, as one line that can be pasted:
 //   zedops://NAME:SECRET@HOST:CLIENTS_PORT/AGENTS_PORT#MANAGER_KEY
 #pragma once
 #include <string>
@@ -11,7 +11,7 @@ namespace zedops::bus {
 
 struct invitation {
   std::string agent;   // name that it will have
-  std::string secret;  // half of a key that is good for this once
+  std::string secret;  // secret half of a key that can be used once
   std::string host;    // name or address; an IPv6 address in brackets
   std::string clients_port, agents_port;
   std::string manager_key;

@@ -24,10 +24,10 @@ msg::result<key_entry> parse_line(const std::string& line) {
     else if (scope.starts_with("server=") && e.server.empty()) e.server = scope.substr(7);
     else if (scope.starts_with("topic=") && e.topic.empty()) e.topic = scope.substr(6);
     else
-      return msg::fail(msg::ec::bad_request, "'" + scope + "' is no scope", "agent=NAME, server=NAME or topic=PREFIX");
+      return msg::fail(msg::ec::bad_request, "'" + scope + "': not a scope", "agent=NAME, server=NAME or topic=PREFIX");
   }
   if (auto problem = problem_of(e); !problem.empty())
-    return msg::fail(msg::ec::bad_request, problem, "NAME ROLE KEY [agent=NAME | server=NAME]");
+    return msg::fail(msg::ec::bad_request, problem, "write NAME ROLE KEY [agent=NAME | server=NAME]");
   return e;
 }
 
@@ -46,7 +46,7 @@ std::string text_of(const std::vector<key_entry>& entries) {
   return text;
 }
 
-// `where`: what the problem of a line is named after.
+// `where`: where the lines are from, for errors.
 msg::result<std::vector<key_entry>> parse(std::string text, const std::string& where) {
   std::istringstream in(std::move(text));
   std::vector<key_entry> out;
@@ -74,19 +74,19 @@ std::string problem_of(const key_entry& e) {
   if (e.name.empty() || e.name.size() > 64) return "a name has 1 to 64 characters";
   for (char c : e.name)
     if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '@'))
-      return "a name has letters, digits and - _ . @ only";
+      return "a name may only have letters, digits and - _ . @";
   const bool of_agent = e.role == agent_role || e.role == pending_role, token = e.role == enrol_role;
   const bool subscriber = e.role == subscriber_role;
   if (!msg::enum_from_name<msg::role>(e.role) && !of_agent && !token && !subscriber)
-    return "there is no role '" + e.role.substr(0, 40) + "': viewer, operator, admin, agent or subscriber";
-  if (!e.topic.empty() && !subscriber) return "topics are for the role subscriber";
+    return "there is no role '" + e.role.substr(0, 40) + "': use viewer, operator, admin, agent or subscriber";
+  if (!e.topic.empty() && !subscriber) return "only the role subscriber has topics";
   if (subscriber && (!e.agent.empty() || !e.server.empty()))
-    return "a subscriber has topics: server.ID is what those of a server begin with";
+    return "a subscriber has topics instead of an agent or server: those of a server begin with server.ID";
   if (e.topic.size() > 128 || e.topic.find_first_of(" \t\n\r") != std::string::npos)
-    return "a topic has up to 128 characters and no blanks";
-  if (token != (e.expires != msg::never)) return "a token ends at some time, and nothing else does";
+    return "a topic has at most 128 characters and no spaces";
+  if (token != (e.expires != msg::never)) return "a token needs a time at which it expires, and nothing else has one";
   if (!is_public_key(e.public_key)) return "a public key has 43 characters; zedctl key show prints it";
-  if ((of_agent || token) && (!e.agent.empty() || !e.server.empty())) return "the role of an agent has no scope";
+  if ((of_agent || token) && (!e.agent.empty() || !e.server.empty())) return "an agent's key or token has no scope";
   return {};
 }
 
@@ -110,11 +110,11 @@ msg::result<void> change_keys(const std::filesystem::path& file,
       return msg::fail(msg::ec::too_large, "there are " + std::to_string(key_entries_max) + " keys already",
                        "remove those that are not used: zedctl key ls");
     auto text = text_of(*all);
-    // One line that cannot be read would let nobody in any more.
+    // One line that cannot be read would lock everyone out.
     if (const auto again = parse(text, "line"); !again || *again != *all)
       return msg::fail(msg::ec::bad_request,
-                       "this cannot be kept" + (again ? std::string{} : ": " + again.error().message),
-                       "other words, and times before the year 10000; nothing was changed");
+                       "this cannot be stored" + (again ? std::string{} : ": " + again.error().message),
+                       "use other names, and times before the year 10000; nothing was changed");
     return write_guarded(file, text);
   });
 }
@@ -125,10 +125,10 @@ msg::result<void> add_key(key_list& to, const key_entry& e) {
   for (const auto& x : to) {
     if (x.role == enrol_role || e.role == enrol_role) continue;  // a token for this name is not the name's own key
     if (x.name == e.name && x.public_key != e.public_key)
-      return msg::fail(msg::ec::already_exists, e.name + " has another key",
-                       "zedctl key rm " + e.name + " first, or take another name");
+      return msg::fail(msg::ec::already_exists, e.name + " has another key already",
+                       "remove it first (zedctl key rm " + e.name + "), or choose another name");
     if (x.public_key == e.public_key && x.name != e.name)
-      return msg::fail(msg::ec::already_exists, "this key is known as " + x.name, "a key has one name");
+      return msg::fail(msg::ec::already_exists, "this key is known as " + x.name, "use that name: a key has only one");
   }
   std::erase_if(to, [&](const key_entry& x) {
     return x.public_key == e.public_key && x.agent == e.agent && x.server == e.server && x.topic == e.topic;

@@ -1,5 +1,5 @@
-// Which keys may come in over a network, and as what: lines of one file, read anew whenever it has changed, so that a
-// key that is taken away, or gets a lesser role, counts for less with its next request.
+// Which keys may connect over a network, and in which role: lines of one file, read again whenever it has changed, so
+// that a key that is removed, or gets a lesser role, loses its rights with its next request.
 #pragma once
 #include <chrono>
 #include <filesystem>
@@ -18,8 +18,8 @@
 namespace zedops::bus {
 
 // NAME ROLE KEY [agent=NAME | server=NAME | topic=PREFIX] [expires=TIME] [approve]; several lines of one key are
-// several grants. Role `agent` is that of the agent with this name, and no other. A token is a key as well: whoever has
-// its secret half may enrol the agent of this name (role `enrol`), once.
+// several grants. Role `agent` is that of the agent with this name, and no other. A token is a key as well: with its
+// secret half the agent of this name can be enrolled (role `enrol`), once.
 struct key_entry {
   std::string name;
   std::string role;  // viewer, operator, admin, agent, subscriber; enrol; pending: an agent that waits for approval
@@ -28,7 +28,7 @@ struct key_entry {
   std::string server{};
   msg::time_point expires{};  // of a token
   std::string topic{};        // of a subscriber: what the topics of its events begin with; empty: all
-  bool approve = false;       // who enrols with it waits for approval
+  bool approve = false;       // an agent that enrols with it waits for approval
   friend bool operator==(const key_entry&, const key_entry&) = default;
 };
 
@@ -47,12 +47,12 @@ msg::result<void> write_keys(const std::filesystem::path& file, const std::vecto
 std::string problem_of(const key_entry& e);
 
 using key_list = std::vector<key_entry>;
-// Changes the file as a whole while nobody else does. An error of `how`, or what could not be read again (bad_request),
-// leaves it as it was.
+// Changes the file as a whole while no other process does. An error of `how`, or what could not be read again
+// (bad_request), leaves it as it was.
 msg::result<void> change_keys(const std::filesystem::path& file,
                               const std::function<msg::result<void>(key_list&)>& how);
 
-// Lets a key in; another role of it in the same place takes the place of the one before. Errors: bad_request,
+// Adds a key; another role of the same key in the same place replaces the one before. Errors: bad_request,
 // already_exists (the name has another key, or the key another name).
 msg::result<void> add_key(key_list& to, const key_entry& e);
 // All entries of a name. Errors: not_found.
@@ -61,9 +61,9 @@ msg::result<key_list> remove_key(key_list& from, const std::string& name);
 class key_ring {
  public:
   explicit key_ring(std::filesystem::path file) : file_(std::move(file)) {}
-  // Empty: the key is not known. From any thread. A file that cannot be read admits nobody.
+  // Empty: the key is not known. From any thread. A file that cannot be read admits no key.
   std::vector<key_entry> entries_of(std::string_view public_key);
-  // The same; nothing: the file cannot be read, so that nobody can say who is known.
+  // The same; nothing: the file cannot be read, so that it is not known who is admitted.
   std::optional<std::vector<key_entry>> look_up(std::string_view public_key);
 
  private:

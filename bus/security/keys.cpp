@@ -33,7 +33,7 @@ msg::result<key_pair> parse(const std::filesystem::path& file, std::string_view 
   char derived[z85_bytes + 1] = {};
   if (!is_public_key(out.public_key) || !is_public_key(out.secret_key) ||
       zmq_curve_public(derived, z85_of(out.secret_key).c_str()) != 0 || z85_of(out.public_key) != derived)
-    return msg::fail(msg::ec::bad_request, file.string() + " is no key file",
+    return msg::fail(msg::ec::bad_request, file.string() + " is not a key file",
                      "make a new one: zedctl key gen --file " + file.string());
   return out;
 }
@@ -83,9 +83,9 @@ msg::result<key_pair> pair_of_secret(const std::string& secret) {
   char z85_public[41] = {};
   const auto z85_secret = z85_of(secret);
   if (z85_secret.empty() || zmq_curve_public(z85_public, z85_secret.c_str()) != 0)
-    return msg::fail(msg::ec::bad_request, "this is no secret key", "a key has 43 characters");
+    return msg::fail(msg::ec::bad_request, "this is not a secret key", "a key has 43 characters");
   uint8_t raw[key_bytes];
-  if (!zmq_z85_decode(raw, z85_public)) return msg::fail(msg::ec::internal, "a key that cannot be read", "");
+  if (!zmq_z85_decode(raw, z85_public)) return msg::fail(msg::ec::internal, "this key cannot be decoded", "");
   return key_pair{key_text({reinterpret_cast<const char*>(raw), sizeof raw}), secret};
 }
 
@@ -122,7 +122,7 @@ msg::result<key_pair> make_key(const std::filesystem::path& file) {
   if (out.fd < 0)
     return msg::fail(errno == EEXIST ? msg::ec::already_exists : msg::ec::forbidden,
                      "cannot make the key " + file.string() + ": " + std::strerror(errno),
-                     errno == EEXIST ? "a key is never written over: zedctl key show --file " + file.string()
+                     errno == EEXIST ? "a key is never overwritten; show it: zedctl key show --file " + file.string()
                                      : "check the directory's owner and mode");
   if (::write(out.fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(out.fd) != 0) {
     const auto why = std::string(std::strerror(errno));

@@ -1,5 +1,5 @@
 // CURVE keys: who a process is on a network. As text they are base64url, 43 characters: ZeroMQ's own form is full of
-// what shells and URLs take for something else.
+// characters that are special to shells and URLs.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -23,14 +23,14 @@ struct address {
   address(std::string u, std::string manager, key_pair mine)
       : uri(std::move(u)), manager_key(std::move(manager)), own(std::move(mine)) {}
   std::string uri;
-  std::string manager_key;  // the public one of who is expected there
+  std::string manager_key;  // the public key that the manager there is expected to have
   key_pair own;
 };
 
 bool is_tcp(std::string_view uri);
 bool is_public_key(std::string_view text);
 std::string key_text(std::string_view raw);  // of 32 bytes
-// As ZeroMQ's options take it; empty: it is no key.
+// As ZeroMQ's options take it; empty: it is not a key.
 std::string z85_of(std::string_view key);
 key_pair new_key_pair();
 // Errors: bad_request.
