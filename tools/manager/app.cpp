@@ -56,13 +56,12 @@ manager::policy policy_of(const config::manager_settings& s) {
   return p;
 }
 
-// Only pictures are made from it: when it is damaged it begins anew.
+// It serves only charts: when it is damaged it is created anew.
 msg::result<std::unique_ptr<store::store>> open_usage(const std::filesystem::path& dir) {
   store::lmdb_options options;
   options.dir = dir;
   options.map_bytes = uint64_t{64} << 20;
-  options.map_max_bytes = uint64_t{8} << 30;
-  options.reserve_bytes = 0;
+  options.map_max_bytes = uint64_t{8} << 30;  // when it is full, the store's reserve lets old samples be dropped
   auto opened = store::open_lmdb(options);
   if (opened || opened.error().code != msg::ec::internal) return opened;
   log_event(log_level::warn, "usage.begins-anew", {{"error", opened.error().message}});
@@ -71,7 +70,7 @@ msg::result<std::unique_ptr<store::store>> open_usage(const std::filesystem::pat
   return store::open_lmdb(std::move(options));
 }
 
-// Signals are taken by the main thread alone, which has nothing else to do.
+// Signals are handled by the main thread alone, which has nothing else to do.
 sigset_t handled_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -106,13 +105,13 @@ void reload_settings(config::loaded<config::manager_settings>& current, manager:
 
 int run_manager(config::loaded<config::manager_settings> settings) {
   const auto& s = settings.settings;
-  // A store that is large takes its time to be verified: until it is open a signal to end may simply end the process.
+  // A large store takes long to verify: until it is open, a termination signal may simply end the process.
   auto signals = handled_signals(), at_first = signals;
   sigdelset(&at_first, SIGTERM);
   sigdelset(&at_first, SIGINT);
   pthread_sigmask(SIG_BLOCK, &at_first, nullptr);
   raise_descriptor_limit();
-  if (sodium_init() < 0) return refuse({msg::ec::internal, "no source of randomness", "", {}}, 1);
+  if (sodium_init() < 0) return refuse({msg::ec::internal, "there is no source of randomness", "", {}}, 1);
 
   auto files = config::load_templates(s.templates_dir.empty() ? std::vector<std::string>{}
                                                               : std::vector<std::string>{s.templates_dir});
@@ -147,7 +146,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                         .accounts = serves_web(s) ? &accounts : nullptr,
                         .usage = s.usage_interval > msg::duration{} ? &usage : nullptr,
                         .uploads = uploads->get()};
-  // A manager that hangs is started anew; fed by the actors' own progress, so that a hang of theirs shows.
+  // The watchdog restarts a manager that hangs; it is fed by the actors' own progress, so that their hangs show, too.
   uint64_t within_us = 0;
   const bool watched = sd_watchdog_enabled(0, &within_us) > 0;
   for (auto& t : *files) {

@@ -11,11 +11,14 @@ using store::table;
 
 namespace {
 
-constexpr size_t writes_at_once = 5'000;
+constexpr size_t writes_at_once = 5'000;  // in one transaction
+// Transactions of one tier in a row: whoever stops the manager waits for them. More than a round can add, so that what
+// is left for the next round becomes less.
+constexpr size_t trims_max = 2 * usage_waiting_max / writes_at_once;
 constexpr duration usage_newest_max{60'000};
-constexpr char made_until = '\xff';  // before the number of a tier: the key of how far its averages are made
+constexpr char made_until = '\xff';  // before the number of a tier: key of the time up to which its averages are made
 
-// Tier, time, entity: what belongs to one time is together, and the oldest comes first.
+// Tier, time, entity: samples of one time are adjacent, and the oldest come first.
 std::string key_of(size_t tier, time_point at, const std::string& entity = {}) {
   std::string key(1, static_cast<char>(tier));
   const auto ms = static_cast<uint64_t>(std::max<int64_t>(0, at.time_since_epoch().count()));
@@ -90,21 +93,33 @@ std::optional<usage_sample> usage_book::newest(const agent_id& host, time_point 
 
 result<void> usage_book::commit(time_point now) {
   if (!store_) return {};
+  // First of all, whatever becomes of the rest: when the store is full, this makes room.
+  for (size_t tier = 0; tier < usage_tiers.size(); ++tier)
+    if (auto ok = trim(tier, now); !ok) return ok;
+  if (auto ok = write_waiting(now); !ok) return ok;
+  for (size_t tier = 1; tier < usage_tiers.size(); ++tier)
+    if (auto ok = average(tier, now); !ok) return ok;
+  return {};
+}
+
+// What is written waits no longer, even when the rest finds no room.
+result<void> usage_book::write_waiting(time_point now) {
   std::map<std::string, std::string> rows;
   {
     std::lock_guard lock(mutex_);
-    rows = waiting_;
+    waiting_.erase(waiting_.begin(), waiting_.lower_bound(key_of(0, now - usage_tiers.front().kept)));
   }
-  if (auto ok = write(rows); !ok) return ok;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [key, value] : rows)
-      if (auto i = waiting_.find(key); i != waiting_.end() && i->second == value) waiting_.erase(i);
-  }
-  for (size_t tier = 1; tier < usage_tiers.size(); ++tier)
-    if (auto ok = average(tier, now); !ok) return ok;
-  for (size_t tier = 0; tier < usage_tiers.size(); ++tier)
-    if (auto ok = trim(tier, now); !ok) return ok;
+  do {
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [key, value] : rows)
+        if (auto i = waiting_.find(key); i != waiting_.end() && i->second == value) waiting_.erase(i);
+      const auto n = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), writes_at_once));
+      rows.clear();
+      rows.insert(waiting_.begin(), std::next(waiting_.begin(), n));
+    }
+    if (auto ok = write(rows); !ok) return ok;
+  } while (!rows.empty());
   return {};
 }
 
@@ -119,7 +134,7 @@ result<void> usage_book::write(const std::map<std::string, std::string>& rows) {
   return {};
 }
 
-// All averages that are due, also of a time in which this manager did not run: the samples tell.
+// All averages that are due, also of a time in which this manager did not run: the samples are in the store.
 result<void> usage_book::average(size_t tier, time_point now) {
   const auto every = usage_tiers[tier].every;
   const std::string mark{made_until, static_cast<char>(tier)};
@@ -128,7 +143,7 @@ result<void> usage_book::average(size_t tier, time_point now) {
   auto until = (*r)->get(table::usage, mark);
   if (!until) return fail(until.error());
   auto from = floor_to(now - usage_tiers[tier - 1].kept, every);
-  // One that lies ahead was made by a clock that has been put right since.
+  // A mark in the future was made by a clock that has been corrected since.
   if (*until && (*until)->size() == entity_at && time_of(**until) <= now) from = std::max(from, time_of(**until));
   if (from + every > now) return {};
   std::map<std::string, std::string> rows;
@@ -151,12 +166,26 @@ result<void> usage_book::average(size_t tier, time_point now) {
   return write(rows);
 }
 
+// Until nothing is due.
 result<void> usage_book::trim(size_t tier, time_point now) {
+  // What the averages of the next tier may still be made from stays.
+  const auto whole = usage_tiers[std::min(tier + 1, usage_tiers.size() - 1)].every;
+  const auto end = floor_to(now - usage_tiers[tier].kept - usage_tiers[tier].every, whole);
+  for (size_t n = 0; n < trims_max; ++n) {
+    auto dropped = drop_before(tier, end);
+    if (!dropped) return fail(dropped.error());
+    if (*dropped < writes_at_once) break;
+  }
+  return {};
+}
+
+// At most writes_at_once of them; returns how many.
+result<size_t> usage_book::drop_before(size_t tier, time_point t) {
   std::vector<std::string> old;
   {
     auto r = store_.load()->begin_read();
     if (!r) return fail(r.error());
-    const auto end = key_of(tier, now - usage_tiers[tier].kept - usage_tiers[tier].every);
+    const auto end = key_of(tier, t);
     auto ok = (*r)->scan(
         table::usage, key_of(tier, never), store::direction::forward,
         [&](std::string_view key, std::string_view) {
@@ -165,14 +194,15 @@ result<void> usage_book::trim(size_t tier, time_point now) {
           return true;
         },
         ignore);
-    if (!ok) return ok;
+    if (!ok) return fail(ok.error());
   }
-  if (old.empty()) return {};
+  if (old.empty()) return 0;
   auto w = store_.load()->begin_write(store::write_kind::essential);
   if (!w) return fail(w.error());
   for (const auto& key : old)
     if (auto ok = (*w)->erase(table::usage, key); !ok) return fail(ok.error());
-  return (*w)->commit();
+  if (auto ok = (*w)->commit(); !ok) return fail(ok.error());
+  return old.size();
 }
 
 const usage_tier& usage_book::tier_for(duration last) {
@@ -184,7 +214,7 @@ result<std::vector<usage_point>> usage_book::points(const std::string& entity, c
                                                     time_point now) const {
   const auto tier = static_cast<size_t>(&of - usage_tiers.data());
   std::vector<usage_point> out;
-  // `last` is as its client wrote it: each step of the loop below is a look into the store.
+  // `last` comes unchecked from the client: each step of the loop below is a look into the store.
   const auto first = floor_to(now - std::clamp(last, duration{0}, of.kept), of.every);
   // Before the snapshot: what is written meanwhile is in one of the two.
   std::map<std::string, std::string> fresh;

@@ -1,5 +1,5 @@
-// What hosts and servers have used: samples of the last half hour, and averages of them for three days, the coarser the
-// longer ago. In a store of its own, which nothing else waits for; what is lost with it is a gap in a picture.
+// What hosts and servers have used: samples of the last half hour, and averages of them for three days, coarser with
+// age. In a store of its own, which nothing else waits for; losing it costs a gap in a chart.
 #pragma once
 #include <array>
 #include <atomic>
@@ -37,31 +37,33 @@ class usage_book {
   using opener = std::function<msg::result<std::unique_ptr<store::store>>()>;
   explicit usage_book(opener how) : how_(std::move(how)) {}
 
-  // Until then nothing is written, and readers find what waits for it. After a crash it takes a while: no start of a
-  // manager waits for it. By the thread that commits.
+  // Until then nothing is written, and readers find what waits in memory. After a crash opening takes a while: no start
+  // of a manager waits for it. By the thread that commits.
   msg::result<void> open();
 
-  // From any thread; there for readers at once.
+  // From any thread; visible to readers at once.
   void take(const msg::agent_id& from, const msg::usage& used, msg::time_point now);
   // Writes what was taken, makes the averages that are due, drops what is too old. By one thread.
   msg::result<void> commit(msg::time_point now);
 
-  // Of an agent's host or of a server, by its id; the points of a time that is not over are not there yet.
+  // Of an agent's host or of a server, by its id; points of an interval that has not ended do not exist yet.
   msg::result<std::vector<msg::usage_point>> points(const std::string& entity, const usage_tier& of, msg::duration last,
                                                     msg::time_point now) const;
-  // The finest that goes back so far.
+  // The finest tier that goes back that far.
   static const usage_tier& tier_for(msg::duration last);
 
-  // What this host used when it told last; nothing: not within a minute before `now`.
+  // What this host used by its last report; nothing: it has not reported within a minute before `now`.
   std::optional<msg::usage_sample> newest(const msg::agent_id& host, msg::time_point now) const;
 
-  // Whether this agent has told of its usage since this manager began.
+  // Whether this agent has reported its usage since this manager started.
   bool tells(const msg::agent_id& agent) const;
 
  private:
+  msg::result<void> write_waiting(msg::time_point now);
   msg::result<void> write(const std::map<std::string, std::string>& rows);
   msg::result<void> average(size_t tier, msg::time_point now);
   msg::result<void> trim(size_t tier, msg::time_point now);
+  msg::result<size_t> drop_before(size_t tier, msg::time_point t);
 
   const opener how_;
   std::unique_ptr<store::store> owned_;

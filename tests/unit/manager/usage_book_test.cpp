@@ -1,7 +1,9 @@
 #include "actors/manager/usage/usage_book.hpp"
 
+#include "persistence/lmdb_store.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temp_dir.hpp"
 
 using namespace zedops;
 using namespace zedops::manager;
@@ -10,9 +12,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr time_point noon{duration{1'714'564'800'000}};  // at a quarter of an hour
+constexpr time_point noon{duration{1'714'564'800'000}};  // on a quarter-hour boundary
 
-// A store that stays when its book is gone, as a disk does.
+// A store that outlives its book, as a disk does.
 struct kept_store {
   std::shared_ptr<store::memory_store> home = std::make_shared<store::memory_store>();
   usage_book::opener opener() const {
@@ -34,6 +36,16 @@ struct kept_store {
     return [home = home]() -> result<std::unique_ptr<store::store>> { return std::make_unique<lent>(home); };
   }
   uint64_t rows() const { return (*home->begin_read())->count(store::table::usage); }
+  uint64_t samples() const {  // rows of the first tier
+    uint64_t n = 0;
+    const auto r = *home->begin_read();
+    const auto ok = r->scan(
+        store::table::usage, {}, store::direction::forward,
+        [&](std::string_view key, std::string_view) { return key[0] == 0 && ++n > 0; },
+        [](const store::corrupt_record&) {});
+    REQUIRE(ok);
+    return n;
+  }
 };
 
 usage of(uint32_t host, uint32_t server) {
@@ -42,6 +54,15 @@ usage of(uint32_t host, uint32_t server) {
   u.servers.push_back({server_id{"s1"}, {}});
   u.servers.back().used.cpu_millis = server;
   u.servers.back().used.memory_bytes = server * 10;
+  return u;
+}
+
+usage of_many(size_t servers) {
+  usage u;
+  for (size_t i = 0; i < servers; ++i) {
+    u.servers.push_back({server_id{"s" + std::to_string(i)}, {}});
+    u.servers.back().used.cpu_millis = 7;
+  }
   return u;
 }
 
@@ -56,7 +77,7 @@ std::vector<uint32_t> cpu(const usage_book& b, const std::string& entity, const 
 
 }  // namespace
 
-TEST_CASE("usage: a sample is there at once, and after it was written", "[unit][manager]") {
+TEST_CASE("usage: a sample is available at once, and after it was written", "[unit][manager]") {
   kept_store disk;
   usage_book book(disk.opener());
   CHECK_FALSE(book.tells({"a1"}));
@@ -70,13 +91,13 @@ TEST_CASE("usage: a sample is there at once, and after it was written", "[unit][
   REQUIRE(book.commit(noon));
   CHECK(disk.rows() > 1);
   CHECK(cpu(book, "s1", usage_tiers[0], 1min, noon) == std::vector<uint32_t>{50});
-  usage_book later(disk.opener());  // of the next run
+  usage_book later(disk.opener());  // in the next run
   REQUIRE(later.open());
   CHECK(cpu(later, "s1", usage_tiers[0], 1min, noon + 30s) == std::vector<uint32_t>{50});
   CHECK(cpu(later, "s2", usage_tiers[0], 1min, noon).empty());
 }
 
-TEST_CASE("usage: averages are made when their time is over, also over a restart", "[unit][manager]") {
+TEST_CASE("usage: averages are made when their interval is over, also across a restart", "[unit][manager]") {
   kept_store disk;
   {
     usage_book book(disk.opener());
@@ -92,19 +113,19 @@ TEST_CASE("usage: averages are made when their time is over, also over a restart
   const auto points = book.points("s1", usage_tiers[1], 10min, noon + 62s);
   CHECK(points->front().at == noon);
   CHECK(points->front().used.memory_bytes == 2'000);
-  REQUIRE(book.commit(noon + 63s));  // nothing is made twice, and nothing is lost by it
+  REQUIRE(book.commit(noon + 63s));  // nothing is made twice, and nothing is lost
   CHECK(cpu(book, "s1", usage_tiers[1], 10min, noon + 63s) == std::vector<uint32_t>{200});
-  // Half an hour of silence: the coarser averages come all the same, and where nothing was told there is no point.
+  // Half an hour of silence: the coarser averages are made all the same, and there is no point without samples.
   REQUIRE(book.commit(noon + 30min));
   CHECK(cpu(book, "s1", usage_tiers[2], 1h, noon + 30min) == std::vector<uint32_t>{200});
   CHECK(cpu(book, "s1", usage_tiers[3], 1h, noon + 30min) == std::vector<uint32_t>{200});
 }
 
-TEST_CASE("usage: three days of it take a bounded room", "[unit][manager]") {
+TEST_CASE("usage: three days of it take a bounded space", "[unit][manager]") {
   kept_store disk;
   usage_book book(disk.opener());
   REQUIRE(book.open());
-  size_t bound = 1;  // how far the averages are made
+  size_t bound = 1;  // the row that records how far averages are made
   for (const auto& t : usage_tiers) bound += static_cast<size_t>(t.kept / std::max<duration>(t.every, 15s)) + 6;
   bound *= 2;  // the host and one server
   for (auto t = noon; t < noon + 74h; t += 1min) {
@@ -119,7 +140,74 @@ TEST_CASE("usage: three days of it take a bounded room", "[unit][manager]") {
   CHECK(cpu(book, "s1", usage_tiers[3], 72h, now).size() >= 287);
 }
 
-TEST_CASE("usage: the finest figures that go back far enough are shown", "[unit][manager]") {
+TEST_CASE("usage: old samples are dropped when they are due, of however many servers", "[unit][manager]") {
+  constexpr size_t servers = 6'000, rounds = 8;
+  kept_store disk;
+  usage_book book(disk.opener());
+  REQUIRE(book.open());
+  for (size_t i = 0; i < rounds; ++i) {
+    book.take({"a1"}, of_many(servers), noon + i * 15s);
+    REQUIRE(book.commit(noon + i * 15s));
+  }
+  REQUIRE(book.commit(noon + 3min));
+  CHECK(disk.samples() == servers * rounds);
+  const auto later = noon + 40min;
+  book.take({"a1"}, of_many(servers), later);
+  REQUIRE(book.commit(later));
+  CHECK(disk.samples() == servers);
+  CHECK(cpu(book, "s5999", usage_tiers[1], 3h, later) == std::vector<uint32_t>{7, 7});  // the averages stay
+}
+
+TEST_CASE("usage: a store that was full accepts samples again once older ones are due", "[unit][manager]") {
+  constexpr size_t servers = 200;
+  test::temp_dir dir;
+  store::lmdb_options options;
+  options.dir = dir.path();
+  options.map_bytes = options.map_max_bytes = 2 << 20;
+  const auto opener = [&] { return store::open_lmdb(options); };
+  auto t = noon;
+  {
+    usage_book book(opener);
+    REQUIRE(book.open());
+    for (int refused = 0; refused < 20; t += 3s) {
+      REQUIRE(t < noon + 20min);
+      book.take({"a1"}, of_many(servers), t);
+      if (auto ok = book.commit(t); !ok) {
+        CHECK(ok.error().code == ec::store_full);
+        ++refused;
+      }
+    }
+    t += 40min;
+    book.take({"a1"}, of_many(servers), t);
+    REQUIRE(book.commit(t));
+  }
+  usage_book book(opener);  // of the next run: it is in the store
+  REQUIRE(book.open());
+  CHECK(cpu(book, "s199", usage_tiers[0], 30min, t) == std::vector<uint32_t>{7});
+}
+
+TEST_CASE("usage: samples that find no room are written when there is some, as long as they are of use",
+          "[unit][manager]") {
+  kept_store disk;
+  usage_book book(disk.opener());
+  REQUIRE(book.open());
+  disk.home->set_disk(store::disk::is_full);
+  book.take({"a1"}, of_many(12'000), noon);
+  CHECK_FALSE(book.commit(noon));
+  disk.home->set_disk(store::disk::has_room);
+  disk.home->fail_commit(2, {ec::store_full, "no more room", "", {}});
+  CHECK_FALSE(book.commit(noon + 15s));
+  CHECK(disk.samples() == 5'000);
+  disk.home->set_disk(store::disk::is_full);
+  CHECK_FALSE(book.commit(noon + 20min));
+  CHECK(cpu(book, "s1", usage_tiers[0], 30min, noon + 20min).size() == 1);
+  CHECK_FALSE(book.commit(noon + 40min));  // the rest is too old by now, and makes room for newer ones
+  disk.home->set_disk(store::disk::has_room);
+  CHECK(book.commit(noon + 40min));
+  CHECK(disk.samples() == 0);
+}
+
+TEST_CASE("usage: the finest tier that goes back far enough is shown", "[unit][manager]") {
   CHECK(usage_book::tier_for(10min).every == 3s);
   CHECK(usage_book::tier_for(30min).every == 3s);
   CHECK(usage_book::tier_for(31min).every == 1min);
@@ -127,7 +215,7 @@ TEST_CASE("usage: the finest figures that go back far enough are shown", "[unit]
   CHECK(usage_book::tier_for(24h * 365).every == 15min);
 }
 
-TEST_CASE("usage: a time that is none costs no more than one look", "[unit][manager][hostile]") {
+TEST_CASE("usage: an invalid time range costs no more than one lookup", "[unit][manager][hostile]") {
   kept_store disk;
   usage_book book(disk.opener());
   REQUIRE(book.open());
@@ -141,7 +229,7 @@ TEST_CASE("usage: a time that is none costs no more than one look", "[unit][mana
   CHECK(cpu(book, "s1", usage_tiers.front(), duration::max(), noon) == std::vector<uint32_t>{7, 8});
 }
 
-TEST_CASE("usage: a disk that is full loses no sample that can still be kept", "[unit][manager]") {
+TEST_CASE("usage: with a full disk no sample is lost that can still be kept", "[unit][manager]") {
   kept_store disk;
   usage_book book(disk.opener());
   REQUIRE(book.open());
@@ -154,7 +242,7 @@ TEST_CASE("usage: a disk that is full loses no sample that can still be kept", "
   CHECK(cpu(book, "s1", usage_tiers[0], 1min, noon) == std::vector<uint32_t>{2});
 }
 
-TEST_CASE("usage: a clock that was ahead for a while stops no averages", "[unit][manager]") {
+TEST_CASE("usage: a clock that was ahead for a while does not stop averages", "[unit][manager]") {
   kept_store disk;
   usage_book book(disk.opener());
   REQUIRE(book.open());
@@ -165,7 +253,7 @@ TEST_CASE("usage: a clock that was ahead for a while stops no averages", "[unit]
   CHECK(cpu(book, "s1", usage_tiers[1], 10min, noon + 61s) == std::vector<uint32_t>{7});
 }
 
-TEST_CASE("usage: a host that could not be looked at is a gap, not a host at rest", "[unit][manager]") {
+TEST_CASE("usage: a host that could not be measured is a gap, not an idle host", "[unit][manager]") {
   kept_store disk;
   usage_book book(disk.opener());
   auto u = of(0, 5);
