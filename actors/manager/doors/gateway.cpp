@@ -21,14 +21,14 @@ gateway_state::~gateway_state() {
 }
 
 namespace {
-constexpr size_t piece_frame_max = 1'024;  // what is around the bytes of a piece
+constexpr size_t piece_frame_max = 1'024;  // the rest of the request around the bytes of a piece
 bool is_piece(const client_call& call) {
   return call.row != verb_not_found && verb_table[call.row].verb == "upload.chunk" &&
          call.body.size() <= upload_chunk_max + piece_frame_max;
 }
 }  // namespace
 
-// What waits for a disk: others wait for it.
+// For requests that wait for a disk: another actor does the waiting.
 template <class Actor>
 void gateway_state::pass_on(const Actor& whom, client_call& call, std::function<void()> done) {
   asking[call.who] = 1;
@@ -44,7 +44,7 @@ void gateway_state::pass_on(const Actor& whom, client_call& call, std::function<
           [this, who, done](caf::error&) {
             if (done) done();
             asking.erase(who);
-            answer_error(*world, who, {ec::internal, "the component that keeps this did not answer", "repeat it", {}});
+            answer_error(*world, who, {ec::internal, "the component that stores this did not answer", "repeat it", {}});
           });
 }
 
@@ -52,7 +52,7 @@ void gateway_state::pass_on(const Actor& whom, client_call& call, std::function<
 void gateway_state::take_piece(client_call& call) {
   if (pieces >= pieces_open_max)
     return answer_error(*world, call.who,
-                        {ec::rate_limited, "too many pieces of uploads are on their way", "repeat it in a moment", {}});
+                        {ec::rate_limited, "too many pieces of uploads are in progress", "repeat it in a moment", {}});
   ++pieces;
   pass_on(to.uploads, call, [this] { --pieces; });
 }
@@ -71,7 +71,7 @@ void gateway_state::take(client_call& call) {
   self->delayed_send(self, *wait, std::move(call));
 }
 
-// Not the right of whoever asks.
+// The caller has no right to this.
 void gateway_state::turn_away(const client_call& call, const error& e) {
   if (!auditor::wants(call)) return answer_error(*world, call.who, e);
   asking[call.who] = 1;
@@ -117,10 +117,10 @@ void gateway_state::cancel(const client_call& call) {
           [this, id, key, who = call.who](entity_reply& r) {
             asking.erase(key);
             if (r.failure) return answer_error(*world, who, *r.failure);
-            // One that its agent is putting back is still open.
+            // One that its agent is still rolling back stays open.
             auto op = operation_with(*world, id);
             if (op && *op) answer_result(who, view_of(**op));
-            else answer_error(*world, who, {ec::internal, "the operation's record is not there", "", id.value});
+            else answer_error(*world, who, {ec::internal, "the operation's record is missing", "", id.value});
           },
           [this, key, who = call.who](caf::error&) {
             asking.erase(key);

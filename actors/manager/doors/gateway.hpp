@@ -7,6 +7,7 @@ namespace zedops::manager {
 
 inline constexpr auto decision_time_max = std::chrono::seconds(40);
 inline constexpr size_t requests_open_max = 4'096;
+inline constexpr size_t repeats_max = 16;      // of one idempotency key, waiting for its first request
 inline constexpr size_t pieces_open_max = 64;  // of uploads, of all clients together: 64 MiB
 inline constexpr int port_choices_max = 5;     // tries when others take the chosen ports meanwhile
 

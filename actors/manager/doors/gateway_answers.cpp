@@ -1,4 +1,4 @@
-// To an entity's actor, and back to whoever asked.
+// To an entity's actor, and back to the client.
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/answers.hpp"
 #include "actors/manager/doors/deploy_views.hpp"
@@ -18,12 +18,12 @@ void gateway_state::submit(const request_ptr& r, entity_call call) {
   r->deadline = self->clock().now() + decision_time_max;
   open.emplace_hint(open.end(), n, r);
   if (!r->options.dry_run) by_operation[r->who.op.value] = n;
-  // No timeout of CAF's: it costs two wake-ups of the clock thread for each request. An entity's actor answers
-  // whatever ends it; should it hang, the next request finds this one overdue.
+  // No timeout of CAF's: it costs two wake-ups of the clock thread for each request. An entity's actor answers even
+  // when it ends; should it hang, the next request finds this one overdue.
   call.dry_run = r->options.dry_run;
   call.expires = r->expires;
   call.asked = r->asked;
-  // Past the registry when the actor is there, unless that would overtake an earlier request for the same entity.
+  // Past the registry when the actor exists, unless that would overtake an earlier request for the same entity.
   const auto actor = by_registry.contains(r->target) ? std::nullopt : world->actors.find(r->target);
   r->by_registry = !actor;
   if (actor) return ask(*actor, n, std::move(call));
@@ -38,7 +38,8 @@ void gateway_state::ask(const Handle& whom, uint64_t n, entity_call call) {
 }
 void gateway_state::unanswered(uint64_t n, const std::string& why) {
   entity_reply lost;
-  lost.failure = error{ec::internal, "its actor did not answer: " + why, "look how it is, then repeat the request", {}};
+  lost.failure =
+      error{ec::internal, "its actor did not answer: " + why, "check its state, then repeat the request", {}};
   decided(n, lost);
 }
 void gateway_state::give_up_overdue() {

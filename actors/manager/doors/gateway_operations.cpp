@@ -52,7 +52,10 @@ operation_id gateway_state::new_operation() {
 // The same key again: the answer is the same operation.
 bool gateway_state::repeated(const open_request& r, client_call& call) {
   if (auto i = by_operation.find(r.who.op.value); i != by_operation.end()) {
-    repeats[r.who.op.value].push_back(std::move(call));
+    auto& waiting = repeats[r.who.op.value];
+    const error many{ec::rate_limited, "too many requests with this key are waiting", "repeat it in a moment", {}};
+    if (waiting.size() >= repeats_max) answer_error(*world, call.who, many);
+    else waiting.push_back(std::move(call));
     return true;
   }
   auto found = operation_with(*world, r.who.op);
@@ -68,7 +71,7 @@ bool gateway_state::repeated(const open_request& r, client_call& call) {
     return true;
   }
   if (ended(op->status) && op->failure && op->step.empty() && op->started_at == op->ended_at) {  // it was refused
-    if (info(op->failure->code).retryable) return false;  // recorded before such ones left their key free
+    if (info(op->failure->code).retryable) return false;  // recorded by a version in which such ones used up their key
     answer_error(*world, call.who, *op->failure);
     return true;
   }
@@ -79,7 +82,7 @@ bool gateway_state::repeated(const open_request& r, client_call& call) {
   return true;
 }
 
-// Refused before any server's actor heard of it: the audit record is written all the same.
+// Refused before it reached any entity's actor: the audit record is written all the same.
 void gateway_state::refuse(const open_request& r, const std::string& entity, std::string target_name, const error& e) {
   if (r.options.dry_run) return answer_error(*world, r.call.who, e);
   const auto now = world->clock.now();
@@ -95,7 +98,10 @@ void gateway_state::refuse(const open_request& r, const std::string& entity, std
   if (info(e.code).retryable) op.id = r.who.refusal;  // what may succeed later does not use up its key
   else op.idempotency_key = r.who.idempotency_key;
   op.request_hash = r.who.request_hash;
-  if (!refusals.record(op, now)) return answer_error(*world, r.call.who, e);
+  if (!refusals.record(op, now)) {
+    answer_error(*world, r.call.who, e);
+    return handle_repeats(r.who.op.value);
+  }
   rt::commit c;
   c.id = entity;
   c.why = {cause_kind::request, op.id.value, op.actor};
@@ -134,8 +140,9 @@ void gateway_state::adopt(const request_ptr& r, const adopt_server& a) {
   auto agent = agent_for(*world, a.agent);
   if (!agent) return refuse(*r, {}, a.name.substr(0, 80), agent.error());
   if (a.container.empty() || a.container.size() > container_name_max)
-    return refuse(*r, {}, a.name.substr(0, 80),
-                  {ec::bad_request, "no container was named", "--container NAME; docker ps -a on that host", {}});
+    return refuse(
+        *r, {}, a.name.substr(0, 80),
+        {ec::bad_request, "no container was given", "give --container NAME; docker ps -a on that host lists them", {}});
   const auto key = r->call.who;
   asking[key] = 1;
   if (!r->options.dry_run) by_operation[r->who.op.value] = 0;
@@ -157,7 +164,7 @@ void gateway_state::adopt_seen(const request_ptr& r, rt::host_answer& got) {
   const auto called = a.name.substr(0, 80);
   auto* seen = got.what ? std::get_if<container_answer>(&*got.what) : nullptr;
   if (got.failure) return refuse(*r, {}, called, *got.failure);
-  if (!seen) return refuse(*r, {}, called, {ec::internal, "the agent gave another answer", "", {}});
+  if (!seen) return refuse(*r, {}, called, {ec::internal, "the agent's answer does not fit the question", "", {}});
   if (seen->failure) return refuse(*r, {}, called, *seen->failure);
   const auto* t = world->find_template(a.template_name);
   if (!t) return refuse(*r, {}, called, no_template(*world, a.template_name));
@@ -184,7 +191,7 @@ void gateway_state::create(const request_ptr& r, const create_server& c) {
   submit(r, entity_call{server_id{r->target}, core::created{std::move(*record), r->who}});
 }
 
-// Of a project or a service. What has to be so before is asked of another entity first; the same key again has to wait
+// Of a project or a service. What another entity has to do before is asked of it first; the same key again has to wait
 // meanwhile.
 void gateway_state::deploy(const request_ptr& r) {
   auto p = prepare(*world, r->kind, r->call, r->who, chosen, r->reserved);

@@ -28,7 +28,7 @@ struct open_request {
   std::vector<std::string> steps;  // of an adoption: what will be done
   bool by_registry = false;
   caf::actor_clock::time_point deadline{};
-  std::optional<caf::actor_clock::time_point> expires;  // its client waits no longer
+  std::optional<caf::actor_clock::time_point> expires;  // its client waits no longer than this
 };
 
 struct gateway_state {
@@ -53,7 +53,7 @@ struct gateway_state {
 
   ~gateway_state();
 
-  // gateway.cpp: what comes in, and what is no operation
+  // gateway.cpp: incoming requests, and those that are no operation
   void take(rt::client_call& call);
   void turn_away(const rt::client_call& call, const msg::error& e);
   void handle(rt::client_call& call);
@@ -73,7 +73,7 @@ struct gateway_state {
   void create(const request_ptr& r, const msg::create_server& c);
   void deploy(const request_ptr& r);
 
-  // gateway_answers.cpp: to its actor, and back to whoever asked
+  // gateway_answers.cpp: to its actor, and back to the client
   void submit(const request_ptr& r, rt::entity_call call);
   template <class Handle>
   void ask(const Handle& whom, uint64_t n, rt::entity_call call);

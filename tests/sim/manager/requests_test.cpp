@@ -1,7 +1,8 @@
-// What clients may count on: keys, ports, waiting, cancelling.
+// What clients may rely on: keys, ports, waiting, cancelling.
 #include <algorithm>
 #include <set>
 
+#include "actors/manager/doors/gateway.hpp"
 #include "actors/manager/doors/refusal_log.hpp"
 #include "tests/sim/manager/stage.hpp"
 
@@ -18,6 +19,21 @@ TEST_CASE_METHOD(stage, "the same idempotency key in flight gives one operation 
   REQUIRE(a.has_value());
   REQUIRE(b.has_value());
   CHECK(a->operation.id == b->operation.id);
+  CHECK(facts<server_created>() == 1);
+}
+
+TEST_CASE_METHOD(stage, "of one idempotency key only a limited number of requests waits for the first one",
+                 "[sim][manager][hostile]") {
+  commit_takes = [] { return 500ms; };
+  std::vector<std::string> sent;
+  for (size_t i = 0; i < 1 + zedops::manager::repeats_max + 1; ++i)
+    sent.push_back(send("server.create", a_server("pz1", "alpha"), {.key = "k1"}));
+  settle();
+  CHECK(code(answer<operation_reply>(sent.back())) == "rate_limited");
+  sent.pop_back();
+  for (const auto& r : sent) CHECK_FALSE(answered(r));
+  REQUIRE(until([&] { return std::ranges::all_of(sent, [&](const auto& r) { return answered(r); }); }));
+  for (const auto& r : sent) CHECK(code(answer<operation_reply>(r)) == "ok");
   CHECK(facts<server_created>() == 1);
 }
 
@@ -74,11 +90,11 @@ TEST_CASE_METHOD(stage, "a request under one key that is refused twice at once h
   CHECK(facts<operation_refused>() == 1);
 }
 
-TEST_CASE_METHOD(stage, "requests for one server take effect as they were sent, whether or not its actor is there yet",
+TEST_CASE_METHOD(stage, "requests for one server take effect in the order sent, whether or not its actor exists yet",
                  "[sim][manager]") {
   running("pz1");
   crash_manager();
-  any_order = true;  // of the actors: what goes two ways may arrive in any order
+  any_order = true;  // of the actors: messages on different ways may arrive in any order
   boot();
   std::vector<std::string> sent, done;
   for (int i = 0; i < 20; ++i) {
@@ -122,7 +138,7 @@ TEST_CASE_METHOD(stage, "ports that the manager chooses for simultaneous creates
   CHECK(game.size() == all.size());
 }
 
-TEST_CASE_METHOD(stage, "of two simultaneous creates of one name one succeeds", "[sim][manager][acc-5]") {
+TEST_CASE_METHOD(stage, "of two simultaneous creates of one name exactly one succeeds", "[sim][manager][acc-5]") {
   auto a = send("server.create", a_server("pz1", "alpha")), b = send("server.create", a_server("pz1", "alpha"));
   advance(10s);
   const auto ra = answer<operation_reply>(a), rb = answer<operation_reply>(b);
@@ -167,7 +183,7 @@ TEST_CASE_METHOD(stage, "a dry run changes nothing", "[sim][manager]") {
   CHECK(at("alpha").commands_received() == commands);
 }
 
-TEST_CASE_METHOD(stage, "an operation that waits for its agent can be cancelled and leaves what was",
+TEST_CASE_METHOD(stage, "an operation that waits for its agent can be cancelled and changes nothing",
                  "[sim][manager]") {
   running("pz1");
   at("alpha").crash();
@@ -185,7 +201,7 @@ TEST_CASE_METHOD(stage, "an operation that waits for its agent can be cancelled 
   CHECK(body_of("pz1")->alive());
 }
 
-TEST_CASE_METHOD(stage, "garbage of clients is answered by an error", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "garbage from clients is answered with an error", "[sim][manager]") {
   for (const auto* verb : {"server.create", "server.ls", "op.wait", "server.nonsense", "", "event.replay"}) {
     auto r = send_bytes(verb, "\xc1\xff garbage", {});
     advance(1s);
@@ -194,7 +210,7 @@ TEST_CASE_METHOD(stage, "garbage of clients is answered by an error", "[sim][man
   }
 }
 
-TEST_CASE_METHOD(stage, "a client that is gone is not waited for, whatever it waited for", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "when a client is gone its waits end", "[sim][manager]") {
   running("pz1");
   at("alpha").crash();
   REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
@@ -203,7 +219,7 @@ TEST_CASE_METHOD(stage, "a client that is gone is not waited for, whatever it wa
   auto wait = send("op.wait", wait_operation{stop->operation.id.value});
   const auto told = progress_of(wait);
   advance(31s);
-  CHECK(progress_of(wait) > told);  // so that the door hears when it has gone
+  CHECK(progress_of(wait) > told);  // regular messages show the door when the client is gone
   for (const auto* n : {"0", "1", "2"}) manager->node().client_lost({"c-ann" + std::string(n), &clients});
   settle();
   const auto then = progress_of(wait);
@@ -211,7 +227,7 @@ TEST_CASE_METHOD(stage, "a client that is gone is not waited for, whatever it wa
   CHECK(progress_of(wait) == then);
 }
 
-TEST_CASE_METHOD(stage, "a refusal that may pass does not use up its key", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a temporary refusal does not use up its key", "[sim][manager]") {
   running("pz1");
   at("alpha").crash();
   REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
@@ -222,7 +238,7 @@ TEST_CASE_METHOD(stage, "a refusal that may pass does not use up its key", "[sim
   CHECK(facts<operation_refused>() == 1);
 }
 
-TEST_CASE_METHOD(stage, "refusals that may pass, under one key, are records of their own", "[sim][manager][acc-9]") {
+TEST_CASE_METHOD(stage, "temporary refusals under one key are recorded separately", "[sim][manager][acc-9]") {
   at("alpha").crash();
   REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
   for (int i = 0; i < 3; ++i)
@@ -237,7 +253,7 @@ TEST_CASE_METHOD(stage, "refusals that may pass, under one key, are records of t
   CHECK(operate("create", a_server("pz1", "alpha"), {.key = "k1"}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "a key is the request's, however it was encoded", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a key matches the same request in any encoding", "[sim][manager]") {
   const auto once = pack_map(stop_server{"pz1"});
   CHECK(encoding_free(once) == encoding_free(std::string("\x81\xa6server\xd9\x03pz1", 13)));  // str 8 for a short text
   CHECK(encoding_free(std::string("\x82\xa1"
@@ -250,7 +266,7 @@ TEST_CASE_METHOD(stage, "a key is the request's, however it was encoded", "[sim]
   CHECK(encoding_free("no map at all") == "no map at all");
 }
 
-TEST_CASE_METHOD(stage, "the same refusal again and again is counted, not recorded each time", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a repeated refusal is counted, not recorded each time", "[sim][manager]") {
   running("pz1");
   for (int i = 0; i < 50; ++i) CHECK(code(operate("start", start_server{"pz1"}, {})) == "wrong_state");
   CHECK(facts<operation_refused>() == refusal_log::recorded_max);
@@ -301,7 +317,7 @@ TEST_CASE_METHOD(stage, "op.ls gives every operation once, page by page", "[sim]
   CHECK(code(ask<operation_list>("op.ls", bad)) == "bad_request");
 }
 
-TEST_CASE_METHOD(stage, "what its client waits for no longer is not begun", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a request whose client no longer waits is not begun", "[sim][manager]") {
   running("pz1");
   CHECK(code(operate("stop", stop_server{"pz1"}, {.key = "k1", .deadline = duration{0}})) == "timeout");
   advance(10s);
@@ -310,7 +326,7 @@ TEST_CASE_METHOD(stage, "what its client waits for no longer is not begun", "[si
   CHECK(operate("stop", stop_server{"pz1"}, {.key = "k1", .deadline = 10s}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "a name counts before the beginning of an id, and one that is too short is nobody's",
+TEST_CASE_METHOD(stage, "a name takes precedence over an id prefix, and a prefix that is too short is refused",
                  "[sim][manager]") {
   const auto id = running("pz1").id.value;
   const auto begin = id.substr(0, 3);
@@ -324,7 +340,7 @@ TEST_CASE_METHOD(stage, "a name counts before the beginning of an id, and one th
   CHECK(ask<server_view>("server.get", get_server{begin})->name == begin);
 }
 
-TEST_CASE_METHOD(stage, "a dry run under the key of a request that is being decided changes nothing about that",
+TEST_CASE_METHOD(stage, "a dry run under the key of a request that is being decided does not affect that request",
                  "[sim][manager]") {
   running("pz1");
   running("pz2");
