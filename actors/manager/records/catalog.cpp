@@ -14,7 +14,7 @@ using read_lock = std::shared_lock<std::shared_mutex>;
 using write_lock = std::unique_lock<std::shared_mutex>;
 
 namespace {
-// Whatever has an actor: agents are hosts' business.
+// Kinds with entity actors: agents are handled by hosts instead.
 bool has_actor(const rt::kind& k) { return k.tick().has_value(); }
 }  // namespace
 
@@ -166,7 +166,7 @@ result<server_ptr> catalog::resolve_unpurged(std::string_view text) const {
 
 result<server_ptr> catalog::resolve(std::string_view text) const {
   constexpr size_t prefix_bytes_min = 4;
-  if (text.empty()) return fail(ec::bad_request, "no server was named", "give a name or an id");
+  if (text.empty()) return fail(ec::bad_request, "no server was given", "give a name or an id");
   if (auto slash = text.find('/'); slash != std::string_view::npos) {
     auto a = resolve_agent(text.substr(0, slash));
     if (!a) return fail(a.error());
@@ -188,14 +188,14 @@ result<server_ptr> catalog::resolve(std::string_view text) const {
   }
   if (found) return found;
   if (text.size() < prefix_bytes_min) {
-    // Never one of them, however few there are: with the next server it would mean another.
+    // Never a match, however few there are: with the next server it could mean another one.
     std::string some;
     auto i = rows.lower_bound(server_id{std::string(text)});
     for (int n = 0; n < 3 && i != rows.end() && i->first.value.starts_with(text); ++n, ++i)
       some += (n ? ", " : "") + i->first.value + " (" + i->second->name + ")";
     if (!some.empty())
-      return fail(ec::bad_request, "'" + std::string(text) + "' is too short for the beginning of an id: " + some,
-                  "write " + std::to_string(prefix_bytes_min) + " characters at least, or the name");
+      return fail(ec::bad_request, "'" + std::string(text) + "' is too short for a prefix of an id: " + some,
+                  "write at least " + std::to_string(prefix_bytes_min) + " characters, or the name");
   }
   if (text.size() >= prefix_bytes_min) {
     auto i = rows.lower_bound(server_id{std::string(text)});

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "actors/core/deploy/project_machine.hpp"
-#include "actors/core/deploy/service_machine.hpp"
 #include "actors/manager/records/server_records.hpp"
+#include "actors/manager/records/service_records.hpp"
 #include "actors/runtime/interfaces.hpp"
 #include "messages/base/error.hpp"
 
@@ -23,7 +23,7 @@ using rt::project_ptr;
 using rt::server_ptr;
 using rt::service_ptr;
 
-enum class retention : uint8_t { due, waits };  // what becomes of deleted servers whose time is over
+enum class retention : uint8_t { due, waits };  // what happens to deleted servers whose retention is over
 
 class catalog {
  public:
@@ -34,15 +34,15 @@ class catalog {
   // ---- writing: the journal, and recovery before any actor runs ----
   void put(const std::vector<rt::any_record>& many);  // behind one lock
   void put(const rt::any_record& r);
-  // Of these, those that are gone: nothing speaks of them any more.
+  // Drops those of these ids that are gone: nothing refers to them any more.
   void drop_gone(const std::vector<std::string>& ids);
   // A server whose stored record is damaged: shown as failed, with the evidence, until it is repaired.
   void put_damaged(const std::string& id, const std::string& reason);
-  // A service or a project whose stored record is damaged. Whose host has what of it nobody knows any more.
+  // A service or a project whose stored record is damaged. What hosts have of it is not known any more.
   void lose_service() { services_lost_ = true; }
 
   // ---- reading: any kind ----
-  rt::any_record find(const std::string& id) const;  // also one that is gone; empty: never heard of
+  rt::any_record find(const std::string& id) const;  // also one that is gone; empty: unknown
   template <core::entity_record R>
   std::shared_ptr<const R> find(const std::string& id) const {
     return find(id).as<R>();
@@ -51,16 +51,16 @@ class catalog {
   rt::any_record operation_owner(const msg::operation_id& op) const;  // of an open operation
   std::optional<msg::operation> open_operation(const msg::operation_id& op) const;
   std::vector<rt::any_record> open_operations() const;
-  // Whose next deadline has passed, at most `limit`.
+  // Ids of entities whose next deadline has passed, at most `limit`.
   std::vector<std::string> due(msg::time_point now, size_t limit, retention ended = retention::due) const;
   // Of all kinds that have an actor, up to `limit` that are not gone, with ids after `after`, in the order of ids.
   std::vector<rt::any_record> page_of_actors(const std::string& after, size_t limit) const;
 
   // ---- reading: servers and agents ----
-  server_ptr server(const msg::server_id& id) const;  // also a purged one; null: never heard of
+  server_ptr server(const msg::server_id& id) const;  // also a purged one; null: unknown
   agent_ptr agent(const msg::agent_id& id) const;
   agent_ptr agent_named(const std::string& name) const;
-  agent_ptr agent_ever(const msg::agent_id& id) const;  // also a removed one: its numbers go on if it comes again
+  agent_ptr agent_ever(const msg::agent_id& id) const;  // also a removed one: its numbers continue if it comes back
   // By name, agent/name, id or unique id prefix. Errors: not_found, bad_request (ambiguous).
   msg::result<server_ptr> resolve(std::string_view text) const;
   msg::result<server_ptr> resolve_unpurged(std::string_view text) const;  // else not_found
@@ -80,16 +80,16 @@ class catalog {
     uint64_t open_operations = 0;
   };
   counts count() const;
-  // What is known of a session and not worth a commit: when its agent was last heard and last synced.
+  // What is known of a session and does not justify a commit: when its agent was last heard and last synced.
   struct liveliness {
     msg::time_point last_seen{};
     msg::time_point last_sync{};
-    msg::duration sync_took{};  // the last one that saw something
+    msg::duration sync_took{};  // of the last successful one
     uint64_t unclaimed = 0;     // containers of ours that no server claims, seen by it
-    uint64_t diverged = 0;      // servers that it found otherwise than they were shown
+    uint64_t diverged = 0;      // servers that it found in another state than shown
     std::string next_key;       // of the manager, as the agent has kept it
   };
-  // Another one whenever what is shown of servers may have changed.
+  // Changes whenever what is shown of servers may have changed.
   uint64_t revision() const { return revision_.load(); }
   void touch(const msg::agent_id& id, const liveliness& l);
   liveliness touched(const msg::agent_id& id) const;
@@ -99,8 +99,8 @@ class catalog {
   std::vector<service_ptr> services() const;
   std::vector<service_ptr> services_of(const msg::project_id& id) const;
   std::vector<service_ptr> services_of(const msg::agent_id& id) const;
-  service_ptr service(const msg::service_id& id) const;  // null: never heard of, or removed
-  // False: records are damaged, and whose container is nobody's here may be one of theirs.
+  service_ptr service(const msg::service_id& id) const;  // null: unknown, or removed
+  // False: records are damaged, and a container without a service here may belong to one of them.
   bool knows_all_services() const { return !services_lost_; }
   // By name or id; PROJECT/SERVICE or id. Errors: not_found, bad_request.
   msg::result<project_ptr> resolve_project(std::string_view text) const;
@@ -121,7 +121,7 @@ class catalog {
   server_records servers_;
   agent_records agents_;
   records_of<msg::project> projects_;
-  records_of<msg::service> services_;
+  service_records services_;
   std::vector<std::unique_ptr<any_records>> more_;
   std::vector<any_records*> kinds_;  // all of them
   std::map<msg::agent_id, liveliness> touched_;
