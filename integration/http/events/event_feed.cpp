@@ -7,7 +7,7 @@ std::string sse_text(const std::string& id, const std::string& type, const std::
   out.reserve(id.size() + type.size() + data.size() + 32);
   if (!id.empty()) (out += "id: ") += id + '\n';
   if (!type.empty()) (out += "event: ") += type + '\n';
-  // A line each: what is said must not be able to end the event.
+  // Line by line: data must not be able to end the event.
   size_t at = 0;
   do {
     const auto end = data.find_first_of("\r\n", at);

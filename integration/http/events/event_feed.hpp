@@ -1,5 +1,5 @@
-// Live events for many readers, without sockets: each event is encoded once, and kept for a while for those who come
-// back. On one thread.
+// Live events for many readers, without sockets: each event is encoded once, and kept for a while for readers that
+// reconnect. On one thread.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "messages/base/ids.hpp"
+
 namespace zedops::web {
 
 using text_ptr = std::shared_ptr<const std::string>;
@@ -17,8 +19,11 @@ struct live_event {
   uint64_t seq = 0;
   std::string subject;  // "server.s…"
   std::string type;
-  text_ptr plain;   // as it goes over the wire; null: nobody wanted it when it came
-  text_ptr record;  // the same with what its subject is now
+  text_ptr plain;   // as sent over the wire; null: no reader wanted it when it came
+  text_ptr record;  // the same with the current record of its subject
+  // Where rights on its subject have to hold; both empty: everywhere. Looked up once, not for each reader.
+  msg::agent_id agent{};
+  msg::server_id server{};
 };
 
 // "id: 7:42\nevent: server.deleted\ndata: {…}\n\n"
@@ -28,9 +33,9 @@ struct event_filter {
   std::string subject{};  // prefixes; empty: all
   std::string type{};
   bool record = false;
-  std::function<bool(const std::string& subject)> may_see{};  // empty: all
+  std::function<bool(const live_event&)> may_see{};  // called for each event, so it looks nothing up; empty: all
   bool wants(const live_event& e) const {
-    return e.subject.starts_with(subject) && e.type.starts_with(type) && (!may_see || may_see(e.subject));
+    return e.subject.starts_with(subject) && e.type.starts_with(type) && (!may_see || may_see(e));
   }
 };
 
@@ -44,8 +49,8 @@ class event_feed {
   void push(live_event e);
   uint64_t newest() const { return newest_; }
 
-  // A reader from the event after `seq` on: at once what is kept, then what comes. Nothing: older ones are needed than
-  // are kept here, or in another form.
+  // A reader from the event after `seq` on: at once what is kept, then what comes. Nothing: it needs older events than
+  // are kept here, or another form of them.
   std::optional<uint64_t> join(event_filter filter, uint64_t seq, sink to);
   void leave(uint64_t reader);
   size_t readers() const { return readers_.size(); }

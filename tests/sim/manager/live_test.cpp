@@ -12,10 +12,10 @@ using namespace zedops::sim;
 
 namespace {
 
-// One who reads a stream.
+// A reader of an event stream.
 struct listener final : web::exchange {
   web::request question;
-  std::string heard;  // looked at while the door's thread rests
+  std::string heard;  // read only while the door's thread is held
   bool refused = false;
 
   const web::request& asked() const override { return question; }
@@ -53,7 +53,7 @@ struct listening : web_side, stage {
     live->forget_all();
     calls.forget_all();
   }
-  // What the door's thread has been given so far is done.
+  // Waits until the door's thread has done everything posted so far.
   void served() {
     std::promise<void> done;
     door->post([&] { done.set_value(); });
@@ -92,14 +92,15 @@ std::shared_ptr<const principal> everybody() { return std::make_shared<const pri
 
 }  // namespace
 
-TEST_CASE_METHOD(listening, "live: what happens while a page is read comes once", "[sim][manager][hostile]") {
+TEST_CASE_METHOD(listening, "live: an event that happens while a page of history is read is delivered once",
+                 "[sim][manager][hostile]") {
   const auto pz1 = running("pz1");
   const auto since = here();
-  running("pz2");  // nothing of what is listened for
+  running("pz2");  // not the subject that is listened for
   const auto e = listen({{"subject", "server." + pz1.id.value}, {"since", since}}, everybody());
   while_held([&] { settle(); });  // the hub has said where its events begin: the page is asked for
   while_held([&] {
-    // Its turn comes before that of the page; by then the feed has what was committed after the page was read.
+    // It is handled before the page is; at that time the feed has what was committed after the page was read.
     live->reply({live.get(), "1", {}}, rt::answer::item, "no event");
     settle();
     REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
@@ -112,7 +113,7 @@ TEST_CASE_METHOD(listening, "live: what happens while a page is read comes once"
   });
 }
 
-TEST_CASE_METHOD(listening, "calls: who hangs up waits for nothing any more, and nobody waits for too much",
+TEST_CASE_METHOD(listening, "calls: when a caller hangs up all its waits end, also one that has not arrived yet",
                  "[sim][manager][hostile]") {
   running("pz1");
   at("alpha").crash();
@@ -137,7 +138,7 @@ TEST_CASE_METHOD(listening, "calls: who hangs up waits for nothing any more, and
   settle();
   CHECK(waiting() == 0);
   const auto early = wait(ann);
-  calls.forget(early);  // before anybody has seen that it waits
+  calls.forget(early);  // before the manager has seen it
   settle();
   REQUIRE(until([&] { return waiting() == 0; }));
   advance(2min);
@@ -145,7 +146,8 @@ TEST_CASE_METHOD(listening, "calls: who hangs up waits for nothing any more, and
   CHECK(codes.empty());
 }
 
-TEST_CASE_METHOD(listening, "calls: one caller waits for so much, and others are not held back", "[sim][manager]") {
+TEST_CASE_METHOD(listening, "calls: the waits of one caller are limited, and others are not affected",
+                 "[sim][manager]") {
   size_t refused = 0;
   const auto wait = [&](const std::string& id) {
     const auto by = std::make_shared<const principal>(local_principal(id));
@@ -166,7 +168,8 @@ TEST_CASE_METHOD(listening, "calls: one caller waits for so much, and others are
   settle();
 }
 
-TEST_CASE_METHOD(listening, "live: whose role holds on one host hears of its services", "[sim][manager]") {
+TEST_CASE_METHOD(listening, "live: a role on one host gets the events of the services on that host only",
+                 "[sim][manager]") {
   add_host("beta");
   REQUIRE(until([&] { return in_sync("beta"); }));
   audit.enabled = false;  // it judges servers and agents
@@ -203,5 +206,36 @@ TEST_CASE_METHOD(listening, "live: whose role holds on one host hears of its ser
       CHECK(betas->times(id_line(x)) == 0);
     }
     CHECK(operations > 0);
+  });
+}
+
+TEST_CASE_METHOD(listening, "live: where an event belongs is looked up once, when it arrives", "[sim][manager]") {
+  running("pz1");
+  audit.enabled = false;  // it does not allow for the damage below
+  const auto on_alpha = std::make_shared<const principal>(
+      principal{"key:ann", authentication::key, "192.0.2.7", {{role::viewer, records().agent_named("alpha")->id, {}}}});
+  const auto first = listen({}, on_alpha);
+  turn();
+  const auto since = here();
+  std::string stop;
+  while_held([&] {
+    const auto done = finish("stop", stop_server{"pz1"});
+    REQUIRE(done.has_value());
+    stop = done->operation.id.value;
+  });
+  turn();
+  std::vector<event> expected;
+  while_held([&] {
+    expected = events_since(since, "operation." + stop);
+    REQUIRE(db.damage(store::table::operations, stop));  // looked up again, it would not be found
+  });
+  CHECK(expected.size() > 1);
+  const auto second = listen({{"since", since}}, on_alpha);
+  turn();
+  while_held([&] {
+    for (const auto& x : expected) {
+      CHECK(first->times(id_line(x)) == 1);
+      CHECK(second->times(id_line(x)) == 1);
+    }
   });
 }

@@ -18,7 +18,7 @@ struct heard {
 };
 }  // namespace
 
-TEST_CASE("a reader hears what comes, and what is kept since its place", "[unit][http]") {
+TEST_CASE("a reader gets new events, and those kept since its position", "[unit][http]") {
   event_feed feed(3);
   feed.begin_after(10);
   for (uint64_t n = 11; n <= 15; ++n) feed.push(event(n));
@@ -36,7 +36,7 @@ TEST_CASE("a reader hears what comes, and what is kept since its place", "[unit]
   CHECK(feed.readers() == 1);
 }
 
-TEST_CASE("a reader ahead of the feed hears nothing twice", "[unit][http]") {
+TEST_CASE("a reader ahead of the feed gets nothing twice", "[unit][http]") {
   event_feed feed;
   feed.begin_after(10);
   heard h;
@@ -45,15 +45,17 @@ TEST_CASE("a reader ahead of the feed hears nothing twice", "[unit][http]") {
   CHECK(h.text == "13 ");
 }
 
-TEST_CASE("filters, records and rights are each reader's own", "[unit][http]") {
+TEST_CASE("each reader has its own filters, form and rights", "[unit][http]") {
   event_feed feed;
   feed.begin_after(0);
   heard all, one, typed, his;
   feed.join({}, 0, all.sink());
   feed.join({"server.b", {}, false, {}}, 0, one.sink());
   const auto records = feed.join({{}, "server.del", true, {}}, 0, typed.sink());
-  feed.join({{}, {}, false, [](const std::string& s) { return s == "server.a"; }}, 0, his.sink());
-  feed.push(event(1));
+  feed.join({{}, {}, false, [](const live_event& e) { return e.server.value == "a"; }}, 0, his.sink());
+  auto first = event(1);
+  first.server = {"a"};
+  feed.push(first);
   feed.push(event(2, "server.b", "server.edited"));
   CHECK(all.text == "1 2 ");
   CHECK(one.text == "2 ");
@@ -62,7 +64,7 @@ TEST_CASE("filters, records and rights are each reader's own", "[unit][http]") {
   feed.leave(*records);
 }
 
-TEST_CASE("what was not encoded in a reader's form is read from the store", "[unit][http]") {
+TEST_CASE("events not encoded in a reader's form have to be read from the store", "[unit][http]") {
   event_feed feed;
   feed.begin_after(0);
   auto bare = event(1);
@@ -75,7 +77,7 @@ TEST_CASE("what was not encoded in a reader's form is read from the store", "[un
   CHECK(feed.join({{}, {}, true, {}}, 1, later.sink()));
 }
 
-TEST_CASE("what is said cannot end an event or begin another", "[unit][http]") {
+TEST_CASE("the content of an event cannot end it or begin another", "[unit][http]") {
   CHECK(sse_text("7:1", "x", "{}") == "id: 7:1\nevent: x\ndata: {}\n\n");
   CHECK(sse_text({}, {}, "a\nevent: evil\r\n\nid: 9") == "data: a\ndata: event: evil\ndata: \ndata: \ndata: id: 9\n\n");
 }

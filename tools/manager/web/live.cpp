@@ -15,9 +15,9 @@ using namespace msg;
 
 namespace {
 
-constexpr int idle_beats_max = 12;  // a minute without readers: nobody is followed for any more
+constexpr int idle_beats_max = 12;  // after a minute without readers the hub is not followed any more
 constexpr uint32_t stored_at_once = 100;
-constexpr size_t waiting_max = 256 * 1024;  // bytes for a reader, before more is read for him from the store
+constexpr size_t waiting_max = 256 * 1024;  // bytes for a reader, before more is read for it from the store
 constexpr std::chrono::milliseconds read_again{20};
 constexpr size_t readers_max = 10'000;
 constexpr std::chrono::milliseconds follow_again{500};
@@ -31,15 +31,19 @@ void live::open(manager::node& node, web::server& server) {
   server_ = &server;
 }
 
-bool live::may_see(const principal& who, const std::string& subject) const {
-  if (!core::is_scoped(who)) return true;
+core::access_subject live::place_of(const std::string& subject) const {
   const auto dot = subject.find('.');
   auto id = dot == subject.npos ? std::string{} : subject.substr(dot + 1);
   if (subject.substr(0, dot) == "operation") {
     auto op = manager::operation_with(world_, operation_id{id});
     id = op && *op ? (*op)->target.value : std::string{};
   }
-  return core::may_see(who, manager::place_of(world_, id));
+  return manager::place_of(world_, id);
+}
+
+web::live_event live::placed(const event& e) const {
+  auto at = place_of(e.subject);
+  return {e.seq, e.subject, std::string(type_of(e.data)), nullptr, nullptr, std::move(at.agent), std::move(at.server)};
 }
 
 std::string live::record_of(const std::string& subject) const {
@@ -72,24 +76,24 @@ web::text_ptr live::text_of(const event& e, bool with_record) const {
 void live::begin(std::shared_ptr<web::exchange> e, caller who) {
   const auto& r = e->asked();
   if (auto ok = web::takes_only(r, {"subject", "type", "since", "record"}); !ok) return send(*e, ok.error());
-  // Whoever may see a part hears of that part; whoever may see nothing is told so here.
+  // A caller with rights on a part gets the events of that part; one without any right is refused here.
   if (!core::is_scoped(*who.who))
     if (auto ok = core::authorize(*who.who, verb_table[find_verb("event.replay")], {}); !ok)
       return send(*e, ok.error());
   if (readers_.size() >= readers_max)
-    return send(*e, {ec::rate_limited, "too many follow events already", "try again later", {}});
+    return send(*e, {ec::rate_limited, "too many clients follow events", "try again later", {}});
   auto mine = std::make_shared<reader>();
   mine->filter.subject = std::string(r.parameter("subject"));
   mine->filter.type = std::string(r.parameter("type"));
   mine->filter.record = !r.parameter("record").empty() && r.parameter("record") != "0";
   if (core::is_scoped(*who.who))
-    mine->filter.may_see = [this, p = who.who](const std::string& subject) { return may_see(*p, subject); };
-  // A browser says where it was by itself; others may say it in the address.
+    mine->filter.may_see = [p = who.who](const web::live_event& x) { return core::may_see(*p, {x.agent, x.server}); };
+  // A browser sends its place by itself; others may give it in the address.
   const auto place = std::string(r.header("last-event-id").empty() ? r.parameter("since") : r.header("last-event-id"));
   const auto cursor = place.empty() ? std::optional<msg::cursor>{} : parse_cursor(place);
   if (!place.empty() && !cursor)
-    return send(*e,
-                {ec::bad_request, "'" + place.substr(0, 60) + "' is not a place in the events", "epoch:number", {}});
+    return send(
+        *e, {ec::bad_request, "'" + place.substr(0, 60) + "' is not a place in the events", "give epoch:number", {}});
   mine->from = world_.last_seq.load();
   std::string hello;
   if (cursor && cursor->epoch == world_.history.epoch() && cursor->seq <= mine->from) mine->from = cursor->seq;
@@ -106,7 +110,7 @@ void live::begin(std::shared_ptr<web::exchange> e, caller who) {
                                        {"manager", world_.manager_id},
                                        {"version", ZEDOPS_VERSION},
                                        {"time", to_rfc3339(world_.clock.now())}};
-  // With its place, so that a reader who comes again before anything has happened misses nothing.
+  // With its place, so that a reader that reconnects before anything has happened misses nothing.
   const auto place_now = to_text({world_.history.epoch(), mine->from});
   e->write(shared_text("retry: 1000\n" + hello + web::sse_text(place_now, "welcome", welcome.dump())));
   start_following();
@@ -124,7 +128,7 @@ void live::leave(const reader_ptr& r) {
 // From what is kept here, or else page by page from what is stored.
 void live::go_on(const reader_ptr& r) {
   if (!r->to || r->in_feed || r->asking || following_ != state::following) return;
-  if (r->to->waiting_bytes() > waiting_max) {  // as fast as he reads
+  if (r->to->waiting_bytes() > waiting_max) {  // only as fast as the reader reads
     r->asking = true;
     return server_->after(read_again, [this, weak = std::weak_ptr(r)] {
       const auto still = weak.lock();
@@ -151,14 +155,14 @@ void live::took_page(const reader_ptr& r, rt::answer kind, const std::string& bo
   if (!r->to) return;
   auto page = kind == rt::answer::result ? unpack_map<event_page>(body)
                                          : result<event_page>(fail(ec::internal, "the events cannot be read", ""));
-  if (!page) return r->to->end_stream();  // it comes again, from where it is
+  if (!page) return r->to->end_stream();  // the reader reconnects, from where it is
   if (page->gap_from != 0) {
     const nlohmann::json gap{{"from", page->gap_from}, {"to", page->gap_to}, {"reason", "they were trimmed"}};
     r->to->write(shared_text(web::sse_text({}, "gap", gap.dump())));
   }
   for (const auto& e : page->events)
-    if (!r->filter.may_see || r->filter.may_see(e.subject)) r->to->write(text_of(e, r->filter.record));
-  // No further than was read, also where nothing was found: what came meanwhile is in the feed.
+    if (!r->filter.may_see || r->filter.may_see(placed(e))) r->to->write(text_of(e, r->filter.record));
+  // No further than was read, even if nothing was found: what came meanwhile is in the feed.
   if (auto c = parse_cursor(page->cursor)) r->from = std::max(r->from, c->seq);
   go_on(r);
 }
@@ -196,7 +200,7 @@ bool live::reply(const rt::peer& to, rt::answer kind, std::string body) {
   if (to.connection != heard_) return false;
   const bool flood = arrived_.size() >= arrived_max;
   if (flood || kind == rt::answer::error) {
-    // The hub has ended, has no room, or lets go of us: what comes from here on is read from the store.
+    // The hub has ended, has no room, or drops us: what comes from here on is read from the store.
     heard_.clear();
     kind = rt::answer::error;
   }
@@ -213,7 +217,7 @@ void live::begin_following(const std::string& body) {
   for (const auto& r : std::vector(readers_)) go_on(r);
 }
 
-// Nobody is followed any more. Readers go on from what they have, page by page, until they have caught up.
+// The hub is not followed any more. Readers continue from where they are, page by page, until they have caught up.
 void live::end_following() {
   for (const auto& r : readers_) {
     if (!r->in_feed) continue;
@@ -227,13 +231,13 @@ void live::end_following() {
   });
 }
 
-// What an event is about, for which a record is told: of several events of one server the last tells it.
+// The subject whose record goes with an event: of several events of one server only the last carries it.
 std::string live::about(const event& e) {
   const auto* accepted = std::get_if<operation_accepted>(&e.data);
   return accepted ? "server." + accepted->op->target.value : e.subject;
 }
 
-// So many at once, then others have their turn: a flood of events delays no request.
+// At most `taken_at_once`, then others have their turn: a flood of events delays no request.
 void live::take_some() {
   std::vector<arrival> batch;
   {
@@ -264,7 +268,7 @@ void live::push(std::vector<event> events) {
     for (size_t i = 0; i < events.size(); ++i) last[about(events[i])] = i;
   for (size_t i = 0; i < events.size(); ++i) {
     const auto& e = events[i];
-    web::live_event out{e.seq, e.subject, std::string(type_of(e.data)), nullptr, nullptr};
+    auto out = placed(e);
     if (plain) out.plain = text_of(e, false);
     if (records) out.record = text_of(e, last[about(e)] == i);
     feed_.push(std::move(out));
@@ -278,7 +282,7 @@ void live::beat() {
   const auto now = world_.clock.now();
   const nlohmann::json beat{{"time", to_rfc3339(now)}};
   const auto text = shared_text(web::sse_text({}, "beat", beat.dump()));
-  // Who has all there is need not begin further back than here.
+  // A reader that has everything need not begin further back than here.
   const auto caught_up =
       shared_text(web::sse_text(to_text({world_.history.epoch(), feed_.newest()}), "beat", beat.dump()));
   for (const auto& r : std::vector(readers_)) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 
+#include "actors/core/access.hpp"
 #include "actors/manager/deps.hpp"
 #include "integration/http/events/event_feed.hpp"
 #include "integration/http/transport/server.hpp"
@@ -18,8 +19,8 @@ class live final : public rt::door {
 
   // On the server's thread.
   void begin(std::shared_ptr<web::exchange> e, caller who);
-  void beat();  // every few seconds: says what time it is, and lets go of who may not listen any more
-  // From any thread: all, and those that read what is stored because they have not caught up, at the last beat.
+  void beat();  // every few seconds: sends the time, and drops readers that may not listen any more
+  // From any thread: all readers, and those that at the last beat still read from the store to catch up.
   uint64_t readers() const { return count_.load(); }
   uint64_t behind() const { return behind_.load(); }
 
@@ -31,8 +32,8 @@ class live final : public rt::door {
     std::shared_ptr<web::exchange> to;
     caller who;
     web::event_filter filter;
-    uint64_t from = 0;                // it has all events up to this one
-    std::optional<uint64_t> in_feed;  // else it is still reading what is stored
+    uint64_t from = 0;                // the reader has all events up to this one
+    std::optional<uint64_t> in_feed;  // empty: it still reads from the store
     bool asking = false;
   };
   using reader_ptr = std::shared_ptr<reader>;
@@ -49,7 +50,8 @@ class live final : public rt::door {
   static std::string about(const msg::event& e);
   web::text_ptr text_of(const msg::event& e, bool with_record) const;
   std::string record_of(const std::string& subject) const;
-  bool may_see(const msg::principal& who, const std::string& subject) const;
+  core::access_subject place_of(const std::string& subject) const;
+  web::live_event placed(const msg::event& e) const;  // without its texts
 
   const manager::shared& world_;
   const callers& callers_;
@@ -59,16 +61,16 @@ class live final : public rt::door {
   web::event_feed feed_;
   std::vector<reader_ptr> readers_;
   std::atomic<uint64_t> count_{0}, behind_{0};
-  size_t count_record_ = 0;  // of readers who want records
+  size_t count_record_ = 0;  // of readers that want records
   enum class state { resting, starting, following } following_ = state::resting;
-  uint64_t follower_ = 0;  // number of the hub's follower: what an earlier one still says is not heard
+  uint64_t follower_ = 0;  // number of our follower at the hub: messages of an earlier one are ignored
 
-  // Events on their way from the hub's thread to the server's. More than so many, and they are read from the store.
+  // Events on their way from the hub's thread to the server's. Above `arrived_max` they are read from the store.
   static constexpr size_t arrived_max = 20'000, taken_at_once = 256;
   std::mutex mutex_;
   using arrival = std::pair<rt::answer, std::string>;
   std::deque<arrival> arrived_;
-  std::string heard_;  // the follower whose events these are
+  std::string heard_;  // the follower that these events belong to
   bool taking_ = false;
   int idle_beats_ = 0;
 };
