@@ -20,7 +20,7 @@ constexpr milliseconds pause_max = 2s;
 msg::error silent_error(const exchange& x) {
   return {msg::ec::timeout,
           fmt::format("the manager did not answer {} requests for {}", attempts_max, x.verb),
-          "whether it was carried out is not known: look with zedctl op ls, and at the manager with zedctl doctor",
+          "it is not known whether it was carried out: see zedctl op ls, and check the manager with zedctl doctor",
           {}};
 }
 
@@ -31,6 +31,9 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
   all_ = &all;
   at_once_ = at_once;
   states_.assign(all.size(), {});
+  in_flight_.clear();
+  next_ = 0;
+  done_ = static_cast<size_t>(std::ranges::count_if(all, [](const exchange& x) { return x.outcome.has_value(); }));
   lost_.reset();
   until_ = limit ? std::optional(world_.ticks() + *limit) : std::nullopt;
   for (auto& x : all)
@@ -41,7 +44,7 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
     if (lost_ && !reconnect(*lost_, listener)) {
       if (!world_.interrupted()) fail_open(*lost_);
     }
-    if (all_done()) return ending::done;
+    if (done_ == all.size()) return ending::done;
     if (world_.interrupted()) return ending::interrupted;
     auto now = world_.ticks();
     if (until_ && now >= *until_) return ending::timed_out;
@@ -55,20 +58,24 @@ ending exchanger::run(std::vector<exchange>& all, std::optional<msg::duration> l
   }
 }
 
-bool exchanger::all_done() const {
-  return std::ranges::all_of(*all_, [](const exchange& x) { return x.outcome.has_value(); });
+void exchanger::end(size_t index, msg::result<std::string> outcome) {
+  in_flight_.erase(states_[index].request_id);
+  (*all_)[index].outcome = std::move(outcome);
+  ++done_;
 }
 
 void exchanger::fail_open(const msg::error& why) {
-  for (auto& x : *all_)
-    if (!x.outcome) {
-      auto e = why;
-      if (e.operation.empty()) e.operation = x.operation;
-      x.outcome = msg::fail(std::move(e));
-    }
+  for (size_t i = 0; i < all_->size(); ++i) {
+    if ((*all_)[i].outcome) continue;
+    auto e = why;
+    if (e.operation.empty()) e.operation = (*all_)[i].operation;
+    end(i, msg::fail(std::move(e)));
+  }
 }
 
-bool exchanger::send(exchange& x, state& s) {
+void exchanger::send(size_t index) {
+  auto& x = (*all_)[index];
+  auto& s = states_[index];
   bus::send_options options;
   options.idempotency_key = x.key;
   options.options = x.options;
@@ -77,31 +84,30 @@ bool exchanger::send(exchange& x, state& s) {
   auto id = transport_.post(x.verb, x.make_body ? x.make_body() : x.body, options);
   if (!id) {
     if (id.error().code == msg::ec::agent_unreachable) lost_ = id.error();
-    else x.outcome = msg::fail(id.error());
-    return false;
+    else end(index, msg::fail(id.error()));
+    return;
   }
+  in_flight_.erase(s.request_id);
+  in_flight_[*id] = index;
   s = {*id, world_.ticks(), s.attempts + 1, false};
-  return true;
 }
 
 void exchanger::send_more() {
-  size_t open = 0;
-  for (size_t i = 0; i < all_->size() && open < at_once_ && !lost_; ++i) {
-    auto& x = (*all_)[i];
-    if (x.outcome) continue;
-    ++open;
-    if (states_[i].request_id.empty()) send(x, states_[i]);
+  // One that cannot be sent counts, too: the caller looks at the time and at Ctrl-C in between.
+  for (size_t open = in_flight_.size(); next_ < all_->size() && open < at_once_ && !lost_;) {
+    if (!(*all_)[next_].outcome) send(next_), ++open;
+    if (!lost_) ++next_;
   }
 }
 
 void exchanger::resend_silent() {
-  for (size_t i = 0; i < all_->size() && !lost_; ++i) {
+  for (size_t i = 0; i < next_ && !lost_; ++i) {
     auto& x = (*all_)[i];
     auto& s = states_[i];
     if (x.outcome || s.request_id.empty() || s.heard || x.expect == answer::patient) continue;
     if (world_.ticks() - s.sent_at < answer_max) continue;
-    if (s.attempts >= attempts_max) x.outcome = msg::fail(silent_error(x));
-    else send(x, s);
+    if (s.attempts >= attempts_max) end(i, msg::fail(silent_error(x)));
+    else send(i);
   }
 }
 
@@ -117,6 +123,8 @@ bool exchanger::reconnect(const msg::error& why, const exchange_listener& listen
     world_.pause(wait);
     lost_.reset();
     for (auto& s : states_) s = {{}, {}, s.attempts > 0 ? 1u : 0u, false};
+    in_flight_.clear();
+    next_ = 0;
     send_more();
     if (!lost_) {
       listener.notice("connected again");
@@ -129,18 +137,17 @@ bool exchanger::reconnect(const msg::error& why, const exchange_listener& listen
 }
 
 void exchanger::deliver(const bus::reply& reply, const exchange_listener& listener) {
-  auto found = std::ranges::find(states_, reply.request_id, &state::request_id);
-  if (found == states_.end()) return;  // a late answer to a request that was sent again
-  auto i = static_cast<size_t>(found - states_.begin());
+  const auto found = in_flight_.find(reply.request_id);
+  if (found == in_flight_.end()) return;  // a late answer to a request that was sent again, or has its outcome
+  const auto i = found->second;
   auto& x = (*all_)[i];
-  if (x.outcome) return;
-  found->heard = true;
+  states_[i].heard = true;
   switch (reply.kind) {
     case bus::reply_kind::accepted: {
       auto r = msg::unpack_map<msg::operation_reply>(reply.body);
       if (r) x.operation = r->operation.id.value;
       if (r) listener.progress(i, r->operation);
-      if (x.expect == answer::accepted) x.outcome = reply.body;
+      if (x.expect == answer::accepted) end(i, reply.body);
       return;
     }
     case bus::reply_kind::progress: {
@@ -150,12 +157,12 @@ void exchanger::deliver(const bus::reply& reply, const exchange_listener& listen
       return;
     }
     case bus::reply_kind::result:
-      x.outcome = reply.body;
+      end(i, reply.body);
       listener.ended(i);
       return;
     case bus::reply_kind::error: {
       auto e = msg::unpack_map<msg::error>(reply.body);
-      x.outcome = msg::fail(e ? std::move(*e) : e.error());
+      end(i, msg::fail(e ? std::move(*e) : e.error()));
       listener.ended(i);
       return;
     }

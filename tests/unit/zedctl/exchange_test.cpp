@@ -1,6 +1,11 @@
 // Waiting, retrying, giving up.
 #include "tools/zedctl/exchange.hpp"
 
+#include <algorithm>
+#include <ctime>
+#include <set>
+#include <utility>
+
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
 
@@ -17,6 +22,30 @@ msg::operation_reply accepted(op_kind kind) {
   r.operation = operation(kind, op_status::accepted);
   return r;
 }
+
+// Answers the newest request first, and each twice.
+struct last_first final : ctl::transport {
+  std::vector<std::string> open, keys;
+  std::optional<std::string> repeat;
+  size_t most_open = 0;
+
+  msg::result<std::string> post(const std::string&, std::string, bus::send_options options) override {
+    keys.push_back(options.idempotency_key);
+    open.push_back(std::to_string(keys.size()));
+    most_open = std::max(most_open, open.size());
+    return open.back();
+  }
+  msg::result<std::optional<bus::reply>> receive(milliseconds) override {
+    if (repeat) return bus::reply{bus::reply_kind::result, *std::exchange(repeat, std::nullopt), "again"};
+    if (open.empty()) return std::nullopt;
+    repeat = open.back();
+    open.pop_back();
+    return bus::reply{bus::reply_kind::result, *repeat, "answer to " + *repeat};
+  }
+  msg::result<std::unique_ptr<ctl::event_source>> events(const ctl::event_query&) override {
+    return msg::fail(msg::ec::internal, "no events", "");
+  }
+};
 
 }  // namespace
 
@@ -40,7 +69,7 @@ TEST_CASE("wait: without a terminal, one line per change of step", "[unit][zedct
   CHECK(b.out.str() == "Rebuilt pz1: running after 12s\n");
 }
 
-TEST_CASE("wait: what did not go as asked is told although it succeeded", "[unit][zedctl][acc-15]") {
+TEST_CASE("wait: a note about what deviated is shown even after success", "[unit][zedctl][acc-15]") {
   bench b;
   auto r = succeeded(op_kind::rebuild);
   r.operation.note = "registry unreachable, used local image";
@@ -49,7 +78,7 @@ TEST_CASE("wait: what did not go as asked is told although it succeeded", "[unit
   CHECK(b.err.str() == "pz1: registry unreachable, used local image\n");
 }
 
-TEST_CASE("wait: on a terminal, bars that are taken away at the end", "[unit][zedctl]") {
+TEST_CASE("wait: on a terminal, bars that are removed at the end", "[unit][zedctl]") {
   bench b;
   b.w.err_tty = true;
   b.w.env["NO_COLOR"] = "1";
@@ -64,7 +93,7 @@ TEST_CASE("wait: on a terminal, bars that are taken away at the end", "[unit][ze
   CHECK(text.substr(text.size() - 8) == "\x1b[1A\r\x1b[J");
 }
 
-TEST_CASE("wait: with JSON, stderr stays free of talk", "[unit][zedctl]") {
+TEST_CASE("wait: with JSON, stderr stays silent", "[unit][zedctl]") {
   bench b;
   b.manager["server.stop"] = [](const seen_request&) {
     return answers{accepted_of(accepted(op_kind::stop)),
@@ -76,7 +105,7 @@ TEST_CASE("wait: with JSON, stderr stays free of talk", "[unit][zedctl]") {
   CHECK_THAT(b.out.str(), Contains("\"operation\": {") && Contains("\"status\": \"succeeded\""));
 }
 
-TEST_CASE("no-wait: prints the operation id and says how to follow it", "[unit][zedctl]") {
+TEST_CASE("no-wait: it prints the operation id and how to follow it", "[unit][zedctl]") {
   bench b;
   b.manager["server.stop"] = [](const seen_request&) { return answers{accepted_of(accepted(op_kind::stop))}; };
   REQUIRE(b.run({"stop", "pz1", "--no-wait"}) == 0);
@@ -84,16 +113,17 @@ TEST_CASE("no-wait: prints the operation id and says how to follow it", "[unit][
   CHECK_THAT(b.err.str(), Contains("zedctl op wait o1aaaaaaaaaaaaa"));
 }
 
-TEST_CASE("Ctrl-C: ends the watching, names the way back, exits 130", "[unit][zedctl]") {
+TEST_CASE("Ctrl-C: it ends the watching, says how to resume it, and exits 130", "[unit][zedctl]") {
   bench b;
   b.manager["server.start"] = [](const seen_request&) { return answers{accepted_of(accepted(op_kind::start))}; };
   b.on_wait = [&](milliseconds now) { b.ctrl_c = now > 3s; };
   CHECK(b.run({"start", "pz1"}) == 130);
-  CHECK_THAT(b.err.str(), Contains("stopped watching; the work goes on") && Contains("zedctl op wait o1aaaaaaaaaaaaa"));
+  CHECK_THAT(b.err.str(),
+             Contains("stopped watching; the operation goes on") && Contains("zedctl op wait o1aaaaaaaaaaaaa"));
   CHECK(b.out.str().empty());
 }
 
-TEST_CASE("timeout: exits 7 and names the way back", "[unit][zedctl]") {
+TEST_CASE("timeout: it exits 7 and says how to resume", "[unit][zedctl]") {
   bench b;
   b.manager["server.start"] = [](const seen_request&) { return answers{accepted_of(accepted(op_kind::start))}; };
   CHECK(b.run({"start", "pz1", "--timeout", "5s"}) == 7);
@@ -111,7 +141,7 @@ TEST_CASE("timeout: as JSON it is an error with the operation's id", "[unit][zed
 }
 
 TEST_CASE("a lost answer: the same key is sent again, a bounded number of times", "[unit][zedctl]") {
-  bench b;  // the manager says nothing to server.stop
+  bench b;  // the manager does not answer server.stop
   CHECK(b.run({"stop", "pz1"}) == 7);
   auto asked = b.asked("server.stop");
   REQUIRE(asked.size() == ctl::attempts_max);
@@ -129,7 +159,7 @@ TEST_CASE("a lost answer: the second try succeeds", "[unit][zedctl]") {
   CHECK(b.asked("server.stop").size() == 2);
 }
 
-TEST_CASE("an operation under way may be silent as long as it likes", "[unit][zedctl]") {
+TEST_CASE("an operation in progress may be silent for any time", "[unit][zedctl]") {
   bench b;
   b.manager["server.rebuild"] = [](const seen_request&) { return answers{accepted_of(accepted(op_kind::rebuild))}; };
   b.on_wait = [&](milliseconds now) {
@@ -173,7 +203,7 @@ TEST_CASE("the manager does not come back: exit 6 after a bounded time", "[unit]
   CHECK(b.clock < ctl::reconnect_max + 3s);
 }
 
-TEST_CASE("no manager: exit 6 at once, with the endpoint and where it came from", "[unit][zedctl]") {
+TEST_CASE("no manager: exit 6 at once, with the endpoint and its source", "[unit][zedctl]") {
   bench b;
   b.refuse_connection = true;
   CHECK(b.run({"ps"}) == 6);
@@ -181,7 +211,7 @@ TEST_CASE("no manager: exit 6 at once, with the endpoint and where it came from"
   CHECK_THAT(b.err.str(), Contains("ipc:///run/user/7/zedops/clients.ipc") && Contains("default"));
 }
 
-TEST_CASE("a manager that holds its socket but is silent does not hold a mutation for ever", "[unit][zedctl]") {
+TEST_CASE("a manager that holds its socket but is silent does not block a change for ever", "[unit][zedctl]") {
   bench b;
   b.manager.erase("status");
   CHECK(b.run({"stop", "pz1"}) == 7);
@@ -189,7 +219,7 @@ TEST_CASE("a manager that holds its socket but is silent does not hold a mutatio
   CHECK(b.clock < 30s);
 }
 
-TEST_CASE("several names: all are under way at once, more than the limit wait their turn", "[unit][zedctl]") {
+TEST_CASE("several names: all run at once, and those beyond the limit wait their turn", "[unit][zedctl]") {
   bench b;
   std::vector<std::string> line{"stop"};
   for (int i = 0; i < 100; ++i) line.push_back("pz" + std::to_string(i));
@@ -203,7 +233,7 @@ TEST_CASE("several names: all are under way at once, more than the limit wait th
   CHECK(silent.asked("server.stop").size() == ctl::in_flight_max);
 }
 
-TEST_CASE("op wait: the exit status is the operation's", "[unit][zedctl]") {
+TEST_CASE("op wait: the exit status is that of the operation", "[unit][zedctl]") {
   bench b;
   auto failed = operation(op_kind::rebuild, op_status::failed);
   failed.failure = msg::error{msg::ec::wrong_state, "it is deleted", "restore it", {}};
@@ -215,4 +245,23 @@ TEST_CASE("op wait: the exit status is the operation's", "[unit][zedctl]") {
   b.says("op.wait", operation(op_kind::rebuild, op_status::succeeded));
   CHECK(b.run({"op", "wait", "o1aaaaaaaaaaaaa"}) == 0);
   CHECK_THAT(b.out.str(), Contains("Rebuilt pz1"));
+}
+
+TEST_CASE("tens of thousands of requests: each is sent once and ends once, and a reply costs little",
+          "[unit][zedctl]") {
+  constexpr size_t count = 50'000;
+  bench b;
+  last_first manager;
+  std::vector<ctl::exchange> all(count);
+  size_t ended = 0;
+  ctl::exchange_listener listener;
+  listener.ended = [&](size_t) { ++ended; };
+  const auto start = std::clock();  // of the processor: the machine may be busy with other things
+  CHECK(ctl::exchanger(b.w, manager).run(all, std::nullopt, listener) == ctl::ending::done);
+  const milliseconds took((std::clock() - start) * 1000 / CLOCKS_PER_SEC);
+  CHECK(took <= 4s);  // about 0.1 s; a pass over all of them for each reply takes far longer
+  CHECK(ended == count);
+  CHECK(manager.most_open == ctl::in_flight_max);
+  CHECK(std::set(manager.keys.begin(), manager.keys.end()).size() == count);
+  CHECK(std::ranges::all_of(all, [](const auto& x) { return x.outcome && **x.outcome != "again"; }));
 }

@@ -38,9 +38,9 @@ progress_view::progress_view(std::ostream& err, progress_options options,
     : err_(err), options_(std::move(options)), ticks_(std::move(ticks)) {}
 
 progress_view::row& progress_view::row_of(const std::string& name) {
-  auto found = std::ranges::find(rows_, name, &row::name);
-  if (found != rows_.end()) return *found;
-  return rows_.emplace_back(row{name, {}, {}, ticks_()});
+  const auto [place, is_new] = places_.try_emplace(name, rows_.size());
+  if (is_new) rows_.push_back(row{name, {}, {}, ticks_()});
+  return rows_[place->second];
 }
 
 std::string progress_view::bar_line(const row& r) const {

@@ -1,9 +1,10 @@
-// Operations under way: bars that are redrawn on a terminal, one line per change of step elsewhere.
+// Operations in progress: bars that are redrawn on a terminal, one line per change of step elsewhere.
 #pragma once
 #include <chrono>
 #include <functional>
 #include <iosfwd>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "messages/api/views.hpp"
@@ -25,7 +26,7 @@ class progress_view {
   progress_view& operator=(const progress_view&) = delete;
 
   void update(const std::string& name, const msg::operation_view& op);
-  // Bars show how long it takes: redraws them once a second.
+  // Bars show the time taken: redraws them once a second.
   void tick();
   // Takes the bars away, so that something else can be written.
   void clear();
@@ -33,8 +34,8 @@ class progress_view {
  private:
   struct row {
     std::string name;
-    std::string step;        // last one told
-    msg::operation_view op;  // as last told
+    std::string step;        // last one printed
+    msg::operation_view op;  // as last reported
     std::chrono::milliseconds since{};
   };
   row& row_of(const std::string& name);
@@ -47,6 +48,7 @@ class progress_view {
   progress_options options_;
   std::function<std::chrono::milliseconds()> ticks_;
   std::vector<row> rows_;
+  std::unordered_map<std::string, size_t> places_;  // of rows, by name: there may be tens of thousands
   std::vector<size_t> drawn_;  // columns of each line
   std::chrono::milliseconds drawn_at_{};
 };
