@@ -35,12 +35,12 @@ struct create_service {
   std::string name;
   std::string agent;        // name or id of the host that serves it
   uint32_t retention = 5;   // successful deployments whose files are kept, 1-50
-  std::string health_path;  // below the service's own address, "/status.html"; empty: that itself
+  std::string health_path;  // below the service's own address, "/status.html"; empty: that address itself
   uint16_t port = 0;  // of the host: for all static services of this project there, or for this one; zero: a free one
   service_kind type = service_kind::static_site;
   service_settings settings;
-  // A service of this project: what is not given here is as there, its host name is NAME.DOMAIN of the project, and it
-  // goes when nothing was deployed to it for `lives`.
+  // The service of this project that this one previews: what is not given here is taken from there, its host name is
+  // NAME.DOMAIN of the project, and it is removed when nothing was deployed to it for `lives`.
   std::string preview_of{};
   duration lives{};  // zero: preview_lives for a preview, for ever otherwise
   static constexpr op_kind kind = op_kind::create_service;
@@ -51,7 +51,7 @@ struct edit_service {
   std::optional<uint32_t> retention;
   std::optional<std::string> health_path;
   std::optional<service_settings> settings;  // all of them; a value "***" in env stays what it is
-  std::optional<service_hook> hook;          // without an url: there is none any more
+  std::optional<service_hook> hook;          // without a url: the hook is removed
   std::optional<duration> lives{};           // from now on; zero: for ever
   static constexpr op_kind kind = op_kind::edit_service;
   ZEDOPS_FIELDS(service, retention, health_path, settings, hook, lives)
@@ -69,8 +69,9 @@ struct deploy_service {
   std::string revision;  // of it: a branch, a tag or a commit; empty: the default branch
   std::string folder;    // what of the source is served; empty: all of it
   std::string image{};   // instead of an upload, for a container service: a reference
+  std::string digest{};  // of the image, as a deployment shows it: "sha256:..."; refused when the image has another now
   static constexpr op_kind kind = op_kind::deploy;
-  ZEDOPS_FIELDS(service, upload, environment, git, revision, folder, image)
+  ZEDOPS_FIELDS(service, upload, environment, git, revision, folder, image, digest)
 };
 struct rollback_service {
   std::string service;
@@ -140,7 +141,7 @@ struct deployment_logs {  // of its phases: what the build wrote
   ZEDOPS_FIELDS(deployment, tail, since, hold)
 };
 
-// Containers on agents that carry the label of a service or project which is not there.
+// Containers on agents that carry the label of a service or project which does not exist.
 struct list_strays {
   std::string agent;  // empty: of all agents that are connected
   ZEDOPS_FIELDS(agent)
@@ -151,8 +152,8 @@ struct remove_stray {
   ZEDOPS_FIELDS(agent, container)
 };
 
-// ---- uploads: an archive comes in pieces, and is known by its hash ----
-struct begin_upload {  // the same again, also after a crash of either end: says how much is there
+// ---- uploads: an archive is sent in pieces, and identified by its hash ----
+struct begin_upload {  // repeated, also after a crash of either end: says how much has arrived
   std::string name;    // of the file, for people
   uint64_t bytes = 0;
   std::string sha256;  // hexadecimal
@@ -160,7 +161,7 @@ struct begin_upload {  // the same again, also after a crash of either end: says
 };
 struct upload_chunk {
   std::string id;
-  uint64_t offset = 0;  // what is there already may come again
+  uint64_t offset = 0;  // bytes that have arrived may be sent again
   std::string data;     // upload_chunk_max at most
   ZEDOPS_FIELDS(id, offset, data)
 };

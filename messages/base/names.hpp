@@ -1,5 +1,5 @@
-// The rules for what users name, and the words they read back: one place, so that every door says the same.
-// A check returns invalid_name or bad_request; its message names the rule and its hint a way out.
+// The rules for names that users choose, and the texts they read back: in one place, so that every door gives the same.
+// A check returns invalid_name or bad_request; its message names the rule and its hint a remedy.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -27,7 +27,7 @@ inline constexpr size_t image_tag_bytes_max = 128;
 // path component and a safe part of a container name.
 result<void> check_server_name(std::string_view name);
 
-// The same rule with two letters at least, for a project or a service: a path of its address, and a folder.
+// The same rule from two characters on, for a project or a service: it is part of an address and a folder's name.
 result<void> check_site_name(std::string_view name);
 
 // Letter or digit first, then letters, digits, dot, hyphen, underscore, 1-63 in all: every host name qualifies.
@@ -38,10 +38,10 @@ result<void> check_env_key(std::string_view key);
 result<void> check_env_value(std::string_view key, std::string_view value);
 
 // A folder for the data of servers: absolute, no "." or ".." component, no colon (Docker's separator in binds), not the
-// root and not below a folder of the system; below /var only /var/lib/zedops/... A link is not looked through here.
+// root and not below a folder of the system; below /var only /var/lib/zedops/... Symbolic links are not resolved here.
 result<void> check_data_path(std::string_view path);
 
-// A repository: https, http, git or ssh with a host, or user@host:path; no file, no helper of git's, no password in it.
+// A repository: https, http, git or ssh with a host, or user@host:path; no local file, no remote helper, no password.
 result<void> check_git_url(std::string_view url);
 // A branch, a tag or a commit; empty: the default branch. Nothing that git could take for an option or a range.
 result<void> check_git_revision(std::string_view revision);
@@ -58,6 +58,7 @@ struct image_ref {
 result<image_ref> parse_image_ref(std::string_view text);
 result<void> check_image_repository(std::string_view repository);  // a reference without tag and digest
 result<void> check_image_tag(std::string_view tag);
+bool is_image_digest(std::string_view text);  // "sha256:" and 64 hexadecimal digits, lower case
 
 // The candidate the user most likely meant, or nothing when none is near. Letter case is ignored; a candidate that
 // begins with the word is near; ties go to the earlier candidate.

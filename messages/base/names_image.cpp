@@ -48,13 +48,13 @@ bool is_domain(std::string_view part) {
 
 bool looks_like_domain(std::string_view part) { return part.find_first_of(".:") != part.npos || part == "localhost"; }
 
-bool is_digest(std::string_view digest) {
+}  // namespace
+
+bool is_image_digest(std::string_view digest) {
   if (!digest.starts_with("sha256:") || digest.size() != 7 + 64) return false;
   return std::all_of(digest.begin() + 7, digest.end(),
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
-
-}  // namespace
 
 result<void> check_image_repository(std::string_view repository) {
   if (repository.empty()) return bad_image(repository, "it is empty");
@@ -93,7 +93,7 @@ result<image_ref> parse_image_ref(std::string_view text) {
   auto rest = text;
   if (auto at = rest.find('@'); at != rest.npos) {
     ref.digest = rest.substr(at + 1);
-    if (!is_digest(ref.digest)) return bad_image(text, "its digest is not sha256: and 64 hexadecimal digits");
+    if (!is_image_digest(ref.digest)) return bad_image(text, "its digest is not sha256: and 64 hexadecimal digits");
     rest = rest.substr(0, at);
   }
   // A colon before the last slash belongs to the registry's port.

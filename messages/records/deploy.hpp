@@ -17,32 +17,32 @@ using project_id = id<struct project_tag>;
 using service_id = id<struct service_tag>;
 using upload_id = id<struct upload_tag>;
 
-// Every deployment goes through all of them, in this order; what its flow does not need is passed at once.
+// Every deployment goes through all of them, in this order; those that its flow does not need are passed at once.
 ZEDOPS_ENUM(deploy_phase, queued, pulling_source, building, copying_files, creating_symlinks, updating_routes,
             health_check, active, failed)
-// cancelled: it worked once and was replaced, or its owner called it off (then `worked` is false).
+// cancelled: it worked once and was replaced, or it was cancelled before it worked (then `worked` is false).
 ZEDOPS_ENUM(deploy_status, pending, queued, building, deploying, success, failed, cancelled)
 ZEDOPS_ENUM(deploy_environment, production, staging, preview, development)
 ZEDOPS_ENUM(source_kind, upload, git, image)
 ZEDOPS_ENUM(rollback_state, pending, in_progress, completed, failed, cancelled)
-// How what a service serves is. degraded: it serves, but not what was deployed last.
+// Health of what a service serves. degraded: it serves, but not what was deployed last.
 ZEDOPS_ENUM(service_health, unknown, healthy, degraded, unhealthy)
 ZEDOPS_ENUM(service_kind, static_site, container)
-// How visitors come to the container of a service. none: its host's port is published.
+// How visitors reach the container of a service. none: its host's port is published.
 ZEDOPS_ENUM(route_kind, none, caddy, traefik)
 
 struct deploy_source {
   source_kind kind = source_kind::upload;
   upload_id upload;
-  std::string name;    // of the file, as its owner called it
+  std::string name;    // of the file, as the client named it
   std::string sha256;  // hexadecimal, of all of it
   uint64_t bytes = 0;
   std::string url;       // of a repository
   std::string revision;  // a branch, a tag or a commit; empty: the default branch
-  std::string commit;    // what it was when it was first fetched: what every repetition is made of
+  std::string commit;    // of the revision when it was first fetched: every repetition uses it
   std::string folder;    // what of the source is served; empty: all of it
-  std::string image;     // a reference, as its owner wrote it
-  std::string digest;    // id of the image that it was when it was first looked up
+  std::string image;     // a reference, as the client wrote it
+  std::string digest;    // id of the image when it was first looked up
   ZEDOPS_FIELDS(kind, upload, name, sha256, bytes, url, revision, commit, folder, image, digest)
   friend bool operator==(const deploy_source&, const deploy_source&) = default;
 };
@@ -52,33 +52,33 @@ inline const std::string& identity_of(const deploy_source& s) {
   return s.kind == source_kind::git ? s.commit : s.kind == source_kind::image ? s.digest : s.sha256;
 }
 
-// How what a service serves is made, and how visitors come to it. A deployment keeps those that it was made with. Of a
-// static service only the build and the route count, of a container service all but the build.
+// How the content of a service is made, and how visitors reach it. A deployment keeps the settings it was made with. A
+// static service uses only the build and the route, a container service all but the build.
 struct service_settings {
   uint16_t container_port = 0;              // where its program listens
-  std::map<std::string, std::string> env;   // values are shown to nobody
+  std::map<std::string, std::string> env;   // values are never shown
   std::vector<std::string> command;         // empty: the image's
   std::string dockerfile;                   // in the source; empty: "Dockerfile"
   uint64_t memory_max = 0;                  // bytes; zero: no limit
   uint32_t cpu_millis = 0;                  // thousandths of a core; zero: no limit
-  std::vector<std::string> health_command;  // run in the container, exit 0 is good; empty: it is asked over HTTP
+  std::vector<std::string> health_command;  // run in the container, exit 0 is good; empty: it is checked over HTTP
   route_kind route = route_kind::none;
   std::vector<std::string> hosts;  // names that visitors use: shop.example.org
   std::vector<std::string> build;  // run in a container of `builder`, with the source as its folder; empty: no build
   std::string builder;             // its image
   std::string output;              // what is served of its folder afterwards; empty: all of it
-  bool build_network = false;      // whether it may reach others
-  bool health_tcp = false;         // something has to listen at its port, and is asked nothing
+  bool build_network = false;      // whether the build may use the network
+  bool health_tcp = false;         // a program that listens at its port is enough, without a request
   std::vector<std::string> before_start;  // run once in a container of the new image before that is started: migrations
-  std::vector<std::string> after_switch;  // the same once visitors are on it; what fails there is only told
+  std::vector<std::string> after_switch;  // the same once visitors are on it; a failure is only reported
   ZEDOPS_FIELDS(container_port, env, command, dockerfile, memory_max, cpu_millis, health_command, route, hosts, build,
                 builder, output, build_network, health_tcp, before_start, after_switch)
   friend bool operator==(const service_settings&, const service_settings&) = default;
 };
 
-// Who may have it deployed by telling of a push: POST /api/hooks/{service}, signed with the secret.
+// Which pushes have it deployed: a forge reports them to POST /api/hooks/{service}, signed with the secret.
 struct service_hook {
-  std::string secret;              // shown to nobody
+  std::string secret;              // never shown
   std::string url;                 // of the repository that is deployed then; empty: there is no hook
   std::string branch;              // pushes to others do nothing
   std::string folder;              // as in deploy_source
@@ -113,9 +113,11 @@ struct deployment {
   time_point ended_at{};
   bool worked = false;                // it was active once: a rollback may lead to it
   bool pruned = false;                // its files are removed, or about to be
-  sparse<service_settings> settings;  // of a container service, as they were when it was asked for
+  sparse<service_settings> settings;  // of the service, as they were when it was asked for
+  // The same, of its health path; nothing: it was made when only the service had one.
+  std::optional<std::string> health_path{};
   ZEDOPS_FIELDS(id, number, actor, environment, source, status, phase, progress, note, proof, phases, failure,
-                created_at, phase_updated_at, ended_at, worked, pruned, settings)
+                created_at, phase_updated_at, ended_at, worked, pruned, settings, health_path)
   friend bool operator==(const deployment&, const deployment&) = default;
 };
 
@@ -125,21 +127,21 @@ struct rollback {
   uint32_t to = 0;
   rollback_state state = rollback_state::in_progress;
   std::string actor;
-  std::string reason;  // why it did not come to its end
+  std::string reason;  // why it did not complete
   time_point started_at{};
   time_point ended_at{};
   ZEDOPS_FIELDS(id, from, to, state, actor, reason, started_at, ended_at)
   friend bool operator==(const rollback&, const rollback&) = default;
 };
 
-// What the open operation of a service is at: a deployment or a rollback on its way, forwards or back.
+// How far the open operation of a service is: a deployment or a rollback in progress, forwards or going back.
 struct deploy_run {
   uint32_t number = 0;  // the deployment that is to be served
   bool is_rollback = false;
   deploy_phase phase = deploy_phase::queued;
-  bool going_back = false;       // it came to nothing after the switch: what was served before is put back
+  bool going_back = false;       // it failed, or was cancelled, after the switch: the previous version is restored
   std::optional<error> failure;  // why
-  bool cancelled = false;        // its owner called it off
+  bool cancelled = false;        // a user cancelled it
   ZEDOPS_FIELDS(number, is_rollback, phase, going_back, failure, cancelled)
   friend bool operator==(const deploy_run&, const deploy_run&) = default;
 };
@@ -187,11 +189,11 @@ struct service {
   uint64_t log_head = 0;
   service_settings settings;  // of a container service
   uint16_t port_beside = 0;  // of its host: one of the two is the container's that is served, the other its successor's
-  bool stopped = false;      // its owner stopped it: it stays so until he starts it, or deploys
+  bool stopped = false;      // a user stopped it: it stays stopped until it is started, or deployed
   sparse<service_hook> hook;
   sparse<operation> waiting;  // a deployment that begins when the open operation has ended
-  std::string preview_of;     // the service of this project whose preview it is; empty: it is none
-  duration lives{};           // it goes so long after its newest deployment; zero: never
+  std::string preview_of;     // the service of this project whose preview it is; empty: it is not a preview
+  duration lives{};           // it is removed this long after its newest deployment; zero: never
   time_point expires_at{};
   ZEDOPS_FIELDS(id, project, project_name, name, agent, kind, retention, health_path, port, deployments, rollbacks,
                 deployed, current, health, health_reason, run, op, created_at, updated_at, removed, revision, seq,

@@ -57,7 +57,7 @@ struct stop_procedure {
   rcon_stop rcon;
   std::string network;                       // the network on which the container is reached for RCON; empty: its first
   duration grace{std::chrono::seconds(10)};  // from the stop signal to the kill
-  std::vector<rcon_stop> then{};             // further steps behind `rcon`, in order
+  std::vector<rcon_stop> then{};             // further steps after `rcon`, in order
   ZEDOPS_FIELDS(rcon, network, grace, then)
   friend bool operator==(const stop_procedure&, const stop_procedure&) = default;
 };
@@ -72,28 +72,28 @@ struct server_plan {
 };
 
 // ---- commands ----
-// run: make it run; start the container there is, else make one (if the data permits). replace: rename old, make new,
-// prove it, drop old; any failure renames back. remove: container away, data stays. purge: container and, with
-// remove_data, the whole tree away; each verified absent. move: copy the tree of `source` to the plan's data root,
-// verify it, replace the container by one that uses the copy; any failure puts the old one back. drop_source: the
-// manager has it in its record that the copy is what counts: remove the tree of `source`. adopt: copy what the
-// container `original` has mounted, verify it, make ours on the copy, drop the original container; any failure puts it
-// back. deploy: one phase of a deployment, see deploy_plan.
+// run: make it run; start its container if it has one, else make one (if the data permits). replace: rename old, make
+// new, prove it, drop old; any failure renames back. remove: remove the container, keep the data. purge: remove the
+// container and, with remove_data, the whole tree; each verified absent. move: copy the tree of `source` to the plan's
+// data root, verify it, replace the container with one that uses the copy; any failure restores the old one.
+// drop_source: the manager has recorded that the copy counts: remove the tree of `source`. adopt: copy what the
+// container `original` has mounted, verify it, make ours on the copy, drop the original container; any failure restores
+// it. deploy: one phase of a deployment, see deploy_plan.
 ZEDOPS_ENUM(command_kind, run, stop, restart, replace, remove, purge, move, drop_source, adopt, deploy)
 
 // Which data state permits making a container; `unknown` never does.
 ZEDOPS_ENUM(data_demand, present, any)
 
 // What an agent does for a service in one command: a phase of a deployment, or the removal of the whole service. Each
-// looks at what is there first; done a second time it changes nothing.
+// looks at what exists first; done a second time it changes nothing.
 struct deploy_plan {
   deploy_phase phase = deploy_phase::queued;
   bool remove = false;  // instead of a phase: all files of the service, and its place in the project's server
-  bool last = false;    // with it goes the project's server on this host: it has no other service there
+  bool last = false;    // the project's server on this host is removed too: it has no other service there
   project_id project;
   std::string project_name;
   std::string service_name;
-  uint32_t number = 0;  // of the deployment; when a switch is taken back, of the one that was served before, or zero
+  uint32_t number = 0;  // of the deployment; when a switch is undone, of the one that was served before, or zero
   bool going_back = false;
   deploy_source source;
   std::vector<uint32_t> keep;  // deployments of this service whose files stay
@@ -101,7 +101,7 @@ struct deploy_plan {
   std::string health_path;
   service_kind kind = service_kind::static_site;
   sparse<service_settings> settings{};  // of a container service: those of the deployment
-  std::string image{};                  // of a container service: its id, once it is there
+  std::string image{};                  // of a container service: its id, once it is on the host
   uint16_t port_beside = 0;
   bool stop = false;  // instead of a phase: its container, to be started again
   bool start = false;
@@ -114,7 +114,7 @@ struct deploy_plan {
 struct run_command {
   uint64_t term = 0;  // fencing: an agent refuses terms lower than the highest it has seen
   operation_id op;
-  uint32_t attempt = 1;  // (op, attempt) is executed once; asked again, the agent repeats its report
+  uint32_t attempt = 1;  // (op, attempt) is executed once; sent again, the agent repeats its report
   server_id server;
   command_kind kind = command_kind::run;
   std::string container_id;  // as recorded; empty: none
@@ -128,9 +128,9 @@ struct run_command {
   ZEDOPS_FIELDS(term, op, attempt, server, kind, container_id, demand, remove_data, time_max, plan, source, original,
                 deploy)
 };
-// Why an agent did not begin with a command: of the work itself this says nothing. outdated: it obeyed a higher term.
+// Why an agent did not begin a command: this says nothing about the work itself. outdated: it obeyed a higher term.
 // lanes_full, stopping: not now; it may have begun before. withdrawn: cancelled before it began. not_kept: its disk
-// does not keep that it began, and it never did before.
+// could not record that it begins, and it never began before.
 ZEDOPS_ENUM(agent_refusal, none, outdated, lanes_full, stopping, withdrawn, not_kept)
 
 struct cancel_command {
@@ -150,7 +150,7 @@ struct observation {
   data_state data = data_state::unknown;
   std::optional<uint64_t> data_bytes;
   time_point observed_at{};    // the host's clock
-  std::string data_problem{};  // why the data is unknown; empty: it is not, or nobody said
+  std::string data_problem{};  // why the data is unknown; empty: it is not, or no reason was given
   ZEDOPS_FIELDS(server, container, view, rivals, drift, data, data_bytes, observed_at, data_problem)
 };
 
@@ -167,7 +167,7 @@ struct hello {
   bool engine_ok = false;
   std::string manager_id;        // the manager this agent belongs to; empty: none yet
   uint64_t term = 0;             // highest obeyed: the manager's own has to be higher
-  uint64_t greeting = 0;         // the same while it repeats itself; another one: the session before is over
+  uint64_t greeting = 0;         // the same while this hello is repeated; another one: the session before is over
   std::string engine_problem{};  // why it does not reach its Engine
   ZEDOPS_FIELDS(version, id, name, instance, hostname, data_path, software, engine_version, api_version, engine_ok,
                 manager_id, term, greeting, engine_problem)
@@ -209,7 +209,7 @@ struct command_result {
   uint32_t attempt = 1;
   server_id server;
   std::optional<error> failure;
-  observation after;  // what is there now, whatever happened
+  observation after;  // what exists now, whatever happened
   std::string note;   // e.g. "stopped cleanly after 8 s", "killed after 30 s"
   bool fresh_start = false;
   std::optional<uint64_t> bytes_removed;
@@ -217,7 +217,7 @@ struct command_result {
   std::string data_root;                        // of a move that switched: where the data counts from now on
   bool untouched = false;                       // of an adoption that failed: nothing of this server is on the host
   uint64_t term = 0;                            // of the command
-  agent_refusal refusal = agent_refusal::none;  // otherwise not of the work: it was not begun, and `failure` says why
+  agent_refusal refusal = agent_refusal::none;  // otherwise the work was not begun, and `failure` says why
   std::map<std::string, std::string> proof;     // of a phase: what it left
   ZEDOPS_FIELDS(op, attempt, server, failure, after, note, fresh_start, bytes_removed, calls, data_root, untouched,
                 term, refusal, proof)
@@ -232,7 +232,7 @@ struct known_server {  // what the agent needs to look at a server
   crash_rules crash{};          // with the server's own policy
   bool wanted_running = false;  // the desired state; the commands that follow change it
   int32_t priority = 0;
-  bool partial = false;  // its template is not there: layout and crash rules that the agent has are to stay
+  bool partial = false;  // its template is missing: the agent keeps the layout and crash rules it has
   ZEDOPS_FIELDS(id, container_id, container_name, data, crash, wanted_running, priority, partial)
 };
 struct welcome {
@@ -241,12 +241,12 @@ struct welcome {
   uint64_t term = 0;
   uint64_t session = 0;
   std::vector<known_server> servers;
-  duration usage_every{};  // how often it wants to hear what host and containers use; zero: never
+  duration usage_every{};  // how often the agent reports what host and containers use; zero: never
   ZEDOPS_FIELDS(id, manager_id, term, session, servers, usage_every)
 };
 struct refused {
   error why;
-  bool final = false;  // true: do not come back (exit 78)
+  bool final = false;  // true: do not connect again (exit 78)
   ZEDOPS_FIELDS(why, final)
 };
 struct welcome_refused {  // what an agent answers to a welcome that it may not follow; it says hello again later
@@ -257,7 +257,7 @@ struct welcome_refused {  // what an agent answers to a welcome that it may not 
 };
 struct ping {
   uint64_t nonce = 0;
-  std::string next_key{};  // public: the manager will answer with it some day; empty: with the one it has
+  std::string next_key{};  // public: the manager will answer with it later; empty: with the one it has
   ZEDOPS_FIELDS(nonce, next_key)
 };
 struct watch_servers {  // keep looking at these as well; replaces earlier entries of the same id
@@ -267,7 +267,7 @@ struct watch_servers {  // keep looking at these as well; replaces earlier entri
 };
 struct sync_query {
   uint64_t request = 0;
-  // Of this host: whoever has a container here with the label of another service or project is a stray.
+  // All of this host: a container here with the label of another service or project is a stray.
   bool tells_services = false;
   std::vector<std::string> services{};
   std::vector<std::string> projects{};
@@ -290,11 +290,14 @@ struct logs_query {
   std::string container_id;
   uint32_t tail = 100;
   std::string since{};       // stamp of a line: that and later ones, from the oldest on; empty: the last `tail`
-  duration hold{};           // so long it may wait for a line later than `since`
+  duration hold{};           // how long it may wait for a line later than `since`
   std::string deployment{};  // instead of a container: PROJECT/SERVICE/NUMBER, whose build is asked for
-  ZEDOPS_FIELDS(request, container_id, tail, since, hold, deployment)
+  // Of a container service; the agent may have created its container anew since the manager heard of `container_id`.
+  service_id service{};
+  uint32_t number = 0;  // of the deployment that it serves
+  ZEDOPS_FIELDS(request, container_id, tail, since, hold, deployment, service, number)
 };
-// What of a container on this host counts when it is to be adopted, whosever it is.
+// What matters of a container on this host when it is to be adopted, whoever made it.
 struct container_query {
   uint64_t request = 0;
   std::string container;  // name or id
@@ -307,7 +310,7 @@ struct container_answer {
   std::vector<port_binding> ports;         // as asked for when it was made
   std::vector<mount> mounts;               // binds and volumes, by their place on the host
   std::vector<std::string> networks;       // without the Engine's own bridge
-  std::vector<std::string> entrypoint;     // of agents before spec was told: this and the next two are in it
+  std::vector<std::string> entrypoint;     // of agents that do not send `spec`: it has this and the next two
   std::vector<std::string> command;
   std::string user;
   std::vector<std::string> unusual;  // "privileged", "devices" ...: what no server can be given
@@ -320,12 +323,12 @@ struct stray_query {
   uint64_t request = 0;
   std::vector<std::string> services;
   std::vector<std::string> projects;
-  std::string remove;  // name or id of one that goes now; empty: none
+  std::string remove;  // name or id of one to remove now; empty: none
   ZEDOPS_FIELDS(request, services, projects, remove)
 };
 struct stray_answer {
   uint64_t request = 0;
-  std::vector<stray_view> strays;  // with `remove`, the one that went
+  std::vector<stray_view> strays;  // with `remove`, the one that was removed
   std::optional<error> failure;
   ZEDOPS_FIELDS(request, strays, failure)
 };
@@ -361,7 +364,7 @@ struct logs_answer {
   bool cut = false;
   ZEDOPS_FIELDS(request, lines, failure, cut)
 };
-struct incidents {             // what happened while nobody listened, and since; repeated until it is taken
+struct incidents {             // what happened while no manager listened, and since; repeated until taken
   std::vector<incident> list;  // in order of `seq`
   ZEDOPS_FIELDS(list)
 };
@@ -380,7 +383,7 @@ struct usage {
   std::vector<usage_row> servers;
   ZEDOPS_FIELDS(host, servers)
 };
-// Somebody looks at these: for a while they are told more often. Only to agents that have told their usage.
+// A user is watching these: for a while they are reported more often. Only to agents that have reported usage.
 struct watch_usage {
   std::vector<server_id> servers;
   duration every{};
@@ -401,7 +404,7 @@ struct upload_piece {  // from the offset that was asked for, upload_piece_max a
   ZEDOPS_FIELDS(request, data, failure)
 };
 inline constexpr size_t upload_piece_max = 1 << 20;
-// How a service's files and links are, and what its agent put right: told at each welcome, and when it changes.
+// State of a service's files and links, and what its agent repaired: reported at each welcome, and when it changes.
 struct service_seen {
   service_id service;
   service_health health = service_health::unknown;

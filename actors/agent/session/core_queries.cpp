@@ -58,7 +58,7 @@ void describe(container_answer& out, docker::container_details c, const docker::
   if (spec.stop_signal == image.stop_signal) spec.stop_signal.reset();
   if (spec.health == image.health) spec.health.reset();
   for (const auto& [key, value] : c.view.labels) {
-    // Compose and swarm would take it for theirs; ours are made anew.
+    // With Compose's or swarm's labels they would take it for theirs; ours are made anew.
     const bool of_tools = key.starts_with("com.docker.") || key.starts_with("zedops.");
     if (auto i = image.labels.find(key); !of_tools && (i == image.labels.end() || i->second != value)) {
       if (!spec.labels) spec.labels.emplace();
@@ -69,18 +69,29 @@ void describe(container_answer& out, docker::container_details c, const docker::
   out.view = std::move(c.view);
 }
 
+// The container that the manager knows; else a running one of the deployment that it serves; else any of that.
+const docker::container_summary* served_by(const std::vector<docker::container_summary>& all, const logs_query& q) {
+  const docker::container_summary* found = nullptr;
+  for (const auto& c : all) {
+    if (c.id == q.container_id) return &c;
+    if (value_of(c.labels, label::deployment) != std::to_string(q.number)) continue;
+    if (!found || (c.state == container_state::running && found->state != container_state::running)) found = &c;
+  }
+  return found;
+}
+
 std::optional<error> read_deployment_log(const site_world& sites, const logs_query& q, log_page& page, bool& fresh) {
   const auto slash = q.deployment.find('/'), second = q.deployment.find('/', slash + 1);
   const auto number = second == q.deployment.npos ? std::nullopt : parse_decimal(q.deployment.substr(second + 1));
   const host::site s{sites.root, q.deployment.substr(0, slash),
                      number ? q.deployment.substr(slash + 1, second - slash - 1) : std::string{}};
   if (!number || *number > UINT32_MAX || !check_site_name(s.project) || !check_site_name(s.service))
-    return error{ec::bad_request, "'" + q.deployment.substr(0, 80) + "' names no deployment", "shop/web/3", {}};
+    return error{ec::bad_request, "'" + q.deployment.substr(0, 80) + "' names no deployment", "such as shop/web/3", {}};
   std::ifstream file(s.log(static_cast<uint32_t>(*number)));
   if (!file)
     return error{ec::not_found,
-                 q.deployment + " has left no log on this host",
-                 "it is removed with the files of its deployment",
+                 q.deployment + " has no log on this host",
+                 "a log is removed with the files of its deployment",
                  {}};
   std::deque<std::string> last;  // of a tail
   for (std::string line; std::getline(file, line);) {
@@ -101,7 +112,7 @@ std::optional<error> read_deployment_log(const site_world& sites, const logs_que
 void core_state::on_data_query(const data_query& q) {
   auto asked = q;
   for (auto& s : asked.servers) complete(s);
-  // Of one root it waits for that alone; the questions of people do not wait behind looks, nor these behind sizes.
+  // A query about one root waits for that alone; queries do not wait behind looks, nor these behind measuring sizes.
   const auto& first = asked.servers.empty() ? asked.space_at : asked.servers.front().data.root;
   const bool one_root = std::all_of(asked.servers.begin(), asked.servers.end(),
                                     [&](const known_server& s) { return s.data.root == first; });
@@ -115,7 +126,7 @@ void core_state::on_data_query(const data_query& q) {
                    for (const auto& s : q.servers) {
                      auto request = check_request_of(s.data, owner, sizes);
                      host::data_report report;
-                     if (s.partial) report.error = "its template is not there: where its data lies is not known";
+                     if (s.partial) report.error = "its template is missing: where its data is stored is not known";
                      else if (request) report = host.check(*request);
                      else report.error = request.error().message;
                      out.rows.push_back(row_of(s, report));
@@ -155,7 +166,7 @@ void core_state::on_port_query(const port_query& q) {
       });
 }
 
-// What a new container would get from the image anyway is left out.
+// Settings that a new container would get from the image anyway are left out.
 void core_state::on_container_query(const container_query& q) {
   auto tell = [this, post = post()](container_answer out) {
     post([this, out = std::move(out)] {
@@ -199,25 +210,51 @@ void core_state::on_layer_query(const layer_query& q) {
 }
 
 void core_state::on_logs_query(const logs_query& q) {
-  auto refuse = [&](error why) {
-    logs_answer out;
-    out.request = q.request;
-    out.failure = std::move(why);
-    send(out);
-  };
+  const auto refuse = [&](error why) { refuse_log(q, std::move(why)); };
   if (!q.deployment.empty()) {
     if (deployment_logs >= log_queries_max)
       return refuse({ec::busy, "too many logs are being read on this host", "repeat in a moment", {}});
     ++deployment_logs;
     return on_deployment_log(q, std::clamp(q.hold, duration{}, logs_hold_max));
   }
+  if (!q.service.empty()) return on_service_log(q);
   const auto* c = eyes->view().container(q.container_id);
   if (!c)
     return refuse({ec::not_found, "there is no container " + q.container_id.substr(0, 12), "sync the server", {}});
   if (!is_ours(c->labels, eyes->view().manager()))
     return refuse({ec::forbidden, "container " + c->name + " does not belong to this manager", {}, {}});
+  read_log(q, q.container_id);
+}
+
+// The view of this host learns of services' containers with the next inventory only, and one may have been created anew
+// since the manager heard of it: the Engine is asked.
+void core_state::on_service_log(const logs_query& q) {
+  const auto& manager = eyes->view().manager();
+  deps->env.engine.list_containers(
+      {{label::managed, "true"}, {label::manager, manager}, {label::service, q.service.value}}, {list_deadline},
+      [this, q, post = post()](result<std::vector<docker::container_summary>> all) {
+        post([this, q, all = std::move(all)] {
+          if (where != phase::live) return;
+          if (!all) return refuse_log(q, all.error());
+          const auto* found = served_by(*all, q);
+          if (!found)
+            return refuse_log(q,
+                              {ec::not_found, "the service has no container on this host", "zedctl service get", {}});
+          read_log(q, found->id);
+        });
+      });
+}
+
+void core_state::refuse_log(const logs_query& q, error why) {
+  logs_answer out;
+  out.request = q.request;
+  out.failure = std::move(why);
+  send(out);
+}
+
+void core_state::read_log(const logs_query& q, const std::string& container) {
   if (reading.size() >= log_queries_max)
-    return refuse({ec::busy, "too many logs are being read on this host", "repeat in a moment", {}});
+    return refuse_log(q, {ec::busy, "too many logs are being read on this host", "repeat in a moment", {}});
   docker::log_options o;
   o.timestamps = true;
   if (q.since.empty()) {
@@ -225,26 +262,26 @@ void core_state::on_logs_query(const logs_query& q) {
   } else if (const auto ns = nanoseconds_from_rfc3339(q.since); ns && *ns > 0) {
     o.since_ns = *ns;
   } else {
-    return refuse(
-        {ec::bad_request, "'" + q.since.substr(0, 40) + "' is not a time of a log", "give RFC 3339, in UTC", {}});
+    return refuse_log(
+        q, {ec::bad_request, "'" + q.since.substr(0, 40) + "' is not a valid time", "give RFC 3339, in UTC", {}});
   }
   const auto hold = std::clamp(q.hold, duration{}, logs_hold_max);
   o.follow = hold > duration{} && o.since_ns > 0;
   auto collected = std::make_shared<log_page>(q);
   const auto serial = ++reading_serial;
-  // Called at the end of the stream or when its time is up, whichever is first.
+  // Called at the end of the stream or when its time is up, whichever comes first.
   auto finish = [this, collected, serial](std::optional<error> failure) {
     if (reading.erase(serial) == 0) return;
     if (where == phase::live) send(collected->answer(std::move(failure)));
   };
-  // Of one that waits: soon after the first line that is new, so that a burst is one answer.
+  // For a query that waits: soon after the first line that is new, so that a burst is one answer.
   auto fresh = [this, finish, post = post()] {
     post([this, finish] {
       self->delayed_send(core_actor(self), logs_gather, completion{[finish] { finish(std::nullopt); }});
     });
   };
   auto following = deps->env.engine.logs(
-      q.container_id, o,
+      container, o,
       [collected, fresh, follows = o.follow](docker::output from, std::string_view line) {
         if (collected->add(from, line) && follows) fresh();
       },

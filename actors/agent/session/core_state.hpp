@@ -77,6 +77,9 @@ struct core_state {
   void on_port_query(const msg::port_query& q);
   void on_deployment_log(const msg::logs_query& q, msg::duration hold);
   void on_logs_query(const msg::logs_query& q);
+  void on_service_log(const msg::logs_query& q);
+  void read_log(const msg::logs_query& q, const std::string& container);
+  void refuse_log(const msg::logs_query& q, msg::error why);
   void on_layer_query(const msg::layer_query& q);
   void on_container_query(const msg::container_query& q);
   void on_stray_query(const msg::stray_query& q);
@@ -90,35 +93,35 @@ struct core_state {
   std::shared_ptr<core_deps> deps;
   std::unique_ptr<observer> eyes;
   std::unique_ptr<guardian> guard;
-  std::unique_ptr<usage_sampler> usage;  // null: this host cannot tell
+  std::unique_ptr<usage_sampler> usage;  // null: this host's usage is not known
   std::unique_ptr<site_keeper> sites;    // null: this agent serves no static services
   bool servers_busy = false, servers_again = false;
-  bool pass_failed = false, event_waits = false;  // the last one, in part; an event since that is left to the timer
+  bool pass_failed = false, event_waits = false;  // of the last pass, in part; an event since is left to the timer
   std::chrono::steady_clock::time_point servers_kept{};              // the end of the last pass over them
-  std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, lately
+  std::deque<std::chrono::steady_clock::time_point> server_repairs;  // of projects' servers, recent ones
   struct container_seen {
-    unsigned bad_looks = 0;  // one after the other
+    unsigned bad_looks = 0;  // in a row
     std::chrono::steady_clock::time_point bad_at{};
-    unsigned cures = 0;  // restarts since it was well
+    unsigned cures = 0;  // restarts since it was healthy
     msg::service_seen told;
-    std::deque<std::chrono::steady_clock::time_point> repairs{};  // lately
+    std::deque<std::chrono::steady_clock::time_point> repairs{};  // recent ones
   };
   std::map<std::string, container_seen> containers_seen;  // of container services, by service id
   bool containers_timer = false;
   size_t deployment_logs = 0;  // being read
   stray_watch strays;
   std::string next_key;                 // the manager's, as it is kept
-  std::optional<std::string> key_told;  // what the manager said of it in this session
+  std::optional<std::string> key_told;  // what the manager sent of it in this session
   phase where = phase::offline;
   uint64_t session = 0;
-  uint64_t greeting = 0;        // of the hellos: another one for each session that is wanted
+  uint64_t greeting = 0;        // of the hellos: a new number for each session that is wanted
   uint64_t welcome_serial = 0;  // a welcome whose bookkeeping was overtaken by another is void
-  // What a manager says while its welcome is being written down: it counts once that is done.
+  // Messages of a manager while its welcome is being written down: they count once that is done.
   std::optional<uint64_t> settling;  // its session
   std::vector<manager_said> early;
   bool stopping = false, refused_for_good = false;
   std::chrono::steady_clock::time_point heard{}, quiet_until{};
-  // The Engine, as the watcher tells.
+  // The Engine, as the watcher reports it.
   bool engine_ok = false, engine_judged = false;
   docker::engine_info engine_info;
   std::string engine_problem;
@@ -132,8 +135,8 @@ struct core_state {
   };
   std::map<msg::operation_id, turn> turns;  // of deployments that wait for a free lane
   std::deque<msg::command_result> unsent;
-  std::set<msg::operation_id> called_off;  // of those that wait: they have something to put back
-  // Incidents on their way to the manager: not before it knows what is there now.
+  std::set<msg::operation_id> called_off;  // waiting commands that have something to roll back
+  // Incidents on their way to the manager: not before it has the present inventory.
   bool inventory_told = false;
   std::optional<std::chrono::steady_clock::time_point> handed_at;
   std::chrono::steady_clock::time_point looked{};  // the last inventory

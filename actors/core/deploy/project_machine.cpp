@@ -32,7 +32,7 @@ project_decision served_elsewhere(const project& p, uint16_t port) {
   project_decision d;
   d.refusal = error{ec::busy,
                     "the services of " + p.name + " on this host have just been given port " + std::to_string(port),
-                    "repeat it in a moment",
+                    "try again in a moment",
                     {}};
   return d;
 }
@@ -106,10 +106,10 @@ std::vector<numbered_fact> entity<project>::number(const project& p, std::vector
 
 error entity<project>::taken(std::string_view claimed, const project& owner) {
   if (claimed == claim(owner.name))
-    return {ec::already_exists, "there is a project named " + owner.name, "choose another name", {}};
+    return {ec::already_exists, "there is a project named " + owner.name + " already", "choose another name", {}};
   return {ec::port_conflict,
-          "port " + std::string(claimed.substr(claimed.rfind('/') + 1)) + " is project " + owner.name + "'s",
-          "choose another, or none: a free one is taken",
+          "port " + std::string(claimed.substr(claimed.rfind('/') + 1)) + " belongs to project " + owner.name,
+          "choose another, or leave it out to get a free one",
           {}};
 }
 

@@ -101,7 +101,7 @@ void on_progress(service& s, const operation_progressed& x, time_point at) {
       x.step == step_waiting && d->phase == deploy_phase::queued ? deploy_status::pending : row_of(d->phase).status;
 }
 
-// A removal that came to nothing is not tried again and again.
+// A removal that failed is not retried at once.
 void put_off_expiry(service& s, const fact& f, time_point at) {
   const auto* x = std::get_if<operation_ended>(&f);
   if (x && s.op && s.op->id == x->id && s.op->kind == op_kind::remove_service && s.expires_at != never)
@@ -252,7 +252,7 @@ error entity<service>::taken(std::string_view claim, const service& owner) {
   if (claim.starts_with("host-name/"))
     return {ec::already_exists,
             std::string(claim.substr(10)) + " leads to " + name + " already",
-            "choose another host name, or take it from there: zedctl service edit " + name + ", then deploy that",
+            "choose another host name, or remove it there: zedctl service edit " + name + ", then deploy that",
             {}};
   if (claim.starts_with("service/"))
     return {ec::already_exists,

@@ -1,4 +1,4 @@
-// A decision of the machine of services in the making: what its parts share.
+// What the parts of the service machine share: a decision in the making.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -81,17 +81,17 @@ struct flow {
     end(op_status::succeeded, {}, "#" + std::to_string(number) + " is served");
   }
 
-  // It has come to nothing. Once visitors may have seen it, the previous version is restored first.
+  // It has failed, or was cancelled. Once visitors may have seen it, the previous version is restored first.
   void fail(std::optional<error> why) {
     if (next.run && !run().going_back && switches(run().phase)) {
       add(deployment_going_back{run().number, std::move(why)});
-      step(step_going_back, 0, next.current ? "back to #" + std::to_string(next.current) : "back to nothing");
+      step(step_going_back, 0, next.current ? "back to #" + std::to_string(next.current) : "back to no deployment");
       return send();
     }
     end_open(std::move(why));
   }
-  // What is served was put back, or started again: by its deployment's proof people find its container, which may be
-  // another one now.
+  // What is served was restored, or started again: the proof of its deployment names its container, which may have
+  // changed.
   void remember_container(const std::map<std::string, std::string>& proof) {
     const auto* served = find_deployment(next, next.current);
     const auto made = proof.find("container");
@@ -99,7 +99,7 @@ struct flow {
     if (const auto before = served->proof.find("container"); before != served->proof.end() && *before == *made) return;
     add(deployment_phase_changed{next.current, deploy_phase::active, 100, {*made}});
   }
-  // Without a word of its agent.
+  // Without a report of its agent.
   void end_open(std::optional<error> why) {
     if (next.run) return end_run(std::move(why));
     end(why ? op_status::failed : op_status::cancelled, std::move(why), {});
@@ -122,7 +122,7 @@ struct flow {
       add(operation_progressed{
           next.op->id, op_status::accepted, std::string(step_waiting), 0, {}, 0, cx.now + waiting_max});
   }
-  // A deployment that waits comes to nothing.
+  // Cancels the deployment that waits.
   void drop_waiting(std::string why) {
     const auto* made = waiting_deployment(next);
     if (made) add(deployment_ended{made->number, deploy_status::cancelled, {}});
@@ -134,9 +134,9 @@ struct flow {
   const service_context& cx;
 };
 
-// Nobody is there who could carry anything out.
+// No agent is left that could carry anything out.
 error host_given_up(const service& s, ec code);
-// As its owner, or its expiry, asks for it.
+// When a user, or its expiry, asks for it.
 void begin_removal(flow& f, const request_info& who);
 service_decision remove_at_once(const service& s, const request_info& who, const service_context& cx);
 service_decision on_request(const service& s, const service_requested& r, const service_context& cx);

@@ -18,14 +18,14 @@ service_decision on_progress(const service& s, const command_progress& r, const 
   auto progress = s.op->progress;
   if (s.run && !s.run->going_back) progress = std::max(progress, overall_progress(s.run->phase, r.progress));
   const auto deadline = std::max(s.op->deadline, cx.now + cx.stall);
-  // One that says the same again is at work all the same; but not every word of it is worth a commit.
+  // A report without news shows that the agent still works on it; but not every such report is worth a commit.
   const bool same = progress == s.op->progress && r.note == s.op->note;
   if (same && deadline - s.op->deadline < cx.stall / 4) return std::move(f.d);
   f.add(operation_progressed{r.op, op_status::running, s.op->step, progress, r.note, r.attempt, deadline});
   return std::move(f.d);
 }
 
-// The agent has not begun with it: of the work itself that says nothing.
+// The agent has not begun it: that says nothing about the work itself.
 bool decides_nothing(const command_result& r) {
   switch (r.refusal) {
     case agent_refusal::none: return r.failure && r.failure->code == ec::not_leader;
@@ -53,7 +53,7 @@ service_decision on_report(const service& s, const command_result& r, const serv
     if (!r.failure && s.op->kind == op_kind::stop_service) {
       f.add(service_stopped{});
       if (s.health != service_health::unknown)
-        f.add(service_health_changed{s.health, service_health::unknown, "stopped by its owner"});
+        f.add(service_health_changed{s.health, service_health::unknown, "stopped by a user"});
     }
     f.end(r.failure ? op_status::failed : op_status::succeeded, r.failure, r.note);
     if (!r.failure && s.op->kind == op_kind::remove_service) f.add(service_removed{s.name});
@@ -110,8 +110,8 @@ service_decision cancel(const service& s, const cancel_requested& c, const servi
   return std::move(f.d);
 }
 
-// Nothing was deployed to it for as long as it lives. Without its agent it waits for that, as if its owner had removed
-// it.
+// Nothing was deployed to it for as long as it lives. Without its agent the removal waits for that, as if a user had
+// asked for it.
 service_decision expired(const service& s, const service_context& cx) {
   flow f(s, cx, {cause_kind::timer, "expiry", "system:expiry"});
   if (s.expires_at == never || s.expires_at > cx.now) return std::move(f.d);
@@ -125,7 +125,7 @@ service_decision expired(const service& s, const service_context& cx) {
 service_decision due(const service& s, const service_context& cx) {
   if (!s.op) return expired(s, cx);
   flow f(s, cx, {cause_kind::timer, "deadline", {}});
-  if (!cx.agent_known) {  // nobody comes who could go on with it
+  if (!cx.agent_known) {  // no agent can come to go on with it
     if (s.waiting) f.drop_waiting("its host was given up");
     f.end_open(host_given_up(s, ec::agent_unreachable));
     return std::move(f.d);
@@ -133,14 +133,14 @@ service_decision due(const service& s, const service_context& cx) {
   if (s.op->deadline > cx.now) return std::move(f.d);
   if (!cx.agent_online && s.op->step != step_waiting) {
     f.add(operation_progressed{s.op->id, op_status::running, std::string(step_waiting), s.op->progress,
-                               "its agent was lost; it goes on when the agent is back", s.op->attempt,
+                               "its agent was lost; it continues when the agent is back", s.op->attempt,
                                cx.now + waiting_max});
     return std::move(f.d);
   }
   const error why{ec::timeout,
                   s.op->step == step_waiting ? "its agent did not come back within " + format_duration(waiting_max)
                                              : "no progress in " + s.op->step + " for " + format_duration(cx.stall),
-                  "look at the host and at the agent's log, then deploy again", s.op->id.value};
+                  "check the host and the agent's log, then deploy again", s.op->id.value};
   if (s.op->attempt > 0) f.d.effects.emplace_back(withdraw_phase{s.op->id});
   if (s.run && s.run->going_back) f.end_run(s.run->failure ? s.run->failure : why);
   else if (s.op->step == step_waiting && s.run) f.end_run(why);
@@ -148,7 +148,7 @@ service_decision due(const service& s, const service_context& cx) {
   return std::move(f.d);
 }
 
-// While a deployment switches, what is seen is on its way.
+// While a deployment switches, what is seen is not final.
 service_decision observed(const service& s, const service_seen& seen, const service_context& cx) {
   flow f(s, cx, {cause_kind::sync, "files", {}});
   if (!seen.repairs.empty()) f.add(service_repaired{seen.repairs});
@@ -165,7 +165,6 @@ deploy_plan plan_for(const service& s, const service_context& cx) {
   p.project_name = s.project_name;
   p.service_name = s.name;
   p.port = s.port;
-  p.health_path = s.health_path;
   p.keep = kept_deployments(s);
   p.kind = s.kind;
   p.port_beside = s.port_beside;
@@ -184,6 +183,7 @@ deploy_plan plan_for(const service& s, const service_context& cx) {
     if (!p.remove) p.number = s.current;
   }
   const auto* d = find_deployment(s, p.number);
+  p.health_path = d && d->health_path ? *d->health_path : s.health_path;
   if (d) p.settings = d->settings;  // none: it was made when those that are the default were not stored
   else if (s.settings != service_settings{}) p.settings = s.settings;
   if (d) {

@@ -5,9 +5,9 @@
 //                   -> health_check -> active
 //   rollback -->                                           creating_symlinks -> ...         -> active
 //
-// What fails, or is called off, before creating_symlinks ends there: nothing of it was seen. From then on what was
-// served before is put back first. Which command is due follows from the record alone, so a restart, a reconnect and a
-// timer do the same: send it again.
+// What fails, or is cancelled, before creating_symlinks ends there: visitors have seen nothing of it. From then on the
+// previous version is restored first. Which command is due follows from the record alone, so a restart, a reconnect and
+// a timer do the same: send it again.
 #pragma once
 #include <variant>
 
@@ -36,7 +36,7 @@ struct phase_progressed {
 struct phase_reported {
   msg::command_result report;
 };
-struct service_observed {  // what its agent sees, and has put right
+struct service_observed {  // what its agent sees, and has repaired
   msg::service_seen what;
 };
 using service_input = std::variant<new_service, service_requested, phase_progressed, phase_reported, service_observed,
@@ -48,10 +48,10 @@ struct service_context {
   bool agent_online = false;
   uint64_t term = 0;
   size_t siblings = 0;                           // further static services of its project on its host
-  msg::duration stall{std::chrono::minutes(5)};  // a phase without any progress for so long has failed
+  msg::duration stall{std::chrono::minutes(5)};  // a phase without any progress for this long has failed
 };
 
-// An agent gives a phase up after this long, whatever it tells of; before that `stall` says when it has failed.
+// An agent gives a phase up after this long, whatever progress it makes; before that `stall` says when it has failed.
 inline constexpr msg::duration phase_time_max = std::chrono::hours(24);
 
 // ---- effects ----
@@ -75,7 +75,7 @@ void apply(msg::service& s, const msg::log_entry& e);
 msg::deploy_plan plan_for(const msg::service& s, const service_context& cx);
 // The deployments whose files stay: what is served, what is being deployed, the newest successes.
 std::vector<uint32_t> kept_deployments(const msg::service& s);
-// The one a rollback leads to that names none; null: there is none.
+// The target of a rollback that names none; null: there is none.
 const msg::deployment* previous_deployment(const msg::service& s);
 const msg::deployment* find_deployment(const msg::service& s, uint32_t number);
 const msg::deployment* waiting_deployment(const msg::service& s);  // null: none waits for its turn

@@ -51,6 +51,7 @@ service_decision deploy(const service& s, const service_requested& r, const depl
   made.source = r.source;
   made.status = cx.agent_online && !waits ? deploy_status::queued : deploy_status::pending;
   made.settings = s.settings;
+  made.health_path = s.health_path;
   made.phases.push_back({deploy_phase::queued, cx.now, {}});
   made.created_at = made.phase_updated_at = cx.now;
   f.add(deployment_started{std::move(made)});
@@ -68,10 +69,10 @@ service_decision roll_back(const service& s, const service_requested& r, const r
   if (!to && what.to == 0) return no(ec::wrong_state, name + " has no earlier deployment that worked");
   if (!to) return no(ec::not_found, name + " has no deployment #" + std::to_string(what.to));
   const auto number = "#" + std::to_string(to->number);
-  if (to->number == s.current) return no(ec::wrong_state, number + " is what " + name + " serves already");
+  if (to->number == s.current) return no(ec::wrong_state, number + " is served by " + name + " already");
   if (!to->worked) return no(ec::wrong_state, number + " of " + name + " never worked");
   if (to->pruned)
-    return no(ec::wrong_state, "the files of " + number + " are removed: more were kept than the retention allows");
+    return no(ec::wrong_state, "the files of " + number + " were removed, as the retention of the service requires");
   flow f(s, cx, asked(r.who));
   f.add(operation_accepted{long_operation(s, op_kind::rollback, r.who, cx)});
   rollback made;

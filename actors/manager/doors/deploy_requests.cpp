@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "actors/core/deploy/deploy_checks.hpp"
 #include "actors/core/deploy/project_machine.hpp"
 #include "actors/core/deploy/service_machine.hpp"
 #include "actors/core/plan/blueprint.hpp"
@@ -15,134 +16,10 @@ using namespace msg;
 namespace {
 
 constexpr uint16_t site_port_first = 8080, site_port_last = 8999;
-constexpr size_t description_max = 1'000, domain_max = 253, health_path_max = 256;
 
-constexpr size_t hosts_max = 20, words_max = 64, word_bytes_max = 4096;
-constexpr size_t hook_secret_min = 16, hook_secret_max = 256;
-constexpr duration lives_min = std::chrono::seconds(10), lives_max = std::chrono::hours(24 * 365);
-constexpr uint64_t memory_min = 6 << 20;  // the Engine refuses less
-
-// While a service is being made in it a project does not go, and the other way round.
+// A project is not removed while a service is being created in it, and the other way round.
 std::string in_project(const project_id& id) { return "in-project/" + id.value; }
 std::string project_goes(const project_id& id) { return "project-goes/" + id.value; }
-
-result<void> check_domain(const std::string& d) {
-  const bool good =
-      d.size() <= domain_max &&
-      std::ranges::all_of(
-          d, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; }) &&
-      !d.starts_with('.') && !d.ends_with('.') && d.find("..") == d.npos;
-  if (good) return {};
-  return fail(ec::bad_request, "'" + d.substr(0, 60) + "' is not a domain",
-              "lower-case letters, digits, hyphens and dots: example.org");
-}
-result<void> check_description(const std::string& d) {
-  if (d.size() <= description_max) return {};
-  return fail(ec::too_large, "a description of " + std::to_string(d.size()) + " bytes",
-              std::to_string(description_max) + " at most");
-}
-result<void> check_health_path(const std::string& p) {
-  const bool good = p.empty() || (p.starts_with('/') && p.size() <= health_path_max &&
-                                  std::ranges::all_of(p, [](unsigned char c) { return c > 0x20 && c < 0x7f; }));
-  if (good) return {};
-  return fail(ec::bad_request, "the health path is not a path",
-              "it begins with a slash, below the service's own address: /status.html");
-}
-result<void> check_retention(uint32_t n) {
-  if (n >= 1 && n <= retention_max) return {};
-  return fail(ec::bad_request, "a retention of " + std::to_string(n),
-              "1 to " + std::to_string(retention_max) + " deployments are kept");
-}
-
-result<void> check_lives(duration d) {
-  if (d == duration{0} || (d >= lives_min && d <= lives_max)) return {};
-  return fail(ec::bad_request, "a service that goes after " + format_duration(d),
-              format_duration(lives_min) + " to " + format_duration(lives_max) + "; 0s: it stays");
-}
-
-result<void> check_words(const std::vector<std::string>& words, const char* what) {
-  const bool good = words.size() <= words_max && std::ranges::all_of(words, [](const std::string& w) {
-                      return w.size() <= word_bytes_max && w.find('\0') == w.npos;
-                    });
-  if (good) return {};
-  return fail(ec::too_large, std::string(what) + " is too long",
-              std::to_string(words_max) + " words of " + std::to_string(word_bytes_max) + " bytes at most");
-}
-result<void> check_host_names(const service_settings& s) {
-  if (s.route == route_kind::none && !s.hosts.empty())
-    return fail(ec::bad_request, "host names need a proxy that routes to this service", "--route caddy");
-  if (s.route != route_kind::none && s.hosts.empty())
-    return fail(ec::bad_request, "a route needs the host names that it is for", "--host shop.example.org");
-  if (s.hosts.size() > hosts_max)
-    return fail(ec::too_large, std::to_string(s.hosts.size()) + " host names", std::to_string(hosts_max) + " at most");
-  for (auto i = s.hosts.begin(); i != s.hosts.end(); ++i) {
-    if (i->empty()) return fail(ec::bad_request, "an empty host name", "name one, or none");
-    if (auto ok = check_domain(*i); !ok) return ok;
-    if (std::find(s.hosts.begin(), i, *i) != i) return fail(ec::bad_request, *i + " is there twice", "name it once");
-  }
-  return {};
-}
-result<void> check_build(const service_settings& s) {
-  if (s.build.empty() && s.builder.empty() && s.output.empty()) return {};
-  if (s.build.empty() || s.builder.empty())
-    return fail(ec::bad_request, "a build needs a command and the image that it runs in",
-                "--build WORD for each word, and --builder node:22");
-  if (auto ok = check_words(s.build, "the build's command"); !ok) return ok;
-  if (auto ok = check_source_folder(s.output); !ok) return ok;
-  if (s.builder.starts_with("sha256:")) return {};
-  if (auto ref = parse_image_ref(s.builder); !ref) return fail(ref.error());
-  return {};
-}
-result<void> check_hook(const service_hook& h) {
-  if (h.url.empty()) return {};
-  if (auto ok = check_git_url(h.url); !ok) return ok;
-  if (h.branch.empty()) return fail(ec::bad_request, "a hook needs the branch that it deploys", "--branch main");
-  if (auto ok = check_git_revision(h.branch); !ok) return ok;
-  if (auto ok = check_source_folder(h.folder); !ok) return ok;
-  if (h.secret != masked_value && (h.secret.size() < hook_secret_min || h.secret.size() > hook_secret_max))
-    return fail(ec::bad_request, "a secret of " + std::to_string(h.secret.size()) + " bytes",
-                std::to_string(hook_secret_min) + " to " + std::to_string(hook_secret_max) + ": openssl rand -hex 32");
-  if (h.paths.size() > words_max)
-    return fail(ec::too_large, std::to_string(h.paths.size()) + " paths", std::to_string(words_max) + " at most");
-  for (const auto& p : h.paths)
-    if (auto ok = check_source_folder(p); !ok) return ok;
-  return {};
-}
-result<void> check_settings(service_kind kind, const service_settings& s) {
-  if (auto ok = check_build(s); !ok) return ok;
-  if (kind == service_kind::static_site) {
-    auto others = s;
-    others.build.clear();
-    others.builder = others.output = {};
-    others.build_network = false;
-    others.hosts.clear();
-    others.route = route_kind::none;
-    if (others != service_settings{})
-      return fail(ec::bad_request,
-                  "a static service has no container, and no settings of one but its build's and its route's",
-                  "make it with --kind container");
-    if (s.route == route_kind::traefik)
-      return fail(ec::bad_request, "Traefik finds containers by their labels, and a static service has none of its own",
-                  "--route caddy");
-    return check_host_names(s);
-  }
-  if (!s.build.empty())
-    return fail(ec::bad_request, "a container is built by its Dockerfile", "write the command there: RUN ...");
-  if (s.container_port == 0)
-    return fail(ec::bad_request, "where does the program in the container listen?", "--container-port 3000");
-  if (auto ok = core::check_env(s.env); !ok) return ok;
-  if (auto ok = check_words(s.command, "the command"); !ok) return ok;
-  if (auto ok = check_words(s.health_command, "the command of the health check"); !ok) return ok;
-  if (auto ok = check_words(s.before_start, "the command before the start"); !ok) return ok;
-  if (auto ok = check_words(s.after_switch, "the command after the switch"); !ok) return ok;
-  if (s.health_tcp && !s.health_command.empty())
-    return fail(ec::bad_request, "a service has one health check", "its port, or a command");
-  if (auto ok = check_source_folder(s.dockerfile); !ok) return ok;
-  if (s.memory_max != 0 && s.memory_max < memory_min)
-    return fail(ec::bad_request, "a memory limit of " + format_bytes(s.memory_max),
-                format_bytes(memory_min) + " at least");
-  return check_host_names(s);
-}
 
 struct preparing {
   const shared& world;
@@ -164,8 +41,8 @@ struct preparing {
 
   result<prepared_request> operator()(create_project& c) {
     if (auto ok = check_site_name(c.name); !ok) return fail(ok.error());
-    if (auto ok = check_domain(c.base_domain); !ok) return fail(ok.error());
-    if (auto ok = check_description(c.description); !ok) return fail(ok.error());
+    if (auto ok = core::check_domain(c.base_domain); !ok) return fail(ok.error());
+    if (auto ok = core::check_description(c.description); !ok) return fail(ok.error());
     if (auto owner = world.records.claim_owner(core::entity<project>::claim(c.name)))
       return fail(owner.of().taken(core::entity<project>::claim(c.name), owner.get()));
     project p;
@@ -180,16 +57,16 @@ struct preparing {
     auto p = world.records.resolve_project(e.project);
     if (!p) return fail(p.error());
     if (e.base_domain)
-      if (auto ok = check_domain(*e.base_domain); !ok) return fail(ok.error());
+      if (auto ok = core::check_domain(*e.base_domain); !ok) return fail(ok.error());
     if (e.description)
-      if (auto ok = check_description(*e.description); !ok) return fail(ok.error());
+      if (auto ok = core::check_description(*e.description); !ok) return fail(ok.error());
     return for_project(**p, e);
   }
   result<prepared_request> operator()(remove_project& r) {
     auto p = world.records.resolve_project(r.project);
     if (!p) return fail(p.error());
     if (chosen.contains(in_project((*p)->id)))
-      return fail(ec::busy, "a service is being made in " + (*p)->name, "repeat it in a moment");
+      return fail(ec::busy, "a service is being created in " + (*p)->name, "repeat it in a moment");
     take(project_goes((*p)->id));
     return for_project(**p, r);
   }
@@ -206,14 +83,14 @@ struct preparing {
     auto a = agent_for(world, c.agent);
     if (!a) return fail(a.error());
     if (auto ok = check_site_name(c.name); !ok) return fail(ok.error());
-    if (auto ok = check_lives(c.lives); !ok) return fail(ok.error());
-    if (auto ok = check_retention(c.retention); !ok) return fail(ok.error());
-    if (auto ok = check_health_path(c.health_path); !ok) return fail(ok.error());
+    if (auto ok = core::check_lives(c.lives); !ok) return fail(ok.error());
+    if (auto ok = core::check_retention(c.retention); !ok) return fail(ok.error());
+    if (auto ok = core::check_health_path(c.health_path); !ok) return fail(ok.error());
     const auto claim = core::entity<service>::claim((*p)->id, c.name);
     if (auto owner = world.records.claim_owner(claim)) return fail(owner.of().taken(claim, owner.get()));
     if (chosen.contains(project_goes((*p)->id)))
       return fail(ec::busy, "the project " + (*p)->name + " is being removed", "repeat it in a moment");
-    if (auto ok = check_settings(c.type, c.settings); !ok) return fail(ok.error());
+    if (auto ok = core::check_settings(c.type, c.settings); !ok) return fail(ok.error());
     if (auto ok = free_hosts(c.settings, {}); !ok) return fail(ok.error());
     const bool shared_port = c.type == service_kind::static_site;
     auto port = shared_port ? port_for(**p, (*a)->id, c.port) : port_of_its_own((*a)->id, c.port);
@@ -242,22 +119,22 @@ struct preparing {
     if (shared_port) out.first = call_for<core::project_input>((*p)->id, core::serve_at{(*a)->id, *port});
     return out;
   }
-  // As the service that it shows, but for its name, for visitors' names, and for the time that it lives.
+  // As the service that it previews, except for its name, its host names, and its lifetime.
   result<void> as_preview(create_service& c, const project& p) {
     if (c.preview_of.empty()) return {};
     auto of = world.records.resolve_service(p.name + "/" + c.preview_of);
     if (!of) return fail(of.error());
     const auto& like = **of;
     if (!like.preview_of.empty())
-      return fail(ec::bad_request, c.preview_of + " is a preview itself", "name " + like.preview_of);
+      return fail(ec::bad_request, c.preview_of + " is a preview itself", "give " + like.preview_of);
     c.type = like.kind;
     if (c.agent.empty()) c.agent = like.agent.value;
-    // It gets the secrets of the other: whoever may only act on one host has none of another's.
+    // It gets the secrets of that service: a caller with rights on one host only must not get those of another host.
     auto a = agent_for(world, c.agent);
     if (!a) return fail(a.error());
     if ((*a)->id != like.agent)
-      return fail(ec::bad_request, "a preview is on the same host as the service that it shows",
-                  "name the host of " + p.name + "/" + c.preview_of + ", or none");
+      return fail(ec::bad_request, "a preview has to be on the same host as the service that it previews",
+                  "give the host of " + p.name + "/" + c.preview_of + ", or leave it out");
     if (c.health_path.empty()) c.health_path = like.health_path;
     if (c.lives == duration{0}) c.lives = preview_lives;
     if (c.settings == service_settings{}) {
@@ -266,7 +143,7 @@ struct preparing {
     }
     if (c.settings.route == route_kind::none || !c.settings.hosts.empty()) return {};
     if (p.base_domain.empty())
-      return fail(ec::bad_request, p.name + " has no domain below which a preview could have a name of its own",
+      return fail(ec::bad_request, p.name + " has no domain below which a preview could get a host name",
                   "zedctl project edit " + p.name + " --domain example.org, or give the preview a host name");
     c.settings.hosts = {c.name + "." + p.base_domain};
     return {};
@@ -277,7 +154,8 @@ struct preparing {
       const auto claim = core::entity<service>::host_claim(host);
       if (auto owner = world.records.claim_owner(claim); owner && owner.id() != self.value)
         return fail(owner.of().taken(claim, owner.get()));
-      if (chosen.contains(claim)) return fail(ec::busy, host + " is being given to a service", "repeat it in a moment");
+      if (chosen.contains(claim))
+        return fail(ec::busy, host + " is being assigned to a service", "repeat it in a moment");
       take(claim);
     }
     return {};
@@ -299,7 +177,7 @@ struct preparing {
   static std::string port_of_project(const project& p, const agent_id& agent, uint16_t port) {
     return "project-port/" + p.id.value + "/" + agent.value + "/" + std::to_string(port);
   }
-  // Zero: none, or one that somebody named; then the project's actor refuses the second.
+  // Zero: none, or one that a request named; then the project's actor refuses the second.
   uint16_t port_being_given(const project& p, const agent_id& agent) const {
     for (uint16_t n = site_port_first; n <= site_port_last; ++n)
       if (chosen.contains(port_of_project(p, agent, n))) return n;
@@ -321,7 +199,7 @@ struct preparing {
     return fail(
         ec::port_conflict,
         "no port from " + std::to_string(site_port_first) + " to " + std::to_string(site_port_last) + " is free",
-        "name one: --port");
+        "choose one with --port");
   }
 
   template <class What>
@@ -336,25 +214,25 @@ struct preparing {
   }
   result<prepared_request> operator()(edit_service& e) {
     if (e.retention)
-      if (auto ok = check_retention(*e.retention); !ok) return fail(ok.error());
+      if (auto ok = core::check_retention(*e.retention); !ok) return fail(ok.error());
     if (e.health_path)
-      if (auto ok = check_health_path(*e.health_path); !ok) return fail(ok.error());
+      if (auto ok = core::check_health_path(*e.health_path); !ok) return fail(ok.error());
     if (e.lives)
-      if (auto ok = check_lives(*e.lives); !ok) return fail(ok.error());
+      if (auto ok = core::check_lives(*e.lives); !ok) return fail(ok.error());
     if (e.settings) {
       auto s = world.records.resolve_service(e.service);
       if (!s) return fail(s.error());
-      auto given = *e.settings;  // a masked value stays what it is
+      auto given = *e.settings;  // a masked value stays as it is
       std::erase_if(given.env, [](const auto& x) { return x.second == masked_value; });
-      if (auto ok = check_settings((*s)->kind, given); !ok) return fail(ok.error());
+      if (auto ok = core::check_settings((*s)->kind, given); !ok) return fail(ok.error());
       if (auto ok = free_hosts(*e.settings, (*s)->id); !ok) return fail(ok.error());
     }
     if (e.hook)
-      if (auto ok = check_hook(*e.hook); !ok) return fail(ok.error());
+      if (auto ok = core::check_hook(*e.hook); !ok) return fail(ok.error());
     return for_service(e.service, e);
   }
   result<prepared_request> operator()(remove_service& r) { return for_service(r.service, r); }
-  // The names that it had then may lead elsewhere by now.
+  // The host names that it had then may belong to another service by now.
   result<prepared_request> operator()(rollback_service& r) {
     auto s = world.records.resolve_service(r.service);
     if (!s) return fail(s.error());
@@ -367,22 +245,26 @@ struct preparing {
   result<prepared_request> operator()(stop_service& r) { return for_service(r.service, r); }
   result<prepared_request> operator()(deploy_service& d) {
     if (int(d.upload.empty()) + int(d.git.empty()) + int(d.image.empty()) != 2)
-      return fail(ec::bad_request, "what is to be deployed?", "give exactly one of upload, git and image");
+      return fail(ec::bad_request, "a deployment needs exactly one source", "give one of upload, git and image");
     if (auto ok = check_source_folder(d.folder); !ok) return fail(ok.error());
+    if (!d.digest.empty() && (d.image.empty() || !is_image_digest(d.digest)))
+      return fail(ec::bad_request, "the digest is not that of an image: '" + d.digest.substr(0, 80) + "'",
+                  "give it beside the image, as sha256: and 64 hexadecimal digits");
     if (!d.image.empty()) return from_image(d);
     return d.git.empty() ? from_upload(d) : from_git(d);
   }
   result<prepared_request> from_image(deploy_service& d) {
-    if (!d.image.starts_with("sha256:"))  // the id of one that is there
+    if (!d.image.starts_with("sha256:"))  // the id of an image on the host
       if (auto ref = parse_image_ref(d.image); !ref) return fail(ref.error());
     auto v = world.records.resolve_service(d.service);
     if (!v) return fail(v.error());
     if ((*v)->kind != service_kind::container)
       return fail(ec::bad_request, d.service + " serves files, and an image is not a folder of files",
-                  "make a service with --kind container for it");
+                  "create a service with --kind container for it");
     deploy_source s;
     s.kind = source_kind::image;
     s.image = s.name = d.image;
+    s.digest = d.digest;
     return for_service(d.service, d, std::move(s));
   }
   result<prepared_request> from_git(deploy_service& d) {

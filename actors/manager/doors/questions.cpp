@@ -55,8 +55,8 @@ struct client_question : asker {
     if (!q) return refuse(q.error());
     if (q->servers.size() > data_asked_max)
       return refuse({ec::too_large,
-                     std::to_string(q->servers.size()) + " servers were named",
-                     "name " + std::to_string(data_asked_max) + " at most, and the rest in another request",
+                     std::to_string(q->servers.size()) + " servers in one request are too many",
+                     "name at most " + std::to_string(data_asked_max) + ", and the rest in another request",
                      {}});
     std::vector<server_ptr> servers;
     std::set<server_id> once;
@@ -72,8 +72,8 @@ struct client_question : asker {
     }
     if (servers.size() > data_asked_max)
       return refuse({ec::too_large,
-                     "there are " + std::to_string(servers.size()) + " servers to look at",
-                     "name up to " + std::to_string(data_asked_max) + " of them at a time",
+                     std::to_string(servers.size()) + " servers in one request are too many",
+                     "name at most " + std::to_string(data_asked_max) + " of them at a time",
                      {}});
     std::map<agent_id, std::vector<data_query>> questions;
     for (const auto& s : servers) {
@@ -123,7 +123,7 @@ struct client_question : asker {
     ask((*s)->agent, layer_query{0, (*s)->container_id}, [w = &world, who = call.who](host_answer& got) {
       auto* seen = got.what ? std::get_if<layer_answer>(&*got.what) : nullptr;
       if (got.failure) return answer_error(*w, who, *got.failure);
-      if (!seen) return answer_error(*w, who, {ec::internal, "the agent gave another answer", "", {}});
+      if (!seen) return answer_error(*w, who, {ec::internal, "the agent's answer does not fit the question", "", {}});
       if (seen->failure) return answer_error(*w, who, *seen->failure);
       answer_result(who, seen->seen);
     });
@@ -164,14 +164,16 @@ struct client_question : asker {
     });
   }
 
-  // Candidates free of reservations are shown to the host; those it finds taken are left out and others tried.
+  // Candidates free of reservations are checked by the host; those it finds taken are left out and others tried.
   void suggest() const {
     auto q = body_of<suggest_ports>(call);
     if (!q) return refuse(q.error());
     auto a = world.records.resolve_agent(q->agent);
     if (!a) return refuse(a.error());
     const auto* t = world.find_template(q->template_name);
-    if (!t) return refuse({ec::bad_request, "there is no template '" + q->template_name + "'", "zedctl status", {}});
+    if (!t)
+      return refuse(
+          {ec::bad_request, "there is no template '" + q->template_name + "'", "zedctl status lists them", {}});
     suggest_from(*a, *t, std::clamp<uint32_t>(q->count, 1, 10), std::make_shared<std::set<std::string>>(), 8);
   }
   void suggest_from(const agent_ptr& a, const server_template& t, uint32_t count,
@@ -226,7 +228,9 @@ struct client_question : asker {
                      (*s)->name + " has no container, so there is no log",
                      "zedctl server history " + (*s)->name,
                      {}});
-    lines_of((*s)->agent, (*s)->container_id, {}, *q);
+    logs_query query;
+    query.container_id = (*s)->container_id;
+    lines_of((*s)->agent, std::move(query), *q);
   }
   void logs_of_service() const {
     auto q = body_of<service_logs>(call);
@@ -240,7 +244,11 @@ struct client_question : asker {
                      q->service + " has no container of its own, so there is no log",
                      "what its deployments wrote: zedctl deploy logs " + q->service,
                      {}});
-    lines_of((*s)->agent, container->second, {}, *q);
+    logs_query query;
+    query.container_id = container->second;
+    query.service = (*s)->id;
+    query.number = d->number;
+    lines_of((*s)->agent, std::move(query), *q);
   }
   void logs_of_deployment() const {
     auto q = body_of<deployment_logs>(call);
@@ -249,23 +257,25 @@ struct client_question : asker {
     if (!d) return refuse(d.error());
     auto s = world.records.resolve_service(d->service);
     if (!s) return refuse(s.error());
-    lines_of((*s)->agent, {}, d->service + "/" + std::to_string(d->number), *q);
+    logs_query query;
+    query.deployment = d->service + "/" + std::to_string(d->number);
+    lines_of((*s)->agent, std::move(query), *q);
   }
   template <class Query>
-  void lines_of(const agent_id& agent, std::string container, std::string deployment, const Query& q) const {
-    ask(agent,
-        logs_query{0, std::move(container), std::clamp<uint32_t>(q.tail, 1, 10'000), q.since,
-                   std::clamp(q.hold, duration{}, logs_hold_max), std::move(deployment)},
-        [w = &world, who = call.who](host_answer& got) {
-          auto* lines = got.what ? std::get_if<logs_answer>(&*got.what) : nullptr;
-          if (got.failure) return answer_error(*w, who, *got.failure);
-          if (!lines) return answer_error(*w, who, {ec::internal, "the agent gave another answer", "", {}});
-          if (lines->failure) return answer_error(*w, who, *lines->failure);
-          logs_reply r;
-          r.lines = std::move(lines->lines);
-          r.cut = lines->cut;
-          answer_result(who, r);
-        });
+  void lines_of(const agent_id& agent, logs_query of, const Query& q) const {
+    of.tail = std::clamp<uint32_t>(q.tail, 1, 10'000);
+    of.since = q.since;
+    of.hold = std::clamp(q.hold, duration{}, logs_hold_max);
+    ask(agent, std::move(of), [w = &world, who = call.who](host_answer& got) {
+      auto* lines = got.what ? std::get_if<logs_answer>(&*got.what) : nullptr;
+      if (got.failure) return answer_error(*w, who, *got.failure);
+      if (!lines) return answer_error(*w, who, {ec::internal, "the agent's answer does not fit the question", "", {}});
+      if (lines->failure) return answer_error(*w, who, *lines->failure);
+      logs_reply r;
+      r.lines = std::move(lines->lines);
+      r.cut = lines->cut;
+      answer_result(who, r);
+    });
   }
 
   // Asks an agent's actor to do something; `then` answers when it was done.
@@ -285,8 +295,8 @@ struct client_question : asker {
             });
   }
 
-  // Its host is lost for good: every server of it is purged without a word of its agent, then it is forgotten. What
-  // its services waited for ends then; they stay until their owners remove them.
+  // Its host is lost for good: every server on it is purged without its agent, then the agent is forgotten. Open
+  // operations of its services end then; the services stay until a user removes them.
   void give_up() const {
     auto q = body_of<msg::forget_agent>(call);
     if (!q) return refuse(q.error());
@@ -295,8 +305,8 @@ struct client_question : asker {
     const auto& name = (*a)->name;
     if (!q->lost)
       return refuse({ec::bad_request,
-                     "only an agent whose host is lost for good is given up with its servers",
-                     "say so: --lost; one that comes back keeps everything",
+                     "an agent can be given up with its servers only when its host is lost for good",
+                     "confirm that with --lost; an agent that comes back keeps everything",
                      {}});
     if (is_connected((*a)->status))
       return refuse({ec::wrong_state,
@@ -338,8 +348,8 @@ struct client_question : asker {
               });
   }
   static std::string fate_of(const server& s) {
-    auto out =
-        s.name + " (" + std::string(name_of(s.status)) + "): its record goes; data in " + s.data_path + "/" + s.name;
+    auto out = s.name + " (" + std::string(name_of(s.status)) + "): its record is removed; data in " + s.data_path +
+               "/" + s.name;
     return s.op ? out + "; " + std::string(row_of(s.op->kind).word()) + " " + s.op->id.value + " ends as failed" : out;
   }
   void drop(const rt::peer& who, const agent_id& id, const std::shared_ptr<forget_reply>& reply) const {
@@ -358,7 +368,8 @@ struct client_question : asker {
     auto options = options_of(call);
     if (!options) return refuse(options.error());
     if (options->dry_run)
-      return refuse({ec::bad_request, "agent.recover cannot say beforehand what it would do", "leave out dry_run", {}});
+      return refuse(
+          {ec::bad_request, "agent.recover cannot tell beforehand what it would do", "leave out dry_run", {}});
     tell_host(call.who, rt::release_recovery{(*a)->id, options->actor}, [w = &world, who = call.who, id = (*a)->id] {
       auto now = w->records.agent(id);
       answer_result(who, now ? view_of(*now) : agent_view{});
@@ -371,7 +382,7 @@ struct client_question : asker {
     auto a = world.records.resolve_agent(q->agent);
     if (!a) return refuse(a.error());
     if (!q->confirm)
-      return refuse({ec::bad_request, "removing an agent must be confirmed", "set confirm, or --yes", {}});
+      return refuse({ec::bad_request, "removing an agent must be confirmed", "set confirm, or give --yes", {}});
     tell_host(call.who, rt::forget_agent{(*a)->id},
               [w = &world, who = call.who, a = *a] { answer_result(who, view_of(*a)); });
   }

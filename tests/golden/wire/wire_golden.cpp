@@ -107,7 +107,7 @@ void compare(const std::string& file, const lines& written) {
   CHECK(golden.size() == written.size());
 }
 
-// Reads bytes of another version; gives what this version writes for them, or nothing when they are not read.
+// Reads bytes of another version; returns what this version writes for them, or nothing when they cannot be read.
 std::optional<std::string> reread_array(const std::string& name, const std::string& bytes) {
   const auto family = name.substr(0, name.find('.'));
   if (family == "fact") {
@@ -135,15 +135,15 @@ bool map_is_read(const std::string& name, const std::string& bytes) {
 
 }  // namespace
 
-TEST_CASE("wire: the bytes of records and link messages are those written down", "[golden][wire][acc-1]") {
+TEST_CASE("wire: the bytes of records and link messages match the golden files", "[golden][wire][acc-1]") {
   compare("current/arrays.hex", written_arrays());
 }
 
-TEST_CASE("wire: the bytes of public messages are those written down", "[golden][wire][acc-2]") {
+TEST_CASE("wire: the bytes of public messages match the golden files", "[golden][wire][acc-2]") {
   compare("current/maps.hex", written_maps());
 }
 
-TEST_CASE("wire: what the first version wrote is still read, and keeps its place", "[golden][wire][acc-1]") {
+TEST_CASE("wire: what the first version wrote is still read, and nothing in it has moved", "[golden][wire][acc-1]") {
   const auto arrays = read_lines("first/arrays.hex");
   REQUIRE(arrays.size() >= 53);
   const auto now = written_arrays();

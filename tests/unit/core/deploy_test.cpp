@@ -1,4 +1,4 @@
-// The machine of services: every phase of a deployment, and every way out of it.
+// The state machine of services: every phase of a deployment, and every way it can end.
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/service_life.hpp"
 
@@ -29,7 +29,7 @@ const std::vector<deploy_phase> at_work = {deploy_phase::pulling_source, deploy_
 
 }  // namespace
 
-TEST_CASE("deploy: every phase is recorded in order, each begins with the command that does it", "[core][acc-79]") {
+TEST_CASE("deploy: every phase is recorded in order, and each begins with its command", "[core][acc-79]") {
   life l;
   l.deploy();
   std::vector<deploy_phase> commands;
@@ -52,7 +52,7 @@ TEST_CASE("deploy: every phase is recorded in order, each begins with the comman
   CHECK(l.s.health == service_health::healthy);
 }
 
-TEST_CASE("deploy: progress within a phase moves the whole forwards, never back", "[core][acc-79]") {
+TEST_CASE("deploy: progress within a phase moves the overall progress forwards, never back", "[core][acc-79]") {
   life l;
   l.deploy();
   l.until(deploy_phase::copying_files);
@@ -94,7 +94,7 @@ TEST_CASE("deploy: a failure before the switch ends it, and what is served stays
   }
 }
 
-TEST_CASE("deploy: a failure after the switch puts back what was served before it ends", "[core]") {
+TEST_CASE("deploy: after a failure behind the switch the previous version is restored before it ends", "[core]") {
   for (const auto phase : {deploy_phase::creating_symlinks, deploy_phase::updating_routes, deploy_phase::health_check})
     for (const bool first : {true, false})
       for (const bool well : {true, false}) {
@@ -119,19 +119,19 @@ TEST_CASE("deploy: a failure after the switch puts back what was served before i
       }
 }
 
-TEST_CASE("deploy: whatever dies in whatever phase, the same command goes out again", "[core][acc-82][acc-84]") {
+TEST_CASE("deploy: whatever dies in whatever phase, the same command is sent again", "[core][acc-82][acc-84]") {
   for (const auto phase : at_work) {
     life l;
     l.deploy();
     l.until(phase);
     const auto before = l.s.op->attempt;
-    l.cx.now += 100h;  // whatever the age
+    l.cx.now += 100h;  // however old
     l.take(core::agent_ready{});
     INFO(name_of(phase));
     REQUIRE(l.sent());
     CHECK(l.sent()->plan.phase == phase);
     CHECK(l.sent()->attempt == before);
-    // What an earlier attempt reports late decides nothing.
+    // A late report of an earlier attempt is ignored.
     auto late = l.result(broken);
     --late.attempt;
     CHECK(l.take(core::phase_reported{late}).facts.empty());
@@ -140,7 +140,7 @@ TEST_CASE("deploy: whatever dies in whatever phase, the same command goes out ag
   }
 }
 
-TEST_CASE("deploy: the commit that was fetched is recorded, and every repetition is made of it", "[core][acc-82]") {
+TEST_CASE("deploy: the fetched commit is recorded, and every repetition uses it", "[core][acc-82]") {
   life l;
   deploy_source from;
   from.kind = source_kind::git;
@@ -158,13 +158,13 @@ TEST_CASE("deploy: the commit that was fetched is recorded, and every repetition
   CHECK(l.sent()->plan.source.commit == "abc");
 }
 
-TEST_CASE("deploy: without any progress for the limit a phase has failed - one that reports is left alone",
+TEST_CASE("deploy: a phase without progress for the time limit has failed - one that reports goes on",
           "[core][acc-81]") {
   for (const auto phase : at_work) {
     life l;
     l.deploy();
     l.until(phase);
-    for (int n = 0; n < 120; ++n) {  // an hour, telling of itself
+    for (int n = 0; n < 120; ++n) {  // an hour with reports
       l.cx.now += 30s;
       command_progress p;
       p.op = l.s.op->id;
@@ -185,8 +185,7 @@ TEST_CASE("deploy: without any progress for the limit a phase has failed - one t
   }
 }
 
-TEST_CASE("deploy: one that says the same again and again is at work, and few of its words are commits",
-          "[core][acc-81]") {
+TEST_CASE("deploy: repeated equal reports keep a phase alive, and few of them are committed", "[core][acc-81]") {
   for (const auto phase : at_work) {
     life l;
     l.deploy();
@@ -207,7 +206,7 @@ TEST_CASE("deploy: one that says the same again and again is at work, and few of
     INFO(name_of(phase));
     REQUIRE(l.s.op);
     CHECK(l.s.run->phase == phase);
-    CHECK(commits < 50);     // one in a quarter of the limit
+    CHECK(commits < 50);     // one per quarter of the limit
     l.cx.now += l.cx.stall;  // silence
     l.take(core::tick{});
     if (l.s.op) l.report();  // going back
@@ -215,7 +214,7 @@ TEST_CASE("deploy: one that says the same again and again is at work, and few of
   }
 }
 
-TEST_CASE("deploy: a host that goes away keeps its deployment waiting, and is no reason to fail", "[core][acc-81]") {
+TEST_CASE("deploy: a deployment waits for a host that goes away, and does not fail", "[core][acc-81]") {
   life l;
   l.deploy();
   l.until(deploy_phase::copying_files);
@@ -235,7 +234,7 @@ TEST_CASE("deploy: a host that goes away keeps its deployment waiting, and is no
   CHECK(l.newest().status == deploy_status::success);
 }
 
-TEST_CASE("deploy: asked for while its host is away it is pending, then begins", "[core]") {
+TEST_CASE("deploy: requested while its host is away it is pending, then begins", "[core]") {
   life l;
   l.cx.agent_online = false;
   l.deploy();
@@ -248,19 +247,19 @@ TEST_CASE("deploy: asked for while its host is away it is pending, then begins",
     l.finish();
     CHECK(phases_of(l.newest()) == all_phases);
   }
-  SECTION("or is called off") {
+  SECTION("or is cancelled") {
     CHECK_FALSE(l.take(core::cancel_requested{l.s.op->id, "ann"}).refusal);
     CHECK(l.newest().status == deploy_status::cancelled);
     CHECK_FALSE(l.withdrawn());
   }
-  SECTION("or nobody ever comes") {
+  SECTION("or the host never comes back") {
     l.cx.now += core::waiting_max;
     l.take(core::tick{});
     CHECK(l.newest().status == deploy_status::failed);
   }
 }
 
-TEST_CASE("deploy: called off, it ends at once before the switch, and is put back after it", "[core][acc-85]") {
+TEST_CASE("deploy: cancelled before the switch it ends at once, after the switch it is rolled back", "[core][acc-85]") {
   for (const auto phase : at_work) {
     life l;
     l.deploy();
@@ -281,7 +280,7 @@ TEST_CASE("deploy: called off, it ends at once before the switch, and is put bac
     CHECK(l.newest().status == deploy_status::cancelled);
     CHECK_FALSE(l.newest().worked);
     CHECK(l.s.current == 1);
-    // Its end is its end.
+    // Nothing changes it after its end.
     command_result late;
     late.op = id;
     late.attempt = 99;
@@ -289,7 +288,7 @@ TEST_CASE("deploy: called off, it ends at once before the switch, and is put bac
   }
 }
 
-TEST_CASE("deploy: one at a time - the next one waits, and begins with the end of the other", "[core]") {
+TEST_CASE("deploy: one at a time - the next one waits, and begins when the other ends", "[core]") {
   life l;
   l.deploy();
   l.until(deploy_phase::copying_files);
@@ -300,15 +299,15 @@ TEST_CASE("deploy: one at a time - the next one waits, and begins with the end o
   CHECK(l.s.run->number == 1);
   CHECK(l.roll_back().refusal->code == ec::busy);
   const auto second = l.s.waiting->id;
-  SECTION("which was good") {
+  SECTION("which succeeded") {
     while (l.s.op->id != second) l.report();
     CHECK(l.s.current == 1);
   }
-  SECTION("which came to nothing") {
+  SECTION("which failed") {
     l.report(broken);
     CHECK(l.s.deployments[0].status == deploy_status::failed);
   }
-  SECTION("which was called off") { l.take(core::cancel_requested{l.s.op->id, "ann"}); }
+  SECTION("which was cancelled") { l.take(core::cancel_requested{l.s.op->id, "ann"}); }
   SECTION("while its host was away") {
     l.cx.agent_online = false;
     l.report(broken);
@@ -328,7 +327,7 @@ TEST_CASE("deploy: one at a time - the next one waits, and begins with the end o
   CHECK(phases_of(l.newest()) == all_phases);
 }
 
-TEST_CASE("deploy: a change of settings takes the place of nothing that is at work, or waits", "[core]") {
+TEST_CASE("deploy: a change of settings replaces no deployment that is running or waiting", "[core]") {
   life l;
   l.deploy();
   l.until(deploy_phase::copying_files);
@@ -350,7 +349,31 @@ TEST_CASE("deploy: a change of settings takes the place of nothing that is at wo
   CHECK(l.s.current == 2);
 }
 
-TEST_CASE("deploy: of those that wait the newest counts, and one can be called off", "[core]") {
+TEST_CASE("deploy: a version is checked at the health path that it was deployed with, also after a rollback",
+          "[core]") {
+  life l;
+  const auto ask_at = [&](const std::string& path) {
+    l.take(core::service_requested{edit_service{"shop/web", {}, path, {}, {}, {}}, l.who()});
+  };
+  const auto asked_at = [&] { return core::plan_for(l.s, l.cx).health_path; };
+  ask_at("/one");
+  l.deploy();
+  ask_at("/two");
+  CHECK(asked_at() == "/one");
+  l.finish();
+  CHECK(asked_at() == "/one");
+  l.deploy();
+  CHECK(asked_at() == "/two");
+  l.finish();
+  l.take(core::service_requested{rollback_service{"shop/web", 1}, l.who()});
+  CHECK(asked_at() == "/one");
+  l.finish();
+  CHECK(asked_at() == "/one");
+  l.s.deployments.front().health_path.reset();  // as in records from before this field existed
+  CHECK(asked_at() == "/two");
+}
+
+TEST_CASE("deploy: of the waiting ones only the newest counts, and it can be cancelled", "[core]") {
   life l;
   l.deploy();
   l.deploy();
@@ -368,7 +391,8 @@ TEST_CASE("deploy: of those that wait the newest counts, and one can be called o
   CHECK_FALSE(l.s.op);
 }
 
-TEST_CASE("deploy: files beyond the retention go, what is served and what was before stay", "[core][acc-86][fc-52]") {
+TEST_CASE("deploy: versions beyond the retention are pruned, the served one and its predecessor stay",
+          "[core][acc-86][fc-52]") {
   life l;
   for (int n = 0; n < 6; ++n) l.deploy(), l.finish();
   const auto pruned = [&] {

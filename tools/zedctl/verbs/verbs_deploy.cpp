@@ -1,4 +1,4 @@
-// Deployments, rollbacks, and the uploads that they are made of.
+// Deployments, rollbacks, and the uploads that they are made from.
 #include "tools/zedctl/verbs/verbs_deploy.hpp"
 
 #include <fmt/format.h>
@@ -54,12 +54,12 @@ std::string deployment_text(const msg::deployment_view& d, const look& l) {
   out.add("Deployment", label_of(d), style::strong);
   out.add("Id", d.id.value);
   out.add("Status",
-          std::string(name_of(d.status)) + (d.current         ? ", what is served"
+          std::string(name_of(d.status)) + (d.current         ? ", currently served"
                                             : d.can_roll_back ? ", can be rolled back to"
                                                               : ""),
           style_of(d.status));
   out.add("Phase", fmt::format("{}, {}%{}", name_of(d.phase), d.phase_progress, d.note.empty() ? "" : ": " + d.note));
-  out.add("Asked for by", d.trigger);
+  out.add("Requested by", d.trigger);
   out.add("Environment", std::string(name_of(d.environment)));
   if (d.source.kind == msg::source_kind::image)
     out.add("Source", fmt::format("{}, image {}", d.source.image, d.source.digest.substr(0, 19)));
@@ -70,7 +70,7 @@ std::string deployment_text(const msg::deployment_view& d, const look& l) {
                                   d.source.sha256.substr(0, 12)));
   out.add("Folder", d.source.folder);
   out.add("Address", d.url);
-  out.add("Begun", ago_text(d.created_at, l));
+  out.add("Started", ago_text(d.created_at, l));
   out.add("Ended", d.ended_at ? ago_text(d.ended_at, l) : std::string{});
   if (d.failure) out.add("Error", d.failure->message, style::bad);
   if (d.failure) out.add("Remedy", d.failure->hint);
@@ -82,7 +82,7 @@ std::string deployment_text(const msg::deployment_view& d, const look& l) {
   }
   for (const auto& [key, value] : d.phase_metadata) proof += fmt::format("{:<18} {}\n", key, value);
   out.section("Phases", phases);
-  out.section("What they left", proof);
+  out.section("What the phases left", proof);
   return out.render(l.colour);
 }
 
@@ -90,7 +90,7 @@ int ls(session& s, const arguments& a) {
   auto list = s.ask<msg::deployment_list>("deployment.ls", msg::list_deployments{a.one("SERVICE"), a.one("status")});
   if (!list) return s.report(list.error());
   if (list->deployments.empty() && !s.machine()) {
-    s.say("Nothing was deployed yet: zedctl deploy PROJECT/SERVICE --dir DIR");
+    s.say("Nothing has been deployed yet: zedctl deploy PROJECT/SERVICE --dir DIR");
     return exit_ok;
   }
   return s.show(*list, [&] { return deployment_lines(s, list->deployments); });
@@ -104,7 +104,7 @@ int get(session& s, const arguments& a) {
   });
 }
 
-// An archive that is made for the time of its upload.
+// An archive that exists only for its upload.
 struct temporary_file {
   std::string path;
   temporary_file() {
@@ -121,8 +121,8 @@ struct temporary_file {
 int deploy_to(session& s, const std::string& service, msg::deploy_environment environment, const arguments& a) {
   if (int(a.has("dir")) + int(a.has("archive")) + int(a.has("upload")) + int(a.has("git")) + int(a.has("image")) != 1)
     return s.report({msg::ec::bad_request,
-                     "what is to be deployed?",
-                     "give exactly one of --dir, --archive, --git, --image and --upload",
+                     "deploy needs exactly one source",
+                     "give one of --dir, --archive, --git, --image and --upload",
                      {}});
   // Before anything is sent.
   if (auto known = s.ask<msg::service_view>("service.get", msg::get_service{service}); !known)
@@ -134,14 +134,14 @@ int deploy_to(session& s, const std::string& service, msg::deploy_environment en
     if (a.has("dir")) {
       if (packed.path.empty())
         return s.report(
-            {msg::ec::internal, "no file can be made for the archive", "TMPDIR says where there is room", {}});
+            {msg::ec::internal, "no file can be made for the archive", "set TMPDIR to a folder with room for it", {}});
       file = packed.path;
       auto done = archive::pack(a.one("dir"), file);
       if (!done) return s.report(done.error());
-      s.say(fmt::format("{} with {} are packed", counted(done->files, "file"), msg::format_bytes(done->bytes)));
+      s.say(fmt::format("packed {}, {}", counted(done->files, "file"), msg::format_bytes(done->bytes)));
     }
     if (s.flags().dry_run) {
-      s.say("a dry run sends nothing");
+      s.say("a dry run uploads nothing");
       return exit_ok;
     }
     const auto called = std::filesystem::path(a.has("dir") ? a.one("dir") : file).lexically_normal();
@@ -166,7 +166,7 @@ int deploy(session& s, const arguments& a) {
   return deploy_to(s, a.one("SERVICE"), environment.value_or(msg::deploy_environment::production), a);
 }
 
-// A service of its own beside the one that it shows, made at the first time.
+// A service of its own beside the one that it previews, made on first use.
 int preview(session& s, const arguments& a) {
   const auto of = a.one("SERVICE");
   auto like = s.ask<msg::service_view>("service.get", msg::get_service{of});
@@ -201,7 +201,7 @@ int roll_back(session& s, const arguments& a) {
                         msg::pack_map(msg::rollback_service{a.one("SERVICE"), a.count("to", 0)}));
 }
 
-// The operation of a deployment, by whatever it is called.
+// The operation of a deployment, whichever of its names is given.
 msg::result<std::string> operation_of(session& s, const std::string& name) {
   auto d = s.ask<msg::deployment_view>("deployment.get", msg::get_deployment{name});
   if (!d) return msg::fail(d.error());
@@ -223,7 +223,7 @@ int retry(session& s, const arguments& a) {
       s, "deployment.create", d->service,
       msg::pack_map(msg::deploy_service{d->service, d->source.upload.value, d->environment, d->source.url,
                                         d->source.commit.empty() ? d->source.revision : d->source.commit,
-                                        d->source.folder, d->source.image}));
+                                        d->source.folder, d->source.image, d->source.digest}));
 }
 
 int uploads(session& s, const arguments&) {
@@ -275,9 +275,9 @@ int perform_deploy(session& s, std::string_view verb, const std::string& name, s
   const auto& done = all.front();
   if (!done.outcome) {
     const auto follow = "zedctl op wait " + (done.operation.empty() ? "ID (zedctl op ls)" : done.operation);
-    s.tell(
-        (end == ending::interrupted ? "stopped watching; the work goes on. " : "the time is over; the work goes on. ") +
-        follow);
+    s.tell((end == ending::interrupted ? "stopped watching; the operation goes on. "
+                                       : "timed out; the operation goes on. ") +
+           follow);
     return end == ending::interrupted ? exit_interrupted : exit_timeout;
   }
   auto reply = done.outcome->and_then(msg::unpack_map<msg::deploy_reply>);
@@ -323,13 +323,13 @@ std::vector<command> deploy_commands() {
                                   msg::enum_names<msg::deploy_status>::list.end());
   const auto with_source = [](std::vector<parameter> first, const std::vector<parameter>& last) {
     const std::vector<parameter> source = {
-        {"--dir", path, "DIR", "A folder; what its .zedopsignore or .gitignore names is left out"},
+        {"--dir", path, "DIR", "A folder; files named in its .zedopsignore or .gitignore are left out"},
         {"--archive", path, "FILE", "An archive: tar, tar.gz, tar.zst or zip"},
-        {"--git", text, "URL", "A repository; its host fetches it"},
+        {"--git", text, "URL", "A repository, fetched by the service's host"},
         {"--ref", text, "REF", "With --git: a branch, a tag or a commit; default: the default branch"},
-        {"--folder", text, "F", "What of it is served, docs/public; default: all of it"},
+        {"--folder", text, "F", "The folder of it that is served, docs/public; default: all of it"},
         {"--image", text, "IMAGE", "For a container service: repository:tag, or the id of one on its host"},
-        {"--upload", text, "ID", "An upload that is there already"}};
+        {"--upload", text, "ID", "An upload that exists already"}};
     first.insert(first.end(), source.begin(), source.end());
     first.insert(first.end(), last.begin(), last.end());
     return first;
@@ -338,7 +338,7 @@ std::vector<command> deploy_commands() {
       {"preview",
        "Deploy a preview beside a service, with its own host name; it is removed when nothing was deployed for a while",
        with_source({service, {"--as", text, "NAME", "Name of the preview, a service of the same project", arity::one}},
-                   {{"--lives", duration, "T", "It goes so long after its newest deployment; default 7d"}}),
+                   {{"--lives", duration, "T", "It is removed this long after its newest deployment; default 7d"}}),
        preview,
        {"zedctl preview shop/web --as pr-12 --dir ./public",
         "zedctl preview shop/api --as pr-12 --image ghcr.io/owner/api:pr-12 --lives 2d"}},
@@ -350,13 +350,13 @@ std::vector<command> deploy_commands() {
         "zedctl deploy shop/web --archive site.tar.gz --env staging",
         "zedctl deploy shop/api --image ghcr.io/owner/api:1.4"}},
       {"deploy ls",
-       "List deployments, newest first; * is what is served",
+       "List deployments, newest first; * marks the one that is served",
        {{"SERVICE", text, "", "Only those of this service"},
         {"--status", choice, "S", "Only those that are " + joined(states, "or"), arity::optional, states}},
        ls,
        {"zedctl deploy ls shop/web", "zedctl deploy ls --status failed"}},
       {"deploy get",
-       "Show a deployment: its phases, their times and what they left",
+       "Show a deployment: its phases, their times and results",
        {{one.flags, one.kind, one.value, one.help, arity::some}},
        get,
        {"zedctl deploy get shop/web#3"}},
