@@ -47,7 +47,7 @@ struct engine_info {
   std::string api_version;      // newest the Engine speaks
   std::string min_api_version;  // oldest it accepts
   std::string spoken_version;   // what we speak with it
-  std::string id;               // of this Engine; empty when it did not say, as are the next three
+  std::string id;               // of this Engine; empty if it gave none, as are the next three
   std::string data_root;        // "/var/lib/docker"
   std::string os;               // "Debian GNU/Linux 12 (bookworm)"
   std::string hostname;
@@ -91,7 +91,8 @@ struct container_details {
 };
 
 struct image_info {
-  std::string id;  // sha256:…
+  std::string id;                  // sha256:…
+  std::vector<std::string> names;  // repository:tag
   docker::labels labels;
   std::map<std::string, std::string> env;
   std::vector<std::string> entrypoint;
@@ -105,7 +106,7 @@ struct image_info {
   uint64_t bytes = 0;
 };
 
-// What a container has written outside of what is mounted in it: gone with the container.
+// What a container has written outside of its mounts: lost with the container.
 struct container_layer {
   uint64_t bytes = 0;
   std::vector<std::string> files;  // made or changed; folders that only contain such are left out
@@ -143,7 +144,7 @@ struct pull_state {
 
 struct pull_options {
   msg::duration deadline{30 * 60'000};
-  msg::duration idle{120'000};  // no word from the Engine for that long ends the pull with `timeout`
+  msg::duration idle{120'000};  // silence of the Engine for this long ends the pull with `timeout`
 };
 
 struct build_options {
@@ -155,7 +156,7 @@ struct build_options {
 };
 
 struct log_options {
-  uint32_t tail = 0;  // last lines to begin with; zero: all
+  uint32_t tail = 0;  // number of last lines to begin with; zero: all
   bool follow = false;
   bool timestamps = false;  // each line begins with its time, RFC 3339 with nine digits, and a blank
   int64_t since_ns = 0;     // zero: from the beginning; else lines of then and later
@@ -165,7 +166,7 @@ struct event_options {
   docker::labels labels{};           // only of containers that carry all of them; an empty value matches any
   std::vector<std::string> types{};  // e.g. "container"; empty: all
   int64_t since_ns = 0;              // time_ns of the last event seen; zero: from now on
-  std::function<void()> on_open{};   // the stream stands: every later event arrives, so list now (may be empty)
+  std::function<void()> on_open{};   // the stream is open: every later event arrives, so list now (may be empty)
 };
 
 struct event {
@@ -227,17 +228,17 @@ class engine {
   virtual void remove_container(std::string id_or_name, removal, anonymous_volumes, call_options, handler<effect>) = 0;
   // One regular file of it, file_bytes_max at most; also while it does not run. Links are not followed.
   virtual void read_file(std::string id_or_name, std::string path, call_options, handler<std::string>) = 0;
-  // Walks the container's whole layer: seconds for a large one.
+  // Walks the container's whole layer: takes seconds for a large one.
   virtual void look_at_layer(std::string id_or_name, call_options, handler<container_layer>) = 0;
   virtual void container_stats_once(std::string id_or_name, call_options, handler<container_stats>) = 0;
 
   virtual void inspect_image(std::string reference, call_options, handler<image_info>) = 0;
   // A reference without tag means :latest. Failures are `pull_failed`, also those in mid-stream; the value is the
-  // Engine's closing status. Progress is told when the whole percentage or the status changes.
+  // Engine's closing status. Progress is reported when the whole percentage or the status changes.
   virtual subscription pull_image(std::string reference, pull_options, progress_handler, handler<std::string>) = 0;
 
-  // Ends well with the id of the image. Lines are what the build writes. Cancelled, the Engine ends the build. Errors
-  // beside the common ones: bad_request (a step failed; the message is what the Engine says of it).
+  // Succeeds with the image's id. Lines are what the build writes. When cancelled, the Engine ends the build. Errors
+  // beside the common ones: bad_request (a step failed; the message is what the Engine reports about it).
   virtual subscription build_image(build_options, line_handler, handler<std::string> done) = 0;
   virtual void tag_image(std::string image, std::string repository, std::string tag, call_options, handler<effect>) = 0;
   // A name of an image, and the image with its last name; `already`: there is none; busy: a container uses it.
@@ -254,7 +255,7 @@ class engine {
 
   // Lines come without their newline; longer ones than line_max arrive in pieces.
   virtual subscription logs(std::string id_or_name, log_options, line_handler, end_handler) = 0;
-  // Never ends well: every end means "list again after reconnecting". A replay with since_ns is never complete.
+  // Never ends without an error: every end means "list again after reconnecting". A replay with since_ns is incomplete.
   virtual subscription events(event_options, event_handler, end_handler) = 0;
 };
 

@@ -300,6 +300,7 @@ msg::result<image_info> parse_image(std::string_view body) {
   if (!doc || text(*doc, "Id").empty()) return not_understood("image");
   image_info out;
   out.id = text(*doc, "Id");
+  out.names = text_list(child(*doc, "RepoTags"));
   out.architecture = text(*doc, "Architecture");
   out.bytes = number(*doc, "Size");
   if (auto config = child(*doc, "Config")) {

@@ -1,5 +1,5 @@
-"""kill -9 after every durable write, every Engine call and every change on the disk of deployments: each comes to its end,
-and what is on the host is what an undisturbed one leaves. Settings as in points_test.py. [acc-82] [acc-83] [acc-84]"""
+"""kill -9 after every durable write, Engine call and disk change of deployments: each one ends, and the host is as
+after an undisturbed one. Settings as in points_test.py. [acc-82] [acc-83] [acc-84]"""
 import dataclasses
 import hashlib
 import io
@@ -25,7 +25,7 @@ class Operation:
     title: str
     verb: str
     kind: str    # of the service
-    source: str  # of what is deployed
+    source: str  # kind of the deployed source
     had: int     # deployments before it
     end: str = ""
 
@@ -61,14 +61,15 @@ class DeployWorld(CrashWorld):
         subprocess.run([world.ROOT / "tools/images", "project-server"], check=True, capture_output=True,
                        env={**os.environ, "DOCKER_HOST": world.docker_host()})
         self.project = f"p{uuid.uuid4().hex[:6]}"
-        self.texts = {}  # (service, number) -> what it says
+        self.texts = {}  # (service, number) -> the text that it serves
 
     def start(self):
         super().start()
         self.do("project.create", {"name": self.project})
 
     def image(self, text):
-        made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(SERVE)}", "-"],
+        name = "zedops-test/crash:" + hashlib.sha256(text.encode()).hexdigest()[:12]  # without one it would never be removed
+        made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(SERVE)}", "-", name],
                               input=tar_of({"bin/busybox": self.busybox, "www/index.html": text.encode()}),
                               capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": world.docker_host()})
         return made.stdout.decode().strip()
@@ -135,7 +136,7 @@ class DeployWorld(CrashWorld):
             promise(len(containers) == 1 and containers[0]["Config"]["Labels"]["zedops.deployment"] == str(wanted),
                     "one container, of that deployment", [c["Name"] for c in containers])
             return
-        promise(os.readlink(folder / "current") == str(wanted), "its link leads to it")
+        promise(os.readlink(folder / "current") == str(wanted), "its link points to it")
         promise(os.readlink(folder.parent / ".web" / folder.name) == f"../{folder.name}/current", "so does the web root's")
         trees = sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit())
         promise(trees == list(range(1, max(wanted, operation.had) + 1)), "every version is whole", trees)

@@ -1,15 +1,17 @@
 // The build of a static service: its command in a container of its builder, with the source as its folder. What it has
-// made becomes an archive, and goes the way of every archive.
+// made becomes an archive, and is handled like every other archive.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "actors/agent/deploy/deploy_job.hpp"
+#include "actors/agent/deploy/log_limit.hpp"
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/archive/pack.hpp"
 #include "integration/host/files.hpp"
+#include "messages/base/names.hpp"
 #include "messages/base/sha256.hpp"
 
 namespace zedops::agent {
@@ -19,11 +21,11 @@ using namespace msg;
 namespace {
 constexpr const char* source_in_container = "/src";
 constexpr const char* cache_in_container = "/cache";  // kept from one build of a service to the next
-constexpr const char* made_output = "output";         // its note says of what it was made
+constexpr const char* made_output = "output";         // its note names the source and settings it was made from
 constexpr duration stop_grace{1'000};
 }  // namespace
 
-// What is there may be of another life of the manager, which counts anew.
+// An output of this number may have been made under a manager whose store was restored since, and which reuses numbers.
 bool deploy_job::is_built() const {
   return ::access(site_.output(plan_.number).c_str(), F_OK) == 0 &&
          host::noted(site_, plan_.number, made_output) == build_identity();
@@ -39,14 +41,15 @@ std::string deploy_job::build_identity() const {
 
 result<void> deploy_job::build_site() {
   if (is_built()) return {};
-  ::unlink(site_.output(plan_.number).c_str());  // of something else: the note that comes is not its
+  ::unlink(site_.output(plan_.number).c_str());  // made from something else: the note written below is not about it
   const auto tree = site_.new_tree(plan_.number);
-  ZEDOPS_TRY(remove_builders());  // of an earlier life: its work is half done, and nobody hears of its end
+  ZEDOPS_TRY(remove_builders());  // of an earlier attempt: its work is half done, and its end would go unnoticed
   auto unpacked = unpack_source(tree);
   if (!unpacked) return fail(unpacked.error());
   effect("source_unpacked");
   auto ended = run_builder(tree);
   ZEDOPS_TRY(remove_builders());
+  limit_cache();
   if (!ended) return ended;
   auto made = made_folder(tree);
   if (!made) return fail(made.error());
@@ -63,8 +66,8 @@ result<void> deploy_job::build_site() {
   return {};
 }
 
-// The build had the tree in its hands: a link that it left where the output belongs would have any folder of this host
-// served.
+// The build could write to the tree: a link that it left where the output belongs could lead to any folder of this host
+// and have it served.
 result<std::string> deploy_job::made_folder(const std::string& tree) const {
   const auto& wanted = plan_.settings->output;
   std::error_code problem;
@@ -73,10 +76,10 @@ result<std::string> deploy_job::made_folder(const std::string& tree) const {
   const auto made = std::filesystem::canonical(wanted.empty() ? top : top / wanted, problem);
   if (problem || !std::filesystem::is_directory(made, problem))
     return fail(ec::bad_request, "the build produced no folder " + wanted,
-                "zedctl service edit --output says which one is served");
+                "set the folder that is served: zedctl service edit --output");
   if (made != top && !made.string().starts_with(top.string() + "/"))
     return fail(ec::bad_request, "the folder " + wanted + " of the build points outside of what was built",
-                "make it a folder, or a link to one in the source");
+                "make it a folder, or a link to one inside the source");
   return made.string();
 }
 
@@ -100,13 +103,14 @@ result<void> deploy_job::run_builder(const std::string& tree) {
   c.entrypoint = {s.build.front()};
   c.command = {s.build.begin() + 1, s.build.end()};
   c.working_dir = source_in_container;
-  c.user = std::to_string(::geteuid()) + ":" + std::to_string(::getegid());  // so that what it makes is ours
+  c.user = std::to_string(::geteuid()) + ":" + std::to_string(::getegid());  // so that the agent owns what it makes
   c.env = {{"HOME", cache_in_container}, {"CI", "true"}};
   c.mounts = {{tree, source_in_container, false}, {cache, cache_in_container, false}};
   c.networks = {s.build_network ? "bridge" : "none"};
   c.memory_max = s.memory_max;
   c.cpu_millis = s.cpu_millis;
   c.no_new_privileges = true;
+  limit_log(c);
   auto code = run_to_end(c, "builder_started");
   if (!code) return fail(code.error());
   if (*code == 0) return {};
@@ -121,7 +125,7 @@ error deploy_job::ended_badly(const std::string& what, int64_t code) const {
           {}};
 }
 
-// Its lines go into the deployment's log; the exit code.
+// Its lines go into the deployment's log. Returns the exit code.
 result<int64_t> deploy_job::run_to_end(const container_spec& c, const char* started) {
   auto made = calls_.create(c);
   if (!made) return fail(made.error());
@@ -139,7 +143,7 @@ result<int64_t> deploy_job::run_to_end(const container_spec& c, const char* star
   return d->view.exit_code;
 }
 
-// In a container of the deployment's image, as the service itself will run. Cut short it is run again.
+// Runs in a container of the deployment's image, as the service itself will. Runs again if it was cut short.
 result<void> deploy_job::run_once(const std::vector<std::string>& words, const char* what) {
   if (words.empty()) return {};
   ZEDOPS_TRY(remove_builders());
@@ -155,12 +159,22 @@ result<void> deploy_job::run_once(const std::vector<std::string>& words, const c
   c.memory_max = s.memory_max;
   c.cpu_millis = s.cpu_millis;
   c.no_new_privileges = true;
+  limit_log(c);
   write(std::string(what) + " begins");
   auto code = run_to_end(c, "command_started");
   ZEDOPS_TRY(remove_builders());
   if (!code) return fail(code.error());
   if (*code != 0) return fail(ended_badly(what, *code));
   return {};
+}
+
+// Its tools only add to it. Without it the next build is slower, and nothing else.
+void deploy_job::limit_cache() {
+  auto removed = host::limit_cache(env_.sites->root, cmd_.server.value);
+  const auto limit = format_bytes(host::cache_bytes_max);
+  if (!removed) write("the build cache could not be removed: " + removed.error().message);
+  else if (*removed)
+    write("the build cache is larger than " + limit + ": it is removed, the next build starts without it");
 }
 
 result<void> deploy_job::remove_builders() {

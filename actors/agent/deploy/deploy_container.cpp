@@ -18,11 +18,11 @@ using namespace msg;
 
 namespace {
 
-// Between the switch of visitors and the end of the container that they left: requests on their way come to their end.
+// Between the switch of visitors and the removal of the container that they left: requests in flight can finish.
 constexpr duration drain{2'000};
 constexpr size_t note_max = 500;
 constexpr const char* dockerfile_by_default = "Dockerfile";
-constexpr const char* pulled_image = "image";  // its note says which one, and for which operation
+constexpr const char* pulled_image = "image";  // its note says which image, and for which operation
 
 }  // namespace
 
@@ -49,6 +49,9 @@ result<void> deploy_job::pull_image() {
   const bool by_id = wanted.starts_with("sha256:");
   there = by_id ? calls_.image(wanted) : result<docker::image_info>(fail(ec::not_found, "", ""));
   if (!there && !s.image.starts_with("sha256:")) {
+    // Before the pull, so that one that is cut short is known, too.
+    if (auto before = calls_.image(s.image); !before && before.error().code == ec::not_found)
+      ZEDOPS_TRY(host::note(site_, plan_.number, found_image, std::string(found_by_pull) + s.image));
     auto pulled = calls_.pull(s.image, [this](const docker::pull_state& p) {
       tell(static_cast<uint32_t>(p.fraction * 100),
            p.total_bytes == 0 ? p.status
@@ -62,15 +65,20 @@ result<void> deploy_job::pull_image() {
     return fail(ec::not_found, "the image " + s.image + " is not on this host",
                 "docker load it there, or name a repository and a tag");
   if (!s.digest.empty() && there->id != s.digest)
-    return fail(ec::no_data, s.image + " has changed since this deployment began", "deploy again to use the new image");
+    return fail(ec::no_data,
+                s.image + " has changed since it was first deployed, and the earlier image is not on this host",
+                "deploy it again to use the new image: zedctl deploy " + plan_.project_name + "/" + plan_.service_name +
+                    " --image " + s.image);
+  if (there->names.empty() && host::noted(site_, plan_.number, found_image).empty())
+    ZEDOPS_TRY(host::note(site_, plan_.number, found_image, std::string(found_nameless)));
   effect("image_pulled");
   ZEDOPS_TRY(host::note(site_, plan_.number, pulled_image, cmd_.op.value + " " + there->id));
   ZEDOPS_TRY(calls_.tag(there->id, service_container::repository(id, plan_), std::to_string(plan_.number)));
   return prove_image(there->id, there->architecture);
 }
 
-// The id that an earlier attempt of this operation has found, until the manager has it on record. A tag alone says
-// nothing: it may be of a manager whose store was put back since, and counts anew.
+// The id that an earlier attempt of this operation has found, until the manager has it on record. A tag alone proves
+// nothing: it may be of a manager whose store was restored since, and which reuses numbers.
 std::string deploy_job::noted_image() const {
   const auto text = host::noted(site_, plan_.number, pulled_image);
   const auto mine = cmd_.op.value + " ";
@@ -81,9 +89,9 @@ result<void> deploy_job::prove_image(const std::string& id, const std::string& a
   prove("image", id);
   const auto here = env_.engine_is ? env_.engine_is->architecture() : std::string{};
   if (here.empty() || architecture.empty() || architecture == here) return {};
-  // Some hosts run others all the same, by an emulator: it is told, and seen by whether it starts.
-  write("the image is made for " + architecture + ", this host is " + here);
-  result_.note = "the image is made for " + architecture + ", this host is " + here;
+  // Some hosts run others all the same, by an emulator: it is reported, and the start will show.
+  write("the image is built for " + architecture + ", this host is " + here);
+  result_.note = "the image is built for " + architecture + ", this host is " + here;
   return {};
 }
 
@@ -93,7 +101,7 @@ result<void> deploy_job::build_image() {
   const auto tag = service_container::image_of(id, plan_, plan_.number);
   const auto source = identity_of(plan_.source) + " " + plan_.source.folder + " " + plan_.settings->dockerfile;
   if (auto there = calls_.image(tag); there && value_of(there->labels, label::source) == source) {
-    (void)host::drop_unfinished(site_, plan_.number);  // of a life that ended before it could
+    (void)host::drop_unfinished(site_, plan_.number);  // of an attempt that ended before it could do so
     return prove_image(there->id, there->architecture);
   }
   const auto tree = site_.new_tree(plan_.number);
@@ -148,8 +156,8 @@ result<void> deploy_job::replace_container() {
   if (plan_.stop) return rest_stopped(id);
   const bool new_version = !plan_.start && !plan_.going_back && !plan_.is_rollback;
   if (new_version) ZEDOPS_TRY(run_once(plan_.settings->before_start, "the command before the start"));
-  // Visitors of a published port have nothing while one makes room for the other: then it has to be this one that is
-  // made again after a crash. Else the former serves until this one has answered.
+  // Visitors of a published port get nothing while one container makes room for the other: then the new one must be the
+  // one made again after a crash. Else the former one serves until the new one has answered.
   const bool at_once = plan_.settings->route == route_kind::none || plan_.going_back;
   if (at_once) ZEDOPS_TRY(remember_container());
   auto r = containers.ensure(id, plan_);
@@ -173,7 +181,7 @@ result<void> deploy_job::replace_container() {
   return {};
 }
 
-// Back to a version that its owner had stopped: what was to replace it goes, and nothing is started.
+// Back to a version that a user had stopped: its replacement is removed, and nothing is started.
 result<void> deploy_job::rest_stopped(const service_id& id) {
   ZEDOPS_TRY(remember_container());
   effect("stop_remembered");
@@ -190,7 +198,7 @@ result<void> deploy_job::drop_container(const service_id& id) {
   return {};
 }
 
-// ---- health_check: with the visitors on it; then the former goes ----
+// ---- health_check: with visitors on it; then the former one is removed ----
 result<void> deploy_job::check_container() {
   const service_id id{cmd_.server.value};
   site_world::hold hold(*env_.sites, id.value);
@@ -211,9 +219,8 @@ result<void> deploy_job::check_container() {
   if (!plan_.is_rollback)
     if (auto ok = run_once(plan_.settings->after_switch, "the command after the switch"); !ok)
       result_.note = ok.error().message.substr(0, note_max);  // visitors are on it already
-  drop_images([this](uint32_t n) { return std::ranges::find(plan_.keep, n) == plan_.keep.end(); });
   ZEDOPS_TRY(host::drop_unfinished(site_, plan_.number));
-  return host::prune_site(site_, plan_.keep);
+  return prune([this](uint32_t n) { return std::ranges::find(plan_.keep, n) == plan_.keep.end(); });
 }
 
 result<void> deploy_job::check_visitors(uint16_t port) {
@@ -224,14 +231,33 @@ result<void> deploy_job::check_visitors(uint16_t port) {
   return {};
 }
 
-// Names of ours; an image that somebody else uses stays with its other names.
-void deploy_job::drop_images(const std::function<bool(uint32_t)>& goes) {
-  const service_id id{cmd_.server.value};
+// Removes what is here of deployments: images first, and without its image's removal no deployment's files, as they are
+// all that tells of it. What could not be removed is tried again at the next deployment.
+result<void> deploy_job::prune(const std::function<bool(uint32_t)>& goes) {
+  std::vector<uint32_t> kept;
   for (const auto n : host::deployments_of(site_))
-    if (goes(n)) (void)calls_.remove_image(service_container::image_of(id, plan_, n));
+    if (!goes(n) || !image_is_gone(n)) kept.push_back(n);
+  return host::prune_site(site_, kept);
 }
 
-// ---- by its owner ----
+bool deploy_job::image_is_gone(uint32_t number) {
+  if (plan_.kind != service_kind::container) return true;
+  auto gone = container_here().drop_image({cmd_.server.value}, site_, number);
+  if (!gone) write("the image of #" + std::to_string(number) + " is kept for now: " + gone.error().message);
+  return gone.has_value();
+}
+
+// After this nobody knows their names. One that somebody else's container uses stays, and the note says so.
+result<void> deploy_job::drop_images() {
+  for (const auto n : host::deployments_of(site_)) {
+    auto gone = container_here().drop_image({cmd_.server.value}, site_, n);
+    if (!gone && gone.error().code != ec::busy) return gone;
+    if (!gone) result_.note = gone.error().message.substr(0, note_max);
+  }
+  return {};
+}
+
+// ---- by a user ----
 result<void> deploy_job::stop_container() {
   const service_id id{cmd_.server.value};
   site_world::hold hold(*env_.sites, id.value);

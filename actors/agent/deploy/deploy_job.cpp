@@ -27,7 +27,7 @@ constexpr duration health_timeout{10'000}, health_start{40'000}, health_pause_mi
     engine_pause{500};
 constexpr size_t lines_kept_max = 20, log_line_max = 4096;
 constexpr unsigned engine_returns_max = 5;
-constexpr unsigned refusals_max = 3;  // answers of a server that says no: it will not say yes later
+constexpr unsigned refusals_max = 3;  // refusals by a server that answers: it will not change its mind later
 
 // As the Engine stamps the lines of a container: with nine digits.
 std::string stamp_of(time_point t) {
@@ -81,18 +81,18 @@ result<void> deploy_job::dispatch() {
   if (!env_.sites)
     return fail(ec::wrong_state, "this agent serves no static services", "set data_path or sites_path in its settings");
   if (!cmd_.deploy || cmd_.server.empty() || plan_.project.empty())
-    return fail(ec::bad_request, "the phase came without its plan", "this is a defect of the manager");
-  // They are folders here: what the manager has checked is checked where it counts.
+    return fail(ec::bad_request, "the phase arrived without its plan", "this is a defect of the manager");
+  // They become folders here: what the manager has checked is checked again where it counts.
   for (const auto& name : {plan_.project_name, plan_.service_name})
     if (auto ok = check_site_name(name); !ok) return ok;
   const bool container = plan_.kind == service_kind::container;
   if (container && !plan_.settings)
-    return fail(ec::bad_request, "the container came without its settings", "this is a defect of the manager");
+    return fail(ec::bad_request, "the container arrived without its settings", "this is a defect of the manager");
   if (plan_.remove) return remove_service();
   if (plan_.stop && !plan_.going_back) return stop_container();
   if (plan_.start) return replace_container();
   tell(0, {});
-  write(std::string(name_of(plan_.phase)) + (plan_.going_back ? ", back" : "") + " #" + std::to_string(plan_.number));
+  write(std::string(name_of(plan_.phase)) + (plan_.going_back ? " back to" : "") + " #" + std::to_string(plan_.number));
   switch (plan_.phase) {
     case deploy_phase::pulling_source: return pull_source();
     case deploy_phase::copying_files: return copy_files();
@@ -111,7 +111,7 @@ result<void> deploy_job::dispatch() {
               "update the agent");
 }
 
-// It is for people: what cannot be written is left out.
+// The log is for people: a line that cannot be written is dropped.
 void deploy_job::write(std::string_view line) {
   lines_.emplace_back(line.substr(0, log_line_max));
   if (lines_.size() > lines_kept_max) lines_.pop_front();
@@ -133,7 +133,7 @@ void deploy_job::tell(uint32_t percent, std::string note) {
   report_->step(step_of(plan_), percent, without_values(std::move(note), plan_));
 }
 
-// With the time that is left, as soon as there is a pace to tell it by.
+// With the time that is left, as soon as the pace is known.
 void deploy_job::tell_bytes(uint64_t part, uint64_t whole, std::string what) {
   const auto now = env_.clock.steady();
   if (first_.at == std::chrono::steady_clock::time_point{} || part < first_.part) first_ = {now, part};
@@ -158,7 +158,7 @@ result<void> deploy_job::copy_files() {
   ZEDOPS_TRY(host::prepare_site(site_));
   ZEDOPS_TRY(host::prune_site(site_, plan_.keep));
   effect("pruned");
-  // A manager whose store was put back counts anew: a number alone says nothing.
+  // A manager whose store was restored reuses numbers: a number alone proves nothing.
   const auto before = host::stamp_of(site_, plan_.number);
   if (!before || before->source != identity_of(plan_.source))
     if (auto ok = unpack_archive(); !ok) {
@@ -167,7 +167,7 @@ result<void> deploy_job::copy_files() {
     }
   const auto stamp = host::stamp_of(site_, plan_.number);
   if (!stamp)
-    return fail(ec::internal, "the files of #" + std::to_string(plan_.number) + " are not there", "deploy again");
+    return fail(ec::internal, "the files of #" + std::to_string(plan_.number) + " are missing", "deploy again");
   (void)host::drop_unfinished(site_, plan_.number);  // its archive has served its purpose
   prove_tree(*stamp);
   return {};
@@ -176,7 +176,7 @@ result<void> deploy_job::copy_files() {
 result<archive::unpacked> deploy_job::unpack_source(const std::string& tree) {
   const bool built = builds() && is_built();
   const auto file = built ? site_.output(plan_.number) : site_.archive(plan_.number);
-  if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // gone since: the manager has it still
+  if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // removed since: the manager still has it
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
   return archive::unpack(
       file, tree, {},
@@ -189,7 +189,7 @@ result<archive::unpacked> deploy_job::unpack_source(const std::string& tree) {
 }
 
 result<void> deploy_job::unpack_archive() {
-  if (builds() && !is_built()) ZEDOPS_TRY(build_site());  // lost since
+  if (builds() && !is_built()) ZEDOPS_TRY(build_site());  // lost since it was built
   auto done = unpack_source(site_.new_tree(plan_.number));
   if (!done) return fail(done.error());
   effect("unpacked");
@@ -208,7 +208,7 @@ result<void> deploy_job::switch_links() {
   return {};
 }
 
-// The former serves again, by its own names: the one that has failed may have had others.
+// The former one serves again, by its own names: the one that failed may have had others.
 result<void> deploy_job::switch_back() {
   ZEDOPS_TRY(switch_links());
   return set_site_route();
@@ -226,7 +226,7 @@ result<void> deploy_job::update_routes() {
   return set_site_route();
 }
 
-// Names that visitors use for a static service, if it has any. Remembered: whoever keeps containers' routes keeps it.
+// Routes the names that visitors use for a static service, if it has any. Remembered, to be kept like other routes.
 result<void> deploy_job::set_site_route() {
   const service_id id{cmd_.server.value};
   site_world::hold hold(*env_.sites, id.value);
@@ -238,7 +238,7 @@ result<void> deploy_job::set_site_route() {
   return {};
 }
 
-// What the settings say now is no help: they may have changed since the route was made.
+// The present settings do not tell: they may have changed since the route was made.
 bool deploy_job::led_by_caddy() const {
   const auto c = unpack<run_command>(host::remembered_container(env_.sites->root, cmd_.server.value));
   return c && c->deploy && c->deploy->settings && c->deploy->settings->route == route_kind::caddy;
@@ -257,8 +257,8 @@ project_server deploy_job::project_server_here() {
   return project_server(calls_, *env_.sites, env_.clock, env_.state.manager_id(), &cancel_);
 }
 
-// An Engine that does not answer anything comes back: nothing follows from it, and the manager sees whether it takes
-// too long. True: it was away, and a moment has passed.
+// An Engine that does not answer at all is expected back: nothing is concluded from its silence, and the manager
+// decides whether it takes too long. True: it was away, and a moment has passed.
 bool deploy_job::engine_away(const error& why) {
   if (calls_.list({{label::project, plan_.project.value}})) {
     engine_gone_.reset();
@@ -266,7 +266,7 @@ bool deploy_job::engine_away(const error& why) {
   }
   const auto now = env_.clock.steady();
   if (!engine_gone_) engine_gone_ = now;
-  // Words that change are progress: it is not given up while the Engine is on its way back.
+  // A text that changes counts as progress: the phase is not given up while the Engine is on its way back.
   const auto gone = std::chrono::floor<std::chrono::minutes>(now - *engine_gone_);
   tell(0, "waiting for the Engine" + (gone.count() > 0 ? ", " + format_duration(gone) : std::string{}) + ": " +
               why.message);
@@ -274,7 +274,7 @@ bool deploy_job::engine_away(const error& why) {
   return true;
 }
 
-// An Engine that is restarted takes pulls, builds and containers with it, and their end looks like one of their own.
+// An Engine that is restarted ends pulls, builds and containers, which looks as if they had ended by themselves.
 // Once it is back the phase is done again, as after the end of this agent.
 bool deploy_job::cut_by_engine(const error& why) {
   if (calls_.unanswered() == unanswered_) return false;
@@ -282,7 +282,7 @@ bool deploy_job::cut_by_engine(const error& why) {
   unanswered_ = calls_.unanswered();
   if (cancel_.cancelled()) return false;
   calls_.extend(std::max(cmd_.time_max, phase_time_min));
-  write("the Engine was away; once more: " + why.message);
+  write("the Engine was away; trying again: " + why.message);
   return true;
 }
 
@@ -308,21 +308,21 @@ result<void> deploy_job::check_health() {
                   "it does not answer as expected: " + answer + " for " + path + " after " + std::to_string(attempts) +
                       " attempts",
                   status && *status == 403
-                      ? "is there an index.html at the top of what was deployed? Else give the service a health path"
-                      : "zedctl service edit --health-path sets the path that is checked");
+                      ? "is there an index.html at the top of what was deployed? If not, give the service a health path"
+                      : "set another path to check: zedctl service edit --health-path");
     tell(percent_of(attempts, attempts + refusals_max), answer);
     env_.clock.pause(pause);
   }
 }
 
-// ---- the service goes ----
+// ---- the service is removed ----
 result<void> deploy_job::remove_service() {
   tell(0, {});
   if (plan_.kind == service_kind::container) {
     const service_id id{cmd_.server.value};
     site_world::hold hold(*env_.sites, id.value);
     ZEDOPS_TRY(drop_container(id));
-    drop_images([](uint32_t) { return true; });
+    ZEDOPS_TRY(drop_images());
   } else {
     site_world::hold hold(*env_.sites, cmd_.server.value);
     ZEDOPS_TRY(drop_route());
@@ -336,13 +336,14 @@ result<void> deploy_job::remove_service() {
   return drop_project_server();
 }
 
-// With the last service of its project here. Which one that is shows on the disk alone: since the manager sent this,
-// another may have come or gone.
+// With the last service of its project here. Only the disk shows which one that is: since the manager sent this,
+// another one may have come or gone.
 result<void> deploy_job::drop_project_server() {
   site_world::hold hold(*env_.sites, plan_.project.value);
   const auto others = host::sites_below(env_.sites->root);
-  if (std::ranges::any_of(others, [&](const auto& s) { return s.project == plan_.project_name; })) return {};
-  ZEDOPS_TRY(host::forget_project(env_.sites->root, plan_.project_name));  // first: nobody makes its server again
+  const auto lives = [&](const auto& s) { return s.project == plan_.project_name && !host::is_left(s); };
+  if (std::ranges::any_of(others, lives)) return {};
+  ZEDOPS_TRY(host::forget_project(env_.sites->root, plan_.project_name));  // first: else its server could be made again
   return project_server_here().remove(plan_.project);
 }
 

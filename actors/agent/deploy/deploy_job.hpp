@@ -1,5 +1,5 @@
 // One phase of a deployment, or the removal of a service: straight-line code on a worker thread that looks before it
-// acts. What is done already is not done again, and its proof is told all the same.
+// acts. What is done already is not done again, but its proof is still reported.
 #pragma once
 #include <deque>
 #include <functional>
@@ -19,7 +19,7 @@ class deploy_job {
 
   // Never throws, except what crash_point throws.
   msg::command_result execute();
-  // The name of the step that is told of this.
+  // The name under which this step is reported.
   static std::string step_of(const msg::deploy_plan& p) {
     return std::string(p.remove ? "removing" : name_of(p.phase));
   }
@@ -39,6 +39,7 @@ class deploy_job {
   // deploy_source.cpp
   msg::result<void> pull_source();
   msg::result<void> drop_leftovers();
+  msg::result<void> prune(const std::function<bool(uint32_t)>& goes);
   bool has_archive() const;
   msg::result<void> fetch_archive();
   msg::result<void> fetch_repository();
@@ -57,6 +58,7 @@ class deploy_job {
   msg::result<int64_t> run_to_end(const msg::container_spec& c, const char* started);
   msg::result<void> run_once(const std::vector<std::string>& words, const char* what);
   msg::result<void> remove_builders();
+  void limit_cache();
 
   // Of container services; deploy_container.cpp.
   msg::result<void> pull_image();
@@ -70,7 +72,8 @@ class deploy_job {
   msg::result<void> drop_container(const msg::service_id& id);
   msg::result<void> remember_container();
   msg::result<void> prove_image(const std::string& id, const std::string& architecture = {});
-  void drop_images(const std::function<bool(uint32_t)>& goes);
+  msg::result<void> drop_images();
+  bool image_is_gone(uint32_t number);
   service_container container_here();
   static std::optional<uint32_t> steps_of(std::string_view line);
 
@@ -104,10 +107,10 @@ class deploy_job {
   struct {
     std::chrono::steady_clock::time_point at{};
     uint64_t part = 0;
-  } first_;  // of the bytes that are told
+  } first_;  // of the bytes that are reported
   uint32_t built_ = 0;
-  std::optional<std::chrono::steady_clock::time_point> engine_gone_;  // since it was away
-  size_t unanswered_ = 0;                                             // by it, of what has been looked after
+  std::optional<std::chrono::steady_clock::time_point> engine_gone_;  // since when it is away
+  size_t unanswered_ = 0;                                             // calls without an answer, as last checked
   msg::command_result result_;
 };
 

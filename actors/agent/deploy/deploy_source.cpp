@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "actors/agent/deploy/deploy_job.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "integration/host/files.hpp"
@@ -17,7 +19,7 @@ using host::unique_fd;
 
 namespace {
 
-constexpr const char* made_archive = "archive";  // its note says of which commit it is
+constexpr const char* made_archive = "archive";  // its note says from which commit it is
 
 error disk(const std::string& what, int problem) {
   const bool full = problem == ENOSPC || problem == EDQUOT;
@@ -47,15 +49,23 @@ result<void> deploy_job::pull_source() {
   return {};
 }
 
-// One deployment of a service runs at a time: what others have left on its way here came to nothing.
+// One deployment of a service runs at a time: what others have left unfinished belongs to deployments that failed.
+// The newest one before this keeps its log, for people, and its image, from which a build takes unchanged steps; failed
+// ones before it keep nothing. All newer than the newest in `keep` have failed. Older ones are left to a later phase:
+// they may have worked, and until the manager has recorded that one is removed, a rollback may lead to it.
 result<void> deploy_job::drop_leftovers() {
-  for (const auto n : host::deployments_of(site_))
+  uint32_t worked = 0, last = 0;  // the newest before this one
+  for (const auto n : plan_.keep)
+    if (n < plan_.number) worked = std::max(worked, n);
+  for (const auto n : host::deployments_of(site_)) {
     if (n != plan_.number) ZEDOPS_TRY(host::drop_unfinished(site_, n));
-  return {};
+    if (n < plan_.number) last = std::max(last, n);
+  }
+  return prune([&](uint32_t n) { return n > worked && n < last; });
 }
 
-// Whether the archive that is here is this deployment's: a manager whose store was put back counts anew, so that the
-// number alone says nothing.
+// Whether the archive on this host is this deployment's: a manager whose store was restored reuses numbers, so that the
+// number alone proves nothing.
 bool deploy_job::has_archive() const {
   const auto& s = plan_.source;
   const auto file = site_.archive(plan_.number);
@@ -71,7 +81,7 @@ result<void> deploy_job::prove_commit(const std::string& commit) {
   return {};
 }
 
-// The commit that is recorded, if this is a repetition. Its files become an archive like any other.
+// Fetches the commit that is recorded, if this is a repetition. Its files become an archive like any other.
 result<void> deploy_job::fetch_repository() {
   const auto& s = plan_.source;
   if (has_archive()) return prove_commit(s.commit);
@@ -93,7 +103,7 @@ result<void> deploy_job::fetch_repository() {
     return fail(commit.error());
   }
   effect("repository_fetched");
-  // In this order: at no time is an archive there with the note of another.
+  // In this order: at no time is there an archive with the note of another.
   ::unlink(site_.archive(plan_.number).c_str());
   ZEDOPS_TRY(host::note(site_, plan_.number, made_archive, *commit));
   if (::rename(r.archive.c_str(), site_.archive(plan_.number).c_str()) != 0) return fail(disk(r.archive, errno));
@@ -107,7 +117,7 @@ result<void> deploy_job::fetch_archive() {
     auto whole = fetch_rest(part);
     if (!whole) return fail(whole.error());
     if (*whole) break;
-    // What an earlier life of this host wrote may have been lost with its power: from the beginning, once.
+    // What was written before the host lost power may be missing: once, the transfer starts from the beginning.
     ::unlink(part.c_str());
     if (again)
       return fail(ec::bad_request, "the source that arrived here is not the one that was uploaded: its hash differs",
@@ -130,14 +140,14 @@ result<bool> deploy_job::fetch_rest(const std::string& part) {
     have = 0;
   }
   const bool resumed = have > 0;
-  sha256 hash;  // of what comes now
+  sha256 hash;  // of what arrives now
   const auto take = [&](std::string_view piece) -> result<void> {
     for (size_t n = 0; n < piece.size();) {
       const auto w = ::write(fd.get(), piece.data() + n, piece.size() - n);
       if (w < 0) return fail(disk(part, errno));
       n += static_cast<size_t>(w);
     }
-    // The disk begins now, not at the end; what fails of it is told by fsync.
+    // The disk begins to write now, not at the end; fsync reports what fails.
     (void)::sync_file_range(fd.get(), static_cast<off_t>(have), static_cast<off_t>(piece.size()),
                             SYNC_FILE_RANGE_WRITE);
     hash.add(piece);

@@ -1,5 +1,6 @@
 #include "actors/agent/deploy/project_server.hpp"
 
+#include "actors/agent/deploy/log_limit.hpp"
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 
@@ -36,6 +37,7 @@ container_spec project_server::spec_of(const host::project_place& p) const {
   c.health.start_period = check_start;
   c.health.retries = check_retries;
   c.no_new_privileges = true;
+  limit_log(c);
   return c;
 }
 
@@ -67,7 +69,7 @@ result<project_server::ensured> project_server::try_once(const host::project_pla
       made = true;
       if (d->view.state == container_state::paused) ZEDOPS_TRY(calls_.unpause(id));
       else ZEDOPS_TRY(calls_.start(id));
-    } else {  // of other times, or a second one
+    } else {  // outdated, or a second one
       made = true;
       ZEDOPS_TRY(calls_.remove(c.id, docker::removal::force, docker::anonymous_volumes::remove));
     }
@@ -77,7 +79,7 @@ result<project_server::ensured> project_server::try_once(const host::project_pla
     auto c = calls_.create(wanted);
     if (!c && c.error().code == ec::not_found)
       return fail(ec::not_found, "the image " + sites_.image + " of the project's server is not on this host",
-                  "tools/images project-server makes it; the agent's setting site_image names another");
+                  "build it with tools/images project-server, or name another one in the agent's setting site_image");
     if (!c) return fail(c.error());
     id = c->id;
     if (auto r = calls_.start(id); !r) {  // its name and port must be free for the next try
@@ -103,7 +105,7 @@ result<void> project_server::answers(const host::project_place& p, const std::st
       return fail(ec::engine_error,
                   "the server of project " + p.name + " does not answer at port " + std::to_string(p.port) +
                       (status ? ": HTTP " + std::to_string(*status) : ": " + status.error().message) +
-                      (words.empty() ? "" : "; it says: " + words),
+                      (words.empty() ? "" : "; its last words: " + words),
                   "docker logs zedops-project-" + p.name);
     }
     clock_.pause(look_pause);

@@ -1,4 +1,4 @@
-// The container that serves the static services of a project on this host: one, of an image that is there, with the
+// The container that serves the static services of a project on this host: one, of an image on this host, with the
 // project's folder in it read-only. Whatever became of it, ensure() brings it back; nothing is lost with it.
 #pragma once
 #include "actors/agent/deploy/site_world.hpp"
@@ -19,13 +19,13 @@ class project_server {
                  const cancel_token* cancel = nullptr)
       : calls_(calls), sites_(sites), clock_(clock), manager_(std::move(manager)), cancel_(cancel) {}
 
-  // Runs, as it ought to be, and answers. Returns the container's id; `made` says whether something had to be done.
+  // Sees to it that it runs as specified, and answers. Returns the container's id; `made`: something had to be done.
   struct ensured {
     std::string id;
     bool made = false;
   };
   msg::result<ensured> ensure(const host::project_place& p);
-  // The same without doing anything about it: an error says what is wrong.
+  // The same without changing anything: an error says what is wrong.
   msg::result<ensured> look(const host::project_place& p);
   msg::result<void> remove(const msg::project_id& id);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "actors/agent/deploy/log_limit.hpp"
 #include "actors/agent/engine/labels.hpp"
 #include "actors/agent/jobs/command_job.hpp"
 #include "messages/base/sha256.hpp"
@@ -23,9 +24,9 @@ constexpr const char* loopback = "127.0.0.1";
 
 bool exclusive(const deploy_plan& p) { return p.settings->route == route_kind::none; }
 
-constexpr const char* spec_prefix = "2:";  // of the label; without it: of a former way to write down the same
+constexpr const char* spec_prefix = "2:";  // of the label; a label without it was written in a former format
 
-// Fields one after the other, so that no two lists of them are written alike.
+// Appends fields one after the other, so that no two different lists of them give the same text.
 void add(std::string& text, std::string_view field, std::string_view value) {
   text.append(field).append(" ").append(std::to_string(value.size())).append(":").append(value).append("\n");
 }
@@ -34,9 +35,9 @@ void add(std::string& text, std::string_view field, const std::vector<std::strin
   for (const auto& value : all) add(text, field, value);
 }
 
-// Everything in which its container may differ from another of its service, but the port, which is any of two. It has
-// to stay what it is from release to release, else every container is made anew by an update: what is added has to add
-// nothing while it is not used.
+// Everything in which its container may differ from another of its service, but the port, which is any of two. The text
+// has to stay the same from release to release, else an update makes every container anew: a field that is added has to
+// add nothing while it is not used.
 std::string spec_label(const deploy_plan& p) {
   const auto& s = *p.settings;
   std::string text;
@@ -74,7 +75,7 @@ uint16_t port_of(const docker::container_details& c) {
   return c.ports.empty() ? uint16_t{0} : c.ports.front().host_port;
 }
 
-// What Traefik reads. Containers that are not well yet it leaves out by itself.
+// What Traefik reads. It leaves out containers that are not healthy yet by itself.
 void label_for_traefik(container_spec& c, const deploy_plan& p) {
   const auto name = p.project_name + "-" + p.service_name;
   std::string rule;
@@ -92,7 +93,7 @@ std::string without_values(std::string text, const deploy_plan& p) {
   std::vector<std::string_view> values;
   for (const auto& [key, value] : p.settings->env)
     if (value.size() >= secret_min) values.push_back(value);
-  std::ranges::sort(values, std::greater{}, &std::string_view::size);  // one may be a part of another
+  std::ranges::sort(values, std::greater{}, &std::string_view::size);  // longest first: one may be a part of another
   for (const auto value : values)
     for (size_t i = text.find(value); i != text.npos; i = text.find(value, i + masked_value.size()))
       text.replace(i, value.size(), masked_value);
@@ -124,6 +125,7 @@ container_spec service_container::spec_of(const service_id& id, const deploy_pla
     c.health.retries = check_retries;
   }
   c.no_new_privileges = true;
+  limit_log(c);
   return c;
 }
 
@@ -173,7 +175,7 @@ result<service_container::running> service_container::made(const service_id& id,
   const auto image = image_of(id, p, p.number);
   if (auto there = calls_.image(image); !there) {
     if (there.error().code != ec::not_found) return fail(there.error());
-    // Its name was taken away, maybe the image is there.
+    // Its tag was removed, but the image may still be on the host.
     auto named = p.image.empty() ? result<docker::effect>(fail(ec::not_found, "", ""))
                                  : calls_.tag(p.image, repository(id, p), std::to_string(p.number));
     if (!named)
@@ -196,7 +198,7 @@ result<std::string> service_container::look(const running& r, const deploy_plan&
     const auto words = without_values(calls_.last_words(r.id), p);
     return fail(ec::bad_request,
                 "its program has ended with exit code " + std::to_string(d->view.exit_code) +
-                    (words.empty() ? "" : "; it says: " + words),
+                    (words.empty() ? "" : "; its last words: " + words),
                 "zedctl service logs " + p.project_name + "/" + p.service_name);
   }
   if (!p.settings->health_command.empty()) {
@@ -214,9 +216,9 @@ result<std::string> service_container::look(const running& r, const deploy_plan&
   auto status = sites_.look(r.port, path, look_timeout);
   if (!status) return fail(ec::busy, status.error().message, "does its program listen on the container port?");
   const auto answer = "HTTP " + std::to_string(*status) + " for " + path;
-  // Without a path of its own anything but a failure is an answer.
+  // Without a health path of its own any answer but a server error will do.
   if (*status < 400 || (p.health_path.empty() && *status < 500)) return answer;
-  return fail(ec::bad_request, answer, "zedctl service edit --health-path sets the path that is checked");
+  return fail(ec::bad_request, answer, "set another path to check: zedctl service edit --health-path");
 }
 
 result<std::string> service_container::healthy(const running& r, const deploy_plan& p) {
@@ -237,7 +239,7 @@ result<std::string> service_container::healthy(const running& r, const deploy_pl
 
 result<void> service_container::lead(const service_id& id, const deploy_plan& p, uint16_t port) {
   if (p.settings->route != route_kind::caddy) {
-    if (sites_.routes) (void)sites_.routes->remove(id.value);  // of a former time
+    if (sites_.routes) (void)sites_.routes->remove(id.value);  // left from former settings
     return {};
   }
   if (!sites_.routes)
@@ -273,7 +275,7 @@ result<std::string> service_container::visited(const service_id& id, const deplo
       if (!seen) return fail(seen.error());
       return fail(ec::bad_request,
                   "visitors of " + name + " get HTTP " + std::to_string(status) +
-                      " from the proxy, which does not reach port " + std::to_string(port) + " of this host",
+                      " from the proxy, which cannot reach port " + std::to_string(port) + " of this host",
                   "does it run in a container? It has to share the host's network: docker run --network host");
     }
     clock_.pause(pause);
@@ -316,6 +318,31 @@ result<void> service_container::stop(const service_id& id) {
   for (const auto& c : *all)
     if (is_alive(c.view.state))
       if (auto ok = calls_.stop(c.view.id, service_stop_grace); !ok) return fail(ok.error());
+  return {};
+}
+
+// The Engine removes an image with its last name: one that had none before ours was put on it is somebody else's, and
+// stays.
+result<void> service_container::drop_image(const service_id& id, const host::site& s, uint32_t number) {
+  const auto found = host::noted(s, number, found_image);
+  if (found == found_nameless) return {};
+  const auto ours = repository(id, s.project, s.service) + ":" + std::to_string(number);
+  if (found.starts_with(found_by_pull)) ZEDOPS_TRY(drop_pulled_name(found.substr(found_by_pull.size()), ours));
+  ZEDOPS_TRY(calls_.remove_image(ours));
+  return {};
+}
+
+// A name that was on this host only because a deployment pulled it. It stays if it means another image by now, or if a
+// container was made by that name.
+result<void> service_container::drop_pulled_name(const std::string& name, const std::string& ours) {
+  const auto named = calls_.image(name), mine = calls_.image(ours);
+  for (const auto* x : {&named, &mine})
+    if (!*x && x->error().code != ec::not_found) return fail(x->error());
+  if (!named || !mine || named->id != mine->id) return {};
+  const auto all = calls_.list({});
+  if (!all) return fail(all.error());
+  if (std::ranges::any_of(*all, [&](const auto& c) { return c.image == name; })) return {};
+  ZEDOPS_TRY(calls_.remove_image(name));
   return {};
 }
 

@@ -63,7 +63,7 @@ void site_keeper::server_is(const std::string& project, std::string problem) {
 void site_keeper::loop() {
   ::pthread_setname_np(::pthread_self(), "sites");
   do {
-    watch();  // before looking: what changes meanwhile is told
+    watch();  // before looking: changes made meanwhile are reported
     pass();
   } while (wait());
 }

@@ -1,4 +1,4 @@
-// Watches the links of static services and puts right what somebody else has changed, with or without a manager: at
+// Watches the links of static services and repairs what was changed outside, with or without a manager: at
 // each change (inotify), when it is asked to, and once an hour. A thread of its own.
 #pragma once
 #include <functional>
@@ -15,11 +15,11 @@
 namespace zedops::agent {
 
 inline constexpr std::chrono::seconds keeper_pass_every{3600};
-inline constexpr std::chrono::seconds keeper_blind_every{5};  // where the kernel tells of no changes
+inline constexpr std::chrono::seconds keeper_blind_every{5};  // where the kernel reports no changes
 
 class site_keeper {
  public:
-  // `tell`: a service whose state has changed, or of which something was put right; on the keeper's thread.
+  // `tell`: a service whose state has changed, or of which something was repaired; on the keeper's thread.
   site_keeper(site_world& sites, std::function<void(msg::service_seen)> tell);
   ~site_keeper();
   site_keeper(const site_keeper&) = delete;

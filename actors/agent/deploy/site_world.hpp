@@ -1,5 +1,5 @@
-// What deployments need of this host beside its Engine: where static services lie, their archives, and a browser's
-// look.
+// What deployments need of this host beside its Engine: where static services are stored, their uploads, and checks as
+// a browser would make them.
 #pragma once
 #include <condition_variable>
 #include <functional>
@@ -20,7 +20,7 @@ class upload_source {
   virtual ~upload_source() = default;
   using take_fn = std::function<msg::result<void>(std::string_view)>;
   // Its bytes from `from` to `to`, given to `take` in order, upload_piece_max at most at a time. While the manager is
-  // away it waits. Errors: cancelled, what the manager says of the upload, bad_request (it ends before `to`), and those
+  // away it waits. Errors: cancelled, the manager's for this upload, bad_request (it ends before `to`), and those
   // of `take`.
   virtual msg::result<void> read(const msg::upload_id& id, uint64_t from, uint64_t to, const cancel_token& cancel,
                                  const take_fn& take) = 0;
@@ -36,19 +36,19 @@ struct site_world {
   upload_source& uploads;
   // The status that an HTTP server of this host answers with. Errors: engine_error (no answer), timeout.
   std::function<msg::result<unsigned>(uint16_t port, const std::string& path, msg::duration timeout)> look;
-  std::mutex links;  // whoever changes links; those who repair and those who switch do it one after the other
+  std::mutex links;  // held while links are changed: repairs and switches take turns
 
-  // Whether somebody listens at a port of this host. Errors: engine_error, timeout.
+  // Whether something listens at a port of this host. Errors: engine_error, timeout.
   std::function<msg::result<void>(uint16_t port, msg::duration timeout)> listens;
 
   std::string git_ssh_key{}, git_credentials{};  // files; see git_request
 
-  msg::duration stray_grace{};  // after which containers of services that the manager does not know go; zero: never
+  msg::duration stray_grace{};  // after which containers of unknown services are removed; zero: never
 
-  routes::route_table* routes = nullptr;  // who leads visitors to container services; null: nobody
+  routes::route_table* routes = nullptr;  // the proxy that routes visitors to services; null: none
 
-  // Who works at the containers of a service or project does so alone: a second one waits. Holders of a project may
-  // then hold a service of it, never the other way round.
+  // Only one thread changes the containers of a service or project: a second one waits. Holders of a project may then
+  // hold a service of it, never the other way round.
   class hold {
    public:
     hold(site_world& w, std::string what) : w_(w), what_(std::move(what)) {
@@ -64,7 +64,7 @@ struct site_world {
     site_world& w_;
     const std::string what_;
   };
-  // For whoever keeps containers running. False: somebody works at them, and nothing was done.
+  // For the passes that keep containers running. False: somebody else holds them, and nothing was done.
   template <class F>
   bool unless_held(const std::string& what, F f) {
     {

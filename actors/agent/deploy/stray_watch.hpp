@@ -1,6 +1,6 @@
-// Containers that carry the label of a service or project that the manager does not know: when one of them may go. It
-// has to be one in two passes and for a time of grace, and only a few go in one pass, so that a manager that is wrong
-// for a moment takes nothing away.
+// Containers that carry the label of a service or project that the manager does not know: when one may be removed. It
+// has to be one in two passes and for a time of grace, and one pass removes only a few, so that a manager that is wrong
+// for a moment causes no harm.
 #pragma once
 #include <chrono>
 #include <map>
@@ -28,9 +28,9 @@ class stray_watch {
 
   struct verdict {
     std::vector<std::string> fresh;   // seen for the first time
-    std::vector<std::string> remove;  // may go now
+    std::vector<std::string> remove;  // may be removed now
   };
-  // `strays`: ids of those that are there; of others nothing is remembered. `grace` zero: none ever goes.
+  // `strays`: ids of those that exist now; others are forgotten. `grace` zero: none is ever removed.
   verdict pass(const std::vector<std::string>& strays, time now, std::chrono::milliseconds grace) {
     verdict out;
     std::map<std::string, seen> still;
@@ -48,7 +48,7 @@ class stray_watch {
   size_t count() const { return seen_.size(); }
   struct sighting {
     time since;
-    bool twice;  // in so many passes as it takes
+    bool twice;  // seen in at least passes_min passes
   };
   std::optional<sighting> find(const std::string& id) const {
     const auto i = seen_.find(id);

@@ -8,7 +8,7 @@ namespace zedops::agent {
 using namespace msg;
 
 namespace {
-constexpr std::chrono::milliseconds look_every{100};  // whether it was called off
+constexpr std::chrono::milliseconds look_every{100};  // whether it was cancelled
 constexpr size_t pieces_at_once = 4;
 }  // namespace
 
@@ -17,7 +17,7 @@ void upload_fetcher::send_by(std::function<void(fetch_upload)> send) {
   send_ = std::move(send);
 }
 
-// What was asked and is not answered yet, in the order of the pieces. Used with the lock held.
+// Questions that are not answered yet, in the order of the pieces. Used with the lock held.
 class upload_fetcher::questions {
  public:
   explicit questions(upload_fetcher& f) : fetcher_(f) {}
@@ -30,7 +30,7 @@ class upload_fetcher::questions {
     fetcher_.open_[all_.back().request] = std::nullopt;
     if (fetcher_.send_) fetcher_.send_(all_.back());
   }
-  // Under the same numbers: on a slow line the answer to the first asking may still come, and counts.
+  // Under the same numbers: on a slow line the answer to the first question may still come, and counts.
   void repeat() {
     for (const auto& q : all_)
       if (!fetcher_.open_[q.request] && fetcher_.send_) fetcher_.send_(q);
@@ -65,7 +65,7 @@ result<void> upload_fetcher::read(const upload_id& id, uint64_t from, uint64_t t
                                   const take_fn& take) {
   std::unique_lock lock(mutex_);
   questions asked(*this);
-  auto next = from;  // is asked for next
+  auto next = from;  // offset of the piece to ask for next
   while (from < to) {
     for (; asked.size() < pieces_at_once && next < to; next += upload_piece_max) asked.ask(id, next);
     const auto piece = wait_for(lock, asked.first(), cancel);
@@ -84,7 +84,7 @@ result<void> upload_fetcher::read(const upload_id& id, uint64_t from, uint64_t t
     lock.lock();
     if (!taken) return taken;
     from += piece->data.size();
-    if (piece->data.size() != upload_piece_max && from < to) {  // the others do not follow it
+    if (piece->data.size() != upload_piece_max && from < to) {  // the pieces asked for do not follow this one
       asked.drop();
       next = from;
     }

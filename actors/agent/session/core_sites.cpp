@@ -1,4 +1,4 @@
-// Static services: their sources come over the link, what is seen of them is told, and their servers are kept running.
+// Services: their sources come over the link, their state is reported, their servers and containers are kept running.
 #include "actors/agent/deploy/project_server.hpp"
 #include "actors/agent/deploy/service_container.hpp"
 #include "actors/agent/engine/labels.hpp"
@@ -27,7 +27,7 @@ void core_state::keep_sites() {
     });
   sites = std::make_unique<site_keeper>(*env.sites, [this, post = weak_post()](service_seen s) {
     post([this, s = std::move(s)] {
-      if (where == phase::live) send(s);  // else the next welcome has it told
+      if (where == phase::live) send(s);  // else it is reported after the next welcome
     });
   });
 }
@@ -54,8 +54,8 @@ bool core_state::of_a_project(const docker::event& e) {
   return true;
 }
 
-// Something has happened during a pass. One that fails removes what it has made, and would be its own reason for the
-// next: that comes in a few seconds.
+// Whether an event during a pass starts another. A pass that fails removes what it has made, and would itself be the
+// reason for the next: that one waits a few seconds.
 bool core_state::goes_again() {
   const bool again = std::exchange(servers_again, false);
   event_waits = event_waits || (again && pass_failed);
@@ -64,7 +64,7 @@ bool core_state::goes_again() {
   return true;
 }
 
-// One at a time; what is asked for meanwhile is done once more afterwards.
+// One pass at a time; one that is asked for meanwhile follows afterwards.
 void core_state::keep_servers() {
   if (!sites || !engine_ok) return;
   servers_again = servers_busy;
@@ -79,8 +79,8 @@ void core_state::keep_servers() {
     cancel_token never;
     for (const auto& p : host::projects_below(env.sites->root)) {
       env.sites->unless_held(p.id.value, [&] {
-        if (!host::is_remembered(env.sites->root, p)) return;  // it has gone since
-        // Each has a time of its own: one that takes long takes nothing from the others.
+        if (!host::is_remembered(env.sites->root, p)) return;  // it was removed since
+        // Each has time of its own: a slow one takes nothing from the others.
         engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
         project_server server(calls, *env.sites, env.clock, env.state.manager_id());
         auto ok = tired ? server.look(p) : server.ensure(p);
@@ -106,18 +106,18 @@ namespace {
 struct kept_container {
   std::string service;
   bool made = false;
-  std::string problem;  // empty: it is well
+  std::string problem;  // empty: it is healthy
   bool of_site = false;
 };
 
-// What ought to run, does; what it is led to by, leads to it.
+// Keeps a container running that should run, and its route leading to it.
 std::optional<kept_container> keep(service_container& containers, site_world& sites, const std::string& id, bool tired,
                                    bool ailing) {
   const auto c = unpack<run_command>(host::remembered_container(sites.root, id));
   if (!c || !c->deploy || !c->deploy->settings || c->deploy->stop) return std::nullopt;
   const service_id service{id};
   kept_container out{id, false, {}};
-  if (c->deploy->kind == service_kind::static_site) {  // its route alone; how it is, its project's server tells
+  if (c->deploy->kind == service_kind::static_site) {  // its route alone; its health depends on its project's server
     out.of_site = true;
     if (auto ok = containers.lead(service, *c->deploy, c->deploy->port); !ok)
       config::log_limited(log_level::warn, "site.route-lost", {{"service", id}, {"error", ok.error().message}});
@@ -139,8 +139,8 @@ std::optional<kept_container> keep(service_container& containers, site_world& si
 
 }  // namespace
 
-// After the projects' servers, and from then on again and again while there are some; servers of projects more seldom,
-// as events tell of most of what happens to them.
+// After the projects' servers, and from then on again and again while there are any; servers of projects less often,
+// as events report most of what happens to them.
 void core_state::keep_containers() {
   if (!sites || !engine_ok || servers_busy) return;
   const auto t = now();
@@ -189,7 +189,7 @@ void core_state::keep_containers() {
   });
 }
 
-// One bad look is none: it has to be so three times before it is told, and good once.
+// One bad look does not count: it is reported after three in a row, and a good one at once.
 void core_state::seen_container(const std::string& id, bool made, const std::string& problem) {
   auto& s = containers_seen[id];
   if (made) {
@@ -206,7 +206,7 @@ void core_state::seen_container(const std::string& id, bool made, const std::str
   if (s.bad_looks >= bad_looks_max) told = {{id}, service_health::unhealthy, problem, {}};
   else if (s.bad_looks > 0 && s.told.health != service_health::unknown) told = s.told;
   else if (s.bad_looks > 0) return;
-  if (made) told.repairs.push_back("its container had ended, was gone or did not answer: it was started again");
+  if (made) told.repairs.push_back("its container had ended, was missing or did not answer: it was started again");
   const bool news = made || told.health != s.told.health || told.reason != s.told.reason;
   s.told = {told.service, told.health, told.reason, {}};
   if (news && where == phase::live) send(told);
@@ -214,8 +214,8 @@ void core_state::seen_container(const std::string& id, bool made, const std::str
 
 namespace {
 
-// Containers of services and projects that this manager does not know, left by a record that went while this host was
-// away, or by another life of the manager. Never those of servers: they have data.
+// Containers of services and projects that this manager does not know: their record was removed while this host was
+// away, or the manager's store was restored. Never those of servers: they have data.
 result<std::vector<stray>> find_strays(step_env& env, const std::set<std::string>& services,
                                        const std::set<std::string>& projects) {
   cancel_token never;
@@ -234,28 +234,53 @@ result<std::vector<stray>> find_strays(step_env& env, const std::set<std::string
   return out;
 }
 
+// What of it can be made again is removed: its images, and what its builds keep. Its files stay.
+void drop_rest(step_env& env, engine_calls& calls, const stray& s) {
+  const auto& root = env.sites->root;
+  (void)host::drop_cache(root, s.of);
+  service_container containers(calls, *env.sites, env.clock, env.state.manager_id(), nullptr);
+  for (const auto& at : host::sites_below(root)) {
+    if (!s.image.starts_with(service_container::repository({s.of}, at.project, at.service) + ":")) continue;
+    for (const auto n : host::deployments_of(at))
+      if (auto gone = containers.drop_image({s.of}, at, n); !gone)
+        log_event(log_level::warn, "stray.image-kept", {{"service", s.of}, {"error", gone.error().message}});
+    if (!host::wanted_of(at)) (void)host::leave_site(at);  // else a static service has its name by now
+  }
+}
+
+// The same of its static services.
+void forget_project(const std::string& root, const host::project_place& p) {
+  for (const auto& at : host::sites_below(root)) {
+    if (at.project != p.name) continue;
+    (void)host::leave_site(at);
+    if (const auto w = host::wanted_of(at)) (void)host::drop_cache(root, w->service.value);
+  }
+  (void)host::forget_project(root, p.name);
+}
+
 result<void> remove_stray(step_env& env, const stray& s) {
   cancel_token never;
   engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max, never);
   site_world::hold hold(*env.sites, s.of);
-  // First it is forgotten, or it would be made again.
+  // It is forgotten first, or it would be made again.
   if (s.of_service) {
     (void)host::forget_container(env.sites->root, s.of);
     if (env.sites->routes) (void)env.sites->routes->remove(s.of);
   }
   for (const auto& p : host::projects_below(env.sites->root))
-    if (!s.of_service && p.id.value == s.of) (void)host::forget_project(env.sites->root, p.name);
+    if (!s.of_service && p.id.value == s.of) forget_project(env.sites->root, p);
   (void)calls.stop(s.id, service_stop_grace);
   auto gone = calls.remove(s.id, docker::removal::force, docker::anonymous_volumes::remove);
   log_event(log_level::warn, "stray.removed",
             {{"container", s.name}, {"error", gone ? std::string{} : gone.error().message}});
   if (!gone) return fail(gone.error());
+  if (s.of_service) drop_rest(env, calls, s);
   return {};
 }
 
 std::set<std::string> set_of(const std::vector<std::string>& list) { return {list.begin(), list.end()}; }
 
-// Of these, those of which this host has neither files nor a container that it keeps.
+// Those of these services of which this host has neither files nor a container that it keeps.
 std::vector<std::string> without_anything(const std::string& root, std::set<std::string> services) {
   for (const auto& s : host::sites_below(root))
     if (const auto w = host::wanted_of(s)) services.erase(w->service.value);
@@ -265,7 +290,7 @@ std::vector<std::string> without_anything(const std::string& root, std::set<std:
 
 }  // namespace
 
-// A disk that is not mounted, a folder removed by hand: nobody here would think of the service any more.
+// A disk that is not mounted, a folder removed by hand: nothing here would notice that the service is gone.
 void core_state::look_for_lost(const sync_query& q) {
   if (!sites || !q.tells_services) return;
   deps->workers.slow.run([this, services = set_of(q.services), root = deps->env.sites->root, post = post()]() mutable {
@@ -273,7 +298,7 @@ void core_state::look_for_lost(const sync_query& q) {
       for (const auto& id : lost)
         if (!book.is_running({id}))
           send(service_seen{
-              {id}, service_health::unhealthy, "nothing of it is on its host any more: deploy it again", {}});
+              {id}, service_health::unhealthy, "nothing of the service is left on its host: deploy it again", {}});
     });
   });
 }
@@ -306,14 +331,14 @@ void core_state::remove_strays(std::vector<stray> list) {
   });
 }
 
-// By a client: all of them, or one that goes now.
+// A client's query: lists all of them, or removes one now.
 void core_state::on_stray_query(const stray_query& q) {
   stray_answer a;
   a.request = q.request;
   if (!sites || !engine_ok) {
     if (!engine_ok)
-      a.failure = error{ec::engine_error, "this agent does not reach its Engine", "check the Engine on that host", {}};
-    else if (!q.remove.empty()) a.failure = error{ec::not_found, "this agent serves nothing", "name another", {}};
+      a.failure = error{ec::engine_error, "this agent cannot reach its Engine", "check the Engine on that host", {}};
+    else if (!q.remove.empty()) a.failure = error{ec::not_found, "this agent serves nothing", "name another agent", {}};
     send(a);
     return;
   }

@@ -23,9 +23,9 @@ using namespace msg;
 
 namespace {
 constexpr const char* containers_folder = ".containers";
-constexpr const char* caches_folder = ".cache";
 constexpr const char* web_folder = ".web";
 constexpr const char* current_link = "current";
+constexpr const char* left_note = "left";
 constexpr size_t small_file_max = 64 << 10;
 
 error trouble(const std::string& what, int problem) {
@@ -43,11 +43,11 @@ result<unique_fd> open_folder(const std::string& path) {
 }
 
 result<void> make_folder(const std::string& path) {
-  // The project's server is somebody else: it may look, whatever our mask says.
+  // The project's server runs as another user: it has to read this, whatever our umask says.
   if (::mkdir(path.c_str(), 0755) == 0 && ::chmod(path.c_str(), 0755) == 0) return {};
   struct stat st {};
   if (errno == EEXIST && ::lstat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return {};
-  return fail(trouble("no folder " + path, errno == EEXIST ? ENOTDIR : errno));
+  return fail(trouble("cannot make the folder " + path, errno == EEXIST ? ENOTDIR : errno));
 }
 
 bool is_folder(const std::string& path) {
@@ -68,7 +68,7 @@ std::string read_whole(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// All of it or nothing, and durable.
+// Writes all of it or nothing, durably.
 result<void> write_small(const std::string& folder, const std::string& name, const std::string& text) {
   auto dir = open_folder(folder);
   if (!dir) return fail(dir.error());
@@ -89,7 +89,7 @@ result<void> write_small(const std::string& folder, const std::string& name, con
   return {};
 }
 
-// The number in front of a name; nothing: it is none of ours.
+// The number in front of a name; nothing: the name is none of ours.
 std::optional<uint32_t> number_in(std::string_view name) {
   const auto n = parse_decimal(name.substr(0, name.find('.')));
   if (!n || *n == 0 || *n > UINT32_MAX) return std::nullopt;
@@ -111,7 +111,7 @@ entry kind_of(const std::string& path) {
 
 constexpr unsigned aside_tries_max = 100;
 
-// What stood where a link belongs is kept beside it, under a name that nothing has.
+// What was in the place of a link is kept beside it, under a name that is free.
 result<std::string> set_aside(int dir, const std::string& folder, const std::string& from, const std::string& name) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto stem =
@@ -125,7 +125,7 @@ result<std::string> set_aside(int dir, const std::string& folder, const std::str
   return fail(trouble(folder + "/" + name + " stands in the way", EEXIST));
 }
 
-// Makes `folder/name` a link to `target`, in one step whatever was there. Says what was not so before.
+// Makes `folder/name` a link to `target`, in one step whatever was there. Returns what was wrong before.
 result<std::string> set_link(const std::string& folder, const std::string& name, const std::string& target) {
   const auto path = folder + "/" + name, fresh = "." + name + ".new";
   const auto before = kind_of(path);
@@ -136,13 +136,13 @@ result<std::string> set_link(const std::string& folder, const std::string& name,
     if (auto aside = set_aside(dir->get(), folder, fresh, name); !aside) return aside;
   ::unlinkat(dir->get(), fresh.c_str(), 0);
   if (::symlinkat(target.c_str(), dir->get(), fresh.c_str()) != 0) return fail(trouble(folder + "/" + fresh, errno));
-  std::string said = before == entry::absent ? "was not there" : "led to " + link_target(path);
-  if (before == entry::other) {  // the two change places, then what stood there goes aside
+  std::string said = before == entry::absent ? "was missing" : "pointed to " + link_target(path);
+  if (before == entry::other) {  // the two change places, then what was there is set aside
     if (::renameat2(dir->get(), fresh.c_str(), dir->get(), name.c_str(), RENAME_EXCHANGE) != 0)
       return fail(trouble(path + " stands in the way", errno));
     auto aside = set_aside(dir->get(), folder, fresh, name);
     if (!aside) return aside;
-    said = "was no link: what stood there is " + *aside + " now";
+    said = "was not a link: what was in its place is " + *aside + " now";
   } else if (::renameat(dir->get(), fresh.c_str(), dir->get(), name.c_str()) != 0) {
     return fail(trouble(path, errno));
   }
@@ -156,7 +156,7 @@ result<void> drop_link(const std::string& folder, const std::string& name) {
   return {};
 }
 
-// The folder vanishes at once, its content after that.
+// The folder's name is free at once, its content is removed after that.
 result<void> drop_folder(const std::string& parent, const std::string& name) {
   auto dir = open_folder(parent);
   if (!dir) return errno == ENOENT ? result<void>{} : fail(dir.error());
@@ -194,7 +194,7 @@ std::vector<std::string> names_in(const std::string& folder) {
   return out;
 }
 
-// Both links, and what of them was not so.
+// Makes both links. Returns what was wrong with them.
 result<std::vector<std::string>> make_links(const site& s, uint32_t number) {
   std::vector<std::string> said;
   auto current = set_link(s.folder(), current_link, std::to_string(number));
@@ -212,8 +212,13 @@ result<void> prepare_site(const site& s) {
   const auto project = s.root + "/" + s.project;
   for (const auto& path : {s.root, project, project + "/" + web_folder, s.folder(), s.own_folder()})
     if (auto ok = make_folder(path); !ok) return ok;
+  ::unlink((s.own_folder() + "/" + left_note).c_str());
   return {};
 }
+
+result<void> leave_site(const site& s) { return write_small(s.own_folder(), left_note, {}); }
+
+bool is_left(const site& s) { return kind_of(s.own_folder() + "/" + left_note) != entry::absent; }
 
 std::optional<site_stamp> stamp_of(const site& s, uint32_t number) {
   if (!is_folder(s.tree(number))) return std::nullopt;
@@ -264,7 +269,7 @@ std::vector<uint32_t> deployments_of(const site& s) {
 }
 
 result<void> prune_site(const site& s, const std::vector<uint32_t>& keep) {
-  const auto served = wanted_of(s).value_or(site_wanted{}).number;  // until another is, whoever thinks otherwise
+  const auto served = wanted_of(s).value_or(site_wanted{}).number;  // until another is, whatever `keep` says
   const auto kept = [&](uint32_t n) { return n == served || std::ranges::find(keep, n) != keep.end(); };
   for (const auto& name : names_in(s.own_folder())) {
     if (name.starts_with(".trash-")) {
@@ -273,6 +278,7 @@ result<void> prune_site(const site& s, const std::vector<uint32_t>& keep) {
       if (auto ok = drop_unfinished(s, *n); !ok) return ok;
       if (auto ok = drop_tree(s, *n); !ok) return ok;
       ::unlink(s.log(*n).c_str());
+      if (name.ends_with(".of") || name.ends_with(".of.new")) ::unlink((s.own_folder() + "/" + name).c_str());
     }
   }
   for (const auto& name : names_in(s.folder()))  // a tree that never got its stamp
@@ -285,7 +291,7 @@ result<site_wanted> wanted_of(const site& s) {
   std::istringstream text(read_small(s.own_folder() + "/wanted"));
   site_wanted out;
   if (!(text >> out.service.value >> out.number))
-    return fail(ec::not_found, s.folder() + " has nothing that is to be served", "deploy to it");
+    return fail(ec::not_found, s.folder() + " has no deployment to serve", "deploy to it");
   for (uint32_t n = 0; text >> n;) out.served.push_back(n);
   return out;
 }
@@ -294,15 +300,16 @@ result<switched> switch_site(const site& s, const service_id& id, uint32_t numbe
                              const std::string& source) {
   const auto stamp = number == 0 ? std::nullopt : stamp_of(s, number);
   if (number != 0 && (!stamp || (!source.empty() && stamp->source != source)))
-    return fail(ec::no_data, "the files of #" + std::to_string(number) + " are not there any more", "deploy again");
+    return fail(ec::no_data, "the files of #" + std::to_string(number) + " do not exist any more", "deploy again");
   site_wanted w = wanted_of(s).value_or(site_wanted{});
   if (going_back) std::erase(w.served, w.number);
   w.service = id;
   w.number = number;
   std::erase(w.served, number);
   if (number != 0) w.served.push_back(number);
-  // What is wanted is durable before it is seen: whoever repairs the links meanwhile makes the same ones.
+  // What is wanted is durable before it is visible: a repair of the links meanwhile makes the same ones.
   if (auto ok = write_small(s.own_folder(), "wanted", text_of(w)); !ok) return fail(ok.error());
+  ::unlink((s.own_folder() + "/" + left_note).c_str());
   switched out;
   out.previous = link_target(s.folder() + "/" + current_link);
   if (number == 0) {
@@ -314,7 +321,7 @@ result<switched> switch_site(const site& s, const service_id& id, uint32_t numbe
   auto made = make_links(s, number);
   if (!made) return fail(made.error());
   for (auto& said : *made)
-    if (said.find("was no link") != said.npos) out.repairs.push_back(std::move(said));
+    if (said.find("was not a link") != said.npos) out.repairs.push_back(std::move(said));
   return out;
 }
 
@@ -348,15 +355,6 @@ result<void> remove_site(const site& s) {
   if (auto ok = drop_link(project + "/" + web_folder, s.service); !ok) return ok;
   ::unlink((s.own_folder() + "/wanted").c_str());
   return drop_folder(project, s.service);
-}
-
-std::string cache_folder(const std::string& root, const std::string& id) {
-  return root + "/" + caches_folder + "/" + id;
-}
-
-result<void> drop_cache(const std::string& root, const std::string& id) {
-  if (!is_folder(cache_folder(root, id))) return {};
-  return drop_folder(root + "/" + caches_folder, id);
 }
 
 namespace {

@@ -7,16 +7,17 @@
 //     {service}/{number}/                 the files of a deployment: whole, or not there
 //     {service}/.zedops/                  ours alone:
 //       wanted                            which one is to be served, and which were before
+//       left                              the manager does not know its service; see leave_site
 //       {number}.stamp                    the deployment's files are whole, and what they are
-//       {number}.archive[.part]           its source, on its way; {number}.git: fetched from there
+//       {number}.archive[.part]           its source, in transfer; {number}.git: where git fetches it
 //       {number}.output                   what a build has made of its source, as an archive
 //       {number}.context                  what a build is made of, while it is built
 //       {number}.{what}.of                of which source the archive, output or image of this number is
 //       {number}.log                      what its phases wrote
-//       {number}.tree                     its files, on their way; .trash-*: on their way out
+//       {number}.tree                     its files, while they are unpacked; .trash-*: while they are removed
 //
-// Links are replaced by renaming, so that a reader never finds none. What stands where a link belongs is set aside, and
-// kept. Every step may be cut short anywhere and done again.
+// Links are replaced by renaming, so that a reader always finds one. Anything else in the place of a link is set aside,
+// and kept. Every step may be cut short anywhere and done again.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -55,7 +56,7 @@ struct site_stamp {
   uint64_t bytes = 0;
 };
 
-// What is to be served, as this host was told last.
+// What is to be served, by the last command to this host.
 struct site_wanted {
   msg::service_id service;
   uint32_t number = 0;           // zero: nothing
@@ -63,19 +64,19 @@ struct site_wanted {
 };
 
 msg::result<void> prepare_site(const site& s);
-std::optional<site_stamp> stamp_of(const site& s, uint32_t number);  // nothing: not whole, or not there
-// The new tree, complete and durable, becomes the deployment's; one of another source gives way to it.
+std::optional<site_stamp> stamp_of(const site& s, uint32_t number);  // nothing: incomplete, or absent
+// The new tree, complete and durable, becomes the deployment's; it replaces one of another source.
 msg::result<void> place_tree(const site& s, uint32_t number, const site_stamp& stamp);
-// Whatever is left of a deployment that came to nothing.
+// Removes whatever is left of a deployment that failed.
 msg::result<void> drop_unfinished(const site& s, uint32_t number);
-// Files of a deployment that were being unpacked.
+// Removes files of a deployment that were being unpacked.
 msg::result<void> drop_tree_on_its_way(const site& s, uint32_t number);
-// Numbers of which something is here.
+// Numbers of which something is on this host.
 std::vector<uint32_t> deployments_of(const site& s);
-// What something of a deployment was made of, durably. It is dropped with what is unfinished. Empty: nothing was noted.
+// Notes what a part of a deployment was made from, durably. Dropped with what is unfinished. Empty: nothing was noted.
 msg::result<void> note(const site& s, uint32_t number, const std::string& what, const std::string& text);
 std::string noted(const site& s, uint32_t number, const std::string& what);
-// All deployments but these, and but the one that is served.
+// Removes all deployments but these, and but the one that is served.
 msg::result<void> prune_site(const site& s, const std::vector<uint32_t>& keep);
 msg::result<site_wanted> wanted_of(const site& s);
 
@@ -83,29 +84,40 @@ struct switched {
   std::string previous;              // what `current` led to; empty: nothing
   std::vector<std::string> repairs;  // what stood in the way, and where it is now
 };
-// `going_back`: the one that was served last has come to nothing. Number zero takes the link away. `source`: what the
-// deployment has to be made of; empty: whatever it is. Errors: no_data (its files are not there).
+// `going_back`: the one that was served last has failed. Number zero removes the link. `source`: what the deployment
+// has to be made from; empty: whatever it is. Errors: no_data (its files are missing).
 msg::result<switched> switch_site(const site& s, const msg::service_id& id, uint32_t number, bool going_back,
                                   const std::string& source = {});
 
 struct site_state {
   msg::service_health health = msg::service_health::unknown;
   std::string reason;
-  std::vector<std::string> repairs;  // what was put right
+  std::vector<std::string> repairs;  // what was repaired
 };
-// Makes the links as they ought to be. What is to be served but is gone gives way to the newest one that was served
-// before and is whole.
+// Makes the links as they should be. If what is to be served is gone, the newest one that was served before and is
+// whole takes its place.
 site_state repair_site(const site& s);
 
-// All of the service, links first.
+// Removes all of the service, links first.
 msg::result<void> remove_site(const site& s);
 
 // What builds of a service keep from one to the next.
 //   {root}/.cache/{service id}
 std::string cache_folder(const std::string& root, const std::string& service_id);
 msg::result<void> drop_cache(const std::string& root, const std::string& service_id);
+inline constexpr uint64_t cache_bytes_max = 2ULL << 30;
+// Removes it as a whole if it is larger: nobody but its tools knows which part of it is worth something. Returns
+// whether it was removed.
+msg::result<bool> limit_cache(const std::string& root, const std::string& service_id,
+                              uint64_t bytes_max = cache_bytes_max);
 
-// The project's server on this host, written down before it is made: what was removed by hand can be made again.
+// Marks it as one whose service the manager does not know. The files stay: a manager that was restored from an old
+// backup does not know what was made since, and these may be the only copy. But the project's server does not run
+// because of them. The next deployment or switch removes the mark.
+msg::result<void> leave_site(const site& s);
+bool is_left(const site& s);
+
+// The project's server on this host, written down before it is made: if it is removed by hand it can be made again.
 struct project_place {
   msg::project_id id;
   std::string name;
@@ -114,17 +126,17 @@ struct project_place {
 msg::result<void> remember_project(const std::string& root, const project_place& p);
 std::vector<project_place> projects_below(const std::string& root);
 bool is_remembered(const std::string& root, const project_place& p);
-// Its folder too, if no service is left in it.
+// Removes its folder too, if no service is left in it.
 msg::result<void> forget_project(const std::string& root, const std::string& name);
 
-// Containers of container services, as this host was told last; beside the files, where no server of files looks.
+// Containers of container services, by the last command to this host; beside the files, where no file server looks.
 //   {root}/.containers/{service id}     readable to us alone
 msg::result<void> remember_container(const std::string& root, const std::string& service_id, const std::string& what);
 msg::result<void> forget_container(const std::string& root, const std::string& service_id);
 std::vector<std::string> containers_below(const std::string& root);                        // ids of services
-std::string remembered_container(const std::string& root, const std::string& service_id);  // empty: it is not there
+std::string remembered_container(const std::string& root, const std::string& service_id);  // empty: there is none
 
-// Of what the phases of a deployment write; further lines are dropped.
+// Limit of what the phases of a deployment write; further lines are dropped.
 inline constexpr uint64_t log_bytes_max = 4 << 20;
 
 // Every service that this root has; damaged folders are left out.

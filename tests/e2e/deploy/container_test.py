@@ -1,5 +1,5 @@
-"""Container services on a real Engine behind a real Caddy: the new one beside the former, built or as an image, switched
-while readers hammer, killed in the middle, healed, taken back. [acc-79] [acc-82] [acc-85] [acc-86] [acc-88]"""
+"""Container services on a real Engine behind a real Caddy: the new one beside the old one, built or as an image,
+switched under load, killed in the middle, repaired, rolled back. [acc-79] [acc-82] [acc-85] [acc-86] [acc-88]"""
 import io
 import json
 import os
@@ -17,18 +17,19 @@ from web import free_port
 from world import Failed, WorldCase, docker_host, wait_for
 
 SWITCHES = int(os.environ.get("ZEDOPS_SWITCHES", "5"))
-SERVE = ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
+SERVE = ["/bin/busybox", "sh", "-c", "echo it serves; trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
 
 
 def image(text, command=SERVE):
-    """A web server that says this; the id of its image."""
+    """An image of a web server that serves this text; returns its id."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as t:
         t.add("/bin/busybox", "bin/busybox", recursive=False)
         entry = tarfile.TarInfo("www/index.html")
         entry.size = len(text)
         t.addfile(entry, io.BytesIO(text.encode()))
-    made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(command)}", "-"],
+    name = "zedops-test/says:" + "".join(c if c.isalnum() else "-" for c in text)[:100]  # without one it would never be removed
+    made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(command)}", "-", name],
                           input=out.getvalue(), capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": docker_host()})
     return made.stdout.decode().strip()
 
@@ -120,7 +121,7 @@ class Containers(Services):
         self.visible(f"version {SWITCHES - 2}")
         self.assertEqual(len(self.containers()), 1)
         print(f"{SWITCHES + 1} switches, {len(readers.seen)} visits, none failed")
-        # A secret is shown to nobody.
+        # Secrets are never shown.
         self.assertEqual(self.service()["settings"]["env"], {"KEY": "***"})
         self.assertNotIn("secret", self.world.ctl_raw("service", "history", self.name, "-o", "json").stdout)
         self.assertIn("KEY=secret", self.world.docker("inspect", "-f", "{{.Config.Env}}", self.containers()[0]))
@@ -134,7 +135,7 @@ class Containers(Services):
         self.assertIn("COPY . /", log)
         listed = self.world.docker("run", "--rm", self.deployment()["phase_metadata"]["image"], "/busybox", "ls", "/")
         self.assertNotIn("secret.env", listed)
-        # One that fails says its last lines, and the former serves.
+        # A failed build shows its last lines, and the old one keeps serving.
         with self.assertRaises(Failed) as no:
             self.world.ctl("deploy", self.name, "--dir",
                            self.source('RUN ["/busybox", "sh", "-c", "echo here it breaks; exit 3"]'))
@@ -146,7 +147,32 @@ class Containers(Services):
             self.world.ctl("deploy", self.name, "--dir", self.sources)
         self.assertIn("has no Dockerfile", str(no.exception))
 
-    def test_called_off_in_the_build_it_ends_within_two_seconds(self):
+    def test_a_retry_uses_the_same_image(self):
+        """[acc-82]"""
+        tag = f"zedops-test/{self.project}:latest"
+        self.addCleanup(self.world.docker, "rmi", tag)
+        self.create()
+        self.world.docker("tag", image("one"), tag)
+        self.world.ctl("deploy", self.name, "--image", tag)
+        self.world.docker("tag", image("two"), tag)
+        self.world.ctl("deploy", self.name, "--image", tag)
+        self.visible("two")
+        self.world.ctl("deploy", "retry", f"{self.name}#1")
+        self.visible("one")
+        self.assertEqual(self.deployment(3)["source"]["digest"], self.deployment(1)["source"]["digest"])
+
+    def test_a_rollback_uses_the_health_path_of_its_time(self):
+        self.create("--route", "caddy", "--host", self.host, "--health-path", "/index.html")
+        self.deploy("one")
+        self.deploy("two")
+        self.world.ctl("service", "edit", self.name, "--health-path", "/nowhere")
+        self.assertEqual(self.world.ctl("rollback", self.name)["service"]["current"], 1)
+        with self.assertRaises(Failed) as no:
+            self.deploy("three")
+        self.assertIn("/nowhere", str(no.exception))
+        self.visible("one")
+
+    def test_cancelled_in_the_build_it_ends_within_two_seconds(self):
         self.create()
         self.world.ctl_raw("deploy", self.name, "--no-wait", "--dir", self.source('RUN ["/busybox", "sleep", "600"]'))
         wait_for("it builds", lambda: "Step 5" in self.world.ctl_raw("deploy", "logs", self.name).stdout, 30)
@@ -176,7 +202,7 @@ class Containers(Services):
         self.assertEqual(readers.end().failed, [])
         self.assertEqual(len(self.containers()), 1)
 
-    def test_hands_at_it(self):
+    def test_manual_changes_are_repaired(self):
         """[acc-88] [fc-58]"""
         self.create()
         self.deploy("one")
@@ -187,6 +213,8 @@ class Containers(Services):
         self.visible("one")
         print(f"removed by hand, back after {time.monotonic() - begun:.2f} s")
         self.assertNotEqual(self.containers(), [former])
+        wait_for("the log is that of the new container",
+                 lambda: "it serves" in self.world.ctl_raw("service", "logs", self.name).stdout)
         self.world.docker("stop", self.containers()[0])
         self.visible("one")
         self.assertEqual(self.caddy.ask("DELETE", f"/id/zedops-{self.service()['id']}")[0], 200)
@@ -196,22 +224,22 @@ class Containers(Services):
         self.caddy.stop()
         self.caddy.start()
         self.visible("one")
-        # Of the other tests' services, too: each is a new configuration, and resets visitors of the next test.
+        # Also those of other tests' services: each changes the configuration, which would disturb the next test.
         wait_for("all routes are back", lambda: self.caddy.routes() == routes, 30)
         self.assertIn("started again", self.world.ctl_raw("service", "history", self.name).stdout)
-        wait_for("it is told healthy", lambda: self.service()["health"] == "healthy")
+        wait_for("the service is reported healthy", lambda: self.service()["health"] == "healthy")
 
-    def test_one_that_runs_but_is_not_well_is_started_anew(self):
+    def test_one_that_runs_but_is_unhealthy_is_restarted(self):
         """[acc-80] [fc-55]"""
         self.create("--route", "caddy", "--host", self.host, "--health-path", "/index.html")
         heals = ["/bin/busybox", "sh", "-c", "echo well > /www/index.html; trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
         self.world.ctl("deploy", self.name, "--image", image("one", heals))
         self.visible("well")
         self.world.docker("exec", self.containers()[0], "/bin/busybox", "rm", "/www/index.html")
-        wait_for("it is told", lambda: self.service()["health"] == "unhealthy", 60)
+        wait_for("the service is reported unhealthy", lambda: self.service()["health"] == "unhealthy", 60)
         self.assertIn("HTTP 404 for /index.html", self.service()["health_reason"])
         self.visible("well")
-        wait_for("it is well again", lambda: self.service()["health"] == "healthy", 30)
+        wait_for("it is healthy again", lambda: self.service()["health"] == "healthy", 30)
 
     def test_one_that_does_not_answer(self):
         """[acc-85]"""
@@ -238,7 +266,7 @@ class Containers(Services):
         self.visible("four")
 
     def test_many_at_once(self):
-        """Each new route makes Caddy open its listeners anew, the one that routes are set by as well."""
+        """Each new route makes Caddy reopen its listeners, including that of its admin API."""
         names = [f"{self.project}/s{n}" for n in range(8)]
         for n, name in enumerate(names):
             self.world.ctl("service", "create", name, "--agent", "host1", "--kind", "container", "--container-port", 3000,
@@ -248,7 +276,7 @@ class Containers(Services):
             self.world.ctl_raw("deploy", name, "--image", one, "--no-wait")
         self.assertEqual([(d["status"], d.get("error")) for d in (self.ended(1, 90, name) for name in names)], [("success", None)] * 8)
 
-    def test_stopped_by_its_owner_and_gone(self):
+    def test_stopped_by_a_user_and_removed(self):
         self.create("--port", free_port())
         self.deploy("one")
         id = self.service()["id"]
@@ -263,7 +291,7 @@ class Containers(Services):
         self.assertEqual(self.world.docker("ps", "-aq", "--filter", f"label=zedops.service.id={id}"), "")
         self.assertNotIn(id, self.world.docker("images", "--format", "{{.Repository}}"))
 
-    def test_a_container_of_a_service_that_nobody_knows_goes_and_no_other(self):
+    def test_a_container_of_an_unknown_service_is_removed_and_no_other(self):
         """[acc-89]"""
         self.create()
         self.deploy("one")
@@ -278,7 +306,7 @@ class Containers(Services):
         self.assertIn(anothers, self.world.docker("ps", "-aq", "--no-trunc"))
         self.assertEqual(self.look(), (200, "one"))
 
-    def test_strays_are_listed_and_go_when_told(self):
+    def test_strays_are_listed_and_removed_on_request(self):
         manager = self.world.ctl("status")["manager_id"]
         self.world.docker("run", "-d", "--name", f"lost{self.count}", "--label", "zedops.managed=true", "--label",
                           f"zedops.manager={manager}", "--label", "zedops.service.id=vlost", "zedops/busybox:test", "sleep", "1000")
@@ -286,16 +314,16 @@ class Containers(Services):
         self.assertEqual([(x["container"], x["of"], x["agent"], x["running"]) for x in listed],
                          [(f"lost{self.count}", "vlost", "host1", True)])
         plan = self.world.ctl_raw("reconcile", "--dry-run").stdout
-        self.assertIn(f"container lost{self.count}: has no owner", plan)
+        self.assertIn(f"container lost{self.count}: is a stray", plan)
         self.assertIn("would stop and remove", self.world.ctl_raw("stray", "rm", f"lost{self.count}", "--agent", "host1", "--dry-run").stdout)
         self.world.ctl("stray", "rm", f"lost{self.count}", "--agent", "host1", "--yes")
         self.assertEqual(self.world.ctl("stray", "ls")["strays"], [])
-        with self.assertRaises(Failed) as e:  # what is nobody's stray is left alone
+        with self.assertRaises(Failed) as e:  # a container that is no stray is left alone
             self.world.ctl("stray", "rm", "nobody", "--agent", "host1", "--yes")
         self.assertIn("is not a stray container", str(e.exception))
         self.assertEqual([a["agent"] for a in self.world.ctl("reconcile")["agents"]], ["host1"])
 
-    def test_a_preview_has_a_name_of_its_own_and_goes(self):
+    def test_a_preview_has_its_own_name_and_expires(self):
         self.world.ctl("project", "edit", self.project, "--domain", f"{self.project}.example.org")
         self.create("--route", "caddy", "--host", self.host, "--env", "KEY=secret")
         self.deploy("one")
@@ -303,11 +331,11 @@ class Containers(Services):
         preview, host = f"{self.project}/pr-12", f"pr-12.{self.project}.example.org"
         d = self.world.ctl("preview", self.name, "--as", "pr-12", "--lives", "10s", "--image", image("preview"))
         self.assertEqual((d["deployment"]["environment"], d["service"]["url"]), ("preview", f"http://{host}/"))
-        wait_for("it is seen", lambda: self.caddy.visit(host) == (200, "preview"))
+        wait_for("the preview is served", lambda: self.caddy.visit(host) == (200, "preview"))
         self.assertEqual(self.look(), (200, "one"))
         v = self.world.ctl("service", "get", preview)
         self.assertEqual((v["preview_of"], v["settings"]["env"]), ("api", {"KEY": "***"}))
-        # Once more begins its time anew, without another service.
+        # The same command again renews its lifetime, without another service.
         self.world.ctl("preview", self.name, "--as", "pr-12", "--image", image("again"))
         self.assertGreater(self.world.ctl("service", "get", preview)["expires_at"], v["expires_at"])
 
@@ -316,7 +344,7 @@ class Containers(Services):
                 return self.world.ctl("service", "get", preview) and False
             except Failed as e:
                 return e.error["code"] == "not_found"
-        wait_for("its time is over", gone, 40)
+        wait_for("the preview has expired", gone, 40)
         self.assertNotEqual(self.caddy.visit(host), (200, "again"))
         self.assertEqual(self.world.docker("ps", "-aq", "--filter", f"label=zedops.service.id={v['id']}"), "")
         self.assertEqual(self.look(), (200, "one"))
@@ -343,7 +371,7 @@ class Containers(Services):
         self.assertEqual(len(self.containers()), 1)
         self.assertEqual(self.world.docker("ps", "-aq", "--filter", "label=zedops.build"), "")
 
-    def test_a_static_service_under_a_name_of_its_own(self):
+    def test_a_static_service_under_its_own_name(self):
         folder = self.world.dir / f"site-{self.count}"
         (folder / "sub").mkdir(parents=True)
         (folder / "index.html").write_text("at home")
@@ -354,19 +382,19 @@ class Containers(Services):
         self.assertEqual(d["service"]["url"], f"http://{host}/")
         self.assertEqual(self.caddy.visit(host), (200, "at home"))
         self.assertEqual(self.caddy.visit(host, "/sub/"), (200, "below"))
-        # Where the web server sends visitors on, the folder of the service is not shown.
+        # A redirect of the web server does not show the folder of the service.
         self.assertEqual(self.caddy.visit(host, "/sub")[0], 301)
         self.assertTrue(self.caddy.heads["location"].endswith("/sub/") and "/web/" not in self.caddy.heads["location"],
                         self.caddy.heads)
         self.assertEqual(self.caddy.ask("DELETE", f"/id/zedops-{d['service']['id']}")[0], 200)
-        wait_for("the route is put right", lambda: self.caddy.visit(host) == (200, "at home"))
+        wait_for("the route is restored", lambda: self.caddy.visit(host) == (200, "at home"))
         with self.assertRaises(Failed) as e:
             self.world.ctl("service", "edit", name, "--route", "traefik", "--host", host)
         self.assertIn("--route caddy", str(e.exception))
         self.world.ctl("service", "rm", name, "--yes")
         self.assertNotEqual(self.caddy.visit(host), (200, "at home"))
 
-    def test_what_cannot_be(self):
+    def test_what_cannot_work_is_refused(self):
         with self.assertRaises(Failed) as e:
             self.create("--host", self.host)
         self.assertIn("need a proxy that routes", str(e.exception))
@@ -392,7 +420,7 @@ class Secured(Services):
         self.visible("one")
         self.deploy("two")
         self.visible("two")
-        # Seen as a visitor comes in, through TLS.
+        # Checked as a visitor connects, through TLS.
         self.assertEqual(self.deployment(2)["phase_metadata"]["visitors"], f"HTTP 200 at {self.host}")
 
 

@@ -1,4 +1,4 @@
-"""Sites from repositories of a git daemon of this machine: one commit, as it was, and deployed by a push."""
+"""Sites from repositories of a git daemon on this machine: one commit, unchanged, and deployed by a push."""
 import base64
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ def listens(port):
 
 
 class Repositories:
-    """Of a git daemon of this machine."""
+    """Repositories served by a git daemon on this machine."""
 
     @classmethod
     def prepare(cls, w):
@@ -51,7 +51,7 @@ class Repositories:
 
 
 class Guarded(http.server.BaseHTTPRequestHandler):
-    """A repository over HTTP for who knows the token."""
+    """A repository over HTTP for clients with the token."""
 
     def serve(self):
         token = base64.b64encode(b"bot:t0ken-of-git").decode()
@@ -96,7 +96,7 @@ class WithSecrets(WorldCase):
         cls.secrets.chmod(0o600)
         w.agent_flags = ("--git-credentials", cls.secrets)
 
-    def test_a_token_of_the_host_opens_a_repository_and_is_told_nowhere(self):
+    def test_a_token_of_the_host_opens_a_repository_and_is_shown_nowhere(self):
         w = self.world
         repo = self.server.root / "shop"
         (repo / "public").mkdir(parents=True)
@@ -161,7 +161,7 @@ class FromGit(Repositories, WorldCase):
 
 
 class Pushed(Repositories, WebCase):
-    """Somebody tells of a push, and it is deployed."""
+    """A forge reports a push, and it is deployed."""
 
     def test_what_is_pushed_is_deployed_once(self):
         w = self.world
@@ -189,7 +189,7 @@ class Pushed(Repositories, WebCase):
         first = self.ok(tell(told), 202)
         wait_for("it is deployed", lambda: w.ctl("service", "get", "shop/web")["current"] == 1, 60)
         self.assertEqual(fetch(f"http://127.0.0.1:{port}/web/"), (200, "one"))
-        self.assertEqual(self.ok(tell(told), 202)["operation"], first["operation"])  # the same words again
+        self.assertEqual(self.ok(tell(told), 202)["operation"], first["operation"])  # the same delivery again
         self.assertIn("ignored", self.ok(tell(told.replace(b"heads/main", b"heads/other"))))
         self.commit("two")
         self.ok(tell(told.replace(b'"1"', b'"2"')), 202)

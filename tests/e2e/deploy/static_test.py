@@ -1,5 +1,5 @@
-"""Static services on a real Engine: deployed from a folder, switched while readers hammer, killed in the middle,
-healed after hands have been at the links, rolled back. [acc-79] [acc-82] [acc-83] [acc-86] [acc-87] [acc-88]"""
+"""Static services on a real Engine: deployed from a folder, switched under load, killed in the middle, repaired after
+manual changes to the links, rolled back. [acc-79] [acc-82] [acc-83] [acc-86] [acc-87] [acc-88]"""
 import hashlib
 import io
 import os
@@ -19,7 +19,7 @@ PHASES = ["queued", "pulling_source", "building", "copying_files", "creating_sym
 
 
 def fetch(url):
-    """Status and text; a server that says no is an answer, too."""
+    """Status and text; a refusal is an answer, too."""
     try:
         with urllib.request.urlopen(url, timeout=30) as r:
             return r.status, r.read().decode()
@@ -128,7 +128,7 @@ class Static(WorldCase):
         self.world.ctl("rollback", self.name)
         self.assertEqual(fetch(self.url), (200, "v3"))
 
-    def test_a_version_that_does_not_answer_is_taken_back(self):
+    def test_a_version_that_does_not_answer_is_rolled_back(self):
         self.deploy("good")
         bad = self.sources / "bad"
         bad.mkdir(parents=True)
@@ -148,7 +148,7 @@ class Static(WorldCase):
         self.assertEqual(fetch(self.url), (200, "better"))
         self.assertFalse((self.site / "2").exists())
 
-    def test_hands_at_the_links_are_put_right(self):
+    def test_links_changed_by_hand_are_repaired(self):
         """[acc-87] [acc-88]"""
         self.deploy("one")
         self.deploy("two")
@@ -164,9 +164,9 @@ class Static(WorldCase):
         took["removed"] = healed("a removed link is back")
         current.unlink(missing_ok=True)
         os.symlink("nowhere", current.with_name("x")), os.rename(current.with_name("x"), current)
-        took["dangling"] = healed("a dangling one leads somewhere")
+        took["dangling"] = healed("a dangling link is repaired")
         os.symlink("1", current.with_name("x")), os.rename(current.with_name("x"), current)
-        took["old"] = healed("an old one is the new one")
+        took["old"] = healed("an old link is the new one again")
         current.with_name("x").write_text("not a link")
         os.rename(current.with_name("x"), current)
         took["file"] = healed("a file in its place is set aside")
@@ -187,7 +187,7 @@ class Static(WorldCase):
         self.assertTrue([e for e in events if e["type"] == "service.repaired"])
 
     def test_first_deployments_of_a_project_at_once(self):
-        """They all want the one web server, which is not there yet."""
+        """They all need the one web server, which does not exist yet."""
         names = [self.name, *(f"{self.project}/s{n}" for n in range(5))]
         site = self.sources / "first"
         site.mkdir(parents=True)
@@ -201,7 +201,7 @@ class Static(WorldCase):
             d = wait_for(f"{name} has ended", lambda: (d := newest(name))["ended_at"] and d, 40)
             self.assertEqual((d["status"], d["error"]), ("success", None))
 
-    def test_a_second_service_is_nobodys_second(self):
+    def test_a_second_service_disturbs_no_other(self):
         """[fc-50] [fc-53]"""
         self.deploy("one")
         server = lambda: self.world.docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"zedops-project-{self.project}")
@@ -213,14 +213,14 @@ class Static(WorldCase):
         url = self.url.rsplit("/", 2)[0] + "/other/"
         self.assertEqual((fetch(url), fetch(self.url)), ((200, "the other"), (200, "one")))
         self.deploy("two")
-        # Its server goes on as it was, and leads to both.
+        # The project's server is unchanged, and serves both.
         self.assertEqual(server(), before)
         self.assertEqual((fetch(url), fetch(self.url)), ((200, "the other"), (200, "two")))
         link = self.site.parent / ".web" / "other"
         link.unlink()
         wait_for("the link of the second service is back beside its good `current`", lambda: fetch(url) == (200, "the other"), 5)
         (self.site.parent / "other/current").unlink()
-        wait_for("and so is that", lambda: fetch(url) == (200, "the other"), 5)
+        wait_for("and so is that one", lambda: fetch(url) == (200, "the other"), 5)
         self.assertEqual(fetch(self.url), (200, "two"))
 
     def test_lost_files_give_way_to_an_older_version(self):
@@ -228,7 +228,7 @@ class Static(WorldCase):
         self.deploy("one")
         self.deploy("two")
         shutil.rmtree(self.site / "2")
-        wait_for("the older one is served", lambda: fetch(self.url) == (200, "one"), 5)
+        wait_for("the older version is served", lambda: fetch(self.url) == (200, "one"), 5)
         s = wait_for("it is degraded", lambda: (s := self.service())["health"] == "degraded" and s)
         self.assertIn("#2", s["health_reason"])
         self.assertEqual(self.world.ctl("project", "get", self.project)["health"], "degraded")
@@ -237,7 +237,7 @@ class Static(WorldCase):
         self.deploy("three")
         self.assertEqual((self.service()["health"], fetch(self.url)), ("healthy", (200, "three")))
 
-    def test_a_projects_server_that_was_removed_is_made_again(self):
+    def test_a_projects_server_that_was_removed_is_recreated(self):
         self.deploy("one")
         self.world.docker("rm", "-f", f"zedops-project-{self.project}")
         wait_for("it is served again", lambda: self._answers("one"), 20)
@@ -260,7 +260,7 @@ class Static(WorldCase):
             (big / "index.html").write_text(f"big {n}")
             op = w.ctl_raw("-q", "--no-wait", "deploy", self.name, "--dir", big)
             self.assertEqual(op.returncode, 0, op.stderr)
-            wait_for("it is at work", lambda: self.deployment(n)["phase"] != "queued")
+            wait_for("the deployment is running", lambda: self.deployment(n)["phase"] != "queued")
             for victim in victims:
                 w.kill_manager() if victim == "manager" else w.kill_agent()
             self.assertTrue(self._answers(f"big {n - 1}" if n > 2 else "v0") or self._answers(f"big {n}"))
@@ -297,7 +297,7 @@ class Static(WorldCase):
         source = self.sources / "to-build"
         (source / "src").mkdir(parents=True)
         (source / "src/a.txt").write_text("from a source")
-        with self.assertRaises(Failed) as no:  # its last command failed: there is no network
+        with self.assertRaises(Failed) as no:  # its last command fails: a build has no network
             w.ctl("deploy", self.name, "--dir", source)
         self.assertIn("exit code 1", str(no.exception))
         w.ctl("service", "edit", self.name, "--build", "sh", "--build=-c", "--build",
@@ -307,7 +307,7 @@ class Static(WorldCase):
         self.assertIn("it builds", w.ctl_raw("deploy", "logs", self.name).stdout)
         self.assertFalse((self.site / "2/src").exists())
         self.assertEqual(w.docker("ps", "-aq", "--filter", "label=zedops.build"), "")
-        # Called off in the build it ends, and nothing of it runs.
+        # Cancelled in the build it ends, and nothing of it runs.
         w.ctl("service", "edit", self.name, "--build", "sleep", "--build", "600")
         self.assertEqual(w.ctl_raw("-q", "--no-wait", "deploy", self.name, "--dir", source).returncode, 0)
         wait_for("it builds", lambda: w.docker("ps", "-q", "--filter", "label=zedops.build"), 30)
@@ -329,7 +329,7 @@ class Static(WorldCase):
         self.assertEqual(fetch(self.url), (200, "one"))
         w.start_agent()
         self.assertEqual(self.ended(3)["status"], "success")
-        self.assertEqual(self.deployment(2)["status"], "cancelled")  # it worked, and was replaced
+        self.assertEqual(self.deployment(2)["status"], "cancelled")  # it was replaced while it waited
         self.assertEqual(fetch(self.url), (200, "three"))
 
     def test_what_cannot_be_deployed_is_refused_with_the_reason(self):
@@ -349,7 +349,7 @@ class Static(WorldCase):
         self.refused("invalid_name", 2, "project", "create", "No Such Name")
         self.refused("wrong_state", 4, "rollback", self.name)
 
-    def test_a_service_and_its_project_go_with_all_they_had(self):
+    def test_a_service_and_its_project_are_removed_completely(self):
         self.deploy("one")
         w = self.world
         w.ctl("--yes", "service", "rm", self.name)
@@ -362,7 +362,7 @@ class Static(WorldCase):
 
 
 class OverRest(WebCase):
-    """The same by HTTP alone, as a service does it. [acc-77]"""
+    """The same over HTTP only, as an integration does it. [acc-77]"""
 
     @classmethod
     def prepare(cls, w):

@@ -1,5 +1,5 @@
-// Phases of container services on a real disk and an Engine in memory: the former serves until the new one has
-// answered, each phase done twice changes nothing, and cut short anywhere it comes to the same end.
+// Phases of container services on a real disk and an Engine in memory: the old container serves until the new one has
+// answered, repeating a phase changes nothing, and one that is interrupted anywhere ends the same when repeated.
 #include "tests/sim/agent/containers.hpp"
 
 using namespace zedops;
@@ -7,7 +7,7 @@ using namespace zedops::test;
 using namespace zedops::msg;
 using Catch::Matchers::Contains;
 
-TEST_CASE_METHOD(containers, "container: the new one is beside the former until visitors are with it",
+TEST_CASE_METHOD(containers, "container: the new one runs beside the old one until visitors reach it",
                  "[sim][agent][acc-79]") {
   deploy(1);
   CHECK(led_to() == 8080);
@@ -32,7 +32,7 @@ TEST_CASE_METHOD(containers, "container: the new one is beside the former until 
   CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:1"));
 }
 
-TEST_CASE_METHOD(containers, "container: each phase done twice changes nothing", "[sim][agent][acc-83]") {
+TEST_CASE_METHOD(containers, "container: repeating a phase changes nothing", "[sim][agent][acc-83]") {
   deploy(1);
   for (const auto phase : phases) {
     const auto first = run(command(phase, 2, an_image()));
@@ -52,7 +52,8 @@ TEST_CASE_METHOD(containers, "container: each phase done twice changes nothing",
   }
 }
 
-TEST_CASE_METHOD(containers, "container: cut short after any effect and given again, it ends as if nothing had been",
+TEST_CASE_METHOD(containers,
+                 "container: a phase interrupted after any effect and repeated ends as if nothing had happened",
                  "[sim][agent][acc-82]") {
   const auto kind = GENERATE(route_kind::caddy, route_kind::none);
   settings.route = kind;
@@ -84,7 +85,7 @@ TEST_CASE_METHOD(containers, "container: cut short after any effect and given ag
   CHECK(cuts >= 5);
 }
 
-TEST_CASE_METHOD(containers, "container: one that does not answer never gets a visitor, and goes again",
+TEST_CASE_METHOD(containers, "container: one that does not answer never gets a visitor, and is removed",
                  "[sim][agent][acc-85]") {
   deploy(1);
   answers[8081] = 503;
@@ -100,33 +101,34 @@ TEST_CASE_METHOD(containers, "container: one that does not answer never gets a v
   CHECK(of(1).view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(containers, "container: visitors are looked after by the way that they come", "[sim][agent][acc-85]") {
+TEST_CASE_METHOD(containers, "container: a deployment is checked by the route that visitors take",
+                 "[sim][agent][acc-85]") {
   deploy(1);
   for (const auto phase : {deploy_phase::pulling_source, deploy_phase::updating_routes})
     REQUIRE_FALSE(run(command(phase, 2, an_image())).failure);
   visitors.visits = 0;
-  SECTION("what passes is waited for") {
+  SECTION("a passing error is waited out") {
     visitors.seen = {502, 503, 200};
     const auto r = run(command(deploy_phase::health_check, 2, an_image()));
     REQUIRE_FALSE(r.failure);
     CHECK(r.proof.at("visitors") == "HTTP 200 at api.example.org");
     CHECK(docker.containers.size() == 1);
   }
-  SECTION("a proxy that does not reach it is told from a program that says so itself") {
+  SECTION("the proxy does not reach the container") {
     visitors.seen.assign(100, 502);
     const auto r = run(command(deploy_phase::health_check, 2, an_image()));
     REQUIRE(r.failure);
     CHECK_THAT(r.failure->message, Contains("visitors of api.example.org get HTTP 502 from the proxy"));
-    CHECK(docker.containers.size() == 2);  // the way back is open
+    CHECK(docker.containers.size() == 2);  // the old one is kept for the way back
   }
-  SECTION("an answer of its own") {
+  SECTION("the program itself answers with the error") {
     settings.health_tcp = true;
     sites.listens = [](uint16_t, duration) { return result<void>(); };
     visitors.seen.assign(100, 503);
     for (const auto& [id, c] : docker.containers) answers[c.ports.at(0).host_port] = 503;
     deploy(3);
   }
-  SECTION("a proxy that this host does not see into") {
+  SECTION("this host cannot ask the proxy") {
     visitors.seen = {std::nullopt};
     const auto r = run(command(deploy_phase::health_check, 2, an_image()));
     REQUIRE_FALSE(r.failure);
@@ -134,7 +136,7 @@ TEST_CASE_METHOD(containers, "container: visitors are looked after by the way th
   }
 }
 
-TEST_CASE_METHOD(containers, "container: the first one that does not answer leaves nothing", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "container: a first deployment that does not answer leaves nothing", "[sim][agent]") {
   answers[8080] = 500;
   REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 1, an_image())).failure);
   REQUIRE(run(command(deploy_phase::updating_routes, 1, an_image())).failure);
@@ -145,7 +147,8 @@ TEST_CASE_METHOD(containers, "container: the first one that does not answer leav
   CHECK(led_to() == 0);
 }
 
-TEST_CASE_METHOD(containers, "container: a health path of its own has to be good, without one any answer will do",
+TEST_CASE_METHOD(containers,
+                 "container: a configured health path has to answer with success, without one any answer will do",
                  "[sim][agent]") {
   answers[8080] = 404;
   deploy(1);
@@ -154,7 +157,7 @@ TEST_CASE_METHOD(containers, "container: a health path of its own has to be good
   CHECK(r.failure->message.find("HTTP 404 for /well") != std::string::npos);
 }
 
-TEST_CASE_METHOD(containers, "container: with a port of its own the former goes first", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "container: with a port of its own the old one is removed first", "[sim][agent]") {
   settings.route = route_kind::none;
   settings.hosts.clear();
   deploy(1);
@@ -165,7 +168,7 @@ TEST_CASE_METHOD(containers, "container: with a port of its own the former goes 
   CHECK(visitors.all.empty());
 }
 
-TEST_CASE_METHOD(containers, "container: back to a former deployment needs its image, and says so when it is gone",
+TEST_CASE_METHOD(containers, "container: a rollback needs the former image, and says so when it is gone",
                  "[sim][agent]") {
   deploy(1);
   deploy(2);
@@ -177,7 +180,8 @@ TEST_CASE_METHOD(containers, "container: back to a former deployment needs its i
   CHECK(run(command(deploy_phase::updating_routes, 2, an_image())).failure->code == ec::no_data);
 }
 
-TEST_CASE_METHOD(containers, "container: an image that is another one now is no repetition of the deployment",
+TEST_CASE_METHOD(containers,
+                 "container: a repeated deployment is refused when the image's name means another image now",
                  "[sim][agent][acc-82]") {
   auto from = an_image();
   from.digest = "sha256:former";
@@ -187,17 +191,18 @@ TEST_CASE_METHOD(containers, "container: an image that is another one now is no 
   CHECK(run(command(deploy_phase::pulling_source, 1, from)).failure->code == ec::pull_failed);
 }
 
-TEST_CASE_METHOD(containers, "container: built from a source once, its failing lines are in the error",
+TEST_CASE_METHOD(containers,
+                 "container: it is built from a source once, and the error has the last lines of a failed build",
                  "[sim][agent][acc-83]") {
   const auto from = a_source({{"Dockerfile", "FROM scratch\n"}, {"app", "x"}});
   REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 1, from)).failure);
-  SECTION("well") {
+  SECTION("the build succeeds") {
     const auto r = run(command(deploy_phase::building, 1, from));
     REQUIRE_FALSE(r.failure);
     CHECK(r.proof.at("image") == "sha256:zedops/shop-api-v1:1");
     CHECK_FALSE(run(command(deploy_phase::building, 1, from)).failure);
     CHECK(docker.count("build") == 1);
-    // A life that ended between the build and its clean-up leaves its archive: the repetition takes it away.
+    // An agent that died between the build and its clean-up leaves the archive: the repetition removes it.
     std::ofstream(fs::path(sites.root) / "shop/api/.zedops/1.archive") << "x";
     CHECK_FALSE(run(command(deploy_phase::building, 1, from)).failure);
     CHECK_FALSE(fs::exists(fs::path(sites.root) / "shop/api/.zedops/1.archive"));
@@ -206,7 +211,7 @@ TEST_CASE_METHOD(containers, "container: built from a source once, its failing l
     const std::string text((std::istreambuf_iterator<char>(log)), {});
     CHECK(text.find("Step 1/1 : FROM scratch") != std::string::npos);
   }
-  SECTION("badly") {
+  SECTION("the build fails") {
     docker.build_fails = true;
     const auto r = run(command(deploy_phase::building, 1, from));
     REQUIRE(r.failure);
@@ -221,7 +226,7 @@ TEST_CASE_METHOD(containers, "container: built from a source once, its failing l
   }
 }
 
-TEST_CASE_METHOD(containers, "container: stopped and started by its owner, and gone with everything", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "container: stopped and started by a user, then removed with everything", "[sim][agent]") {
   deploy(1);
   auto stopped = run_with(command(deploy_phase::queued, 1, an_image()), [](auto& p) { p.stop = true; });
   REQUIRE_FALSE(stopped.failure);
@@ -239,10 +244,65 @@ TEST_CASE_METHOD(containers, "container: stopped and started by its owner, and g
   CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:1"));
 }
 
-TEST_CASE_METHOD(containers, "container: without anybody who leads visitors it is said, and the former serves on",
+TEST_CASE_METHOD(containers, "container: a name that a deployment pulled is removed with it, and no other name",
+                 "[sim][agent]") {
+  const auto pulled = [](const std::string& name) {
+    auto s = an_image();
+    s.image = s.name = name;
+    return s;
+  };
+  const auto deploy_pulled = [&](uint32_t number) {
+    const auto name = "reg.example.org/api:" + std::to_string(number);
+    docker.pullable.insert(name);
+    for (const auto phase : phases) REQUIRE_FALSE(run(command(phase, number, pulled(name))).failure);
+  };
+  SECTION("with the retention") {
+    for (const uint32_t n : {1U, 2U, 3U}) deploy_pulled(n);
+    CHECK_FALSE(docker.images.contains("reg.example.org/api:1"));
+    CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:1"));
+    CHECK(docker.images.contains("reg.example.org/api:2"));
+    CHECK(docker.images.contains("reg.example.org/api:3"));
+  }
+  SECTION("not when a container was made by that name, or when it means another image") {
+    deploy_pulled(1);
+    deploy_pulled(2);
+    docker.containers.begin()->second.view.image = "reg.example.org/api:1";
+    docker.image_ids["reg.example.org/api:2"] = "sha256:another";
+    REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) { p.remove = true; }).failure);
+    CHECK(docker.images.contains("reg.example.org/api:2"));
+    CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:2"));
+  }
+  SECTION("not one that was on the host before") {
+    docker.pullable.insert("shop/api:1");
+    deploy(1);
+    REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) { p.remove = true; }).failure);
+    CHECK(docker.images.contains("shop/api:1"));
+  }
+  SECTION("also after an interrupted pull") {
+    const auto name = "reg.example.org/api:1";
+    docker.pullable.insert(name);
+    dies_after = 0;
+    CHECK_THROWS_AS(run(command(deploy_phase::pulling_source, 1, pulled(name))), cut_short);
+    dies_after.reset();
+    deploy_pulled(1);
+    REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) { p.remove = true; }).failure);
+    CHECK_FALSE(docker.images.contains(name));
+  }
+}
+
+TEST_CASE_METHOD(containers, "container: an image without a name was there before, and stays", "[sim][agent]") {
+  auto from = an_image();
+  from.image = from.name = "sha256:nameless";
+  docker.images.insert("nameless");
+  for (const auto phase : phases) REQUIRE_FALSE(run(command(phase, 1, from)).failure);
+  REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) { p.remove = true; }).failure);
+  CHECK(docker.images.contains("zedops/shop-api-v1:1"));  // the Engine would remove the image with its only name
+}
+
+TEST_CASE_METHOD(containers, "container: without a proxy the error says so, and the old one keeps serving",
                  "[sim][agent]") {
   deploy(1);
-  SECTION("not set up") {
+  SECTION("not configured") {
     sites.routes = nullptr;
     const auto r = run(command(deploy_phase::updating_routes, 1, an_image()));
     REQUIRE(r.failure);
@@ -257,7 +317,7 @@ TEST_CASE_METHOD(containers, "container: without anybody who leads visitors it i
   CHECK(led_to() == 8080);
 }
 
-TEST_CASE_METHOD(containers, "container: names for Traefik are on it, and limits in it", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "container: it has the labels for Traefik", "[sim][agent]") {
   settings.route = route_kind::traefik;
   settings.memory_max = 64 << 20;
   settings.env["KEY"] = "value";
@@ -269,7 +329,8 @@ TEST_CASE_METHOD(containers, "container: names for Traefik are on it, and limits
   CHECK(visitors.all.empty());
 }
 
-TEST_CASE_METHOD(containers, "build: of a static service in a container of its builder, once", "[sim][agent][acc-83]") {
+TEST_CASE_METHOD(containers, "build: a static service is built once, in a container of its builder image",
+                 "[sim][agent][acc-83]") {
   settings = {};
   settings.build = {"make", "site"};
   settings.builder = "shop/api:1";
@@ -277,7 +338,7 @@ TEST_CASE_METHOD(containers, "build: of a static service in a container of its b
   const auto from = a_source({{"out/index.html", "made"}, {"src/index.txt", "x"}});
   const auto static_site = [](auto& p) { p.kind = service_kind::static_site; };
   docker.dies_at_start = true;
-  docker.dies_with = 0;  // its command has ended well at once
+  docker.dies_with = 0;  // its command succeeds at once
   REQUIRE_FALSE(run_with(command(deploy_phase::pulling_source, 1, from), static_site).failure);
   const auto built = run_with(command(deploy_phase::building, 1, from), static_site);
   INFO((built.failure ? built.failure->message : ""));
@@ -293,7 +354,7 @@ TEST_CASE_METHOD(containers, "build: of a static service in a container of its b
   CHECK_FALSE(fs::exists(fs::path(sites.root) / "shop/api/.zedops/1.output"));
 }
 
-TEST_CASE_METHOD(containers, "build: without what it is to make it has failed, and its container goes",
+TEST_CASE_METHOD(containers, "build: without its output a build has failed, and its container is removed",
                  "[sim][agent]") {
   settings = {};
   settings.build = {"make"};

@@ -54,7 +54,7 @@ struct one_upload final : agent::upload_source {
 struct routes_in_memory final : routes::route_table {
   std::map<std::string, routes::route> all;
   bool away = false;
-  std::vector<std::optional<unsigned>> seen;  // by the next visitors; afterwards 200
+  std::vector<std::optional<unsigned>> seen;  // status that the next visitors get; afterwards 200
   size_t visits = 0;
   result<std::optional<unsigned>> visit(const routes::route&, const std::string&) override {
     return visits < seen.size() ? seen[visits++] : (++visits, 200);
@@ -75,7 +75,7 @@ struct containers : agent_world {
   temp_dir dir;
   one_upload upload;
   routes_in_memory visitors;
-  std::map<uint16_t, unsigned> answers;  // of the program at a port; else 200
+  std::map<uint16_t, unsigned> answers;  // status of the program at a port; else 200
   std::vector<std::string> fetched;
   agent::site_world sites{(dir.path() / "sites").string(), "site:1", upload,
                           [this](uint16_t port, const std::string& path, duration) -> result<unsigned> {

@@ -1,5 +1,5 @@
-// What the core does for services by itself: their containers and servers are kept, strays go, and who waits is told
-// of.
+// What the core does for services by itself: it keeps their containers and servers, removes strays, and reports who
+// waits.
 #include "tests/sim/agent/containers.hpp"
 
 using namespace zedops;
@@ -18,30 +18,39 @@ struct keeping : containers {
     welcome();
     docker.images.insert("site:1");
   }
-  ~keeping() { kill(); }  // before what it serves goes
+  ~keeping() { kill(); }  // before `sites`, which it uses, is destroyed
   std::string& spec_of(uint32_t number) {
     for (auto& [id, c] : docker.containers)
       if (agent::value_of(c.view.labels, agent::label::deployment) == std::to_string(number))
         return c.view.labels[agent::label::service_spec];
     throw std::logic_error("no such container");
   }
-  // An event that has it look after everything.
+  // An event that makes it check everything.
   void stir() {
     docker.destroy(docker.make("other", {{agent::label::project, "p0"}}, container_state::exited));
     settle();
+  }
+  void remove_stray(const std::string& name) {
+    stray_query q;
+    q.request = 1;
+    q.remove = name;
+    say(q);
+    settle();
+    REQUIRE(all<stray_answer>().size() == 1);
+    CHECK_FALSE(all<stray_answer>().front().failure);
   }
   size_t changes() const { return docker.count("remove") + docker.count("create") + docker.count("stop"); }
 };
 
 }  // namespace
 
-TEST_CASE_METHOD(keeping, "keeper: a container is known by what it was made of, from release to release",
+TEST_CASE_METHOD(keeping, "keeper: a container is recognised by what it was made of, from release to release",
                  "[sim][agent]") {
   settings.env = {{"A", "1"}, {"B", "two words"}};
   settings.command = {"serve", "--all"};
   settings.memory_max = 64 << 20;
   deploy(1);
-  // Of a release that is out there: with another one every container would be made anew by an update.
+  // Written by a shipped release: with another value an update would recreate every container.
   const std::string golden = "2:d4d3d31cee81a39878c1b142d344f37b2dd68481d7b4aba011486dbfea1c221f";
   CHECK(spec_of(1) == golden);
   const auto before = changes();
@@ -56,7 +65,7 @@ TEST_CASE_METHOD(keeping, "keeper: a container is known by what it was made of, 
   CHECK(of(1).view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(keeping, "keeper: a project's server that could not be started is, later, without any event",
+TEST_CASE_METHOD(keeping, "keeper: a project's server that could not be started is started later, without any event",
                  "[sim][agent]") {
   docker.images.erase("site:1");
   REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
@@ -71,7 +80,7 @@ TEST_CASE_METHOD(keeping, "keeper: a project's server that could not be started 
   CHECK(changes() == before);
 }
 
-TEST_CASE_METHOD(keeping, "keeper: what it removes after a failure is no reason to try again at once", "[sim][agent]") {
+TEST_CASE_METHOD(keeping, "keeper: removing a failed container does not trigger another try at once", "[sim][agent]") {
   REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
   docker.start_fails = true;
   stir();
@@ -85,7 +94,7 @@ TEST_CASE_METHOD(keeping, "keeper: what it removes after a failure is no reason 
   CHECK(docker.containers.begin()->second.view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(keeping, "keeper: a service of which nothing is left on this host is told of", "[sim][agent]") {
+TEST_CASE_METHOD(keeping, "keeper: a service of which nothing is left on this host is reported", "[sim][agent]") {
   deploy(1);
   stir();
   sync_query q;
@@ -96,7 +105,7 @@ TEST_CASE_METHOD(keeping, "keeper: a service of which nothing is left on this ho
     settle();
     size_t n = 0;
     for (const auto& s : all<service_seen>())
-      n += s.service.value == "v1" && s.reason.find("nothing of it is on its host any more") == 0 ? 1 : 0;
+      n += s.service.value == "v1" && s.reason.find("nothing of the service is left on its host") == 0 ? 1 : 0;
     return n;
   };
   CHECK(lost() == 0);
@@ -106,22 +115,48 @@ TEST_CASE_METHOD(keeping, "keeper: a service of which nothing is left on this ho
   CHECK(lost() == 1);
 }
 
-TEST_CASE_METHOD(keeping, "stray: a project's server that was removed as one is not made again", "[sim][agent]") {
+TEST_CASE_METHOD(keeping, "stray: a project's server that was removed as a stray is not recreated", "[sim][agent]") {
   REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
+  const host::site left{sites.root, "shop", "web"};
+  REQUIRE(host::prepare_site(left));
   stir();
   REQUIRE(docker.containers.size() == 1);
-  stray_query q;
-  q.request = 1;
-  q.remove = "zedops-project-shop";
-  say(q);
+  remove_stray("zedops-project-shop");
   pass(70s);
-  REQUIRE(all<stray_answer>().size() == 1);
-  CHECK_FALSE(all<stray_answer>().front().failure);
   CHECK(docker.containers.empty());
+  CHECK(host::projects_below(sites.root).empty());
+  CHECK(host::is_left(left));
+}
+
+TEST_CASE_METHOD(keeping, "stray: its images and its cache are removed with it, its files stay and need no server",
+                 "[sim][agent]") {
+  deploy(1);
+  deploy(2);
+  const host::site site{sites.root, "shop", "api"};
+  fs::create_directories(site.folder() + "/by-hand");
+  fs::create_directories(host::cache_folder(sites.root, "v1"));
+  remove_stray("zedops-shop.api-2");
+  CHECK(docker.containers.empty());
+  for (const auto* number : {"1", "2"})
+    CHECK_FALSE(docker.images.contains("zedops/shop-api-v1:" + std::string(number)));
+  CHECK(docker.images.contains("shop/api:1"));
+  CHECK_FALSE(fs::exists(host::cache_folder(sites.root, "v1")));
+  CHECK(fs::exists(site.folder() + "/by-hand"));
+  CHECK(fs::exists(site.log(2)));
+  // The last service of the project that the manager knows.
+  REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
+  auto c = command(deploy_phase::queued, 0, {});
+  c.server = {"v2"};
+  REQUIRE_FALSE(run_with(c, [](auto& p) {
+                  p.service_name = "web";
+                  p.kind = service_kind::static_site;
+                  p.remove = true;
+                }).failure);
   CHECK(host::projects_below(sites.root).empty());
 }
 
-TEST_CASE_METHOD(agent_world, "lanes: a phase that waits its turn says so, as long as it does", "[sim][agent]") {
+TEST_CASE_METHOD(agent_world, "lanes: a phase that waits its turn reports this for as long as it waits",
+                 "[sim][agent]") {
   welcome();
   lanes.hold = true;
   for (const auto* id : {"v1", "v2", "v3", "v4", "v5"}) {
@@ -148,19 +183,19 @@ TEST_CASE_METHOD(agent_world, "lanes: a phase that waits its turn says so, as lo
   lanes.held.clear();
 }
 
-TEST_CASE_METHOD(containers, "container: an Engine that is restarted in the middle of a phase fails nothing",
+TEST_CASE_METHOD(containers, "container: a restart of the Engine in the middle of a phase does not fail it",
                  "[sim][agent][acc-82]") {
   deploy(1);
   size_t pauses = 0;
   env->clock.pause = [&](auto) {
     if (++pauses == 4) docker.down = false;
   };
-  SECTION("in the pull") {
+  SECTION("during the pull") {
     docker.down = true;
     REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
     CHECK(pauses >= 4);
   }
-  SECTION("it took the new container with it") {
+  SECTION("it stopped the new container") {
     REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
     env->crash_point = [&](std::string_view at) {
       if (at != "container_started" || pauses > 0) return;
@@ -173,7 +208,7 @@ TEST_CASE_METHOD(containers, "container: an Engine that is restarted in the midd
     CHECK(of(2).view.state == container_state::running);
     CHECK(led_to() == 8081);
   }
-  SECTION("what fails without it has failed") {
+  SECTION("a phase that fails for another reason has failed") {
     answers[8081] = 503;
     REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
     docker.down = true;
@@ -181,7 +216,7 @@ TEST_CASE_METHOD(containers, "container: an Engine that is restarted in the midd
   }
 }
 
-TEST_CASE_METHOD(containers, "container: of an Engine that is away for long it is told again and again",
+TEST_CASE_METHOD(containers, "container: waiting for an Engine that stays away is reported again and again",
                  "[sim][agent]") {
   deploy(1);
   docker.down = true;

@@ -1,5 +1,5 @@
-// Phases of deployments on a real disk and an Engine in memory: each done twice changes nothing, cut short between any
-// two effects and given again it comes to the same end, and what cannot be deployed leaves nothing behind.
+// Phases of deployments on a real disk and an Engine in memory: repeating one changes nothing, one interrupted between
+// any two effects ends the same when repeated, and what cannot be deployed leaves nothing behind.
 
 #include <sched.h>
 #include <sys/mount.h>
@@ -24,7 +24,7 @@ struct manager_with_uploads final : agent::upload_source {
                     const take_fn& take) override {
     for (; from < to; from += piece) {
       ++asked;
-      if (cancel.cancelled()) return fail(ec::cancelled, "called off");
+      if (cancel.cancelled()) return fail(ec::cancelled, "cancelled");
       auto i = all.find(id.value);
       if (i == all.end()) return fail(ec::not_found, "the upload is not there any more", "upload it again");
       if (from >= i->second.size())
@@ -46,7 +46,7 @@ struct deploying : agent_world {
                           }};
   host::site site{sites.root, "shop", "web"};
   uint32_t attempt = 0;
-  std::optional<size_t> dies_after;  // so many effects
+  std::optional<size_t> dies_after;  // this many effects
   agent::cancel_token cancel;
 
   deploying() {
@@ -104,7 +104,7 @@ struct deploying : agent_world {
     std::ifstream in(fs::path(sites.root) / "shop/.web/web/index.html");
     return {std::istreambuf_iterator<char>(in), {}};
   }
-  // All that is there, with what it is; times and the like left out.
+  // Everything below the root, by path, with its content; times and the like left out.
   std::map<std::string, std::string> everything() const {
     std::map<std::string, std::string> out;
     for (const auto& e : fs::recursive_directory_iterator(sites.root)) {
@@ -123,7 +123,7 @@ struct deploying : agent_world {
 
 }  // namespace
 
-TEST_CASE_METHOD(deploying, "deploy: from an archive to what is served, with a proof of each phase",
+TEST_CASE_METHOD(deploying, "deploy: an archive is deployed and served, with a proof of each phase",
                  "[sim][agent][acc-79]") {
   deploy(1, "one");
   CHECK(seen() == "one");
@@ -138,7 +138,7 @@ TEST_CASE_METHOD(deploying, "deploy: from an archive to what is served, with a p
   CHECK(seen() == "one");
 }
 
-TEST_CASE_METHOD(deploying, "deploy: each phase done twice changes nothing and proves the same",
+TEST_CASE_METHOD(deploying, "deploy: repeating a phase changes nothing and gives the same proof",
                  "[sim][agent][acc-83]") {
   const auto from = source("one");
   for (const auto phase : phases) {
@@ -159,7 +159,7 @@ TEST_CASE_METHOD(deploying, "deploy: each phase done twice changes nothing and p
   }
 }
 
-TEST_CASE_METHOD(deploying, "deploy: cut short after any effect and given again, it ends as if nothing had been",
+TEST_CASE_METHOD(deploying, "deploy: a phase interrupted after any effect and repeated ends as if nothing had happened",
                  "[sim][agent][acc-82]") {
   deploy(1, "one");
   deploy(2, "two");
@@ -190,8 +190,7 @@ TEST_CASE_METHOD(deploying, "deploy: cut short after any effect and given again,
   CHECK(cuts >= 5);
 }
 
-TEST_CASE_METHOD(deploying,
-                 "deploy: a source that is gone, another or no archive fails with the reason and leaves nothing",
+TEST_CASE_METHOD(deploying, "deploy: a missing, changed or unreadable source fails with the reason and leaves nothing",
                  "[sim][agent]") {
   deploy(1, "one");
   const auto before = everything();
@@ -205,7 +204,7 @@ TEST_CASE_METHOD(deploying,
     CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->message.find("its hash differs") !=
           std::string::npos);
   }
-  SECTION("what an earlier life left of it is not what it wrote") {
+  SECTION("a damaged part that an earlier process left is fetched again") {
     fs::create_directories(site.own_folder());
     std::ofstream(site.archive(2) + ".part") << std::string(1'500, '\0');
     CHECK_FALSE(run(command(deploy_phase::pulling_source, 2, from)).failure);
@@ -224,7 +223,7 @@ TEST_CASE_METHOD(deploying,
     CHECK_FALSE(run(command(deploy_phase::pulling_source, 2, bad)).failure);
     CHECK(run(command(deploy_phase::copying_files, 2, bad, {1})).failure->code == ec::bad_request);
   }
-  SECTION("called off") {
+  SECTION("cancelled") {
     cancel.cancel();
     CHECK(run(command(deploy_phase::pulling_source, 2, from)).failure->code == ec::cancelled);
   }
@@ -236,7 +235,7 @@ TEST_CASE_METHOD(deploying,
   CHECK(everything() == before);
 }
 
-TEST_CASE_METHOD(deploying, "deploy: a server that does not answer well, or not at all, is said with its answer",
+TEST_CASE_METHOD(deploying, "deploy: a failed health check reports the answer, a missing image the remedy",
                  "[sim][agent]") {
   deploy(1, "one");
   answer = 404;
@@ -250,7 +249,7 @@ TEST_CASE_METHOD(deploying, "deploy: a server that does not answer well, or not 
   CHECK(r.failure->hint.find("tools/images project-server") != std::string::npos);
 }
 
-TEST_CASE_METHOD(deploying, "deploy: a project's server that ended, lost its port or is there twice is made right",
+TEST_CASE_METHOD(deploying, "deploy: a project's server that ended, is gone or has the wrong port is repaired",
                  "[sim][agent][acc-80]") {
   deploy(1, "one");
   const auto id = docker.containers.begin()->first;
@@ -268,10 +267,11 @@ TEST_CASE_METHOD(deploying, "deploy: a project's server that ended, lost its por
   CHECK(docker.containers.size() == 1);
 }
 
-TEST_CASE_METHOD(deploying,
-                 "deploy: a service goes with its files, and the last one here, whatever the manager thought, with the "
-                 "project's server",
-                 "[sim][agent]") {
+TEST_CASE_METHOD(
+    deploying,
+    "deploy: a service is removed with its files, and the last one on this host, whatever the manager assumed, "
+    "with the project's server",
+    "[sim][agent]") {
   deploy(1, "one");
   auto other = command(deploy_phase::pulling_source, 1, source("two"));
   other.server = {"v2"};
@@ -296,8 +296,10 @@ TEST_CASE_METHOD(deploying,
   CHECK(fs::is_empty(sites.root));
 }
 
-TEST_CASE_METHOD(deploying, "deploy: a manager that counts anew serves what it deploys, not what has the number",
-                 "[sim][agent]") {
+TEST_CASE_METHOD(
+    deploying,
+    "deploy: a manager that starts counting again serves its own deployment, not an older one of that number",
+    "[sim][agent]") {
   deploy(1, "one");
   deploy(2, "two");
   CHECK(run(command(deploy_phase::creating_symlinks, 2, source("other"))).failure->code == ec::no_data);
@@ -306,8 +308,7 @@ TEST_CASE_METHOD(deploying, "deploy: a manager that counts anew serves what it d
   CHECK(host::stamp_of(site, 2)->source == source("other").sha256);
 }
 
-TEST_CASE_METHOD(deploying, "deploy: an Engine that is away is waited for, and decides nothing",
-                 "[sim][agent][acc-82]") {
+TEST_CASE_METHOD(deploying, "deploy: an absent Engine is waited for", "[sim][agent][acc-82]") {
   deploy(1, "one");
   const auto id = docker.containers.begin()->first;
   docker.down = true;
@@ -322,7 +323,8 @@ TEST_CASE_METHOD(deploying, "deploy: an Engine that is away is waited for, and d
   CHECK(run(command(deploy_phase::updating_routes, 1, {})).failure.has_value());
 }
 
-TEST_CASE_METHOD(deploying, "deploy: a manager that counts anew takes nothing away that is served", "[sim][agent]") {
+TEST_CASE_METHOD(deploying, "deploy: a manager that starts counting again removes nothing that is served",
+                 "[sim][agent]") {
   for (const uint32_t n : {1u, 2u, 3u}) deploy(n, std::to_string(n));
   const auto from = source("other");
   for (const auto phase : {deploy_phase::pulling_source, deploy_phase::copying_files})
@@ -333,7 +335,7 @@ TEST_CASE_METHOD(deploying, "deploy: a manager that counts anew takes nothing aw
   CHECK(seen() == "other");
 }
 
-TEST_CASE_METHOD(deploying, "deploy: names that are no names never reach the disk", "[sim][agent][hostile]") {
+TEST_CASE_METHOD(deploying, "deploy: invalid names never reach the disk", "[sim][agent][hostile]") {
   for (const auto* name : {"..", "a/b", "", ".hidden", "UPPER", "x"}) {
     auto c = command(deploy_phase::pulling_source, 1, source("one"));
     auto plan = *c.deploy;
@@ -346,7 +348,7 @@ TEST_CASE_METHOD(deploying, "deploy: names that are no names never reach the dis
 
 namespace {
 
-// A disk of its own below a folder, that can be filled up to a few pages or a few files. Needs root.
+// A separate disk below a folder that can be filled up to a few pages or a few files. Needs root.
 class small_disk {
  public:
   explicit small_disk(fs::path at) : at_(std::move(at)), filler_(at_ / "filler") {
@@ -390,10 +392,11 @@ class small_disk {
 
 }  // namespace
 
-TEST_CASE_METHOD(deploying,
-                 "deploy: a disk that is full in any phase fails it with the remedy, the former is served, and with "
-                 "room it ends as if nothing had been",
-                 "[sim][agent]") {
+TEST_CASE_METHOD(
+    deploying,
+    "deploy: a disk that is full in any phase fails it with the remedy, the old version is served, and with "
+    "room it ends as if nothing had happened",
+    "[sim][agent]") {
   small_disk disk(sites.root);
   if (!disk.there) {
     WARN("not root: no disk can be filled");

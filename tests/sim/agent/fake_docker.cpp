@@ -159,6 +159,8 @@ void fake_docker::create_container(msg::container_spec spec, call_options, handl
     c.volume_names.push_back(v.name.empty() ? "anonymous" : v.name);
   }
   c.networks = spec.networks;
+  if (!spec.log_driver.empty()) c.spec.log_driver = spec.log_driver;
+  if (!spec.log_driver.empty()) c.spec.log_options = spec.log_options;
   h(created_container{id, {}});
 }
 
@@ -248,6 +250,8 @@ void fake_docker::inspect_image(std::string ref, call_options, handler<image_inf
     if (auto id = image_ids.find(ref); id != image_ids.end()) i.id = id->second;
     else if (ref.starts_with("sha256:")) i.id = ref;
     if (auto l = image_labels.find(ref); l != image_labels.end()) i.labels = l->second;
+    for (const auto& [name, id] : image_ids)
+      if (id == i.id && images.contains(name)) i.names.push_back(name);
     h(std::move(i));
   } else h(engine_absent("image: " + ref));
 }
@@ -261,8 +265,13 @@ subscription fake_docker::pull_image(std::string ref, pull_options, progress_han
       pulls_.emplace_back(ref, std::move(h));
       return {};
     }
+    if (pullable.contains(ref)) {
+      images.insert(ref);
+      image_ids[ref] = "sha256:" + ref;
+    }
   }
-  h(msg::fail(ec::pull_failed, "registry is away"));
+  if (pullable.contains(ref)) h("sha256:" + ref);
+  else h(msg::fail(ec::pull_failed, "registry is away"));
   return {};
 }
 
@@ -290,7 +299,10 @@ void fake_docker::tag_image(std::string image, std::string repository, std::stri
 }
 void fake_docker::remove_image(std::string image, call_options, handler<effect> h) {
   if (refuse(h)) return;
+  if (image_removal_fails) return h(msg::fail(*image_removal_fails, "cannot remove image " + image));
   calls.push_back("remove image " + image);
+  if (std::any_of(containers.begin(), containers.end(), [&](auto& c) { return c.second.image_id == image; }))
+    return h(msg::fail(ec::wrong_state, "conflict: image is being used by a container"));
   h(images.erase(image) ? effect::done : effect::already);
 }
 

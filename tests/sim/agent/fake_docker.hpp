@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,13 +25,15 @@ class fake_docker final : public docker::engine {
   bool remove_fails = false;
   bool dies_at_start = false;
   int64_t dies_with = 3;             // exit code
-  std::string dies_named;            // only containers whose name has this in it die at their start
-  bool loses_start_answers = false;  // it starts, and says that it failed
+  std::string dies_named;            // only containers whose name contains this die at their start
+  bool loses_start_answers = false;  // a start works but reports a failure
   std::deque<bool> rename_fails;     // of the next renames, in order
   bool holds_starts = false;         // starts begin only when let_starts_go() is called
   bool holds_pulls = false;          // pulls end only when let_pulls_go() is called
   bool build_fails = false;
+  std::optional<msg::ec> image_removal_fails;  // with this
   std::set<std::string> images{"game:1"};
+  std::set<std::string> pullable;                                            // by a name that is not here
   std::map<std::string, std::string> image_ids;                              // by tag; else it has none
   std::map<std::string, docker::labels> image_labels;                        // by tag; else it has none
   std::vector<std::string> image_volumes;                                    // declared by every image
@@ -41,7 +44,7 @@ class fake_docker final : public docker::engine {
   std::function<msg::time_point()> clock;                                    // of starts and exits; may be empty
 
   // ---- what happened ----
-  std::set<std::string> mute;              // containers whose inspection fails
+  std::set<std::string> mute;              // ids of containers whose inspection fails
   std::multiset<std::string> inspections;  // of containers, by id
   std::vector<std::string> calls;          // those that change something: "create box-a", "stop <id>"
   size_t count(const std::string& prefix) const;
@@ -52,7 +55,7 @@ class fake_docker final : public docker::engine {
   // ---- by hand ----
   std::string make(const std::string& name, docker::labels labels, msg::container_state s);
   void die(const std::string& id, int64_t exit_code = 0);
-  void kill(const std::string& id, int signal = 15);  // the event only: what came of it is said by die
+  void kill(const std::string& id, int signal = 15);  // the event only: die() is the outcome
   void destroy(const std::string& id);
   void emit(const std::string& id, const std::string& action, const docker::labels& more = {});
   void let_pulls_go();

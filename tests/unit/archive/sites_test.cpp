@@ -1,4 +1,4 @@
-// The layout of static services on a real disk: every way in which links go wrong, and what is made of it.
+// The layout of static services on a real disk: every way in which links go wrong, and how that is repaired.
 #include "integration/host/sites/sites.hpp"
 
 #include <unistd.h>
@@ -48,7 +48,7 @@ struct a_site {
 
 }  // namespace
 
-TEST_CASE_METHOD(a_site, "sites: a switch is seen through both links, and done twice changes nothing",
+TEST_CASE_METHOD(a_site, "sites: a switch shows through both links, and repeating it changes nothing",
                  "[host][acc-83]") {
   serve(1);
   CHECK(seen() == "1");
@@ -65,7 +65,7 @@ TEST_CASE_METHOD(a_site, "sites: a switch is seen through both links, and done t
   CHECK(seen() == "2");
 }
 
-TEST_CASE_METHOD(a_site, "sites: going back forgets the one that came to nothing, and zero takes the links away",
+TEST_CASE_METHOD(a_site, "sites: going back drops the failed version, and going back to zero removes the links",
                  "[host]") {
   serve(1);
   serve(2);
@@ -78,7 +78,7 @@ TEST_CASE_METHOD(a_site, "sites: going back forgets the one that came to nothing
   CHECK(repair_site(s).health == service_health::unknown);
 }
 
-TEST_CASE_METHOD(a_site, "sites: whatever became of a link, it is made right, and what stood there is kept",
+TEST_CASE_METHOD(a_site, "sites: a damaged link is repaired whatever is in its place, and that is kept aside",
                  "[host][acc-87]") {
   serve(1);
   serve(2);
@@ -111,7 +111,7 @@ TEST_CASE_METHOD(a_site, "sites: whatever became of a link, it is made right, an
   CHECK(asides() == 2);
 }
 
-TEST_CASE_METHOD(a_site, "sites: files that are gone give way to the newest that was served and is whole",
+TEST_CASE_METHOD(a_site, "sites: when files are gone the newest complete version that was served before is used",
                  "[host][acc-88]") {
   serve(1);
   serve(2);
@@ -122,7 +122,7 @@ TEST_CASE_METHOD(a_site, "sites: files that are gone give way to the newest that
   CHECK(r.health == service_health::degraded);
   CHECK(r.reason.find("#3") != std::string::npos);
   CHECK(seen() == "2");
-  fs::remove(s.own_folder() + "/2.stamp");  // not whole any more
+  fs::remove(s.own_folder() + "/2.stamp");  // not complete any more
   repair_site(s);
   CHECK(seen() == "1");
   fs::remove_all(s.tree(1));
@@ -132,7 +132,7 @@ TEST_CASE_METHOD(a_site, "sites: files that are gone give way to the newest that
   CHECK(seen() == "3");
 }
 
-TEST_CASE_METHOD(a_site, "sites: pruning takes all but what is kept, unfinished work included", "[host]") {
+TEST_CASE_METHOD(a_site, "sites: pruning removes all but the kept versions, unfinished work included", "[host]") {
   for (uint32_t n = 1; n <= 4; ++n) serve(n);
   fs::create_directories(s.new_tree(9));
   std::ofstream(s.archive(8)) << "x";
@@ -153,6 +153,40 @@ TEST_CASE_METHOD(a_site, "sites: pruning takes all but what is kept, unfinished 
   REQUIRE(prune_site(s, {3, 4}).has_value());
 }
 
+TEST_CASE_METHOD(a_site, "sites: a cache above its limit is removed as a whole, read-only folders included", "[host]") {
+  const fs::path cache = cache_folder(s.root, "v1");
+  CHECK_FALSE(limit_cache(s.root, "v1", 10).value());
+  const auto fill = [&] {
+    fs::create_directories(cache / "mod");
+    std::ofstream(cache / "mod" / "file") << "eleven byte";
+    fs::permissions(cache / "mod", fs::perms(0555));
+  };
+  fill();
+  CHECK_FALSE(limit_cache(s.root, "v1", 11).value());
+  CHECK(fs::exists(cache / "mod" / "file"));
+  CHECK(limit_cache(s.root, "v1", 10).value());
+  CHECK(fs::is_empty(cache.parent_path()));
+  fill();
+  fs::rename(cache, cache.parent_path() / ".trash-v1");  // an interrupted removal
+  fill();
+  REQUIRE(drop_cache(s.root, "v1").has_value());
+  CHECK(fs::is_empty(cache.parent_path()));
+}
+
+TEST_CASE_METHOD(a_site, "sites: one that was left is known as such until it is deployed to or switched", "[host]") {
+  serve(1);
+  CHECK_FALSE(is_left(s));
+  REQUIRE(leave_site(s).has_value());
+  CHECK(is_left(s));
+  CHECK(seen() == "1");
+  CHECK(deployments_of(s) == std::vector<uint32_t>{1});
+  REQUIRE(prepare_site(s).has_value());
+  CHECK_FALSE(is_left(s));
+  REQUIRE(leave_site(s).has_value());
+  REQUIRE(switch_site(s, {"v1"}, 1, false).has_value());
+  CHECK_FALSE(is_left(s));
+}
+
 TEST_CASE_METHOD(a_site, "sites: a tree that was renamed but not stamped is stamped, not lost", "[host][acc-83]") {
   fs::create_directories(s.tree(1));
   std::ofstream(fs::path(s.tree(1)) / "index.html") << "1";
@@ -162,7 +196,7 @@ TEST_CASE_METHOD(a_site, "sites: a tree that was renamed but not stamped is stam
   CHECK(fs::exists(fs::path(s.tree(1)) / "index.html"));
 }
 
-TEST_CASE_METHOD(a_site, "sites: a service goes with everything, others stay - a project when nothing is left",
+TEST_CASE_METHOD(a_site, "sites: a service is removed completely, others stay - a project is removed when it is empty",
                  "[host]") {
   serve(1);
   const site other{s.root, "shop", "api"};
