@@ -1,5 +1,6 @@
 #include "actors/agent/agent_state.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -25,10 +26,14 @@ uint64_t number_of(std::string_view text) {
   return n;
 }
 
-// "<order> <attempt> <length of note>\n<note><packed result or nothing>"
+// "<order> <attempt> <length of note>\n<note><packed result or nothing>", and with a command
+// "<order> <attempt> <length of command> <length of note>\n<note><packed result or nothing><packed command>"
 std::string encode(const journal_entry& e) {
-  auto head = std::to_string(e.order) + ' ' + std::to_string(e.attempt) + ' ' + std::to_string(e.note.size()) + '\n';
-  return head + e.note + (e.result ? pack(*e.result) : std::string{});
+  const auto command = e.command ? pack(*e.command) : std::string{};
+  auto head = std::to_string(e.order) + ' ' + std::to_string(e.attempt) + ' ';
+  if (!command.empty()) head += std::to_string(command.size()) + ' ';
+  head += std::to_string(e.note.size()) + '\n';
+  return head + e.note + (e.result ? pack(*e.result) : std::string{}) + command;
 }
 
 std::optional<journal_entry> decode(std::string_view bytes) {
@@ -40,16 +45,38 @@ std::optional<journal_entry> decode(std::string_view bytes) {
   if (first == std::string_view::npos || first == second) return std::nullopt;
   journal_entry e;
   e.order = number_of(head.substr(0, first));
-  e.attempt = static_cast<uint32_t>(number_of(head.substr(first + 1, second - first - 1)));
+  const auto middle = head.substr(first + 1, second - first - 1);
+  e.attempt = static_cast<uint32_t>(number_of(middle));
   const auto note = number_of(head.substr(second + 1));
   if (note > body.size()) return std::nullopt;
   e.note = body.substr(0, note);
   body.remove_prefix(note);
+  const auto gap = middle.find(' ');
+  const auto command = gap == std::string_view::npos ? 0 : number_of(middle.substr(gap + 1));
+  if (command > body.size()) return std::nullopt;
+  if (command > 0) {
+    if (auto c = unpack<run_command>(body.substr(body.size() - command))) e.command = std::move(*c);
+    body.remove_suffix(command);
+  }
   if (body.empty()) return e;
   auto result = unpack<command_result>(body);
   if (!result) return std::nullopt;
   e.result = std::move(*result);
   return e;
+}
+
+// Enough to put its work back. Neither the environment nor the console's passwords: they have no place on this disk.
+std::optional<run_command> to_put_back(const run_command& c) {
+  if (c.kind != command_kind::move && c.kind != command_kind::adopt) return std::nullopt;
+  auto kept = c;
+  container_spec spec;
+  spec.name = c.plan.container.name;
+  spec.image = c.plan.container.image;
+  spec.mounts = c.plan.container.mounts;
+  kept.plan.container = std::move(spec);
+  kept.plan.stop = {};
+  kept.plan.stop.grace = c.plan.stop.grace;
+  return kept;
 }
 
 // Losing sight of a stop or a removal would be worse than using the reserve.
@@ -106,6 +133,7 @@ result<void> agent_state::load_journal(const store::reader& r) {
       [&](std::string_view key, std::string_view value) {
         if (auto e = decode(value)) {
           order_ = std::max(order_, e->order);
+          e->cut_short = !e->result;
           journal_[operation_id{std::string(key)}] = std::move(*e);
         }
         return true;
@@ -214,6 +242,7 @@ result<void> agent_state::begin(const run_command& command) {
     e.order = ++order_;
   }
   e.attempt = command.attempt;
+  e.command = to_put_back(command);
   if (auto ok = put(table::operations, command.op.value, encode(e), kind_for(command.kind)); !ok) return ok;
   {
     std::lock_guard guard(memory_);
@@ -241,21 +270,51 @@ result<void> agent_state::finish(const command_result& result) {
     auto& e = journal_[result.op];
     e.attempt = result.attempt;
     e.result = result;
+    e.cut_short = false;
+    if (!result.failure) e.command.reset();
     bytes = encode(e);
   }
   return put(table::operations, result.op.value, bytes, write_kind::essential);
 }
 
-// Oldest first, and never one that has not ended. A failure to erase costs nothing: the next start trims again.
+std::vector<journal_entry> agent_state::cut_short() const {
+  std::lock_guard guard(memory_);
+  const auto followed = [&](const journal_entry& e) {
+    return std::any_of(journal_.begin(), journal_.end(), [&](const auto& row) {
+      const auto& other = row.second;
+      return other.order > e.order && other.result && other.result->server == e.command->server;
+    });
+  };
+  std::vector<journal_entry> out;
+  for (const auto& [op, e] : journal_)
+    if (e.cut_short && e.command && !e.note.empty() && !followed(e)) out.push_back(e);
+  return out;
+}
+
+std::vector<run_command> agent_state::left_copies(const std::string& name) const {
+  std::lock_guard guard(memory_);
+  std::vector<run_command> out;
+  for (const auto& [op, e] : journal_)
+    if (e.command && (e.result || e.cut_short) && e.command->plan.data.name == name) out.push_back(*e.command);
+  return out;
+}
+
+void agent_state::forget_copy(const operation_id& op) {
+  std::lock_guard guard(memory_);
+  if (auto i = journal_.find(op); i != journal_.end()) i->second.command.reset();
+}
+
+// Oldest first, and never one that runs. One that was cut short may never be given again: its operation has ended at
+// the manager meanwhile. A failure to erase costs nothing: the next start trims again.
 void agent_state::trim() {
   std::vector<std::string> gone;
   {
     std::lock_guard guard(memory_);
     if (journal_.size() <= journal_max) return;
-    std::map<uint64_t, operation_id> ended;
+    std::map<uint64_t, operation_id> idle;
     for (const auto& [op, e] : journal_)
-      if (e.result) ended[e.order] = op;
-    for (const auto& [order, op] : ended) {
+      if (e.result || e.cut_short) idle[e.order] = op;
+    for (const auto& [order, op] : idle) {
       if (journal_.size() <= journal_max) break;
       journal_.erase(op);
       gone.push_back(op.value);

@@ -45,7 +45,7 @@ command_result command_job::execute() {
   }
   if (result_.failure) result_.failure->operation = cmd_.op.value;
   const bool kept_after_purge = cmd_.kind == command_kind::purge && !cmd_.remove_data && !result_.failure;
-  if (!env_.engine_is || env_.engine_is->verdict())  // else what is seen is of another Engine
+  if (!env_.engine_is || env_.engine_is->verdict())  // else the observation would be of another Engine
     result_.after = look_after(kept_after_purge ? host::sizing::measure : host::sizing::skip);
   result_.after.server = cmd_.server;
   result_.calls = calls_.taken();
@@ -74,14 +74,14 @@ result<void> command_job::dispatch() {
 result<void> command_job::step(std::string name, uint32_t progress, std::string text) {
   if (cancel_.cancelled()) return fail(ec::cancelled, "cancelled before " + name);
   if (calls_.left() == duration{0})
-    return fail(ec::timeout, "gave up before " + name + ": the time for this command is over",
+    return fail(ec::timeout, "gave up before " + name + ": the deadline of this command has passed",
                 "repeat it, with a longer deadline if the host is slow");
   report_->step(std::move(name), progress, std::move(text));
   return {};
 }
 
 void command_job::note(std::string text) {
-  if (result_.note.ends_with(text)) return;  // said already, of the step before
+  if (result_.note.ends_with(text)) return;  // noted already by the step before
   if (!result_.note.empty()) result_.note += "; ";
   result_.note += text;
 }

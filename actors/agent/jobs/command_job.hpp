@@ -15,7 +15,7 @@
 #include "actors/agent/lanes/cancel_token.hpp"
 #include "actors/agent/lanes/step_env.hpp"
 
-// Returns the error of a result from the enclosing function.
+// Returns from the enclosing function with the error of a result.
 #define ZEDOPS_TRY(expression)                                                                        \
   do {                                                                                                \
     if (auto zedops_try = (expression); !zedops_try) return msg::fail(std::move(zedops_try.error())); \
@@ -24,12 +24,12 @@
 namespace zedops::agent {
 
 inline constexpr msg::duration proof_look{100};           // between two looks at a container that was started
-inline constexpr msg::duration clean_up_time{60'000};     // for putting things back after a failure
-inline constexpr unsigned tries_max = 4;                  // of what may fail for a moment, such as putting things back
+inline constexpr msg::duration clean_up_time{60'000};     // for rolling back after a failure
+inline constexpr unsigned tries_max = 4;                  // of what may fail for a moment, such as a rollback
 inline constexpr msg::duration tries_pause{500};          // between two of them
 inline constexpr msg::duration look_after_time{15'000};   // for the final look
-inline constexpr msg::duration removal_wait_max{10'000};  // for a removal that somebody else began
-inline constexpr unsigned create_tries_max = 3;           // a name may be freed meanwhile
+inline constexpr msg::duration removal_wait_max{10'000};  // for a removal that another client began
+inline constexpr unsigned create_tries_max = 3;           // a name that is taken may be freed meanwhile
 
 class command_job {
  public:
@@ -41,13 +41,13 @@ class command_job {
  private:
   struct sighting {
     std::vector<docker::container_details> ours;  // labelled for this server
-    msg::observation seen;                        // by all the rules, so maybe of a container that is not ours to touch
+    msg::observation seen;                        // by all the rules, so its container may be one that we may not touch
     const docker::container_details* find(const std::string& id) const;
     const docker::container_details* current() const { return find(seen.view.id); }
   };
   struct made {
     std::string id;
-    bool by_us = false;  // false: it was there
+    bool by_us = false;  // false: it existed before
   };
 
   // job_look.cpp
@@ -98,6 +98,7 @@ class command_job {
   // job_replace.cpp
   msg::result<void> replace();
   msg::result<void> swap(const docker::container_details* old, const docker::container_details* fresh);
+  void drop_image_of(const docker::container_details& old, const std::string& fresh);
   msg::result<std::string> put_back(const std::string& old_id, bool was_running);
   msg::result<std::string> try_put_back(const std::string& old_id, bool was_running);
   bool remember_running(const docker::container_details* old);
@@ -117,6 +118,8 @@ class command_job {
   msg::result<void> switch_over(const generations& g);
   msg::result<void> check_untouched(const docker::container_details& old);
   std::string undo_move(const docker::container_details* old, bool was_running, host::copy_fate fate);
+  msg::result<std::string> drop_copy(host::copy_fate fate);
+  void drop_left_copies();
   msg::result<void> drop_source();
   host::copy_request copy_request() const;
 
@@ -136,8 +139,8 @@ class command_job {
   msg::result<void> purge();
   msg::result<void> remove_one(const docker::container_details& c, docker::anonymous_volumes volumes);
 
-  // An Engine that failed once often answers a moment later, and one that went away is mostly on its way back: only one
-  // that answers, and refuses again and again, is believed before the time is over.
+  // An Engine that failed once often answers a moment later, and one that went away usually comes back: only one that
+  // answers and refuses again and again is believed before the time is over.
   template <class Try>
   std::invoke_result_t<Try> patiently(msg::duration at_most, Try attempt) {
     const auto until = env_.clock.steady() + at_most;
@@ -148,7 +151,7 @@ class command_job {
       env_.clock.pause(tries_pause);
     }
   }
-  // Says where we are; cancelled or timeout when this is the place to end.
+  // Reports the step; cancelled or timeout when the command has to end here.
   msg::result<void> step(std::string name, uint32_t progress, std::string note = {});
   msg::result<void> dispatch();
   void note(std::string text);
@@ -167,6 +170,7 @@ class command_job {
   std::optional<host::copy_size> size_before_stop_;  // move, adopt: of what is to be copied
   std::vector<msg::volume_mount> volumes_;           // beside the plan's mounts: what the image declares
   std::vector<msg::volume_mount> had_;               // of those, what the container that is replaced has
+  bool pulled_ = false;                              // the image's name means now what the registry has
   bool replaces_ = false;
   msg::command_result result_;
 };

@@ -5,7 +5,7 @@
 //        \____________________________________________________________________________/
 //            any failure: ours removed, copy removed, the original has its name again, runs again if it ran
 //
-// In the journal: whether it ran, then that ours counts. From there on nothing is put back.
+// In the journal: whether it ran, then that ours counts. From there on nothing is rolled back.
 #include <algorithm>
 
 #include "actors/agent/jobs/command_job.hpp"
@@ -19,8 +19,6 @@ using namespace msg;
 
 namespace {
 
-constexpr const char* note_switched = "switched";
-
 // "sha256:0123456789ab"
 std::string short_image(const std::string& id) { return id.substr(0, id.find(':') + 13); }
 
@@ -32,7 +30,7 @@ result<void> command_job::adopt() {
   auto done = step("preparing", 1);
   result_.untouched = !begun;  // until something is
   if (!done && !begun) return done;
-  if (!done) calls_.extend(clean_up_time);  // cancelled, but it was at work before: that is put back
+  if (!done) calls_.extend(clean_up_time);  // cancelled, but begun by an earlier attempt: that is rolled back
   // Cut short before, the original may be stopped: an Engine that is on its way back is worth waiting for.
   const auto patience = begun ? clean_up_time : duration{0};
   auto s = patiently(patience, [this] { return look(); });
@@ -53,7 +51,7 @@ result<void> command_job::adopt() {
   const bool was_running = remember_running(&*original);
   if (done && !fresh) done = stop_and_copy(&*original);
   if (done) done = use_copy({&*original, fresh}, was_running);
-  if (done) done = step("switching", 92);  // the last moment at which this can be taken back
+  if (done) done = step("switching", 92);  // the last moment at which this can be rolled back
   if (done) done = check_untouched(*original);
   if (done) done = env_.state.note(cmd_.op, note_switched);
   if (done) {
@@ -67,15 +65,15 @@ result<void> command_job::adopt() {
   return fail(std::move(failure));
 }
 
-// Nobody can be asked any more what became of it, so its owner is told what to look at.
+// The Engine cannot be asked any more what became of it, so the user is told what to check.
 error command_job::left_down(error e) const {
   e.message += "; container " + short_id(cmd_.original) + " may be stopped, and renamed to " +
                set_aside_name(cmd_.plan.container.name, cmd_.op);
-  e.hint = "look at it on its host, give it its name back and start it";
+  e.hint = "check it on its host, rename it back and start it";
   return e;
 }
 
-// The manager has asked the same; meanwhile it may have become somebody's.
+// The manager has checked the same; meanwhile a manager may have taken the container.
 result<void> command_job::permit_adoption(const docker::container_details& original) {
   ZEDOPS_TRY(check_permitted());
   const auto owner = value_of(original.view.labels, label::manager);
@@ -91,10 +89,10 @@ result<void> command_job::permit_adoption(const docker::container_details& origi
   return fail(ec::forbidden,
               "container " + original.view.name + " belongs to " +
                   (owner == manager_ ? "a server of this manager" : "another manager"),
-              "only a container that no manager has can be adopted");
+              "only a container that no manager owns can be adopted");
 }
 
-// For each directory of ours what the original has mounted there, or the part of it that is that directory.
+// For each directory of ours what the original has mounted there, or the part of a mount that is that directory.
 result<std::vector<host::copy_part>> command_job::parts_of(const docker::container_details& original) const {
   auto all = original.mounts;
   all.insert(all.end(), original.volumes.begin(), original.volumes.end());
@@ -105,7 +103,7 @@ result<std::vector<host::copy_part>> command_job::parts_of(const docker::contain
     auto place = core::placement_of(all, target);
     if (!place)
       return fail(ec::no_data, "container " + original.view.name + " has nothing mounted at " + target,
-                  "make it with that directory mounted, then repeat");
+                  "recreate it with that directory mounted, then repeat");
     auto below = path_below(cmd_.plan.data, cmd_.plan.data.dirs[i]);
     if (!below) return fail(std::move(below.error()));
     out.push_back({std::move(place->path), std::move(*below)});
@@ -125,22 +123,22 @@ result<void> command_job::begin_adoption(const docker::container_details& origin
         ec::bad_request,
         "container " + original.view.name + " runs image " + short_image(original.image_id) + ", but " + name + " is " +
             short_image(image->id) + " now",
-        "name the one that ran (--tag, after docker tag), or make the container again with the newer one first");
+        "name the image that it runs (docker tag it, then --tag), or recreate the container on the newer one first");
   return prepare_copy(&original);
 }
 
-// Ours counts from here on, and the journal says so: what fails now is told, not undone.
+// Ours counts from here on, and the journal says so: what fails now is reported, not undone.
 result<void> command_job::drop_original() {
   report_->step("removing", 94);
-  if (auto own = env_.host.finish_copy(copy_request()); !own) note("the copy keeps its mark: " + own.error().message);
+  if (auto own = env_.host.finish_copy(copy_request()); !own) note("the copy stays marked: " + own.error().message);
   const auto left = [this](const std::string& why) {
-    note("the original container was left: " + why);
+    note("the original container was kept: " + why);
     return result<void>{};
   };
   auto now = calls_.inspect(cmd_.original);
   if (!now && now.error().code == ec::not_found) return {};
   if (!now) return left(now.error().message);
-  if (is_alive(now->view.state)) return left("it runs again; stop it before it is used");
+  if (is_alive(now->view.state)) return left("it is running again; stop it before anybody uses it");
   auto gone = calls_.remove(cmd_.original, docker::removal::stopped_only, docker::anonymous_volumes::keep);
   effect("original_removed");
   if (!gone && gone.error().code != ec::not_found) return left(gone.error().message);
@@ -151,15 +149,15 @@ result<void> command_job::drop_original() {
   return {};
 }
 
-// Somebody removed it while we were at work. What was copied from it may be all that is left of its volumes.
+// The original was removed meanwhile. What was copied from it may be all that is left of its volumes.
 result<void> command_job::without_original(const docker::container_details* fresh) {
   const error gone{ec::not_found,
-                   "container " + short_id(cmd_.original) + " is not there any more",
-                   "docker ps -a on that host shows what there is",
+                   "container " + short_id(cmd_.original) + " does not exist any more",
+                   "docker ps -a on that host lists its containers",
                    {}};
   if (result_.untouched) return fail(gone);
   if (!fresh) {
-    auto kept = env_.host.drop_copy(copy_request(), host::copy_fate::keep);
+    auto kept = drop_copy(host::copy_fate::keep);
     auto e = gone;
     if (kept && !kept->empty()) e.message += "; what was copied of its data is kept in " + *kept;
     return fail(std::move(e));
@@ -167,7 +165,7 @@ result<void> command_job::without_original(const docker::container_details* fres
   ZEDOPS_TRY(check_placed());
   ZEDOPS_TRY(use_copy({nullptr, fresh}, remember_running(nullptr)));
   ZEDOPS_TRY(env_.state.note(cmd_.op, note_switched));
-  if (auto own = env_.host.finish_copy(copy_request()); !own) note("the copy keeps its mark: " + own.error().message);
+  if (auto own = env_.host.finish_copy(copy_request()); !own) note("the copy stays marked: " + own.error().message);
   note(gone.message);
   return {};
 }
@@ -176,15 +174,14 @@ std::string command_job::undo_adoption(bool was_running, host::copy_fate fate) {
   calls_.extend(clean_up_time);
   auto back = patiently(clean_up_time, [&] { return give_back(was_running); });
   if (!back) return back.error().message + "; its data is where it was, the copy is left in " + cmd_.plan.data.root;
-  auto kept = env_.host.drop_copy(copy_request(), fate);
-  effect("copy_dropped");
+  auto kept = drop_copy(fate);
   if (!kept) return *back + ", but the copy of its data could not be removed: " + kept.error().message;
   if (!kept->empty()) return *back + "; what the new container wrote is kept in " + *kept;
   result_.untouched = true;
   return *back;
 }
 
-// Looks before each step: an earlier attempt may have come to any point.
+// Looks before each step: an earlier attempt may have ended at any point.
 result<std::string> command_job::give_back(bool was_running) {
   const auto failed = [](const std::string& what, const error& e) {
     return fail(e.code, what + ": " + e.message, e.hint);
@@ -196,10 +193,10 @@ result<std::string> command_job::give_back(bool was_running) {
       return failed("the new container could not be removed", gone.error());
   auto now = calls_.inspect(cmd_.original);
   if (!now && now.error().code == ec::not_found) return std::string("the original container is gone");
-  if (!now) return failed("the original could not be looked at", now.error());
+  if (!now) return failed("the original could not be inspected", now.error());
   if (now->view.name == set_aside_name(cmd_.plan.container.name, cmd_.op)) {
     if (auto r = calls_.rename(cmd_.original, cmd_.plan.container.name); !r)
-      return failed("the original could not get its name back", r.error());
+      return failed("the original could not be renamed back", r.error());
     effect("renamed_back");
   }
   if (!was_running) return std::string("the original container is as it was");

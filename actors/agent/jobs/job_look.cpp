@@ -1,4 +1,4 @@
-// What is there: before, in between and after.
+// What exists: before, during and after a command.
 #include <algorithm>
 
 #include "actors/agent/jobs/command_job.hpp"
@@ -56,7 +56,7 @@ result<command_job::sighting> command_job::look_and_settle() {
 }
 
 // An interrupted replacement of another operation left a container that was set aside, and maybe its successor. One
-// that is alive on this server's data counts, whatever the record says: people may be on it. Else the record says it.
+// that is alive on this server's data counts, whatever the record says: players may be on it. Else the record decides.
 result<void> command_job::settle(const sighting& s, bool& changed) {
   const docker::container_details* aside = nullptr;
   for (const auto& c : s.ours)

@@ -6,7 +6,7 @@
 //        \______________________________________________________________________________________/
 //            any failure: new removed, copy removed, old is N again, runs again if it ran
 //
-// In the journal: whether it ran, then that it switched. From there on nothing is put back.
+// In the journal: whether it ran, then that it switched. From there on nothing is rolled back.
 #include <fmt/format.h>
 
 #include "actors/agent/jobs/command_job.hpp"
@@ -19,9 +19,7 @@ using namespace msg;
 
 namespace {
 
-constexpr const char* note_switched = "switched";
-
-// A game that stops may clear caches and logs. Losing most of everything means that a mount went with its container.
+// A game that stops may clear caches and logs. Losing most of its data means that a mount went with its container.
 bool shrank(const std::optional<host::copy_size>& before, const host::copy_size& now) {
   return before && now.bytes < before->bytes / 2 && now.entries <= before->entries / 2;
 }
@@ -40,7 +38,7 @@ result<void> command_job::move() {
   if (!done && !begun) return done;
   if (cmd_.source.root.empty() || cmd_.source.root == cmd_.plan.data.root)
     return fail(ec::bad_request, "a move without two different data roots", "this is a defect of the manager");
-  if (!done) calls_.extend(clean_up_time);  // cancelled, but it was at work before: that is put back
+  if (!done) calls_.extend(clean_up_time);  // cancelled, but begun by an earlier attempt: that is rolled back
   auto s = look_and_settle();
   if (!s) return fail(std::move(s.error()));
   ZEDOPS_TRY(permit(*s));
@@ -51,7 +49,7 @@ result<void> command_job::move() {
   const bool was_running = remember_running(g.old);
   if (done && !g.fresh) done = stop_and_copy(g.old);
   if (done) done = use_copy(g, was_running);
-  if (done) done = step("switching", 92);  // the last moment at which this can be taken back
+  if (done) done = step("switching", 92);  // the last moment at which this can be rolled back
   if (done && g.old) done = check_untouched(*g.old);
   if (done) done = env_.state.note(cmd_.op, note_switched);
   if (done) {
@@ -70,7 +68,7 @@ result<void> command_job::check_placed() {
   auto stage = env_.host.look_at_copy(copy_request());
   if (!stage) return fail(std::move(stage.error()));
   if (*stage == host::copy_stage::placed) return {};
-  return fail(ec::data_unknown, "the copy in " + cmd_.plan.data.root + " is not there any more",
+  return fail(ec::data_unknown, "the copy in " + cmd_.plan.data.root + " does not exist any more",
               "check that disk, then repeat");
 }
 
@@ -96,6 +94,7 @@ result<void> command_job::prepare_copy(const docker::container_details* old) {
     ZEDOPS_TRY(env_.host.prepare_root(request.to));
     ZEDOPS_TRY(env_.state.remember_root(request.to.data_path));
   }
+  drop_left_copies();
   auto stage = env_.host.look_at_copy(request);
   if (!stage) return fail(std::move(stage.error()));
   if (*stage != host::copy_stage::none) ZEDOPS_TRY(env_.host.drop_copy(request, host::copy_fate::remove));
@@ -122,7 +121,7 @@ result<void> command_job::stop_and_copy(const docker::container_details* old) {
                 fmt::format("{} in {} files and folders were there before the server was stopped, {} in {} are now",
                             format_bytes(size_before_stop_->bytes), size_before_stop_->entries,
                             format_bytes(size->bytes), size->entries),
-                "something that was mounted there went with the container: make that a part of the host first");
+                "something that was mounted there disappeared with the container: mount it on the host itself first");
   const auto all = std::max<uint64_t>(size->bytes, 1);
   auto phase = host::copy_phase::copying;
   auto copied = env_.host.copy_tree(request, [&](host::copy_phase p, uint64_t bytes) {
@@ -137,7 +136,7 @@ result<void> command_job::stop_and_copy(const docker::container_details* old) {
     return true;
   });
   if (!copied) {
-    ZEDOPS_TRY(step("verifying", 50));  // for its words, when it was cancelled or the time is over
+    ZEDOPS_TRY(step("verifying", 50));  // for its error, when it was cancelled or the time is over
     return fail(std::move(copied.error()));
   }
   effect("copied");
@@ -154,12 +153,12 @@ result<void> command_job::check_untouched(const docker::container_details& old) 
   if (!now && now.error().code == ec::not_found) return {};
   if (!now) return fail(std::move(now.error()));
   if (is_alive(now->view.state) || now->view.started_at != old.view.started_at)
-    return fail(ec::wrong_state, "the old container was started meanwhile: the copy is not all of its data any more",
+    return fail(ec::wrong_state, "the old container was started meanwhile: the copy lacks what it has written since",
                 "find out who started it, then repeat");
   return {};
 }
 
-// The container anew, on the copy. A server without one has its data moved and nothing else.
+// Makes the container anew, on the copy. A server without a container has its data moved and nothing else.
 result<void> command_job::use_copy(const generations& g, bool was_running) {
   if (!g.old && !g.fresh) return {};
   if (g.old) ZEDOPS_TRY(check_untouched(*g.old));
@@ -189,7 +188,7 @@ result<void> command_job::use_copy(const generations& g, bool was_running) {
   return {};
 }
 
-// The copy is what counts from here on, and the journal says so: what fails now is told, not undone.
+// The copy is what counts from here on, and the journal says so: what fails now is reported, not undone.
 result<void> command_job::switch_over(const generations& g) {
   result_.data_root = cmd_.plan.data.root;
   const auto* old = g.old;
@@ -201,7 +200,7 @@ result<void> command_job::switch_over(const generations& g) {
   auto now = calls_.inspect(old->view.id);  // it was seen before it was renamed
   if (!now) {
     if (now.error().code != ec::not_found)
-      note("the old container " + old->view.name + " could not be looked at: " + now.error().message);
+      note("the old container " + old->view.name + " could not be inspected: " + now.error().message);
     return {};
   }
   if (now->view.name != set_aside_name(cmd_.plan.container.name, cmd_.op)) return {};
@@ -220,11 +219,31 @@ std::string command_job::undo_move(const docker::container_details* old, bool wa
     if (!back) return back.error().message + "; the data is where it was, its copy is left in " + cmd_.plan.data.root;
     said = *back + "; ";
   }
-  auto kept = env_.host.drop_copy(copy_request(), fate);
-  effect("copy_dropped");
+  auto kept = drop_copy(fate);
   if (!kept) return said + "the data is where it was, but its copy could not be removed: " + kept.error().message;
   if (!kept->empty()) return said + "the data is where it was; what the new container wrote is kept in " + *kept;
   return said + "the data is where it was";
+}
+
+result<std::string> command_job::drop_copy(host::copy_fate fate) {
+  auto kept = env_.host.drop_copy(copy_request(), fate);
+  effect("copy_dropped");
+  if (kept) env_.state.forget_copy(cmd_.op);
+  return kept;
+}
+
+// What earlier operations have copied for this server and could not take back. Never one that was put into place, which
+// may be in use, nor one that was kept on purpose: the journal forgets those.
+void command_job::drop_left_copies() {
+  const auto owner = env_.state.id().value;
+  for (const auto& earlier : env_.state.left_copies(cmd_.plan.data.name)) {
+    if (earlier.op == cmd_.op) continue;
+    const auto& data = earlier.plan.data;
+    const host::copy_request left{{earlier.source.root, owner}, {data.root, owner}, data.name, earlier.op.value};
+    if (auto stage = env_.host.look_at_copy(left); !stage || *stage != host::copy_stage::partial) continue;
+    if (auto gone = env_.host.drop_copy(left, host::copy_fate::remove); gone) env_.state.forget_copy(earlier.op);
+    else note("an unfinished copy in " + data.root + " could not be removed: " + gone.error().message);
+  }
 }
 
 result<void> command_job::drop_source() {
@@ -234,18 +253,18 @@ result<void> command_job::drop_source() {
   for (const auto& c : s->ours)
     if (is_set_aside(c.view.name) && is_alive(c.view.state))
       return fail(ec::wrong_state, "container " + c.view.name + " runs on the data that was moved",
-                  "the old tree was left: look at what that container wrote, then remove the container and the tree");
+                  "the old tree was kept: check what that container wrote, then remove the container and the tree");
   const auto request = copy_request();
   auto check = check_request_of(cmd_.plan.data, env_.state.id(), host::sizing::skip);
   if (!check) return fail(std::move(check.error()));
   auto original = check_request_of(cmd_.source, env_.state.id(), host::sizing::skip);
   if (!original) return fail(std::move(original.error()));
-  // The last look before the original goes: its copy has to be there.
+  // The last look before the original is removed: its copy has to be there.
   const auto copy = env_.host.check(*check);
   const bool empty_copy = copy.state == data_state::empty && env_.host.check(*original).state != data_state::present;
   if (copy.state != data_state::present && !empty_copy)
     return fail(ec::data_unknown, "the data in " + cmd_.plan.data.root + " cannot be seen: " + copy.error,
-                "the old tree was left: check the disk first");
+                "the old tree was kept: check the disk first");
   ZEDOPS_TRY(env_.host.finish_copy(request));
   // Its backups are in the copy, proved like the rest.
   auto removed = env_.host.remove_tree({request.from, request.name, cmd_.op.value, host::backups_fate::remove});

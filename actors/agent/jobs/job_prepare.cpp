@@ -31,7 +31,7 @@ result<void> command_job::check_data() {
   auto request = check_request_of(layout, env_.state.id(), host::sizing::skip);
   if (!request) return fail(std::move(request.error()));
   if (!env_.state.used_root(layout.root)) {
-    // The only moment when a missing marker means "new" and not "unmounted".
+    // The only case in which a missing marker means "new" and not "unmounted".
     ZEDOPS_TRY(env_.host.prepare_root(request->root));
     ZEDOPS_TRY(env_.state.remember_root(layout.root));
   }
@@ -47,7 +47,7 @@ result<void> command_job::check_data() {
   if (cmd_.demand == data_demand::present)
     return fail(
         ec::no_data, "Cannot start server, no data found",
-        "put it back to " + layout.root + "/" + layout.name + ", or begin with empty directories: " + fresh_start());
+        "restore it to " + layout.root + "/" + layout.name + ", or begin with empty directories: " + fresh_start());
   result_.fresh_start = true;
   return {};
 }
@@ -101,7 +101,7 @@ result<void> command_job::check_permitted() {
 result<void> command_job::make_networks() {
   for (const auto& name : cmd_.plan.container.networks) {
     auto there = calls_.network(name);
-    if (there) continue;  // also somebody else's: used as it is
+    if (there) continue;  // also one that is not ours: used as it is
     if (there.error().code != ec::not_found) return fail(std::move(there.error()));
     auto network = calls_.create_network(name, {{label::managed, "true"}, {label::manager, manager_}});
     if (!network && network.error().code != ec::already_exists) return fail(std::move(network.error()));
@@ -126,6 +126,7 @@ result<void> command_job::pull(uint32_t from, uint32_t to) {
                    fmt::format("{} {:.0f} of {:.0f} MiB", p.status, p.done_bytes / mib, p.total_bytes / mib));
   });
   effect("pulled");
+  pulled_ = pulled.has_value();
   if (pulled) local = calls_.image(image);
   if (pulled && !local) return fail(std::move(local.error()));
   if (!pulled && (pulled.error().code == ec::cancelled || !local)) return fail(std::move(pulled.error()));
@@ -138,7 +139,7 @@ void command_job::use_image(const docker::image_info& image) {
   // It may run all the same: a host can translate, and a processor runs the programs of its family's smaller one.
   const auto here = env_.engine_is ? env_.engine_is->architecture() : std::string{};
   if (!here.empty() && !image.architecture.empty() && image.architecture != here)
-    note("the image is made for " + image.architecture + ", this host is " + here);
+    note("the image is built for " + image.architecture + ", this host is " + here);
   plan_volumes(image);
 }
 

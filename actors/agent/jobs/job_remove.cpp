@@ -1,4 +1,4 @@
-// Container away, and data away. Each is verified: nothing is claimed that was not seen.
+// Removes the container, and removes the data. Each is verified: nothing is reported that was not seen.
 #include "actors/agent/jobs/command_job.hpp"
 #include "actors/agent/observe/data_layouts.hpp"
 
@@ -7,13 +7,13 @@ namespace zedops::agent {
 using namespace msg;
 
 result<void> command_job::remove_one(const docker::container_details& c, docker::anonymous_volumes volumes) {
-  // Behind those of our own are folders of the tree: what goes is the Engine's entry, not the data.
+  // Our own volumes are folders of the tree: only the Engine's entry is removed, not the data.
   if (value_of(c.view.labels, label::volumes) == "folders") volumes = docker::anonymous_volumes::remove;
   auto gone = calls_.remove(c.view.id, docker::removal::force, volumes);
   effect("removed");
   if (gone) return {};
   if (gone.error().code != ec::busy) return fail(std::move(gone.error()));
-  // Somebody else's removal is under way: wait for its end.
+  // Another removal is in progress: wait for its end.
   for (duration waited{}; waited < removal_wait_max; waited += proof_look) {
     auto left = calls_.inspect(c.view.id);
     if (!left && left.error().code == ec::not_found) return {};
@@ -53,13 +53,14 @@ result<void> command_job::remove() {
 
 result<void> command_job::purge() {
   ZEDOPS_TRY(remove());
+  drop_left_copies();
   if (!cmd_.remove_data) return {};
   const auto& layout = cmd_.plan.data;
   if (layout.name.empty() || layout.root.empty()) return {};
   ZEDOPS_TRY(step("removing", 85, "data"));
   const host::data_root root{layout.root, env_.state.id().value};
   if (!env_.state.used_root(layout.root) && env_.host.owner_of_root(layout.root) == env_.state.id().value)
-    ZEDOPS_TRY(env_.state.remember_root(layout.root));  // before its state folder was lost
+    ZEDOPS_TRY(env_.state.remember_root(layout.root));  // used before the agent's state folder was lost
   if (!env_.state.used_root(layout.root)) {
     // Never used by us: there is no data of ours.
     note("no data: " + layout.root + " was never used");
@@ -79,7 +80,7 @@ result<void> command_job::purge() {
   return fail(report.state == data_state::unknown ? ec::data_unknown : ec::engine_error,
               "data is still there: " + layout.root + "/" + layout.name +
                   (report.error.empty() ? "" : " (" + report.error + ")"),
-              "look at it, then repeat");
+              "check that folder on the host, then repeat");
 }
 
 }  // namespace zedops::agent

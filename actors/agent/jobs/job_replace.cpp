@@ -4,6 +4,7 @@
 //        \________________________________________________/
 //                 any failure: new removed, old is N again, runs again if it ran
 #include "actors/agent/jobs/command_job.hpp"
+#include "config/logging/logging.hpp"
 
 namespace zedops::agent {
 
@@ -16,7 +17,7 @@ constexpr const char* note_was_stopped = "was stopped";
 
 }  // namespace
 
-// Once it is stopped nobody can tell any more, so it is noted before; a repetition believes the first note.
+// Once it is stopped this cannot be seen any more, so it is noted before; a repetition believes the first note.
 bool command_job::remember_running(const docker::container_details* old) {
   if (auto e = env_.state.find(cmd_.op); e && !e->note.empty()) return e->note == note_was_running;
   const bool alive = old && is_alive(old->view.state);
@@ -90,13 +91,31 @@ result<void> command_job::swap(const docker::container_details* old, const docke
   counts_ = id;
   if (!old) return {};
   report_->step("removing", 95);
-  // From here on the new one stands: an old one that cannot be removed is told, not undone.
-  if (auto gone = remove_one(*old, docker::anonymous_volumes::keep); !gone)
-    note("the old container " + old->view.name + " could not be removed: " + gone.error().message);
+  // From here on the new one counts: an old one that cannot be removed is reported, and nothing is undone.
+  if (auto gone = remove_one(*old, docker::anonymous_volumes::keep); gone) drop_image_of(*old, id);
+  else note("the old container " + old->view.name + " could not be removed: " + gone.error().message);
   return {};
 }
 
-// What still fails in the end is told, and shown as drift.
+// A pull that moves a name leaves the former image without any: with its container gone nobody would ever remove it.
+// Without a pull it is a person who has moved the name, and may want the image. A container that was not made by a name,
+// or by a digest, had none to lose. The Engine refuses what another
+// container uses, and whatever it says, the replacement stands.
+void command_job::drop_image_of(const docker::container_details& old, const std::string& fresh) {
+  const auto& id = old.image_id;  // "sha256:..."
+  const auto& name = old.view.image;
+  const bool by_id = id.starts_with(name) || id.substr(id.find(':') + 1).starts_with(name);
+  if (!pulled_ || id.empty() || by_id || name.find('@') != std::string::npos) return;
+  const auto now = calls_.inspect(fresh);
+  if (!now || now->image_id.empty() || now->image_id == id) return;
+  const auto image = calls_.image(id);
+  if (!image || !image->names.empty()) return;
+  const auto gone = calls_.remove_image(id);
+  config::log_event(gone ? "image.removed" : "image.kept",
+                    {{"image", id}, {"was", name}, {"error", gone ? std::string{} : gone.error().message}});
+}
+
+// What still fails in the end is reported, and shown as drift.
 result<std::string> command_job::put_back(const std::string& old_id, bool was_running) {
   calls_.extend(clean_up_time);
   return patiently(clean_up_time, [&] { return try_put_back(old_id, was_running); });
@@ -116,13 +135,13 @@ result<std::string> command_job::try_put_back(const std::string& old_id, bool wa
   if (!old) return "the old container is gone";
   if (old->view.name != cmd_.plan.container.name) {
     if (auto r = calls_.rename(old_id, cmd_.plan.container.name); !r)
-      return failed("the old container could not get its name back", r.error());
+      return failed("the old container could not be renamed back", r.error());
     effect("renamed_back");
   }
   if (!was_running) return "the old container is back";
   if (auto r = calls_.start(old_id); !r) return failed("the old container is back, but did not start", r.error());
   effect("started_again");
-  return "the old container is back and runs";
+  return "the old container is back and running";
 }
 
 }  // namespace zedops::agent

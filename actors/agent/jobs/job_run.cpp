@@ -1,4 +1,4 @@
-// Make it run: start the container there is, else make one.
+// Makes the server run: starts its container if there is one, else creates one.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,10 +22,10 @@ result<void> command_job::run() {
     case container_state::paused:
       ZEDOPS_TRY(step("starting", 80));
       ZEDOPS_TRY(calls_.unpause(c->view.id));
-      return prove(c->view.id, c->view.restarts);  // it counts on
+      return prove(c->view.id, c->view.restarts);  // its restarts count on
     case container_state::exited: return start_existing(*c);
     case container_state::created:
-      // Made by this operation, or taken over by the manager: ours to start. Else a creation that was given up.
+      // Made by this operation, or recorded by the manager: ours to start. Else left by a creation that was given up.
       if (c->view.id == cmd_.container_id || value_of(c->view.labels, label::operation) == cmd_.op.value) {
         ZEDOPS_TRY(give_dirs(c->view.id));
         return start_existing(*c);
@@ -45,8 +45,8 @@ result<void> command_job::check_start(const docker::container_details& c) {
   if (!is_alive(c.view.state)) ZEDOPS_TRY(check_ports(c.ports, {c.view.id}));  // else it holds them itself
   for (const auto& network : c.networks)
     if (auto there = calls_.network(network); !there && there.error().code == ec::not_found)
-      return fail(ec::not_found, "network " + network + " of container " + c.view.name + " is not there any more",
-                  "make it again, or give the server another container: zedctl server recreate");
+      return fail(ec::not_found, "network " + network + " of container " + c.view.name + " does not exist any more",
+                  "create it again, or give the server another container: zedctl server recreate");
   return {};
 }
 
@@ -78,7 +78,7 @@ result<void> command_job::create_and_start() {
       effect("unstartable_removed");
     }
     if (!is_alive(now->view.state)) return fail(std::move(r.error()));
-    note("the Engine started it although it said: " + r.error().message);
+    note("the Engine started it although it reported: " + r.error().message);
   }
   effect("started");
   return prove(c->id);
@@ -132,11 +132,11 @@ result<void> command_job::start(const std::string& id) {
   return prove(id);
 }
 
-// It has to stay up for the settle time, unless it says before that it is healthy.
+// It has to stay up for the settle time, unless it reports before that it is healthy.
 result<void> command_job::prove(const std::string& id, uint64_t restarts_before) {
-  constexpr const char* hint = "look at its logs, its image and its configuration";
+  constexpr const char* hint = "check its logs, its image and its configuration";
   const auto begun = env_.clock.steady();
-  // What a replacement made may be taken back, and is told with the result.
+  // What a replacement made may be rolled back, so it is reported only with the result.
   const bool shown =
       cmd_.plan.settle > duration{0} && (cmd_.kind == command_kind::run || cmd_.kind == command_kind::restart);
   if (shown) report_->step(std::string(step_proving), 88, observe_now(host::sizing::skip));

@@ -40,7 +40,7 @@ result<void> command_job::restart() {
   if (!s) return fail(std::move(s.error()));
   ZEDOPS_TRY(permit(*s));
   const auto* c = s->current();
-  if (!c) return fail(ec::not_found, "there is no container to restart", "start the server: that makes it again");
+  if (!c) return fail(ec::not_found, "there is no container to restart", "start the server: that creates it again");
   if (is_alive(c->view.state)) {
     ZEDOPS_TRY(check_start(*c));
     ZEDOPS_TRY(stop_gently(*c, 10));
@@ -52,7 +52,7 @@ result<void> command_job::restart() {
 void command_job::save(const docker::container_details& c, const rcon_stop& how) {
   const auto& network = cmd_.plan.stop.network;
   if (how.port == 0) return;
-  if (c.view.state != container_state::running) return note("not saved: it was between two starts");
+  if (c.view.state != container_state::running) return note("not saved: the container was restarting");
   std::string address;
   if (auto a = c.addresses.find(network); a != c.addresses.end()) address = a->second;
   else if ((network.empty() || cmd_.kind == command_kind::adopt) && !c.addresses.empty())
@@ -95,7 +95,7 @@ result<void> command_job::stop_gently(const docker::container_details& seen, uin
   auto now = calls_.inspect(id);
   if (now && is_alive(now->view.state)) {
     if (!stopped) return fail(std::move(stopped.error()));
-    return fail(ec::engine_error, "the container runs although the Engine stopped it", "something else starts it");
+    return fail(ec::engine_error, "the container runs again after the Engine stopped it", "find out what starts it");
   }
   if (!now && now.error().code != ec::not_found) return fail(std::move(stopped ? now.error() : stopped.error()));
   const bool killed = now && now->view.exit_code == exit_by_kill && took >= grace;

@@ -1,4 +1,4 @@
-// What the image brings along: volumes that it declares, and the user that it runs as.
+// What the image declares: its volumes, and the user that it runs as.
 //
 // A declared volume that the template does not mount would be an anonymous one, left behind with the data in it by the
 // next rebuild. Here it is a folder of the server's own tree, mounted as a volume with that folder behind it: so the
@@ -58,23 +58,23 @@ void command_job::plan_volumes(const docker::image_info& image) {
     const bool is_new = std::none_of(had_.begin(), had_.end(), [&](auto& v) { return v.target == target; });
     if (replaces_ && is_new) note("the image declares a volume " + target + " now: it is kept in " + folder);
   }
-  // What an image does not declare any more was data of this server all the same.
+  // A volume that the image does not declare any more still holds data of this server.
   for (const auto& v : had_) {
     const auto at = v.device.rfind("/" + std::string(volumes_folder));
     if (at == std::string::npos || mounts(v.target)) continue;
     volumes_.push_back({{}, tree + v.device.substr(at), v.target});
-    note("the image does not declare the volume " + v.target + " any more: what lies in it stays mounted");
+    note("the image does not declare the volume " + v.target + " any more: it stays mounted with its data");
   }
 }
 
-// The Engine's entries of this server's folders, also those whose container somebody else removed; and `names`.
+// The Engine's entries of this server's folders, also those whose container was removed outside; and `names`.
 void command_job::drop_volumes(std::vector<std::string> names) {
   auto ours = calls_.volumes({{label::manager, manager_}, {label::server, cmd_.server.value}});
   if (!ours) return note("its volumes could not be listed: " + ours.error().message);
   for (const auto& v : *ours)
     if (!v.options.empty()) names.push_back(v.name);
   for (const auto& name : names)
-    if (auto gone = calls_.remove_volume(name); !gone) note("volume " + name + " is left: " + gone.error().message);
+    if (auto gone = calls_.remove_volume(name); !gone) note("volume " + name + " not removed: " + gone.error().message);
 }
 
 result<void> command_job::make_dirs() {
@@ -89,7 +89,7 @@ result<void> command_job::make_dirs() {
   return {};
 }
 
-// Folders that are empty still are given to the user that the container runs as: it could write nothing to them else.
+// Folders that are still empty are given to the user that the container runs as: else it could not write to them.
 result<void> command_job::give_dirs(const std::string& id) {
   const auto& layout = cmd_.plan.data;
   if (layout.dirs.empty() || !layout.owner.empty()) return {};
@@ -100,7 +100,7 @@ result<void> command_job::give_dirs(const std::string& id) {
   auto groups = calls_.read_file(id, "/etc/group");
   const auto who = docker::account_of(c->user, accounts ? *accounts : std::string{}, groups ? *groups : std::string{});
   if (!who) {
-    note("the image runs as user " + c->user + ", which it does not know: the new folders belong to root");
+    note("the image runs as user " + c->user + ", which its account files do not list: the new folders belong to root");
     return {};
   }
   auto request = dirs_request_of(layout, env_.state.id());
@@ -110,7 +110,7 @@ result<void> command_job::give_dirs(const std::string& id) {
   request->owned = host::ownership::of_empty_ones;
   if (auto given = env_.host.make_dirs(*request); !given)
     note("the image runs as user " + c->user +
-         ", and the new folders could not be given to it: " + given.error().message);
+         ", and the new folders could not be given to that user: " + given.error().message);
   effect("dirs_given");
   return {};
 }

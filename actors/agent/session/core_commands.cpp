@@ -9,9 +9,21 @@ using namespace msg;
 using config::log_event;
 
 namespace {
-// Until the manager has it in its record, the data is where it was.
+// Until the manager has recorded a move, the data counts as being where it was.
 const data_layout& data_that_counts(const run_command& c) {
   return c.kind == command_kind::move ? c.source : c.plan.data;
+}
+
+// What an earlier life of this process began and did not end is in the journal only.
+std::vector<run_command> left_at_work(const agent_state& state,
+                                      const std::function<bool(const journal_entry&)>& which) {
+  std::vector<run_command> out;
+  for (auto& e : state.cut_short())
+    if (which(e)) {
+      e.command->term = state.term();
+      out.push_back(std::move(*e.command));
+    }
+  return out;
 }
 }  // namespace
 
@@ -71,8 +83,8 @@ void core_state::start_lanes() {
   }
 }
 
-// A phase that waits for a free lane does nothing that could be told, and the manager gives up what makes no progress:
-// once a minute it is told that it waits. Not of one that waits for an earlier one of its service: that ends, or hangs.
+// A phase that waits for a free lane makes no progress, and the manager gives up phases without progress: once a minute
+// its waiting is reported. Not for one that waits for an earlier phase of its service: that one ends, or hangs.
 void core_state::tell_waiting() {
   std::map<operation_id, turn> still;
   for (const auto& c : book.queue()) {
@@ -111,7 +123,7 @@ void core_state::on_finished(std::shared_ptr<active_command> a, command_result r
   start_lanes();
 }
 
-// A result that finds nobody is in the journal: the manager asks again when it is back.
+// A result that cannot be sent stays in the journal: the manager asks again when it is back.
 void core_state::send_result(command_result r) {
   if (where != phase::live) return;
   if (unsent.empty() && send(r)) return;
@@ -122,16 +134,21 @@ void core_state::flush_results() {
   while (!unsent.empty() && send(unsent.front())) unsent.pop_front();
 }
 
-// One operation per server is open at the manager, so what was sent for an earlier one has ended there. Its withdrawal
-// may have been lost with a connection; this does not depend on it.
+// One operation per server is open at the manager, so an earlier one of this server has ended there. Its withdrawal may
+// have been lost with a connection; this does not depend on it.
 void core_state::supersede(const run_command& by) {
   std::vector<run_command> waiting;
   while (auto earlier = book.withdraw_other(by.server, by.op)) waiting.push_back(std::move(*earlier));
-  for (auto& c : waiting) call_off(std::move(c), "another operation came before it began");
+  // Not one that had switched: the new command's record says which of its containers counts, and settles that.
+  for (auto& c : left_at_work(deps->env.state, [&](const journal_entry& e) {
+         return e.command->server == by.server && e.command->op != by.op && e.note != note_switched;
+       }))
+    waiting.push_back(std::move(c));
+  for (auto& c : waiting) call_off(std::move(c), "another operation arrived before it began");
   if (auto a = active.find(by.server); a != active.end() && a->second->command.op != by.op) a->second->cancel.cancel();
 }
 
-// One that was at work in an earlier life of this process still has its turn, and puts back what it had done.
+// A command that began in an earlier run of this process still gets its turn, to roll back what it had done.
 void core_state::call_off(run_command c, std::string why) {
   if (!has_begun(c)) return send_result(refusal(c, agent_refusal::withdrawn, {ec::cancelled, std::move(why), {}, {}}));
   called_off.insert(c.op);
@@ -156,6 +173,10 @@ void core_state::on_cancel(const cancel_command& c) {
   }
   for (auto& [server, a] : active)
     if (a->command.op == c.op) a->cancel.cancel();
+  if (stopping) return;
+  for (auto& left : left_at_work(deps->env.state, [&](const journal_entry& e) { return e.command->op == c.op; }))
+    call_off(std::move(left), "cancelled while this agent was away");
+  start_lanes();
 }
 
 }  // namespace zedops::agent

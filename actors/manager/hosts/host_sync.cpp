@@ -12,8 +12,8 @@ using namespace msg;
 
 namespace {
 const error not_looked_after{ec::data_unknown,
-                             "its agent does not look after it",
-                             "it was told to just now: the next sync says what it sees",
+                             "its agent did not know this server",
+                             "the agent has just been told of it: the next sync shows what it sees",
                              {}};
 }  // namespace
 
@@ -36,7 +36,10 @@ sync_plan plan_sync(const shared& world, const agent_id& agent, const inventory&
   for (const auto& o : inv.servers) named.insert(o.server);
   for (const auto& s : world.records.servers_of(agent)) {
     ++plan.row.servers;
-    if (s->op || s->status == server_status::deleting) plan.ready.push_back(s->id);
+    // One whose last operation failed or was given up, too: what of it the agent has not begun, or was cut short in, is
+    // withdrawn.
+    const bool failed = s->last_error && !s->last_error->operation.empty();
+    if (s->op || failed || s->status == server_status::deleting) plan.ready.push_back(s->id);
     if (inv.failure) consider(*s, core::unseen{*inv.failure});
     else if (!named.contains(s->id) && s->updated_at < asked_at) {
       plan.untold.push_back(s->id);
@@ -77,7 +80,7 @@ void host_state::ask_for_inventory() {
   sync_query q;
   q.request = sync.request;
   q.tells_services =
-      world->records.knows_all_services();  // else what is nobody's may be of one whose record is damaged
+      world->records.knows_all_services();  // else a stray may belong to a service whose record is damaged
   std::set<std::string> projects;
   for (const auto& s : world->records.services_of(id)) {
     q.services.push_back(s->id.value);
@@ -87,7 +90,7 @@ void host_state::ask_for_inventory() {
   send(std::move(q));
 }
 
-// Servers that have, or had, a container, and how many of them are without one: now, and newly.
+// Servers that have, or had, a container, and how many of them are without one: in all, and newly.
 struct embodied {
   size_t all = 0, absent = 0, vanished = 0;
 };
@@ -106,7 +109,7 @@ embodied count_embodied(const shared& world, const inventory& inv) {
   return out;
 }
 
-// Many at once are one incident, not many recoveries: another Engine, a wiped disk, a clean-up that went too far.
+// Many at once are one incident, not many recoveries: another Engine, a wiped disk, an overzealous clean-up.
 void host_state::on_inventory(inventory& inv) {
   const auto a = record();
   const auto n = inv.failure || !a ? embodied{} : count_embodied(*world, inv);
@@ -119,7 +122,7 @@ void host_state::on_inventory(inventory& inv) {
   if (!news) return merge(inv);
   if (std::holds_alternative<recovery_held>(*news))
     config::log_event(log_level::warn, "agent.recovery-held", {{"agent", id}, {"gone", n.vanished}, {"of", n.all}});
-  // Durable first: what follows from this inventory is decided with it.
+  // Durable first: the decisions that follow from this inventory take it into account.
   commit({*news}, {cause_kind::sync, {}, {}}, [this, inv = std::move(inv)](bool kept) mutable {
     if (!kept)
       inv.failure =
@@ -132,8 +135,8 @@ void host_state::on_recover(const std::string& actor, caf::typed_response_promis
   const auto a = record();
   if (!a || a->held_since == never) {
     rt::host_answer none;
-    none.failure =
-        error{ec::wrong_state, "nothing holds back the recovery of this agent's servers", "zedctl agent describe", {}};
+    none.failure = error{
+        ec::wrong_state, "the recovery of this agent's servers is not held", "zedctl agent describe shows more", {}};
     p.deliver(std::move(none));
     return;
   }
@@ -173,8 +176,8 @@ void host_state::merge(inventory& inv) {
               [this, run, server](caf::error&) { settled(run, server, false); });
   }
 }
-// An agent may forget what its manager has not: it carried out a purge that was asked for by a life which a restored
-// backup has undone.
+// An agent may have forgotten a server that its manager knows: it carried out a purge that a restored backup of the
+// store has undone.
 void host_state::look_after(const std::vector<server_id>& servers) {
   config::log_event(log_level::warn, "agent.told-again", {{"agent", id}, {"servers", servers.size()}});
   watch_servers all;
@@ -186,7 +189,7 @@ void host_state::look_after(const std::vector<server_id>& servers) {
 void host_state::settled(uint64_t run, const std::string& server, bool changed) {
   if (run != sync.runs || sync.open == 0) return;
   if (changed) sync.row.changed.push_back(server);
-  // While it was away nobody could tell: the first one of a session says nothing of events.
+  // While the agent was away no event could be seen: the first sync of a session proves no missed events.
   if (changed && sync.reported && sync.settled.contains(server)) ++sync.diverged;
   if (--sync.open == 0) finish_sync();
 }
@@ -199,7 +202,7 @@ void host_state::finish_sync() {
     sync.last_diverged = sync.diverged;
   }
   touch(session.silent(now()));
-  // What was asked of the agent before is asked again: it knows what it has done already.
+  // Earlier commands are sent again: the agent knows what it has done already.
   for (auto& server : sync.ready) caf::anon_send(to.registry, rt::entity_call{server, core::agent_ready{}, false});
   sync.ready.clear();
   for (const auto& s : world->records.services_of(id))

@@ -1,4 +1,4 @@
-// Taking over a container, on an Engine that goes away at the worst moments.
+// Adopting a container, on an Engine that goes away at the worst moments.
 #include "tests/sim/agent/world.hpp"
 
 using namespace zedops;
@@ -49,7 +49,7 @@ struct adopting : agent_world {
 
 }  // namespace
 
-TEST_CASE_METHOD(adopting, "agent: an adoption whose Engine goes away is put back when it is there again",
+TEST_CASE_METHOD(adopting, "agent: an adoption whose Engine goes away is rolled back when the Engine is back",
                  "[sim][agent][fc-24]") {
   welcome();
   gone_at = GENERATE("stopped", "copied", "placed", "created", "started");
@@ -64,7 +64,8 @@ TEST_CASE_METHOD(adopting, "agent: an adoption whose Engine goes away is put bac
   CHECK(host.copy == host::copy_stage::none);
 }
 
-TEST_CASE_METHOD(adopting, "agent: an Engine that does not come back: what is left is told", "[sim][agent][fc-24]") {
+TEST_CASE_METHOD(adopting, "agent: when the Engine does not come back, the error names what is left",
+                 "[sim][agent][fc-24]") {
   welcome();
   gone_at = "copied";
   say(adopt());
@@ -74,7 +75,7 @@ TEST_CASE_METHOD(adopting, "agent: an Engine that does not come back: what is le
   CHECK(std::count(host.copying.begin(), host.copying.end(), "drop") == 0);
 }
 
-TEST_CASE_METHOD(adopting, "agent: back from its own death it waits for an Engine that is away, and goes on",
+TEST_CASE_METHOD(adopting, "agent: restarted in the middle of an adoption, it waits for an absent Engine and goes on",
                  "[sim][agent][fc-24]") {
   welcome();
   dies_at = GENERATE("copied", "created", "switched");
@@ -105,11 +106,11 @@ TEST_CASE_METHOD(adopting, "agent: back from its own death it waits for an Engin
   CHECK(docker.containers.begin()->second.view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(adopting, "agent: an original that runs again while it is copied is not taken over",
+TEST_CASE_METHOD(adopting, "agent: an original that is started while it is copied is not adopted",
                  "[sim][agent][fc-24]") {
   welcome();
   env->crash_point = [this](std::string_view effect) {
-    if (effect == "copied") docker.start_container(original, {}, [](auto) {});  // somebody does
+    if (effect == "copied") docker.start_container(original, {}, [](auto) {});  // by hand
   };
   say(adopt());
   REQUIRE(last().failure);
@@ -119,8 +120,9 @@ TEST_CASE_METHOD(adopting, "agent: an original that runs again while it is copie
   CHECK(docker.containers.size() == 1);
 }
 
-TEST_CASE_METHOD(adopting, "agent: called off while it waits for its turn, it puts back what it did before its death",
-                 "[sim][agent][fc-24]") {
+TEST_CASE_METHOD(
+    adopting, "agent: an adoption cancelled while it waits for its turn is rolled back, even if begun before a crash",
+    "[sim][agent][fc-24]") {
   welcome();
   const bool begun = GENERATE(true, false);
   INFO((begun ? "begun" : "new"));
@@ -156,7 +158,7 @@ TEST_CASE_METHOD(adopting, "agent: called off while it waits for its turn, it pu
   CHECK(host.copy == host::copy_stage::none);
 }
 
-TEST_CASE_METHOD(adopting, "agent: a volume that the Engine mounts for its container is not adopted",
+TEST_CASE_METHOD(adopting, "agent: a volume that the Engine mounts only while its container runs is not adopted",
                  "[sim][agent][fc-24]") {
   welcome();
   auto& c = docker.containers[original];
@@ -169,12 +171,12 @@ TEST_CASE_METHOD(adopting, "agent: a volume that the Engine mounts for its conta
   CHECK(last().failure.has_value() != plain);
   if (plain) return;
   CHECK(last().untouched);
-  CHECK(last().failure->message.find("its data is not there once it has stopped") != std::string::npos);
+  CHECK(last().failure->message.find("its data is not accessible once it stops") != std::string::npos);
   CHECK(docker.count("stop") == 0);
   CHECK(state_of_original() == container_state::running);
 }
 
-TEST_CASE_METHOD(adopting, "agent: data that went with its container is not taken for all there was",
+TEST_CASE_METHOD(adopting, "agent: an adoption fails when part of the data is gone once the original has stopped",
                  "[sim][agent][fc-24]") {
   welcome();
   host.size_after_stop = host::copy_size{0, 1};
@@ -185,4 +187,25 @@ TEST_CASE_METHOD(adopting, "agent: data that went with its container is not take
   CHECK(last().failure->message.find("1000 B in 3 files") != std::string::npos);
   CHECK(last().untouched);
   CHECK(state_of_original() == container_state::running);
+}
+
+TEST_CASE_METHOD(adopting, "agent: an interrupted adoption that is then given up restores the original",
+                 "[sim][agent][fc-24]") {
+  welcome();
+  dies_at = GENERATE("copied", "placed", "created");
+  INFO(dies_at);
+  say(adopt());
+  REQUIRE(state_of_original() == container_state::exited);
+  kill();
+  spawn();
+  watch_over();
+  dies_at.clear();
+  welcome({known("s1")});
+  say(cancel_command{{"op1"}});
+  REQUIRE(last().failure);
+  CHECK(last().failure->code == ec::cancelled);
+  CHECK(last().untouched);
+  CHECK(docker.containers.size() == 1);
+  CHECK(state_of_original() == container_state::running);
+  CHECK(host.copy == host::copy_stage::none);
 }

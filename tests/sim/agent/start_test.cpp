@@ -1,4 +1,4 @@
-// Starting, and what is looked at before something that runs is stopped or removed.
+// Starting, and what is checked before something that runs is stopped or removed.
 #include "tests/sim/agent/world.hpp"
 
 using namespace zedops;
@@ -19,7 +19,8 @@ TEST_CASE_METHOD(agent_world, "agent: a server that is paused is saved before it
   CHECK(all<command_result>().back().note == "saved; stopped cleanly after 0 s");
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a start whose answer is lost is looked at, and what runs is not removed",
+TEST_CASE_METHOD(agent_world,
+                 "agent: after a start whose answer is lost it checks the container, and does not remove a running one",
                  "[sim][agent][fc-61]") {
   welcome();
   SECTION("it was started") {
@@ -29,7 +30,7 @@ TEST_CASE_METHOD(agent_world, "agent: a start whose answer is lost is looked at,
     CHECK_FALSE(r.failure);
     CHECK(r.after.view.state == container_state::running);
   }
-  SECTION("it was not: what never ran goes") {
+  SECTION("it was not: a container that never ran is removed") {
     docker.start_fails = true;
     say(command("op1", "s1"));
     CHECK(all<command_result>().back().failure);
@@ -50,7 +51,7 @@ TEST_CASE_METHOD(agent_world, "agent: a container that was started has to stay u
     meanwhile();
   };
   const auto id = [&] { return docker.containers.begin()->first; };
-  SECTION("it does, and its state is told before") {
+  SECTION("it does, and its state is reported before") {
     say(c);
     CHECK_FALSE(all<command_result>().back().failure);
     CHECK(paused == 2s);
@@ -59,7 +60,7 @@ TEST_CASE_METHOD(agent_world, "agent: a container that was started has to stay u
     REQUIRE(said.seen);
     CHECK(said.seen->view.state == container_state::running);
   }
-  SECTION("it says before that it is healthy") {
+  SECTION("it reports healthy before that") {
     meanwhile = [&] { docker.containers[id()].view.health = health_state::healthy; };
     say(c);
     CHECK_FALSE(all<command_result>().back().failure);
@@ -83,7 +84,7 @@ TEST_CASE_METHOD(agent_world, "agent: a container that was started has to stay u
   }
 }
 
-TEST_CASE_METHOD(agent_world, "agent: what runs holds its own ports, also while it is restarted or replaced",
+TEST_CASE_METHOD(agent_world, "agent: a running server holds its own ports, also while it is restarted or replaced",
                  "[sim][agent]") {
   welcome();
   auto c = command("op1", "s1");
@@ -137,7 +138,7 @@ TEST_CASE_METHOD(agent_world, "agent: a stopped server whose data is gone is not
 }
 
 TEST_CASE_METHOD(agent_world,
-                 "agent: what an interrupted replacement left is settled in favour of the container that lives",
+                 "agent: what an interrupted replacement left is settled in favour of the running container",
                  "[sim][agent][fc-14]") {
   welcome();
   auto made = labels_of("s1");
@@ -156,7 +157,7 @@ TEST_CASE_METHOD(agent_world,
     CHECK(docker.containers.begin()->second.view.state == container_state::running);
     CHECK(docker.count("stop box-s1") == 0);
   }
-  SECTION("on other data: only its owner can say") {
+  SECTION("on other data: only the user can decide") {
     c.plan.container.mounts = {{"/srv/s1/data", "/data", false}};
     say(c);
     CHECK(all<command_result>().back().failure.has_value() == lives);
@@ -165,7 +166,7 @@ TEST_CASE_METHOD(agent_world,
   }
 }
 
-TEST_CASE_METHOD(agent_world, "agent: after a replacement whose old container stays, the new one is told",
+TEST_CASE_METHOD(agent_world, "agent: after a replacement whose old container stays, the new one is reported",
                  "[sim][agent][fc-14]") {
   welcome();
   say(command("op1", "s1"));
@@ -181,7 +182,7 @@ TEST_CASE_METHOD(agent_world, "agent: after a replacement whose old container st
   CHECK(r.after.view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a purge asks a root that it does not remember whose it is",
+TEST_CASE_METHOD(agent_world, "agent: a purge checks the owner of a root that the agent does not remember",
                  "[sim][agent][fc-2]") {
   welcome();
   host.data["s1"] = data_state::present;
@@ -196,7 +197,7 @@ TEST_CASE_METHOD(agent_world, "agent: a purge asks a root that it does not remem
   CHECK((r.bytes_removed.value_or(0) > 0) == (host.root_owner != "another"));
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a server that is woken is not judged by the restarts of its past",
+TEST_CASE_METHOD(agent_world, "agent: a server that is unpaused is not judged by its earlier restarts",
                  "[sim][agent][fc-8]") {
   welcome();
   say(command("op1", "s1"));
@@ -213,4 +214,53 @@ TEST_CASE_METHOD(agent_world, "agent: a server that is woken is not judged by th
   say(c);
   INFO((all<command_result>().back().failure ? all<command_result>().back().failure->message : ""));
   CHECK(all<command_result>().back().failure.has_value() == again);
+}
+
+TEST_CASE_METHOD(agent_world, "agent: a replacement removes the former image if the pull took its name away",
+                 "[sim][agent][fc-14]") {
+  struct row {
+    const char* what;
+    std::string made_of;
+    bool has_other_name, is_used, is_the_same;
+    size_t removals;
+    bool is_pulled = true;
+  };
+  const auto r =
+      GENERATE(row{"its name was moved", "game:1", false, false, false, 1},
+               row{"the registry is away: somebody else has moved it", "game:1", false, false, false, 0, false},
+               row{"another container uses it: the Engine refuses", "game:1", false, true, false, 1},
+               row{"it has another name", "game:1", true, false, false, 0},
+               row{"it is what the new container runs, too", "game:1", false, false, true, 0},
+               row{"its container was made by its id", "sha256:one", false, false, false, 0},
+               row{"its container was made by a part of its id", "on", false, false, false, 0},
+               row{"its container was made by its digest", "game@sha256:d1", false, false, false, 0});
+  INFO(r.what);
+  welcome();
+  say(command("op1", "s1"));
+  const auto old = docker.containers.begin()->first;
+  docker.images.insert("one");
+  docker.containers[old].image_id = "sha256:one";
+  docker.containers[old].view.image = r.made_of;
+  if (r.has_other_name) {
+    docker.images.insert("game:stable");
+    docker.image_ids["game:stable"] = "sha256:one";
+  }
+  if (r.is_used) docker.containers[docker.make("other", {}, container_state::exited)].image_id = "sha256:one";
+  if (r.is_pulled) docker.pullable = {"game:1"};
+  env->crash_point = [&](std::string_view effect) {
+    if (effect != "proved") return;
+    for (auto& [id, c] : docker.containers)
+      if (c.view.name == "box-s1") c.image_id = r.is_the_same ? "sha256:one" : "sha256:game:1";
+  };
+  auto c = command("op2", "s1", command_kind::replace);
+  c.container_id = old;
+  c.plan.pull = pull_policy::always;
+  say(c);
+  const auto said = all<command_result>().back();
+  CHECK_FALSE(said.failure);
+  CHECK((said.note.find("image") == std::string::npos) == r.is_pulled);  // else: the local one was used
+  CHECK_FALSE(docker.containers.contains(old));
+  CHECK(docker.count("pull game:1") == 1);
+  CHECK(docker.count("remove image") == r.removals);
+  CHECK(docker.count("remove image sha256:one") == r.removals);
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "actors/manager/doors/gateway.hpp"
+#include "actors/manager/doors/refusal_log.hpp"
 #include "messages/api/deploy_requests.hpp"
 #include "messages/api/deploy_views.hpp"
 #include "messages/base/sha256.hpp"
@@ -31,7 +32,7 @@ struct shop : uploads_on_disk, world {
   std::string upload;
 
   shop() : world(1) {
-    audit.enabled = false;  // it judges servers and agents
+    audit.enabled = false;  // the auditor checks servers and agents only
     start();
     add_host("alpha");
     REQUIRE(until(
@@ -68,7 +69,8 @@ struct shop : uploads_on_disk, world {
 
 }  // namespace
 
-TEST_CASE_METHOD(shop, "deploy: from the request to what everybody sees of it", "[sim][manager][acc-77]") {
+TEST_CASE_METHOD(shop, "deploy: a request shows in every view, in events, history and metrics",
+                 "[sim][manager][acc-77]") {
   auto done = deploy();
   REQUIRE(done.has_value());
   REQUIRE(done->deployment);
@@ -98,7 +100,7 @@ TEST_CASE_METHOD(shop, "deploy: from the request to what everybody sees of it", 
   CHECK(figures->text.find("zedops_operations_total{kind=\"deploy\",status=\"succeeded\"} 1") != std::string::npos);
 }
 
-TEST_CASE_METHOD(shop, "deploy: a body without end in its depth is refused", "[sim][manager][hostile]") {
+TEST_CASE_METHOD(shop, "deploy: an endlessly nested body is refused", "[sim][manager][hostile]") {
   for (const auto& row : operation_table) {
     INFO(row.verb);
     const auto request = send_bytes(std::string(row.verb), std::string(50'000, '\x91'), {.key = std::string(row.verb)});
@@ -107,8 +109,7 @@ TEST_CASE_METHOD(shop, "deploy: a body without end in its depth is refused", "[s
   }
 }
 
-TEST_CASE_METHOD(shop,
-                 "deploy: an operator of one host deploys there what he has brought, and sees the operation's end",
+TEST_CASE_METHOD(shop, "deploy: an operator of one host deploys there what they uploaded, and sees the operation's end",
                  "[sim][manager]") {
   const auto at_host = [&](role as, agent_id host) {
     return std::make_shared<const principal>(
@@ -153,8 +154,7 @@ TEST_CASE_METHOD(shop, "deploy: the same key is the same deployment, a dry run i
   CHECK(made->operation.id == again->operation.id);
 }
 
-TEST_CASE_METHOD(shop, "deploy: the manager dies anywhere, and the deployment comes to its end",
-                 "[sim][manager][acc-82]") {
+TEST_CASE_METHOD(shop, "deploy: the deployment ends wherever the manager dies", "[sim][manager][acc-82]") {
   size_t crashed = 0;
   for (uint64_t n = 1; n < 140; n += 3) {
     const auto before = web()->deployed;
@@ -165,7 +165,7 @@ TEST_CASE_METHOD(shop, "deploy: the manager dies anywhere, and the deployment co
     if (!manager) ++crashed, start();
     crash_after_jobs = 0;
     INFO(n);
-    // Asked again under its key, like any client does: it is done once.
+    // Repeated under its key, as any client does: it is done once.
     auto r = deploy({.key = "k" + std::to_string(n), .wait = true});
     REQUIRE(r.has_value());
     REQUIRE(until([&] { return ended(); }, 120s));
@@ -177,7 +177,7 @@ TEST_CASE_METHOD(shop, "deploy: the manager dies anywhere, and the deployment co
   CHECK(crashed > 10);
 }
 
-TEST_CASE_METHOD(shop, "deploy: its agent dies between any two effects, and it goes on", "[sim][manager][acc-82]") {
+TEST_CASE_METHOD(shop, "deploy: it goes on after its agent died between any two effects", "[sim][manager][acc-82]") {
   for (int n = 0; n < 5; ++n) {
     const auto request = send("deployment.create", deploy_service{"shop/web", upload, {}, {}, {}, {}}, {.wait = true});
     REQUIRE(until([&] { return !ended(); }));
@@ -191,15 +191,16 @@ TEST_CASE_METHOD(shop, "deploy: its agent dies between any two effects, and it g
   }
 }
 
-TEST_CASE_METHOD(shop, "uploads: only pieces pass large requests, and so many at once", "[sim][manager][hostile]") {
-  // Everything else that is large waits its turn, as other requests do: four times as much as goes at once is too much.
+TEST_CASE_METHOD(shop, "uploads: only pieces bypass the limit of large requests, and only a limited number at once",
+                 "[sim][manager][hostile]") {
+  // Any other large request waits its turn: four times as much as is admitted at once is too much.
   std::vector<std::string> begun;
   for (int n = 0; n < 4; ++n)
     begun.push_back(send("upload.begin", begin_upload{std::string(1 << 20, 'x'), 1, std::string(64, 'a')}));
   REQUIRE(until([&] { return answered(begun.back()) && answered(begun.front()); }, 60s));
   CHECK(code(answer<upload_view>(begun.front())) == "bad_request");
   CHECK(code(answer<upload_view>(begun.back())) == "rate_limited");
-  // And so does a piece that is too large to be one.
+  // And so does a chunk above the size limit.
   const auto huge = send("upload.chunk", upload_chunk{upload, 0, std::string(3 << 20, 'x')});
   REQUIRE(until([&] { return answered(huge); }, 60s));
   CHECK_FALSE(answer<upload_view>(huge).has_value());
@@ -212,8 +213,7 @@ TEST_CASE_METHOD(shop, "uploads: only pieces pass large requests, and so many at
   CHECK(ask<upload_view>("upload.chunk", upload_chunk{upload, 0, "the"}).has_value());
 }
 
-TEST_CASE_METHOD(shop, "projects: what is in use does not go, names are taken once, and rights hold",
-                 "[sim][manager]") {
+TEST_CASE_METHOD(shop, "projects: one in use is not removed, names are unique, and rights apply", "[sim][manager]") {
   CHECK(code(ask<deploy_reply>("project.rm", remove_project{"shop"})) == "wrong_state");
   CHECK(code(ask<deploy_reply>("project.create", create_project{"shop", "", ""})) == "already_exists");
   CHECK(code(ask<deploy_reply>("service.create", a_service("web"))) == "already_exists");
@@ -221,7 +221,7 @@ TEST_CASE_METHOD(shop, "projects: what is in use does not go, names are taken on
   CHECK(code(ask<deploy_reply>("service.create", a_service("Bad Name"))) == "invalid_name");
   auto port = a_service("api");
   port.port = 9999;
-  CHECK(code(ask<deploy_reply>("service.create", port)) == "bad_request");  // its project has one there
+  CHECK(code(ask<deploy_reply>("service.create", port)) == "bad_request");  // its project has another port there
   port.port = 0;
   REQUIRE(ask<deploy_reply>("service.create", port).has_value());
   CHECK((*records().resolve_service("shop/api"))->port == web()->port);
@@ -244,7 +244,7 @@ TEST_CASE_METHOD(shop, "projects: what is in use does not go, names are taken on
   REQUIRE(ask<deploy_reply>("project.create", create_project{"shop", "", ""}).has_value());
 }
 
-TEST_CASE_METHOD(shop, "projects: a service that is made while its project goes finds it, or is refused",
+TEST_CASE_METHOD(shop, "projects: a service that is created while its project is removed finds it, or is refused",
                  "[sim][manager]") {
   REQUIRE(ask<deploy_reply>("service.rm", remove_service{"shop/web"}, {.wait = true}).has_value());
   const auto going = send("project.rm", remove_project{"shop"});
@@ -260,7 +260,7 @@ TEST_CASE_METHOD(shop, "projects: a service that is made while its project goes 
   CHECK_FALSE(answer<deploy_reply>(second).has_value());
 }
 
-TEST_CASE_METHOD(shop, "projects: services that are made at once are served at one port", "[sim][manager]") {
+TEST_CASE_METHOD(shop, "projects: services that are created at once are served at one port", "[sim][manager]") {
   REQUIRE(ask<deploy_reply>("project.create", create_project{"other", "", ""}).has_value());
   std::vector<std::string> requests;
   for (const auto* name : {"one", "two", "three"}) {
@@ -276,8 +276,29 @@ TEST_CASE_METHOD(shop, "projects: services that are made at once are served at o
     CHECK((*records().resolve_service(name))->port == port);
 }
 
-TEST_CASE_METHOD(shop, "services: a host name is one service's while that serves it, and when it would again",
+TEST_CASE_METHOD(shop, "services: a repeated request is answered also when the refusal of the first is not recorded",
                  "[sim][manager]") {
+  REQUIRE(ask<deploy_reply>("project.create", create_project{"other", "", ""}).has_value());
+  commit_takes = [] { return 500ms; };
+  const auto create = [&](const char* name, uint16_t port, const char* key) {
+    auto c = a_service(name);
+    c.project = "other";
+    c.port = port;
+    return send("service.create", c, {.key = key});
+  };
+  const auto first = create("one", 9'100, "");
+  std::vector<std::string> others;  // the project gets one port on a host: it refuses another
+  for (uint32_t i = 0; i < manager::refusal_log::recorded_max; ++i) others.push_back(create("two", 9'101, ""));
+  for (int i = 0; i < 3; ++i) others.push_back(create("two", 9'101, "k"));
+  const auto done = [&](const auto& r) { return answered(r); };
+  REQUIRE(until([&] { return done(first) && std::ranges::all_of(others, done); }));
+  CHECK(code(answer<deploy_reply>(first)) == "ok");
+  for (const auto& r : others) CHECK_FALSE(answer<deploy_reply>(r).has_value());
+}
+
+TEST_CASE_METHOD(
+    shop, "services: a host name belongs to the service that serves it, and one that would take it back is refused",
+    "[sim][manager]") {
   const auto routed = [](const char* host) {
     service_settings s;
     s.route = route_kind::caddy;
@@ -303,7 +324,7 @@ TEST_CASE_METHOD(shop, "services: a host name is one service's while that serves
   CHECK(code(ask<deploy_reply>("service.create", other)) == "already_exists");
 }
 
-TEST_CASE_METHOD(shop, "services: a preview is on the host of what it shows, and its secrets come to no other",
+TEST_CASE_METHOD(shop, "services: a preview runs on its original's host only, so secrets reach no other host",
                  "[sim][manager][hostile]") {
   add_host("beta");
   REQUIRE(until([&] { return records().agent_named("beta") != nullptr; }));
@@ -323,7 +344,29 @@ TEST_CASE_METHOD(shop, "services: a preview is on the host of what it shows, and
   CHECK((*records().resolve_service("shop/pr-2"))->settings.env.at("KEY") == "secret");
 }
 
-TEST_CASE_METHOD(shop, "uploads: one is needed until its deployment has ended, then its owner may remove it",
+TEST_CASE_METHOD(shop,
+                 "deploy: the image of a deployment can be deployed again by digest, whatever its tag means by now",
+                 "[sim][manager]") {
+  auto api = a_service("api");
+  api.type = service_kind::container;
+  api.settings.container_port = 3000;
+  REQUIRE(ask<deploy_reply>("service.create", api).has_value());
+  const auto digest = "sha256:" + std::string(64, 'a');
+  deploy_service what{"shop/api", {}, {}, {}, {}, {}};
+  what.image = "registry.example.org/api:1";
+  for (const auto& bad : {std::string("sha256:a"), std::string("latest"), std::string(71, 'a')}) {
+    what.digest = bad;
+    CHECK(code(ask<deploy_reply>("deployment.create", what)) == "bad_request");
+  }
+  what.digest = digest;
+  REQUIRE(ask<deploy_reply>("deployment.create", what, {.wait = true}).has_value());
+  CHECK((*records().resolve_service("shop/api"))->deployments.back().source.digest == digest);
+  deploy_service site{"shop/web", upload, {}, {}, {}, {}};
+  site.digest = digest;
+  CHECK(code(ask<deploy_reply>("deployment.create", site)) == "bad_request");
+}
+
+TEST_CASE_METHOD(shop, "uploads: an upload is needed until its deployment has ended, then it may be removed",
                  "[sim][manager]") {
   const auto needed = [&] { return ask<upload_list>("upload.ls", list_uploads{})->uploads.at(0).needed; };
   at("alpha").crash();
@@ -338,7 +381,8 @@ TEST_CASE_METHOD(shop, "uploads: one is needed until its deployment has ended, t
   CHECK(code(deploy()) == "not_found");
 }
 
-TEST_CASE_METHOD(shop, "services: with a damaged record nothing of any host is taken for a stray", "[sim][manager]") {
+TEST_CASE_METHOD(shop, "services: with a damaged record no container of any host is treated as a stray",
+                 "[sim][manager]") {
   const auto told = std::make_shared<std::vector<bool>>();
   net.on_send = [told, audited = net.on_send](const std::string& wire, const to_agent& what) {
     if (audited) audited(wire, what);
@@ -356,7 +400,8 @@ TEST_CASE_METHOD(shop, "services: with a damaged record nothing of any host is t
   CHECK(code(ask<stray_list>("stray.rm", remove_stray{"alpha", "zedops-shop.web-1"})) == "wrong_state");
 }
 
-TEST_CASE_METHOD(shop, "services: of a host that is given up they wait for nothing, and go at once", "[sim][manager]") {
+TEST_CASE_METHOD(shop, "services: those of a given-up host stop waiting, and can be removed at once",
+                 "[sim][manager]") {
   at("alpha").crash();
   REQUIRE(until([&] { return !is_connected(records().agent_named("alpha")->status); }));
   REQUIRE(deploy({}).has_value());

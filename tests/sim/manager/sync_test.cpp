@@ -1,4 +1,4 @@
-// Comparing records with what is there: when, how often, and what may not be concluded.
+// Comparing records with what exists: when, how often, and what may not be concluded.
 #include "actors/manager/hosts/host_sync.hpp"
 #include "tests/sim/manager/stage.hpp"
 
@@ -33,7 +33,7 @@ TEST_CASE_METHOD(stage, "a container removed by hand is missing within seconds b
   CHECK(server("pz1").container_id.empty());
 }
 
-TEST_CASE_METHOD(stage, "with events cut off the timer finds it", "[sim][manager][acc-23][acc-24][fc-39]") {
+TEST_CASE_METHOD(stage, "with events cut off the timer finds the change", "[sim][manager][acc-23][acc-24][fc-39]") {
   running("pz1");
   running("pz2");
   at("alpha").events_cut = true;
@@ -42,8 +42,8 @@ TEST_CASE_METHOD(stage, "with events cut off the timer finds it", "[sim][manager
   CHECK(until([&] { return status("pz1") == server_status::missing; }, rules.sync_interval + 5s));
   CHECK(until([&] { return status("pz2") == server_status::stopped; }, 5s));
   const auto diverged = [&] { return records().touched(server("pz1").agent).diverged; };
-  CHECK(until([&] { return diverged() == 2; }, 5s));                        // and says so
-  CHECK(until([&] { return diverged() == 0; }, rules.sync_interval + 5s));  // until the next finds nothing
+  CHECK(until([&] { return diverged() == 2; }, 5s));                        // and it is counted
+  CHECK(until([&] { return diverged() == 0; }, rules.sync_interval + 5s));  // until the next sync finds nothing
   on("alpha").start(body_of("pz2")->view.id);
   CHECK(until([&] { return status("pz2") == server_status::running; }, rules.sync_interval + 5s));
 }
@@ -102,11 +102,11 @@ TEST_CASE_METHOD(stage, "a hundred changes are written in one transaction", "[si
   auto r = ask<sync_reply>("server.sync", sync_agents{});
   REQUIRE(r.has_value());
   CHECK(r->agents[0].changed.size() == 100);
-  CHECK(db.commits() - commits <= 3);  // the hundred, the event that says so, and who asked
+  CHECK(db.commits() - commits <= 3);  // the hundred, the event about it, and the audit record
   CHECK(status("pz0") == server_status::stopped);
 }
 
-TEST_CASE_METHOD(stage, "a comparison looks at every server, however many pages a list of them has",
+TEST_CASE_METHOD(stage, "a comparison covers every server, however many pages a list of them has",
                  "[sim][manager][fc-4][fc-5]") {
   auto& w = manager->world();
   manager::shared big{.records = {},
@@ -148,11 +148,11 @@ TEST_CASE_METHOD(stage, "notices for one server within ten seconds cause one syn
   running("pz2");
   manager->world().rules.change([](auto& r) { r.sync_interval = 1h; });
   manager->world().rules.change([](auto& r) { r.time_max.fill(duration(2s)); });
-  shorten_stops(manager->world().templates.at("project-zomboid"));  // else a stop is given the time of its plan
+  shorten_stops(manager->world().templates.at("project-zomboid"));  // else a stop gets the time of its plan
   advance(15s);
   on("alpha").engine_hangs = true;
   at("alpha").gives_up = false;
-  const auto times_out = [&](const char* name) {  // then the truth is not known any more: a notice
+  const auto times_out = [&](const char* name) {  // then the state is unknown: a notice
     REQUIRE(operate("stop", stop_server{name}).has_value());
     REQUIRE(until([&] { return !server(name).op; }, 5s));
     advance(500ms);
@@ -170,7 +170,23 @@ TEST_CASE_METHOD(stage, "notices for one server within ten seconds cause one syn
   on("alpha").engine_hangs = false;
 }
 
-TEST_CASE_METHOD(stage, "a sync asked for while one runs is one follow-up", "[sim][manager][acc-29]") {
+TEST_CASE_METHOD(stage, "a sync withdraws the operation that a server's last error is about", "[sim][manager]") {
+  running("pz1");
+  manager->world().rules.change([](auto& r) { r.time_max.fill(duration(2s)); });
+  shorten_stops(manager->world().templates.at("project-zomboid"));
+  const auto ready = [&] { return manager::plan_sync(manager->world(), server("pz1").agent, {}, {}).ready; };
+  CHECK(ready().empty());
+  on("alpha").engine_hangs = true;
+  at("alpha").gives_up = false;
+  REQUIRE(operate("stop", stop_server{"pz1"}).has_value());
+  REQUIRE(until([&] { return !server("pz1").op; }, 5s));
+  on("alpha").engine_hangs = false;
+  REQUIRE(server("pz1").last_error);
+  REQUIRE_FALSE(server("pz1").last_error->operation.empty());
+  CHECK(ready() == std::vector{server("pz1").id});
+}
+
+TEST_CASE_METHOD(stage, "requests for a sync while one runs cause one follow-up", "[sim][manager][acc-29]") {
   running("pz1");
   advance(1s);
   const auto before = at("alpha").syncs_answered;
@@ -198,7 +214,7 @@ TEST_CASE_METHOD(stage, "a server with an open operation is not altered by sync"
   CHECK(until([&] { return !server("pz1").op && status("pz1") == server_status::running; }, 60s));
 }
 
-TEST_CASE_METHOD(stage, "sync takes over the id of a container that was made anew by hand",
+TEST_CASE_METHOD(stage, "sync adopts the id of a container that was recreated by hand",
                  "[sim][manager][acc-31][fc-15]") {
   auto s = running("pz1");
   auto old = *body_of("pz1");
@@ -214,7 +230,7 @@ TEST_CASE_METHOD(stage, "sync takes over the id of a container that was made ane
   CHECK(status("pz1") == server_status::running);
 }
 
-TEST_CASE_METHOD(stage, "two containers that claim one server are a drift, and none is deleted",
+TEST_CASE_METHOD(stage, "two containers that claim one server are drift, and none is deleted",
                  "[sim][manager][acc-33][fc-7]") {
   running("pz1");
   container_spec spec;
@@ -227,7 +243,7 @@ TEST_CASE_METHOD(stage, "two containers that claim one server are a drift, and n
   CHECK(status("pz1") == server_status::running);
 }
 
-TEST_CASE_METHOD(stage, "a server whose recovery is automatic is made again after its agent comes back",
+TEST_CASE_METHOD(stage, "a server whose recovery is automatic is recreated after its agent comes back",
                  "[sim][manager][acc-35]") {
   auto c = a_server("pz1", "alpha");
   c.recovery = recovery_policy::automatic;
@@ -242,7 +258,7 @@ TEST_CASE_METHOD(stage, "a server whose recovery is automatic is made again afte
   CHECK(status("pz2") == server_status::missing);
 }
 
-TEST_CASE_METHOD(stage, "servers whose template is not there stay watched", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "servers whose template is missing stay watched", "[sim][manager]") {
   running("pz1");
   crash_manager();
   templates.erase("project-zomboid");
@@ -262,7 +278,7 @@ TEST_CASE_METHOD(stage, "servers whose template is not there stay watched", "[si
   CHECK(finish("start", start_server{"pz1"}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "a server that its agent's inventory does not name is stale, and its agent is told of it again",
+TEST_CASE_METHOD(stage, "a server that its agent's inventory does not name is stale, and is sent to the agent again",
                  "[sim][manager]") {
   running("pz1");
   advance(12s);
@@ -274,7 +290,7 @@ TEST_CASE_METHOD(stage, "a server that its agent's inventory does not name is st
   CHECK(status("pz1") == server_status::running);
 }
 
-TEST_CASE_METHOD(stage, "a listing that failed is no sync", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a failed listing does not count as a sync", "[sim][manager]") {
   running("pz1");
   advance(12s);
   on("alpha").engine_answers = false;

@@ -65,7 +65,7 @@ TEST_CASE("agent state: the highest term counts, also after a restart", "[unit][
   CHECK(state->obey(8));
 }
 
-TEST_CASE("agent state: the journal tells begun from done, keeps notes, and survives", "[unit][agent][fc-10]") {
+TEST_CASE("agent state: the journal distinguishes begun from done, keeps notes, and survives", "[unit][agent][fc-10]") {
   store::memory_store s;
   {
     auto state = reopen(s);
@@ -104,6 +104,86 @@ TEST_CASE("agent state: the journal is bounded, and what has not ended is never 
   CHECK(s.begin_read().value()->count(store::table::operations) <= journal_max + 1);
 }
 
+TEST_CASE("agent state: interrupted commands that are never repeated take no room from results", "[unit][agent]") {
+  store::memory_store s;
+  {
+    auto state = reopen(s);
+    for (size_t i = 0; i < journal_max + 20; ++i) REQUIRE(state->begin(command("cut" + std::to_string(i))));
+    CHECK(state->find({"cut0"}));  // all of them run
+  }
+  auto state = reopen(s);
+  for (const auto* op : {"a", "b", "c"}) {
+    REQUIRE(state->begin(command(op)));
+    REQUIRE(state->finish(result_of(command(op), {})));
+  }
+  REQUIRE(state->begin(command("now")));
+  for (const auto* op : {"a", "b", "c"}) CHECK(state->find({op}));
+  CHECK(state->find({"now"}));
+  CHECK_FALSE(state->find({"cut0"}));
+  CHECK(state->find({"cut" + std::to_string(journal_max + 19)}));  // it may be given again
+  CHECK(s.begin_read().value()->count(store::table::operations) <= journal_max);
+}
+
+TEST_CASE("agent state: for an interrupted move the journal has what its rollback needs, and no secret",
+          "[unit][agent][fc-23]") {
+  auto c = command("op1");
+  c.kind = command_kind::move;
+  c.source.root = "/srv";
+  c.plan.data.root = "/mnt";
+  c.plan.data.name = "arena";
+  c.plan.container.name = "box";
+  c.plan.container.env = {{"PASSWORD", "hunter2"}};
+  c.plan.stop.rcon.password = "hunter2";
+  store::memory_store s;
+  {
+    auto state = reopen(s);
+    REQUIRE(state->begin(c));
+    REQUIRE(state->note(c.op, "was running"));
+    CHECK(state->cut_short().empty());  // it runs
+    CHECK(state->left_copies("arena").empty());
+    std::string bytes;
+    REQUIRE(s.begin_read().value()->scan(
+        store::table::operations, {}, store::direction::forward,
+        [&](std::string_view, std::string_view value) { return bytes = value, true; },
+        [](const store::corrupt_record&) {}));
+    CHECK(bytes.find("arena") != std::string::npos);
+    CHECK(bytes.find("hunter2") == std::string::npos);
+  }
+  auto state = reopen(s);
+  REQUIRE(state->cut_short().size() == 1);
+  const auto cut = state->cut_short()[0];
+  CHECK(cut.note == "was running");
+  CHECK(cut.command->source.root == "/srv");
+  CHECK(cut.command->plan.data.root == "/mnt");
+  CHECK(cut.command->plan.container.name == "box");
+  CHECK(state->left_copies("arena").size() == 1);
+  CHECK(state->left_copies("are").empty());
+  SECTION("not once another command of its server has ended") {
+    REQUIRE(state->begin(command("op2")));
+    REQUIRE(state->finish(result_of(command("op2"), {})));
+    CHECK(state->cut_short().empty());
+    CHECK(reopen(s)->cut_short().empty());
+  }
+  SECTION("given again, it runs") {
+    REQUIRE(state->begin(c));
+    CHECK(state->cut_short().empty());
+    REQUIRE(state->finish(result_of(c, {})));
+    CHECK(reopen(s)->left_copies("arena").empty());
+  }
+  SECTION("failed, its copy is remembered until it is gone") {
+    REQUIRE(state->begin(c));
+    auto failed = result_of(c, {});
+    failed.failure = error{ec::engine_error, "away", {}, {}};
+    const bool gone = GENERATE(true, false);
+    if (gone) state->forget_copy(c.op);
+    REQUIRE(state->finish(failed));
+    auto again = reopen(s);
+    CHECK(again->cut_short().empty());
+    CHECK(again->left_copies("arena").size() == (gone ? 0U : 1U));
+    CHECK(again->find(c.op)->result->failure->message == "away");
+  }
+}
+
 TEST_CASE("agent state: a full disk refuses new runs, but not stops", "[unit][agent][fc-63]") {
   store::memory_store s;
   auto state = reopen(s);
@@ -131,7 +211,7 @@ TEST_CASE("agent state: a damaged journal entry is forgotten, so its command is 
   CHECK(state->find({"op2"}));
 }
 
-TEST_CASE("agent state: whatever was damaged is named, for the log", "[unit][agent][fc-25]") {
+TEST_CASE("agent state: whatever was damaged is named for the log", "[unit][agent][fc-25]") {
   store::memory_store s;
   incident fell;
   fell.server = {"s1"};
