@@ -56,7 +56,7 @@ struct agent_link::impl {
   };
   std::optional<connection> link;
   clock::time_point redial_at{};                   // without a link: when to make the next
-  std::optional<clock::time_point> unknown_since;  // the manager has said so, and nothing else, since then
+  std::optional<clock::time_point> unknown_since;  // since then the manager only answers that this key is unknown
   clock::time_point dialled_at{};
   mutable std::mutex keys;  // guards the manager's keys in the options, and which of them has answered
   std::string answered;
@@ -84,8 +84,8 @@ agent_link::impl::connection::connection(zmq::context_t& context, const agent_li
                                          const std::string& routing_id)
     : dealer(detail::make_socket(context, zmq::socket_type::dealer,
                                  {o.peer_queue_max, o.peer_queue_max, static_cast<int64_t>(body_max),
-                                  // A network can swallow what is said without a word: the connection then ends by
-                                  // this, and is dialled anew. On one machine the kernel tells.
+                                  // A network can lose messages silently: heartbeats then end the connection, and
+                                  // it is dialled anew. On one machine the kernel reports it.
                                   is_tcp(o.manager.uri)})),
       monitor(context, dealer) {
   dealer.set(zmq::sockopt::heartbeat_ttl, 0);  // the manager has thousands of these, and pings of its own
@@ -203,7 +203,7 @@ void agent_link::impl::read_monitor() {
       const auto now = clock::now();
       if (*event == detail::monitor::event::not_now) unknown_since.reset();
       else if (!unknown_since) unknown_since = now;
-      // ZeroMQ gives such a connection up for good; the key may be let in later.
+      // ZeroMQ gives such a connection up for good; the key may be admitted later.
       link.reset();
       redial_at = now + options.redial_max;
       listener.on_refused(unknown_since && now - *unknown_since >= options.refused_max);

@@ -14,12 +14,12 @@ namespace zedops::bus {
 
 struct agent_link_options {
   address manager{std::string{}};
-  // Another key that the manager may answer with. Whichever did not answer for this long makes way for the other one.
+  // Another key that the manager may answer with. When one gets no answer for this long, the other is tried.
   std::string other_key{};
   std::chrono::milliseconds key_patience{3'000};
   std::chrono::milliseconds redial_min{100};
   std::chrono::milliseconds redial_max{2'000};
-  std::chrono::milliseconds refused_max{300'000};  // for so long a key that is not known is tried again and again
+  std::chrono::milliseconds refused_max{300'000};  // until an unknown key is refused `for_good`
   size_t outbox_max = 8'192;
   size_t outbox_bytes_max = 64u << 20;
   size_t inbound_max = 1'024;  // credits, as in server_bus
@@ -36,12 +36,12 @@ class agent_link;
 class agent_link_listener {
  public:
   virtual ~agent_link_listener() = default;
-  // Before everything else, since the connection may be there before start() has returned: the link to send with.
+  // Before everything else, since the connection may be up before start() has returned: the link to send with.
   virtual void on_start(agent_link&) noexcept {}
   virtual void on_connected() noexcept = 0;     // say hello again: the manager knows nothing of earlier connections
   virtual void on_disconnected() noexcept = 0;  // what was unsent is gone
-  // The manager does not let this key in. It is dialled again all the same; `for_good`: it has said for refused_max
-  // that it does not know it.
+  // The manager does not admit this key. It is dialled again all the same; `for_good`: it has answered for refused_max
+  // that it does not know the key.
   virtual void on_refused(bool /*for_good*/) noexcept {}
   virtual void on_message(link_inbound&& message) noexcept = 0;
   virtual void on_bad_message(const msg::error& reason) noexcept = 0;

@@ -69,7 +69,7 @@ struct client::impl {
     if (link) link->read_monitor();
     if (link && link->broken) {
       link.reset();
-      if (std::exchange(open, 0) > 0) return msg::fail(lost());  // else nobody's loss: dial again
+      if (std::exchange(open, 0) > 0) return msg::fail(lost());  // otherwise nothing was lost: dial again
     }
     while (!link || !link->up) {
       if (auto there = probe(to); !there) return there;
@@ -103,34 +103,34 @@ struct client::impl {
     }
     return {msg::ec::agent_unreachable,
             "the manager at " + uri + " closed the connection before it answered",
-            "whether the request was carried out is not known: look at the operations, or repeat it with the same "
+            "it is not known whether the request was carried out: check with zedctl op ls, or repeat it with the same "
             "idempotency key",
             {}};
   }
   msg::error stranger() {
     return {msg::ec::unauthorised,
             "this key is not known to the manager at " + uri,
-            "on its machine: zedctl key add NAME " + to.own.public_key + " --role operator",
+            "add it on the manager's machine: zedctl key add NAME " + to.own.public_key + " --role operator",
             {}};
   }
   // Over a network silence has many reasons; a handshake that was begun and not understood has two.
   msg::error nobody(milliseconds deadline) {
     if (link && link->not_understood)
       return {msg::ec::forbidden,
-              "who answers at " + uri + " has not the key that is expected of the manager (" +
+              "the program at " + uri + " does not have the key that is expected of the manager (" +
                   fingerprint(to.manager_key) + ")",
-              "compare with what the manager prints (zedctl key show --manager there); if it was changed on purpose, "
-              "change the context",
+              "compare it with zedctl key show --manager on the manager's machine; if the key was changed on purpose, "
+              "update the context",
               {}};
     return {msg::ec::agent_unreachable,
             "no manager answers at " + uri + " within " + msg::format_duration(deadline),
-            "is it started, does it listen there (clients), and does a firewall let it through?",
+            "check that it is running, that it listens there (clients), and that no firewall blocks the port",
             {}};
   }
   msg::error too_late(milliseconds deadline) {
     return {msg::ec::timeout,
             "the manager at " + uri + " did not answer within " + msg::format_duration(deadline),
-            "the work may still go on: look at the operations; give more time with --timeout",
+            "the work may still go on: check with zedctl op ls; allow more time with --timeout",
             {}};
   }
 };
@@ -166,7 +166,7 @@ msg::result<std::string> client::post(const std::string& verb, std::string body,
 
 msg::result<std::optional<reply>> client::receive(milliseconds wait) {
   auto& link = impl_->link;
-  if (!link) return std::nullopt;  // lost before, and told
+  if (!link) return std::nullopt;  // lost before, and reported
   auto in = detail::receive_frames(link->dealer, frame_count_max);
   for (auto until = clock::now() + wait; !in;) {
     bool last_look = link->broken || clock::now() >= until;

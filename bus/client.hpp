@@ -19,9 +19,9 @@ struct send_options {
 
 class client {
  public:
-  // Looks for the manager at once: agent_unreachable when no socket is there or nobody listens on it, forbidden when
+  // Looks for the manager at once: agent_unreachable when there is no socket or nothing listens on it, forbidden when
   // the user may not open it, bad_request for an unusable URI. Over tcp the first request finds out: agent_unreachable,
-  // unauthorised when this key is not known there, forbidden when another key than the expected one is.
+  // unauthorised when the manager does not know this key, forbidden when it has another key than the expected one.
   static msg::result<client> connect(const address& to);
   client(client&&) noexcept;
   client& operator=(client&&) noexcept;

@@ -1,4 +1,4 @@
-// Inbound back-pressure: each message that enters carries one credit until whoever handles it lets go. When a door has
+// Inbound back-pressure: each message that enters carries one credit until its handler releases it. When a door has
 // none left its socket is no longer read, so ZeroMQ's high-water mark pushes back on the senders.
 #pragma once
 #include <atomic>
@@ -36,7 +36,7 @@ class credit_pool {
   std::atomic<bool> starved_{false};
 };
 
-// Moves with the message; letting it go (destruction) permits the next message. It may outlive the bus.
+// Moves with the message; releasing it (destruction) permits the next message. It may outlive the bus.
 class credit {
  public:
   credit() = default;

@@ -18,7 +18,7 @@ constexpr std::string_view ipc_scheme = "ipc://", tcp_scheme = "tcp://";
 
 std::string reason(int error) { return std::strerror(error); }
 
-// 0 when somebody accepts connections at `path`, else the error number.
+// 0 when a process accepts connections at `path`, else the error number.
 int try_connect(const std::filesystem::path& path) {
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return errno;
@@ -27,7 +27,7 @@ int try_connect(const std::filesystem::path& path) {
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
   int error = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
   ::close(fd);
-  return error == EAGAIN ? 0 : error;  // a full backlog: somebody listens and is busy
+  return error == EAGAIN ? 0 : error;  // a full backlog: the listener is busy
 }
 
 std::string owner_of(int lock_fd) {
@@ -41,7 +41,7 @@ std::string owner_of(int lock_fd) {
 msg::result<std::filesystem::path> ipc_path(const std::string& uri) {
   if (uri.starts_with(tcp_scheme))
     return msg::fail(msg::ec::bad_request, "a tcp endpoint needs CURVE keys and none are configured: " + uri,
-                     "use an ipc:// endpoint; plain tcp is refused because anybody on the network could give orders");
+                     "use an ipc:// endpoint; plain tcp is refused because anyone on the network could send requests");
   if (!uri.starts_with(ipc_scheme))
     return msg::fail(msg::ec::bad_request, "not an endpoint: '" + uri + "'",
                      "write it as ipc:///absolute/path, for example ipc:///run/zedops/clients.ipc");
@@ -68,7 +68,7 @@ msg::result<void> usable(const std::string& uri, bool has_keys) {
 msg::result<void> probe(const address& to) {
   const auto& uri = to.uri;
   if (auto ok = usable(uri, !to.manager_key.empty()); !ok) return ok;
-  if (is_tcp(uri)) return {};  // whether somebody is there shows when it is dialled
+  if (is_tcp(uri)) return {};  // whether a manager answers shows when it is dialled
   auto path = ipc_path(uri);
   if (!path) return msg::fail(path.error());
   int error = try_connect(*path);
@@ -88,10 +88,10 @@ msg::result<void> ensure_runtime_dir(const std::filesystem::path& dir) {
   if (::stat(dir.c_str(), &info) == 0) {
     if (!S_ISDIR(info.st_mode))
       return msg::fail(msg::ec::bad_request, dir.string() + " is not a directory", "choose another --runtime-dir");
-    // Whoever may write there can put a socket of his own in the place of ours; in a sticky folder he cannot.
+    // A user who may write there can replace our socket with another; not in a sticky folder.
     if ((info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0)
-      return msg::fail(msg::ec::forbidden, "anybody may write in the runtime directory " + dir.string(),
-                       "chmod o-w " + dir.string() + ", or choose another --runtime-dir");
+      return msg::fail(msg::ec::forbidden, "every user may write to the runtime directory " + dir.string(),
+                       "run chmod o-w " + dir.string() + ", or choose another --runtime-dir");
     return {};
   }
   std::error_code ignored;
@@ -120,13 +120,13 @@ msg::result<endpoint_claim> endpoint_claim::take(const std::string& uri) {
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return in_use(owner_of(fd));
   std::string pid = std::to_string(::getpid());
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) < 0)
-    return msg::fail(msg::ec::internal, "cannot write " + lock_path + ": " + reason(errno), "is the file system full?");
-  // Whoever listens without our lock is no manager of ours, and still must not be thrown out.
+    return msg::fail(msg::ec::internal, "cannot write " + lock_path + ": " + reason(errno), "check its free space");
+  // A program that listens without our lock is no manager of ours, but its socket must not be removed either.
   if (try_connect(*path) == 0) return in_use("another program");
   struct stat info {};
   if (::lstat(path->c_str(), &info) == 0) {
     if (!S_ISSOCK(info.st_mode))
-      return msg::fail(msg::ec::bad_request, path->string() + " exists and is no socket",
+      return msg::fail(msg::ec::bad_request, path->string() + " exists and is not a socket",
                        "move it away, or choose another path for the endpoint");
     ::unlink(path->c_str());
   }
@@ -153,7 +153,7 @@ endpoint_claim& endpoint_claim::operator=(endpoint_claim&& other) noexcept {
 
 endpoint_claim::~endpoint_claim() {
   if (lock_fd_ < 0) return;
-  if (bound_) ::unlink(path_.c_str());  // before the lock goes: afterwards it may be another manager's
+  if (bound_) ::unlink(path_.c_str());  // before the lock is released: afterwards it may be another manager's
   ::close(lock_fd_);
 }
 

@@ -8,13 +8,13 @@
 
 namespace zedops::bus {
 
-// The path of an unix socket in the kernel's structure, without its final zero byte.
+// The path of a Unix socket in the kernel's structure, without its final zero byte.
 inline constexpr size_t ipc_path_max = 107;
 
 // "ipc:///run/zedops/clients.ipc" → the path. Errors: bad_request for another transport, a relative or a too long path.
 msg::result<std::filesystem::path> ipc_path(const std::string& uri);
 
-// Asks the kernel whether somebody listens, without waiting: agent_unreachable when nobody does, forbidden when the
+// Asks the kernel whether a process listens, without waiting: agent_unreachable when none does, forbidden when the
 // user may not connect.
 msg::result<void> probe(const address& to);
 // Whether it can be listened at or dialled: a socket file, or tcp with keys. Errors: bad_request.
@@ -33,7 +33,7 @@ class endpoint_claim {
   endpoint_claim& operator=(endpoint_claim&& other) noexcept;
   ~endpoint_claim();
 
-  // To be called once bound: owner and group may connect (0660), nobody else. The socket file goes with the claim.
+  // To be called once bound: owner and group may connect (0660), nobody else. The claim's end removes the socket file.
   msg::result<void> guard();
 
  private:

@@ -88,7 +88,7 @@ void event_follower::on_page(replay_page page) {
   if (!base_) return;
   if (page.through.epoch != base_->epoch) return enter_epoch(page.through.epoch);  // to be asked from its start
   if (page.through.seq < base_->seq) {
-    // The history ends before what we have seen of it: it was put back to an earlier state under the same name.
+    // The history ends before what we have seen of it: it was restored to an earlier state under the same epoch.
     add_gap(event_gap::why::epoch_changed, *base_, page.through);
     base_ = page.through;
     subject_last_.clear();

@@ -81,7 +81,7 @@ class event_follower {
   std::optional<cursor> base_;                           // everything up to here has come out
   std::unordered_map<std::string, place> subject_last_;  // filtered: the last event of each subject that came out
   size_t unconfirmed_ = 0;                               // filtered: events that came out after base_
-  uint64_t gap_through_ = 0;                             // holes of subjects up to here have been told
+  uint64_t gap_through_ = 0;                             // holes of subjects up to here have been reported
   bool healing_ = false;
   std::deque<follow_item> out_;
 };

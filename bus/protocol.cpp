@@ -62,12 +62,12 @@ msg::result<void> fits(std::string_view what, size_t size, size_t max) {
   return msg::fail(
       msg::ec::too_large,
       "the " + std::string(what) + " has " + std::to_string(size) + " bytes; at most " + std::to_string(max),
-      "send less at once");
+      "send less in one message");
 }
 
 msg::result<void> expect_shape(const frames& f, size_t count, size_t version_at) {
   if (f.size() > version_at && f[version_at] != protocol_version)
-    return bad("the other side speaks " + shown(f[version_at]) + ", here it is " + std::string(protocol_version));
+    return bad("the peer speaks " + shown(f[version_at]) + " instead of " + std::string(protocol_version));
   if (f.size() != count)
     return bad("the message has " + std::to_string(f.size()) + " frames instead of " + std::to_string(count));
   return {};
@@ -154,7 +154,7 @@ msg::result<request> parse_request(frames f) {
 msg::result<reply> parse_reply(frames f) {
   if (auto ok = expect_shape(f, reply_frames, 0); !ok) return msg::fail(ok.error());
   auto word = std::find(reply_words.begin(), reply_words.end(), f[1]);
-  if (word == reply_words.end()) return bad("no kind of reply is called " + shown(f[1]));
+  if (word == reply_words.end()) return bad("unknown kind of reply: " + shown(f[1]));
   if (auto ok = obey(id_rule, f[2]); !ok) return msg::fail(ok.error());
   if (auto ok = fits("body", f[3].size(), body_max); !ok) return msg::fail(ok.error());
   return reply{static_cast<reply_kind>(word - reply_words.begin()), std::move(f[2]), std::move(f[3])};

@@ -82,7 +82,7 @@ msg::result<reply> parse_reply(frames f);
 msg::result<agent_message> parse_agent_message(frames f);
 msg::result<raw_event> parse_event(frames f);
 
-// The id of a request that is otherwise bad, so that its sender can be told; empty when there is none to trust.
+// The id of a request that is otherwise bad, so that its sender gets an answer; empty when there is no valid one.
 std::string request_id_of(const frames& f);
 
 msg::result<void> check(const request& r);

@@ -20,15 +20,15 @@ std::string_view name_of(door d);
 struct server_bus_limits {
   size_t outbox_max = 65'536;            // messages accepted by send() and publish() and not yet given to ZeroMQ
   size_t outbox_bytes_max = 256u << 20;  // their bodies and frames together
-  size_t inbound_max = 4'096;            // credits per door: messages handed to the listener and not yet let go
+  size_t inbound_max = 4'096;            // credits per door: messages handed to the listener and not yet released
   int peer_queue_max = 1'000;            // ZeroMQ's high-water mark, messages per peer and direction
   int subscriber_queue_max = 10'000;     // the same for watchers of events; beyond it a slow one loses events
   size_t watcher_topics_max = 1'000;     // of one watcher of events; beyond it its connection is closed
   size_t topic_bytes_max = 512u << 10;   // of all topics that are watched; the same
-  size_t bad_lines_per_second_max = 5;   // how many bad messages per door ask for a log line
+  size_t bad_lines_per_second_max = 5;   // how many bad messages per door are logged
 };
 
-// Whether a key may come in. cannot_tell: not now, but it may be worth trying again.
+// Whether a key is admitted. cannot_tell: not now, but it may be worth trying again.
 enum class admission { yes, not_known, cannot_tell };
 
 struct server_bus_options {
@@ -36,13 +36,13 @@ struct server_bus_options {
   std::vector<std::string> agents_uris;
   std::vector<std::string> events_uris;
   std::filesystem::path runtime_dir;  // made with mode 0750 when missing
-  cursor head;                        // the newest event in the store at start-up, told to watchers that synchronise
+  cursor head;                        // the newest event in the store at start-up, sent to watchers that synchronise
   server_bus_limits limits;
   // Of tcp:// endpoints; without a key there are none.
   key_pair key;
   std::function<admission(door, std::string_view public_key)> admits;  // on a thread of its own, for each connection
-  // Whether a key may watch a topic, that is all events whose topics begin so; empty: every key may. On the bus thread,
-  // for each subscription, and again each second.
+  // Whether a key may watch a topic, that is all events whose topics begin with it; empty: every key may. On the bus
+  // thread, for each subscription, and again each second.
   std::function<bool(std::string_view public_key, std::string_view topic)> may_watch;
   bool on_network() const;                                             // whether any endpoint is tcp://
 };
@@ -50,7 +50,7 @@ struct server_bus_options {
 struct client_request : request {
   std::string routing_id;  // of the connection: where replies go
   std::string address;     // of the sender, as ZeroMQ has it from the kernel: "host:uid:gid:pid" for a socket file
-  std::string key;         // public, of a sender on the network; empty: it came by a socket file
+  std::string key;         // public, of a sender on the network; empty: it came through a socket file
   credit token;
 };
 
@@ -63,7 +63,7 @@ struct agent_inbound : agent_message {
 struct bad_message {
   door from;
   std::string routing_id;
-  std::string request_id;  // when it can be told: answer it, so that its sender need not wait for a timeout
+  std::string request_id;  // when it is known: answer it, so that its sender need not wait for a timeout
   msg::error reason;
   size_t suppressed = 0;  // bad messages since the last log line
   bool log = true;        // false: too many lines this second
@@ -111,13 +111,13 @@ class server_bus {
   ~server_bus();  // stop() without waiting
 
   // False: the outbox is full (or the bus has stopped) and the message is not taken. True is no proof of delivery.
-  // The outbox is shared: whoever has very much to send paces itself by stats().outbox, to leave room for the others.
+  // The outbox is shared: a caller with very much to send paces itself by stats().outbox, to leave room for the others.
   bool send(door to, std::string routing_id, frames message);
   bool publish(raw_event event);
-  // Whether any topic is watched, as far as the bus thread has heard.
+  // Whether any topic is watched, as far as the bus thread knows.
   bool watched() const;
-  // For events that nobody watched when they happened. `make` runs on the bus thread when their turn comes, if somebody
-  // watches by then; so it is as if they had been published.
+  // For events that had no watcher when they happened. `make` runs on the bus thread when their turn comes, if there is
+  // a watcher by then; so it is as if they had been published.
   bool publish_if_watched(unmade_events events);
 
   // Stops reading, sends what the outbox holds, and gives ZeroMQ until the deadline to hand it to the peers.

@@ -89,8 +89,8 @@ event_stream::event_stream(event_stream_options options, replay_fn replay, subsc
 
 msg::result<event_stream> event_stream::open(event_stream_options options, replay_fn replay) {
   if (!options.topic_prefixes.empty() && !options.subject_seq)
-    return msg::fail(msg::ec::bad_request, "a filtered stream of events cannot tell gaps without subject_seq",
-                     "give the function that reads it from the event's body");
+    return msg::fail(msg::ec::bad_request, "a filtered stream of events cannot detect gaps without subject_seq",
+                     "pass the function that reads it from the event's body");
   auto s = subscriber::connect(options.events_at);
   if (!s) return msg::fail(s.error());
   std::string sync_topic = new_sync_topic();

@@ -22,7 +22,7 @@ class subscriber {
   ~subscriber();
 
   msg::result<void> subscribe(const std::string& topic_prefix);  // empty: everything
-  // The next event; nothing when none came in time. Errors: bad_request (what came is no event).
+  // The next event; nothing when none came in time. Errors: bad_request (the message is not an event).
   msg::result<std::optional<raw_event>> next(std::chrono::milliseconds wait);
 
  private:
@@ -36,7 +36,7 @@ struct event_stream_options {
   std::vector<std::string> topic_prefixes;  // empty: everything
   std::optional<cursor> since;              // none: from now
   subject_seq_fn subject_seq;               // needed with topic_prefixes
-  std::chrono::milliseconds quiet{10'000};  // after so long without an event the history is asked whether any was lost
+  std::chrono::milliseconds quiet{10'000};  // after this long without an event the history is asked if any was lost
 };
 
 class event_stream {

@@ -115,7 +115,7 @@ void read_dir(table_reader& r, msg::server_template& t) {
             "mount each directory at its own place");
     const auto within = [](const std::string& a, const std::string& b) { return a.starts_with(b + "/"); };
     require(r, "path", !within(other.path, dir.path) && !within(dir.path, other.path),
-            fmt::format("lies in, or around, the path of {}", in_quotes(other.name)),
+            fmt::format("is within, or around, the path of {}", in_quotes(other.name)),
             "give each directory a path of its own beside the others");
     require(r, "path", other.path != dir.path, fmt::format("is also the path of {}", in_quotes(other.name)),
             "give each directory its own path");
@@ -230,7 +230,7 @@ void read_image(table_reader& r, msg::server_template& t) {
           "name the template with 1-32 lower-case letters, digits and '-', a letter first");
   r.text("description", t.description);
   r.text("image", t.image);
-  // As create judges them, so that the author of the template is told and not its users.
+  // By the rules of create, so that the author of the template gets the error and not its users.
   if (auto ok = msg::check_image_repository(t.image); !t.image.empty() && !ok)
     r.complain("image", fmt::format("is {}", in_quotes(t.image)), ok.error().hint);
   r.text("image_tag", t.image_tag);

@@ -61,7 +61,7 @@ std::string printable(std::string_view key) {
 msg::error damaged_record_error(table t, std::string_view key, std::string_view reason) {
   return {msg::ec::internal,
           "record " + std::string(name_of(t)) + "/" + printable(key) + " is damaged: " + std::string(reason),
-          "run zedctl store verify; zedctl store restore brings back a backup",
+          "run zedctl store verify; to restore a backup, run zedctl store restore",
           {}};
 }
 

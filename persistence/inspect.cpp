@@ -51,7 +51,7 @@ result<void> copy_bytes(const fs::path& from, const fs::path& to) {
   }
 }
 
-// A copy of the backup in DIR under a temporary name, with a new epoch, on disk, the directory's owner's.
+// A durable copy of the backup in DIR under a temporary name, with a new epoch, owned by the directory's owner.
 result<void> place_copy(const fs::path& from, const fs::path& part) {
   std::error_code error;
   if (auto ok = copy_bytes(from, part); !ok) return ok;
@@ -118,7 +118,7 @@ result<restore_report> restore(const restore_options& o) {
   const auto present = look_at(o.dir / data_file).look;
   if (present != file_look::absent && o.present == existing::refuse)
     return fail(ec::already_exists, o.dir.string() + " already has a store",
-                "restore with setting it aside, or elsewhere");
+                "keep it under another name with --set-aside, or choose another directory");
   const auto backup = look_at(o.file);
   if (backup.look == file_look::absent)
     return fail(ec::not_found, "there is no backup " + o.file.string(), "check the name");
@@ -145,7 +145,7 @@ result<restore_report> restore(const restore_options& o) {
   fs::rename(part, o.dir / data_file, error);
   if (error) return fail(io_error(error.value(), (o.dir / data_file).string()));
   if (auto ok = sync_path(o.dir); !ok) return fail(std::move(ok).error());
-  // Nobody writes yet, so no table of readers is needed; it would be made by whoever runs this.
+  // Nothing writes yet, so no table of readers is needed; it would belong to the user who runs this.
   auto restored = verify_in_child(o.dir / data_file, file_kind::single_file, tool_deadline);
   if (!restored) return fail(std::move(restored).error());
   lock->say_clean();

@@ -1,4 +1,4 @@
-// What an operator does with a store while the manager stands or runs: look, copy, bring back. For zedctl store.
+// What an operator does with a store while the manager is stopped or running: inspect, copy, restore. For zedctl store.
 #pragma once
 #include <chrono>
 #include <filesystem>
@@ -29,7 +29,7 @@ struct restore_options {
   existing present = existing::refuse;
 };
 struct restore_report {
-  verify_report restored;           // with the new epoch: cursors from before mean nothing any more
+  verify_report restored;           // with the new epoch: cursors from before are no longer valid
   std::filesystem::path set_aside;  // where the former store went; empty: there was none
 };
 // The backup is verified before anything is touched; a backup with damaged records is restored and the report says so.

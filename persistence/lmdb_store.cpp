@@ -150,8 +150,8 @@ class lmdb_store final : public store {
     if (!found) return fail(std::move(found).error());
     if (!*found) {
       if (how_.how != opened_as::created)
-        return fail(ec::internal, "the store in " + options_.dir.string() + " does not say its schema and epoch",
-                    "bring back a backup with zedctl store restore");
+        return fail(ec::internal, "the schema and epoch of the store in " + options_.dir.string() + " are missing",
+                    "restore a backup with zedctl store restore --set-aside");
       identity_ = {options_.schema, random_epoch()};
       return write_once([&](writer& w) { return write_identity(w, identity_); });
     }

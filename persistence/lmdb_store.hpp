@@ -16,8 +16,8 @@ enum class access : uint8_t {
 
 // LMDB maps its file: damage can end a process with SIGBUS or SIGSEGV. Two header pages are always checked
 // (microseconds). A walk over every record in a child process costs about 0.5 us per record plus a fork; by default it
-// happens only when the last run did not close the store: power cuts and crashes are what damages files, and a process
-// that crashes on a damaged file has, by that very crash, asked for the walk at its next start.
+// happens only when the last run did not close the store: power cuts and crashes are what damages files, and when a
+// process crashes on a damaged file, that very crash causes the walk at its next start.
 enum class guard : uint8_t { structure_only, after_crash, always };
 
 struct lmdb_options {
@@ -34,7 +34,7 @@ struct lmdb_options {
 };
 
 // Errors: busy (another manager has DIR, the message names its pid), wrong_state (schema newer than ours, or no way
-// from the older one; nothing was changed), internal (damaged file, with the way out), store_full, forbidden.
+// from the older one; nothing was changed), internal (damaged file, with the remedy), store_full, forbidden.
 result<std::unique_ptr<store>> open_lmdb(lmdb_options options);
 
 }  // namespace zedops::store

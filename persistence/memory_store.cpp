@@ -275,7 +275,7 @@ bool memory_store::alive(uint64_t life) const {
   return !crashed_ && life == life_;
 }
 
-// Under the mutex, so that commit() can tell from the use count whether anybody still reads the rows.
+// Under the mutex, so that commit() can tell from the use count whether a reader still has the rows.
 void memory_store::release(snapshot& s) const {
   const std::lock_guard lock(mutex_);
   for (auto& t : s) t.reset();

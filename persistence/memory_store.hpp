@@ -20,7 +20,7 @@ struct memory_options {
   batch_limits batch;
 };
 
-// What a crash in mid-commit leaves: the caller never hears, so both are possible in the world.
+// What a crash in mid-commit leaves: the caller gets no answer, so both are possible.
 enum class crash_keeps : uint8_t { nothing, everything };
 enum class disk : uint8_t { has_room, is_full };
 

@@ -1,8 +1,8 @@
 // The store: ordered tables of (key, value) bytes with one writer at a time, snapshot readers and durable commits.
 // It knows nothing of what the values mean. LMDB implements it (lmdb_store.hpp), memory_store.hpp is for simulations.
 //
-// Errors that any call may give: store_full (no space: free some, reads go on), busy (somebody else is at it, repeat),
-// internal (damage or an I/O error; the hint names the way out). Nothing here throws.
+// Errors that any call may give: store_full (no space: free some, reads go on), busy (it is in use by another, repeat),
+// internal (damage or an I/O error; the hint names the remedy). Nothing here throws.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -141,7 +141,7 @@ struct verify_report {
 };
 
 // One step of the schema, from version `from` to from + 1. Additive: it may add records and rewrite them in a newer
-// form that keeps what the older one said. All steps run in one transaction.
+// form that keeps the content of the older one. All steps run in one transaction.
 struct migration {
   uint32_t from = 0;
   std::string what;
@@ -158,7 +158,7 @@ class store {
   // Random id given at creation and at each restore: cursors of another epoch mean nothing here.
   virtual uint64_t epoch() const = 0;
   virtual stats statistics() const = 0;
-  // Gives the memory of pages that were only read back to the system; whoever needs them reads them again.
+  // Gives the memory of pages that were only read back to the system; they are read again when needed.
   virtual void release_memory() const {}
   // An online copy into one new file, compacted, verified after the copy. already_exists: the file is there.
   virtual result<verify_report> backup(const std::filesystem::path& file) const = 0;

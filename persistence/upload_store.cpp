@@ -42,7 +42,7 @@ error disk(const std::string& what, int problem) {
   return {full ? ec::store_full : ec::internal,
           what + ": " + std::strerror(problem),
           full ? "free some space on the manager's disk, or remove uploads: zedctl upload ls"
-               : "look at the manager's disk",
+               : "check the disk of the manager",
           {}};
 }
 
@@ -90,7 +90,7 @@ uint64_t size_of(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
 }
 
-// When an upload was last of use is when its .about was changed.
+// An upload was last used when its .about was changed.
 time_point changed_at(const std::string& path) {
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return {};
@@ -104,7 +104,7 @@ void set_changed(const std::string& path, time_point at) {
   t.tv_sec = static_cast<time_t>(whole.count());
   t.tv_nsec = static_cast<long>(std::chrono::nanoseconds(since - whole).count());
   const timespec both[2] = {t, t};
-  (void)::utimensat(AT_FDCWD, path.c_str(), both, 0);  // lost, it goes an hour earlier after a restart
+  (void)::utimensat(AT_FDCWD, path.c_str(), both, 0);  // lost, it expires an hour earlier after a restart
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ void upload_store::put(upload_view v) {
   all_[v.id.value] = std::move(v);
 }
 
-// A restart forgets an hour of it at most.
+// A restart loses an hour of this at most.
 void upload_store::use(const std::string& id, time_point now) {
   {
     std::lock_guard lock(mutex_);
@@ -154,13 +154,13 @@ error upload_store::unknown(const std::string& id) const {
 
 result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
   if (!is_sha256(b.sha256)) return fail(ec::bad_request, "sha256 is not a hash", "64 hexadecimal digits, lower case");
-  if (b.bytes == 0) return fail(ec::bad_request, "an upload of no bytes", "say how many will come");
+  if (b.bytes == 0) return fail(ec::bad_request, "the upload has no bytes", "give the size of the archive");
   if (b.bytes > upload_bytes_max)
     return fail(ec::too_large,
-                "an upload of " + format_bytes(b.bytes) + ", more than " + format_bytes(upload_bytes_max),
-                "deploy less at once; what is large and seldom changes belongs elsewhere");
+                "the upload has " + format_bytes(b.bytes) + ", more than " + format_bytes(upload_bytes_max),
+                "deploy less at once; keep large files that seldom change elsewhere");
   if (b.name.size() > name_max || b.name.find('\n') != b.name.npos)
-    return fail(ec::bad_request, "the name of the upload is too long, or has a line end", "give a file's name");
+    return fail(ec::bad_request, "the name of the upload is too long, or has a line break", "give the name of a file");
   const auto id = id_of(b);
   if (auto known = find(id)) {
     use(id, now);
@@ -169,7 +169,7 @@ result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
   uint64_t promised = b.bytes;
   for (const auto& v : list()) promised += v.bytes;
   if (promised > uploads_bytes_max || list().size() >= uploads_max)
-    return fail(ec::store_full, "all uploads together would have " + format_bytes(promised),
+    return fail(ec::store_full, "all uploads together would take " + format_bytes(promised),
                 "remove some: zedctl upload ls");
   upload_view v;
   v.id.value = id;
@@ -200,13 +200,13 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
   if (offset > v->received || offset + data.size() > v->bytes)
     return fail(ec::bad_request,
                 "the piece from byte " + std::to_string(offset) + " does not follow: " + std::to_string(v->received) +
-                    " of " + std::to_string(v->bytes) + " are there",
+                    " of " + std::to_string(v->bytes) + " bytes have arrived",
                 "go on from byte " + std::to_string(v->received));
   const auto path = place(id, ".part");
   file f(path, O_WRONLY | O_CREAT);
   if (!f) return fail(disk(path, errno));
   if (auto ok = write_all(f.fd(), data, offset, path); !ok) return fail(ok.error());
-  // The disk begins now, not at the end; what fails of it is told by the end's fsync.
+  // Starts to write to the disk now, not at the end; a failure shows in the fsync at the end.
   (void)::sync_file_range(f.fd(), static_cast<off_t>(offset), static_cast<off_t>(data.size()), SYNC_FILE_RANGE_WRITE);
   hash_piece(id, offset, data);
   v->received = offset + data.size();
@@ -217,7 +217,7 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
 void upload_store::hash_piece(const std::string& id, uint64_t offset, std::string_view data) {
   std::lock_guard lock(hashing_);
   auto& h = hashes_[id];
-  if (offset > h.upto) return;  // the beginning came in another life: the end reads it all
+  if (offset > h.upto) return;  // the beginning arrived before a restart: end() reads all of it
   h.hash.add(data.substr(h.upto - offset));
   h.upto = offset + data.size();
 }
@@ -237,7 +237,7 @@ result<upload_view> upload_store::end(const std::string& id) {
   if (!v) return fail(unknown(id));
   if (v->state == upload_state::complete) return *v;
   if (v->received < v->bytes)
-    return fail(ec::wrong_state, std::to_string(v->received) + " of " + std::to_string(v->bytes) + " bytes have come",
+    return fail(ec::wrong_state, std::to_string(v->received) + " of " + std::to_string(v->bytes) + " bytes arrived",
                 "go on from byte " + std::to_string(v->received));
   const auto part = place(id, ".part");
   {
@@ -250,7 +250,7 @@ result<upload_view> upload_store::end(const std::string& id) {
     ::unlink(part.c_str());
     v->received = 0;
     put(*v);
-    return fail(ec::bad_request, "what has come is not what was announced: its hash is " + *hash,
+    return fail(ec::bad_request, "what has arrived is not what was announced: its hash is " + *hash,
                 "send it again, from the beginning");
   }
   if (::rename(part.c_str(), place(id).c_str()) != 0) return fail(disk(part, errno));
@@ -262,7 +262,7 @@ result<upload_view> upload_store::end(const std::string& id) {
 
 result<void> upload_store::remove(const std::string& id) {
   if (!find(id)) return fail(unknown(id));
-  for (const auto* end : {"", ".part", ".about"})  // the last one last: what is half removed is still known
+  for (const auto* end : {"", ".part", ".about"})  // .about last: an upload that is half removed is still known
     if (::unlink(place(id, end).c_str()) != 0 && errno != ENOENT) return fail(disk(place(id, end), errno));
   {
     std::lock_guard lock(hashing_);
@@ -302,7 +302,7 @@ std::optional<upload_view> upload_store::find(const std::string& id) const {
 result<std::string> upload_store::read(const std::string& id, uint64_t offset, size_t bytes) const {
   const auto v = find(id);
   if (!v || v->state != upload_state::complete)
-    return fail(ec::not_found, "the upload " + id + " is not there any more", "upload it again, then deploy that");
+    return fail(ec::not_found, "the upload " + id + " no longer exists", "upload the archive again, then deploy it");
   file f(place(id), O_RDONLY);
   if (!f) return fail(disk(place(id), errno));
   std::string out(bytes, '\0');

@@ -1,11 +1,11 @@
 // Archives that clients send, by their hash: a folder beside the store.
 //
 //   {dir}/{id}         all of it, verified and durable
-//   {dir}/{id}.part    what has come so far
-//   {dir}/{id}.about   name, size, hash, when it was begun; changed when it was last of use, to the hour
+//   {dir}/{id}.part    what has arrived so far
+//   {dir}/{id}.about   name, size, hash, when it was begun; its time of change is the last use, to the hour
 //
-// The id follows from the hash and the size, so that the same archive is the same upload, whoever sends it again and
-// after whatever crash. One thread writes; any may look and read.
+// The id follows from the hash and the size, so that the same archive is the same upload, whichever client sends it
+// again and after any crash. One thread writes; any may look and read.
 #pragma once
 #include <functional>
 #include <map>
@@ -23,7 +23,7 @@
 namespace zedops::store {
 
 inline constexpr uint64_t upload_bytes_max = uint64_t{8} << 30;    // of one
-inline constexpr uint64_t uploads_bytes_max = uint64_t{50} << 30;  // of all, by what they will have
+inline constexpr uint64_t uploads_bytes_max = uint64_t{50} << 30;  // of all, at their full size
 inline constexpr size_t uploads_max = 10'000;
 inline constexpr msg::duration upload_kept{std::chrono::hours(24)};  // after it was last sent or needed
 
@@ -33,12 +33,12 @@ class upload_store {
 
   // Errors: bad_request, too_large, store_full.
   msg::result<msg::upload_view> begin(const msg::begin_upload& b, msg::time_point now);
-  // Bytes that are there already may come again; a gap is bad_request, whose hint says what comes next.
+  // Bytes that have arrived may be sent again; a gap is bad_request, whose hint says where to go on.
   msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string_view data, msg::time_point now);
-  // Verified and durable. Errors: wrong_state (not all is there), bad_request (another hash: it begins anew).
+  // Verified and durable. Errors: wrong_state (bytes are missing), bad_request (another hash: start again).
   msg::result<msg::upload_view> end(const std::string& id);
   msg::result<void> remove(const std::string& id);
-  // Those that nobody has begun, sent or needed for upload_kept.
+  // Removes those that were not begun, sent or needed for upload_kept.
   void collect(msg::time_point now, const std::function<bool(const msg::upload_id&)>& needed);
 
   std::vector<msg::upload_view> list() const;
@@ -53,7 +53,7 @@ class upload_store {
   msg::time_point last_use(const std::string& id) const;
   msg::error unknown(const std::string& id) const;
 
-  // The hash of what has come in this life, so that the end of an upload need not read it all again.
+  // The hash of what has arrived since the start, so that the end of an upload need not read it all again.
   struct running_hash {
     msg::sha256 hash;
     uint64_t upto = 0;

@@ -1,4 +1,4 @@
-// The agent's two actors and what may be said to them.
+// The agent's two actors and the messages they accept.
 #pragma once
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/atom.hpp>
@@ -20,7 +20,7 @@ struct link_down {};
 struct manager_said {
   msg::to_agent what;
   uint64_t session = 0;
-  std::shared_ptr<void> credit;  // let go when handled: it permits the link to read on
+  std::shared_ptr<void> credit;  // released when the message is handled: it permits the link to read on
 };
 using link_input = std::variant<link_up, link_down, manager_said>;
 
@@ -59,7 +59,7 @@ using core_actor = caf::typed_actor<caf::reacts_to<link_input>, caf::reacts_to<e
                                     caf::reacts_to<stop_atom>,   // says goodbye and takes no new command
                                     caf::replies_to<busy_atom>::with<uint64_t>>;  // commands that still run
 
-// Keeps the event stream open and tells the core of the Engine's coming and going.
+// Keeps the event stream open and tells the core when the Engine is reached and when it is lost.
 using watcher_actor = caf::typed_actor<caf::reacts_to<std::string>,  // watch the containers of this manager
                                        caf::reacts_to<completion>,   // INTERNAL
                                        caf::reacts_to<ping_atom, uint64_t>, caf::reacts_to<retry_atom, uint64_t>>;

@@ -1,4 +1,4 @@
-// Where the agent touches the world besides the Engine. Production and simulation differ only here and in
+// What the agent uses of the outside world besides the Engine. Production and simulation differ only here and in
 // docker::engine.
 #pragma once
 #include <chrono>
@@ -60,7 +60,7 @@ class worker_port {
  public:
   virtual ~worker_port() = default;
   virtual void run(std::function<void()> work) = 0;
-  // Work on one disk: what hangs there holds up only what has the same key.
+  // Work on one disk: work that hangs there holds up only work with the same key.
   virtual void run_for(const std::string& key, std::function<void()> work) {
     (void)key;
     run(std::move(work));
@@ -76,7 +76,7 @@ struct clocks {
 std::unique_ptr<machine_port> make_machine_port(std::string engine_socket, std::vector<std::string> bind_paths = {});
 std::unique_ptr<console_port> make_console_port();
 clocks real_clocks();
-// An Engine that shuts down stops listening before it kills its containers. True also when that cannot be told (no unix
+// An Engine that shuts down stops listening before it kills its containers. True also when that cannot be seen (no unix
 // socket); a socket that systemd holds listens for ever.
 bool engine_listens(const std::string& socket);
 

@@ -14,7 +14,7 @@ bool allows(role r, right wanted) {
 }
 
 namespace {
-// Bringing an archive: it is about nothing yet. What is done with it is asked for by itself, and about a service.
+// Uploading an archive is about no service yet. What is done with it later is a request of its own, about a service.
 bool brings_upload(const verb_row& verb) {
   return verb.verb == "upload.begin" || verb.verb == "upload.chunk" || verb.verb == "upload.end";
 }
@@ -48,7 +48,7 @@ bool may_see(const principal& who, const access_subject& what) {
 result<void> authorize(const principal& who, const verb_row& verb, const access_subject& about) {
   if (verb.needs == right::enrol) {
     if (!who.enrols.empty()) return {};
-    return fail(ec::forbidden, std::string(verb.verb) + " is done with a token", "zedctl agent token --name NAME");
+    return fail(ec::forbidden, std::string(verb.verb) + " needs a token", "zedctl agent token --name NAME");
   }
   const auto as = role_for(who, about);
   if (as && allows(*as, verb.needs)) return {};

@@ -6,7 +6,7 @@
 
 namespace zedops::core {
 
-// What a request is about, as far as it is about one thing; both empty: about everything, or about what is not there.
+// What a request is about, as far as it is about one thing; both empty: about everything, or about what does not exist.
 struct access_subject {
   msg::agent_id agent;
   msg::server_id server;
@@ -22,10 +22,10 @@ std::optional<msg::role> role_for(const msg::principal& who, const access_subjec
 // Errors: forbidden, with the right that is missing and who may give it.
 msg::result<void> authorize(const msg::principal& who, const msg::verb_row& verb, const access_subject& about);
 
-// Whether something is in the lists that he sees.
+// Whether something is in the lists that a principal sees.
 bool may_see(const msg::principal& who, const access_subject& what);
 
-// Whether it matters what a request of his is about; it does not for most, and need not be looked up.
+// Whether it matters what requests of a principal are about; for most it does not, and need not be looked up.
 inline bool is_scoped(const msg::principal& who) {
   for (const auto& g : who.grants)
     if (!g.agent.empty() || !g.server.empty()) return true;

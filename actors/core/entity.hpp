@@ -32,7 +32,7 @@ struct basic_decision {
 //   kind, letter         "server", 's': prefix of its subjects, first letter of its ids
 //   input                of its machine, if it has an actor; takes tick and cancel_requested among others
 //   resume()             the input for one whose actor was started again; left out: a tick does
-//   rests(error)         facts that tell its owner that its actor crashed too often; left out: only the log does
+//   rests(error)         facts that report that its actor crashed too often; left out: only the log does
 //   gone(record)         nothing can happen to it any more
 //   ends(fact)           the fact after which it is gone, and its record is dropped once history has forgotten it
 //   open(record)         its open operation, or null

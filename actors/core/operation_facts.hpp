@@ -40,14 +40,14 @@ bool fold_operation(Slot& slot, const msg::fact& f) {
 // The operation that a fact is about; null: it is about something else.
 const msg::operation_id* operation_of(const msg::fact& f);
 
-// An entry that changed nothing but the record of who was refused.
+// An entry that only records a request that was refused.
 inline bool is_refusal(const msg::log_entry& e) {
   for (const auto& n : e.facts)
     if (!std::holds_alternative<msg::operation_refused>(n.what)) return false;
   return true;
 }
 
-// Gives each fact its subject and number. Those of operations count for themselves, beginning at 1; `seq` is the last
+// Gives each fact its subject and number. Those of operations are counted apart, beginning at 1; `seq` is the last
 // number of the entity, `open` and `waiting` the operations that are so before them.
 std::vector<msg::numbered_fact> number_facts(std::string_view kind, const std::string& id, uint64_t seq,
                                              const msg::operation* open, std::vector<msg::fact> facts,

@@ -31,14 +31,14 @@ struct policy {
   decltype(core::context::time_max) time_max = core::context{}.time_max;
   uint64_t history_max = 1'000'000;    // events kept
   uint64_t audit_max = 1'000'000;      // records of the audit kept
-  uint32_t hold_recovery_above = 50;   // percent of an agent's servers gone in one look: nothing recovers by itself
-  msg::duration clock_trust{600'000};  // nothing is purged by time alone before the clock has gone evenly for so long
+  uint32_t hold_recovery_above = 50;   // percent of an agent's servers gone in one look: automatic recovery is held
+  msg::duration clock_trust{600'000};  // nothing is purged by time alone until the clock has run evenly for this long
 };
 
 // The policy in force; a reload changes it under running actors.
 class live_policy {
  public:
-  live_policy(policy p = {}) : now_(std::move(p)) {}  // implicit on purpose: it stands where a policy stood
+  live_policy(policy p = {}) : now_(std::move(p)) {}  // implicit on purpose: it is used where a policy is expected
   policy operator()() const {
     std::lock_guard lock(mutex_);
     return now_;
@@ -54,13 +54,13 @@ class live_policy {
   policy now_;
 };
 
-// Messages on their way to one actor. The ones who send count in, the actor counts out.
+// Messages on their way to one actor. Senders count in, the actor counts out.
 struct queue_gauge {
   std::atomic<uint64_t> now{0};
   std::atomic<uint64_t> max{0};  // since the process began
 };
 
-// How much a manager has to do, for people who watch it. Maxima are since the process began.
+// The load of a manager, for monitoring. Maxima are since the process began.
 struct load_gauges {
   std::atomic<uint64_t> entries{0};          // committed
   std::atomic<uint64_t> batch_max{0};        // entries in one transaction
@@ -71,10 +71,10 @@ struct load_gauges {
   std::atomic<uint64_t> decisions{0};
   std::atomic<uint64_t> decision_us_total{0};
   std::atomic<uint64_t> decision_us_max{0};
-  std::atomic<uint64_t> sweep_late_us_max{0};  // how much later than it should a look for deadlines was made
+  std::atomic<uint64_t> sweep_late_us_max{0};  // how late a look for deadlines was made
   queue_gauge gateway, reader, agents;
 
-  static constexpr uint64_t queue_long = 10'000;  // told in the log
+  static constexpr uint64_t queue_long = 10'000;  // reported in the log
 
   // Whether the queue is longer than it should ever be.
   static bool in(queue_gauge& q) {
@@ -111,16 +111,16 @@ struct shared {
   rt::randomness& random;
   rt::agent_port& agents;
   rt::event_port& events;
-  rt::key_port* keys = nullptr;            // null: there are none, and nobody comes in over a network
-  rt::account_port* accounts = nullptr;    // null: nobody comes in by HTTP
-  usage_book* usage = nullptr;             // null: nobody is asked what he uses
+  rt::key_port* keys = nullptr;            // null: there are none, and no peer connects over a network
+  rt::account_port* accounts = nullptr;    // null: HTTP is off
+  usage_book* usage = nullptr;             // null: usage is not recorded
   store::upload_store* uploads = nullptr;  // null: nothing is deployed from uploads
   entity_book actors{};
   std::atomic<uint64_t> last_seq{0};
   std::atomic<uint64_t> commits{0}, commands{0}, refused{0}, actor_restarts{0};
   load_gauges load{};
   metrics figures{};
-  // Called after each sweep by the journal, for a watchdog: the scheduler, the timers and the one writer are at work.
+  // Called after each sweep by the journal, for a watchdog: the scheduler, the timers and the one writer are working.
   std::function<void()> progressed{};
   std::function<std::map<std::string, uint64_t>()> door_counters{};  // of the bus; empty: there is none
 

@@ -44,7 +44,7 @@ void watch(const Handle& h, const char* name, std::shared_ptr<std::atomic<bool>>
   });
 }
 
-// Its servers are looked after as far as their records go, but nothing that makes a container can be done for them.
+// Its servers are still managed by their records, but nothing that needs a new container can be done for them.
 void tell_missing_templates(const shared& world) {
   std::map<std::string, size_t> missing;
   for (const auto& id : world.records.all_ids())

@@ -14,7 +14,7 @@ inline constexpr auto stop_time_max = std::chrono::seconds(10);
 class node {
  public:
   // `on_core_lost` is called, on any thread, when an actor that cannot be replaced in place has ended by itself: the
-  // process then stops in order and its supervisor starts it again.
+  // process then stops in an orderly way and its supervisor starts it again.
   // `drive`, if given, runs the actors wherever stop() would wait for them: simulations have no other thread that
   // could.
   node(caf::actor_system& sys, shared& world, rt::spawn_mode threads, std::function<void(std::string)> on_core_lost,
@@ -29,10 +29,10 @@ class node {
   void follow(rt::follow_events what);   // until the client is lost, or too slow
 
   const catalog& records() const { return world_.records; }
-  // Who asks an entity's actor, or has it made: for whatever is no request of a client.
+  // Asks an entity's actor, starting it if need be: for whatever is no request of a client.
   rt::registry_actor registry() const;
 
-  // Puts on record what went past the gate, such as signing in. Blocks until it is kept; false: it was not.
+  // Records in the audit what does not pass the gate, such as signing in. Blocks until it is stored; false: it was not.
   bool keep(msg::audit_record what);
 
   // Starts the actors of all known servers in the background; reads are answered without them.

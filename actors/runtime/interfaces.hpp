@@ -49,11 +49,11 @@ using alive_atom = caf::atom_constant<caf::atom("alive")>;
 using journal_actor = caf::typed_actor<caf::replies_to<commit>::with<committed>,  // durable when answered
                                        caf::replies_to<raise_term>::with<committed>, caf::reacts_to<expect_commits>,
                                        caf::reacts_to<trim_atom>,            // drop history beyond its limit
-                                       caf::reacts_to<alive_atom>,           // a sweep has come: both are at work
+                                       caf::reacts_to<alive_atom>,           // a sweep has come: both are running
                                        caf::reacts_to<flush_atom, uint64_t>  // INTERNAL
                                        >;
 
-// ---- hub: committed facts go out as events and wake whoever waits for an operation ----
+// ---- hub: committed facts go out as events and wake those that wait for an operation ----
 struct published {
   std::vector<std::shared_ptr<const msg::log_entry>> entries;  // in the order of their numbers
 };
@@ -69,13 +69,13 @@ struct follow_events {  // answered with `accepted` and an empty page whose curs
   std::string subject{};  // prefixes; empty: all
   std::string type{};
 };
-struct peer_lost {  // a connection of a client, or of an agent, is not there any more
+struct peer_lost {  // a connection of a client, or of an agent, is closed
   std::string routing_id;
   door* via = nullptr;  // of a client
 };
 using hub_actor = caf::typed_actor<caf::reacts_to<published>, caf::reacts_to<watch_operation>,
                                    caf::reacts_to<follow_events>, caf::reacts_to<peer_lost>,
-                                   caf::reacts_to<tick_atom>>;  // INTERNAL: those who wait are told where it stands
+                                   caf::reacts_to<tick_atom>>;  // INTERNAL: progress for those that wait
 
 // ---- entity: one actor for each server, and for each of any other kind that has a machine ----
 struct entity_call {
@@ -91,9 +91,9 @@ struct entity_call {
   std::string id;
   std::any what;  // an input of its machine
   bool dry_run = false;
-  bool makes = false;                                              // an entity that is not there yet
-  std::shared_ptr<const msg::audit_record> asked{};                // who wants it; null: the manager itself does
-  std::optional<std::chrono::steady_clock::time_point> expires{};  // not begun later: nobody waits for it any more
+  bool makes = false;                                              // an entity that does not exist yet
+  std::shared_ptr<const msg::audit_record> asked{};                // who asks for it; null: the manager itself does
+  std::optional<std::chrono::steady_clock::time_point> expires{};  // not begun later: the caller no longer waits for it
 };
 struct entity_reply {
   std::optional<msg::error> failure;
@@ -102,7 +102,7 @@ struct entity_reply {
   std::vector<std::string> plan;            // dry run
   bool fresh_start = false;
   bool changed = false;
-  bool audited = false;  // who asked for it, if anybody did, is on record
+  bool audited = false;  // the request, if there was one, is in the audit
 };
 using entity_actor = caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>>;
 
@@ -117,7 +117,7 @@ using registry_actor =
 struct agent_said {
   std::string routing_id;
   msg::from_agent what;
-  std::shared_ptr<void> credit{};  // of the door; comes back once the message was dealt with
+  std::shared_ptr<void> credit{};  // of the door; released once the message was dealt with
 };
 struct to_host {  // for the agent of a server; dropped when it is away: what is still to be done is sent on its return
   msg::agent_id agent;
@@ -169,13 +169,13 @@ struct client_call {
   std::optional<msg::duration> deadline;
   std::string options;
   std::string body;
-  std::shared_ptr<void> credit;      // let go when answered: bounds what is in flight
+  std::shared_ptr<void> credit;      // released when answered: bounds what is in flight
   bool paced = false;                // it has waited its turn among large ones
   size_t row = msg::verb_not_found;  // of the verb in the table; the node looks it up
 };
 using gateway_actor = caf::typed_actor<caf::reacts_to<client_call>>;
 
-// ---- keeper: keys, users and settings of the manager, which are files: it waits for the disk, and nobody with it ----
+// ---- keeper: keys, users and settings of the manager, which are files: it alone waits for the disk ----
 struct kept {
   answer kind = answer::error;
   std::string body;
@@ -189,9 +189,9 @@ struct piece_wanted {  // by an agent; answered over its session
   msg::fetch_upload what;
 };
 using uploads_actor = caf::typed_actor<caf::replies_to<client_call>::with<kept>, caf::reacts_to<piece_wanted>,
-                                       caf::reacts_to<tick_atom>>;  // INTERNAL: what nobody needs goes
+                                       caf::reacts_to<tick_atom>>;  // INTERNAL: what is not needed is removed
 
-// ---- usage writer: has what was told of usage written ----
+// ---- usage writer: has the reported usage written ----
 using open_atom = caf::atom_constant<caf::atom("open")>;
 using usage_writer_actor = caf::typed_actor<caf::reacts_to<open_atom>,  // INTERNAL
                                             caf::reacts_to<tick_atom>>;

@@ -25,8 +25,8 @@ struct peer {  // one request of one client
 
 // All are called from any thread, never block, and say false when the peer is gone or its queue is full.
 
-// How clients come in. A door reads requests, says who is behind each (client_call::by), gives them to the node, brings
-// back the answers, and tells the node of connections that have gone. It outlives the node.
+// How clients connect. A door reads requests, authenticates each (client_call::by), gives them to the node, brings back
+// the answers, and reports to the node which connections have closed. It outlives the node.
 class door {
  public:
   virtual ~door() = default;
@@ -49,37 +49,37 @@ class event_port {
  public:
   virtual ~event_port() = default;
   virtual bool publish(public_event e) = 0;
-  // False: nobody listens at the moment, and encoding events is work for nothing.
+  // False: there is no watcher at the moment, and encoding events would be wasted work.
   virtual bool watched() const = 0;
-  // Events up to `last_seq` that are made when their turn comes, if somebody listens by then; about `count` of them.
+  // Events up to `last_seq` that are made when their turn comes, if there is a watcher then; about `count` of them.
   virtual bool publish_if_watched(uint64_t last_seq, size_t count, std::function<std::vector<public_event>()> make) = 0;
 };
 
-// Who may come in over a network. Changes are durable when they return, and hold for the next request of anybody.
+// Which keys may connect over a network. Changes are durable when they return, and apply from the next request on.
 class key_port {
  public:
   virtual ~key_port() = default;
   virtual msg::result<msg::key_list> keys() = 0;
   virtual msg::result<msg::key_list> add(const msg::add_key& k) = 0;        // what the key may now
-  virtual msg::result<msg::key_list> remove(const msg::remove_key& k) = 0;  // what it could
+  virtual msg::result<msg::key_list> remove(const msg::remove_key& k) = 0;  // what it could do
   virtual msg::result<msg::token_reply> make_token(const msg::make_token& t, msg::time_point now) = 0;
-  // `by` has come in with a token; it is used up by this.
+  // `by` has authenticated with a token; it is used up by this.
   virtual msg::result<msg::enrol_reply> enrol(const msg::enrol_agent& e, const msg::principal& by,
                                               msg::time_point now) = 0;
   virtual msg::result<msg::enrol_reply> approve(const msg::approve_agent& a) = 0;
-  // The public key that the manager will answer with some day; empty: the one it has. Asked with each ping.
+  // The public key that the manager will answer with later; empty: the one it has. Asked with each ping.
   virtual std::string next_key() = 0;
   // Without what its agents know. Errors: wrong_state (there is no next key to finish or to forget).
   virtual msg::result<msg::rotation_view> rotate(const msg::rotate_key& k) = 0;
 };
 
-// Who may come in by HTTP. As with keys, changes are durable when they return, and hold for the next request.
+// Who may use HTTP. As with keys, changes are durable when they return, and apply from the next request on.
 class account_port {
  public:
   virtual ~account_port() = default;
   virtual msg::result<msg::user_list> users() = 0;
   virtual msg::result<msg::user_link> add(const msg::add_user& u, msg::time_point now) = 0;
-  virtual msg::result<msg::user_list> remove(const msg::remove_user& u) = 0;  // what he was
+  virtual msg::result<msg::user_list> remove(const msg::remove_user& u) = 0;  // the user that was removed
   virtual msg::result<msg::user_link> reset(const msg::reset_user& u, msg::time_point now) = 0;
   virtual msg::result<msg::token_list> tokens() = 0;
   virtual msg::result<msg::token_made> add(const msg::add_token& t, msg::time_point now) = 0;

@@ -1,4 +1,4 @@
-// What clients and subscribers share: one ZeroMQ context per process, alive while somebody uses it.
+// What clients and subscribers share: one ZeroMQ context per process, alive while it is in use.
 #pragma once
 #include <memory>
 #include <zmq.hpp>

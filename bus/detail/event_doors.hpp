@@ -1,5 +1,5 @@
 // Where events go out: one XPUB for socket files, and one for the network, where each watcher's key says which topics
-// it may watch. All of it on the bus thread; the number of subscriptions is for others to look at.
+// it may watch. All of it on the bus thread; only the number of subscriptions may be read from others.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -29,12 +29,12 @@ class event_doors {
   size_t subscriptions() const { return subscriptions_; }
 
   void send(const frames& message) {
-    for (auto& s : sockets_) send_frames(s, nullptr, message);  // never refused: who is too slow misses it
+    for (auto& s : sockets_) send_frames(s, nullptr, message);  // never refused: a watcher that is too slow misses it
   }
-  // What watchers have asked for. `head`: the newest event, told to those that synchronise.
+  // What watchers have asked for. `head`: the newest event, sent to those that synchronise.
   void read(size_t socket, const cursor& head);
-  // Keys change: watchers who may not watch what they watch any more are let go of. At most once a second; whether
-  // there is anybody to look after.
+  // Keys change: watchers that may no longer watch their topics are disconnected. Looks at most once a second; true:
+  // there are watchers with keys.
   bool look_after_rights(std::chrono::steady_clock::time_point now);
 
  private:

@@ -1,4 +1,4 @@
-// How many bad messages of a door ask for a log line in a second.
+// Limits how many bad messages of a door are logged in a second.
 #pragma once
 #include <chrono>
 #include <optional>
@@ -9,7 +9,7 @@ namespace zedops::bus::detail {
 class line_limiter {
  public:
   explicit line_limiter(size_t lines_max) : lines_max_(lines_max) {}
-  // Nothing: stay silent; else the number of messages that were silent before this one.
+  // Nothing: do not log this one; else how many before it were not logged.
   std::optional<size_t> permit() {
     const auto now = std::chrono::steady_clock::now();
     if (now - window_ >= std::chrono::seconds(1)) window_ = now, lines_ = 0;

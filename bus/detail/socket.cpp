@@ -76,7 +76,7 @@ monitor::monitor(zmq::context_t& context, zmq::socket_t& watched)
   pair_.connect(address);
 }
 
-// ZeroMQ's own thread would block for ever on an event that nobody is left to take.
+// ZeroMQ's own thread would block for ever on an event that is never taken.
 monitor::~monitor() { zmq_socket_monitor(watched_, nullptr, 0); }
 
 std::optional<monitor::event> monitor::next() {

@@ -16,11 +16,11 @@ inline constexpr int sockets_max = 16'384;           // per context
 struct socket_limits {
   int send_queue_max, receive_queue_max;  // messages per peer
   int64_t frame_bytes_max;
-  // Whether ZeroMQ itself looks after connections that say nothing. Its timers lie in one list per thread that is
-  // walked from the front for each answer: with thousands of connections, that is all the thread does.
+  // Whether ZeroMQ itself checks connections that are silent. Its timers are in one list per thread that is walked
+  // from the front for each answer: with thousands of connections, that is all the thread does.
   bool heartbeats = true;
 };
-// A socket with all that ours have in common: no linger, bounded queues and frames.
+// A socket with the settings that all of ours share: no linger, bounded queues and frames.
 zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const socket_limits& limits);
 
 enum class sent : uint8_t { yes, full, unreachable };
@@ -29,7 +29,7 @@ sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const fra
 
 struct incoming {
   frames parts;
-  std::string address;     // of the peer, as ZeroMQ tells it; may be empty
+  std::string address;     // of the peer, as ZeroMQ reports it; may be empty
   std::string key;         // public, that a peer on the network has proved to have
   bool oversized = false;  // more frames than count_max; the rest was read and dropped
 };

@@ -1,6 +1,6 @@
-// How much each watcher of events watches. ZeroMQ keeps all topics in one tree, a node a byte, and walks the whole tree
-// whenever a watcher leaves: without a bound, one peer takes gigabytes and a second of everybody's time at each
-// farewell.
+// How much each watcher of events watches. ZeroMQ keeps all topics in one tree, one node per byte, and walks the whole
+// tree whenever a watcher leaves: without a bound, one peer takes gigabytes, and blocks all others for a second when it
+// leaves.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace zedops::bus::detail {
 
-// A connection: descriptors are used again, the kernel's cookies for sockets are not.
+// A connection: descriptors are reused, the kernel's cookies for sockets are not.
 struct connection {
   int fd = -1;
   uint64_t cookie = 0;
@@ -30,7 +30,7 @@ class watcher_book {
   explicit watcher_book(watcher_limits limits) : limits_(limits) {}
 
   enum class entry : uint8_t { added, known, beyond };  // beyond: more than it may have; nothing was noted
-  // `alive(connection)` is asked only when room is short: who left has not said so.
+  // `alive(connection)` is called only when room is short: a watcher that left is not reported.
   template <class Alive>
   entry subscribe(const connection& who, std::string_view topic, Alive&& alive, const std::string& key = {}) {
     if (!key.empty()) keys_[who] = key;
@@ -57,7 +57,7 @@ class watcher_book {
     return true;
   }
 
-  // Watchers that came with a key, and what each watches.
+  // Watchers that connected with a key, and what each watches.
   size_t with_keys() const { return keys_.size(); }
   template <class F>
   void each_with_key(F&& f) const {

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr uint64_t mib = 1 << 20;
 
-// A key that is absent leaves what the defaults say.
+// A key that is absent leaves the default.
 template <class T, class Read>
 void when_given(table_reader& r, std::string_view key, std::optional<T>& out, Read read) {
   auto value = out.value_or(T{});

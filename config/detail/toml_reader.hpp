@@ -63,7 +63,7 @@ class table_reader {
 
   // Reports a problem with a key (at its value when it is there, else at the table).
   void complain(std::string_view key, const std::string& what, std::string hint);
-  // Refuses the keys that nobody asked for; call it last.
+  // Refuses the keys that were not read; call it last.
   void finish();
   bool has(std::string_view key) const { return table_.contains(key); }
   const std::optional<msg::error>& problem() const { return *problem_; }

@@ -30,8 +30,8 @@ class function_sink : public spdlog::sinks::base_sink<std::mutex> {
   std::function<void(std::string_view)> write_;
 };
 
-// Writes to a descriptor, and lets a line go rather than wait for whoever does not read: the threads that log have
-// others to serve. How many were lost is said with the next one that goes through.
+// Writes to a descriptor, and drops a line rather than wait for a reader that does not read: the threads that log have
+// other work to do. How many were lost is logged before the next one that can be written.
 class descriptor_sink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   descriptor_sink(int fd, std::function<std::string(uint64_t)> lost_line) : fd_(fd), lost_line_(std::move(lost_line)) {

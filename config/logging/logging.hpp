@@ -46,7 +46,7 @@ struct log_field {
 using log_fields = std::initializer_list<log_field>;
 
 enum class log_target { out, err };
-// journal: a <prio> prefix and no time of its own, as the journal wants it. plain: neither.
+// journal: a <prio> prefix and no time of its own, as the journal wants it. plain: without a prefix.
 enum class log_prefix { plain, journal };
 
 struct log_options {

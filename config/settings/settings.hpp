@@ -63,12 +63,12 @@ struct agent_settings {
   std::string name;
   std::string manager;      // ZeroMQ endpoint
   std::string manager_key;  // public, of a manager on the network
-  std::string manager_id;   // empty: the first manager that is met is kept
+  std::string manager_id;   // empty: the first manager that answers is kept
   std::string docker_host;
   std::string data_path;
   std::string state_dir;
   std::string identity;       // empty: what the state folder holds, made at first use
-  std::string accept_engine;  // identity of an Engine that may take the place of the one before; empty: none may
+  std::string accept_engine;  // identity of a Docker Engine that may replace the one before; empty: no other may
   std::vector<std::string> bind_paths;  // folders of the host that servers may mount; an empty one is none
   // What the host's owner permits, whatever a manager asks for; empty: everything, but for capabilities.
   std::vector<std::string> allow_images;        // patterns

@@ -69,15 +69,15 @@ const std::array manager_rows = {
     setting<manager>{"events", &manager::events, "ipc://{runtime_dir}/events.ipc",
                      "where events are published; port 7702 is usual for tcp", at_restart, text_rule::endpoint},
     setting<manager>{"advertise", &manager::advertise, "{hostname}",
-                     "name or address under which other hosts reach this machine: what a token says", at_restart,
+                     "name or address under which other hosts reach this machine, for enrolment tokens", at_restart,
                      text_rule::none},
     setting<manager>{"http", &manager::http, "127.0.0.1:7780",
                      "where the page, REST and live events are served: host:port, tls:host:port or unix:/path; off: "
                      "nowhere",
                      at_restart, text_rule::none},
     setting<manager>{"http_proxies", &manager::http_proxies, "",
-                     "addresses of proxies that speak TLS to people and HTTP to here: with them http may be an address "
-                     "of a network, and nobody else is heard there",
+                     "addresses of proxies that speak TLS to users and HTTP to the manager: with them http may be an "
+                     "address of a network, and only they are answered there",
                      at_restart, text_rule::none},
     setting<manager>{"http_certificate", &manager::http_certificate, "",
                      "PEM file with the certificate and its chain, for tls: addresses of http; SIGHUP reads it again",
@@ -85,13 +85,13 @@ const std::array manager_rows = {
     setting<manager>{"http_key", &manager::http_key, "", "PEM file with the private key of http_certificate",
                      at_restart, text_rule::none},
     setting<manager>{"http_url", &manager::http_url, "",
-                     "under which people reach the page, such as https://zedops.example; empty: the first of http",
+                     "URL under which users reach the page, such as https://zedops.example; empty: the first of http",
                      at_restart, text_rule::none},
     setting<manager>{"sync_interval", &manager::sync_interval, "30s",
-                     "how often every agent is asked what is really there, besides events and reconnects", at_once,
+                     "how often every agent is asked for its actual state, besides events and reconnects", at_once,
                      text_rule::none, 100, day},
     setting<manager>{"usage_interval", &manager::usage_interval, "15s",
-                     "how often every agent tells what its host and containers use; 0s: never", at_restart,
+                     "how often every agent reports what its host and containers use; 0s: never", at_restart,
                      text_rule::none, 0, hour},
     setting<manager>{"retention", &manager::retention, "24h",
                      "how long a deleted server can be restored before it is purged with its data", at_once,
@@ -99,11 +99,11 @@ const std::array manager_rows = {
     setting<manager>{"history_max", &manager::history_max, "100000", "events kept for replay; older ones are trimmed",
                      at_once, text_rule::none, 1000, 100'000'000},
     setting<manager>{"audit_max", &manager::audit_max, "1000000",
-                     "records kept of who asked for what; what is left of a trimmed audit still verifies", at_once,
+                     "records kept of who asked for what; a trimmed audit can still be verified", at_once,
                      text_rule::none, 1000, 100'000'000},
     setting<manager>{"hold_recovery_above", &manager::hold_recovery_above, "50",
-                     "percent of an agent's servers, five at least: when more are gone in one look nothing recovers by "
-                     "itself until zedctl agent recover; 100: never held",
+                     "percent of an agent's servers: when more of them, and five at least, are gone at once, nothing "
+                     "recovers by itself until zedctl agent recover; 100: never held",
                      at_once, text_rule::none, 1, 100},
     setting<manager>{"agent_suspect_after", &manager::agent_suspect_after, "2s",
                      "silence after which an agent is suspect", at_once, text_rule::none, 1500, hour},
@@ -123,7 +123,7 @@ const std::array manager_rows = {
     timeout("timeout_move", &manager::timeout_move, "6h", "the same for move; its copy has to be done within it"),
     timeout("timeout_adopt", &manager::timeout_adopt, "6h", "the same for adopt"),
     timeout("timeout_phase", &manager::timeout_phase, "5m",
-            "a phase of a deployment that makes no progress for so long has failed"),
+            "a phase of a deployment that makes no progress for this long has failed"),
     setting<manager>{"templates_dir", &manager::templates_dir, "",
                      "directory of server templates (*.toml), added to the built-in ones; the same name replaces one",
                      at_restart, text_rule::optional_directory},
@@ -142,7 +142,7 @@ const std::array agent_rows = {
                    "the public key of a manager at a tcp:// endpoint, as zedctl key show --manager prints it there",
                    at_restart, text_rule::none},
     setting<agent>{"manager_id", &agent::manager_id, "",
-                   "the manager whose containers these are; empty: the first one that is met is kept", at_restart,
+                   "the manager that owns these containers; empty: the first one that answers is kept", at_restart,
                    text_rule::optional_name},
     setting<agent>{"docker_host", &agent::docker_host, "{docker_host}",
                    "the Docker Engine; the default is DOCKER_HOST, else the system socket", at_restart,
@@ -158,12 +158,12 @@ const std::array agent_rows = {
         at_restart, text_rule::optional_name},
     setting<agent>{
         "accept_engine", &agent::accept_engine, "",
-        "the identity of a Docker Engine that may take the place of the one before, as the agent's log and zedctl "
-        "agent describe show it; empty: another one is not worked with",
+        "the identity of a Docker Engine that may replace the one before, as the agent's log and zedctl agent "
+        "describe show it; empty: the agent refuses another one",
         at_restart, text_rule::none},
     setting<agent>{"bind_paths", &agent::bind_paths, "",
-                   "folders of the host that servers may mount besides their own, separated by commas; whoever may "
-                   "create servers can read and write what is below them; empty: none",
+                   "folders of the host that servers may mount besides their own, separated by commas; every user who "
+                   "may create servers can read and write what is below them; empty: none",
                    at_restart, text_rule::optional_directory},
     setting<agent>{
         "allow_images", &agent::allow_images, "",
@@ -188,7 +188,7 @@ const std::array agent_rows = {
                    "processes and threads that one server may have at most; 0: no limit", at_restart, text_rule::none,
                    0, 4'000'000},
     setting<agent>{"impose", &agent::impose, "",
-                   "put upon every new container: no-new-privileges, drop-capabilities (all but what it asks for), "
+                   "enforced on every new container: no-new-privileges, drop-capabilities (all but what it asks for), "
                    "read-only-root (it can write to its folders only)",
                    at_restart, text_rule::none},
     setting<agent>{"lanes", &agent::lanes, "4", "how many servers are worked on at the same time", at_restart,
@@ -200,21 +200,21 @@ const std::array agent_rows = {
                    "image of the web server that serves a project's static services; tools/images makes it", at_restart,
                    text_rule::none},
     setting<agent>{"caddy_admin", &agent::caddy_admin, "",
-                   "admin API of the Caddy that leads visitors to container services: localhost:2019; empty: none",
+                   "admin API of the Caddy that routes visitors to container services: localhost:2019; empty: none",
                    at_restart, text_rule::none},
     setting<agent>{"caddy_server", &agent::caddy_server, "zedops",
-                   "which of its HTTP servers gets their routes; made if it is not there", at_restart, text_rule::none},
+                   "which of its HTTP servers gets their routes; created if missing", at_restart, text_rule::none},
     setting<agent>{"caddy_listen", &agent::caddy_listen, ":80,:443",
-                   "where a server that is made there listens, separated by commas", at_restart, text_rule::none},
+                   "where a server that is created there listens, separated by commas", at_restart, text_rule::none},
     setting<agent>{"stray_grace", &agent::stray_grace, "1h",
-                   "after which containers of services that the manager does not know are removed; 0s: never",
+                   "time after which containers of services that the manager does not know are removed; 0s: never",
                    at_restart, text_rule::none, 0, 30 * day},
     setting<agent>{"git_ssh_key", &agent::git_ssh_key, "",
                    "file of the ssh key with which repositories are fetched; empty: those of the agent's user",
                    at_restart, text_rule::optional_directory},
     setting<agent>{"git_credentials", &agent::git_credentials, "",
                    "file with a line https://USER:TOKEN@HOST for each host that repositories are fetched from; empty: "
-                   "only what everybody may fetch",
+                   "public repositories only",
                    at_restart, text_rule::optional_directory},
     setting<agent>{"boot_starts", &agent::boot_starts, "4",
                    "how many servers are started at the same time after the host came up", at_restart, text_rule::none,
@@ -238,7 +238,7 @@ std::string problem_of_http(std::string where, bool proxied) {
   uint16_t number = 0;
   const auto [end, wrong] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (host.empty() || port.empty() || wrong != std::errc{} || end != port.data() + port.size())
-    return "it is no host:port";
+    return "it is not host:port";
   const bool own = host == "[::1]" || host == "localhost" || (host.starts_with("127.") && is_address(host));
   return own || tls || proxied ? std::string{} : "passwords and tokens would go over a network without TLS";
 }
@@ -251,16 +251,16 @@ program<manager>::conflict check_manager(const manager& s) {
             "an agent is suspect before it is unreachable: raise agent_unreachable_after"};
   for (const auto& address : s.http_proxies)
     if (!is_address(address))
-      return {"http_proxies", "has '" + address + "', which is no address", "numbers, such as 127.0.0.1 or fd00::7"};
+      return {"http_proxies", "has '" + address + "', which is no IP address", "numbers, such as 127.0.0.1 or fd00::7"};
   for (const auto& where : s.http) {
     if (where == "off") {
-      if (s.http.size() > 1) return {"http", "has 'off' beside other addresses", "off alone, or addresses alone"};
+      if (s.http.size() > 1) return {"http", "has 'off' beside other addresses", "give off alone, or addresses only"};
     } else if (where.starts_with("tls:") && (s.http_certificate.empty() || s.http_key.empty())) {
-      return {"http", "has '" + where + "' without a certificate", "http_certificate and http_key name its PEM files"};
+      return {"http", "has '" + where + "' without a certificate", "set http_certificate and http_key to PEM files"};
     } else if (auto problem = problem_of_http(where, !s.http_proxies.empty()); !problem.empty()) {
       return {"http", "has '" + where + "': " + problem,
-              "127.0.0.1:7780, [::1]:7780 or unix:/run/zedops/http.sock; others with TLS: tls:0.0.0.0:7443, or a proxy "
-              "in front "
+              "use 127.0.0.1:7780, [::1]:7780 or unix:/run/zedops/http.sock; others with TLS: tls:0.0.0.0:7443, or a "
+              "proxy in front "
               "(http_proxies)"};
     }
   }

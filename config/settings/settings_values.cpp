@@ -1,4 +1,4 @@
-// One setting's text: what it may be, what it becomes, what it is when nobody says.
+// One setting's text: what it may be, what it becomes, what it is by default.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -50,7 +50,7 @@ error disk(const std::string& path, int problem) {
   return {problem == ENOENT ? ec::not_found : ec::internal, path + ": " + host::errno_text(problem), "", {}};
 }
 
-// A warning is of an entry that was written: a name that is no UTF-8 goes in as the bytes that it is.
+// A warning is about an entry that was written: a name that is not UTF-8 is written as its bytes.
 bool well(int answer) { return answer == ARCHIVE_OK || answer == ARCHIVE_WARN; }
 
 result<void> add_header(::archive* to, ::archive_entry* e) {
@@ -81,7 +81,7 @@ struct packing {
   ::archive* to;
   const fs::path root;
   const std::function<bool(const std::string& path, bool is_dir)> left_out;
-  const bool within_left_out;  // something in a folder that is left out may be wanted all the same
+  const bool within_left_out;  // a folder that is left out may contain something to be packed
   packed done{};
 
   result<void> folder(const fs::path& dir, const std::string& below) {
@@ -109,7 +109,7 @@ struct packing {
   result<void> one(const fs::path& path, const std::string& name, const struct stat& st) {
     std::unique_ptr<::archive_entry, entry_closer> e(archive_entry_new());
     archive_entry_set_pathname(e.get(), name.c_str());
-    archive_entry_set_mtime(e.get(), 0, 0);  // the same files, the same bytes
+    archive_entry_set_mtime(e.get(), 0, 0);  // so that the same files give the same bytes
     archive_entry_set_perm(e.get(), S_ISDIR(st.st_mode) || (st.st_mode & 0111) ? 0755 : 0644);
     if (S_ISDIR(st.st_mode)) {
       archive_entry_set_filetype(e.get(), AE_IFDIR);
@@ -161,7 +161,7 @@ bool is_out_of_context(const std::vector<std::string>& patterns, std::string_vie
     if (p.ends_with('/')) p.pop_back();
     const bool anywhere = p.starts_with("**/");
     if (anywhere) p.erase(0, 3);
-    // A pattern takes all that is below what it names.
+    // A pattern covers everything below what it names.
     for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
       const std::string part(path.substr(0, end));
       const auto slash = part.rfind('/');
@@ -180,7 +180,7 @@ namespace {
 enum class compression { none, gzip };
 
 result<packed> written(packing work, const std::string& dir, const std::string& file, compression how) {
-  const host::utf8_locale utf8;  // names in archives are
+  const host::utf8_locale utf8;  // the names in archives are UTF-8
   std::error_code problem;
   if (!fs::is_directory(dir, problem))
     return fail(ec::not_found, dir + " is not a folder", "name the folder that holds what is to be deployed");
@@ -192,7 +192,7 @@ result<packed> written(packing work, const std::string& dir, const std::string& 
     archive_write_set_options(to.get(), "gzip:compression-level=6,gzip:!timestamp");
   }
   if (archive_write_open_filename(to.get(), file.c_str()) != ARCHIVE_OK)
-    return fail(ec::internal, file + " cannot be written", "TMPDIR says where there is room");
+    return fail(ec::internal, file + " cannot be written", "set TMPDIR to a folder with enough space");
   if (auto ok = work.folder(dir, {}); !ok) return fail(ok.error());
   if (!well(archive_write_close(to.get())))
     return fail(ec::internal, std::string("the archive cannot be written: ") + archive_error_string(to.get()),

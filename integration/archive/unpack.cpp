@@ -49,7 +49,7 @@ error disk(const std::string& what, int problem) {
           {}};
 }
 
-// Components of an entry's name; an error says why it is not taken.
+// Components of an entry's name; an error says why it is refused.
 result<std::vector<std::string>> parts_of(std::string_view name, unsigned depth_max) {
   if (name.starts_with('/')) return fail(bad("the name " + shown(name) + " is absolute"));
   std::vector<std::string> out;
@@ -58,15 +58,15 @@ result<std::vector<std::string>> parts_of(std::string_view name, unsigned depth_
     const auto part = name.substr(0, slash);
     name.remove_prefix(slash == name.npos ? name.size() : slash + 1);
     if (part.empty() || part == ".") continue;
-    if (part == "..") return fail(bad("a name leaves it with '..'"));
+    if (part == "..") return fail(bad("a name points outside of it with '..'"));
     if (part.size() > name_bytes_max) return fail(bad("a name of " + std::to_string(part.size()) + " bytes"));
     out.emplace_back(part);
   }
-  if (out.size() > depth_max) return fail(bad("folders more than " + std::to_string(depth_max) + " deep"));
+  if (out.size() > depth_max) return fail(bad("it has folders more than " + std::to_string(depth_max) + " deep"));
   return out;
 }
 
-// Leads somewhere inside, whatever other links there are: up at the beginning only, and from folders that are real.
+// Leads somewhere inside, whatever other links exist: goes up only at the beginning, and only from real folders.
 bool stays_inside(std::string_view target, size_t depth) {
   if (target.empty() || target.size() > link_bytes_max || target.starts_with('/')) return false;
   bool down = false;
@@ -98,14 +98,14 @@ class unpacking {
   result<void> entry(::archive* from, ::archive_entry* e) {
     const char* raw = archive_entry_pathname(e);
     if (!raw) raw = archive_entry_pathname_utf8(e);
-    if (!raw) return fail(bad("an entry whose name cannot be read"));
+    if (!raw) return fail(bad("it has an entry whose name cannot be read"));
     if (archive_entry_is_encrypted(e)) return fail(bad(shown(raw) + " is encrypted", "pack it without a password"));
     if (archive_entry_hardlink(e)) return fail(bad(shown(raw) + " is a hard link"));
     auto parts = parts_of(raw, limits_.depth_max);
     if (!parts) return fail(parts.error());
     if (!within(*parts)) return {};
     if (++done_.entries > limits_.entries_max)
-      return fail(bad("more than " + std::to_string(limits_.entries_max) + " entries"));
+      return fail(bad("it has more than " + std::to_string(limits_.entries_max) + " entries"));
     for (const auto& part : *parts) hash_.add(part), hash_.add("/");
     hash_.add(std::string_view("\0", 1));
     const auto type = archive_entry_filetype(e);
@@ -139,7 +139,7 @@ class unpacking {
     return {};
   }
 
-  // Directory entries too: the whole file system, in one call.
+  // Makes directory entries durable, too: syncs the whole file system, in one call.
   result<unpacked> finish() {
     if (::syncfs(root_.get()) != 0) return fail(disk("the files cannot be made durable", errno));
     done_.tree_hash = hash_.hex();
@@ -154,7 +154,7 @@ class unpacking {
     return true;
   }
 
-  // Makes and enters the folder; those that stay open are the ones on the way to it.
+  // Makes and enters the folder; the folders above it stay open.
   result<void> folder(const std::vector<std::string>& parts) {
     size_t same = 0;
     while (same < open_.size() && same < parts.size() && open_[same].first == parts[same]) ++same;
@@ -165,7 +165,7 @@ class unpacking {
       auto fd = host::open_dir_at(at, name.c_str());
       if (!fd && errno == ENOENT) {
         if (::mkdirat(at, name.c_str(), 0755) != 0 || ::fchmodat(at, name.c_str(), 0755, 0) != 0)
-          return fail(disk("no folder " + shown(name), errno));
+          return fail(disk("cannot make the folder " + shown(name), errno));
         fd = host::open_dir_at(at, name.c_str());
       }
       if (!fd) return fail(bad("the folder " + shown(name) + " collides with another entry"));
@@ -175,7 +175,7 @@ class unpacking {
   }
   int here() const { return open_.empty() ? root_.get() : open_.back().second.get(); }
 
-  // What an archive has twice is what it has last, as tar does it.
+  // Of a name that an archive has twice the last entry counts, as in tar.
   bool make_room(const std::string& name) const { return errno == EEXIST && ::unlinkat(here(), name.c_str(), 0) == 0; }
 
   result<void> file(::archive* from, const std::string& name, bool executable) {
@@ -186,7 +186,7 @@ class unpacking {
     if (!fd && make_room(name)) fd = make();
     if (!fd)
       return fail(errno == EISDIR || errno == EEXIST ? bad("the file " + shown(name) + " collides with a folder")
-                                                     : disk("no file " + shown(name), errno));
+                                                     : disk("cannot make the file " + shown(name), errno));
     if (::fchmod(fd.get(), executable ? 0755 : 0644) != 0) return fail(disk(shown(name), errno));
     ++done_.files;
     const void* data = nullptr;
@@ -218,7 +218,7 @@ class unpacking {
     const auto make = [&] { return ::symlinkat(target.c_str(), here(), name.c_str()) == 0; };
     if (make() || (make_room(name) && make())) return {};
     return fail(errno == EEXIST || errno == EISDIR ? bad("the link " + shown(name) + " collides with a folder")
-                                                   : disk("no link " + shown(name), errno));
+                                                   : disk("cannot make the link " + shown(name), errno));
   }
 
  public:
@@ -243,20 +243,20 @@ class unpacking {
 
 result<unpacked> unpack(const std::string& file, const std::string& into, const unpack_limits& limits,
                         const unpack_progress& progress, const std::string& folder) {
-  const host::utf8_locale utf8;  // names in archives are
+  const host::utf8_locale utf8;  // the names in archives are UTF-8
   struct stat st {};
   if (::stat(file.c_str(), &st) != 0) return fail(disk("the archive " + file + " cannot be read", errno));
   reader from(archive_read_new());
-  if (!from) return fail(ec::internal, "no memory for an archive", "");
+  if (!from) return fail(ec::internal, "not enough memory to read the archive", "");
   archive_read_support_format_tar(from.get());
   archive_read_support_format_zip(from.get());
   archive_read_support_filter_gzip(from.get());
   archive_read_support_filter_zstd(from.get());
   if (archive_read_open_filename(from.get(), file.c_str(), 256 << 10) != ARCHIVE_OK)
     return fail(bad("it is neither tar, tar.gz, tar.zst nor zip"));
-  if (::mkdir(into.c_str(), 0755) != 0) return fail(disk("no folder " + into, errno));
+  if (::mkdir(into.c_str(), 0755) != 0) return fail(disk("cannot make the folder " + into, errno));
   unique_fd root(::open(into.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root || ::fchmod(root.get(), 0755) != 0) return fail(disk(into, errno));  // whatever our mask says
+  if (!root || ::fchmod(root.get(), 0755) != 0) return fail(disk(into, errno));  // whatever our umask says
   auto wanted = parts_of(folder, limits.depth_max);
   if (!wanted) return fail(wanted.error());
   unpacking work(std::move(root), limits, progress, static_cast<uint64_t>(st.st_size), std::move(*wanted));

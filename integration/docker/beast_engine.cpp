@@ -24,7 +24,7 @@ class beast_engine final : public engine {
   beast_engine(endpoint where, std::string shown) : http_{std::move(where), std::move(shown)} {}
 
   void ping(call_options o, handler<std::string> done) override {
-    // The unversioned /_ping is the handshake; the versioned one tells which version was agreed on.
+    // The unversioned /_ping is the handshake; the versioned one shows which version was agreed on.
     send("GET", "/_ping", o, [done = std::move(done)](msg::result<http_response> r) {
       if (!r) return done(msg::fail(r.error()));
       if (!good(r->status)) return done(msg::fail(refused("cannot ping the Docker Engine", *r)));
@@ -37,7 +37,7 @@ class beast_engine final : public engine {
       auto info = read(r, "cannot read the Engine's version", json::parse_version);
       if (!info) return done(std::move(info));
       info->spoken_version = to_string(r->version);
-      // It can be slow, or hang on a plug-in, where everything else works: then the Engine is there all the same.
+      // It can be slow, or hang on a plug-in, while everything else works: the Engine counts as reached all the same.
       send("GET", "/info", o, [info = std::move(*info), done](msg::result<http_response> more) {
         auto all = read(more, "cannot read the Engine's info",
                         [&](std::string_view body) { return json::parse_info(info, body); });
@@ -98,7 +98,7 @@ class beast_engine final : public engine {
   void look_at_layer(std::string id, call_options o, handler<container_layer> done) override {
     using text_parser = msg::result<std::string> (*)(std::string_view);
     const text_parser as_text = [](std::string_view body) -> msg::result<std::string> { return std::string(body); };
-    get(container(id, "/changes").text(), o, list_body_max, "cannot look into container " + id, as_text,
+    get(container(id, "/changes").text(), o, list_body_max, "cannot list the changed files of container " + id, as_text,
         handler<std::string>([this, id, o, as_text, done = std::move(done)](msg::result<std::string> changes) mutable {
           if (!changes) return done(msg::fail(std::move(changes.error())));
           get(container(id, "/json").with("size", "1").text(), o, inspect_body_max, "cannot measure container " + id,
@@ -147,7 +147,7 @@ class beast_engine final : public engine {
       auto file =
           read(r, "cannot read " + path + " of container " + id, [](std::string_view body) -> msg::result<std::string> {
             auto text = first_file_of_tar(body);
-            if (!text) return msg::fail(msg::ec::not_found, "it is no regular file", "look at the image");
+            if (!text) return msg::fail(msg::ec::not_found, "it is not a regular file", "check the image");
             return std::move(*text);
           });
       done(std::move(file));
@@ -175,8 +175,8 @@ class beast_engine final : public engine {
 
   void inspect_network(std::string name, call_options o, handler<network_info> done) override {
     handler<network_info> named = [name, done = std::move(done)](msg::result<network_info> found) {
-      if (found && found->name != name)  // the Engine takes the beginning of an id as well
-        return done(msg::fail(msg::ec::not_found, "there is no network named " + name, "make it, or name another one"));
+      if (found && found->name != name)  // the Engine accepts the beginning of an id as well
+        return done(msg::fail(msg::ec::not_found, "there is no network named " + name, "create it, or name another"));
       done(std::move(found));
     };
     get(docker::target{"/networks/"}.path(name).text(), o, inspect_body_max, "cannot inspect network " + name,
@@ -191,7 +191,7 @@ class beast_engine final : public engine {
       // The one conflict without its own shape: a network's name is taken.
       if (!id && r && r->status == 409)
         return done(msg::fail(msg::ec::already_exists, id.error().message,
-                              "use the network that is there, or choose another name"));
+                              "use the network that exists already, or choose another name"));
       done(std::move(id));
     });
   }
@@ -360,7 +360,7 @@ subscription beast_engine::logs(std::string id, log_options o, line_handler on_l
     std::function<void()> stop;
   };
   auto s = std::make_shared<shared>();
-  // Whether frames come is a property of the container (Tty), which older API versions do not repeat in the answer.
+  // Whether the log has frames depends on the container (Tty), which older API versions do not repeat in the answer.
   inspect_container(
       id, {},
       [this, s, id, request = make("GET", target.text(), {stream_open_max}), on_line = std::move(on_line),

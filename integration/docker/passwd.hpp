@@ -14,7 +14,7 @@ struct account {
 };
 
 // `user`: as in USER of a Dockerfile: name or number, with or without ":group". As the Engine does it: a number needs
-// no entry, its group is then that of its entry or 0; a name without an entry is nobody.
+// no entry, its group is then that of its entry or 0; a name without an entry is unknown.
 std::optional<account> account_of(std::string_view user, std::string_view passwd, std::string_view group);
 
 }  // namespace zedops::docker

@@ -17,7 +17,7 @@ std::string sentence(std::string_view what, int status, std::string_view text) {
   return out.append(status_mark) + std::to_string(status) + ")";
 }
 
-// What of a server's spec the Engine did not like, as users say it.
+// Which part of a server's spec the Engine rejected, as the flag that users know.
 struct blamed {
   std::string_view word;  // in the Engine's text
   std::string_view field;
@@ -53,7 +53,7 @@ std::string correct(std::string_view text) {
   for (const auto& f : fields)
     if (has(text, f.word))
       return "correct " + std::string(f.field) + ": zedctl server edit, then zedctl server recreate; or its template";
-  return "the Engine does not take the container that the server's spec and template make: zedctl server describe "
+  return "the Engine rejects the container that the server's spec and template make up: zedctl server describe "
          "shows both, zedctl server edit changes the first";
 }
 
@@ -75,13 +75,13 @@ msg::error refusal(std::string_view what, int status, std::string_view text) {
     e.hint = std::move(hint);
     return e;
   };
-  // The two ways a clash shows: another container's port, or a process of the host.
+  // The two ways a conflict shows: another container's port, or a process of the host.
   if (has(text, "port is already allocated") || has(text, "address already in use"))
     return means(ec::port_conflict, "free the port on that host or give the server another one");
   if (status == 404 && has(text, "No such image")) return means(ec::not_found, "pull the image first");
   if (status == 404 && has(text, "network"))
     return means(ec::not_found, "create the network first, or take it out of the container's list");
-  if (status == 404) return means(ec::not_found, "list what is there: it may have been removed or renamed");
+  if (status == 404) return means(ec::not_found, "list what exists: it may have been removed or renamed");
   if (auto holder = name_holder(text); status == 409 && !holder.empty())
     return means(ec::already_exists,
                  "rename or remove container " + holder.substr(0, 12) + " yourself, or choose another name");

@@ -24,7 +24,7 @@ bool nothing(const json& value) {
   return value.is_null() || value == false || value == 0 || value == -1 || value == "" || value.empty();
 }
 
-// Read elsewhere, or of no meaning for a container that is made anew.
+// Read elsewhere, or irrelevant for a container that is made anew.
 constexpr std::array plain_keys = {"AutoRemove",    "Binds",           "CapAdd",      "CapDrop",      "CgroupnsMode",
                                    "ConsoleSize",   "ContainerIDFile", "CpuPeriod",   "CpuQuota",     "Init",
                                    "Isolation",     "LogConfig",       "MaskedPaths", "Memory",       "MemorySwap",
@@ -70,7 +70,7 @@ void unusual_modes(std::vector<std::string>& out, const json& host) {
   }
   if (const auto runtime = text(host, "Runtime"); !runtime.empty() && runtime != "runc")
     add_once(out, "the runtime " + runtime);
-  // A quota of its own is what NanoCpus is made of.
+  // With NanoCpus set the quota follows from that; otherwise it is a setting of its own.
   if (number(host, "NanoCpus") == 0 && signed_number(host, "CpuQuota") > 0) add_once(out, "a CPU quota");
 }
 

@@ -8,7 +8,7 @@
 namespace zedops::host {
 namespace {
 
-// Nothing when it is not there or cannot be looked at.
+// Nothing when it does not exist or cannot be looked at.
 std::string real_path(const std::string& path) {
   char out[PATH_MAX];
   return ::realpath(path.c_str(), out) ? std::string(out) : std::string{};
@@ -32,7 +32,7 @@ msg::result<void> check_bind(const std::string& path, const std::vector<std::str
   const auto real = real_path(path);
   if (real.empty())
     return msg::fail(msg::ec::not_found, path + " cannot be mounted: " + std::strerror(errno),
-                     "make it on the agent's host, then repeat");
+                     "create it on the agent's host, then repeat");
   for (const auto& folder : allowed)
     if (const auto there = real_path(folder); !there.empty() && at_or_below(real, there)) return {};
   return refused("this host does not permit mounting " + path + (real == path ? "" : ", which is " + real));

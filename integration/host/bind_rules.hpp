@@ -7,8 +7,8 @@
 
 namespace zedops::host {
 
-// `path` has to be there and, with all links followed, to lie at or below one of `allowed`. Errors: forbidden,
-// not_found; both name the remedy.
+// `path` has to exist and, with all links followed, be at or below one of `allowed`. Errors: forbidden, not_found;
+// both name the remedy.
 msg::result<void> check_bind(const std::string& path, const std::vector<std::string>& allowed);
 
 }  // namespace zedops::host

@@ -39,7 +39,7 @@ std::vector<char*> pointers(const std::vector<std::string>& list) {
   return out;
 }
 
-// Splits what comes into lines.
+// Splits its input into lines.
 class lines {
  public:
   explicit lines(const std::function<void(std::string_view)>& said) : said_(said) {}
@@ -66,7 +66,7 @@ class lines {
 
 result<int> run_child(const child_request& r) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ec::internal, "no pipe: " + errno_text(errno), "");
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ec::internal, "cannot make a pipe: " + errno_text(errno), "");
   unique_fd from(ends[0]), to(ends[1]);
   file_actions files;
   posix_spawn_file_actions_addopen(&files.all, 0, "/dev/null", O_RDONLY, 0);
@@ -96,7 +96,7 @@ result<int> run_child(const child_request& r) {
     ::poll(&what, 1, look_every_ms);
     if (what.revents != 0) {
       const auto n = ::read(from.get(), buffer.data(), buffer.size());
-      if (n == 0) break;  // the last one that could write is gone
+      if (n == 0) break;  // the last process that could write has ended
       if (n > 0) said.add({buffer.data(), static_cast<size_t>(n)});
       else if (errno != EINTR && errno != EAGAIN) break;
     }
@@ -108,7 +108,7 @@ result<int> run_child(const child_request& r) {
   said.end();
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-  ::kill(-pid, SIGKILL);  // its helpers, if it has left any
+  ::kill(-pid, SIGKILL);  // its helpers, if it has left any running
   if (cancelled) return fail(ec::cancelled, r.argv[0] + " was cancelled");
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

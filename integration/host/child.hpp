@@ -11,14 +11,14 @@ namespace zedops::host {
 
 struct child_request {
   std::vector<std::string> argv;         // the first is looked up in the path
-  std::vector<std::string> environment;  // "NAME=value"; nothing else is there
+  std::vector<std::string> environment;  // "NAME=value"; it has no others
   std::string folder;                    // where it runs
   std::string output;  // file for what it writes to standard output, made or emptied; empty: /dev/null
   std::function<void(std::string_view line)> said;  // each line of its standard error; a carriage return ends one, too
   std::function<bool()> cancelled;                  // looked at ten times a second; may be empty
 };
 
-// Its exit status. Whatever it leaves running in its group is killed. Errors: not_found (no such program), cancelled,
+// Its exit status. What it leaves running in its group is killed. Errors: not_found (no such program), cancelled,
 // internal.
 msg::result<int> run_child(const child_request& r);
 

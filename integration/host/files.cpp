@@ -36,7 +36,7 @@ std::string why_not_opened(int dir, const char* name, const std::string& path, i
   if (size < 0) return path + ": " + why(dir, name, error);
   return fmt::format(
       "{} is a symbolic link to {}, and links are not followed: move the data with zedctl server move, mount it there "
-      "(mount --bind), or make the server with --data-path",
+      "(mount --bind), or create the server with --data-path",
       path, std::string_view(target, static_cast<size_t>(size)));
 }
 
@@ -115,7 +115,7 @@ uint64_t data_bytes(int fd, uint64_t size) {
   uint64_t bytes = 0;
   for (off_t at = 0; at < static_cast<off_t>(size);) {
     const auto data = ::lseek(fd, at, SEEK_DATA);
-    if (data < 0) return errno == ENXIO ? bytes : size;  // nothing but a hole; or holes are not told here
+    if (data < 0) return errno == ENXIO ? bytes : size;  // nothing but a hole; or holes are not reported here
     const auto hole = ::lseek(fd, data, SEEK_HOLE);
     if (hole < 0) return size;
     bytes += static_cast<uint64_t>(hole - data);

@@ -40,7 +40,7 @@ std::string errno_text(int error);
 // One component, a directory, never through a link; errno on failure.
 unique_fd open_dir_at(int dir, const char* name);
 
-// Why open_dir_at failed with `error`, in words that help: a link is named with what it leads to.
+// Why open_dir_at failed with `error`, in helpful words: a link is named with its target.
 std::string why_not_opened(int dir, const char* name, const std::string& path, int error);
 
 // "a/b" into its components; nothing when it is absolute, empty, or holds "." or "..".
@@ -59,10 +59,10 @@ bool is_mount_root(int dir, int parent);
 // returning false ends the listing. Returns 0 or errno.
 int list_dir(int dir, const std::function<bool(const char* name, bool is_dir)>& visit);
 
-// Renames and never replaces anything. File systems that cannot promise that (NFS, CephFS, 9p, older ZFS) are asked
-// first whether something is there: nobody but the agent makes entries in a data root's top. Returns 0 or errno.
+// Renames and never replaces anything. On file systems that cannot promise that (NFS, CephFS, 9p, older ZFS) it checks
+// first that the name is free: only the agent makes entries at the top of a data root. Returns 0 or errno.
 int rename_new(int from_dir, const char* from, int to_dir, const char* to);
-int rename_checked(int from_dir, const char* from, int to_dir, const char* to);  // the second way, always
+int rename_checked(int from_dir, const char* from, int to_dir, const char* to);  // always with that check
 
 // Bytes of a file that are on disk, its holes left out.
 uint64_t data_bytes(int fd, uint64_t size);
@@ -70,14 +70,14 @@ uint64_t data_bytes(int fd, uint64_t size);
 struct walk_outcome {
   uint64_t entries = 0;
   bool stopped = false;  // by the visitor
-  std::string error;     // the first one; what could be read was walked nevertheless
+  std::string error;     // the first one; everything readable was walked nevertheless
 };
 
-// Visits every entry below `dir`, directories before what is in them. What vanishes meanwhile is skipped.
+// Visits every entry below `dir`, directories before their content. Entries that vanish meanwhile are skipped.
 walk_outcome walk(int dir, uint64_t entries_max,
                   const std::function<bool(int dir, const char* name, bool is_dir)>& visit);
 
-// Removes the directory `name` in `root` with all its content, through no link; absent is success. Returns the bytes
+// Removes the directory `name` in `root` with all its content, following no link; absent is success. Returns the bytes
 // freed.
 msg::result<uint64_t> remove_dir(int root, const std::string& root_path, const std::string& name);
 

@@ -38,7 +38,7 @@ std::optional<uint32_t> percent_in(std::string_view line) {
   return n;
 }
 
-// Its name becomes a word of a shell's line: git calls its helpers, and ssh, by one.
+// Its name becomes part of a shell command: git calls its helpers, and ssh, by a shell.
 result<void> check_secret(const std::string& file) {
   if (file.empty()) return {};
   struct stat st {};
@@ -52,7 +52,7 @@ result<void> check_secret(const std::string& file) {
   return {};
 }
 
-// A helper that only reads the file: git has one erase what a server does not take, and the file is its owner's.
+// A helper that only reads the file: git has helpers erase what a server rejects, and the file belongs to the operator.
 std::string reader(const std::string& credentials) {
   return "!f() { test \"$1\" != get || git credential-store --file='" + credentials + "' get; }; f";
 }
@@ -76,7 +76,7 @@ class repository {
   }
 
  private:
-  // From the beginning: a git that was killed leaves locks, at which the next one gives up.
+  // Starts from scratch: a git that was killed leaves locks that make the next one fail.
   result<void> new_folder() {
     const std::filesystem::path path(r_.folder);
     const auto parent = path.parent_path().string();
@@ -87,7 +87,7 @@ class repository {
     return {};
   }
 
-  // What a repository leaves out of its releases is deployed all the same, every file as it was committed.
+  // Files that a repository leaves out of its archives are deployed all the same, every file as it was committed.
   result<void> keep_all() {
     const auto info = r_.folder + "/.git/info", file = info + "/attributes";
     if (::mkdir(info.c_str(), 0700) != 0 && errno != EEXIST) return disk(info);
@@ -117,22 +117,22 @@ class repository {
                : "try it on the host: git ls-remote " + r_.url);
   }
 
-  // What would be missing afterwards is said before.
+  // Refuses a commit of which something would be missing on the host.
   result<void> permitted(const std::string& commit) {
     if (auto ok = good({"ls-tree", "-r", "--full-tree", commit}); !ok) return ok;
     std::ifstream tree(output_);
     for (std::string line; std::getline(tree, line);)
       if (line.starts_with("160000 "))
         return fail(ec::bad_request,
-                    "it has a submodule: " + line.substr(line.find('\t') + 1) + "; submodules are not fetched",
+                    "the source has a submodule: " + line.substr(line.find('\t') + 1) + "; submodules are not fetched",
                     "put what is to be deployed into the repository itself, or deploy a folder");
-    // In one go, of all folders: a repository may have any number of such files. Zero: found, one: not.
+    // In one go, for all folders: a repository may have any number of such files. Exit 0: found, 1: not.
     auto exit = run({"grep", "-q", "-a", "-F", "-e", "filter=lfs", commit, "--", ":(glob)**/.gitattributes"});
     if (!exit) return fail(exit.error());
     if (*exit > 1) return fail(ec::internal, "git grep failed: " + words(), "check the disk and git on this host");
     if (*exit == 0)
-      return fail(ec::bad_request, "it keeps files in Git LFS, which are not fetched",
-                  "deploy a folder or an archive that has them");
+      return fail(ec::bad_request, "the source keeps files in Git LFS, which are not fetched",
+                  "deploy a folder or an archive that contains them");
     return {};
   }
 
@@ -176,7 +176,7 @@ class repository {
   std::string words() const {
     std::string out;
     for (const auto& line : last_) out += (out.empty() ? "" : "; ") + line;
-    return out.empty() ? "it does not say why" : out;
+    return out.empty() ? "git gave no reason" : out;
   }
 
   const git_request& r_;

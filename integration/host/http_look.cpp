@@ -102,7 +102,7 @@ result<unsigned> http_look(uint16_t port, const std::string& path, duration time
 
 result<void> port_look(uint16_t port, duration timeout) {
   const auto nobody = [&](const char* how) {
-    return fail(ec::engine_error, "nobody listens at port " + std::to_string(port) + how, "");
+    return fail(ec::engine_error, "nothing listens on port " + std::to_string(port) + how, "");
   };
   asio::io_context io;
   asio::ip::tcp::socket socket(io);

@@ -18,8 +18,8 @@ struct http_question {
   std::string path = "/";
   std::map<std::string, std::string> headers{};
   std::string body{};
-  msg::duration timeout{10'000};  // of all of it together
-  std::string tls_name{};         // not empty: over TLS to who has that name; any certificate will do
+  msg::duration timeout{10'000};  // of the whole exchange
+  std::string tls_name{};         // not empty: over TLS, with that name; any certificate will do
   bool head_only = false;         // the answer's body is not waited for
 };
 struct http_answer {
@@ -27,15 +27,15 @@ struct http_answer {
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
-// Redirects are not followed. Errors: engine_error (nobody listens, or not in HTTP), busy (a server that listened hung
-// up before it had answered; what was asked may have been done), timeout.
+// Redirects are not followed. Errors: engine_error (nothing listens, or not HTTP), busy (a server that listened hung up
+// before it had answered; the request may have been carried out), timeout.
 msg::result<http_answer> http_ask(const http_question& q);
 
 // The status of GET path at 127.0.0.1:port. Errors: as above.
 msg::result<unsigned> http_look(uint16_t port, const std::string& path, msg::duration timeout);
 
-// Whether somebody listens at 127.0.0.1:port. A published port of a container is accepted by the Engine's proxy, which
-// hangs up at once when nobody listens in the container: that is nobody. Errors: engine_error, timeout.
+// Whether something listens at 127.0.0.1:port. The Engine's proxy accepts connections to a container's published port
+// and hangs up at once when nothing listens inside: that counts as nothing. Errors: engine_error, timeout.
 msg::result<void> port_look(uint16_t port, msg::duration timeout);
 
 }  // namespace zedops::host

@@ -16,7 +16,7 @@ struct cpu_time {
 struct machine_usage {
   cpu_time cpu;
   uint32_t cores = 0;
-  uint64_t memory_bytes = 0;  // without what the kernel gives back when it is wanted
+  uint64_t memory_bytes = 0;  // without what the kernel gives back when it is needed
   uint64_t memory_max = 0;
   uint32_t load_millis = 0;  // of one minute
   uint64_t disk_bytes = 0;   // of the file system of `path`
@@ -27,7 +27,7 @@ struct machine_usage {
 machine_usage look_at_machine(const std::string& path);
 
 cpu_time parse_cpu(std::string_view proc_stat);
-// Used and all of it, from /proc/meminfo.
+// Used and total bytes, from /proc/meminfo.
 std::pair<uint64_t, uint64_t> parse_memory(std::string_view meminfo);
 uint32_t parse_load(std::string_view loadavg);
 

@@ -14,12 +14,12 @@ namespace {
 
 using msg::protocol;
 
-// What a real user of the port would be told; 0 when the port could be had.
+// The error that a program would get for this port; 0 when the port is free.
 int try_bind(port_query query) {
   bool tcp = query.proto == protocol::tcp;
   unique_fd fd(::socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0));
   if (!fd) return errno;
-  // As every server does for TCP: connections that linger after a close hold no port. For UDP it would hide a holder.
+  // As every server does for TCP: connections lingering after a close do not block it. For UDP it would hide a holder.
   int on = 1;
   if (tcp && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return errno;
   sockaddr_in any{};
@@ -51,7 +51,7 @@ port_report judge(port_query query, const tables& seen, std::vector<uint64_t>& h
   } else if (error) {
     report.by = "bind: " + errno_text(error);
   } else if (!table.error.empty()) {
-    report.by = table.error;  // a listener on one address or on IPv6 alone would show there only
+    report.by = table.error;  // a listener on one address or on IPv6 alone would show only there
   } else {
     report.state = port_state::free;
   }

@@ -1,7 +1,7 @@
 // Which ports something on this host holds already. Blocking, milliseconds; for worker threads.
 //
-// Two looks per port: the kernel's tables of sockets, and a real bind on the IPv4 any-address. Both tell of the network
-// namespace this process is in, which is the host's only if the Engine publishes ports in it: see sight_of_ports.
+// Two looks per port: the kernel's tables of sockets, and a real bind on the IPv4 any-address. Both see the network
+// namespace of this process, which is the host's only if the Engine publishes ports in it: see sight_of_ports.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -23,7 +23,7 @@ std::optional<pid_t> listener_of(const std::string& path) {
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) return std::nullopt;
   std::memcpy(address.sun_path, path.data(), path.size());
-  // Non-blocking: a full backlog of a hung Engine must not hold us.
+  // Non-blocking: a full backlog of a hung Engine must not block us.
   unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return std::nullopt;
   ucred peer{};

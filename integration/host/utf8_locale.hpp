@@ -1,5 +1,5 @@
-// Characters as UTF-8, for this thread and as long as this lives. Our programs set no locale, and that of C knows ASCII
-// only; the user's own may be any.
+// Characters as UTF-8, for this thread while this object lives. Our programs set no locale, and the C locale knows only
+// ASCII; the user's own may be any.
 #pragma once
 #include <locale.h>
 

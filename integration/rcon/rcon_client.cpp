@@ -21,8 +21,8 @@ namespace {
 using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// A first packet this long may have successors. Shorter ones end the reply: no end mark is sent, since some games take
-// two packets in one segment for one, or close on a type they do not know.
+// A first packet this long may be followed by others. A shorter one ends the reply: no end mark is sent, since some
+// games take two packets in one segment for one, or close on a type they do not know.
 constexpr size_t perhaps_more_bytes = 2048;
 
 std::string errno_text(int error) { return std::generic_category().message(error); }
@@ -153,7 +153,7 @@ struct client::state {
       if (!read_one) return msg::fail(read_one.error());
       if (*read_one == read_outcome::timeout) return late("no answer to the login");
       if (*read_one == read_outcome::closed) break;
-      if (got.type != static_cast<int32_t>(login_reply)) continue;  // an empty reply goes before the answer
+      if (got.type != static_cast<int32_t>(login_reply)) continue;  // an empty reply precedes the answer
       if (got.id == id) return {};
       if (got.id == -1) return refused("the password was refused");
     }

@@ -17,14 +17,14 @@ inline constexpr size_t reply_packets_max = 1024;            // of one command, 
 inline constexpr std::chrono::milliseconds quiet_time{400};  // ends a long reply of a game that ignores our end mark
 
 struct target {
-  std::string host;  // a numeric address, or "localhost"; a name is refused: looking it up has no deadline
+  std::string host;  // a numeric address, or "localhost"; a name is refused: its lookup would have no deadline
   uint16_t port = 0;
   std::string password;
   std::chrono::milliseconds dial_timeout{5000};   // connecting and logging in
   std::chrono::milliseconds reply_timeout{5000};  // each command, sending included
 };
 
-// What it means when the game closes the connection instead of answering a command.
+// What it means if the game closes the connection instead of answering a command.
 enum class on_close {
   fail,
   accept,  // the command ends the game ("quit"): an empty reply

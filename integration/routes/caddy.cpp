@@ -36,7 +36,7 @@ json proxy_to(uint16_t port) {
       {{{"handler", "reverse_proxy"}, {"upstreams", json::array({{{"dial", "127.0.0.1:" + std::to_string(port)}}})}}});
 }
 
-// Its own address names the folder, which visitors do not see: neither in what they ask for nor when they are sent on.
+// The server's own path names the folder, which visitors do not see: neither in their requests nor in redirects.
 json handle_below(const route& r) {
   auto proxy = proxy_to(r.port);
   const json there = {{"search_regexp", "^([a-z]+://[^/]+)?" + r.folder + "/"}, {"replace", "${1}/"}};
@@ -61,7 +61,7 @@ json body_of(const route& r, const std::string& folder) {
           {"terminal", true}};
 }
 
-// Who listens at a port of this host; nothing: nobody, or it cannot be seen.
+// The user whose process listens at a port of this host; nothing: none does, or it cannot be seen.
 std::optional<uid_t> owner_of_port(uint16_t port) {
   for (const auto* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
     std::ifstream file(table);
@@ -79,7 +79,7 @@ std::optional<uid_t> owner_of_port(uint16_t port) {
   return std::nullopt;
 }
 
-// A file that Caddy cannot see switches nothing, and Caddy would not say so.
+// A file that Caddy cannot see switches nothing, and Caddy would not report that.
 result<void> check_sight(const std::string& folder, uint16_t admin_port) {
   const auto uid = owner_of_port(admin_port);
   if (!uid || *uid == 0) return {};
@@ -92,8 +92,8 @@ result<void> check_sight(const std::string& folder, uint16_t admin_port) {
   }
 }
 
-// Somebody else was faster; or it hung up: with each configuration Caddy opens its admin listener anew, too, and resets
-// what waits at the former one, which may be while another service gets its route.
+// Another client was faster; or Caddy hung up: with each configuration it opens its admin listener anew, and resets
+// requests that wait at the former one, which may happen while another service gets its route.
 template <class F>
 auto repeated(F once) {
   for (unsigned n = 1;; ++n) {
@@ -150,7 +150,7 @@ class caddy final : public route_table {
   struct doors {
     std::optional<door> plain, secure;
   };
-  // Where its server listens, as it is reached from here: ":80", "tcp/10.0.0.1:443"; sockets and ranges are left out.
+  // Where its server listens, as reached from this host: ":80", "tcp/10.0.0.1:443"; sockets and ranges are left out.
   result<doors> listeners() const {
     auto answer = ask("GET", "/config/apps/http", {}, {});
     if (!answer) return fail(answer.error());
@@ -185,7 +185,7 @@ class caddy final : public route_table {
     if (tls) q.tls_name = name;
     return host::http_ask(q);
   }
-  // Nobody there: it listens in a network of its own. No handshake: there is no certificate yet.
+  // Nothing listens there: it listens in another network namespace. No handshake: there is no certificate yet.
   static result<std::optional<unsigned>> unseen(const error& why) {
     if (why.code == ec::engine_error) return std::optional<unsigned>();
     return fail(why);
@@ -224,7 +224,7 @@ class caddy final : public route_table {
     return fail(refused("cannot set the route of " + r.hosts.front(), *done));
   }
 
-  // To the server's routes, or with a server of its own.
+  // Adds the route to the server's routes, or makes the server with it.
   result<host::http_answer> add(const json& wanted) {
     const auto server = "/config/apps/http/servers/" + s_.server;
     auto there = ask("GET", server, {}, {});
@@ -236,7 +236,7 @@ class caddy final : public route_table {
     }
     if (!now.contains("routes") || !now["routes"].is_array())
       return ask("PUT", server + "/routes", json::array({wanted}).dump(), {});
-    // Before those of others: a route of theirs for every name would take the visitors.
+    // Before those of others: one of theirs that matches every name would take the visitors.
     return ask("PUT", server + "/routes/0", wanted.dump(), {});
   }
 
@@ -255,7 +255,7 @@ class caddy final : public route_table {
     if (answer) return answer;
     auto e = answer.error();
     return fail(e.code, "Caddy does not answer at " + s_.host + ":" + std::to_string(s_.port) + ": " + e.message,
-                "systemctl start caddy; the agent's setting caddy_admin says where it is");
+                "systemctl start caddy; the agent's setting caddy_admin has its address");
   }
   static error refused(const std::string& what, const host::http_answer& a) {
     const auto doc = json::parse(a.body, nullptr, false);
@@ -284,14 +284,14 @@ result<caddy_settings> parse_caddy(const std::string& admin, const std::string& 
   s.host = rest.substr(0, colon);
   const auto port = colon == rest.npos ? std::optional<uint64_t>(s.port) : parse_decimal(rest.substr(colon + 1));
   if (s.host.empty() || !port || *port == 0 || *port > UINT16_MAX)
-    return fail(ec::bad_request, "caddy_admin '" + admin + "' names no host and port", "localhost:2019");
+    return fail(ec::bad_request, "caddy_admin '" + admin + "' names no host and port", "write it as localhost:2019");
   s.port = static_cast<uint16_t>(*port);
   for (size_t at = 0; at <= listen.size();) {
     const auto end = std::min(listen.find(',', at), listen.size());
     if (end > at) s.listen.push_back(listen.substr(at, end - at));
     at = end + 1;
   }
-  if (s.listen.empty()) return fail(ec::bad_request, "caddy_listen names no address", "\":80,:443\"");
+  if (s.listen.empty()) return fail(ec::bad_request, "caddy_listen names no address", "write it as \":80,:443\"");
   return s;
 }
 

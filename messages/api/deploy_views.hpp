@@ -69,11 +69,11 @@ struct service_view {
   uint16_t port = 0;
   std::string url;
   std::string operation;  // the one that is open; empty: none
-  std::string waiting;    // the deployment's that begins after it
+  std::string waiting;    // of the deployment that begins after it
   bool stopped = false;
   std::string preview_of;
   duration lives{};           // zero: for ever
-  optional_time expires_at;   // when it goes by itself
+  optional_time expires_at;   // when it is removed automatically
   service_settings settings;  // values of env are masked
   service_hook hook;          // its secret is masked
   std::optional<deployment_view> last_deployment;
@@ -134,7 +134,7 @@ struct stray_view {
   std::string of;  // id of the service or project that its label names
   bool running = false;
   optional_time seen_since;
-  optional_time goes_at;  // not before; nothing: it was not compared twice yet, or it stays
+  optional_time goes_at;  // removed then at the earliest; nothing: not compared twice yet, or it stays
   ZEDOPS_FIELDS(agent, container, id, image, of, running, seen_since, goes_at)
 };
 struct stray_list {

@@ -47,7 +47,7 @@ std::vector<log_line> log_cursor::take(std::vector<log_line> lines) {
 }
 
 void log_cursor::go_on(std::string& since, bool cut, bool nothing_new) const {
-  // A page of nothing but what is known: more lines of one moment than an answer holds. Go past it.
+  // A page of known lines only: there are more lines of one moment than an answer holds. Skip that moment.
   if (cut && nothing_new && !since.empty()) since = after(since);
   else if (begun()) since = last_;
 }

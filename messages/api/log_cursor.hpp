@@ -1,5 +1,5 @@
-// How far somebody has read of a server's logs: lines are asked for since the time of the last one seen, so none is
-// told twice, and none is lost however many come.
+// How far a client has read a server's logs: lines are asked for since the time of the last one seen, so that none is
+// shown twice, and none is lost however many there are.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,19 +12,19 @@ namespace zedops::msg {
 class log_cursor {
  public:
   log_cursor() = default;
-  // As text() gave it. Nothing: it is none.
+  // From the result of text(). Nothing: it is not a cursor.
   static std::optional<log_cursor> parse(const std::string& text);
   std::string text() const;  // "2024-05-01T12:00:00.000000001Z#2"
 
   // The lines of an answer that are new.
   std::vector<log_line> take(std::vector<log_line> lines);
-  // What the next question asks for, `since`, after an answer.
+  // Sets `since` for the next request, after an answer.
   void go_on(std::string& since, bool cut, bool nothing_new) const;
   bool begun() const { return !last_.empty(); }
 
  private:
   std::string last_;    // the time of the last line
-  size_t of_last_ = 0;  // lines of exactly that time: the same ones come again
+  size_t of_last_ = 0;  // lines of exactly that time: the next answer has them again
 };
 
 }  // namespace zedops::msg

@@ -1,5 +1,5 @@
-// What clients ask. Bodies are MessagePack maps by field name (missing: default, unknown: ignored), so that a client in
-// any language can write them by hand.
+// Requests of clients. Bodies are MessagePack maps by field name (missing: default, unknown: ignored), so that a client
+// in any language can write them by hand.
 #pragma once
 #include <map>
 #include <optional>
@@ -72,7 +72,7 @@ struct edit_server {
   std::optional<crash_policy> crash;
   std::optional<int32_t> priority;
   sparse<server_spec> spec{};        // what is given takes the place of what the server has
-  std::vector<std::string> reset{};  // fields of its spec that are the template's again
+  std::vector<std::string> reset{};  // fields of its spec that go back to the template's
   static constexpr op_kind kind = op_kind::edit;
   ZEDOPS_FIELDS(server, config, unset, image, image_tag, recovery, revision, crash, priority, spec, reset)
 };
@@ -102,7 +102,7 @@ struct move_server {
   ZEDOPS_FIELDS(server, data_path)
 };
 
-struct adopt_server {  // a container that somebody else made becomes a server
+struct adopt_server {  // a container that zedops did not make becomes a server
   std::string name;
   std::string agent;
   std::string container;  // its name or id
@@ -139,7 +139,7 @@ struct list_servers {
   std::string agent;
   std::string status;
   page where;
-  std::string condition;  // one of those that hold
+  std::string condition;  // only servers with this one
   std::string sort{};     // name, status, agent, created or updated, "-" before it: backwards; empty: as they were made
   ZEDOPS_FIELDS(all, agent, status, where, condition, sort)
 };
@@ -173,7 +173,7 @@ struct sync_agents {
 struct check_data {
   std::vector<std::string> servers;  // empty: every server of every online agent
   bool sizes = false;
-  std::string space_at;  // also how much room there is here, on the host of the first server
+  std::string space_at;  // a folder on the host of the first server: its free space is asked for, too
   ZEDOPS_FIELDS(servers, sizes, space_at)
 };
 struct port_ref {
@@ -201,13 +201,13 @@ struct server_logs {
   uint32_t tail = 100;
   std::string
       since{};      // `at` of a line, or RFC 3339: lines of then and later, from the oldest on; else the last `tail`
-  duration hold{};  // with `since`: wait so long for a line later than that; 20 s at most
+  duration hold{};  // with `since`: wait this long for a line later than that; 20 s at most
   ZEDOPS_FIELDS(server, tail, since, hold)
 };
 struct server_usage {
   std::string server;
-  duration last{1'800'000};  // so far back; three days are kept
-  bool live = false;         // somebody looks: its agent tells more often for a while
+  duration last{1'800'000};  // how far back; three days are kept
+  bool live = false;         // a user is watching: its agent reports more often for a while
   ZEDOPS_FIELDS(server, last, live)
 };
 struct agent_usage {
@@ -244,7 +244,7 @@ struct replay_events {
 struct list_keys {
   ZEDOPS_FIELDS()
 };
-struct add_key {  // another role of the same key in the same place takes the place of the one before
+struct add_key {  // another role of the same key in the same place replaces the one before
   std::string name;
   std::string public_key;
   std::string role;   // viewer, operator, admin, agent or subscriber
@@ -257,19 +257,19 @@ struct remove_key {  // with all its roles
   std::string name;
   ZEDOPS_FIELDS(name)
 };
-// The manager's own key. Without a word: makes the next one, which its agents learn from it; they let either answer
-// from then on. finish: that one is the manager's at its next start.
+// The manager's own key. Without an option: makes the next one and tells it to the agents, which accept both from then
+// on. finish: the manager uses the next one from its next start on.
 struct rotate_key {
   bool finish = false;
   bool cancel = false;  // the next one is forgotten
-  bool force = false;   // although agents do not know the next one: they have to be told by hand
+  bool force = false;   // although some agents do not know the next one: it has to be set there by hand
   ZEDOPS_FIELDS(finish, cancel, force)
 };
 struct make_token {
-  std::string agent;        // name of the agent that it brings in
+  std::string agent;        // name of the agent that it enrols
   duration ttl{3'600'000};  // how long it can be used
-  bool approve = false;     // somebody has to approve the agent before it may come in
-  bool replace = false;     // also when an agent of this name has a key, which ends then
+  bool approve = false;     // the agent has to be approved before it is admitted
+  bool replace = false;     // also when an agent of this name has a key, which ends once the new one has enrolled
   ZEDOPS_FIELDS(agent, ttl, approve, replace)
 };
 struct enrol_agent {  // with a token; by the agent
@@ -281,11 +281,11 @@ struct approve_agent {
   std::string agent;
   ZEDOPS_FIELDS(agent)
 };
-// ---- people with passwords and services with tokens: who comes in by HTTP ----
+// ---- users with passwords and programs with tokens: who may use HTTP ----
 struct list_users {
   ZEDOPS_FIELDS()
 };
-struct add_user {  // or give him another role; answered with a link for a new one
+struct add_user {  // or change a user's role; answered with a link for a new user
   std::string name;
   std::string role;   // viewer, operator or admin
   std::string agent;  // where it holds; both empty: everywhere
@@ -296,7 +296,7 @@ struct remove_user {
   std::string name;
   ZEDOPS_FIELDS(name)
 };
-struct reset_user {  // a link with which he chooses a password; the one before ends with it
+struct reset_user {  // a link to choose a new password; the old password stops working
   std::string name;
   ZEDOPS_FIELDS(name)
 };
@@ -337,7 +337,7 @@ struct list_audit {
   ZEDOPS_FIELDS(who, verb, target, result, since, until, before, limit)
 };
 struct verify_audit {
-  uint64_t seq = 0;  // with `head`: that record is asked for by the chain that was noted for it
+  uint64_t seq = 0;  // with `head`: whether this record still has the chain that was noted for it
   std::string head;
   ZEDOPS_FIELDS(seq, head)
 };
@@ -349,7 +349,7 @@ struct remove_agent {
   bool confirm = false;
   ZEDOPS_FIELDS(agent, confirm)
 };
-struct recover_agent {  // most of its servers were gone at once, and they may be made again
+struct recover_agent {  // most of its servers were gone at once; they may recover by themselves again
   std::string agent;
   ZEDOPS_FIELDS(agent)
 };
@@ -362,7 +362,7 @@ struct forget_agent {  // its host is lost for good: its servers are given up wi
 
 // Options beside the body, the same for every verb; a map as well.
 struct request_options {
-  std::string actor;     // who asks; the door may replace it by what it has authenticated
+  std::string actor;     // who asks; the door may replace it with whom it has authenticated
   bool dry_run = false;  // answer with the plan, change nothing
   bool wait = false;     // after `accepted`, send `progress` and finally `result` when the operation has ended
   ZEDOPS_FIELDS(actor, dry_run, wait)

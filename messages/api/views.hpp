@@ -83,7 +83,7 @@ struct server_view {
   optional_time restarting_since;         // while it is restarting; `restarts` are counted from then
   std::string container_image;            // what its container was made from; empty: not known
   optional_time started_at;               // of its container
-  sparse<server_spec> spec;               // what its owner wants beyond its template
+  sparse<server_spec> spec;               // what was set for it beyond its template
   std::string data_problem;               // why its data cannot be looked at now; the rest is what was known before
   optional_time data_problem_since;
   ZEDOPS_FIELDS(id, name, agent, agent_id, agent_status, status, desired_state, data_state, data_exists, data_bytes,
@@ -128,7 +128,7 @@ struct agent_view {
   optional_time last_sync;
   optional_time created_at;
   optional_time recovery_held;  // since when nothing of it recovers by itself: most of its servers were gone at once
-  std::string engine_problem;   // why it does not work with its Engine; empty: it does, or did not say
+  std::string engine_problem;   // why it does not work with its Engine; empty: it does, or no reason was given
   ZEDOPS_FIELDS(id, name, status, last_seen, engine_version, api_version, engine_ok, hostname, data_path, servers,
                 running, version, last_sync, created_at, recovery_held, engine_problem)
 };
@@ -147,7 +147,7 @@ struct agent_list {
 struct forget_reply {
   agent_view agent;
   uint64_t servers = 0;
-  uint64_t operations = 0;        // open ones, that end
+  uint64_t operations = 0;        // open ones, which end
   std::vector<std::string> plan;  // one line a server
   ZEDOPS_FIELDS(agent, servers, operations, plan)
 };
@@ -202,13 +202,13 @@ struct rotation_view {
 };
 struct token_reply {
   std::string agent;
-  std::string line;  // for `zedops-agent join`; it is shown this once
+  std::string line;  // for `zedops-agent join`; shown only this once
   time_point expires_at{};
   ZEDOPS_FIELDS(agent, line, expires_at)
 };
 struct enrol_reply {
   std::string agent;
-  bool approved = false;  // false: it may come in once somebody has approved it
+  bool approved = false;  // false: it is admitted once it has been approved
   ZEDOPS_FIELDS(agent, approved)
 };
 struct user_view {
@@ -216,7 +216,7 @@ struct user_view {
   std::string role;
   std::string agent;
   std::string server;
-  bool has_password = false;  // false: he has not used his link yet
+  bool has_password = false;  // false: the link has not been used yet
   optional_time created_at;
   ZEDOPS_FIELDS(name, role, agent, server, has_password, created_at)
 };
@@ -226,7 +226,7 @@ struct user_list {
 };
 struct user_link {
   user_view user;
-  std::string link;  // for his browser; it is shown this once. Empty: he has a password already
+  std::string link;  // for the user's browser; shown only this once. Empty: the user has a password already
   optional_time expires_at;
   ZEDOPS_FIELDS(user, link, expires_at)
 };
@@ -237,7 +237,7 @@ struct token_view {
   std::string server;
   optional_time created_at;
   optional_time expires_at;
-  optional_time used_at;  // last; to within ten minutes over a restart of the manager
+  optional_time used_at;  // the last time; up to ten minutes off after a restart of the manager
   ZEDOPS_FIELDS(name, role, agent, server, created_at, expires_at, used_at)
 };
 struct token_list {
@@ -246,14 +246,14 @@ struct token_list {
 };
 struct token_made {
   token_view token;
-  std::string secret;  // for the header `Authorization: Bearer`; it is shown this once
+  std::string secret;  // for the header `Authorization: Bearer`; shown only this once
   ZEDOPS_FIELDS(token, secret)
 };
 struct log_level_reply {
   std::string level;
   ZEDOPS_FIELDS(level)
 };
-struct template_view {  // what whoever makes a server of it has to know
+struct template_view {  // what a user has to know to create a server from it
   std::string name;
   std::string description;
   std::string image;  // empty: each server names its own
@@ -278,8 +278,8 @@ struct audit_page {
   uint64_t next = 0;                  // ask again with `before` = this; zero: that was all
   ZEDOPS_FIELDS(records, next)
 };
-// Whether the audit is as it was written. `head` is worth keeping elsewhere: who could rewrite the whole store could
-// rewrite the whole chain as well, but not into one that ends in a head that somebody has noted down.
+// Whether the audit is as it was written. `head` is worth noting elsewhere: an attacker who can rewrite the whole store
+// can rewrite the whole chain as well, but not into one that ends in a head that was noted before.
 struct audit_verdict {
   bool sound = false;
   uint64_t first = 0;  // oldest record that is kept
@@ -367,7 +367,7 @@ struct layer_folder {
 struct layer_reply {
   uint64_t files = 0;                 // without what every container has, and folders for temporary files
   uint64_t bytes = 0;                 // of all of it, these included
-  std::vector<layer_folder> folders;  // those with most of them, five at most
+  std::vector<layer_folder> folders;  // those with the most files, five at most
   ZEDOPS_FIELDS(files, bytes, folders)
 };
 struct log_line {
@@ -383,11 +383,11 @@ struct logs_reply {
 };
 
 struct usage_point {
-  optional_time at;  // the beginning of the time it is the average of
+  optional_time at;  // the beginning of the period that it is the average of
   usage_sample used;
   ZEDOPS_FIELDS(at, used)
 };
-// Where nothing is known there is no point.
+// A period of which nothing is known has no point.
 struct usage_reply {
   std::string name;
   duration every{};  // between two points

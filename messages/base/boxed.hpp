@@ -1,4 +1,4 @@
-// Two ways to keep a large value outside its holder, with the meaning of a value all the same. Codecs see through both.
+// Two ways to keep a large value outside its holder while it still behaves as a value. Codecs see through both.
 #pragma once
 #include <memory>
 #include <optional>
@@ -6,7 +6,7 @@
 
 namespace zedops::msg {
 
-// A T that never changes and is shared by its copies: an alternative of a variant that would make all the others large.
+// A T that never changes and is shared by its copies: for the one alternative of a variant that would enlarge them all.
 template <class T>
 class boxed {
  public:

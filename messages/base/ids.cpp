@@ -21,7 +21,7 @@ bits128 hash128(std::string_view text) {
   return b;
 }
 
-constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";  // no i, l, o, u: nobody mistypes them
+constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";  // no i, l, o, u: easily misread
 
 }  // namespace
 

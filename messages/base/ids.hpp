@@ -20,7 +20,7 @@ struct id {
 using server_id = id<struct server_tag>;
 using agent_id = id<struct agent_tag>;
 using operation_id = id<struct operation_tag>;
-// Of a server, an agent or anything else that has a record: its letter tells which.
+// Of a server, an agent or anything else that has a record: its first letter shows which.
 using entity_id = id<struct entity_tag>;
 
 inline constexpr size_t id_length = 15;
@@ -28,13 +28,13 @@ inline constexpr size_t id_length = 15;
 // `random` is any 128 unpredictable bits; equal bits give equal ids.
 std::string id_text(char kind, uint64_t high, uint64_t low);
 
-// Ids in the order in which they are made: a number that never goes back, then 22 bits that begin anywhere in their
-// lower half and count on, into the next number if need be. What is stored under such ids lies side by side, so that
-// many of them change few pages.
+// Ids that sort in the order in which they are made: a number that never decreases, then 22 bits that start at a random
+// value in their lower half and count up, carrying into the number if need be. Records stored under such ids are
+// adjacent, so that many of them change few pages.
 class ordered_ids {
  public:
   explicit ordered_ids(char kind) : kind_(kind) {}
-  // `random` gives 64 unpredictable bits, and is asked when the number has grown.
+  // `random` gives 64 unpredictable bits, and is called when the number has grown.
   template <class F>
   std::string next(uint64_t number, F random) {
     const uint64_t first = number << count_bits;
@@ -51,7 +51,7 @@ class ordered_ids {
   uint64_t last_ = 0;
 };
 
-// Ids that follow from what they are for: the same idempotency key names the same operation, always.
+// Ids derived from what they are for: the same actor and idempotency key always name the same operation.
 operation_id operation_id_from_key(std::string_view actor, std::string_view idempotency_key);
 // The operation that the manager itself opens on a server at a revision.
 operation_id system_operation_id(const server_id& server, std::string_view kind, uint64_t revision);

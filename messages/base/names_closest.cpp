@@ -39,14 +39,14 @@ size_t distance(std::string_view a, std::string_view b) {
 std::optional<std::string> closest(std::string_view word, std::span<const std::string_view> candidates) {
   if (word.empty() || word.size() > word_bytes_max) return std::nullopt;
   auto wanted = lowered(word);
-  size_t best = std::max<size_t>(1, word.size() / 3) + 1;  // one edit per three letters is still a slip of the hand
+  size_t best = std::max<size_t>(1, word.size() / 3) + 1;  // one edit per three letters is still a typo
   std::optional<std::string> found;
   for (auto candidate : candidates) {
     if (candidate.empty() || candidate.size() > word_bytes_max) continue;
     auto text = lowered(candidate);
     auto d = distance(wanted, text);
     if (wanted.size() >= 2 && text.starts_with(wanted)) d = std::min<size_t>(d, 1);
-    // Replacing all of a short word is no likeness.
+    // A short word with every letter replaced is no match.
     if (d < best && d < std::max(wanted.size(), text.size())) best = d, found = candidate;
   }
   return found;

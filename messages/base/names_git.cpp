@@ -12,29 +12,29 @@ bool printable(std::string_view text) {
   return std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
 }
 auto bad(std::string message, std::string hint) { return fail(ec::bad_request, std::move(message), std::move(hint)); }
-constexpr const char* usual = "https://host/owner/repository.git, ssh://git@host/path or git@host:path";
+constexpr const char* usual = "write it as https://host/owner/repository.git, ssh://git@host/path or git@host:path";
 
 }  // namespace
 
 result<void> check_git_url(std::string_view url) {
   if (url.empty() || url.size() > url_bytes_max || url.front() == '-' || !printable(url))
-    return bad("this is no address of a repository", usual);
+    return bad("this is not the address of a Git repository", usual);
   const auto scheme = url.find("://");
   if (scheme == url.npos) {  // user@host:path
     const auto at = url.find('@'), colon = url.find(':');
     if (at != url.npos && colon != url.npos && at > 0 && at < colon && url.find("::") == url.npos && url.find('/') > at)
       return {};
-    return bad("this is no address of a repository on another host", usual);
+    return bad("this is not the address of a Git repository on another host", usual);
   }
   const auto how = url.substr(0, scheme);
   if (how != "https" && how != "http" && how != "git" && how != "ssh")
-    return bad("repositories are not fetched by '" + std::string(how.substr(0, 20)) + "'", usual);
+    return bad("repositories cannot be fetched by '" + std::string(how.substr(0, 20)) + "'", usual);
   const auto rest = url.substr(scheme + 3);
   const auto host = rest.substr(0, rest.find('/'));
   const auto user = host.substr(0, host.rfind('@') == host.npos ? 0 : host.rfind('@'));
   if (user.find(':') != user.npos || (how != "ssh" && !user.empty()))
-    return bad("a password or token in an address is seen by everybody who sees the deployment",
-               "leave it out; the host's own key or a credential helper of its git is for that");
+    return bad("everyone who can see the deployment would see the password or token in this address",
+               "leave it out; use the host's own SSH key or a credential helper of its git instead");
   if (host.empty() || host.front() == '-') return bad("this address names no host", usual);
   return {};
 }
@@ -44,7 +44,7 @@ result<void> check_git_revision(std::string_view revision) {
                     (revision.empty() || revision.front() != '-') && revision.find("..") == revision.npos &&
                     revision.find_first_of("~^:?*[\\ ") == revision.npos;
   if (good) return {};
-  return bad("this is no branch, tag or commit", "main, v1.2 or the 40 digits of a commit");
+  return bad("this cannot be a branch, tag or commit", "use e.g. main, v1.2 or the 40 digits of a commit");
 }
 
 result<void> check_source_folder(std::string_view folder) {
@@ -60,7 +60,7 @@ result<void> check_source_folder(std::string_view folder) {
   }
   if (good && !folder.ends_with('/')) return {};
   if (folder.empty()) return {};
-  return bad("this is no folder within a source", "docs/public: without '..', and without a slash at its ends");
+  return bad("this is not a folder within a source", "write it like docs/public: no '..', no slash at either end");
 }
 
 }  // namespace zedops::msg

@@ -12,7 +12,7 @@
 
 namespace zedops::msg {
 
-// Nothing here fails but for want of memory.
+// Nothing here fails except for lack of memory.
 sha256::sha256() : context_(EVP_MD_CTX_new()) {
   if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
 }

@@ -1,5 +1,5 @@
-// SHA-256 of what comes in pieces. By OpenSSL, which uses what the processor has for it: six times as fast as
-// libsodium.
+// SHA-256 of data that arrives in pieces. OpenSSL does it, with the processor's own instructions where there are any:
+// six times as fast as libsodium.
 #pragma once
 #include <memory>
 #include <string>

@@ -11,7 +11,7 @@
 namespace zedops::msg {
 
 namespace {
-// Every time that anybody meets, without the formatter's machinery: each line of the log has one.
+// The times that occur in practice, without the formatter's machinery: each line of the log has one.
 std::string rfc3339_within(int64_t ms) {
   const auto at = std::chrono::sys_time<std::chrono::milliseconds>{std::chrono::milliseconds{ms}};
   const auto day = std::chrono::floor<std::chrono::days>(at);
@@ -36,7 +36,7 @@ constexpr int64_t year_10000_ms = 253'402'300'800'000;
 std::string to_rfc3339(time_point t) {
   auto ms = t.time_since_epoch().count();
   if (ms >= 0 && ms < year_10000_ms) return rfc3339_within(ms);
-  // Not what is left after the second rounded down: of the oldest times that second has no milliseconds.
+  // Not with floor<seconds> and the remainder: for the oldest times that second does not fit in milliseconds.
   auto seconds = ms / 1000, rest = ms % 1000;
   if (rest < 0) --seconds, rest += 1000;
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), rest);

@@ -16,8 +16,8 @@ inline constexpr time_point never{};
 std::string to_rfc3339(time_point t);
 std::optional<time_point> from_rfc3339(std::string_view text);
 
-// "90s", "5m", "24h", "7d", "250ms", "1h30m"; a bare number is refused: a unit is part of the value.
-// Nanoseconds since 1970 of RFC 3339 with any number of digits behind the point, in UTC (Z).
+// A duration is "90s", "5m", "24h", "7d", "250ms" or "1h30m"; a bare number is refused: a unit is part of the value.
+// Nanoseconds since 1970 of RFC 3339 with up to nine digits after the decimal point, in UTC (Z).
 std::optional<int64_t> nanoseconds_from_rfc3339(std::string_view text);
 std::optional<duration> parse_duration(std::string_view text);
 std::string format_duration(duration d);

@@ -8,16 +8,16 @@
 
 namespace zedops::msg {
 
-// So long without a restart, and the ones before are forgotten.
+// After this long without a restart, the ones before are forgotten.
 inline constexpr duration restart_quiet = std::chrono::minutes(5);
-// One restart is an accident; so many in a row are no good way of running.
+// One restart is an accident; this many in a row are a problem.
 inline constexpr uint32_t restart_series_min = 3;
 
 // All that hold, worst first; {ok} when nothing is wrong.
 std::vector<condition> conditions_of(const server& s);
-// The same as clients see it: what an agent that is not online has told is stale, too.
+// The same as clients see it: what an agent reported is stale, too, while it is not online.
 std::vector<condition> conditions_of(const server& s, agent_status of_agent);
-// Nothing of it is on disk, as it was all along: to begin with empty directories takes nothing from it.
+// It has no data on disk, and as far as is known never had any: nothing is lost by beginning with empty directories.
 bool nothing_to_lose(const server& s);
 
 bool holds(const std::vector<condition>& list, condition c);

@@ -30,7 +30,7 @@ struct mount {
 };
 
 struct volume_mount {
-  std::string name;    // of a volume that is there already; empty: one of the container's own, with `device` behind it
+  std::string name;    // of a volume that exists already; empty: one of the container's own, with `device` behind it
   std::string device;  // folder on the host; the Engine fills it from the image while it is empty
   std::string target;
   ZEDOPS_FIELDS(name, device, target)
@@ -80,7 +80,7 @@ struct container_spec {
   bool open_stdin = false;
   std::vector<volume_mount> volumes{};
   std::string hostname;
-  duration stop_timeout{};  // what a stop by hand or the Engine's own end waits for; zero: the Engine's default
+  duration stop_timeout{};  // for a manual stop, or when the Engine itself stops; zero: the Engine's default
   bool init = false;        // false: as the Engine is configured
   uint64_t shm_size = 0;    // bytes; zero: the Engine's default
   std::map<std::string, ulimit> ulimits{};
@@ -90,7 +90,7 @@ struct container_spec {
   std::vector<std::string> cap_add{};
   std::vector<std::string> cap_drop{};
   uint32_t pids_max = 0;           // processes and threads; zero: no limit
-  bool no_new_privileges = false;  // programs that would become somebody else stay who they are
+  bool no_new_privileges = false;  // its programs cannot gain rights, by setuid for example
   bool read_only_root = false;     // it can write to its folders only
   ZEDOPS_FIELDS(name, image, env, labels, ports, mounts, networks, restart, restart_max, entrypoint, command, user,
                 working_dir, stop_signal, health, memory_max, cpu_millis, tty, open_stdin, volumes, hostname,

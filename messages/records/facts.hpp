@@ -195,7 +195,7 @@ struct condition_changed {
 };
 
 // Appended to the list of agent.<id>: most of its servers' containers were gone in one look. No server of it recovers
-// by itself until they are back or somebody says so.
+// by itself until they are back or an operator permits it.
 struct recovery_held {
   uint64_t gone = 0;
   uint64_t of = 0;
@@ -253,7 +253,7 @@ struct service_removed {
   static constexpr std::string_view type = "service.removed";
   ZEDOPS_FIELDS(name)
 };
-struct service_started {  // by its owner
+struct service_started {  // by a user
   static constexpr std::string_view type = "service.started";
   ZEDOPS_FIELDS()
 };
@@ -268,7 +268,7 @@ struct service_health_changed {
   static constexpr std::string_view type = "service.health_changed";
   ZEDOPS_FIELDS(from, to, reason)
 };
-struct service_repaired {  // its agent put right what somebody else had changed
+struct service_repaired {  // its agent repaired what was changed outside of zedops
   std::vector<std::string> repairs;
   static constexpr std::string_view type = "service.repaired";
   ZEDOPS_FIELDS(repairs)
@@ -287,10 +287,10 @@ struct deployment_phase_changed {
   static constexpr std::string_view type = "deployment.phase_changed";
   ZEDOPS_FIELDS(number, phase, progress, proof)
 };
-// It came to nothing after the switch: what was served before is being put back.
+// It failed, or was cancelled, after the switch: the previous version is being restored.
 struct deployment_going_back {
   uint32_t number = 0;
-  std::optional<error> failure;  // empty: its owner called it off
+  std::optional<error> failure;  // empty: it was cancelled
   static constexpr std::string_view type = "deployment.going_back";
   ZEDOPS_FIELDS(number, failure)
 };
@@ -334,7 +334,7 @@ using fact = std::variant<server_created, server_edited, status_changed, desired
                           deployment_phase_changed, deployment_going_back, deployment_ended, deployments_pruned,
                           rollback_started, rollback_phase_changed, rollback_ended, service_started, service_stopped>;
 
-// Facts are moved and kept in great number: what is large in one of them is boxed.
+// Facts are moved and kept in large numbers: what is large in one of them is boxed.
 static_assert(sizeof(fact) <= 256);
 
 std::string_view type_of(const fact& f);

@@ -1,4 +1,4 @@
-// What an agent did by its own authority, in one line for people: history, explain and events say the same.
+// What an agent did on its own authority, in one line for people: history, explain and events use the same text.
 #pragma once
 #include <string>
 

@@ -1,4 +1,4 @@
-// Who asks, as the door has authenticated him; never what the request says of itself.
+// Who asks, as authenticated by the door; never what the request says of itself.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,9 +11,9 @@ namespace zedops::msg {
 // local: a process on the manager's machine that may open its socket files.
 ZEDOPS_ENUM(authentication, local, key, session, token)
 
-// What a verb asks for. connect: that the manager is there, for everybody with any role at all. view: look at
-// everything but secrets and logs. logs: what containers write. operate: the whole life of a server but its end. purge:
-// destroy for good. administer: agents, keys, the manager itself. enrol: bring one agent in, with a token made for it.
+// What a verb requires. connect: see that the manager is up, for everyone with any role at all. view: look at
+// everything but secrets and logs. logs: what containers write. operate: all of a server's life except its end. purge:
+// destroy for good. administer: agents, keys, the manager itself. enrol: enrol one agent, with a token made for it.
 ZEDOPS_ENUM(right, connect, view, logs, operate, purge, administer, enrol)
 
 enum class role : uint8_t { viewer, operator_, admin };
@@ -36,10 +36,10 @@ struct principal {
   authentication how = authentication::local;
   std::string from;           // "ipc", "192.0.2.7"
   std::vector<grant> grants;  // the most specific one decides; none: nothing is allowed
-  std::string enrols{};       // the agent that he may bring in, and do nothing else
+  std::string enrols{};       // the agent that its token may enrol; it may do nothing else
 };
 
-// Of this machine, while whoever may open the socket files may do everything.
+// A process of this machine, where everyone who may open the socket files may do everything.
 inline principal local_principal(std::string id = "local") {
   return {std::move(id), authentication::local, "ipc", {{role::admin, {}, {}}}};
 }

@@ -16,7 +16,7 @@ namespace zedops::msg {
 
 // Where a server stands. `purged` is seen in history only: the record is gone.
 ZEDOPS_ENUM(server_status, creating, running, stopped, missing, failed, deleting, deleted, purged)
-// What its owner last asked for; observations never change it.
+// What the user last asked for; observations never change it.
 ZEDOPS_ENUM(desired_state, running, stopped, deleted, purged)
 // What is on disk. `unknown` is an error while looking and permits nothing; `empty` means directories without content.
 ZEDOPS_ENUM(data_state, unknown, absent, empty, present)
@@ -27,7 +27,7 @@ template <>
 struct enum_names<recovery_policy> {  // `auto` is a keyword of C++, so the list is spelled out
   static constexpr std::array list = {std::string_view{"manual"}, std::string_view{"auto"}};
 };
-// Who answers when a server's container ends by itself. engine: the restart rule of the container alone. Otherwise the
+// Who reacts when a server's container ends by itself. engine: the restart rule of the container alone. Otherwise the
 // container is made without such a rule and its agent decides, also while the manager is away: never starts it again,
 // on_failure only after a bad exit, always after any.
 enum class crash_policy : uint8_t { engine, leave, on_failure, always };
@@ -85,7 +85,7 @@ struct operation {
   bool remove_data = false;
   server_status prior = server_status::creating;  // what cancelling goes back to
   desired_state prior_desired = desired_state::running;
-  std::vector<engine_call> calls{};  // what its agent asked the Engine for, told with the result
+  std::vector<engine_call> calls{};  // what its agent asked the Engine for, reported with the result
   // Of a move: the data roots. Both hold all data from the switch until the old tree is removed, one of them always.
   std::string data_from;
   std::string data_to;
@@ -109,7 +109,7 @@ struct crash_rules {
   friend bool operator==(const crash_rules&, const crash_rules&) = default;
 };
 
-// Something an agent did, or saw, by its own authority. Told to the manager in order, once it is there.
+// Something an agent did, or saw, on its own authority. Reported to the manager in order, once it is connected.
 // exited: the container ended by itself. restarted, restart_failed: the crash policy started it. gave_up: too many
 // crashes within the window. boot_started, boot_failed: the host came up and the server was to run.
 ZEDOPS_ENUM(incident_kind, exited, restarted, restart_failed, gave_up, boot_started, boot_failed)
@@ -139,7 +139,7 @@ struct reserved_port {
   friend bool operator==(const reserved_port&, const reserved_port&) = default;
 };
 
-// Restarts that nobody asked for, whoever did them, with less than restart_quiet between one and the next.
+// Restarts without a request, by Engine or agent, with less than restart_quiet between one and the next.
 struct restart_series {
   uint32_t count = 0;
   time_point since{};  // the first

@@ -1,6 +1,6 @@
-// What the owner of one server wants of its container beyond what the template says. A field that is not given is the
-// template's, and else the image's or the Engine's; a list or map that is given replaces the whole of the template's,
-// but folders and labels, which are added to it by name.
+// What was set for the container of one server beyond its template. A field that is not given is the template's, else
+// the image's or the Engine's; a list or map that is given replaces the whole of the template's, except folders and
+// labels, which are added to it by name.
 #pragma once
 #include <map>
 #include <optional>
@@ -63,7 +63,7 @@ void overlay(server_spec& base, const server_spec& over);
 // False when there is no field of that name.
 bool clear_field(server_spec& s, std::string_view name);
 
-// Of its texts: what it takes in a message, nearly.
+// Size of its texts: roughly what it takes in a message.
 size_t bytes_of(const server_spec& s);
 
 // A field as people read it; "the template's" when it is not given.
@@ -71,8 +71,8 @@ std::string spec_text(const server_spec& s, std::string_view field);
 // One line for each field that differs, "memory_max: 1 GiB -> 2 GiB".
 std::vector<std::string> spec_changes(const server_spec& before, const server_spec& after);
 
-// ---- short forms; errors: bad_request, with the forms there are ----
-// "25565", "25565:25565/udp", "27015-27020:27015-27020/udp", "127.0.0.1:8080:80", "[::1]:8080:80/tcp"; tcp if not said.
+// ---- short forms; errors: bad_request, with the forms that are accepted ----
+// "25565", "25565:25565/udp", "27015-27020:27015-27020/udp", "127.0.0.1:8080:80", "[::1]:8080:80/tcp"; default: tcp.
 result<std::vector<port_binding>> parse_ports(std::string_view text);
 result<data_folder> parse_folder(std::string_view text);     // "mods:/game/mods", "mods:/game/mods:ro"
 result<mount> parse_bind(std::string_view text);             // "/srv/maps:/maps:ro"

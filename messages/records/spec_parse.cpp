@@ -30,7 +30,8 @@ std::optional<port_range> range_of(std::string_view text) {
 }
 
 auto bad(std::string_view what, std::string_view text, std::string_view forms) {
-  return fail(ec::bad_request, fmt::format("'{}' is no {}", text.substr(0, 100), what), fmt::format("write {}", forms));
+  return fail(ec::bad_request, fmt::format("'{}' is not a {}", text.substr(0, 100), what),
+              fmt::format("write {}", forms));
 }
 
 // "a:b:ro": its parts, and whether it ends in ro or rw.
@@ -94,8 +95,7 @@ result<data_folder> parse_folder(std::string_view text) {
   if (parts.list.size() != 2 || parts.list[0].empty() || !parts.list[1].starts_with('/') ||
       parts.list[0].starts_with('/'))
     return bad("folder of the server", text,
-               "NAME:/place/in/container, with :ro if it is only read; --bind is for "
-               "folders of the host");
+               "NAME:/place/in/container, with :ro if it is only read; use --bind for folders of the host");
   return data_folder{parts.list[0], parts.list[1], parts.read_only};
 }
 

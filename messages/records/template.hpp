@@ -22,8 +22,8 @@ inline constexpr std::string_view masked_value = "***";  // stands for a secret 
 inline constexpr std::array<std::string_view, 6> template_placeholders = {"name",      "id",       "agent",
                                                                           "game_port", "udp_port", "rcon_port"};
 
-// none: such a server has no port of this role. optional: only when its owner names one. assigned: always; unless its
-// owner names one it is the first free one of the range.
+// none: such a server has no port of this role. optional: only when the user names one. assigned: always; unless the
+// user names one it is the first free one of the range.
 ZEDOPS_ENUM(port_rule, none, optional, assigned)
 
 struct port_plan {
@@ -66,7 +66,7 @@ struct rcon_step {
   friend bool operator==(const rcon_step&, const rcon_step&) = default;
 };
 
-// What holds for a server where neither its template nor its owner says otherwise: logs do not fill the disk, and no
+// What applies to a server unless its template or its own spec says otherwise: logs do not fill the disk, and no
 // container has a capability that games do not need (MKNOD, NET_RAW, AUDIT_WRITE).
 server_spec default_spec();
 
@@ -94,7 +94,7 @@ struct server_template {
   std::string rcon_network;  // where the agent reaches RCON: the container's address in this network
   restart_rule restart = restart_rule::unless_stopped;
   uint32_t restart_max = 0;
-  server_spec spec = default_spec();  // what servers have that do not say otherwise; its folders and ports are below
+  server_spec spec = default_spec();  // for servers whose own spec does not say otherwise; folders and ports are above
   std::vector<std::string> locked;    // fields of a server's own spec that are refused; "all": every one
   std::vector<rcon_step> stop_steps;  // in order, before the stop signal
   crash_rules crash{};
@@ -109,7 +109,7 @@ const port_plan& plan_of(const server_template& t, port_role role);
 // The role whose number a template port carries; nothing for a fixed number.
 std::optional<port_role> role_of(const template_port& port);
 
-// Replaces each {placeholder} by what `value_of` says. Nothing when one has no value or a brace is not closed; text
+// Replaces each {placeholder} with what `value_of` gives. Nothing when one has no value or a brace is not closed; text
 // that comes from a value is not expanded again.
 std::optional<std::string> expand(std::string_view pattern,
                                   const std::function<std::optional<std::string>(std::string_view)>& value_of);

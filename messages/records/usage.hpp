@@ -5,7 +5,7 @@
 
 namespace zedops::msg {
 
-// Rates are of the time since the sample before. What is not known, or nothing for this kind, is zero.
+// Rates are averages since the previous sample. What is not known, or does not apply, is zero.
 struct usage_sample {
   uint32_t cpu_millis = 0;  // thousandths of a core
   uint32_t cpu_max = 0;     // the same; of a host: all its cores

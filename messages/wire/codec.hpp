@@ -20,7 +20,7 @@ namespace zedops::msg {
 inline constexpr size_t decode_depth_max = 32;
 inline constexpr size_t decode_items_max = 1 << 20;   // per array or map
 inline constexpr size_t decode_bytes_max = 64 << 20;  // per message and per string
-// What the lists and maps of a message may take in memory: this much, and so many times its own size.
+// How much memory the lists and maps of a message may take: the base, plus the factor times its own size.
 inline constexpr size_t decode_memory_base = 4 << 20;
 inline constexpr size_t decode_memory_factor = 16;
 
@@ -70,8 +70,8 @@ std::string pack_map(const T& value);
 template <class T>
 result<T> unpack_map(std::string_view bytes);
 
-// A MessagePack map in a form that does not depend on who encoded it: order of fields, width of numbers. What is none
-// is given back as it is.
+// A MessagePack map in a form that does not depend on who encoded it: order of fields, width of numbers. Anything else
+// is returned unchanged.
 std::string encoding_free(std::string_view map);
 
 template <class T>

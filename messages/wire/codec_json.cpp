@@ -225,7 +225,7 @@ ZEDOPS_MAP_TYPES(X)
 #undef X
 
 std::string encoding_free(std::string_view map) {
-  if (too_deep_packed(map)) return std::string(map);  // no request of ours: whoever decodes it refuses it
+  if (too_deep_packed(map)) return std::string(map);  // no request of ours: the decoder refuses it
   const auto doc = nlohmann::json::from_msgpack(map.begin(), map.end(), true, false);  // an object sorts its keys
   return doc.is_discarded() ? std::string(map) : doc.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -68,7 +68,7 @@ void write(packer& p, const T& x) {
       p.pack_array(static_cast<uint32_t>(T::field_count));
       T::each_field(x, [&](const char*, const auto& value) { write<F>(p, value); });
     } else {
-      constexpr bool tagged = std::is_same_v<T, event>;  // an event says its type beside its data
+      constexpr bool tagged = std::is_same_v<T, event>;  // an event has its type beside its data
       p.pack_map(static_cast<uint32_t>(T::field_count) + (tagged ? 1 : 0));
       T::each_field(x, [&](const char* field, const auto& value) {
         if constexpr (std::is_same_v<std::decay_t<decltype(value)>, fact>) {

@@ -1,4 +1,4 @@
-// What both stores ask of every key, value and batch, so that they refuse alike.
+// The checks that both stores make on every key, value and batch, so that they refuse alike.
 #pragma once
 #include "persistence/store.hpp"
 

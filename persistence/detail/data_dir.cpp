@@ -27,10 +27,10 @@ msg::error io_error(int number, const std::string& what) {
   if (number == EIO)
     return {ec::internal,
             cause,
-            "the disk does not give it: look into the system log; a backup of it may be needed, elsewhere",
+            "the disk failed: check the system log; it may be necessary to restore a backup on another disk",
             {}};
   if (number == ENOENT || number == ENOTDIR) return {ec::not_found, cause, "check the path", {}};
-  return {ec::internal, cause, "look into the system log", {}};
+  return {ec::internal, cause, "check the system log", {}};
 }
 
 void give_to_dir_owner(const std::filesystem::path& file) {
@@ -40,7 +40,7 @@ void give_to_dir_owner(const std::filesystem::path& file) {
   const auto parent = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
   if (::stat(parent.c_str(), &dir) || ::lstat(file.c_str(), &s) || !S_ISREG(s.st_mode) || s.st_uid == dir.st_uid)
     return;
-  // What fails here is told by the start that may not open it.
+  // A failure here shows at the start that may not open the file.
   if (::lchown(file.c_str(), dir.st_uid, dir.st_gid)) return;
 }
 

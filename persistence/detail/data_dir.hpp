@@ -17,7 +17,7 @@ inline constexpr const char* reserve_file = "reserve";
 enum class last_run : uint8_t {
   none,      // no store was ever made here
   creating,  // ended before the first store was complete: there is no data to lose
-  clean,     // closed in order
+  clean,     // closed properly
   crashed,   // anything else
 };
 
@@ -83,7 +83,7 @@ class reserve_space {
   uint64_t bytes_ = 0;
 };
 
-// What root makes here belongs to whom the directory belongs to: a manager of its own user must be able to open it.
+// Gives a file that root makes here to the owner of the directory: a manager that runs as that user has to open it.
 void give_to_dir_owner(const std::filesystem::path& file);
 
 msg::error io_error(int number, const std::string& what);

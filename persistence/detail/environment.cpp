@@ -18,7 +18,7 @@ uint64_t whole_pages(uint64_t bytes) { return (bytes + 65535) / 65536 * 65536; }
 
 bool is_disk_full(int rc) { return rc == ENOSPC || rc == EDQUOT; }
 
-// LMDB says EIO when the disk took only a part of what was written: that is how a disk that fills up is first met.
+// LMDB returns EIO when the disk took only a part of what was written: the first sign of a disk that fills up.
 int cause_of(int rc, const std::filesystem::path& dir) {
   if (rc != EIO) return rc;
   constexpr uint64_t nearly_nothing = 64 * 1024;
@@ -119,7 +119,7 @@ result<void> environment::commit(txn_ptr txn) {
   gate_.leave();
   if (rc == 0) return {};
   if (is_disk_full(rc)) disk_full_ = true;
-  auto probe = begin_inside(MDB_RDONLY);  // opens the environment anew when the failure was a fatal one
+  auto probe = begin_inside(MDB_RDONLY);  // reopens the environment when the failure was a fatal one
   if (!probe)
     return fail(ec::internal,
                 write_error(rc, "commit").message + "; whether it was kept shows when the store opens again",
@@ -143,7 +143,7 @@ msg::error environment::write_error(int rc, std::string_view what) {
 result<void> environment::reopen_if_panicked() {
   const std::lock_guard one(change_);
   if (!gate_.close(gate_patience_max))
-    return fail(ec::busy, "the store must be opened anew after a disk error, and readers are in the way",
+    return fail(ec::busy, "the store must be reopened after a disk error, and readers are still using it",
                 "repeat the request");
   result<void> done;
   MDB_txn* raw = nullptr;

@@ -21,7 +21,7 @@ class environment {
   // Makes room first. store_full at once when the disk was full and still is.
   result<txn_ptr> begin_write(write_kind kind);
   void end(txn_ptr txn);  // aborts and leaves the gate
-  // Tells the truth: when the disk fails in mid-commit, the environment is opened anew to see what was kept.
+  // The result is true: when the disk fails in mid-commit, the environment is reopened to see what was kept.
   result<void> commit(txn_ptr txn);
 
   const table_handles& handles() const { return handles_; }  // inside the gate only

@@ -138,8 +138,8 @@ std::string walk_table(MDB_txn* txn, const table_handles& h, table t, verify_rep
   report.damaged += damaged;
   if (!done) return done.error().message;
   if (intact + damaged != expected)
-    return "the table " + std::string(name_of(t)) + " has other records than the " + std::to_string(expected) +
-           " it should have";
+    return "the table " + std::string(name_of(t)) + " does not have the " + std::to_string(expected) +
+           " records that it should have";
   return {};
 }
 
@@ -171,11 +171,11 @@ std::string walk_into(const std::filesystem::path& path, file_kind kind, verify_
   };
   report.schema = static_cast<uint32_t>(number(meta_schema, 10));
   report.epoch = number(meta_epoch, 16);
-  return report.schema ? std::string{} : "it does not say its schema";
+  return report.schema ? std::string{} : "its schema version is missing";
 }
 
 [[noreturn]] void run_child(const std::filesystem::path& path, file_kind kind, int out) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it is of no use to anybody else
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it is of no use without its parent
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   for (const int s : {SIGBUS, SIGSEGV, SIGABRT, SIGTERM, SIGINT}) std::signal(s, SIG_DFL);
@@ -189,7 +189,7 @@ std::string walk_into(const std::filesystem::path& path, file_kind kind, verify_
   ::_exit(0);
 }
 
-// Everything the child says until it ends; nullopt: not within the deadline.
+// Everything the child writes until it ends; nullopt: not within the deadline.
 std::optional<std::string> read_until_end(int fd, std::chrono::steady_clock::time_point deadline) {
   std::string bytes;
   char buffer[8192];
@@ -243,7 +243,7 @@ result<verify_report> verify_in_child(const std::filesystem::path& path, file_ki
 msg::error damaged_file_error(const std::filesystem::path& file, const std::string& why) {
   return {ec::internal,
           "the store file " + file.string() + " is damaged: " + why,
-          "bring back a backup with zedctl store restore; the damaged file is set aside, not removed",
+          "restore a backup with zedctl store restore --set-aside; this keeps the damaged file under another name",
           {}};
 }
 

@@ -30,9 +30,9 @@ file_facts look_at(const std::filesystem::path& file);
 
 enum class file_kind : uint8_t {
   directory,    // DIR with data.mdb; another process may be writing
-  single_file,  // a backup nobody writes to
+  single_file,  // a backup that no process writes to
 };
-// Walks the whole file in a child process. A child that dies or meets a broken structure is told in report.structure; a
+// Walks the whole file in a child process. A child that dies or finds a broken structure shows in report.structure, a
 // missed deadline in report.complete. Errors: only when the child cannot be started.
 result<verify_report> verify_in_child(const std::filesystem::path& path, file_kind kind,
                                       std::chrono::milliseconds deadline);

@@ -39,7 +39,7 @@ result<std::optional<identity>> read_identity(const reader& r) {
     return error == std::errc{} && last == end;
   };
   if (!parse(*schema, id.schema, 10) || !parse(*epoch, id.epoch, 16))
-    return fail(ec::internal, "the store does not say its schema and epoch", "run zedctl store restore with a backup");
+    return fail(ec::internal, "the schema or epoch of the store is missing", "run zedctl store restore with a backup");
   return id;
 }
 

@@ -29,8 +29,8 @@ msg::error lmdb_error(int rc, std::string_view what) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
       return {ec::internal, cause, "the store file is damaged: stop the manager and run zedctl store restore", {}};
-    case MDB_PANIC: return {ec::internal, cause, "the disk refused a write; look into the system log, then repeat", {}};
-    default: return {ec::internal, cause, "look into the system log, then run zedctl store verify", {}};
+    case MDB_PANIC: return {ec::internal, cause, "the disk refused a write; check the system log, then repeat", {}};
+    default: return {ec::internal, cause, "check the system log, then run zedctl store verify", {}};
   }
 }
 

@@ -1,4 +1,4 @@
-// LMDB's handles as owners, its error numbers as errors, and records inside a transaction. Private to this folder.
+// LMDB's handles as owning pointers, its error numbers as errors, and records in a transaction. Private to this folder.
 #pragma once
 #include <lmdb.h>
 

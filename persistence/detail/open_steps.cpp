@@ -37,7 +37,7 @@ result<opening> walk_before_open(const lmdb_options& options, const file_facts& 
   // Every record was there: LMDB had given numbers to pages at the end that it never needed. With the missing pages in
   // place no later access can fall behind the end of the file (SIGBUS).
   if (is_short && !report->complete)
-    return fail(ec::timeout, "the store file is shorter than its header says, and looking through it took too long",
+    return fail(ec::timeout, "the store file is shorter than its header says, and checking its records took too long",
                 "run zedctl store verify, then start again");
   if (is_short && options.mode == access::read_write &&
       ::truncate(file.c_str(), static_cast<off_t>(facts.needed_bytes)))
@@ -60,8 +60,8 @@ result<opening> check_before_open(const lmdb_options& options, dir_lock& lock) {
     return opening{opened_as::created, 0};
   }
   if (facts.look == file_look::absent)
-    return writing ? fail(ec::internal, "the store file " + file.string() + " is gone",
-                          "bring back a backup with zedctl store restore, or remove " +
+    return writing ? fail(ec::internal, "the store file " + file.string() + " is missing",
+                          "restore a backup with zedctl store restore, or remove " +
                               (options.dir / lock_file).string() + " to begin with an empty store")
                    : fail(ec::not_found, "there is no store in " + options.dir.string(), "check the data directory");
   if (facts.look == file_look::unreadable) return fail(io_error(facts.number, file.string()));
@@ -86,7 +86,7 @@ result<std::vector<const migration*>> plan_migration(uint32_t found, const lmdb_
   const std::string ours = std::to_string(options.schema), theirs = std::to_string(found);
   if (found > options.schema)
     return fail(ec::wrong_state, "the store has schema " + theirs + ", this program knows schemas up to " + ours,
-                "start the newer program that wrote it, or restore a backup made before");
+                "start the newer program that wrote it, or restore a backup from before the upgrade");
   std::vector<const migration*> plan;
   for (uint32_t from = found; from < options.schema && options.mode == access::read_write; ++from) {
     const auto step = std::ranges::find(options.migrations, from, &migration::from);
@@ -94,7 +94,7 @@ result<std::vector<const migration*>> plan_migration(uint32_t found, const lmdb_
       return fail(
           ec::wrong_state,
           "the store has schema " + theirs + ", and there is no way from " + std::to_string(from) + " to " + ours,
-          "start a program in between first, which migrates it");
+          "start a version in between first, which migrates the store");
     plan.push_back(&*step);
   }
   return plan;
@@ -102,7 +102,7 @@ result<std::vector<const migration*>> plan_migration(uint32_t found, const lmdb_
 
 result<void> run_step(const migration& step, writer& w) {
   const std::string where = "migration of the store from schema " + std::to_string(step.from) + " (" + step.what + ")";
-  constexpr const char* hint = "nothing was changed: the program before this one still reads the store";
+  constexpr const char* hint = "nothing was changed: the previous version still reads the store";
   try {
     auto done = step.run(w);
     if (!done) return fail(done.error().code, where + ": " + done.error().message, hint);
@@ -122,7 +122,7 @@ result<verify_report> write_backup(const std::filesystem::path& file, std::chron
                                    function_ref<result<void>(int fd)> copy) {
   std::error_code error;
   if (std::filesystem::exists(file, error))
-    return fail(ec::already_exists, file.string() + " is already there", "give the backup another name");
+    return fail(ec::already_exists, file.string() + " exists already", "give the backup another name");
   auto part = file;
   part += ".part";
   const auto give_up = [&](msg::error e) {

@@ -11,11 +11,11 @@ struct opening {
   opened_as how = opened_as::clean;
   uint64_t damaged = 0;  // records, when they were looked at
 };
-// Decides whether the file in options.dir may be trusted, and says in DIR/lock what is going on.
+// Decides whether the file in options.dir may be trusted, and notes in DIR/lock what is going on.
 result<opening> check_before_open(const lmdb_options& options, dir_lock& lock);
 
 // LMDB gives numbers to pages that it then never writes, so a sound file may be shorter than its header says. At a
-// clean end the missing ones are added, so that the next start can tell a file that was cut off.
+// clean end the missing ones are added, so that the next start can recognise a file that was cut off.
 void complete_file(const std::filesystem::path& file);
 
 // The steps from `found` to options.schema, in order. wrong_state: `found` is newer, or a step is missing.

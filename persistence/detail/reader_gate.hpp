@@ -1,5 +1,5 @@
-// Readers in, or the map changes: LMDB must not move its map under an open transaction. Unlike std::shared_mutex a
-// reader may leave on another thread than it entered on, and the closing side gives up after a while.
+// Either readers are inside or the map changes: LMDB must not move its map under an open transaction. Unlike with
+// std::shared_mutex a reader may leave on another thread than it entered on, and the closing side gives up in time.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -18,7 +18,7 @@ class reader_gate {
     const std::lock_guard lock(mutex_);
     if (--inside_ == 0) changed_.notify_all();
   }
-  // True: nobody is inside and newcomers wait for open(). False: readers did not leave in time, the gate is open.
+  // True: no reader is inside and new ones wait for open(). False: readers did not leave in time, the gate is open.
   bool close(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     closed_ = true;

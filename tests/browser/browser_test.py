@@ -1,5 +1,5 @@
-"""The page in Debian's Chromium, on a real Engine. The stories are in stories.mjs; here is what they ask for outside of
-the browser. Pictures of all pages are kept in build/pictures."""
+"""The page in Debian's Chromium, on a real Engine. The stories are in stories.mjs; this file does what they request
+outside the browser. Pictures of all pages are kept in build/pictures."""
 import json
 import os
 import pathlib
@@ -24,7 +24,7 @@ READY = CHROMIUM and NODE and (WEB / "node_modules/playwright-core").exists()
 
 @unittest.skipUnless(READY, "needs chromium, node and the page's packages: tools/setup web, then npm ci in integration/web")
 class Browser(WorldCase):
-    maxDiff = None  # what failed is all that the end of a long log shows
+    maxDiff = None  # the end of a long log shows only what failed
 
     @classmethod
     def prepare(cls, w):
@@ -64,7 +64,7 @@ class Browser(WorldCase):
             folder = w.dir / "by-hand"
             folder.mkdir()
             self.addCleanup(w.docker, "rm", "-f", "by-hand", check=False)
-            w.docker("rm", "-f", "by-hand", check=False)  # of a run that was killed
+            w.docker("rm", "-f", "by-hand", check=False)  # left by a run that was killed
             (folder / "world.bin").write_bytes(b"a world")
             w.docker("run", "-d", "--name", "by-hand", "-p", "21300:21300/udp", "-p", "21301:21301/udp", "-v",
                      f"{folder}:/data", "zedops/busybox:test", "sh", "-c", COMMAND)
@@ -105,7 +105,7 @@ class Browser(WorldCase):
         elif what == "viewer rm":
             w.ctl("user", "rm", "guest")
         elif what == "streams":
-            # Of Chromium's connections, those that stay: one stream, and what is kept alive for requests.
+            # Chromium's lasting connections: one stream, and keep-alive ones for requests.
             metrics = w.ctl_raw("metrics").stdout
             return next(l.split()[-1] for l in metrics.splitlines() if 'figure="web_streams"' in l)
         return ""

@@ -1,6 +1,6 @@
-// The page in a real Chromium, as a person uses it. Run by browser_test.py, which has made the world:
+// The page in a real Chromium, as a user would use it. Run by browser_test.py, which has set up the world:
 //   node stories.mjs '{"url":…, "link":…, "viewer":…, "shots":DIR}'
-// It speaks with its parent in lines: "do WHAT" asks for something outside of the browser, "ok"/"no" end a story.
+// It talks to its parent in lines: "do WHAT" requests something outside the browser, "ok"/"no" end a story.
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
@@ -158,7 +158,7 @@ const stories = {
     await page.getByRole("tab", { name: "History" }).click();
     await page.getByText(/creating → running/).waitFor();
     await page.locator("li", { hasText: /creating → running/ }).getByRole("button").click();
-    await page.getByText(/As it was/).waitFor();
+    await page.getByText(/State at/).waitFor();
     await page.getByRole("tab", { name: "Explain" }).click();
     await page.getByText("What comes next").waitFor();
   },
@@ -242,7 +242,7 @@ const stories = {
     await page.getByRole("img", { name: /^Memory: Memory [1-9]/ }).waitFor();
     await page.goto(`${world.url}/hosts/${await outside("host id")}`);
     await page.getByLabel("How far back").selectOption({ label: "3 days" });
-    await page.getByText(/Nothing was told|CPU, cores/).first().waitFor();
+    await page.getByText(/No data for this period|CPU, cores/).first().waitFor();
   },
   "a container made by hand is adopted from the host's page": async () => {
     const container = await outside("by-hand");
@@ -275,7 +275,7 @@ const stories = {
     await page.getByRole("heading", { name: "#2" }).waitFor();
     check((await outside("site says")) === "two", "the second version is served");
     await click("#1");
-    await click("Roll back to it");
+    await click("Roll back to this");
     await click("Roll back", page.getByRole("dialog"));
     await page.locator("tr", { hasText: "#1" }).getByText("served").waitFor();
     check((await outside("site says")) === "one", "the first version is served again");
@@ -295,11 +295,11 @@ const stories = {
     await page.keyboard.press("/");
     await page.keyboard.type("nothing-like-this");
     check((await filter.inputValue()) === "nothing-like-this", "every key arrives in the filter");
-    await page.getByText("No server is like that").waitFor();
+    await page.getByText("No matching servers").waitFor();
   },
   "names and values are never markup": async () => {
     await page.goto(`${world.url}/servers?q=${encodeURIComponent("<img src=x onerror=alert(1)>")}`);
-    await page.getByText("No server is like that").waitFor();
+    await page.getByText("No matching servers").waitFor();
     check((await page.locator("main img").count()) === 0, "no markup");
   },
   "every page is accessible in both themes, and kept as a picture": async () => {
@@ -364,7 +364,7 @@ const stories = {
   },
 };
 
-// How long after the Engine's own word for it the page shows that a container is gone. Measured, never judged.
+// How long after the Engine's own event the page shows that a container is gone. Measured, never checked.
 async function measure(rounds) {
   const took = [];
   await page.goto(`${world.url}/servers`);

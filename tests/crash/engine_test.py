@@ -18,13 +18,13 @@ from operations import OPERATIONS
 from points import PROGRAMS
 from rig import ENDED, ROOT, CrashWorld, wait_for, world
 
-world.ENGINE_DIR = ROOT / "build/engine-broken"  # nobody else's: it is killed
+world.ENGINE_DIR = ROOT / "build/engine-broken"  # a private one: it is killed
 
 PORTS = range(24_000, 25_000)
-PASSED_MAX = 60  # points that the two programs pass before the blow, at most
+PASSED_MAX = 60  # points that the two programs pass before the kill, at most
 SETTLE_SECONDS = 30.0
 
-# What a record may say when so many containers are there and so many of them run.
+# The statuses that a record may have: (containers, running ones) -> statuses.
 TRUTHS = {(1, 1): ("running",), (1, 0): ("stopped", "failed"), (0, 0): ("missing", "failed", "deleted", "purged")}
 
 
@@ -33,7 +33,7 @@ def engine(verb):
 
 
 def leaked_ports(w):
-    """Ports that the Engine still holds for containers that do not run: Engine 20.10, killed in mid-start, starts with them."""
+    """Ports that the Engine holds for containers that do not run: Engine 20.10 does this when killed during a start."""
     used = {p.get("PublicPort") for c in w.engine.running() for p in c["Ports"]}
     held = set()
     for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -47,7 +47,7 @@ def leaked_ports(w):
 
 
 class InFlight:
-    """One operation that is under way when the blow falls."""
+    """One operation that is in progress when the kill strikes."""
 
     def __init__(self, w, operation):
         self.w, self.operation = w, operation
@@ -66,12 +66,12 @@ class InFlight:
         return self.op is not None and self.w.operation(self.op)["status"] in ENDED
 
     def repeat(self):
-        """What a client in doubt does; the end, which is a true one."""
+        """Repeats the request as a client in doubt does; returns its end, which has to be a true one."""
         self.request.close()
         try:
             op = self.w.send(self.operation.verb, self.body, self.key)
-        except Refused as e:  # not begun, and now there is nothing to stop: that is an answer as well
-            promise(self.op is None and self.before and e.code == "wrong_state", "what is accepted is known", e)
+        except Refused as e:  # not begun, and now there is nothing to stop: this is a valid answer
+            promise(self.op is None and self.before and e.code == "wrong_state", "an accepted operation is known", e)
             return {"status": "refused", "target": self.before["id"]}
         promise(self.op in (None, op), "the same key is the same operation", self.op, op)
         end = self.w.end_of(op)
@@ -80,7 +80,7 @@ class InFlight:
         return end
 
     def is_true(self, end):
-        """The record and the host tell the same, and the data is there unless it was to be removed."""
+        """Record and host agree, and the data is there unless it was to be removed."""
         w = self.w
         if self.operation.end == "purged" and end["status"] == "succeeded":
             promise(not w.engine.containers_of(end["target"]), "a purged server has no container")
@@ -92,9 +92,9 @@ class InFlight:
             container, _ = w.strangers[self.name]
             found = json.loads(w.docker("inspect", container))[0]
             promise(found["Name"] == f"/{container}", "the original has its name", found["Name"])
-            # One that had not been touched yet died with its Engine: starting it is not our business.
+            # An original that was not touched yet died with its Engine: starting it is not our task.
             touched = "the original container runs" in end["error"]["message"]
-            promise(found["State"]["Running"] or not touched, "what was stopped for it runs again", found["State"])
+            promise(found["State"]["Running"] or not touched, "the stopped original runs again", found["State"])
             promise(not w.engine.containers_of(end["target"]) and not w.tree(self.name).exists(), "nothing of ours is left")
             return False
 
@@ -107,26 +107,26 @@ class InFlight:
 
         s = wait_for(f"{self.name}: record and host agree after {self.operation.title} {end['status']}", agree,
                      SETTLE_SECONDS)
-        w.roots[self.name] = s["server_data_path"]  # a move that failed led it nowhere
+        w.roots[self.name] = s["server_data_path"]  # after a failed move it is where it was
         ports = (s["game_port"], s["udp_port"])
         promise(self.before is None or ports == (self.before["game_port"], self.before["udp_port"]), "ports stay", ports)
         promise(self.before is None or w.tree(self.name).exists(), "data stays")
         return True
 
     def lives_on(self):
-        """Whatever it has gone through: it can be brought to run, in one container under its name, and be purged."""
+        """Whatever has happened to it: it can be started, in one container under its name, and be purged."""
         w = self.w
         s = w.server(self.name)
-        if self.name in w.strangers:  # one that could not be put back may still have the ports
+        if self.name in w.strangers:  # one that could not be restored may still have the ports
             w.docker("rm", "-f", w.strangers[self.name][0], check=False)
         if s["status"] in ("deleted", "deleting"):
             w.do("server.restore", {"server": self.name})
         elif s["status"] != "running":
             fresh = not w.data(self.name).exists()
             o = w.end_of(w.send("server.start", {"server": self.name, "fresh": fresh}, uuid.uuid4().hex))
-            if o["status"] != "succeeded":  # the Engine has spoilt its own container ("task already exists"): another one
-                promise(o["error"]["code"] == "engine_error", "only the Engine's word is a reason", o)
-                print(f"  {self.name} is made again: {o['error']['message']}", flush=True)
+            if o["status"] != "succeeded":  # the Engine has broken it ("task already exists"): make another one
+                promise(o["error"]["code"] == "engine_error", "only an error of the Engine is a reason", o)
+                print(f"  {self.name} is recreated: {o['error']['message']}", flush=True)
                 w.do("server.recreate", {"server": self.name, "fresh": fresh})
         names = [c["Name"] for c in w.engine.containers_of(s["id"])]
         promise(len(names) == 1 and "old" not in names[0], "one container under its name", names)
@@ -149,7 +149,7 @@ class EngineDeath(unittest.TestCase):
             one(random.Random(seed))
 
     def blow(self, dice, operations, strike):
-        """Several operations at once; after some of their points `strike` breaks the world and mends it."""
+        """Several operations at once; after some of their points `strike` breaks the world and repairs it."""
         w = self.world
         flying = [InFlight(w, o) for o in operations]
         for p in PROGRAMS:
@@ -175,7 +175,7 @@ class EngineDeath(unittest.TestCase):
             print(f"  after {enough} points, {f.operation.title}: {e['status']}"
                   + (f" ({e['error']['message']})" if e.get("error") else ""), flush=True)
         living = [f for f, e in zip(flying, ends) if f.is_true(e)]
-        if leaked := leaked_ports(w):  # nobody could use them: what an administrator does then
+        if leaked := leaked_ports(w):  # these ports could not be used: restart the Engine, as an administrator would
             print(f"  the Engine holds {leaked} for nobody: it is restarted", flush=True)
             engine("restart")
             self.recovered()

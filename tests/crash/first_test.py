@@ -1,4 +1,4 @@
-"""The first meeting of a manager and an agent, and a death at every durable write of it.
+"""The first connection of a manager and an agent, and a death at every durable write of it.
 
 ZEDOPS_CRASH_POINTS   how many points are tried (default 6), or "all"
 ZEDOPS_CRASH_SEED     which ones
@@ -25,7 +25,7 @@ class FirstMeeting(unittest.TestCase):
             for p in PROGRAMS:
                 w.arm(p, "count")
             w.start()
-            wait_for("they have compared what they know", lambda: w.agent()["last_sync"])
+            wait_for("the first sync is done", lambda: w.agent()["last_sync"])
             return [(p, text) for p in PROGRAMS for text in w.passed(p)]
 
     def meet(self, w, program, text):

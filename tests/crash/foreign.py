@@ -1,4 +1,4 @@
-"""The manager without zedctl: a crash point is too short for the start of a program."""
+"""A client without zedctl: starting a program would take longer than a crash point allows."""
 import uuid
 
 import msgpack
@@ -14,11 +14,11 @@ class Refused(Exception):
 
 
 class Lost(Exception):
-    """No answer came: whether the request was carried out is not known."""
+    """No answer came: whether the request was executed is unknown."""
 
 
 class Request:
-    """One request on a socket of its own, which tells all that was heard of it."""
+    """One request on its own socket, with everything that was received for it."""
 
     def __init__(self, endpoint, verb, body, key=""):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
@@ -53,7 +53,7 @@ def ask(endpoint, verb, body=None, key="", seconds=10.0):
 
 
 class Listener:
-    """All events that are published, for as long as it lives and whoever publishes them."""
+    """All published events, for as long as it lives, across restarts of the manager."""
 
     def __init__(self, endpoint):
         self.socket = zmq.Context.instance().socket(zmq.SUB)

@@ -1,4 +1,4 @@
-"""The history of a manager, whoever died in the course of it: nothing missing, nothing twice, nothing out of turn."""
+"""The history of a manager, whatever died in the course of it: nothing missing, nothing twice, nothing out of order."""
 import collections
 
 
@@ -23,7 +23,7 @@ class History:
         self.servers = {}  # operation -> its server
 
     def read(self, published):
-        """What is new: consecutive, and with everything that a subscriber has heard, unchanged."""
+        """Reads what is new: it has to be consecutive, and to have everything that a subscriber received, unchanged."""
         while True:
             page = self.ask("event.replay", {"since": self.cursor})
             promise(page["gap_from"] == 0, "no gap", page["gap_from"], page["gap_to"])

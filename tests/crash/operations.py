@@ -1,4 +1,4 @@
-"""The operations whose every point is tried, and what each promises."""
+"""The operations of which every point is tried, and what each promises."""
 import dataclasses
 
 
@@ -24,7 +24,7 @@ class Operation:
         return 1 if self.end in ("running", "stopped") else 0
 
 
-# In the order of a life, so that one's end is often the next one's beginning.
+# In the order of a server's life, so that the end of one is often the start of the next.
 OPERATIONS = [
     Operation("create", "server.create", "", "running"),
     Operation("stop", "server.stop", "running", "stopped"),

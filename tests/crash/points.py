@@ -11,19 +11,19 @@ PROGRAMS = ("manager", "agent")
 
 
 class NotReached(Exception):
-    """The operation ended before it came to the point: how often it looks, and which steps share a commit, varies."""
+    """The operation ended before the point: the number of looks, and which steps share a commit, varies."""
 
 
 def _points(w, program, operation):
     for text in w.passed(program):
         kind, name, _, _ = text.split()
-        # Those commits that the operation is part of: others come at times of their own (first_test.py has them).
+        # Only commits of the operation: others happen at any time (first_test.py has them).
         if kind != "commit" or (program == "manager" and "operation." in name) or (program == "agent" and name != "meta"):
             yield Point(operation, program, text)
 
 
 def enumerate_points(w, operations=OPERATIONS):
-    """Runs every operation once, undisturbed, and gives all points that it passed."""
+    """Runs every operation once, undisturbed, and returns all points that it passed."""
     found = []
     for operation in operations:
         name, before, body = w.begin(operation)
@@ -43,11 +43,11 @@ def _ended(w, op):
     try:
         return w.ask("op.get", {"id": op}, seconds=1.0)["status"] in ENDED
     except Lost:
-        return False  # the manager is dying, or just born
+        return False  # the manager is dying, or just starting
 
 
 def _until_dead(w, point, request):
-    """Waits until the program has died, or the operation ended without; the operation, if it was acknowledged."""
+    """Waits until the program has died, or the operation has ended; returns the operation if it was acknowledged."""
     victim = w.process(point.program)
     op = None
 
@@ -83,7 +83,7 @@ def _dies(w, point, request):
 
 
 def try_point(w, point, deaths=1):
-    """With more deaths than one it dies at the same point again while it mends what the death before has left."""
+    """With more than one death it dies at the same point again while it repairs what the first death left."""
     operation = point.operation
     name, before, body = w.begin(operation)
     key = uuid.uuid4().hex
@@ -101,7 +101,7 @@ def try_point(w, point, deaths=1):
     if w.process(point.program).poll() is not None:
         w.spawn(point.program)
     w.answers(point.program)
-    # A client that heard nothing, or is in doubt, repeats: the same key is the same operation.
+    # A client that received nothing, or is in doubt, repeats: the same key is the same operation.
     op = w.send(operation.verb, body, key)
     promise(heard <= {op}, "the same key is the same operation", heard, op)
     ended = w.end_of(op)

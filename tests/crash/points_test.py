@@ -2,8 +2,8 @@
 
 ZEDOPS_CRASH_POINTS   how many points are tried (default 28), or "all"
 ZEDOPS_CRASH_SEED     which ones
-ZEDOPS_CRASH_DEATHS   how often the program dies at the point (default 2: again while it mends the first)
-ZEDOPS_CRASH_ONLY     only points in whose description this is found, such as "rebuild: agent, engine rename"
+ZEDOPS_CRASH_DEATHS   how often the program dies at the point (default 2: again while it repairs the first)
+ZEDOPS_CRASH_ONLY     only points with this in their description, such as "rebuild: agent, engine rename"
 """
 import collections
 import os
@@ -17,7 +17,7 @@ from points import NotReached, enumerate_points, try_point
 from rig import CrashWorld
 
 POINTS_DEFAULT = 28
-SECONDS_MAX = 90.0  # of a sample; what is left then is not tried
+SECONDS_MAX = 90.0  # for a sample; remaining points are not tried
 TRIES_MAX = 3       # to reach a point
 
 
@@ -35,7 +35,7 @@ def sample(points, count, seed):
 
 
 def in_turns(points):
-    """One point of each operation after the other: one's end is then the next one's beginning."""
+    """One point of each operation after the other: the end of one is then the start of the next."""
     groups = collections.defaultdict(list)
     for p in points:
         groups[p.operation.title].append(p)
@@ -63,7 +63,7 @@ class Points(unittest.TestCase):
                 return "kept" if died == 1 else f"kept, after {died} deaths"
             except NotReached:
                 pass
-            except Exception:  # the others are tried all the same
+            except Exception:  # the others are still tried
                 self.broken.append((point, traceback.format_exc()))
                 print(f"\n*** {point}\n{self.broken[-1][1]}")
                 self.tails()

@@ -1,4 +1,4 @@
-"""A world whose manager and agent can be told where to die, and the promises that hold after every death."""
+"""A world whose manager and agent can be made to die at a point, and the promises that hold after every death."""
 import fcntl
 import pathlib
 import sys
@@ -16,10 +16,10 @@ from world import wait_for  # noqa: E402
 world.ENGINE_DIR = ROOT / "build/engine-crash"
 
 ENDED = ("succeeded", "failed", "cancelled")
-END_SECONDS = 45.0    # within which an operation has ended, whoever died
+END_SECONDS = 45.0    # within which an operation has ended, whichever program died
 DEATH_SECONDS = 30.0  # within which an armed program has reached its point
 
-# It is heard at once, and it leaves a line for every start and every orderly end.
+# It reacts to signals at once, and writes a line for every start and every orderly end.
 WITNESS = ("trap 'echo saved >> /data/saved; exit 0' TERM; echo started >> /data/started; "
            "while :; do sleep 1000 & wait $!; done")
 TEMPLATE = """
@@ -65,7 +65,7 @@ class CrashWorld(world.World):
                          for p, plan in self.plans.items()}
         templates = self.dir / "templates"
         templates.mkdir()
-        self.network = f"crash-{uuid.uuid4().hex[:8]}"  # one that no Engine remembers from an earlier run
+        self.network = f"crash-{uuid.uuid4().hex[:8]}"  # a name that no Engine remembers from an earlier run
         text = TEMPLATE
         for key, value in {"first": ports[0], "last": ports[-1], "network": self.network,
                            "witness": WITNESS}.items():
@@ -78,9 +78,9 @@ class CrashWorld(world.World):
         self.acknowledged = {}  # operation id -> how it ended, None: not yet
         self.history = History(self.ask)
         self.pool = {}  # status -> servers that rest in it
-        self.roots = {}  # server -> where a move was to lead it, if it was moved
+        self.roots = {}  # server -> the target of its move, if it was moved
         self.strangers = {}  # server -> (container, its folder) that it is made of, if it was adopted
-        self.next_port = 28_000  # of strangers: beyond what any template gives
+        self.next_port = 28_000  # of foreign containers: outside any template's range
 
     def close(self):
         self.listener.close()
@@ -98,7 +98,7 @@ class CrashWorld(world.World):
         self.manager = self._spawn("zedops-manager", "--data-dir", self.db, "--runtime-dir", self.run, *flags)
 
     def answers(self, program="manager"):
-        """It works, and manager and agent know each other."""
+        """Waits until the program answers, and the agent is online."""
         def manager():
             promise(self.manager.poll() is None, "the manager lives", self.manager.returncode)
             try:
@@ -121,7 +121,7 @@ class CrashWorld(world.World):
     def agent(self, name="host1"):
         try:
             return self.ask("agent.get", {"agent": name})
-        except (Lost, Refused):  # it has never been there yet, or nobody answers just now
+        except (Lost, Refused):  # it has never connected yet, or the manager does not answer now
             return {"status": "not known", "engine_ok": False}
 
     # ---- points ----
@@ -132,7 +132,7 @@ class CrashWorld(world.World):
         new.rename(self.plans[program])
 
     def disarm(self, program):
-        """Afterwards nobody comes to a point: who is dying has written the point into the log already."""
+        """Afterwards no program dies at a point: one that is dying has already logged the point."""
         with open(f"{self.plans[program]}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.plans[program].unlink(missing_ok=True)
@@ -200,7 +200,7 @@ class CrashWorld(world.World):
         return {"name": name, "agent": "host1", "template": "witness"}
 
     def adopt_body(self, name):
-        """Of a container that somebody made by hand, with its data in a folder of their own."""
+        """For a container that was made by hand, with its data in its own folder."""
         container, folder, game = f"hand-{name}", self.dir / "by-hand" / name, self.next_port
         self.next_port += 2
         folder.mkdir(parents=True)
@@ -216,13 +216,13 @@ class CrashWorld(world.World):
         return pathlib.Path(root) / name if root else super().tree(name, agent)
 
     def other_root(self, name):
-        """Where a move is to lead it; from now on that is where its tree is looked for."""
+        """The target of its move; from now on its tree is expected there."""
         here, other = super().tree(name).parent, self.dir / "fast"
         self.roots[name] = str(here if self.roots.get(name) == str(other) else other)
         return self.roots[name]
 
     def at_rest(self, status):
-        """A server in this status: one from the pool, or one that is led there."""
+        """A server in this status: one from the pool, or one that is brought into it."""
         if self.pool.get(status):
             return self.pool[status].pop()
         if status == "running":
@@ -256,12 +256,12 @@ class CrashWorld(world.World):
         self.history.read(self.listener.heard())
 
     def lost_operations(self):
-        """Those acknowledged that did not begin once and end once, for ever."""
+        """The acknowledged operations that did not begin once and end once, for ever."""
         return [op for op, status in self.acknowledged.items()
                 if not self.history.complete(op) or self.operation(op)["status"] not in (status or ENDED)]
 
     def check(self, name, server_id, before, operation):
-        """What the operation promises is there, in the record and on the host, at the moment when it has ended."""
+        """What the operation promises is true, in the record and on the host, at the moment when it has ended."""
         containers = self.engine.containers_of(server_id)
         promise(len(containers) == operation.containers_after, f"{operation.containers_after} container(s)",
                 [(c["Name"], c["State"]["Status"]) for c in containers])
@@ -294,23 +294,23 @@ class CrashWorld(world.World):
         container, folder = self.strangers[name]
         promise(self.docker("ps", "-aq", "--filter", f"name=^{container}$").split() == [], "the original is gone")
         promise((folder / "started").read_text() == "started\n" and (folder / "saved").read_text() == "saved\n",
-                "it was ended in order, once, and its data is where it was")
+                "it was stopped in order, once, and its data is where it was")
 
     def check_container(self, c, s, operation):
         promise(c["Id"] == s["container_id"], "the record names the container", c["Id"], s["container_id"])
-        promise(s["name"] in c["Name"] and "old" not in c["Name"], "it bears its own name", c["Name"])
+        promise(s["name"] in c["Name"] and "old" not in c["Name"], "it has its own name", c["Name"])
         promise(c["State"]["Running"] == operation.alive_after, "it runs, or not, as the record says", c["State"])
         bound = {int(k.split("/")[0]): int(v[0]["HostPort"]) for k, v in c["HostConfig"]["PortBindings"].items()}
         promise(set(bound.values()) == {s["game_port"], s["udp_port"]}, "it has the record's ports", bound)
 
     def check_witness(self, name, operation):
-        """Nothing that ran was ended without being asked first: each start but the living one has its orderly end."""
+        """No game was killed without a stop signal first: each start but the current one has its orderly end."""
         alive = 1 if operation.alive_after else 0
         wait_for(f"{name}: every start but {alive} has its orderly end",
                  lambda: self.lines(name, "started") == self.lines(name, "saved") + alive, 5)
 
     def check_gone(self, name, server_id):
-        """Its name is free; whoever knows its id is told what became of it."""
+        """Its name is free; a request by id says that it was purged."""
         promise(self.server(server_id)["status"] == "purged", "it is purged")
         try:
             s = self.server(name)

@@ -1,4 +1,4 @@
-// What every target shares: its input taken apart, and a check that ends the process so that a fuzzer notices.
+// Shared by every target: its input split into parts, and a check that ends the process so that a fuzzer notices.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -42,7 +42,7 @@ class input {
   std::string_view left_;
 };
 
-// Gives `bytes` to `feed` in pieces of `size`; 0: at once. Ends early when `feed` says false.
+// Gives `bytes` to `feed` in pieces of `size`; 0: at once. Ends early when `feed` returns false.
 template <class F>
 bool in_pieces(std::string_view bytes, size_t size, F&& feed) {
   if (size == 0) return feed(bytes);

@@ -16,10 +16,10 @@ namespace {
 constexpr uint64_t runs_default = 3'000;
 constexpr size_t input_bytes_max = 8'192;
 
-std::string current;  // the input that is being tried
+std::string current;  // the input being tried
 const char* kept_at = "crash-input";
 
-// What broke it is kept: it belongs into the corpus. Only calls that are safe in a handler of signals.
+// The input that broke it is kept: it belongs in the corpus. Only calls that are safe in a signal handler.
 void keep_input(int signal) {
   if (FILE* f = std::fopen(kept_at, "wb")) {
     std::fwrite(current.data(), 1, current.size(), f);

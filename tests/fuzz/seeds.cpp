@@ -51,7 +51,7 @@ void bodies() {
 std::string flat(const bus::frames& f) {
   std::string out(1, static_cast<char>(f.size()));
   for (const auto& frame : f) out += static_cast<char>(frame.size()) + frame;
-  // The last frame is the rest: its length is not looked at, but takes a byte.
+  // The last frame is the rest: its length is ignored, but takes a byte.
   return out;
 }
 

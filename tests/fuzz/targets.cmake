@@ -1,4 +1,4 @@
-# The one list of targets: name, then the library that it takes apart. tests/fuzz/targets/<name>.cpp has its code and
+# The only list of targets: name, then the library under test. tests/fuzz/targets/<name>.cpp has its code and
 # tests/fuzz/corpus/<name>/ its inputs.
 set(ZEDOPS_FUZZ_TARGETS
   bus_frames:zedops_bus

@@ -1,5 +1,5 @@
-"""Hosts with networks of their own: a namespace each, on one switch, which is a namespace as well. Nothing of the
-machine's own network is touched."""
+"""Hosts with their own networks: a namespace each, on one switch, which is a namespace as well. The machine's own
+network is not touched."""
 import os
 import subprocess
 import uuid
@@ -51,12 +51,12 @@ class Host:
         self.do("tc", "qdisc", "del", "dev", "eth0", "root", check=False)
 
     def lose(self, percent, delay="20ms"):
-        """False: the kernel cannot."""
+        """False: the kernel does not support it."""
         return subprocess.run([*self.inside, "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "loss", f"{percent}%",
                                "delay", delay], capture_output=True).returncode == 0
 
     def move_to(self, number):
-        """Another address, without a word to anybody."""
+        """Gives the host another address without announcing it."""
         self.do("ip", "addr", "del", f"{self.v4}/24", "dev", "eth0")
         self.v4 = f"{V4}{number}"
         self.do("ip", "addr", "add", f"{self.v4}/24", "dev", "eth0")

@@ -118,7 +118,7 @@ class Net(unittest.TestCase):
         with self.assertRaises(Failed) as caught:
             w.ctl("--yes", "server", "restart", far)
         self.assertEqual(caught.exception.error["code"], "agent_unreachable")
-        w.on("host1", "rm", "-f", w.server(far)["container_id"])  # while nobody sees it
+        w.on("host1", "rm", "-f", w.server(far)["container_id"])  # while the host is cut off
         w.hosts["host1"].heal()
         w.agent_is("online", "host1", 30)
         w.status(far, "missing", stale=False)
@@ -133,7 +133,7 @@ class Net(unittest.TestCase):
             w.hosts["host2"].heal()
             w.agent_is("online", "host2", 30)
 
-    def test_what_is_wished_while_a_host_is_away_is_done_when_it_is_back(self):
+    def test_what_is_requested_while_a_host_is_away_is_done_when_it_is_back(self):
         """[acc-51] [acc-55] [acc-60]"""
         w = self.world
         gone, back, forgotten = (w.create(agent="host1") for _ in range(3))
@@ -153,7 +153,7 @@ class Net(unittest.TestCase):
         self.assertNotIn(gone, names)
         self.assertIn(back, names)
 
-    def test_a_host_that_is_cut_off_within_an_operation_ends_it_truly(self):
+    def test_a_host_that_is_cut_off_during_an_operation_ends_it_truly(self):
         w = self.world
         name = w.create(agent="host3")
         for verb in (("restart",), ("rebuild",), ("stop",), ("start",), ("rm",), ("restore",), ("recreate",)):

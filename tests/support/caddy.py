@@ -1,5 +1,5 @@
-"""A Caddy of the tests' own. The package is a service that would take port 80 of the machine, so it is unpacked, not
-installed, where the program is not there."""
+"""A private Caddy for the tests. The package is a service that would use port 80 of the machine, so it is unpacked, not
+installed, where the program is missing."""
 import json
 import pathlib
 import shutil
@@ -22,7 +22,7 @@ def program():
         CACHE.mkdir(parents=True, exist_ok=True)
         fetch = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "caddy"]
         if subprocess.run(fetch, cwd=CACHE, capture_output=True).returncode != 0:
-            subprocess.run(["apt-get", "-qq", "update"], check=True)  # the lists at hand do not have it
+            subprocess.run(["apt-get", "-qq", "update"], check=True)  # the local package lists do not have it
             subprocess.run(fetch, cwd=CACHE, check=True)
         subprocess.run(["dpkg", "-x", str(next(CACHE.glob("caddy_*.deb"))), str(CACHE)], check=True)
     return str(CACHE / "usr/bin/caddy")
@@ -76,7 +76,7 @@ class Caddy:
         return sorted(r["@id"] for s in servers.values() for r in s.get("routes", []) if "@id" in r)
 
     def visit(self, host, path="/"):
-        """Status and text, as a visitor of that name gets them."""
+        """Status and text, as a visitor of that host name gets them."""
         with socket.create_connection(("127.0.0.1", self.https if self.tls else self.http), timeout=30) as plain:
             with self.spoken(plain, host) as s:
                 s.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #endif
 #if __has_include(<catch2/catch_all.hpp>)
-// v3 gave this name to a matcher of ranges; in the tests it is text in text.
+// v3 uses this name for a matcher of ranges; in the tests it means text in text.
 #define Contains ContainsSubstring
 using Catch::Approx;  // as v2 does
 #endif

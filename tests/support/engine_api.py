@@ -27,7 +27,7 @@ class Engine:
         return c
 
     def call(self, method, path, body=None):
-        """The answer; None when there is no such thing, or nothing to say."""
+        """The answer; None when there is no such item, or no content."""
         c = self.connect()
         try:
             c.request(method, path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
@@ -49,13 +49,13 @@ class Engine:
         return self.call("GET", "/containers/json")
 
     def take_away(self, container):
-        """By hand, gently: it saves first."""
+        """A manual stop with time to save."""
         self.call("POST", f"/containers/{container}/stop?t=5")
         self.call("DELETE", f"/containers/{container}?v=1")
 
 
 class Watch:
-    """A bare reader of the Engine's events: when each was emitted, by the daemon's clock, and when it was read here."""
+    """A plain reader of the Engine's events: when each was emitted by the daemon's clock, and when it was read here."""
 
     def __init__(self, engine):
         self.seen, self.changed = collections.deque(maxlen=EVENTS_KEPT_MAX), threading.Condition()

@@ -1,5 +1,5 @@
-// What every Engine in memory says the same way, so that the agent meets the answers of the real one. There are two:
-// sim_engine, which lives in a simulated host's time, and fake_docker, which answers at once and whose faults are
+// Answers shared by all Engines in memory, so that the agent gets the same ones as from the real Engine. There are
+// two: sim_engine, which runs in a simulated host's time, and fake_docker, which answers at once and whose faults are
 // switches of one test.
 #pragma once
 #include <algorithm>

@@ -39,7 +39,7 @@ std::string source_dir() { return ZEDOPS_SOURCE_DIR; }
 
 std::string shell(const std::string& command) {
   std::string out;
-  // 2>&1: when a command fails, its complaint is the message of the test.
+  // 2>&1: when a command fails, its error is the message of the test.
   FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   if (!pipe) throw std::runtime_error("cannot run " + command);
   std::array<char, 4096> buffer{};
@@ -79,7 +79,7 @@ std::string unique_name(const std::string& prefix) {
 }
 
 uint16_t free_port() {
-  // Below the range of outgoing connections; test programs that run at once start at different places.
+  // Below the range of outgoing connections; test programs that run in parallel start at different numbers.
   static std::atomic<unsigned> next{static_cast<unsigned>(::getpid()) * 37U};
   for (int tries = 0; tries < 2000; ++tries) {
     auto port = static_cast<uint16_t>(21000 + next++ % 9000);

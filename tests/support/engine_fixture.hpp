@@ -15,7 +15,7 @@ namespace zedops::test {
 // build folder, started by the first and left for the next (ctest ends it). Throws std::runtime_error when it cannot.
 const std::string& docker_host();
 
-// An Engine of its own, for tests that kill or restart it; deleted with its storage at the end.
+// A private Engine, for tests that kill or restart it; deleted with its storage at the end.
 class private_engine {
  public:
   explicit private_engine(const std::string& name);
@@ -35,7 +35,7 @@ std::string source_dir();
 
 // "prefix-<pid>-<counter>": unique among test programs that share an Engine.
 std::string unique_name(const std::string& prefix);
-// Unused just now by TCP and UDP.
+// A port that is currently unused by TCP and UDP.
 uint16_t free_port();
 
 // Removes every container with the label at construction and at the end.

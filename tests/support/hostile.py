@@ -1,4 +1,4 @@
-"""Peers that mean harm, or that know no better: what they send to the manager's sockets, and what they never do."""
+"""Hostile or broken peers: what they send to the manager's sockets, and what they never do."""
 import random
 import socket
 import struct
@@ -32,7 +32,7 @@ class Raw:
             self.send(GREETING + ready(kind))
 
     def send(self, data):
-        """False: the other end has had enough."""
+        """False: the other end has closed the connection."""
         try:
             self.socket.sendall(data)
             return True
@@ -91,7 +91,7 @@ def garbage(luck):
 
 
 def flood(socket_, count, seed):
-    """Sends garbage without reading an answer; what the other end does not take is dropped. How many were taken."""
+    """Sends garbage without reading an answer; what is not accepted is dropped. Returns how many were accepted."""
     luck, taken = random.Random(seed), 0
     for _ in range(count):
         try:
@@ -103,7 +103,7 @@ def flood(socket_, count, seed):
 
 
 def below_zeromq(run, door, rounds):
-    """Half greetings, declared lengths of exabytes, messages without an end, plain text: connections that come to nothing."""
+    """Half greetings, declared lengths of exabytes, messages without an end, plain text: connections that must fail."""
     path = f"{run}/{door}.ipc"
     for i in range(rounds):
         kind = i % 6
@@ -114,7 +114,7 @@ def below_zeromq(run, door, rounds):
             peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10)
         elif kind == 3:
             peer.send(b"\x02" + struct.pack(">Q", 2**62) + b"x" * 100)
-        elif kind == 4:  # frames that announce another one, which never comes
+        elif kind == 4:  # frames that announce another one, which is never sent
             peer.send(frame(b"zedops/1", more=True) + frame(b"y" * 10_000, more=True) * 10)
         elif kind == 5:
             peer.send(b"\x04\xff" + b"\xff" * 300)

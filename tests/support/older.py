@@ -1,5 +1,5 @@
-"""A proxy between agents and manager that takes out of their messages what the first release could not have said: each
-sees the other as one that is older than itself."""
+"""A proxy between agents and manager that removes from their messages what the first release did not have: each sees
+the other as older than itself."""
 import pathlib
 import threading
 

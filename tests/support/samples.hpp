@@ -45,7 +45,7 @@ class sample_maker {
     } else if constexpr (is_optional<T>) {
       if (filled_) fill(x.emplace());
     } else if constexpr (is_boxed<T>) {
-      --n_;  // a box is no value of its own: the samples are those of before
+      --n_;  // a box adds no value: the samples are the same as without it
       typename T::value_type value{};
       fill(value);
       x = std::move(value);

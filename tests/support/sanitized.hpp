@@ -1,4 +1,4 @@
-// Whether a sanitizer keeps books beside the program: what its process takes is then not the program's alone.
+// Whether the program runs under a sanitizer: its memory use is then not only its own.
 #pragma once
 
 namespace zedops::test {

@@ -19,7 +19,7 @@ inline sockaddr_in loopback(uint16_t port = 0) {
   return a;
 }
 
-// A connection, or -1 when nobody listens.
+// A connection, or -1 when the port is closed.
 inline int dial(uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   auto a = loopback(port);
@@ -28,7 +28,7 @@ inline int dial(uint16_t port) {
   return -1;
 }
 
-// Holds a port that was free. Nobody listens there before listen().
+// Holds a port that was free. It does not listen there before listen().
 class held_port {
  public:
   held_port() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

@@ -1,10 +1,10 @@
-"""Visitors of a page: as fast as they can, while something is done to it."""
+"""Visitors of a page: as fast as they can, while it is being changed."""
 import threading
 import time
 
 
 class Visitors:
-    """`visit` gives status and text. What is not a 200 has failed, with the moment and how long it took."""
+    """`visit` returns status and text. Anything but a 200 has failed, recorded with its time and duration."""
 
     def __init__(self, visit, count=2):
         self.visit, self.stop, self.seen, self.failed = visit, threading.Event(), [], []

@@ -29,7 +29,7 @@ class Reply:
 
 
 class Client:
-    """One who asks: with a token, with a cookie, or as nobody."""
+    """A client: with a token, with a cookie, or without either."""
 
     def __init__(self, port, token=None, cookie=None):
         self.port, self.token, self.cookie = port, token, cookie
@@ -61,7 +61,7 @@ class Client:
         return self.ask("POST", path, {} if body is None else body, **more)
 
     def raw(self, data, timeout=10):
-        """What comes back for these bytes, until the other side ends or is silent."""
+        """The response to these bytes, until the other side closes or is silent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as s:
             s.sendall(data)
             s.settimeout(2)
@@ -82,7 +82,7 @@ class Stream(threading.Thread):
         self.events, self.last_id, self.ended, self.status = [], last_id, False, None
         self.c = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
         self.c.connect()
-        self.socket = self.c.sock  # http.client gives it away with the answer
+        self.socket = self.c.sock  # http.client hands the socket over with the response
         self.c.request("GET", path, headers=client.headers({"Last-Event-ID": last_id} if last_id else None))
         self.r = self.c.getresponse()
         self.status = self.r.status

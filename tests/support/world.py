@@ -1,6 +1,6 @@
-"""A manager, an agent and a Docker Engine of their own, for tests that look from outside.
+"""A private manager, agent and Docker Engine, for tests from the outside.
 
-Nothing here sleeps for luck: every wait is for a condition, with a deadline.
+Nothing here sleeps in hope: every wait is for a condition, with a deadline.
 """
 import atexit
 import json
@@ -65,13 +65,13 @@ def docker_host():
 
 
 class World:
-    """One manager and its agents, in a folder of their own. Without an engine: for simulated agents."""
+    """One manager and its agents, in their own folder. Without an engine: for simulated agents."""
 
     def __init__(self, engine=True, **settings):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="zedops-e2e-", dir="/tmp"))
         self.run, self.db = self.dir / "run", self.dir / "db"
         self.settings = {"sync-interval": "2s", **settings}
-        self.programs = {}  # program -> what is run in its place: (file in BIN, its own environment)
+        self.programs = {}  # program -> what is run instead: (file in BIN, its own environment)
         self.agent_flags = ()  # of every agent
         self.within = {}    # program -> the command that runs it, such as ("unshare", "-m")
         self.manager, self.agents = None, {}
@@ -83,7 +83,7 @@ class World:
             if key.startswith("ZEDOPS_"):
                 del self.env[key]
         if "http" not in self.settings:
-            self.env["ZEDOPS_HTTP"] = "off"  # its usual port is one for all managers of a machine
+            self.env["ZEDOPS_HTTP"] = "off"  # the default port would be shared by all managers of a machine
 
     # ---- processes ----
     def _spawn(self, program, *flags):
@@ -177,7 +177,7 @@ class World:
         return json.loads(self.docker("inspect", container))[0]
 
     def tree(self, name, agent="host1"):
-        """All that belongs to a server on its host."""
+        """The folder of a server on its host."""
         return self.dir / f"data-{agent}" / name
 
     def data(self, name, agent="host1"):
@@ -234,7 +234,7 @@ grace = "5s"
 
 
 class WorldCase(unittest.TestCase):
-    """A world for the whole class; each test makes servers with names of their own."""
+    """A world for the whole class; each test makes servers with their own names."""
 
     settings = {}
     templates = {"keeper": KEEPER}
@@ -242,12 +242,12 @@ class WorldCase(unittest.TestCase):
 
     @classmethod
     def prepare(cls, w):
-        """What has to be so before its manager starts."""
+        """Prepares what has to exist before the manager starts."""
 
     @classmethod
     def setUpClass(cls):
         w = cls.world = World(**cls.settings)
-        cls.addClassCleanup(w.close)  # also when a setUpClass that goes on from here fails
+        cls.addClassCleanup(w.close)  # also when the setUpClass of a subclass fails later
         templates = w.dir / "templates"
         templates.mkdir()
         for name, text in cls.templates.items():
@@ -269,7 +269,7 @@ class WorldCase(unittest.TestCase):
         return r
 
     def refused(self, code, exit_code, *args):
-        """zedctl refuses with this error code and exit status; gives back the error."""
+        """zedctl refuses with this error code and exit status; returns the error."""
         with self.assertRaises(Failed) as caught:
             self.world.ctl(*args)
         self.assertEqual(caught.exception.error["code"], code, caught.exception.error)

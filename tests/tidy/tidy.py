@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rules of the house that no compiler checks. Prints one line per breach; exit 1 when there is any.
+"""Project rules that no compiler checks. Prints one line per violation; exit 1 when there is any.
 
     tidy.py ROOT [--compiler CXX] [--coverage]     --coverage lists which statements of the acceptance list tests name
 """
@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "integration": ["messages"],
 }
 
-# Third-party headers and where they may stand: (pattern of the header, allowed places).
+# Third-party headers and where they may be included: (pattern of the header, allowed places).
 THIRD_PARTY = [
     (r"zmq\.h(pp)?|zmq_addon\.hpp", [r"bus/.*\.cpp", r"bus/detail/.*", r"tools/loadgen/.*\.cpp", r"tests/.*"]),
     (r"lmdb\.h", [r"persistence/.*\.cpp", r"persistence/detail/.*", r"tests/.*"]),
@@ -101,7 +101,7 @@ def check_text(path, text):
         if ";" in name:
             yield f"{path}: the name of a test has a semicolon: {name[:60]}"
     unfinished = re.compile(r"\b(TO" + "DO|FIX" + "ME|X" + "XX)\\b")
-    homes = "" if path.startswith("tests/") else "|home|root|Users"  # tests may make up a home
+    homes = "" if path.startswith("tests/") else "|home|root|Users"  # tests may set a home
     machine = re.compile(r"(?<![\w.}])/(work" + homes + r")/(?!steam\b)[\w.-]")
     for number, line in enumerate(text.splitlines(), 1):
         if unfinished.search(line):
@@ -166,7 +166,7 @@ def check_headers_alone(root, compiler):
     with tempfile.TemporaryDirectory() as folder:
         for part in sorted({p.split("/")[0] for p in light}):
             source = os.path.join(folder, "alone.cpp")
-            # In reverse order of name, so that no header lives on what an earlier one happened to include.
+            # In reverse order of name, so that no header depends on what an earlier one happened to include.
             with open(source, "w", encoding="utf-8") as f:
                 f.writelines(f'#include "{p}"\n' * 2 for p in sorted(light, reverse=True) if p.startswith(part + "/"))
             run = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-I", root, source], capture_output=True,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each rule of tidy.py sees its breach and leaves sound code alone."""
+"""Each rule of tidy.py finds its violation and accepts valid code."""
 import os
 import tempfile
 import unittest

@@ -25,8 +25,8 @@ result<core::host_rules> host_rules_of(const config::loaded<config::agent_settin
   if (!s.server_memory_max.empty()) {
     const auto bytes = config::parse_size(s.server_memory_max);
     if (!bytes)
-      return fail(ec::bad_request, origin("server_memory_max") + ": '" + s.server_memory_max + "' is no size",
-                  "server_memory_max = \"8GiB\"");
+      return fail(ec::bad_request, origin("server_memory_max") + ": '" + s.server_memory_max + "' is not a size",
+                  "write it as server_memory_max = \"8GiB\"");
     out.memory_max = *bytes;
   }
   for (const auto& one : s.impose) {
@@ -35,7 +35,7 @@ result<core::host_rules> host_rules_of(const config::loaded<config::agent_settin
     else if (one == "read-only-root") out.read_only_root = true;
     else
       return fail(ec::bad_request, origin("impose") + ": there is no '" + one + "' to impose",
-                  "no-new-privileges, drop-capabilities or read-only-root");
+                  "choose no-new-privileges, drop-capabilities or read-only-root");
   }
   if (auto ok = core::check_rules(out); !ok) return fail(ok.error());
   return out;

@@ -17,16 +17,16 @@ result<void> take_identity(agent_state& state, const config::agent_settings& set
     return fail(
         ec::bad_request, fmt::format("identity '{}' is not the id of an agent", wanted),
         fmt::format("it is {} characters long and begins with a: zedctl agent describe {}", id_length, settings.name));
-  // Only what is there says whose it is: a typing error, or a disk that is not mounted, must not pass.
+  // Only data on the disk proves whose it is: a typing error, or a disk that is not mounted, must not pass.
   const auto& path = settings.data_path;
   const auto owner = host::owner_of_root(path);
   if (owner.empty())
     return fail(
         ec::wrong_state, fmt::format("no data of {} at {}: there is no readable {}", wanted, path, host::marker_name),
-        "mount the disk with its data and mend data_path; a host that begins without that data needs no identity");
+        "mount the disk with its data or correct data_path; a host that begins without that data needs no identity");
   if (owner != wanted)
-    return fail(ec::wrong_state, fmt::format("the data at {} is that of {}, not of {}", path, owner, wanted),
-                fmt::format("compare with zedctl agent describe {}, or mend data_path", settings.name));
+    return fail(ec::wrong_state, fmt::format("the data at {} belongs to {}, not to {}", path, owner, wanted),
+                fmt::format("compare with zedctl agent describe {}, or correct data_path", settings.name));
   for (const auto& root : state.used_roots())
     if (host::owner_of_root(root) == made)
       return fail(
@@ -42,7 +42,7 @@ error with_way_back(error problem, const config::agent_settings& settings) {
   if (problem.hint.find("zedctl store restore") == std::string::npos) return problem;
   const auto owner = host::owner_of_root(settings.data_path);
   problem.hint = fmt::format(
-      "the agent's store is of no use any more, its servers run on: move {} away and start it once with --identity {}",
+      "the agent's store is unusable, its servers keep running: move {} away and start it once with --identity {}",
       settings.state_dir, owner.empty() ? "ID (zedctl agent describe " + settings.name + " shows it)" : owner);
   return problem;
 }

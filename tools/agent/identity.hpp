@@ -1,4 +1,4 @@
-// The way back of an agent that lost its state folder, or cannot read it: it is given its id again, deliberately.
+// Recovery of an agent that lost its state folder, or cannot read it: it is given its id again, deliberately.
 #pragma once
 #include "actors/agent/agent_state.hpp"
 #include "config/settings/settings.hpp"
@@ -10,8 +10,8 @@ namespace zedops::agent {
 // the id that would be given up.
 msg::result<void> take_identity(agent_state& state, const config::agent_settings& settings);
 
-// Of a state that cannot be read: the remedy of the store is a backup of it, which is rarely there and tells of wishes
-// that are over. An agent's is to start over with its old id.
+// For a state that cannot be read: the store suggests restoring a backup, which rarely exists and holds outdated
+// desired states. An agent should start over with its old id instead.
 msg::error with_way_back(msg::error problem, const config::agent_settings& settings);
 
 }  // namespace zedops::agent

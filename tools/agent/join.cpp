@@ -45,7 +45,7 @@ result<std::string> join(const std::string& line, const config::agent_settings& 
   auto to = bus::parse_line(line);
   if (!to) return fail(to.error());
   std::error_code ignored;
-  fs::create_directories(settings.state_dir, ignored);  // what is wrong with it, the key says
+  fs::create_directories(settings.state_dir, ignored);  // a problem with it shows when the key is made
   auto own = bus::load_or_make_key(fs::path(settings.state_dir) / bus::agent_key_name);
   if (!own) return fail(own.error());
   auto token = bus::pair_of_secret(to->secret);
@@ -60,7 +60,7 @@ result<std::string> join(const std::string& line, const config::agent_settings& 
                 "ask for another one: zedctl agent token --name " + to->agent);
   if (!reply) return fail(reply.error());
   if (reply->kind == bus::reply_kind::error)
-    return fail(unpack_map<error>(reply->body).value_or(error{ec::internal, "an answer that cannot be read", "", {}}));
+    return fail(unpack_map<error>(reply->body).value_or(error{ec::internal, "the answer cannot be read", "", {}}));
   auto enrolled = unpack_map<enrol_reply>(reply->body);
   if (!enrolled) return fail(enrolled.error());
   const auto agents = "tcp://" + to->host + ":" + to->agents_port;
@@ -69,7 +69,7 @@ result<std::string> join(const std::string& line, const config::agent_settings& 
   return "Enrolled as agent " + enrolled->agent + " at " + agents +
          " (the manager's key: " + bus::fingerprint(to->manager_key) + ").\n" +
          (enrolled->approved ? "Start it: systemctl enable --now zedops-agent\n"
-                             : "It may come in once somebody has said: zedctl agent approve " + enrolled->agent + "\n");
+                             : "It may connect once you have run: zedctl agent approve " + enrolled->agent + "\n");
 }
 
 result<void> apply_enrolment(config::loaded<config::agent_settings>& to) {
@@ -80,9 +80,9 @@ result<void> apply_enrolment(config::loaded<config::agent_settings>& to) {
   std::string name, manager, key;
   if (!std::getline(in, name) || !std::getline(in, manager) || !std::getline(in, key) || !bus::is_public_key(key))
     return fail(ec::bad_request, file.string() + " is damaged",
-                "remove it, and bring the agent in again: zedctl agent token, zedops-agent join");
+                "remove it, and enrol the agent again: zedctl agent token, zedops-agent join");
   const auto unset = [&](const char* what) { return to.values[what].origin == "default"; };
-  if (!unset("manager")) return {};  // it is somebody else's agent now
+  if (!unset("manager")) return {};  // the settings name a manager: that one counts
   s.manager = manager;
   s.manager_key = key;
   if (unset("name")) s.name = name;

@@ -21,7 +21,7 @@ using config::log_event;
 int refuse(const msg::error& e) {
   std::cerr << "zedops-agent: " << e.message << '\n';
   if (!e.hint.empty()) std::cerr << "  " << e.hint << '\n';
-  // What a restart cannot mend: a supervisor must not try.
+  // What a restart cannot fix: a supervisor must not try.
   const bool final = e.code == msg::ec::bad_request || e.code == msg::ec::invalid_name ||
                      e.code == msg::ec::forbidden || e.code == msg::ec::wrong_state || e.code == msg::ec::too_large;
   return final ? config::exit_configuration : 1;

@@ -1,5 +1,5 @@
-// The keys that the manager may answer with: the one in the settings, or what it has told since over a connection that
-// it had answered with a key that counts.
+// The keys that the manager may answer with: the one in the settings, or one that it has announced since over a
+// connection that it had answered with an accepted key.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -10,13 +10,13 @@ namespace zedops::agent {
 
 class manager_keys {
  public:
-  // What is remembered counts as long as the settings name the same key as then. Errors: those of reading the file.
+  // Remembered keys count as long as the settings name the same key as then. Errors: those of reading the file.
   static msg::result<manager_keys> open(const std::filesystem::path& state_dir, std::string configured);
 
   const std::string& current() const { return current_; }
   const std::string& next() const { return next_; }  // empty: none
-  // The manager says `next` (empty: none) and has answered with `answered`. Durable when it returns; false: the disk
-  // did not keep it, and all is as before.
+  // The manager announces `next` (empty: none) and has answered with `answered`. Durable when it returns; false: it
+  // could not be written, and all is as before.
   bool learn(const std::string& next, const std::string& answered);
 
  private:

@@ -1,5 +1,5 @@
-// What the agent stands on. outside.cpp has the real things; a program that is made to break them (tests/crash) links
-// its own definitions in their place, so that nothing of this costs the real one anything.
+// What the agent depends on. outside.cpp has the real things; a program that breaks them on purpose (tests/crash) links
+// its own definitions in their place, so that this costs the real agent nothing.
 #pragma once
 #include <functional>
 #include <string_view>

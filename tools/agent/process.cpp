@@ -54,11 +54,11 @@ result<std::unique_ptr<store::store>> open_state(const std::string& dir) {
   auto s = open_store(std::move(o));
   if (!s && s.error().code == ec::busy)
     return fail(ec::busy, "the state directory " + dir + " is in use by another agent: " + s.error().message,
-                "stop that one, or give this one a state_dir of its own");
+                "stop that agent, or give this one a state_dir of its own");
   return s;
 }
 
-// Another one after each start of the host; empty where the kernel does not tell.
+// A new one after each start of the host; empty where the kernel has none.
 std::string boot_id() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;
@@ -96,7 +96,7 @@ void report_damage(const agent_state& state) {
               {{"record", std::string(store::name_of(all[i].where)) + "/" + all[i].key},
                {"error", all[i].reason},
                {"damaged", all.size()},
-               {"hint", "it is left out; what it said of a server comes again from the manager"}});
+               {"hint", "the record is skipped; what it had about a server comes again from the manager"}});
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ result<bus::address> address_of(const config::agent_settings& settings, std::opt
   if (!bus::is_tcp(settings.manager)) return bus::address(settings.manager);
   if (!bus::is_public_key(settings.manager_key))
     return fail(ec::bad_request, "manager_key is not set: the public key of the manager at " + settings.manager,
-                "on its machine: zedctl key show --manager");
+                "print it on the manager's machine: zedctl key show --manager");
   auto own = bus::load_or_make_key(std::filesystem::path(settings.state_dir) / bus::agent_key_name);
   if (!own) return fail(std::move(own.error()));
   log_event("agent.key", {{"public_key", own->public_key},
@@ -219,7 +219,7 @@ result<std::unique_ptr<process>> process::start(const config::agent_settings& se
     }
     on_refusal();
   };
-  // Set before the watcher exists: what comes earlier is sent by the watcher's own start.
+  // Set before the watcher exists: a manager's id that is known earlier is sent when the watcher starts.
   deps->on_manager = [&p](std::string id) {
     std::lock_guard guard(p.mutex);
     if (p.watcher) caf::anon_send(p.watcher, std::move(id));
@@ -267,7 +267,7 @@ void process::stop() {
       if (running > 0) self->receive([](stop_atom) {}, caf::after(std::chrono::milliseconds{100}) >> [] {});
     }
     if (running > 0) {
-      // A command in mid-pull cannot be waited for: its journal entry says begun, and it is repeated after the start.
+      // A command in mid-pull cannot be waited for: its journal entry says begun, so it is repeated after the start.
       log_event(log_level::warn, "agent.commands-left", {{"running", running}});
       p.link.stop(link_drain_max);
       ::_exit(0);
@@ -281,7 +281,7 @@ void process::stop() {
   p.core = nullptr;
   p.engine.reset();  // its late answers find dead actors
   log_event("agent.stopped", {});
-  // A disk that hangs lets go of no thread; nothing is written any more, so the process need not wait for it.
+  // A disk that hangs releases no thread; nothing is written any more, so the process need not wait for it.
   if (!p.disks->settle(disks_finish_max) || !p.slow->settle(disks_finish_max)) ::_exit(0);
 }
 

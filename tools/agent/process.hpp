@@ -1,4 +1,4 @@
-// The running agent: everything that main wires together, and its orderly end.
+// The running agent: everything that main wires together, and its orderly shutdown.
 #pragma once
 #include <functional>
 #include <memory>

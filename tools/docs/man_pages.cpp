@@ -36,8 +36,8 @@ std::string zedctl_page() {
   std::string out = heading("zedctl", 1, "servers in containers, from the command line");
   out +=
       ".SH SYNOPSIS\n.B zedctl\nCOMMAND [ARGUMENTS] [OPTIONS]\n.SH DESCRIPTION\n"
-      "Asks a zedops manager for what is to be done with servers, and shows what is. \\fBzedctl help\\fR COMMAND tells "
-      "more of each.\n"
+      "Sends requests about servers to a zedops manager and shows their state. \\fBzedctl COMMAND \\-\\-help\\fR "
+      "explains a command.\n"
       ".SH COMMANDS\n";
   for (const auto& c : ctl::commands()) {
     std::string line = "\\fBzedctl " + roff(c.path) + "\\fR";
@@ -64,7 +64,8 @@ std::string daemon_page(std::string_view name, std::string_view summary, std::st
   return heading(name, 8, summary) + fmt::format(".SH SYNOPSIS\n.B {}\n[OPTIONS]\n.SH OPTIONS\n.nf\n", name) +
          roff(loaded->print) +
          fmt::format(
-             ".fi\n.SH FILES\n.TP\n.I {}\nits settings\n.SH EXIT STATUS\n78: a restart cannot mend it\n"
+             ".fi\n.SH FILES\n.TP\n.I {}\nits settings\n.SH EXIT STATUS\n78: a restart does not help, as with wrong "
+             "settings\n"
              ".SH SEE ALSO\n.BR zedctl (1)\n",
              file);
 }

@@ -134,7 +134,7 @@ struct engine::impl {
            "\r\n\r\n";
   }
 
-  // False: the connection is at its end.
+  // False: the connection has to end.
   bool answer(local::socket& socket, const request& r) {
     auto chosen = choose(r);
     error_code e;

@@ -1,5 +1,5 @@
-// A scripted Engine for faults that a real one cannot be asked for: hangs, cut streams, nonsense. It knows nothing of
-// containers; whatever a test needs of the API, a rule says.
+// A scripted Engine for faults that a real one does not produce on demand: hangs, cut streams, nonsense. It knows
+// nothing of containers; whatever a test needs of the API is written as a rule.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -12,12 +12,12 @@ namespace zedops::fake {
 struct rule {
   enum class action {
     respond,  // the whole body, with its length
-    chunks,   // the body chunked, piece by piece, ended well
+    chunks,   // the body chunked, piece by piece, with a proper end
     cut,      // the body chunked, then the connection is closed in mid-stream
     hold,     // the body chunked, then silence
     hang,     // no answer at all
     raw,      // the body as the bytes on the wire, then close
-    close,    // the connection is closed without a word
+    close,    // the connection is closed without an answer
   };
   std::string method;  // "*": any
   std::string path;    // part of the target, version and query included; "*": any
@@ -33,7 +33,7 @@ struct request {
   std::string body;
 };
 
-// One rule a line: METHOD PATH ACTION[*TIMES] [STATUS] [BODY to the end of the line]; "\n" in the body is a newline;
+// One rule per line: METHOD PATH ACTION[*TIMES] [STATUS] [BODY to the end of the line]; "\n" in the body is a newline;
 // empty lines and #-lines are skipped. Throws std::runtime_error naming the line.
 std::vector<rule> parse_rules(const std::string& text);
 
@@ -51,7 +51,7 @@ class engine {
   std::string host() const;
   void set_rules(std::vector<rule> rules);
   void set_api_version(std::string version);
-  // Waits until `count` requests (handshakes not counted) have come; what came so far.
+  // Waits until `count` requests (handshakes not counted) have come; returns those that came so far.
   std::vector<request> requests(std::size_t count, std::chrono::milliseconds deadline = std::chrono::seconds{5});
   // Closes every connection, as a restart would.
   void drop_connections();

@@ -1,4 +1,4 @@
-// Writes a store as if a manager had made N servers, all running: snapshots and history agree.
+// Writes a store as if a manager had created N servers, all running: snapshots and history agree.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -20,7 +20,7 @@ struct fill_options {
 
 // Errors: wrong_state (the store has servers already), and those of the store.
 msg::result<void> fill_store(const fill_options& options);
-// The same into a store that is open; `data_dir` says nothing.
+// The same into a store that is open; `data_dir` is ignored.
 msg::result<void> fill_store(store::store& into, const fill_options& options);
 
 }  // namespace zedops::load

@@ -24,7 +24,7 @@ constexpr milliseconds poll_max{100};
 
 struct due_message {
   clock::time_point when;
-  uint64_t order = 0;  // ties leave in the order in which they were made
+  uint64_t order = 0;  // messages due at the same time leave in the order in which they were made
   size_t agent = 0;
   from_agent what;
   bool operator<(const due_message& o) const { return std::tie(when, order) > std::tie(o.when, o.order); }

@@ -15,9 +15,9 @@ struct fleet_options {
   std::string manager_uri;
   std::string manager_key{};  // the manager's public key, for tcp://; the agents have those of key_of_agent
   size_t agents = 1;
-  size_t first = 0;  // number of the first; several fleets make one
+  size_t first = 0;  // number of the first agent; several fleets can make up one
   std::string name_prefix = "load-";
-  msg::duration work{};                 // each command takes so long
+  msg::duration work{};                 // how long each command takes
   double mishaps_per_second = 0;        // spread over all servers with a container
   mishap kind = mishap::die;            // `die` alternates with `start`
   std::chrono::milliseconds run_for{};  // zero: until `stop`

@@ -70,7 +70,7 @@ int run_commands(pipeline_options o, const std::string& verb) {
   if (!c) return refuse(c.error());
   auto ids = list_server_ids(*c);
   if (!ids) return refuse(ids.error());
-  if (ids->empty()) return refuse({msg::ec::not_found, "the manager has no servers", "make some first: servers", {}});
+  if (ids->empty()) return refuse({msg::ec::not_found, "the manager has no servers", "run: loadgen servers", {}});
   const bool edits = verb == "edit";
   const std::string options = verb == "get" || edits ? std::string() : waiting();
   o.next = [&](size_t client, uint64_t n) {
@@ -101,18 +101,18 @@ int main(int argc, char** argv) {
   std::string event = "die";
   double seconds = 0;
   long work_ms = 0;
-  auto* agents = app.add_subcommand("agents", "Simulate agents; they adopt the servers that the manager tells them");
+  auto* agents = app.add_subcommand("agents", "Simulate agents; they adopt the servers that the manager sends them");
   agents->add_option("--manager", fleet.manager_uri, "the manager's endpoint for agents")->required();
   agents->add_option("--manager-key", fleet.manager_key, "the manager's public key, for tcp://; see allow");
   agents->add_option("--count", fleet.agents, "how many agents")->capture_default_str();
   agents->add_option("--first", fleet.first, "number of the first")->capture_default_str();
-  agents->add_option("--name", fleet.name_prefix, "their names begin so")->capture_default_str();
+  agents->add_option("--name", fleet.name_prefix, "prefix of their names")->capture_default_str();
   agents->add_option("--work-ms", work_ms, "how long each command takes")->capture_default_str();
   agents->add_option("--events-per-second", fleet.mishaps_per_second, "mishaps of containers, over all servers");
   agents->add_option("--event", event, "die (alternating with start) or destroy")
       ->check(CLI::IsMember({"die", "destroy"}))
       ->capture_default_str();
-  agents->add_option("--seconds", seconds, "end after so long; 0: at a signal");
+  agents->add_option("--seconds", seconds, "stop after this many seconds; 0: on a signal");
 
   pipeline_options pipe;
   size_t agent_count = 10, servers = 1'000;
@@ -120,13 +120,13 @@ int main(int argc, char** argv) {
   const auto pipe_options = [&](CLI::App* sub) {
     sub->add_option("--endpoint", pipe.clients_uri, "the manager's endpoint for clients")->required();
     sub->add_option("--clients", pipe.clients, "connections")->check(CLI::Range(1, 64))->capture_default_str();
-    sub->add_option("--in-flight", pipe.in_flight, "requests under way, of all clients")->capture_default_str();
+    sub->add_option("--in-flight", pipe.in_flight, "requests in flight, of all clients")->capture_default_str();
   };
   auto* make = app.add_subcommand("servers", "Create servers by real requests, on simulated agents");
   pipe_options(make);
   make->add_option("--count", servers, "how many")->capture_default_str();
-  make->add_option("--agents", agent_count, "spread over so many agents")->capture_default_str();
-  make->add_option("--name", prefix, "the agents' names begin so")->capture_default_str();
+  make->add_option("--agents", agent_count, "number of agents to spread them over")->capture_default_str();
+  make->add_option("--name", prefix, "prefix of the agents' names")->capture_default_str();
   make->add_option("--recovery", recovery, "manual or auto")->check(CLI::IsMember({"manual", "auto"}));
 
   double command_seconds = 5;
@@ -141,15 +141,15 @@ int main(int argc, char** argv) {
   auto* filler = app.add_subcommand("fill", "Write a store with many running servers; no manager may use it");
   filler->add_option("--data-dir", fill.data_dir, "a new directory")->required();
   filler->add_option("--servers", fill.servers, "how many")->capture_default_str();
-  filler->add_option("--agents", fill.agents, "spread over so many agents")->capture_default_str();
-  filler->add_flag("--deleted", fill.deleted, "soft-deleted ones whose retention is over instead of running ones");
-  filler->add_option("--name", fill.name_prefix, "the agents' names begin so")->capture_default_str();
+  filler->add_option("--agents", fill.agents, "number of agents to spread them over")->capture_default_str();
+  filler->add_flag("--deleted", fill.deleted, "instead of running servers, soft-deleted ones whose retention is over");
+  filler->add_option("--name", fill.name_prefix, "prefix of the agents' names")->capture_default_str();
 
   std::string data_dir;
-  auto* allow = app.add_subcommand("allow", "Let simulated agents in by key; replaces the manager's authorized_keys");
+  auto* allow = app.add_subcommand("allow", "Admit simulated agents by key; replaces the manager's authorized_keys");
   allow->add_option("--data-dir", data_dir, "the manager's")->required();
   allow->add_option("--agents", agent_count, "how many")->capture_default_str();
-  allow->add_option("--name", prefix, "their names begin so")->capture_default_str();
+  allow->add_option("--name", prefix, "prefix of their names")->capture_default_str();
 
   CLI11_PARSE(app, argc, argv);
   if (*agents) {

@@ -38,7 +38,7 @@ class one_client {
       if (open_.empty()) break;
       auto r = c->receive(answer_max);
       if (!r) return msg::fail(r.error());
-      if (!*r) return msg::fail(msg::ec::timeout, "no answer for half a minute", "look at the manager's log");
+      if (!*r) return msg::fail(msg::ec::timeout, "no answer for half a minute", "check the manager's log");
       if (bus::is_final((*r)->kind)) settle(**r);
     }
     return {};

@@ -126,7 +126,7 @@ command_result sim_agent::execute(const run_command& c) {
       e.view.exit_code = 0;
       e.view.started_at = now();
       break;
-    case command_kind::move:  // its state stays; a body is made anew
+    case command_kind::move:  // its state stays; the container is made anew
       if (e.exists) {
         const auto state = e.view.state;
         make(e, c);

@@ -15,7 +15,7 @@ struct sim_agent_options {
   msg::duration work{};  // how long each command takes
 };
 
-// What happens to a container by itself or by somebody's hand.
+// What happens to a container by itself or by a manual change.
 enum class mishap : uint8_t { die, start, destroy };
 
 struct timed_message {
@@ -30,7 +30,7 @@ class sim_agent {
   msg::hello greeting() const;
   // Answers, in the order in which they are to be sent.
   std::vector<timed_message> on(const msg::to_agent& message);
-  // Changes the container and says what is seen of it then. Nothing for a server without one.
+  // Changes the container and returns what is observed then. Nothing for a server without one.
   std::vector<timed_message> happen(const msg::server_id& server, mishap what);
 
   bool welcomed() const { return session_ != 0; }

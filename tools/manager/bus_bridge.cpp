@@ -107,7 +107,7 @@ std::map<std::string, uint64_t> bus_bridge::counters() const {
           {"bus_subscriptions", s.subscriptions}};
 }
 
-// The kernel's word for who is at the other end of a socket file: "host:uid:gid:pid".
+// The peer of a socket file, as the kernel reports it: "host:uid:gid:pid".
 std::shared_ptr<const msg::principal> bus_bridge::local_user(const std::string& address) {
   const auto uid_at = address.find(':') + 1;
   const auto uid = uid_at == 0 ? std::string{} : address.substr(uid_at, address.find(':', uid_at) - uid_at);
@@ -117,13 +117,13 @@ std::shared_ptr<const msg::principal> bus_bridge::local_user(const std::string& 
   return known;
 }
 
-// Looked up for each request: what a key may do now, not what it might when it connected.
+// Looked up for each request: what a key may do now counts, not what it could do when it connected.
 std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_request& request) {
   if (request.key.empty()) return local_user(request.address);
   auto who = std::make_shared<msg::principal>();
   who->id = "key:" + request.key;
   who->how = msg::authentication::key;
-  // A socket for both families says IPv4 addresses in the other's way.
+  // A socket for both families shows IPv4 addresses in the form of IPv6.
   constexpr std::string_view mapped = "::ffff:";
   who->from = request.address.starts_with(mapped) ? request.address.substr(mapped.size()) : request.address;
   for (const auto& e : keys_.entries_of(request.key)) {
@@ -133,13 +133,13 @@ std::shared_ptr<const msg::principal> bus_bridge::who_is(const bus::client_reque
       continue;
     }
     who->id = "key:" + e.name;
-    // An agent asks nothing here.
+    // An agent has no grant: it makes no requests here.
     if (auto g = grant_of(e.role, e.agent, e.server, node_.load()->records())) who->grants.push_back(std::move(*g));
   }
   return who;
 }
 
-// An agent on the network is the one that its key says, under no other name.
+// An agent on the network is the one that its key belongs to, under no other name.
 bus::admission bus_bridge::speaks_for(const std::string& key, const msg::from_agent& what) {
   if (key.empty()) return bus::admission::yes;
   const auto* hello = std::get_if<msg::hello>(&what);
@@ -174,13 +174,13 @@ void bus_bridge::on_agent_message(bus::agent_inbound&& message) noexcept {
     return;
   }
   const auto admitted = speaks_for(message.key, *what);
-  if (admitted == bus::admission::cannot_tell) return;  // not heard, and not sent away for good either
+  if (admitted == bus::admission::cannot_tell) return;  // ignored, but not refused for good either
   if (admitted == bus::admission::not_known) {
-    // It is told before it is heard again: an agent that is not wanted must not try for ever.
+    // It gets an answer: an agent that is not admitted must not try for ever.
     send(message.routing_id, message.session,
          msg::refused{{msg::ec::unauthorised,
-                       "the key of this agent is not known to the manager any more, or it is another agent's",
-                       "bring it in again: zedctl agent token --name NAME, then zedops-agent join",
+                       "the manager no longer knows this agent's key, or the key belongs to another agent",
+                       "enrol it again: zedctl agent token --name NAME, then zedops-agent join",
                        {}},
                       true});
     return;
@@ -199,7 +199,7 @@ void bus_bridge::on_bad_message(const bus::bad_message& bad) noexcept {
 
 void bus_bridge::on_unreachable(bus::door to, const std::string& routing_id) noexcept {
   auto* node = node_.load();
-  if (!node) return;  // an answer of ours, before anybody could wait for one
+  if (!node) return;  // before the node is set no client can wait for an answer
   if (to == bus::door::agents) node->lost({routing_id});
   else if (to == bus::door::clients) node->client_lost({routing_id, this});
 }

@@ -18,8 +18,8 @@ class bus_bridge final : public bus::server_bus_listener,
  public:
   bus_bridge(uint64_t epoch, known_keys& keys) : epoch_(epoch), keys_(keys) {}
 
-  // Keys for endpoints on the network, if there are any: the manager's own, made at the first start, and those that may
-  // come in. Errors: those of the key file.
+  // Keys for endpoints on the network, if there are any: the manager's own, made at the first start, and those that are
+  // admitted. Errors: those of the key file.
   msg::result<void> let_in(bus::server_bus_options& options);
   // Binds the endpoints; from now on requests flow into `to`, which must outlive the bus.
   msg::result<void> open(bus::server_bus_options options, manager::node& to);
@@ -51,7 +51,7 @@ class bus_bridge final : public bus::server_bus_listener,
   std::atomic<manager::node*> node_{nullptr};
   std::unique_ptr<bus::server_bus> bus_;
   std::map<std::string, std::shared_ptr<const msg::principal>> local_;  // by user id; on the bus thread
-  std::atomic<bus::server_bus*> open_{nullptr};  // set before the first message is read: each finds a way back
+  std::atomic<bus::server_bus*> open_{nullptr};  // set before the first message is read, so that each can be answered
 };
 
 }  // namespace zedops::app

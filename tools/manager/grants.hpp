@@ -1,4 +1,4 @@
-// From a role that somebody was given, by name, to what it allows now.
+// From the name of a role that was given to a key or account, to what it allows now.
 #pragma once
 #include <optional>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace zedops::app {
 
-// Nothing: it is no role of people and services, or it holds on something that is not there.
+// Nothing: it is not a role of users and programs, or it holds on something that does not exist.
 inline std::optional<msg::grant> grant_of(const std::string& role, const std::string& agent, const std::string& server,
                                           const manager::catalog& records) {
   const auto as = msg::enum_from_name<msg::role>(role);

@@ -31,10 +31,10 @@ std::string port_of(const std::vector<std::string>& uris) {
 std::filesystem::path next_of(const std::filesystem::path& known, const char* more = "") {
   return known.parent_path() / (std::string(bus::manager_key_name) + ".next" + more);
 }
-constexpr const char* finished = ".finished";  // an empty file beside the next key: the next start takes it
+constexpr const char* finished = ".finished";  // an empty file beside the next key: the next start uses that key
 
 error cannot(const std::filesystem::path& what, const std::error_code& problem) {
-  return {ec::internal, what.string() + ": " + problem.message(), "look at the manager's data directory", {}};
+  return {ec::internal, what.string() + ": " + problem.message(), "check the manager's data directory", {}};
 }
 
 bool of_agent(const bus::key_entry& e) { return e.role == bus::agent_role || e.role == bus::pending_role; }
@@ -47,7 +47,7 @@ void known_keys::listens(const bus::server_bus_options& options) {
   agents_port_ = port_of(options.agents_uris);
 }
 
-// First the key, then the mark that it is to be used: whatever is cut short leaves a manager with one of its keys.
+// First the key, then the mark to use it: an interruption anywhere leaves the manager with one of its keys.
 result<bus::key_pair> known_keys::own_key() {
   const auto key = file_.parent_path() / bus::manager_key_name;
   std::error_code problem;
@@ -75,7 +75,7 @@ result<rotation_view> known_keys::rotate(const rotate_key& k) {
   std::lock_guard guard(next_mutex_);
   if (public_key_.empty())
     return fail(ec::wrong_state, "this manager does not listen on a network, and needs no key",
-                "docs/network.md says how it does");
+                "docs/network.md describes how to let it listen");
   std::error_code problem;
   if ((k.finish || k.cancel) && next_.empty())
     return fail(ec::wrong_state, "there is no next key", "zedctl key rotate makes one");
@@ -106,10 +106,10 @@ bus::admission known_keys::admits(bus::door at, std::string_view key) {
   if (!known) return bus::admission::cannot_tell;
   bool pending = false;
   for (const auto& e : *known) {
-    // Events are of everything: they are nothing for who may see a part.
+    // Events are about everything: keys with rights on a part only do not get them.
     if (at == bus::door::events && !(e.agent.empty() && e.server.empty())) continue;
     if (e.role == bus::enrol_role) {
-      if (at == bus::door::clients) return bus::admission::yes;  // whether it still counts is judged with the request
+      if (at == bus::door::clients) return bus::admission::yes;  // whether it is still valid is judged with the request
       continue;
     }
     pending |= e.role == bus::pending_role && at == bus::door::agents;
@@ -152,7 +152,8 @@ result<msg::key_list> known_keys::keys() {
 result<msg::key_list> known_keys::add(const add_key& k) {
   bus::key_list now;
   if (k.role == bus::enrol_role || k.role == bus::pending_role)
-    return fail(ec::bad_request, "the role '" + k.role + "' is given by a token", "zedctl agent token --name NAME");
+    return fail(ec::bad_request, "the role '" + k.role + "' is given only by a token",
+                "zedctl agent token --name NAME");
   const bus::key_entry e{k.name, k.role.empty() ? "viewer" : k.role, k.public_key, k.agent, k.server, {}, k.topic};
   auto ok = bus::change_keys(file_, [&](bus::key_list& all) -> result<void> {
     if (auto added = bus::add_key(all, e); !added) return added;
@@ -187,8 +188,8 @@ result<token_reply> known_keys::make_token(const msg::make_token& t, time_point 
                                   [&](const auto& x) { return x.name == t.agent && x.role != bus::enrol_role; });
     if (has != all.end() && !(t.replace && of_agent(*has)))
       return fail(ec::already_exists, t.agent + " has a key already",
-                  of_agent(*has) ? "--replace: its key ends when another agent has enrolled in its place"
-                                 : "take another name, or zedctl key rm " + t.agent);
+                  of_agent(*has) ? "with --replace that key is revoked when a new agent has enrolled in its place"
+                                 : "use another name, or zedctl key rm " + t.agent);
     return bus::add_key(all, e);
   });
   if (!ok) return fail(ok.error());
@@ -204,17 +205,17 @@ result<enrol_reply> known_keys::enrol(const enrol_agent& q, const principal& by,
     const auto t = std::find_if(all.begin(), all.end(),
                                 [&](const auto& x) { return x.role == bus::enrol_role && x.public_key == token; });
     if (t == all.end())
-      return fail(ec::unauthorised, "this token has been used", "ask for another one: zedctl agent token --name NAME");
+      return fail(ec::unauthorised, "this token was used already", "make another one: zedctl agent token --name NAME");
     if (t->expires <= now)
       return fail(
           ec::unauthorised,
-          "this token ended at " + to_rfc3339(t->expires) + "; by this manager's clock it is " + to_rfc3339(now),
-          "ask for another one: zedctl agent token --name " + t->name);
+          "this token expired at " + to_rfc3339(t->expires) + "; by this manager's clock it is " + to_rfc3339(now),
+          "make another one: zedctl agent token --name " + t->name);
     if (!q.agent.empty() && q.agent != t->name)
       return fail(ec::forbidden, "this token is for agent " + t->name + ", not for " + q.agent.substr(0, 64),
-                  "use its own");
+                  "use a token of its own");
     const auto invited = *t;
-    all.erase(t);  // also when what follows is refused: nothing is tried twice with it
+    all.erase(t);  // even if what follows is refused: a token is tried only once
     std::erase_if(all, [&](const auto& x) { return x.name == invited.name && of_agent(x); });
     out = {invited.name, !invited.approve};
     return bus::add_key(

@@ -1,4 +1,4 @@
-// The manager's keys: the file of those that may come in, as the actors change it and the bus asks it.
+// The manager's keys: the file of the admitted ones, which the actors change and the bus queries.
 #pragma once
 #include <filesystem>
 #include <mutex>
@@ -14,14 +14,14 @@ class known_keys final : public rt::key_port {
   // `advertised`: the name or address under which other hosts reach this machine.
   known_keys(std::filesystem::path file, std::string advertised)
       : file_(std::move(file)), ring_(file_), host_(std::move(advertised)) {}
-  // What a token says of the manager: its key, and where it listens.
+  // Sets what a token tells about the manager: its key, and where it listens.
   void listens(const bus::server_bus_options& options);
-  // The manager's own key, beside the file: after a rotation that was finished, the next one takes its place.
+  // The manager's own key, beside the file: after a finished rotation the next key takes its place.
   msg::result<bus::key_pair> own_key();
 
   bus::admission admits(bus::door at, std::string_view key);
   std::vector<bus::key_entry> entries_of(std::string_view key) { return ring_.entries_of(key); }
-  // Whether it may watch the events whose topics begin so.
+  // Whether the key may watch events whose topics have this prefix.
   bool may_watch(std::string_view key, std::string_view topic);
   // Whether the agent of this name has this key.
   bus::admission speaks_for(std::string_view key, const std::optional<std::string>& name);
@@ -42,7 +42,7 @@ class known_keys final : public rt::key_port {
   const std::string host_;
   std::mutex next_mutex_;  // guards the next two
   std::string next_;       // public
-  bool finished_ = false;  // the next start takes it
+  bool finished_ = false;  // the next start uses it
   std::string public_key_;
   std::string clients_port_, agents_port_;
 };

@@ -1,5 +1,5 @@
-// What the manager stands on. outside.cpp has the real thing; a program that is made to break it (tests/crash) links
-// its own definition in its place, so that nothing of this costs the real one anything.
+// What the manager depends on. outside.cpp has the real thing; a program that is made to break it (tests/crash) links
+// its own definition in its place, so that the real one pays nothing for this.
 #pragma once
 #include "persistence/lmdb_store.hpp"
 

@@ -25,7 +25,7 @@ bool wanted(const std::vector<std::string>& subjects, const std::string& subject
   return false;
 }
 
-// Asks the history over a connection of its own, made anew when it broke.
+// Reads the history over a connection of its own, which is opened again after it broke.
 class history {
  public:
   history(bus::address at, std::vector<std::string> subjects) : at_(std::move(at)), subjects_(std::move(subjects)) {}
@@ -81,7 +81,7 @@ std::string words(bus::event_gap::why reason) {
     case bus::event_gap::why::epoch_changed: return "the history was reset: read the state again";
     case bus::event_gap::why::missing: break;
   }
-  return "the history itself has a hole";
+  return "events are missing from the history itself";
 }
 
 class bus_events final : public event_source {
@@ -137,14 +137,14 @@ class bus_transport final : public transport {
   bus::address clients_, events_;
 };
 
-// With the keys that a network asks for.
+// With the keys that a connection over the network needs.
 msg::result<bus::address> address_of(const std::string& uri, const endpoints& where) {
   if (!bus::is_tcp(uri)) return bus::address(uri);
   if (!bus::is_public_key(where.manager_key))
-    return msg::fail(msg::ec::bad_request, "which key the manager at " + uri + " has is not known",
+    return msg::fail(msg::ec::bad_request, "the public key of the manager at " + uri + " is not known",
                      "zedctl context add NAME --endpoint " + uri +
-                         " --manager-key KEY, or ZEDCTL_MANAGER_KEY; "
-                         "zedctl key show --manager prints it on its machine");
+                         " --manager-key KEY, or set ZEDCTL_MANAGER_KEY; "
+                         "on the manager's machine zedctl key show --manager prints the key");
   auto own = bus::load_key(where.key_file);
   if (!own) {
     if (own.error().code == msg::ec::not_found) own.error().hint = "make one: zedctl key gen";

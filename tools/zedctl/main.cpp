@@ -25,7 +25,7 @@ static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal han
 
 void on_interrupt(int) { interrupted = true; }
 
-// The first Ctrl-C ends the watching, the second the program.
+// The first Ctrl-C stops the watching, the second ends the program.
 void watch_interrupts() {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
@@ -65,7 +65,7 @@ std::string random_key() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Pieces of an upload stay in the heap when they are free: given back, each would be faulted in again page by page.
+  // Freed pieces of an upload stay in the heap: returned to the kernel, each would be faulted in again page by page.
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   std::ios::sync_with_stdio(false);
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
     std::cout.flush();
     if (std::cout.good()) return reader_gone() ? 128 + SIGPIPE : status;
     std::cerr << "error: the output could not be written" << (errno ? std::string(": ") + std::strerror(errno) : "")
-              << "\n  next: what was asked was done; look again with room for the output\n";
+              << "\n  next: the command itself has run; make room for the output and look at the result again\n";
     return status == 0 ? 1 : status;
   } catch (const std::exception& e) {
     std::cerr << "error: zedctl failed: " << e.what() << "\n  next: report this, with the command line\n";

@@ -11,14 +11,14 @@ namespace {
 
 constexpr msg::duration version_max{1'000};
 
-// Of the verbs that change something, those without a plan. Reading is a dry run by itself.
+// `without`: the verbs that change something and cannot plan it. A verb that only reads needs no plan.
 bool has_dry_run(std::string_view path) {
   constexpr std::array without = {"op cancel",   "agent recover", "context add",
                                   "context use", "context rm",    "store backup"};
   return std::find(without.begin(), without.end(), path) == without.end();
 }
 
-// Both ends; a manager that is not there is no error here.
+// Of zedctl and of the manager; that no manager answers is no error here.
 int version(session& s) {
   s.print(fmt::format("zedctl {}\n", ZEDOPS_VERSION));
   auto status = s.ask<msg::manager_status>("status", msg::get_status{}, version_max);
@@ -27,7 +27,7 @@ int version(session& s) {
     return exit_ok;
   }
   s.print(fmt::format("manager {}\n", status->version));
-  if (status->version != ZEDOPS_VERSION) s.tell("warning: the versions differ; install the same on both sides");
+  if (status->version != ZEDOPS_VERSION) s.tell("warning: the versions differ; install the same version on both sides");
   return exit_ok;
 }
 
@@ -43,8 +43,8 @@ int run(world& w, const std::vector<std::string>& arguments) {
   session s(w, call->flags);
   if (call->kind == invocation::what::verb && call->flags.dry_run && !has_dry_run(call->verb->path))
     return s.report({msg::ec::bad_request,
-                     "zedctl " + call->verb->path + " cannot say beforehand what it would do",
-                     "leave out --dry-run to do it",
+                     "zedctl " + call->verb->path + " has no dry run: it cannot tell beforehand what it would do",
+                     "run it without --dry-run",
                      {}});
   switch (call->kind) {
     case invocation::what::verb: return call->verb->run(s, call->values);

@@ -21,14 +21,14 @@ msg::result<transport*> session::connection() {
     auto e = made.error();
     e.message += fmt::format(" (endpoint from: {})", there->origin);
     if (e.code == msg::ec::agent_unreachable)
-      e.hint = "start zedops-manager, or name the right endpoint with --endpoint; zedctl doctor looks closer";
+      e.hint = "start zedops-manager, or name the right endpoint with --endpoint; zedctl doctor shows more";
     return msg::fail(std::move(e));
   }
   transport_ = std::move(*made);
   return transport_.get();
 }
 
-// Before the first request that may take hours: does anybody answer at all? A stopped manager has an open socket, too.
+// Before the first request that may take hours: does the manager answer at all? One that hangs has an open socket, too.
 msg::result<void> session::knock() {
   if (answered_) return {};
   answered_ = true;
@@ -68,7 +68,7 @@ msg::result<std::string> session::ask_bytes(const std::string& verb, std::string
     case ending::timed_out:
       return msg::fail(msg::ec::timeout,
                        fmt::format("the manager did not answer {} within {}", verb, msg::format_duration(patience)),
-                       "give it more time with --timeout, or look with zedctl doctor");
+                       "give it more time with --timeout, or check it with zedctl doctor");
   }
   return std::move(*all.front().outcome);
 }
@@ -124,7 +124,7 @@ int session::report(const msg::error& e, const std::string& target) {
   }
   auto said = (target.empty() ? std::string{} : target + ": ") + (e.message.empty() ? "no reason given" : e.message);
   if (!e.hint.empty()) said += "\n  next: " + e.hint;
-  make_harmless(said, true);  // it may hold a container's last words
+  make_harmless(said, true);  // it may hold output of a container
   auto text = painted("error:", style::bad, colour_err()) + ' ' + said;
   if (!e.operation.empty()) text += "\n  operation: " + e.operation;
   tell(text);

@@ -1,4 +1,4 @@
-// One run of the tool: its global flags, the manager it talks to, and how it speaks to the user.
+// One run of the tool: its global flags, the manager it talks to, and its output to the user.
 #pragma once
 #include <functional>
 #include <memory>
@@ -80,11 +80,11 @@ class session {
   bool colour_out() const { return colour(w_.out_tty); }
   bool colour_err() const { return colour(w_.err_tty); }
   void print(std::string_view text);  // data, to stdout
-  void say(std::string_view text);    // talk, to stderr; silent with -q and for machines
-  void tell(std::string_view text);   // talk that is never silent: questions, warnings, lost connections
+  void say(std::string_view text);    // messages, to stderr; silent with -q and for machines
+  void tell(std::string_view text);   // messages that are never silent: questions, warnings, lost connections
   void debug(std::string_view text);  // with --verbose
   int report(const msg::error& e, const std::string& target = {});  // to stderr; returns the exit status
-  // The value as JSON or YAML when asked for, else as `text` says.
+  // The value as JSON or YAML when asked for, else the result of `text`.
   template <class T>
   int show(const T& value, const std::function<std::string()>& text) {
     print(machine() ? structured(msg::to_json(value, 2)) : text());

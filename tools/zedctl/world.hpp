@@ -1,5 +1,5 @@
-// What the tool touches outside itself: streams, environment, clock, the manager. main() gives the real ones, tests
-// give scripted ones.
+// What the tool touches outside itself: streams, environment, clock, the manager. main() passes the real ones, tests
+// pass scripted ones.
 #pragma once
 #include <functional>
 #include <iosfwd>
@@ -14,7 +14,7 @@ namespace zedops::ctl {
 
 struct world {
   std::ostream& out;  // data only
-  std::ostream& err;  // talk: progress, questions, errors
+  std::ostream& err;  // messages: progress, questions, errors
   std::istream& in;
   bool in_tty = false;
   bool out_tty = false;
@@ -24,7 +24,7 @@ struct world {
   bool root = false;
   std::map<std::string, std::string> env{};
   std::function<msg::time_point()> now{};              // wall clock
-  std::function<std::chrono::milliseconds()> ticks{};  // since anything; never goes back
+  std::function<std::chrono::milliseconds()> ticks{};  // from any origin; never goes back
   std::function<void(std::chrono::milliseconds)> pause{};
   std::function<bool()> interrupted{};  // Ctrl-C was pressed
   std::function<std::string()> random_key{};

@@ -54,7 +54,7 @@ struct slot {
   result<T> wait(duration at_most) {
     if (!answered_within(at_most + answer_slack))
       return fail(ec::timeout, "the Docker Engine did not answer within " + format_duration(at_most),
-                  "look at the Engine's log on this host");
+                  "check the Engine's log on this host");
     return std::move(*answer);
   }
 };
@@ -157,7 +157,7 @@ result<docker::effect> engine_calls::remove(const std::string& id, docker::remov
                          engine_.remove_container(id, how, volumes, o, std::move(h));
                        }));
 }
-// What takes as long as it takes. A cancel is rare: looking for it twice a second needs no second way to be woken.
+// For calls without a usual duration. A cancel is rare: looking for it twice a second needs no second way to be woken.
 template <class T, class Slot>
 result<T> engine_calls::ended(Slot& s, duration time, const std::string& doing) {
   const auto end = std::chrono::steady_clock::now() + time + answer_slack;
@@ -248,7 +248,7 @@ std::string engine_calls::last_words(const std::string& id) {
       s->handler(s));
   const bool ended = s->answered_within(last_words_time);
   std::lock_guard guard(w->end.mutex);
-  const error late{ec::timeout, "its end did not come within " + format_duration(last_words_time), {}, {}};
+  const error late{ec::timeout, "it did not end within " + format_duration(last_words_time), {}, {}};
   const bool good = ended && *w->end.answer;
   close(std::move(c), status_ok, good ? nullptr : ended ? &w->end.answer->error() : &late);
   return w->text;

@@ -14,7 +14,7 @@ namespace zedops::agent {
 
 inline constexpr msg::duration call_time_max{30'000};    // of one short request
 inline constexpr msg::duration stop_time_extra{15'000};  // beyond the grace that a container is given
-inline constexpr msg::duration answer_slack{5'000};      // for an adapter that misses its own deadline
+inline constexpr msg::duration answer_slack{5'000};      // added for an adapter that misses its own deadline
 inline constexpr msg::duration call_time_min{1'000};     // even when the command's time is up: it may be clean-up
 inline constexpr uint32_t last_words_max = 3;            // lines
 inline constexpr msg::duration last_words_time{2'000};
@@ -57,9 +57,9 @@ class engine_calls {
   msg::result<docker::network_info> network(const std::string& name);
   msg::result<std::string> create_network(const std::string& name, docker::labels labels);
 
-  // What was asked so far and how it went, the newest engine_calls_max. Names and ids only: no environment, no labels.
+  // The calls so far and their outcome, the newest engine_calls_max. Names and ids only: no environment, no labels.
   std::vector<msg::engine_call> taken() const { return {calls_.begin(), calls_.end()}; }
-  // How many the Engine did not answer: it was away, or hung up.
+  // How many calls the Engine did not answer: it was away, or hung up.
   size_t unanswered() const { return unanswered_; }
 
  private:
@@ -72,7 +72,7 @@ class engine_calls {
   msg::result<T> ended(Slot& s, msg::duration time, const std::string& doing);
   msg::result<std::string> pulled(const std::string& reference, docker::progress_handler progress);
   open_call open(std::string call) const;
-  // The Engine's status for what went well is known from its API; that of a failure is in the error.
+  // The Engine's status for a success is known from its API; that of a failure is in the error.
   void close(open_call c, uint16_t good, const msg::error* failure);
   template <class T>
   msg::result<T> closed(open_call c, uint16_t good, msg::result<T> r) {

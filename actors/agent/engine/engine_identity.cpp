@@ -15,8 +15,8 @@ result<void> engine_identity::judge(const docker::engine_info& info) {
   if (!now.empty() && !before.empty() && now != before && now != accepted_)
     other = error{ec::wrong_state,
                   "another Docker Engine answers at this socket: " + now + ", not " + before +
-                      "; nothing is concluded from what it shows and nothing is done on it",
-                  "bring the former one back; or, if this is the one from now on, start the agent once with "
+                      "; what it reports is ignored, and nothing is done on it",
+                  "bring the former one back; or, if this one replaces it for good, start the agent once with "
                   "--accept-engine " +
                       now,
                   {}};

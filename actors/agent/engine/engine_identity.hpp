@@ -1,6 +1,6 @@
 // Is this the Engine that this agent has worked with? Another one behind the same socket - a daemon started with
 // another data root, a socket of another machine - has none of its containers: without this every server would be
-// missing, and those that recover by themselves would be made twice.
+// missing, and those that recover by themselves would be created twice.
 #pragma once
 #include <mutex>
 #include <optional>
@@ -13,14 +13,14 @@ namespace zedops::agent {
 
 class engine_identity {
  public:
-  // `accepted`: an identity that its owner has said yes to; empty: none.
+  // `accepted`: an identity that the operator has accepted; empty: none.
   engine_identity(agent_state& state, std::string accepted) : state_(state), accepted_(std::move(accepted)) {}
 
-  // Of an Engine that was reached. The first one ever is remembered, and so is one that was accepted. wrong_state:
+  // Judges an Engine that was reached. The first one ever is remembered, and so is one that was accepted. wrong_state:
   // another one than before, with both identities and what to do. An Engine that does not say who it is is believed.
   msg::result<void> judge(const docker::engine_info& info);
   std::string architecture() const;  // of its machine: "amd64"; empty: not known yet
-  // What was judged last. From any thread.
+  // The last judgement. From any thread.
   msg::result<void> verdict() const;
 
  private:

@@ -1,4 +1,4 @@
-// The labels by which a container is ours, and whose server it is. Without them a container is nobody's business here.
+// The labels that make a container ours, and tell which server's it is. Without them we leave a container alone.
 #pragma once
 #include <map>
 #include <string>
@@ -17,7 +17,7 @@ inline constexpr const char* server_name = "zedops.server.name";
 // "folders": volumes that its image declares are folders of the server's tree.
 inline constexpr const char* volumes = "zedops.volumes";
 inline constexpr const char* image = "zedops.image";         // what it was made from, as it was named then
-inline constexpr const char* project = "zedops.project.id";  // of a project's server, which is of no server
+inline constexpr const char* project = "zedops.project.id";  // of the web server of a project's static services
 inline constexpr const char* project_port = "zedops.project.port";
 inline constexpr const char* service = "zedops.service.id";         // of the container of a container service
 inline constexpr const char* deployment = "zedops.deployment";      // its number
@@ -52,7 +52,7 @@ inline bool is_set_aside(std::string_view name) { return name.find(".old-") != s
 
 // Whether a container with a server's labels can be that server's. `docker commit` puts the labels into the image it
 // makes, so every container of that image has them: without the recorded id and the name that we gave, it must at least
-// be of the image that its label says. One that was made before there was that label is believed.
+// be of the image that its label names. One that was made before that label existed is believed.
 inline bool believable(const msg::container_view& c, std::string_view recorded_id, std::string_view own_name) {
   if ((!recorded_id.empty() && c.id == recorded_id) || c.name == own_name || is_set_aside(c.name)) return true;
   const auto image = value_of(c.labels, label::image);

@@ -245,7 +245,7 @@ guard_state::work guard_state::next_work() const {
     auto i = incidents_.find(seq);
     w.incidents[seq] = i == incidents_.end() ? std::nullopt : std::optional(encode(i->second));
   }
-  // After all else: what is owed to servers because the host came up must not be forgotten.
+  // After everything else: starts that are owed because the host came up must not be forgotten.
   if (boot_due_ && w.servers.size() == due_servers_.size()) w.boot = boot_;
   w.last_seq = last_seq_;
   return w;
@@ -264,7 +264,7 @@ result<void> guard_state::write(const work& w, store::writer& to) {
   return {};
 }
 
-// What has changed again since it was gathered stays due.
+// Records that have changed again since they were gathered stay due.
 void guard_state::done(const work& w) {
   std::lock_guard guard(memory_);
   for (const auto& [id, bytes] : w.servers) {

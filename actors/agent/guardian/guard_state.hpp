@@ -1,7 +1,7 @@
-// What the agent needs to look after its servers while the manager is away: each with its rules, its desired state and
+// What the agent needs to manage its servers while the manager is away: each with its rules, its desired state and
 // what was done about its last exit; and the incidents that the manager has not taken yet. Part of the agent's state.
 //
-// Changes are made in memory and carried to the disk by flush(), on a worker. What the disk has refused stays due.
+// Changes are made in memory and written to the disk by flush(), on a worker. What the disk has refused stays due.
 // Thread-safe; only flush() waits.
 #pragma once
 #include <functional>
@@ -33,15 +33,15 @@ class guard_state {
   using changes = store::function_ref<msg::result<void>(store::writer&)>;
   using transaction = std::function<msg::result<void>(store::write_kind, changes)>;
   explicit guard_state(transaction write) : write_(std::move(write)) {}
-  // Damaged entries are left out, and named: the manager tells of the servers again.
+  // Damaged entries are skipped and listed in `damaged`: the manager sends the servers again.
   msg::result<void> load(const store::reader& r, std::vector<store::corrupt_record>& damaged);
 
   // ---- servers ----
-  void replace(std::vector<msg::known_server> servers);  // all of them; what was done about their exits stays known
+  void replace(std::vector<msg::known_server> servers);  // all of them; what was done about their exits is kept
   void watch(msg::known_server server);
   void forget(const msg::server_id& id);
   void change(const msg::server_id& id, const std::function<void(guarded&)>& how);  // nothing for an unknown one
-  // The desired state that a command stands for; and an explicit start forgets the crashes before.
+  // Notes the desired state that a command implies; an explicit start also forgets the crashes before it.
   void obey(const msg::server_id& id, msg::command_kind command);
   std::optional<guarded> find(const msg::server_id& id) const;
   std::vector<msg::known_server> servers() const;
@@ -52,10 +52,10 @@ class guard_state {
 
   // ---- incidents ----
   void add(msg::incident what);  // gives it its number
-  // Where numbers begin if none was ever given here. A state that was lost may have given some: whoever begins at the
-  // time in milliseconds does not give them again, and the manager takes none of them for one that it knows.
+  // Where numbers begin if none was ever given here. A state that was lost may have given some: numbers that begin at
+  // the time in milliseconds repeat none of those, and the manager takes no incident for one that it knows already.
   void begin_after(uint64_t seq);
-  // The oldest ones that are on the disk: none is told that a crash could make us forget, or number again.
+  // The oldest ones that are on the disk: none is reported that a crash could make us forget, or number again.
   std::vector<msg::incident> to_tell(size_t max) const;
   void taken(uint64_t upto);
 

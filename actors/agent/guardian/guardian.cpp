@@ -85,7 +85,7 @@ void guardian::on_event(const docker::event& e) {
   if (e.action != "kill") return;
   auto signal = e.attributes.find("signal");
   if (signal != e.attributes.end() && !asks_to_end(signal->second)) return;
-  if (p_.engine_listens && !p_.engine_listens()) return;  // it shuts down: nobody asked for that
+  if (p_.engine_listens && !p_.engine_listens()) return;  // the Engine shuts down: nobody asked to stop this container
   const auto now = p_.clock.steady();
   if (signalled_.size() >= signals_max)
     std::erase_if(signalled_, [&](const auto& s) { return now - s.second > asked_for_max; });
@@ -104,8 +104,8 @@ bool guardian::restarts(const guarded& g) const {
 void guardian::engine_down() {
   engine_ok_ = false;
   engine_returned_ = true;
-  // Where systemd holds its socket, an Engine that shuts down cannot be told from somebody who stops all containers:
-  // whoever was stopped a moment before its end counts as stopped by it.
+  // Where systemd holds its socket, an Engine that shuts down looks like a user who stops all containers:
+  // a server that was stopped a moment before the Engine went counts as stopped by it.
   for (auto& [id, s] : seen_) {
     if (!s.asked_at || p_.clock.steady() - *s.asked_at > engine_end_max) continue;
     s.asked_at.reset();
@@ -140,7 +140,7 @@ void guardian::consider(const observation& o, occasion why) {
   }
   if (o.view.state != container_state::exited || !boots(*g) || !g->known.wanted_running) return;
   if (!may_touch(o.view.labels, p_.manager(), o.server) || is_set_aside(o.view.name)) return;
-  // Of an earlier run than the one that was seen last: it was started since. Never by order alone: clocks are set back.
+  // An exit of an earlier run than the one seen last: it was started since. Never by order alone: clocks are set back.
   const bool same_run = o.view.started_at == s.started;
   if (!same_run && o.view.finished_at < s.started && (s.alive.empty() || s.alive == o.view.id)) return;
   if (s.starting || p_.busy(o.server)) {
@@ -152,12 +152,12 @@ void guardian::consider(const observation& o, occasion why) {
 
 void guardian::lies(const observation& o, const guarded& g, occasion why) {
   auto& s = seen_[o.server];
-  // Without its data in sight nothing is started; the next inventory looks again.
+  // A server is not started while its data cannot be seen; the next inventory looks again.
   const bool data_there = o.data == data_state::present || o.data == data_state::empty;
   if (why != occasion::event && !data_there) {
     if (why == occasion::host_boot && !std::exchange(s.blocked_told, true))
       told(o.server, incident_kind::boot_failed, o.view.id,
-           [](incident& i) { i.detail = "its data cannot be looked at: it is started when that is there"; });
+           [](incident& i) { i.detail = "its data cannot be seen: it is started once the data is back"; });
     return;
   }
   const bool known = o.view.id == g.container_id && o.view.finished_at == g.exit_at;

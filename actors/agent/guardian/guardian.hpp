@@ -1,5 +1,5 @@
-// Starts again what ends by itself, by each server's crash policy, with or without a manager; and, after the host or
-// its Engine came up, what was to run. Every exit is dealt with once: it is told from others by its container and time,
+// Restarts servers that end by themselves, by each one's crash policy, with or without a manager; and, after the host
+// or its Engine came up, those that should run. Every exit is dealt with once: it is identified by container and time,
 // noted on disk with what is owed for it, and only then acted upon. A restart of the agent goes on from there.
 //
 //   exit seen -> judged, noted ----> left alone | given up          (incidents: exited, gave_up)
@@ -23,8 +23,8 @@ namespace zedops::agent {
 
 inline constexpr msg::duration asked_for_max{10 * 60'000};  // from a signal to the exit that it explains
 inline constexpr size_t signals_max = 1024;                 // containers whose last signal is remembered
-inline constexpr msg::duration engine_end_max{30'000};      // exits just before the Engine went may be its own doing
-inline constexpr msg::duration boot_settle{2'000};          // a start takes its toll beyond the Engine's answer
+inline constexpr msg::duration engine_end_max{30'000};      // the Engine may have caused exits just before it went
+inline constexpr msg::duration boot_settle{2'000};          // a start loads the host beyond the Engine's answer
 inline constexpr msg::duration start_deadline{30'000};
 
 struct guardian_ports {
@@ -48,12 +48,12 @@ class guardian {
  public:
   explicit guardian(guardian_ports ports);
 
-  // ---- what the manager says ----
+  // ---- from the manager ----
   void on_welcome(std::vector<msg::known_server> servers);
   void watch(std::vector<msg::known_server> servers, const std::vector<msg::server_id>& forget);
   void on_taken(uint64_t upto);
 
-  // ---- commands: what its owner wants is noted by the lane itself ----
+  // ---- commands: the desired state is noted by the lane itself ----
   void on_command_begins(const msg::server_id& server);
   void on_command_ended(const msg::run_command& c, const msg::command_result& r);
 
@@ -66,7 +66,7 @@ class guardian {
   void tick();
 
  private:
-  // Why a container is looked at decides how one that lies there is taken.
+  // The reason for looking at a container decides how one that lies there is judged.
   enum class occasion { event, round, agent_start, engine_return, host_boot };
   struct seen_server {
     std::string alive;          // the container that was seen running
@@ -74,7 +74,7 @@ class guardian {
     uint64_t timer = 0;         // serial of the pending start; zero: none
     bool starting = false;
     std::optional<msg::observation> later;  // seen while it was busy
-    bool blocked_told = false;              // its data cannot be looked at: told once
+    bool blocked_told = false;              // its data cannot be seen: reported once
     std::string turn;                       // why it is in the queue; empty: for a crash
     std::optional<std::chrono::steady_clock::time_point>
         asked_at;  // its last exit was taken for a stop that somebody asked for

@@ -30,9 +30,9 @@ void guardian::told(const server_id& server, incident_kind kind, const std::stri
   p_.state.add(std::move(i));
 }
 
-// To the disk first. When it refuses, what is owed is done all the same: a server that runs is worth more than a note.
+// To the disk first. If it refuses, owed starts are made all the same: a running server is worth more than a note.
 void guardian::save(std::function<void()> then) {
-  // The worker may be at it when this guardian is gone already: it touches the notes alone.
+  // The worker may still run this when the guardian is gone already: it touches the notes alone.
   p_.keeper.run([this, &notes = p_.state, post = p_.post, then = std::move(then)] {
     auto ok = notes.flush();
     post([this, then, ok = std::move(ok)] {
@@ -74,13 +74,13 @@ void guardian::judge(const observation& o, const guarded& g, occasion why) {
     i.crashes = verdict.crashes;
     if (again) i.next_in = std::max(verdict.delay, at_once);
     i.at = e.at;
-    if (e.cause == core::exit_cause::asked_for) i.detail = "stopped by hand on its host: it is left so";
+    if (e.cause == core::exit_cause::asked_for) i.detail = "stopped by hand on its host: it stays stopped";
     else if (again) i.detail = fmt::format("crash {} of at most {}", verdict.crashes, g.known.crash.restarts_max);
     else if (verdict.what == core::crash_answer::leave)
-      i.detail = fmt::format("left so by its policy {}", name_of(g.known.crash.policy));
+      i.detail = fmt::format("not restarted: its crash policy is {}", name_of(g.known.crash.policy));
     if (why == occasion::event) return;
     if (!i.detail.empty()) i.detail += "; ";
-    i.detail += why == occasion::engine_return ? "it ended while the Docker Engine was away" : "seen later";
+    i.detail += why == occasion::engine_return ? "it ended while the Docker Engine was away" : "noticed later";
   });
   if (verdict.what == core::crash_answer::give_up)
     told(o.server, incident_kind::gave_up, v.id, [&](incident& i) {
@@ -101,7 +101,7 @@ void guardian::judge(const observation& o, const guarded& g, occasion why) {
   });
 }
 
-// Not its own fault that it lies: it is started without being counted.
+// The server did not end by itself: it is started without counting a crash.
 void guardian::owe(const observation& o, const guarded& g, std::string turn) {
   p_.state.change(o.server, [&](guarded& x) {
     x.starts.clear();
@@ -172,7 +172,7 @@ void guardian::on_started(const attempt& a, const result<docker::effect>& r) {
     });
   if (r) {
     p_.state.change(a.server, [](guarded& g) { g.owed_at = never; });
-    if (*r == docker::effect::done)  // else somebody else was quicker
+    if (*r == docker::effect::done)  // else it was running already
       told(a.server, a.succeeded, a.container, [&](incident& i) { i.detail = a.which; });
   } else if (const auto g = p_.state.find(a.server); g && engine_ok_) {
     start_failed(a, *g, r.error());
@@ -186,7 +186,7 @@ void guardian::start_failed(const attempt& a, const guarded& g, const error& why
   auto starts = g.starts;
   const auto now = p_.clock.wall();
   auto verdict = core::judge_failed_start(g.known.crash, starts, now);
-  if (why.code == ec::not_found) verdict = {};  // there is nothing to start any more
+  if (why.code == ec::not_found) verdict = {};  // there is no container to start any more
   const bool again = verdict.what == core::crash_answer::start;
   p_.state.change(a.server, [&](guarded& x) {
     x.starts = starts;

@@ -1,4 +1,4 @@
-// Asks a command to end early. Looked at between steps and while waiting for a pull; never in the middle of an effect.
+// Asks a command to end early. Checked between steps and while waiting for a pull; never in the middle of an effect.
 #pragma once
 #include <atomic>
 

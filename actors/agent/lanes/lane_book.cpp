@@ -13,7 +13,7 @@ lane_book::entry lane_book::offer(run_command command) {
   size_t same = 0;
   for (auto& c : queue_) {
     if (c.op == command.op && c.attempt == command.attempt) {
-      c.term = std::max(c.term, command.term);  // asked for again by a manager's next life, which alone is obeyed now
+      c.term = std::max(c.term, command.term);  // sent again by a later manager, the only one obeyed now
       return entry::duplicate;
     }
     same += c.server == command.server ? 1 : 0;

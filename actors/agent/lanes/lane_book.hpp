@@ -1,6 +1,6 @@
-// Who may work when: one command per server at a time, in order of arrival, and a bounded number of servers at once.
-// Slow commands (those that may pull) have slots of their own, so that a stop never waits for somebody's pull, and
-// copying has others, so that neither waits for that, and deployments have theirs. Pure.
+// Which command may run when: one per server at a time, in order of arrival, and a bounded number of servers at once.
+// Slow commands (those that may pull) have slots of their own, so that a stop never waits for another server's pull;
+// copying has its own, so that neither waits for a copy; and deployments have theirs. Pure.
 #pragma once
 #include <array>
 #include <cstddef>

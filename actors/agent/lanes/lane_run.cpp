@@ -24,7 +24,7 @@ command_result refused_result(const run_command& command, agent_refusal kind, er
 
 command_result run_lane(step_env& env, active_command& active) {
   const auto& c = active.command;
-  // One that began here before is half done, maybe whole: it is not ended by a disk that does not keep a second begin.
+  // A command that began here before may be half or fully done: a disk that refuses a second begin must not end it.
   const auto not_kept = env.state.find(c.op) ? agent_refusal::lanes_full : agent_refusal::not_kept;
   // No effect under a term that a crash could make us forget, and none that is not in the journal.
   if (auto ok = env.state.obey(c.term); !ok) {
@@ -32,8 +32,8 @@ command_result run_lane(step_env& env, active_command& active) {
     return refused_result(c, outdated ? agent_refusal::outdated : not_kept, std::move(ok.error()));
   }
   if (auto ok = env.state.begin(c); !ok) return refused_result(c, not_kept, std::move(ok.error()));
-  // From here on the agent guards what this command is for, whatever becomes of the manager: what is being stopped is
-  // not started again.
+  // From here on the agent guards the state that this command is to reach, whatever becomes of the manager: a server
+  // that is being stopped is not started again.
   const bool deploys = c.kind == command_kind::deploy;
   if (!deploys) env.state.guards().obey(c.server, c.kind);
   if (auto ok = env.state.guards().flush(); !ok) return refused_result(c, not_kept, std::move(ok.error()));

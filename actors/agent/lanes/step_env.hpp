@@ -25,7 +25,7 @@ struct step_env {
   // Called after each effect with its name; a test throws from it to stop the world there.
   std::function<void(std::string_view)> crash_point;
   const core::host_rules* rules = &core::no_host_rules;  // of the host's owner
-  engine_identity* engine_is = nullptr;  // whether the Engine is the one that was worked with; null: not asked
+  engine_identity* engine_is = nullptr;  // whether the Engine is the one worked with before; null: not checked
   site_world* sites = nullptr;           // null: this agent serves no static services
 };
 
@@ -46,7 +46,7 @@ class reporter {
     last_.step = std::move(name);
     say(progress, std::move(note));
   }
-  // A step of which the manager can show already what became of the server.
+  // A step after which the manager can show the server's state already.
   void step(std::string name, uint32_t progress, msg::observation seen) {
     std::lock_guard guard(mutex_);
     last_.seen = std::move(seen);
@@ -58,7 +58,7 @@ class reporter {
     std::lock_guard guard(mutex_);
     if (last_.step == name) say(progress, std::move(note));
   }
-  // What has been said so far, for a manager that asks again.
+  // The last report, for a manager that asks again.
   msg::command_progress last() const {
     std::lock_guard guard(mutex_);
     return last_;

@@ -40,7 +40,7 @@ void keyed_workers::run_for(const std::string& key, std::function<void()> work) 
   if (i == pools_.end() && pools_.size() >= keys_max) i = pools_.begin();
   if (i == pools_.end()) i = pools_.try_emplace(key, name_, 1).first;
   ++running_;
-  lock.unlock();  // work that is not taken ends here and now, and that locks
+  lock.unlock();  // work that is not accepted is destroyed right here, which locks
   i->second.run([this, work = std::move(work), end = std::shared_ptr<void>(nullptr, [this](void*) {
                                                  std::lock_guard done(mutex_);
                                                  --running_;
@@ -70,7 +70,7 @@ void worker_pool::loop() {
     } catch (const std::exception& problem) {
       config::log_event(msg::log_level::error, "worker.failed", {{"worker", name_}, {"error", problem.what()}});
     }
-    work = nullptr;  // what it holds goes before the lock is taken
+    work = nullptr;  // what it holds is released before the lock is taken
     lock.lock();
   }
 }

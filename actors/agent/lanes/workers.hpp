@@ -1,4 +1,4 @@
-// Threads that carry blocking work: as many as there is work for, up to a limit, in order of arrival.
+// Threads that run blocking work: as many as there is work for, up to a limit, in order of arrival.
 #pragma once
 #include <chrono>
 #include <condition_variable>

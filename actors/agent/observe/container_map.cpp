@@ -138,7 +138,7 @@ container_map::claims container_map::claims_for(const known_server& s) const {
   return out;
 }
 
-// Lower is better. A recorded one that a replacement has set aside counts less than a successor that lives.
+// Lower is better. A recorded one that a replacement has set aside counts less than a successor that is alive.
 int container_map::rank(const container_view& c, const known_server& s) const {
   const bool recorded = c.id == s.container_id;
   const bool aside = is_set_aside(c.name);
@@ -199,7 +199,7 @@ std::vector<container_view> container_map::unclaimed() const {
     if (!e.view || !is_ours(e.view->labels, manager_)) continue;
     if (!value_of(e.view->labels, label::project).empty()) continue;  // a project's server
     if (!value_of(e.view->labels, label::service).empty()) continue;  // a service's container
-    if (!value_of(e.view->labels, label::build).empty()) continue;    // at work on a build
+    if (!value_of(e.view->labels, label::build).empty()) continue;    // a builder
     auto owner = server_of(*e.view);
     if (!owner || !servers_.contains(*owner)) out.push_back(*e.view);
   }

@@ -1,11 +1,11 @@
-// What is on this host, merged from lists, inspections and events: which container embodies which server. Pure.
+// The containers on this host, merged from lists, inspections and events: which one embodies which server. Pure.
 //
 // A container is a server's by its recorded id first, then by its label, then by its name; by label or name only when
 // it carries our manager's labels. Further ones that claim the same server, and those whose labels came with an image,
 // are rivals: reported, never acted upon.
 //
 // Answers of the Engine overtake each other, so each look takes a ticket when it is asked for; of two looks at one
-// container the later asked one wins, whichever arrives last.
+// container the one asked for later wins, whichever arrives last.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -26,7 +26,7 @@ class container_map {
   void set_manager(std::string manager_id) { manager_ = std::move(manager_id); }
   const std::string& manager() const { return manager_; }
 
-  // ---- servers we were told of ----
+  // ---- servers that the manager has named ----
   void replace_servers(std::vector<msg::known_server> servers);
   void watch(msg::known_server server);  // replaces an earlier entry of the same id
   void forget(const msg::server_id& id);
@@ -37,8 +37,8 @@ class container_map {
 
   // ---- containers ----
   ticket next_ticket() { return ++ticket_; }
-  // False: a later look is known already. A container seen in `removing` keeps its last known state: it is on its way
-  // out, and `destroy` follows.
+  // False: a later look is known already. A container seen in `removing` keeps its last known state: it is being
+  // removed, and `destroy` follows.
   bool put(msg::container_view seen, ticket t);
   bool drop(const std::string& container_id, ticket t);
   // A complete list, asked for with ticket `t`: whatever was known before it and is not in it is gone.
@@ -51,7 +51,7 @@ class container_map {
   std::optional<msg::server_id> server_of(const msg::container_view& c) const;
   // Container part of an observation: present with drift and rivals, or absent. The data part is the caller's.
   msg::observation observe(const msg::server_id& id) const;
-  // Ours by label, but of no server that we were told of.
+  // Ours by label, but of no server that the manager has named.
   std::vector<msg::container_view> unclaimed() const;
 
  private:

@@ -38,7 +38,7 @@ result<host::check_request> check_request_of(const data_layout& layout, const ag
     if (!path) return fail(std::move(path.error()));
     out.dirs.push_back({std::move(*path), dir.counts_as_data});
   }
-  // What the image's own volumes hold is data, too.
+  // What the image's own volumes contain is data, too.
   if (!out.dirs.empty()) out.dirs.push_back({std::string(volumes_folder.substr(0, volumes_folder.size() - 1)), true});
   return out;
 }

@@ -1,4 +1,4 @@
-// Between the plan's words for a server's data and the host adapter's. Pure.
+// Between the plan's description of a server's data and the host adapter's. Pure.
 #pragma once
 #include <string>
 

@@ -1,4 +1,4 @@
-// What of a container's own layer its owner would miss.
+// What of a container's own layer its user would miss.
 #pragma once
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-// What fits into an answer of the lines asked for: the newest ones of a tail, the oldest ones since a time. Filled on
+// Those of the lines asked for that fit into an answer: the newest ones of a tail, the oldest since a time. Filled on
 // the adapter's thread.
 #pragma once
 #include <deque>

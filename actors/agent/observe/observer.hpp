@@ -19,12 +19,12 @@ inline constexpr size_t looks_max = 4096;         // containers being looked at 
 inline constexpr size_t look_inspects_max = 32;   // inspections for events, at once
 inline constexpr size_t round_inspects_max = 16;  // inspections for an inventory, at once
 inline constexpr size_t sync_requests_max = 64;   // answered by one inventory round
-// Each container is inspected at least once in this time, also one that looks as before: what an event did not tell,
-// and the list does not show, comes to light.
+// Each container is inspected at least once in this time, also one that looks as before: so changes are found that no
+// event reported and the list does not show.
 inline constexpr msg::duration inspected_every{480'000};
 inline constexpr msg::duration look_deadline{5'000};
 inline constexpr msg::duration list_deadline{15'000};
-// A disk that does not answer keeps nobody from hearing of the container; its data is unknown until it does.
+// A disk that does not answer does not hold up the report on the container; its data is unknown until it does.
 inline constexpr msg::duration data_deadline{1'500};         // for an event
 inline constexpr msg::duration round_data_deadline{10'000};  // for all servers of one root
 
@@ -38,7 +38,7 @@ struct observer_ports {
   std::function<void(msg::duration, std::function<void()>)> after;
   clocks clock;
   msg::agent_id owner;
-  // False: nobody listens on the Engine's socket any more, so what it says on open connections are its last words.
+  // False: nothing listens on the Engine's socket any more: what it still says on open connections is part of its end.
   std::function<bool()> engine_listens;
   std::function<void(msg::observed)> on_observed;
   std::function<void(msg::inventory)> on_inventory;
@@ -56,7 +56,7 @@ class observer {
   void on_event(const docker::event& e);
   // `request` zero: unasked. Requests that come during a round are answered by the next one.
   void take_inventory(uint64_t request, depth d);
-  // Something could not be told or looked at: take an inventory when possible.
+  // Something could not be reported or looked at: take an inventory when possible.
   void needs_inventory() { stale_ = true; }
   // Once a second.
   void tick();

@@ -1,4 +1,4 @@
-// From an event of the Engine to an observation: inspect, look at the data, merge, tell.
+// From an event of the Engine to an observation: inspect, look at the data, merge, report.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -13,7 +13,7 @@ using namespace msg;
 
 namespace {
 
-// `kill` and `stop` are left out: `die` tells what came of them. exec_* come with every health check.
+// `kill` and `stop` are left out: `die` shows their effect. exec_* come with every health check.
 constexpr std::array hints = {std::string_view{"create"}, std::string_view{"start"},  std::string_view{"die"},
                               std::string_view{"rename"}, std::string_view{"pause"},  std::string_view{"unpause"},
                               std::string_view{"oom"},    std::string_view{"update"}, std::string_view{"destroy"}};
@@ -100,8 +100,8 @@ void observer::end_look(const std::string& container) {
 void observer::conclude(looking& l, const std::string& container) {
   auto& seen = *l.seen;
   if (!seen && seen.error().code != ec::not_found) return needs_inventory();  // an error is never an observation
-  // An Engine that shuts down kills its containers first. Those are not stops by anybody: the inventory after its
-  // return tells what they became.
+  // An Engine that shuts down kills its containers first. Nobody asked to stop these: the inventory after its return
+  // shows what became of them.
   const bool down = seen && seen->view.state != container_state::running;
   if (down && p_.engine_listens && !p_.engine_listens()) return needs_inventory();
   if (seen) view_.put(std::move(seen->view), l.ticket);
@@ -166,7 +166,7 @@ void observer::disk_answered(const std::string& root) {
   auto& d = disks_[root];
   if (--d.asked > 0 || !std::exchange(d.overdue, false)) return;
   config::log_event("disk.answers", {{"data_path", root}});
-  needs_inventory();  // what was unknown meanwhile is looked at again
+  needs_inventory();  // data that was unknown meanwhile is looked at again
 }
 
 void observer::engine_down(const error& why) {

@@ -47,7 +47,7 @@ void observer::on_listed(uint64_t serial, container_map::ticket t,
     if (round_->how == depth::all || !known || known->state != c.state || known->name != c.name)
       round_->to_inspect.push_back(c.id);
   }
-  // A recorded container that is not in the list may have lost its labels: its id tells.
+  // A recorded container that is not in the list may have lost its labels: it is found by its id.
   std::vector<std::string> recorded;
   std::sort(there.begin(), there.end());
   for (const auto& [id, s] : view_.servers())
@@ -62,7 +62,7 @@ void observer::on_listed(uint64_t serial, container_map::ticket t,
   pump_round();
 }
 
-// The part of all that is due since the last round, those first whose inspection is longest ago.
+// The share of all containers that is due since the last round, those first whose inspection is longest ago.
 void observer::inspect_some(const std::vector<std::string>& there) {
   const auto now = p_.clock.steady();
   const auto since = std::exchange(some_inspected_, now);
@@ -103,7 +103,7 @@ void observer::on_round_seen(uint64_t serial, container_map::ticket t, const std
   inspected_[id] = p_.clock.steady();
   if (seen) view_.put(std::move(seen->view), t);
   else if (seen.error().code == ec::not_found) view_.drop(id, t);
-  else if (!round_->by_turn.contains(id)) return fail_round(seen.error());  // else the list has told enough
+  else if (!round_->by_turn.contains(id)) return fail_round(seen.error());  // else the list is enough
   pump_round();
 }
 
@@ -129,7 +129,7 @@ void observer::finish_round() {
   if (p_.engine_listens && !p_.engine_listens())
     return fail_round({ec::engine_error,
                        "the Docker Engine is shutting down",
-                       "what became of its containers is seen when it is back",
+                       "its containers are looked at again when it is back",
                        {}});
   inventory out;
   for (const auto& [id, data] : round_->data) {

@@ -9,7 +9,7 @@ using namespace msg;
 
 namespace {
 
-// Counters begin anew with a container's process: what fell is nothing.
+// Counters begin anew with a container's process: one that fell counts as zero.
 uint64_t per_second(uint64_t before, uint64_t after, double seconds) {
   return after > before && seconds > 0 ? static_cast<uint64_t>(static_cast<double>(after - before) / seconds) : 0;
 }
@@ -79,7 +79,7 @@ void usage_sampler::begin(const std::set<server_id>* only) {
     if (seen.container == presence::present && seen.view.state == container_state::running)
       r.to_ask.emplace_back(id, seen.view.id);
   }
-  if (!only) {  // what runs no more is forgotten
+  if (!only) {  // containers that do not run any more are forgotten
     std::set<std::string> there;
     for (const auto& [id, container] : r.to_ask) there.insert(container);
     std::erase_if(before_, [&](const auto& b) { return !there.contains(b.first); });

@@ -1,4 +1,4 @@
-// What this host and its containers use, sampled every so often. Free of CAF, like the observer: it lives inside one
+// What this host and its containers use, sampled regularly. Free of CAF, like the observer: it lives inside one
 // actor, whose run loop it reaches by `post`. One round at a time, so that an Engine that is slow is asked less.
 #pragma once
 #include <deque>
@@ -17,9 +17,9 @@ namespace zedops::agent {
 
 inline constexpr size_t usage_asks_max = 4;  // containers asked about at once
 inline constexpr msg::duration usage_every_min{1'000};
-inline constexpr msg::duration usage_watch_max{60'000};  // until somebody says again that he looks
+inline constexpr msg::duration usage_watch_max{60'000};  // how long a watch lasts unless it is asked for again
 inline constexpr msg::duration usage_deadline{5'000};    // of one container's answer
-inline constexpr msg::duration usage_round_max{30'000};  // then what has come is told, and the rest is a gap
+inline constexpr msg::duration usage_round_max{30'000};  // then the answers so far are reported, and the rest is a gap
 
 struct sampler_ports {
   docker::engine& engine;

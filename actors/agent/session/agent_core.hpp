@@ -25,12 +25,12 @@ inline constexpr size_t incidents_told_max = 100;            // at once
 inline constexpr std::chrono::seconds incidents_again{5};    // until they are taken
 inline constexpr size_t results_unsent_max = 1024;           // kept while the link's outbox is full
 inline constexpr size_t log_queries_max = 64;                // at once
-// A project's server that ends is started again so often within this time; beyond, its services are unhealthy.
+// A project's server that ends is started again this often within this time; beyond, its services are unhealthy.
 inline constexpr size_t server_repairs_max = 10;
 inline constexpr std::chrono::minutes server_repairs_window{10};
 inline constexpr std::chrono::seconds containers_every{5};  // services' containers and their routes are looked at
 inline constexpr unsigned bad_looks_max = 3;
-inline constexpr unsigned cures_max = 3;  // restarts of a container that runs but is not well, until it was well again
+inline constexpr unsigned cures_max = 3;  // restarts of a running, unhealthy container until it is healthy again
 
 // Threads for what blocks. One hung disk must hold up nothing else, so each kind of work has its own.
 struct core_workers {
@@ -47,7 +47,7 @@ struct core_options {
   std::string hostname;
   std::string data_path;
   std::string software;
-  std::string manager_id;  // the only manager to accept; empty: the first one that is met
+  std::string manager_id;  // the only manager to accept; empty: the first one that answers
   lane_limits lanes;
   size_t boot_starts_max = 4;  // servers started at the same time after the host came up
   std::string boot_id;         // of the host's present run; empty: not known
@@ -60,10 +60,10 @@ struct core_deps {
   core_workers workers;
   core_options options;
   std::function<bool()> engine_listens;            // may be empty
-  std::function<void(msg::error)> on_final;        // this agent is not wanted: do not come back
+  std::function<void(msg::error)> on_final;        // the manager refuses this agent for good: do not reconnect
   std::function<void()> on_live;                   // may be empty
   std::function<void(std::string)> on_manager;     // its id, once known: watch its containers
-  std::function<host::machine_usage()> machine{};  // what this host uses; empty: nothing is told of usage
+  std::function<host::machine_usage()> machine{};  // what this host uses; empty: no usage is reported
   upload_fetcher* uploads = nullptr;               // null: no static services
   // Keeps the manager's next key, durably, and says which one is kept. Empty: this manager has no key.
   std::function<std::string(const std::string&)> keep_key{};

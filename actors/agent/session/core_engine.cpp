@@ -1,4 +1,4 @@
-// What the watcher says of the Engine, and inventories.
+// The watcher's reports on the Engine, and inventories.
 #include "actors/agent/session/core_state.hpp"
 #include "config/logging/logging.hpp"
 

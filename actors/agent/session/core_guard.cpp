@@ -1,4 +1,4 @@
-// The guardian's place in the core, and the way of its incidents to the manager.
+// The guardian's connection to the core, and the delivery of its incidents to the manager.
 #include "actors/agent/session/core_state.hpp"
 
 namespace zedops::agent {
@@ -25,7 +25,7 @@ void core_state::make_guardian() {
   guard = std::make_unique<guardian>(std::move(p));
 }
 
-// What the manager cannot tell, because the template of a server is not there, is known from before.
+// What the manager cannot say, because the template of a server is missing, is known from before.
 void core_state::complete(known_server& s) const {
   if (!s.partial) return;
   const auto before = deps->env.state.guards().find(s.id);
@@ -45,7 +45,7 @@ void core_state::on_watch(watch_servers w) {
   guard->watch(std::move(w.servers), w.forget);
 }
 
-// In order, one batch at a time; what is not acknowledged is told again.
+// In order, one batch at a time; what is not acknowledged is sent again.
 void core_state::hand_over() {
   if (where != phase::live || !inventory_told) return;
   if (handed_at && now() - *handed_at < incidents_again) return;
@@ -54,7 +54,7 @@ void core_state::hand_over() {
   if (send(incidents{std::move(list)})) handed_at = now();
 }
 
-// Truth is looked for again and again, also while nobody asks.
+// The host is looked at again and again, also while no manager asks for it.
 void core_state::look_alone() {
   if (stream != 0 && now() - looked >= alone_look_every) eyes->take_inventory(0, depth::changed);
 }

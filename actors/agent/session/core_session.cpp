@@ -33,7 +33,7 @@ void core_state::start(core_actor::pointer me, std::shared_ptr<core_deps> d) {
         log_event(
             log_level::debug, "server.observed",
             {{"server", o.what.server}, {"hint", o.hint}, {"container", o.what.container}, {"data", o.what.data}});
-        // What cannot be sent is not lost for good: the inventory tells it.
+        // An observation that cannot be sent is not lost for good: the inventory has it.
         if (where == phase::live && !send(o)) eyes->needs_inventory();
         guard->on_observed(o.what);
       },
@@ -163,12 +163,12 @@ void core_state::on_welcome(const welcome& w) {
   if (!wanted.empty() && w.manager_id != wanted) {
     const error why{ec::forbidden,
                     "the manager is " + w.manager_id + ", but only " + wanted + " is accepted",
-                    "mend manager_id or the manager's address in the agent's configuration",
+                    "correct manager_id or the manager's address in the agent's configuration",
                     {}};
     decline(w, why);
     return on_refused({why, true});
   }
-  if (w.term < state.term()) {  // a manager whose store was put back learns it here, and raises its own
+  if (w.term < state.term()) {  // a manager whose store was restored learns of it here, and raises its own
     log_event(log_level::warn, "manager.outdated", {{"term", w.term}, {"seen", state.term()}});
     return decline(
         w,
@@ -179,7 +179,7 @@ void core_state::on_welcome(const welcome& w) {
          {}});
   }
   const auto serial = ++welcome_serial;
-  if (settling != w.session) early.clear();  // else it has only been said again
+  if (settling != w.session) early.clear();  // else the same welcome was only sent again
   settling = w.session;
   deps->workers.keeper.run([this, &state, w, serial, post = post()] {
     auto ok = state.belong_to(w.manager_id);
@@ -200,7 +200,7 @@ void core_state::on_welcome(const welcome& w) {
   });
 }
 
-// The manager is told: its operators look there, not into the logs of a thousand hosts.
+// This is reported to the manager: its operators look there, not into the logs of a thousand hosts.
 void core_state::decline(const welcome& w, const error& why) {
   deps->link.send(welcome_refused{w.session, deps->env.state.term(), why}, w.session);
   ++greeting;  // the session that was offered is void
@@ -220,7 +220,7 @@ void core_state::settle_in(const welcome& w) {
   if (usage) usage->every(w.usage_every);
   log_event("manager.welcomed",
             {{"manager", w.manager_id}, {"term", w.term}, {"session", w.session}, {"servers", w.servers.size()}});
-  // Without its state folder an agent is let in by its name, but its data knows it by its id.
+  // Without its state folder an agent is admitted by its name, but its data is marked with its id.
   const auto& own = deps->env.state;
   if (w.id != own.id() && !own.used_root(deps->options.data_path))
     log_event(
@@ -232,7 +232,7 @@ void core_state::settle_in(const welcome& w) {
   tell_sites();
   if (deps->on_live) deps->on_live();
   heartbeat(0);
-  // Without a stream the inventory follows its opening; without an Engine it says why there is none.
+  // Without an event stream the inventory follows its opening; without an Engine the inventory says why there is none.
   if (stream != 0 || (engine_judged && !engine_ok)) eyes->take_inventory(0, depth::all);
   for (auto& m : said) on_message(m);
 }

@@ -35,10 +35,10 @@ std::string link_adapter::answered_with() const {
 
 void link_adapter::on_refused(bool for_good) noexcept {
   constexpr const char* remedy =
-      "there: zedctl agent token --name NAME, and here zedops-agent join; or there zedctl key add NAME KEY --role "
+      "there: zedctl agent token --name NAME, then here: zedops-agent join; or there: zedctl key add NAME KEY --role "
       "agent";
   config::log_limited(msg::log_level::error, "agent.key-refused",
-                      {{"error", "the manager does not let this agent's key in"}, {"hint", remedy}});
+                      {{"error", "the manager does not know this agent's key"}, {"hint", remedy}});
   if (for_good)
     caf::anon_send(
         core_,

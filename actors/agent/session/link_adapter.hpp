@@ -31,7 +31,7 @@ class link_adapter final : public link_port, public bus::agent_link_listener {
  private:
   core_actor core_;
   std::unique_ptr<bus::agent_link> link_;
-  // For the core, which may answer a connection before dial() has its link: the link's own thread sets it first.
+  // For the core, which may use a connection before dial() has its link: the link's own thread sets it first.
   std::atomic<bus::agent_link*> open_{nullptr};
 };
 

@@ -19,7 +19,7 @@ struct entity<msg::agent> {
   static std::vector<msg::numbered_fact> number(const msg::agent& a, std::vector<msg::fact> facts) {
     return core::number(a, std::move(facts));
   }
-  // A removed one stays in the store: its numbers go on if it comes again.
+  // A removed one stays in the store: its numbers go on if it returns.
   static bool gone(const msg::agent& a) { return a.status == msg::agent_status::revoked; }
   static bool ends(const msg::fact&) { return false; }
   static const msg::operation* open(const msg::agent&) { return nullptr; }
@@ -31,10 +31,10 @@ struct entity<msg::agent> {
   static msg::error taken(std::string_view, const msg::agent&) { return {}; }
 };
 
-// Of `of` servers that have a container, or had one, `gone` are without in one look: so many at once that it is not
-// their own fate. Few servers prove nothing.
+// Of `of` servers that have a container, or had one, `gone` have none in one look: too many at once for separate
+// causes. Few servers prove nothing.
 inline constexpr size_t mass_loss_min = 5;
-// More than so many percent of them; with 100 it never is.
+// True for more than `percent` of them; with 100 never.
 constexpr bool is_mass_loss(size_t gone, size_t of, uint32_t percent) {
   return gone >= mass_loss_min && 100 * gone > uint64_t{percent} * of;
 }

@@ -46,7 +46,7 @@ void agent_session::on(spoke& in, const session_context& cx, effects& out) {
     live_->greeting.engine_ok = *in.engine_ok;
     live_->greeting.engine_problem = std::move(in.engine_problem);
   }
-  // A last word of a process that has died since proves nothing; an answer to what was asked after it does.
+  // A last message of a process that has died since proves nothing; an answer to a ping sent after it does.
   if (rival_ && in.nonce >= rival_->nonce) {
     out.emplace_back(refuse_rival{rival_->routing_id, std::move(rival_->greeting)});
     rival_.reset();
@@ -75,7 +75,7 @@ void agent_session::on(written& in, const session_context& cx, effects& out) {
   if (!entering_ || entering_->number == 0) return;
   auto next = std::move(*entering_);
   entering_.reset();
-  if (!in.ok) return;  // the journal could not: the agent says hello again
+  if (!in.ok) return;  // the journal could not commit: the agent says hello again
   live_ = std::move(next);
   over_ = false;
   heard_ = welcomed_ = cx.now;
@@ -84,13 +84,13 @@ void agent_session::on(written& in, const session_context& cx, effects& out) {
 }
 
 void agent_session::on(beat&, const session_context& cx, effects& out) {
-  // Its words of that time may lie behind this tick.
+  // Its messages of that time may be queued behind this tick.
   const auto late = cx.now - beat_ - cx.rules.ping_interval;
   beat_ = cx.now;
   stalled_ = false;
   if (late > cx.rules.ping_interval) heard_ = std::min(cx.now, heard_ + late);
   if (!live_ || entering_) return;
-  // Its own heartbeats say that it lives; ours are for it to know of us, and for one that has fallen silent.
+  // Its own heartbeats show that it lives; our pings show it that we do, and test one that has fallen silent.
   const bool quiet = 2 * silent(cx.now) >= 3 * cx.rules.ping_interval;
   if (online() && (quiet || rival_ || ++unpinged_ >= beats_per_ping)) ping(out);
   if (judge(cx.rules, silent(cx.now)) == agent_status::unreachable) end("agent.unreachable", cx, out);
@@ -103,7 +103,7 @@ void agent_session::ping(effects& out) {
 
 void agent_session::enter(std::string routing_id, hello h, const session_context& cx, effects& out) {
   rival_.reset();
-  // A commit that is on its way first; the number says that this one's own has not left yet.
+  // A commit in progress comes first; number zero: the commit of this one has not been sent yet.
   entering_ = member{std::move(routing_id), std::move(h), 0};
   align(cx, out);
 }

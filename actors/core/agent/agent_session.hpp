@@ -7,8 +7,8 @@
 //     |                  | one does not answer a ping    |
 //     '---- silent 3 s, goodbye, or it declines ---------'
 //
-// What the record of the agent says follows from where the session stands: looked at after every input, one commit at a
-// time, and again when that is durable. So no order of commits and words can leave a record that is not true.
+// What the record of the agent says follows from the state of the session: compared after every input, one commit at a
+// time, and again when that is durable. So no order of commits and messages can leave a record that is not true.
 // Silence is measured by steady time and only while this side was listening: a tick that comes late excuses the agent.
 #pragma once
 #include <chrono>
@@ -75,7 +75,7 @@ struct send_welcome {
   uint64_t session = 0;
 };
 struct session_begun {};  // before its first welcome
-struct session_over {     // whoever waits for an answer of it waits in vain
+struct session_over {     // those that wait for an answer of it will get none
   std::string_view why;
 };
 struct send_ping {
@@ -96,9 +96,9 @@ class agent_session {
  public:
   // A welcome that did not arrive is sent again when the agent still says hello after this long.
   static constexpr std::chrono::milliseconds welcome_again{5'000};
-  // An agent that is heard is pinged at every such beat: it gives up a manager that says nothing for ten seconds.
+  // An agent that is heard is pinged at every such beat: it gives up a manager that is silent for ten seconds.
   static constexpr unsigned beats_per_ping = 3;
-  // Words of a session that is over are answered at most this often.
+  // Messages of a session that is over are answered at most this often.
   static constexpr std::chrono::milliseconds goodbye_pause{500};
 
   explicit agent_session(steady_time start) : heard_(start), beat_(start) {}
@@ -106,7 +106,7 @@ class agent_session {
 
   enum class phase : uint8_t { away, entering, live };
   phase where() const { return entering_ ? phase::entering : live_ ? phase::live : phase::away; }
-  // Where to send to; null: nobody is connected.
+  // Where to send to; null: no agent is connected.
   struct member {
     std::string routing_id;  // empty: the connection is gone, the agent may come back on another
     msg::hello greeting;

@@ -32,7 +32,7 @@ std::string start_command(const server& s) {
 namespace {
 
 std::string away_text(const explain_input& in) {
-  if (!in.agent) return "agent " + agent_name(in) + " is not known any more";
+  if (!in.agent) return "agent " + agent_name(in) + " is no longer known";
   auto out = "agent " + agent_name(in) + " is " + std::string(name_of(in.agent->status));
   return in.agent_seen == never ? out : out + " since " + to_rfc3339(in.agent_seen);
 }
@@ -65,16 +65,16 @@ std::string step_text(const operation& op) {
 
 std::string missing_outlook(const server& s, const explain_input& in) {
   if (s.stale || s.data == data_state::unknown)
-    return "whether its data is there could not be found out" +
+    return "it is not known whether its data exists" +
            (s.data_problem.empty() ? std::string{} : " (" + s.data_problem + ")") +
            ", so nothing is created: zedctl server check-data " + s.name;
   const bool bare = nothing_to_lose(s);
   if (s.data != data_state::present && !bare)
     return "its data is " + std::string(name_of(s.data)) +
-           "; with empty directories it starts over by: " + start_command(s);
+           "; to start over with empty directories: " + start_command(s);
   std::string out = bare ? "it never had data, so none is lost; " : "data is present; ";
   if (s.desired != desired_state::running)
-    return out + "it is wanted " + std::string(name_of(s.desired)) + ", so nothing is done until: " + start_command(s);
+    return out + "it should be " + std::string(name_of(s.desired)) + ", so nothing is done until: " + start_command(s);
   auto at = recovery_at(s);
   if (!at) return out + "recovery is manual, so it waits for: " + start_command(s);
   out += "recovery is automatic";
@@ -83,17 +83,17 @@ std::string missing_outlook(const server& s, const explain_input& in) {
 }
 
 std::string stopped_outlook(const server& s, const explain_input& in) {
-  if (s.desired == desired_state::stopped) return "as is wanted";
+  if (s.desired == desired_state::stopped) return "as desired";
   if (const auto* deed = newest_deed(in); deed && deed->next_in > duration{} && next_start(*deed) > in.now)
-    return "it is wanted running, and its agent starts it in " + format_age(next_start(*deed) - in.now);
-  std::string out = "it is wanted running; ";
+    return "it should be running, and its agent starts it in " + format_age(next_start(*deed) - in.now);
+  std::string out = "it should be running; ";
   if (s.crash != crash_policy::engine) out += "its crash policy is " + std::string(name_of(s.crash)) + ", so ";
   return out + "it waits for: " + start_command(s);
 }
 
 std::string running_outlook(const server& s) {
   std::string out =
-      s.desired == desired_state::running ? "as is wanted" : "although it is wanted " + std::string(name_of(s.desired));
+      s.desired == desired_state::running ? "as desired" : "although it should be " + std::string(name_of(s.desired));
   if (s.container == container_state::restarting) out += "; its container keeps ending and the Engine starts it again";
   if (s.container == container_state::paused) out += "; its container is paused: docker unpause on its host";
   if (s.health == health_state::unhealthy) out += "; its health check fails: zedctl server logs " + s.name;
@@ -111,7 +111,7 @@ std::string outlook(const explain_input& in) {
     case server_status::failed: return "it waits for: " + start_command(s);
     case server_status::deleting: return "the removal of its container is tried again with every sync";
     case server_status::deleted:
-      return "until " + to_rfc3339(next_due(s)) + " it comes back by: zedctl server restore " + s.name;
+      return "until " + to_rfc3339(next_due(s)) + " it can be restored: zedctl server restore " + s.name;
     case server_status::purged: return "its history stays while it is kept";
   }
   return {};
@@ -121,10 +121,10 @@ std::string summary(const explain_input& in) {
   const auto& s = in.record;
   if (damaged(s))
     return s.name + " is failed because " + s.last_error->message +
-           "; all other servers work; zedctl store verify shows the extent, zedctl store restore brings a backup back";
+           "; all other servers work; zedctl store verify shows the extent, zedctl store restore brings back a backup";
   auto out = s.name + " is " + std::string(name_of(s.status));
   const auto cause = cause_of_state(in);
-  out += cause.empty() ? "; the events that are kept do not tell why" : " because " + cause;
+  out += cause.empty() ? "; the events that are kept do not show why" : " because " + cause;
   out += "; " + outlook(in);
   if (s.status == server_status::purged) return out;
   if (!s.drift.empty()) out += "; changed from outside: " + s.drift;

@@ -1,8 +1,8 @@
 // Why a server is where it is, from what is stored: its record, the newest entries of its chain of the log, and what is
-// known of its agent. Nobody is asked and nothing is woken.
+// known of its agent. No agent is asked and no actor is woken.
 //
 //   desire -> command -> calls to the Engine -> events -> transitions        what led here, oldest first
-//   timers, retries, what it waits for, what its owner may do                what comes next
+//   timers, retries, what it waits for, what a user may do                   what comes next
 #pragma once
 #include <span>
 
@@ -12,7 +12,7 @@
 namespace zedops::core {
 
 inline constexpr size_t explain_entries_max = 500;  // log entries that are looked at, the newest
-inline constexpr size_t explain_lines_max = 80;     // of the past that are told, the newest
+inline constexpr size_t explain_lines_max = 80;     // of the past that are shown, the newest
 inline constexpr size_t explain_steps_max = 12;     // of one operation that are named
 
 struct explain_input {
@@ -23,7 +23,7 @@ struct explain_input {
   msg::time_point now{};
 };
 
-// `server` is its plain public form; whoever shows it to people masks it and adds `trimmed_before`.
+// `server` is its plain public form; the caller that shows it to people masks it and adds `trimmed_before`.
 msg::explanation explain(const explain_input& in);
 
 // The record of a server that the store gave back damaged; see manager::catalog::put_damaged.
@@ -33,7 +33,7 @@ namespace detail {
 
 std::vector<msg::explain_line> past_lines(const explain_input& in);
 std::vector<msg::explain_line> next_lines(const explain_input& in);
-// "its container was removed by hand (destroy event) 3m10s ago"; empty when the entries do not tell.
+// "its container was removed by hand (destroy event) 3m10s ago"; empty when the entries do not show it.
 std::string cause_of_state(const explain_input& in);
 
 // An operation that answers what was seen: a recovery, the removal of what should be gone.

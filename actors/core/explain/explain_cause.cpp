@@ -33,7 +33,7 @@ std::string to_do(op_kind kind) {
     case op_kind::stop_service:
     case op_kind::rollback: break;  // of no server
     case op_kind::move: return "move its data";
-    case op_kind::adopt: return "take over a container as it";
+    case op_kind::adopt: return "take over a container for it";
   }
   return std::string(name_of(kind)) + " it";
 }
@@ -72,7 +72,7 @@ std::string seen_cause(const log_entry& e, const status_changed& t, const std::s
     case server_status::deleted:
     case server_status::purged: break;
   }
-  return t.reason.empty() ? "agent " + agent + " saw it so" : t.reason;
+  return t.reason.empty() ? "agent " + agent + " reported it" : t.reason;
 }
 
 }  // namespace
@@ -96,7 +96,7 @@ std::string cause_of_state(const explain_input& in) {
         if (const auto* x = fact_in<operation_ended>(*e)) return outcome_text(in, *x) + " " + ago(e->time, in.now);
       if (const auto* m = std::get_if<server_created>(&n->what); m && in.record.status == server_status::creating) {
         const auto* op = fact_in<operation_accepted>(*e);
-        return (op ? asked_for(op->op) : std::string("it was asked for")) + " " + ago(e->time, in.now);
+        return (op ? asked_for(op->op) : std::string("it was requested")) + " " + ago(e->time, in.now);
       }
       const auto* t = std::get_if<status_changed>(&n->what);
       if (!t || t->to != in.record.status) continue;
@@ -115,7 +115,7 @@ std::string asked_for(const operation& op) { return who_text(op.actor) + " asked
 
 std::string who_text(std::string_view actor) {
   constexpr std::string_view system = "system:";
-  if (actor.empty()) return "somebody";
+  if (actor.empty()) return "an unknown user";
   if (!actor.starts_with(system)) return std::string(actor);
   return "zedops itself (" + std::string(actor.substr(system.size())) + ")";
 }

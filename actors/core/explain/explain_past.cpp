@@ -65,7 +65,7 @@ std::string seer(const log_entry& e) {
   return e.why.ref == "data" ? "look at its data" : "comparison with its host";
 }
 
-// What entries tell of one operation, gathered.
+// What the entries have about one operation, gathered.
 struct work {
   operation op;
   std::vector<std::string> steps;
@@ -142,7 +142,7 @@ class story {
           asked_for(*r->op) + "; refused" + (r->op->failure ? ": " + r->op->failure->message : ""), r->op->id.value);
     if (!accepted) {
       if (wanted)
-        say(e.time, explain_kind::desire, "wanted from now on: " + std::string(name_of(wanted->to)), e.why.ref);
+        say(e.time, explain_kind::desire, "desired from now on: " + std::string(name_of(wanted->to)), e.why.ref);
       return;
     }
     auto text = asked_for(*accepted->op);
@@ -151,7 +151,7 @@ class story {
               made->record->image_tag;
     if (const auto* x = fact_in<server_edited>(e); x && x->pending_rebuild)
       text += "; applied by the next rebuild or recreate";
-    if (wanted) text += "; wanted from now on: " + std::string(name_of(wanted->to));
+    if (wanted) text += "; desired from now on: " + std::string(name_of(wanted->to));
     say(e.time, explain_kind::desire, std::move(text), accepted->op->id.value);
     command(e, *accepted->op);
   }

@@ -15,7 +15,7 @@
 
 namespace zedops::core {
 
-enum class exit_cause : uint8_t { by_itself, asked_for };  // asked_for: somebody sent it a signal to end
+enum class exit_cause : uint8_t { by_itself, asked_for };  // asked_for: it was sent a signal to end
 
 struct container_exit {
   int64_t code = 0;

@@ -75,8 +75,8 @@ tl::unexpected<error> refused(const host_rule& rule, const std::string& what) {
               "the host's owner may add it there and restart the agent; no manager can");
 }
 
-// A server's own folders are below its data root, and what is mounted in their place is they themselves: bind_paths
-// says what else may be mounted.
+// A server's own folders are below its data root, and nothing else is mounted in their place: bind_paths says what else
+// may be mounted.
 result<void> own_folders(const server_plan& plan) {
   const auto tree = plan.data.root + "/" + plan.data.name;
   const auto foreign = [](const std::string& path) {

@@ -33,7 +33,7 @@ bool lies_in(std::string_view path, std::string_view dir) {
   return path.size() > dir.size() && path.starts_with(dir) && (path[dir.size()] == '/' || dir == "/");
 }
 
-// Another manager's business, or this one's already.
+// It belongs to another manager, or to this one already.
 std::optional<error> owner_of(const container_answer& c, const std::string& manager_id) {
   const auto manager = value_of(c.view.labels, label_manager);
   if (manager.empty()) return std::nullopt;
@@ -63,8 +63,8 @@ class reader {
     spec();
     if (!left_.empty() && !r_.leave_behind)
       return fail(ec::bad_request,
-                  "container " + c_.view.name + " has what the server would not have: " + joined(left_),
-                  "--folder takes over a mount; choose or write a template that has the rest, or go on without: "
+                  "container " + c_.view.name + " has parts that the server would not have: " + joined(left_),
+                  "take over a mount with --folder; use a template that has the rest, or go on without it: "
                   "--leave-behind");
     out_.runs = c_.view.state == container_state::running || c_.view.state == container_state::restarting ||
                 c_.view.state == container_state::paused;
@@ -110,7 +110,7 @@ class reader {
     if (role == port_role::rcon) out_.as.rcon_port = number;
   }
 
-  // Which number the game was told, by the variable that the template uses for it.
+  // Which number the game was given, by the variable that the template uses for it.
   uint16_t told(port_role role) const {
     const auto pattern = "{" + std::string(name_of(role)) + "_port}";
     for (const auto& [key, value] : t_.inject_env) {
@@ -170,7 +170,7 @@ class reader {
             {}};
   }
 
-  // Each directory of the template must be a mount, whole: what lies in the container's own layer is not seen here.
+  // Each directory of the template must be one whole mount: what is in the container's own layer is not seen here.
   std::optional<error> mounts() {
     if (dirs_.empty())
       return error{ec::bad_request,
@@ -239,7 +239,7 @@ class reader {
     return std::all_of(ours_.begin(), ours_.end(), [&](auto& b) { return address_of(b) == address_of(ours_[0]); });
   }
 
-  // What it was told to be beyond the template, with what this request says over it.
+  // Its settings beyond the template, with those of this request over them.
   void spec() {
     auto found = c_.spec ? *c_.spec : server_spec{};
     if (!c_.entrypoint.empty()) found.entrypoint = c_.entrypoint;
@@ -294,7 +294,7 @@ class reader {
   const server_template& t_;
   const std::vector<template_dir> dirs_;
   adoption out_;
-  std::vector<port_binding> further_;  // ports that are nothing to the template
+  std::vector<port_binding> further_;  // ports that the template does not have
   std::vector<port_binding> ours_;     // those that are
   std::vector<uint16_t> used_;         // host ports that have a role
   std::vector<const mount*> taken_;    // one per directory of the template

@@ -1,5 +1,5 @@
-// What a container that somebody else made is as a server of ours: which image, ports and variables its record gets,
-// and what a template cannot give it. Pure.
+// What a container that zedops did not make is as a server: which image, ports and variables its record gets, and what
+// a template cannot give it. Pure.
 #pragma once
 #include <optional>
 #include <string>
@@ -17,7 +17,7 @@ struct adoption {
   std::vector<std::string> steps;  // what will happen, for a dry run
 };
 
-// Where a directory of a container lies on its host: in the nearest mount at or above it.
+// Where a directory of a container is on its host: in the nearest mount at or above it.
 struct placement {
   const msg::mount* in = nullptr;  // one of those given
   std::string path;
@@ -25,7 +25,7 @@ struct placement {
 std::optional<placement> placement_of(const std::vector<msg::mount>& mounts, const std::string& directory);
 
 // Refused: a container of this or another manager, a template without directories, a container without a mount for a
-// directory of the template, mounts within such a directory, a port that cannot be told, and, unless `leave_behind`,
+// directory of the template, mounts within such a directory, a port that is not clear, and, unless `leave_behind`,
 // whatever the template does not have.
 msg::result<adoption> adoption_of(const msg::adopt_server& r, const msg::container_answer& c,
                                   const msg::server_template& t, const std::string& manager_id);

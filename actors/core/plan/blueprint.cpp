@@ -120,7 +120,7 @@ result<server_plan> plan_for(const server& s, const server_template& t, const pl
   auto& c = plan.container;
   auto name = x.fill(t.container_name);
   if (!name)
-    return fail(ec::bad_request, "template " + t.name + ": container_name cannot be filled", "mend the template");
+    return fail(ec::bad_request, "template " + t.name + ": container_name cannot be filled", "correct the template");
   c.name = *name;
   c.image = image_reference(s);
   c.env = t.env;
@@ -205,7 +205,7 @@ result<void> check_env(const std::map<std::string, std::string>& env) {
     if (auto ok = check_env_value(key, value); !ok) return ok;
     if (value == secret_mask)
       return fail(ec::bad_request,
-                  "the value of " + key + " is " + value + ": so a secret is shown, it is not its value",
+                  "the value of " + key + " is " + value + ", which only stands for a secret that is not shown",
                   "leave " + key + " out to keep its value, or give the value itself");
     bytes += key.size() + value.size();
   }

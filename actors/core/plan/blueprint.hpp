@@ -24,7 +24,7 @@ struct plan_context {
 
 // Errors: bad_request when a pattern of the template cannot be filled for this server.
 msg::result<msg::server_plan> plan_for(const msg::server& s, const msg::server_template& t, const plan_context& cx);
-// Without its template, what the record alone tells: its agent goes on looking after it by what it knows.
+// Without its template, what the record alone says: its agent goes on managing it by what it knows.
 msg::known_server known_for(const msg::server& s, const msg::server_template* t, const plan_context& cx);
 inline msg::known_server known_for(const msg::server& s, const msg::server_template& t, const plan_context& cx) {
   return known_for(s, &t, cx);

@@ -100,7 +100,7 @@ void reserve(std::vector<reserved_port>& out, const server_template& t, port_rol
   for (auto proto : protocols_of(t, role)) out.push_back({role, proto, static_cast<uint16_t>(number)});
 }
 
-// A number that the template names itself: of two such servers on one host the second is told so at once.
+// A number that the template names itself: of two such servers on one host the second is refused at once.
 void reserve_fixed(std::vector<reserved_port>& out, const server_template& t) {
   for (const auto& p : t.ports) {
     uint16_t number = 0;
@@ -124,12 +124,12 @@ result<void> check_fixed(const server_template& t, const wanted_ports& wanted) {
     const std::string word(name_of(role));
     if (wanted_for(wanted, role) != 0 && plan_of(t, role).rule == port_rule::none)
       return fail(ec::bad_request, "template " + t.name + " has no " + word + " port",
-                  "leave --" + word + "-port away");
+                  "leave out the option --" + word + "-port");
     const auto number = fixed_for(t, wanted, role);
     if (number > port_max)
       return fail(ec::bad_request,
                   "the " + word + " port would follow the game port " + std::to_string(wanted.game) +
-                      " past the last port there is",
+                      " past the last port number",
                   "name a lower game port, or the " + word + " port as well");
     if (number != 0) reserve(out, t, role, number);
   }

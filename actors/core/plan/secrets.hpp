@@ -12,7 +12,7 @@ namespace zedops::core {
 
 inline constexpr std::string_view secret_mask = msg::masked_value;
 
-// Without a template nobody can say which values are secret: then all of them are.
+// Without a template it is not known which values are secret: then all of them are.
 bool is_secret(const msg::server_template* t, std::string_view key);
 
 void mask_secrets(std::map<std::string, std::string>& env, const msg::server_template* t);

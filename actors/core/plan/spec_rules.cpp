@@ -65,7 +65,7 @@ bool lies_in(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
 
-// The first thing wrong, told with its field.
+// The first thing wrong, reported with its field.
 class checker {
  public:
   checker(const server_spec& s, const server_template& t, const std::vector<reserved_port>& ports)
@@ -99,7 +99,7 @@ class checker {
   void policy() {
     for (auto field : given_fields(s_))
       if (locks(t_, field))
-        bad(field, "is the business of template " + t_.name,
+        bad(field, "is locked by template " + t_.name,
             "leave it out, choose another template, or change `locked` in this one", ec::forbidden);
   }
 
@@ -142,7 +142,7 @@ class checker {
     if (s_.ulimits && fits("ulimits", *s_.ulimits))
       for (const auto& [name, limit] : *s_.ulimits) {
         need(is_one_of(ulimit_names, name), "ulimits", "has '" + name.substr(0, 32) + "'",
-             fmt::format("there are {}", fmt::join(ulimit_names, ", ")));
+             fmt::format("known are {}", fmt::join(ulimit_names, ", ")));
         need(limit.soft >= -1 && limit.hard >= -1 &&
                  (limit.hard == -1 || (limit.soft != -1 && limit.soft <= limit.hard)),
              "ulimits", fmt::format("has {} = {}:{}", name, limit.soft, limit.hard),
@@ -262,7 +262,7 @@ class checker {
       texts("labels", *s_.labels);
       for (const auto& [key, value] : *s_.labels)
         need(!key.starts_with("zedops."), "labels", "has '" + key.substr(0, 64) + "'",
-             "labels that begin with zedops. are how servers are found again");
+             "choose another name: labels that begin with zedops. identify servers");
     }
     if (s_.log_driver)
       need(s_.log_driver->empty() || (s_.log_driver->size() <= 128 && made_of(*s_.log_driver, "_.-/:")), "log_driver",

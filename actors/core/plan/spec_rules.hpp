@@ -1,4 +1,4 @@
-// The rules for what the owner of a server may want of its container, and what follows from it and the template.
+// The rules for what may be set for the container of a server, and what follows from that and the template.
 #pragma once
 #include <string>
 #include <vector>
@@ -22,7 +22,7 @@ inline msg::server_spec effective_spec(const msg::server& s, const msg::server_t
   return effective_spec(s.spec ? &*s.spec : nullptr, t);
 }
 
-// The folders of a server: its template's, each replaced by the owner's of the same path, then the owner's further
+// The folders of a server: its template's, each replaced by the server's own of the same path, then its further own
 // ones.
 std::vector<msg::template_dir> folders_of(const msg::server_spec* own, const msg::server_template& t);
 inline std::vector<msg::template_dir> folders_of(const msg::server& s, const msg::server_template& t) {
@@ -31,7 +31,7 @@ inline std::vector<msg::template_dir> folders_of(const msg::server& s, const msg
 
 // What another way of making the container has that `t` does not give: those fields alone.
 msg::server_spec beyond_template(const msg::server_spec& found, const msg::server_template& t);
-// Whether this field of a spec is the template's business.
+// Whether this field of a spec is locked by the template.
 bool locks(const msg::server_template& t, std::string_view field);
 // False for one that a server may not have by its own spec.
 bool may_add(std::string_view capability);

@@ -20,7 +20,7 @@ decision decide_acted(const server& s, const acted& in, const context&) {
   const incident* last = nullptr;
   auto told = s.incident_seq;
   for (const auto& i : in.list) {
-    if (i.seq <= told) continue;  // told before: an agent repeats what was not acknowledged
+    if (i.seq <= told) continue;  // recorded before: an agent repeats what was not acknowledged
     told = i.seq;
     if (settles(i.kind)) last = &i;
     d.facts.emplace_back(agent_acted{i});

@@ -1,4 +1,4 @@
-// Operations that somebody calls off, and servers that are given up with their host.
+// Operations that are cancelled, and servers that are given up with their host.
 #include "actors/core/server/decide_move.hpp"
 #include "actors/core/server/decide_request.hpp"
 
@@ -17,7 +17,7 @@ decision refusal(decision d, ec code, std::string message, std::string hint, con
 void take_back(decision& d, const server& s, const std::string& actor, const context& cx) {
   const auto& op = *s.op;
   if (op.kind == op_kind::remove) d.facts.emplace_back(server_restored{cx.now});
-  // Its retention begins anew: a purge taken back may not cost a server its time.
+  // Its retention begins anew: a restore that was cancelled may not cost a server its time.
   if (op.kind == op_kind::restore) d.facts.emplace_back(server_deleted{cx.now, cx.now + cx.retention});
   if (op.prior_desired != s.desired) {
     d.facts.emplace_back(desired_changed{op.prior_desired});
@@ -39,10 +39,10 @@ decision decide_cancel(const server& s, const cancel_requested& in, const contex
                            (op.kind == op_kind::remove && !was_gone) ||
                            (op.kind == op_kind::purge && op.prior != server_status::deleting);
   if (op.step == step_waiting && !cx.agent_online && !never_sent(op)) {
-    // Its agent may have done it, a part of it, or nothing: what is seen on its return counts, and it is withdrawn
-    // then. Nobody has to wait for a host that may never come back.
+    // Its agent may have done it, a part of it, or nothing: what is seen on its return counts, and the command is
+    // withdrawn then. No user has to wait for a host that may never come back.
     error why{ec::cancelled,
-              "given up by " + in.actor + " while its agent was away: what was done of it shows on its return",
+              "given up by " + in.actor + " while its agent was away: what the agent had done shows on its return",
               "zedctl server get " + s.name + ", once the agent is back", op.id.value};
     if (!can_go_back) return end_without_report(s, std::move(why), std::move(d), cx);
     take_back(d, s, in.actor, cx);
@@ -52,7 +52,7 @@ decision decide_cancel(const server& s, const cancel_requested& in, const contex
   }
   if (op.kind == op_kind::move || op.kind == op_kind::adopt) return cancel_at_work(s, op, in.actor, cx);
   if (!never_sent(op) || !can_go_back)
-    return refusal(std::move(d), ec::wrong_state, "the agent is already at work on it",
+    return refusal(std::move(d), ec::wrong_state, "the agent is already carrying it out",
                    "it ends by itself, at the latest at its deadline: zedctl op wait " + op.id.value, op.id);
   take_back(d, s, in.actor, cx);
   d.facts.emplace_back(operation_ended{op.id, op_status::cancelled, std::nullopt, "cancelled by " + in.actor, cx.now});

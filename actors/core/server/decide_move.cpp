@@ -35,7 +35,7 @@ std::optional<error> check_move(const server& s, const std::string& to) {
   if (to == s.data_path)
     return error{ec::bad_request, "the data of " + s.name + " is in " + to + " already", "name another folder", {}};
   if (to == tree || to.starts_with(tree + "/"))
-    return error{ec::bad_request, to + " lies in the data that would be moved", "name a folder outside of " + tree, {}};
+    return error{ec::bad_request, to + " is within the data that would move", "name a folder outside of " + tree, {}};
   if (s.status == server_status::running || s.status == server_status::stopped) return std::nullopt;  // its agent looks
   if (s.stale || s.data == data_state::unknown)
     return error{ec::data_unknown,
@@ -45,7 +45,7 @@ std::optional<error> check_move(const server& s, const std::string& to) {
   if (s.data != data_state::present)
     return error{ec::no_data,
                  "there is no data of " + s.name + " to move",
-                 "put it back to " + tree + " first, or purge it and create it with the other data path",
+                 "restore it to " + tree + " first, or purge the server and create it with the other data path",
                  {}};
   return std::nullopt;
 }
@@ -67,7 +67,7 @@ std::string leftover_note(const server& s, const operation& op, const error& why
 }
 
 void follow_late_switch(decision& d, const server& s, const command_result& r) {
-  // Only while nothing else succeeded since: a repeated report of long ago may not lead the record astray.
+  // Only while nothing else succeeded since: an old report that is repeated must not mislead the record.
   const bool latest = s.last_error && s.last_error->operation == r.op.value;
   if (r.failure || r.data_root.empty() || r.data_root == s.data_path || !latest || s.id.empty() ||
       s.status == server_status::purged)

@@ -4,7 +4,7 @@
 //   request -> [move: stop, copy, verify, replace the container, prove] -> fact: data_path is the new one
 //                    | failure, cancel                                       |
 //                    v                                                       v
-//              put back; the record was never changed           [drop_source: remove the old tree] -> ended
+//              rolled back; the record was never changed        [drop_source: remove the old tree] -> ended
 //
 // Which of the two an open operation stands for follows from the record alone. Private to the core.
 #pragma once
@@ -17,12 +17,12 @@ inline bool switched(const msg::server& s, const msg::operation& op) {
   return op.kind == msg::op_kind::move && s.data_path == op.data_to;
 }
 
-// Why this server's data cannot be moved there, as far as that can be told without looking.
+// Why this server's data cannot be moved there, as far as that is known without looking.
 std::optional<msg::error> check_move(const msg::server& s, const std::string& to);
 // A path as it is kept: without doubled and trailing slashes.
 std::string tidy_path(const std::string& path);
 
-// The agent's report of the first command, successful: the new root counts from now on, and the old tree may go.
+// The agent's report of the first command, successful: the new root counts from now on, the old tree may be removed.
 void settle_switch(decision& d, const msg::server& s, const msg::operation& op, const msg::command_result& r,
                    const context& cx);
 // How the second command ended: the move itself has succeeded whatever became of the old tree.
@@ -31,8 +31,8 @@ std::string leftover_note(const msg::server& s, const msg::operation& op, const 
 void follow_late_switch(decision& d, const msg::server& s, const msg::command_result& r);
 // What a move would do, for a dry run.
 void describe_move(std::vector<std::string>& out, const msg::server& s, const msg::operation& op);
-// While nothing is switched a move, like an adoption, can be taken back: its agent puts everything back. Until it has,
-// this is the operation's step, whatever the agent is just doing: an agent that comes back is told so again.
+// While nothing is switched a move, like an adoption, can be cancelled: its agent rolls everything back. Until it has,
+// this is the operation's step, whatever the agent is doing: an agent that comes back is sent the cancellation again.
 inline constexpr std::string_view step_cancelling = "cancelling";
 decision cancel_at_work(const msg::server& s, const msg::operation& op, const std::string& actor, const context& cx);
 

@@ -54,7 +54,7 @@ void end_operation(decision& d, const operation& op, op_status status, std::opti
 
 void settle_success(decision& d, const server& s, const operation& op, const command_result& r, const context& cx) {
   if (op.kind == op_kind::purge) {
-    // Data that could not be looked at is not gone: whoever takes the name next has to be asked.
+    // Data that could not be looked at is not gone: the next user of the name has to be asked.
     const bool kept = !op.remove_data && (r.after.data == data_state::present || r.after.data == data_state::unknown);
     end_operation(d, op, op_status::succeeded, {}, r.note, cx.now, &r);
     d.facts.emplace_back(server_purged{op.remove_data, kept ? s.data_path + "/" + s.name : std::string{},
@@ -105,10 +105,10 @@ void settle_failure(decision& d, const server& s, const operation& op, error fai
   end_operation(d, op, op_status::failed, failure, {}, cx.now, told);
 }
 
-// What is not simply a failure of it.
+// The ends of a move that are not plain failures.
 void settle_move(decision& d, const server& s, const operation& op, command_result r, const context& cx) {
   if (!switched(s, op) && !r.failure) return settle_switch(d, s, op, r, cx);
-  if (!switched(s, op)) {  // it was cancelled, and the agent has put everything back
+  if (!switched(s, op)) {  // it was cancelled, and the agent has rolled everything back
     for (auto& f : facts_of(s, r.after, "move cancelled")) d.facts.push_back(std::move(f));
     return end_operation(d, op, op_status::cancelled, {}, r.failure->message, cx.now, &r);
   }
@@ -116,9 +116,9 @@ void settle_move(decision& d, const server& s, const operation& op, command_resu
   settle_success(d, s, op, r, cx);
 }
 
-// Not of the work, which was not begun. Only what this life asked for is answered by it, and only where asking again
-// gives the same: what its agent's disk does not keep, and what was cancelled. The rest is sent again after a sync,
-// until the deadline.
+// A refusal is not about the work, which was not begun. It ends only what this life of the manager asked for, and only
+// where asking again gives the same: what the agent's disk could not record, and what was cancelled. The rest is sent
+// again after a sync, until the deadline.
 bool decides_nothing(const operation& op, const command_result& r, const context& cx) {
   switch (r.refusal) {
     case agent_refusal::none: return r.failure && r.failure->code == ec::not_leader;  // an agent that knows no refusals
@@ -156,7 +156,7 @@ decision decide_reported(const server& s, const reported& in, const context& cx)
   if (removes && !r.failure && r.after.container == presence::present) {
     settle_failure(d, s, op,
                    error{ec::engine_error,
-                         "its container " + r.after.view.name + " is still there",
+                         "its container " + r.after.view.name + " still exists",
                          "look at it on its host: docker ps -a",
                          {}},
                    &r, cx);

@@ -28,7 +28,7 @@ operation new_operation(const server& s, op_kind kind, const request_info& who, 
 }
 
 operation system_operation(const server& s, op_kind kind, std::string actor, const context& cx) {
-  // The term keeps a store that was put back to an earlier revision from giving an id again that agents remember.
+  // The term keeps a store that was restored to an earlier revision from giving an id again that agents remember.
   const auto what = std::string(name_of(kind)) + " " + std::to_string(cx.term);
   request_info who{system_operation_id(s.id, what, s.revision), std::move(actor), {}, 0};
   return new_operation(s, kind, who, cx);
@@ -109,8 +109,8 @@ std::optional<error> data_guard(const server& s, bool fresh) {
   if (s.data != data_state::present && !nothing_to_lose(s) && !fresh)
     return error{ec::no_data,
                  "Cannot start server, no data found",
-                 "put it back to " + s.data_path + "/" + s.name +
-                     ", or begin with empty directories: zedctl server start --fresh " + s.name,
+                 "restore it to " + s.data_path + "/" + s.name +
+                     ", or start with empty directories: zedctl server start --fresh " + s.name,
                  {}};
   return std::nullopt;
 }

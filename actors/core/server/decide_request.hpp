@@ -1,5 +1,5 @@
-// The parts of the server machine that answer people, one overload per operation, and that hear what an agent did by
-// itself. Private to the core.
+// The parts of the server machine that answer requests, one overload per operation, and that take in what an agent did
+// by itself. Private to the core.
 #pragma once
 #include "actors/core/server/server_machine.hpp"
 
@@ -13,7 +13,7 @@ decision decide_acted(const msg::server& s, const acted& in, const context& cx);
 decision decide_cancel(const msg::server& s, const cancel_requested& in, const context& cx);
 decision decide_given_up(const msg::server& s, const given_up& in, const context& cx);
 
-// The open operation is over, and its agent has not said how it went.
+// The open operation is over, and its agent has not reported how it went.
 decision end_without_report(const msg::server& s, msg::error why, decision d, const context& cx);
 
 // Opens an operation and, when the agent is there, sends its command; else the operation waits for it.

@@ -19,7 +19,7 @@ void note_engine_restarts(server& s, const server_observed& x, time_point at) {
     note_restarts(s, static_cast<uint32_t>(x.restarts - s.restarts), at);
 }
 
-// What somebody asked for is a new beginning.
+// An operation that was accepted is a new beginning.
 constexpr bool begins_anew(op_kind k) { return k != op_kind::edit; }
 
 }  // namespace

@@ -18,12 +18,12 @@ server_status status_seen(const server& s, const observation& o) {
   switch (o.view.state) {
     case container_state::running:
     case container_state::paused:      // frozen, but alive: the Engine's word is shown beside the status
-    case container_state::restarting:  // the Engine is at it; the restart count shows a loop
+    case container_state::restarting:  // the Engine is starting it; the restart count shows a loop
       return server_status::running;
     case container_state::created:
     case container_state::exited:
     case container_state::dead: return now == server_status::failed && !s.has_run ? now : server_status::stopped;
-    case container_state::removing: return now;  // on its way: the next look tells
+    case container_state::removing: return now;  // in progress: the next look shows the result
   }
   return now;
 }

@@ -1,4 +1,4 @@
-// From what was seen to what is so. Rules of the state machine that concern observations only.
+// From what was seen to what is true. Rules of the state machine that concern observations only.
 #pragma once
 #include "actors/core/server/server_machine.hpp"
 

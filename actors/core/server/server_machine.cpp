@@ -220,13 +220,13 @@ decision decide_ready(const server& s, const context& cx) {
 }
 
 // Its agent was lost after the command was sent. What an agent that is away is asked to do waits for it, whenever it
-// went; the same attempt is sent again then, and the agent knows whether it has done it already.
+// left; the same attempt is sent again then, and the agent knows whether it has done it already.
 bool back_to_waiting(decision& d, const operation& op, const context& cx) {
   const auto rule = row_of(op.kind).offline;
   const bool kept = rule == offline_rule::keep || rule == offline_rule::resume;
   if (cx.agent_online || !kept || op.step == step_waiting) return false;
   d.facts.emplace_back(operation_progressed{op.id, op_status::running, std::string(step_waiting), op.progress,
-                                            "its agent was lost; it goes on when the agent is back", op.attempt,
+                                            "its agent was lost; it continues when the agent is back", op.attempt,
                                             cx.now + waiting_max});
   return true;
 }
@@ -282,7 +282,7 @@ decision decide_tick(const server& s, const context& cx) {
   return d;
 }
 
-// Whatever a decision changes, people hear of it when it changes how well the server is.
+// Whatever a decision changes: when it changes how well the server is, there is an event for it.
 void note_condition(decision& d, const server& s, const context& cx) {
   if (d.facts.empty() || s.id.empty()) return;
   if (d.refusal || std::holds_alternative<condition_changed>(d.facts.back())) return;

@@ -74,7 +74,7 @@ struct acted {  // its agent did, or saw, something while it was on its own: in 
 struct unseen {  // looking failed: nothing may be concluded
   msg::error failure;
 };
-struct given_up {  // its host is lost for good, and its owner says so
+struct given_up {  // its host is lost for good, and a user has confirmed it
   std::string actor;
   std::string agent;  // name
 };
@@ -128,7 +128,7 @@ struct send_command {  // the shell adds term and plan
 struct withdraw_command {  // its operation has ended here: the agent drops it, or ends it before its next step
   msg::operation_id op;
 };
-struct request_sync {};  // the truth is not known any more: have the agent look
+struct request_sync {};  // the actual state is not known: have the agent look
 struct watch {};         // the agent must know of this server
 struct forget {};        // and no longer
 using effect = std::variant<send_command, request_sync, watch, forget, withdraw_command>;
@@ -144,7 +144,7 @@ void apply(msg::server& s, const msg::log_entry& entry);
 // Gives each fact its subject and number, continuing from the record's counters.
 std::vector<msg::numbered_fact> number(const msg::server& s, std::vector<msg::fact> facts);
 
-// Waits for its agent and was never sent: nobody can be at work on it.
+// Waits for its agent and was never sent: no agent can be working on it.
 inline bool never_sent(const msg::operation& op) {
   return op.step == msg::step_waiting && op.status == msg::op_status::accepted;
 }

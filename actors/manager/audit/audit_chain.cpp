@@ -14,7 +14,7 @@ using store::table;
 
 namespace {
 
-constexpr std::string_view meta_audit_base = "audit.base";  // "seq chain" of the newest record that was cut away
+constexpr std::string_view meta_audit_base = "audit.base";  // "seq chain" of the newest record that was trimmed
 constexpr size_t scanned_max = 100'000;                     // of one page, whatever its filter
 
 std::string chain_of(audit_record r, const std::string& before) {
@@ -28,7 +28,8 @@ result<audit_head> base_of(const store::reader& r) {
   if (!*text) return audit_head{};
   const auto space = (*text)->find(' ');
   const auto seq = space == std::string::npos ? std::nullopt : parse_decimal((*text)->substr(0, space));
-  if (!seq) return fail(ec::internal, "the audit's beginning is not readable", "zedctl store verify");
+  if (!seq)
+    return fail(ec::internal, "the beginning of the audit cannot be read", "check the store with zedctl store verify");
   return audit_head{*seq, (*text)->substr(space + 1)};
 }
 
@@ -70,7 +71,7 @@ result<audit_head> read_audit_head(const store::reader& r) {
       table::audit, {}, direction::backward,
       [&](std::string_view key, std::string_view value) {
         auto newest = unpack<audit_record>(value);
-        // One that is damaged keeps its number: the chain is seen to be broken there.
+        // A damaged one keeps its number: the chain shows as broken there.
         head = audit_head{log_number(key), newest ? newest->chain : std::string{}};
         return false;
       },
@@ -124,7 +125,7 @@ result<audit_verdict> verified(const store::store& s, const verify_audit& q) {
   if (!base) return fail(base.error());
   if (!q.head.empty() && q.seq < base->seq)
     return fail(ec::not_found, "record " + std::to_string(q.seq) + " is no longer kept",
-                "audit_max of the manager sets how many are; the oldest is " + std::to_string(base->seq + 1));
+                "audit_max of the manager sets how many are kept; the oldest is " + std::to_string(base->seq + 1));
   audit_verdict out;
   audit_head at = *base;
   bool noted = q.head.empty() || (q.seq == at.seq && q.head == at.chain);
@@ -144,7 +145,7 @@ result<audit_verdict> verified(const store::store& s, const verify_audit& q) {
         auto one = unpack<audit_record>(value);
         if (!one) return broken(seq, "it cannot be read");
         if (one->seq != seq || one->chain != chain_of(*one, at.chain))
-          return broken(seq, "it was not written by this manager as it is now, or what came before it was not");
+          return broken(seq, "it, or the record before it, is not as this manager wrote it");
         at = {seq, one->chain};
         noted = noted || (q.seq == seq && q.head == one->chain);
         return true;
@@ -156,7 +157,7 @@ result<audit_verdict> verified(const store::store& s, const verify_audit& q) {
   if (!ok) return fail(ok.error());
   out.last = at.seq;
   out.head = at.chain;
-  if (out.broken_at == 0 && !noted) (void)broken(q.seq, "the chain that was noted for it is another");
+  if (out.broken_at == 0 && !noted) (void)broken(q.seq, "its chain is not the one in the noted head");
   out.sound = out.broken_at == 0;
   return out;
 }

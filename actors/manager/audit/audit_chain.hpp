@@ -1,5 +1,5 @@
-// The audit as it lies in the store: each record is chained to the one before it. The journal appends; whoever asks
-// reads a snapshot.
+// The audit as the store keeps it: each record is chained to the one before it. The journal appends; queries read a
+// snapshot.
 #pragma once
 #include "actors/runtime/interfaces.hpp"
 #include "messages/api/requests.hpp"
@@ -8,7 +8,7 @@
 
 namespace zedops::manager {
 
-// Where the chain stands; the next record continues it.
+// The end of the chain; the next record continues it.
 struct audit_head {
   uint64_t seq = 0;
   std::string chain;
@@ -17,14 +17,14 @@ struct audit_head {
 // Gives the record its number and its link, and moves the head on to it.
 void link(msg::audit_record& r, audit_head& head);
 
-// What the journal knows better than the gate: what became of the target, and when.
+// Fills in what the journal knows and the gate does not: what became of the target, and when.
 void complete(msg::audit_record& r, const rt::any_record& before, const rt::any_record& after,
               const msg::log_entry& entry);
 
 msg::result<audit_head> read_audit_head(const store::reader& r);
 
-// Drops all but the newest `keep`, at most `batch` at once. What is left still verifies: the head of what was cut away
-// is kept beside it. How many were dropped.
+// Drops all but the newest `keep`, at most `batch` at once. The rest still verifies: the head of the dropped part is
+// kept. Returns how many were dropped.
 msg::result<uint64_t> trim_audit(store::writer& w, uint64_t last, uint64_t keep, uint64_t batch);
 
 msg::result<msg::audit_page> audit_page_of(const store::store& s, const msg::list_audit& q);

@@ -10,7 +10,7 @@ namespace {
 
 using namespace msg;
 
-// What facts a dry run would leave, by their names.
+// The facts that the request would leave, by their names: for a dry run.
 template <class Decision>
 std::vector<std::string> facts_text(const Decision& d) {
   std::vector<std::string> out;
@@ -43,7 +43,7 @@ struct service_shell : entity_shell<service_shell, service, core::service_effect
     cx.agent_online = a && is_connected(a->status);
     for (const auto& s : world->records.services_of(model().project))
       if (s->id != model().id && s->agent == model().agent && s->kind == service_kind::static_site) ++cx.siblings;
-    if (!world->records.knows_all_services()) ++cx.siblings;  // the project's server stays for those that may be there
+    if (!world->records.knows_all_services()) ++cx.siblings;  // the project's server stays for services that may exist
     return cx;
   }
   core::service_decision decide(const core::service_input& what, const core::service_context& cx) const {

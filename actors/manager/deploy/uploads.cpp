@@ -40,7 +40,7 @@ result<upload_list> remove(shared& w, const remove_upload& r) {
   auto v = w.uploads->find(r.id);
   if (v && is_needed(w, v->id))
     return fail(ec::wrong_state, "a deployment that has not ended needs this upload",
-                "cancel that, or wait for its end: zedctl deploy ls");
+                "cancel it, or wait for its end: zedctl deploy ls");
   if (auto ok = w.uploads->remove(r.id); !ok) return fail(ok.error());
   return upload_list{{*v}};
 }
@@ -61,7 +61,7 @@ kept serve(shared& w, const rt::client_call& call) {
       {"upload.rm", serve_as<remove, remove_upload>},
   };
   static constexpr auto by_row = handlers_of<serve_fn>(served_by::uploads, all);
-  if (!w.uploads) return refused({ec::wrong_state, "this manager takes no uploads", "", {}});
+  if (!w.uploads) return refused({ec::wrong_state, "this manager accepts no uploads", "", {}});
   return by_row[call.row](w, call);
 }
 
@@ -69,15 +69,15 @@ void send_piece(shared& w, const rt::piece_wanted& p) {
   upload_piece out;
   out.request = p.what.request;
   auto data = w.uploads ? w.uploads->read(p.what.id.value, p.what.offset, upload_piece_max)
-                        : result<std::string>(fail(ec::not_found, "this manager takes no uploads", ""));
+                        : result<std::string>(fail(ec::not_found, "this manager accepts no uploads", ""));
   if (data) out.data = std::move(*data);
   else out.failure = data.error();
-  (void)w.agents.send(p.routing_id, p.session, out);  // one that is lost is asked for again
+  (void)w.agents.send(p.routing_id, p.session, out);  // the agent asks again for a lost one
 }
 
 }  // namespace
 
-// No host fetches one of a deployment that has ended: a rollback leads to files that are kept.
+// No host fetches the upload of a deployment that has ended: a rollback uses files that were kept.
 bool is_needed(const shared& world, const upload_id& id) {
   for (const auto& s : world.records.services())
     for (const auto& d : s->deployments)
@@ -88,7 +88,7 @@ bool is_needed(const shared& world, const upload_id& id) {
 rt::uploads_actor spawn_uploads(caf::actor_system& sys, shared& world, rt::spawn_mode mode) {
   const bool own_thread = mode == rt::spawn_mode::own_thread;
   const auto keeps = [w = &world, own_thread](rt::uploads_actor::pointer self) -> rt::uploads_actor::behavior_type {
-    // Of all that the manager does, bytes come last: servers do not wait for them.
+    // Uploads have the lowest priority of all that the manager does: servers do not wait for them.
     if (own_thread) (void)::setpriority(PRIO_PROCESS, 0, uploads_nice);  // 0: this thread
     rt::install_defaults(self);
     self->delayed_send(self, uploads_collected_every, rt::tick_atom::value);

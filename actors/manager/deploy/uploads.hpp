@@ -10,7 +10,7 @@ inline constexpr auto uploads_collected_every = std::chrono::hours(1);
 
 rt::uploads_actor spawn_uploads(caf::actor_system& sys, shared& world, rt::spawn_mode mode);
 
-// A deployment may be resumed or repeated with it.
+// Whether a deployment that has not ended needs it.
 bool is_needed(const shared& world, const msg::upload_id& id);
 
 }  // namespace zedops::manager

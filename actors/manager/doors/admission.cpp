@@ -10,7 +10,7 @@ namespace {
 
 core::access_subject about(const server& s) { return {s.agent, s.id}; }
 
-// What is not there is nobody's: that it is not there is told to those alone who may see everything.
+// What does not exist has no place: only callers who may see everything learn that it does not exist.
 core::access_subject server_named(const shared& w, const std::string& name) {
   auto s = w.records.resolve(name);
   return s ? about(**s) : core::access_subject{};
@@ -32,7 +32,7 @@ core::access_subject operation_named(const shared& w, const std::string& id) {
 template <class Body>
 core::access_subject subject_in(const shared& w, const rt::client_call& call) {
   const auto body = body_of<Body>(call);
-  if (!body) return {};  // whoever serves it says what is wrong
+  if (!body) return {};  // its handler reports what is wrong
   if constexpr (requires { body->service; }) {
     return body->service.empty() ? core::access_subject{} : service_named(w, body->service);
   } else if constexpr (requires { body->deployment; }) {
@@ -54,7 +54,7 @@ core::access_subject subject_in(const shared& w, const rt::client_call& call) {
   }
 }
 
-// What it is about, as it says itself: for people.
+// What a request is about, in its own words: for people.
 template <class Body>
 std::string name_in(const rt::client_call& call) {
   const auto body = body_of<Body>(call);
@@ -124,7 +124,7 @@ result<request_options> options_of(const rt::client_call& call) {
   }
   if (call.by->how == authentication::local) {
     if (out.actor.empty()) out.actor = "local";
-  } else {  // records name who was authenticated; what he says of himself is beside it
+  } else {  // records name who was authenticated; the actor that the request names is in brackets
     out.actor = out.actor.empty() ? call.by->id : call.by->id + " (" + out.actor + ")";
   }
   return out;

@@ -27,7 +27,7 @@ msg::result<msg::server_request> request_of(msg::op_kind kind, const rt::client_
   }
 }
 
-// All that there are, for a refusal.
+// All names of an enum, for the hint of a refusal.
 template <msg::named_enum E>
 std::string names_text() {
   std::string out;
@@ -35,7 +35,7 @@ std::string names_text() {
   return out;
 }
 
-// Of roles, which keep a server's id: its name, as long as there is one.
+// Roles keep a server's id: shows its name instead, as long as the server exists.
 template <class List, class Row>
 msg::result<List> servers_by_name(const shared& world, msg::result<List> all, std::vector<Row> List::*rows) {
   if (!all) return all;

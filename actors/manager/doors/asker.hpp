@@ -1,4 +1,4 @@
-// A question of a client on its way to agents: what the verbs that agents answer have in common.
+// A question of a client to agents: what the verbs that agents answer have in common.
 #pragma once
 #include <caf/all.hpp>
 #include <functional>
@@ -23,7 +23,7 @@ struct asker {
   std::function<void()> wait() const { return wait(call.who); }
   std::function<void()> wait(const rt::peer& who) const {
     ++waiting[who];
-    return [w = &waiting, key = who, credit = call.credit] {  // so much of one client is asked at a time
+    return [w = &waiting, key = who, credit = call.credit] {  // holds the client's credit
       if (auto i = w->find(key); i != w->end() && --i->second == 0) w->erase(i);
     };
   }

@@ -1,5 +1,5 @@
-// What one caller on a network may take of the manager: so many requests a second, and so many at work at once. Callers
-// on the machine itself are bounded by the bus alone.
+// The limits of one caller on a network: on requests per second, and on requests in progress at once. Callers on the
+// machine itself are limited by the bus alone.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -19,9 +19,9 @@ class caller_limits {
   using time = std::chrono::steady_clock::time_point;
   static constexpr double per_second = 200, burst = 1'000;
   static constexpr uint32_t at_work_max = 256;
-  static constexpr size_t callers_max = 20'000;  // remembered; beyond that those who rest are forgotten
+  static constexpr size_t callers_max = 20'000;  // remembered; beyond that the inactive ones are forgotten
 
-  // Held until the request is answered; null: nothing is counted for him. From any thread. Errors: rate_limited.
+  // Held until the request is answered; null: this caller is not limited. From any thread. Errors: rate_limited.
   msg::result<std::shared_ptr<void>> admit(const msg::principal& who, time now) {
     if (who.how == msg::authentication::local) return std::shared_ptr<void>{};
     std::lock_guard lock(mutex_);
@@ -33,9 +33,9 @@ class caller_limits {
     if (c->tokens < 1)
       return msg::fail(
           msg::ec::rate_limited, who.id + " has sent more than 200 requests a second",
-          "send fewer, several servers in one request where that is possible; repeat this one in a second");
+          "send fewer, with several servers in one request where that is possible; repeat this one in a second");
     if (c->at_work.load() >= at_work_max)
-      return msg::fail(msg::ec::rate_limited, who.id + " has 256 requests at work",
+      return msg::fail(msg::ec::rate_limited, who.id + " has 256 requests in progress",
                        "wait for answers before sending more");
     c->tokens -= 1;
     c->at_work.fetch_add(1);

@@ -111,7 +111,7 @@ result<deployment_list> list_of_deployments(const shared& w, const principal& wh
     status = enum_from_name<deploy_status>(q.status);
     if (!status)
       return fail(ec::bad_request, "there is no status '" + q.status.substr(0, 40) + "'",
-                  "pending, queued, building, deploying, success, failed or cancelled");
+                  "one of pending, queued, building, deploying, success, failed or cancelled");
   }
   service_id only;
   if (!q.service.empty()) {

@@ -15,8 +15,8 @@ using namespace msg;
 constexpr duration ttl_min{10'000}, invitation_ttl_max{std::chrono::hours(24 * 30)},
     token_ttl_max{std::chrono::hours(24 * 36'500)};
 
-// What a role holds on has to be there: a word that is misspelt would be a right that nobody has. A server is kept by
-// its id: its name may be another one's later.
+// The agent or server of a role has to exist: a misspelt name would be a right that nobody has. A server is kept by its
+// id: its name may belong to another one later.
 template <class Named>
 result<Named> there(const shared& w, Named k) {
   if (!k.agent.empty())
@@ -28,7 +28,7 @@ result<Named> there(const shared& w, Named k) {
   return k;
 }
 
-// What is there already under this name.
+// The entries that exist already under this name.
 template <class List, class Row>
 result<std::vector<Row>> named(result<List> all, std::vector<Row> List::*rows, const std::string& name) {
   if (!all) return fail(all.error());
@@ -38,8 +38,8 @@ result<std::vector<Row>> named(result<List> all, std::vector<Row> List::*rows, c
   return out;
 }
 
-// The gate has judged where the new role will hold. Whoever is there already is changed by it as well: that takes the
-// right where his role holds, and for one that holds everywhere, or on what is gone, the right everywhere.
+// The gate has judged where the new role will hold. An existing entry is changed by it as well: that takes the right
+// where its role holds, and if that is everywhere, or on something removed, the right everywhere.
 template <class Row>
 result<void> may_change(const shared& w, const rt::client_call& call, const result<std::vector<Row>>& known) {
   if (!core::is_scoped(*call.by)) return {};
@@ -57,12 +57,12 @@ result<void> may_change(const shared& w, const rt::client_call& call, const resu
 }
 
 error no_keys() {
-  return {ec::wrong_state, "this manager has no keys", "it must listen on a network: docs/network.md", {}};
+  return {ec::wrong_state, "this manager has no keys", "let it listen on a network first: docs/network.md", {}};
 }
 error no_accounts() {
   return {ec::wrong_state,
           "this manager has no HTTP endpoint",
-          "the setting `http` says where it listens: docs/web.md",
+          "set `http` to the address where it listens: docs/web.md",
           {}};
 }
 
@@ -73,9 +73,9 @@ result<key_list> add(shared& w, const rt::client_call& call, const add_key& k) {
   return servers_by_name(w, w.keys->add(*found), &key_list::keys);
 }
 result<key_list> remove(shared& w, const rt::client_call&, const remove_key& k) { return w.keys->remove(k); }
-// With the agents that come in by a key: which of them know the next one.
+// With the agents that connect with a key: which of them know the next one.
 result<rotation_view> rotate(shared& w, const rt::client_call&, const rotate_key& k) {
-  if (k.finish && k.cancel) return fail(ec::bad_request, "finish or cancel?", "one of them");
+  if (k.finish && k.cancel) return fail(ec::bad_request, "finish and cancel exclude each other", "give one of them");
   const auto add_agents = [&](rotation_view& v) -> result<void> {
     auto all = w.keys->keys();
     if (!all) return fail(all.error());
@@ -93,11 +93,11 @@ result<rotation_view> rotate(shared& w, const rt::client_call&, const rotate_key
     if (auto ok = add_agents(before); !ok) return fail(ok.error());
     if (!before.next_key.empty() && !before.agents_missing.empty())
       return fail(ec::wrong_state,
-                  "agents that do not know the next key yet would not come back: " + before.agents_missing.front() +
+                  "agents that do not know the next key yet could not reconnect: " + before.agents_missing.front() +
                       (before.agents_missing.size() == 1
                            ? std::string{}
                            : " and " + std::to_string(before.agents_missing.size() - 1) + " more"),
-                  "have them connected and wait a moment; --force leaves them behind: they then have to join again");
+                  "connect them and wait a moment; with --force they are shut out and have to join again");
   }
   auto v = w.keys->rotate(k);
   if (!v) return fail(v.error());
@@ -107,7 +107,7 @@ result<rotation_view> rotate(shared& w, const rt::client_call&, const rotate_key
 result<token_reply> token(shared& w, const rt::client_call&, const make_token& t) {
   if (auto ok = check_agent_name(t.agent); !ok) return fail(ok.error());
   if (t.ttl < ttl_min || t.ttl > invitation_ttl_max)
-    return fail(ec::bad_request, "a token lives from 10s to 30d, not " + format_duration(t.ttl), "--ttl 1h");
+    return fail(ec::bad_request, "a token is valid for 10s to 30d, not " + format_duration(t.ttl), "give --ttl 1h");
   return w.keys->make_token(t, w.clock.now());
 }
 result<enrol_reply> enrol(shared& w, const rt::client_call& call, const enrol_agent& e) {
@@ -132,8 +132,8 @@ result<token_made> add_secret(shared& w, const rt::client_call&, const add_token
   auto found = there(w, t);
   if (!found) return fail(found.error());
   if (t.ttl.count() != 0 && (t.ttl < ttl_min || t.ttl > token_ttl_max))
-    return fail(ec::bad_request, "a token lives for at least 10s and at most 36500d, not " + format_duration(t.ttl),
-                "--ttl 90d; without it, until it is removed");
+    return fail(ec::bad_request, "a token is valid for at least 10s and at most 36500d, not " + format_duration(t.ttl),
+                "give --ttl 90d; without it the token is valid until it is removed");
   auto added = w.accounts->add(*found, w.clock.now());
   if (added) added->token.server = t.server;
   return added;

@@ -6,7 +6,7 @@
 
 namespace zedops::manager {
 
-// An actor of its own thread: these are changed seldom and by hand, and each change waits for the disk.
+// An actor with its own thread: these are changed seldom and by hand, and each change waits for the disk.
 rt::keeper_actor spawn_keeper(caf::actor_system& sys, shared& world, rt::spawn_mode mode);
 
 }  // namespace zedops::manager

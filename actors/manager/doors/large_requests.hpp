@@ -1,6 +1,6 @@
-// Large requests go at a rate. One of a quarter of a megabyte costs as much as hundreds of ordinary ones - it is
-// decoded, decided, written twice and answered - and everybody behind it waits for its commit. So a few are taken at
-// once, and in a stream of them each waits, however many clients it comes from: all others together go on as before.
+// Large requests are paced. One of a quarter of a megabyte costs as much as hundreds of ordinary ones - it is decoded,
+// decided, written twice and answered - and every request behind it waits for its commit. So a few are taken at once,
+// and in a stream of them each waits, however many clients it comes from: all other requests go on as before.
 #pragma once
 #include <chrono>
 #include <optional>
@@ -18,8 +18,8 @@ class large_requests {
  public:
   using time = std::chrono::steady_clock::time_point;
 
-  // How long one of so many bytes has to wait, zero for now. Errors: rate_limited, when that would be too long; it
-  // counts for nothing then.
+  // How long a request of `bytes` has to wait; zero: not at all. Errors: rate_limited, when that would be too long; the
+  // request is not counted then.
   msg::result<std::chrono::milliseconds> admit(size_t bytes, time now) {
     using namespace std::chrono;
     if (bytes <= large_request_bytes) return milliseconds{0};
@@ -27,8 +27,8 @@ class large_requests {
     const auto from = std::max(paid_until_, now);
     const auto wait = duration_cast<milliseconds>(from + cost(bytes) - now) - cost(large_burst_bytes);
     if (wait > large_wait_max)
-      return msg::fail(msg::ec::rate_limited, "too many large requests wait",
-                       "repeat it in some seconds; what is large belongs into a file of the server's data");
+      return msg::fail(msg::ec::rate_limited, "too many large requests are waiting",
+                       "repeat it in some seconds; put large values into a file in the server's data");
     paid_until_ = from + cost(bytes);
     return std::max(wait, milliseconds{0});
   }

@@ -10,7 +10,7 @@ namespace zedops::manager {
 using namespace msg;
 
 result<agent_ptr> agent_for(const shared& world, const std::string& name) {
-  if (name.empty()) return fail(ec::bad_request, "no agent was named", "--agent NAME; zedctl agent ls");
+  if (name.empty()) return fail(ec::bad_request, "no agent was given", "give --agent NAME; zedctl agent ls lists them");
   return world.records.resolve_agent(name);
 }
 
@@ -44,7 +44,7 @@ result<server> record_of(const shared& world, const create_server& c, choices& c
     if (!orphan) return fail(orphan.error());
     if (*orphan == record->data_path + "/" + record->name)
       return fail(ec::already_exists, "the data of a purged server " + c.name + " is still at " + *orphan,
-                  "take it over, or say that you have removed it: --use-existing-data; or choose another name");
+                  "take it over, or confirm that you removed it, with --use-existing-data; or choose another name");
   }
   for (const auto& key : core::claims_of(*record)) {
     chosen.take(key);

@@ -7,7 +7,7 @@
 
 namespace zedops::manager {
 
-// Claims of requests that were let through and are not durable yet: the next one chooses other ports.
+// Claims of requests that were admitted and are not durable yet: the next request chooses other ports.
 class choices {
  public:
   void take(const std::string& claim) { ++taken_[claim]; }
@@ -26,10 +26,10 @@ class choices {
 msg::result<msg::server> record_of(const shared& world, const msg::create_server& c, choices& chosen,
                                    std::vector<std::string>& claims);
 
-// Whether nobody else has the ports that an edit adds. Errors: port_conflict.
+// Whether the ports that an edit adds are free. Errors: port_conflict.
 msg::result<void> ports_free(const shared& world, const msg::server& s, const msg::edit_server& e);
 
-// The agent of a create or an adoption. Errors: bad_request when none is named, not_found.
+// The agent of a create or an adoption. Errors: bad_request when none is given, not_found.
 msg::result<agent_ptr> agent_for(const shared& world, const std::string& name);
 
 }  // namespace zedops::manager

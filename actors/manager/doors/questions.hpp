@@ -14,8 +14,8 @@ inline constexpr size_t data_asked_max =
 // Requests that wait for the answer of an agent, with the number of questions still open.
 using asking_clients = std::map<rt::peer, size_t>;
 
-// Of a verb that is served by an agent. It is answered now or when the agents have; until then the client is in
-// `waiting`, so that whoever owns that can answer when no agent will any more.
+// Of a verb that is served by an agent. It is answered now or when the agents have answered; until then the client is
+// in `waiting`, so that the owner of that can answer when no agent will any more.
 void ask_agents(rt::gateway_actor::pointer self, shared& world, const rt::hosts_actor& hosts,
                 const rt::registry_actor& registry, asking_clients& waiting, const rt::client_call& call);
 

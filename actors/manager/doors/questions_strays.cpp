@@ -1,4 +1,4 @@
-// Containers of services that are not there: what agents have of them.
+// Containers whose service no longer exists: which of them the agents have.
 #include "actors/manager/doors/admission.hpp"
 #include "actors/manager/doors/asker.hpp"
 #include "actors/manager/doors/new_server.hpp"
@@ -46,13 +46,14 @@ void remove_stray(const asker& a) {
   auto host = agent_for(a.world, q->agent);
   if (!host) return a.refuse(host.error());
   if (q->container.empty())
-    return a.refuse({ec::bad_request, "which container?", "its name or its id: zedctl stray ls", {}});
+    return a.refuse({ec::bad_request, "no container was given", "give its name or id: zedctl stray ls", {}});
   auto question = about_strays(a.world);
   question.remove = q->container;
   a.ask((*host)->id, std::move(question), [=, w = &a.world, who = a.call.who, name = (*host)->name](host_answer& got) {
     if (got.failure) return answer_error(*w, who, *got.failure);
     auto* gone = got.what ? std::get_if<stray_answer>(&*got.what) : nullptr;
-    if (!gone) return answer_error(*w, who, {ec::internal, "an answer to another question", "repeat it", {}});
+    if (!gone)
+      return answer_error(*w, who, {ec::internal, "the agent's answer does not fit the question", "repeat it", {}});
     if (gone->failure) return answer_error(*w, who, *gone->failure);
     for (auto& s : gone->strays) s.agent = name;
     answer_result(who, stray_list{std::move(gone->strays), {}});

@@ -24,7 +24,7 @@ using namespace msg;
 
 constexpr uint32_t rows_max = 10'000;
 
-// By what a server is sorted, as a text; nothing: there is no such order.
+// The text by which a server is sorted; nothing: there is no such order.
 std::optional<std::string> sort_key(const shared& w, std::string_view order, const server& s) {
   const auto of_time = [](time_point t) { return fmt::format("{:020}", t.time_since_epoch().count()); };
   if (order == "name") return s.name;
@@ -36,14 +36,14 @@ std::optional<std::string> sort_key(const shared& w, std::string_view order, con
   return a ? a->name : std::string{};
 }
 
-// Puts them into the order that was asked for, without those up to the row `after`.
+// Sorts the rows as requested, and leaves out those up to the row `after`.
 result<void> sort_servers(const shared& w, std::vector<server_ptr>& rows, std::string_view sort,
                           const std::string& after) {
   const bool backwards = sort.starts_with('-');
   const auto order = sort.substr(backwards ? 1 : 0);
   if (!sort_key(w, order, {}))
-    return fail(ec::bad_request, "there is no order '" + std::string(sort.substr(0, 40)) + "'",
-                "name, status, agent, created or updated; with - before it: backwards");
+    return fail(ec::bad_request, "there is no sort order '" + std::string(sort.substr(0, 40)) + "'",
+                "use name, status, agent, created or updated; a - before it reverses the order");
   using keyed = std::pair<std::string, server_ptr>;
   const auto before = [backwards](const keyed& a, const keyed& b) {
     if (a.first != b.first) return (a.first < b.first) != backwards;
@@ -55,8 +55,8 @@ result<void> sort_servers(const shared& w, std::vector<server_ptr>& rows, std::s
   if (!after.empty()) {
     const auto last = w.records.server(server_id{after});
     if (!last)
-      return fail(ec::not_found, "the server '" + after.substr(0, 40) + "', where the page before ended, is gone",
-                  "begin with the first page");
+      return fail(ec::not_found, "the server '" + after.substr(0, 40) + "', where the previous page ended, is gone",
+                  "begin again with the first page");
     const keyed end{*sort_key(w, order, *last), last};
     std::erase_if(all, [&](const keyed& s) { return !before(end, s); });
   }
@@ -182,7 +182,7 @@ result<operation_list> operations(const shared& w, const list_operations& q) {
   std::optional<op_cursor> after;
   if (!q.where.after.empty() && !(after = parse_op_cursor(q.where.after)))
     return fail(ec::bad_request, "'" + q.where.after.substr(0, 60) + "' is not a place in the list of operations",
-                "give what `next` of the page before said");
+                "give the `next` of the previous page");
   const size_t limit = std::clamp<uint32_t>(q.where.limit, 1, rows_max);
   std::vector<operation> rows;  // those that are open, then those that ended; each newest first
   if (!after || after->open) {
@@ -321,7 +321,7 @@ result<template_list> templates(const shared& w, const list_templates&) {
 constexpr duration live_every{2'000}, live_lasting{20'000};
 
 result<usage_reply> used(const shared& w, const std::string& entity, std::string name, duration last) {
-  if (!w.usage) return fail(ec::wrong_state, "this manager keeps no figures of usage", "the setting usage_interval");
+  if (!w.usage) return fail(ec::wrong_state, "this manager does not record usage", "set usage_interval");
   const auto& tier = usage_book::tier_for(last);
   auto points = w.usage->points(entity, tier, last, w.clock.now());
   if (!points) return fail(points.error());
@@ -356,7 +356,7 @@ struct reader_state {
     if (!q) answer_error(*world, call.who, q.error());
     else answer_either(*world, call.who, f(*world, *q));
   }
-  // A list that shows each caller what he may see.
+  // A list that shows each caller what that caller may see.
   template <class R, class Q>
   void look_with(R (*f)(const shared&, const principal&, const Q&), const rt::client_call& call) {
     auto q = body_of<Q>(call);
@@ -384,7 +384,7 @@ struct reader_state {
     if (q->live) look_closely((*a)->id, {});
     answer_either(*world, call.who, used(*world, (*a)->id.value, (*a)->name, q->last));
   }
-  // An agent of before would not understand it.
+  // An older agent would not understand the message.
   void look_closely(const agent_id& agent, std::vector<server_id> servers) {
     if (world->usage && world->usage->tells(agent))
       self->send(to.hosts, rt::to_host{agent, watch_usage{std::move(servers), live_every, live_lasting}});
@@ -439,7 +439,7 @@ rt::gateway_actor spawn_reader(caf::actor_system& sys, shared& world, reader_han
       self->state.read(call);
     }};
   };
-  // A page of history takes a tenth of a second and more: on a thread of its own nobody's timers wait behind it.
+  // A page of history takes a tenth of a second and more: on a thread of its own no timer waits behind it.
   if (mode == rt::spawn_mode::own_thread) return sys.spawn<caf::detached>(reads);
   return sys.spawn(reads);
 }

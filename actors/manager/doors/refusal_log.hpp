@@ -1,4 +1,4 @@
-// Which refusals leave a record. Each does, until somebody repeats the same one again and again: then it is counted, so
+// Which refusals leave a record. Each does, until the same one is repeated again and again: then it is only counted, so
 // that a script in a loop does not push the history out of the store.
 #pragma once
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace zedops::manager {
 
 class refusal_log {
  public:
-  static constexpr uint32_t recorded_max = 10;  // of equal ones, a minute
+  static constexpr uint32_t recorded_max = 10;  // of equal ones, per minute
   static constexpr msg::duration window{60'000};
   static constexpr size_t kinds_max = 4'096;  // remembered; beyond that all begin anew
 
@@ -32,7 +32,7 @@ class refusal_log {
     return std::exchange(x.skipped, 0);
   }
 
-  // Whether this one is recorded. One that is says in its note how many equal ones before it were not.
+  // Whether this one is recorded. If so, its note says how many equal ones before it were not.
   bool record(msg::operation& refused, msg::time_point now) {
     const auto skipped = count(key_of(refused), now);
     if (skipped && *skipped > 0) refused.note = skipped_text(*skipped);

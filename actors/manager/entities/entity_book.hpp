@@ -1,5 +1,5 @@
-// The actors of entities that are alive. The registry alone writes it, when it starts one and when one is down; the
-// gateway looks up whom to ask, which saves each request the way through the registry.
+// The running actors of entities. The registry alone writes it, when it starts one and when one is down; the gateway
+// looks up which actor to ask, which saves each request the way through the registry.
 #pragma once
 #include <optional>
 #include <shared_mutex>

@@ -1,5 +1,5 @@
 // The actor of one entity, whatever its kind: feeds its machine, has facts made durable, then lets effects leave, then
-// answers. A kind derives from this and says what its machine may know of the world, and how its effects leave.
+// answers. A kind derives from this and defines what its machine may know of the world, and how its effects leave.
 #pragma once
 #include <caf/all.hpp>
 #include <list>
@@ -13,7 +13,7 @@ namespace zedops::manager {
 
 inline constexpr size_t calls_queued_max = 256;
 
-// Kind has, beside what core::entity<Record> says:
+// Kind has, beside what core::entity<Record> defines:
 //   context context_for(const input&)            with `now`
 //   decision decide(const input&, const context&)
 //   std::vector<std::string> plan_text(const decision&)     for a dry run
@@ -39,13 +39,13 @@ struct entity_shell {
   rt::hosts_actor hosts;
   std::string id;
   std::shared_ptr<const Record> record;  // null: blank
-  // An idle entity keeps no room for work: there may be a hundred thousand.
+  // An idle entity keeps no memory for work: there may be a hundred thousand.
   refusal_log refusals;
   std::list<queued> queue;                    // calls that wait while one decision is being committed
   std::unique_ptr<in_flight_commit> pending;  // at most one decision at the journal
-  promise in_hand;                            // of the call being worked on: an exception may not lose its caller
+  promise in_hand;                            // of the call being handled: its caller is answered even on an exception
 
-  // Every end of an actor (quit, exception, exit, kill) runs this: nobody waits for a timeout.
+  // Every end of an actor (quit, exception, exit, kill) runs this: no caller waits for a timeout.
   ~entity_shell() {
     rt::entity_reply gone;
     gone.failure =
@@ -82,14 +82,14 @@ struct entity_shell {
       const auto* what = std::any_cast<input>(&next.call.what);
       if (!what) {
         in_hand.deliver(refusal(
-            {msg::ec::internal, "this is nothing for a " + std::string(name), "this is a bug; please report it", {}}));
+            {msg::ec::internal, "wrong input for a " + std::string(name), "this is a bug; please report it", {}}));
         continue;
       }
       const auto cx = me().context_for(*what);
       if (next.call.expires && self->clock().now() >= *next.call.expires) {
         in_hand.deliver(refusal({msg::ec::timeout,
                                  "the deadline of this request passed before it was started",
-                                 "nothing was done; repeat it",
+                                 "nothing was done; repeat the request",
                                  {}}));
         continue;
       }
@@ -141,13 +141,13 @@ struct entity_shell {
     return r;
   }
 
-  // The facts go away with the request and come back with the answer: they are not copied on the way.
+  // The facts leave with the request and come back with the answer: they are not copied on the way.
   void start_commit(decision d, msg::time_point now, std::shared_ptr<const msg::audit_record> asked) {
     rt::commit c{&rt::kind_of<Record>, id,  model().log_head, core::entity<Record>::number(model(), std::move(d.facts)),
                  std::move(d.why),     now, std::move(asked)};
     pending = std::make_unique<in_flight_commit>(in_flight_commit{std::move(d), std::exchange(in_hand, {})});
     // No timeout: CAF's cost two wake-ups of its clock thread for each request. The journal answers from its destructor
-    // whatever ends it, and its end is the end of the process (see node.cpp).
+    // however it ends, and its end is the end of the process (see node.cpp).
     self->request(journal, caf::infinite, std::move(c))
         .then([this](rt::committed& done) { on_committed(done); },
               [this](caf::error& e) { self->quit(std::move(e)); });  // outcome unknown: begin again from the catalog
@@ -158,7 +158,7 @@ struct entity_shell {
     pending.reset();
     in_hand = std::move(was.answer);
     if (done.failure) {
-      if (auto now = world->records.find<Record>(id)) record = std::move(now);  // another actor's to decide, perhaps
+      if (auto now = world->records.find<Record>(id)) record = std::move(now);  // perhaps another actor decides for it
       in_hand.deliver(refusal(std::move(*done.failure)));
       pump();
       return;
@@ -179,7 +179,7 @@ struct entity_shell {
     in_hand.deliver(std::move(r));
   }
 
-  // The one that is open, or was opened or ended by this entry.
+  // The operation that is open, or was opened or ended by this entry.
   std::optional<msg::operation> operation_after(const msg::log_entry* committed) const {
     std::optional<msg::operation> op;
     if (const auto* open = core::entity<Record>::open(model())) op = *open;

@@ -49,21 +49,22 @@ struct registry_state {
     if (auto a = world->actors.find(call.id)) return self->delegate(*a, std::move(call));
     if (auto rest = resting_until.find(call.id); rest != resting_until.end() && now() < rest->second)
       return refusal({ec::internal,
-                      "this server's actor crashed and is being started again",
+                      "this server's actor crashed and is being restarted",
                       "repeat the request in a moment; the manager's log says why it crashed",
                       {}});
     const auto* kind = world->kinds.of_id(call.id);
     const auto known = world->records.find(call.id);
     if (!kind || !kind->spawn || (!call.makes && (!known || known.gone())))
       return refusal({ec::not_found, "there is no such server", "zedctl server ls --all", {}});
-    if (!call.makes && known.log_head() == 0) {  // its record is damaged: nothing follows from it, and it is evidence
+    if (!call.makes &&
+        known.log_head() == 0) {  // its record is damaged: nothing can be decided on it, and it is kept as evidence
       const auto s = known.as<server>();
       return refusal(s && s->last_error ? error(*s->last_error) : error{ec::internal, "its record is damaged", "", {}});
     }
     const auto id = call.id;
     auto a = start(*kind, id);
     auto answer = self->delegate(a, std::move(call));
-    world->actors.put(id, std::move(a));  // from now on requests come to it past us: not before this one
+    world->actors.put(id, std::move(a));  // from now on requests bypass us: not before this one
     return answer;
   }
 
@@ -88,15 +89,15 @@ struct registry_state {
     self->delayed_send(self, rest, rt::warm_atom::value, id);
   }
 
-  // It rests now. Its owner is told by the record and an event: nobody should have to read the log for that. What it
-  // does meanwhile is not known to have changed, so its status stays.
+  // It rests now. Record and event report that to the user: reading the log should not be necessary for it. Nothing is
+  // known to have changed in its container, so its status stays.
   void give_up(const std::string& id, const std::string& reason) {
     const auto r = world->records.find(id);
     if (!r || r.gone()) return;
     const error why{ec::internal,
                     "its actor crashed too often (" + reason + ") and rests for " +
                         msg::format_duration(world->rules().restarts.window),
-                    "it is started again by itself; report it with the manager's log",
+                    "it is restarted automatically; report this with the manager's log",
                     {}};
     auto facts = r.of().rests(why);
     if (facts.empty()) return;
@@ -106,11 +107,11 @@ struct registry_state {
                  r.of().number(r.get(), std::move(facts)),
                  {cause_kind::timer, "supervision", {}},
                  world->clock.now()};
-    // Failing is no worse than the silence before; the log has it.
+    // If this fails, at least the log has it.
     self->request(journal, caf::infinite, std::move(c)).then([](rt::committed&) {}, [](caf::error&) {});
   }
 
-  // Starts one that crashed, or (empty `from`: all) the next batch in the order of ids.
+  // Starts one that crashed, or the next batch in the order of ids (empty `from`: from the first).
   void warm(const std::string& from) {
     if (crashes.contains(from)) {
       resting_until.erase(from);
@@ -118,7 +119,7 @@ struct registry_state {
       auto known = world->records.find(from);
       if (!world->actors.find(from) && known && !known.gone()) {
         auto a = start(*kind, from);
-        // Whatever it was about to send when it crashed is still to be sent.
+        // What it was about to send when it crashed still has to be sent.
         auto resume = kind->of->resume();
         caf::anon_send(a, entity_call{from, resume.has_value() ? std::move(resume) : kind->of->tick()});
         world->actors.put(from, std::move(a));

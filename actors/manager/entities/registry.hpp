@@ -5,7 +5,7 @@
 
 namespace zedops::manager {
 
-inline constexpr size_t warm_batch_max = 500;  // actors started per turn, so that requests come in between
+inline constexpr size_t warm_batch_max = 500;  // actors started per turn, so that requests are served in between
 
 rt::registry_actor spawn_registry(caf::actor_system& sys, shared& world, rt::journal_actor journal,
                                   rt::hosts_actor hosts);

@@ -1,5 +1,5 @@
-// One timer for every deadline: operations, retention. Deadlines are absolute times in snapshots, so a restart needs
-// nothing armed again, and ten thousand idle servers cost one look at an ordered index a second.
+// One timer for every deadline: operations, retention. Deadlines are absolute times in snapshots, so a restart has to
+// arm nothing again, and ten thousand idle servers cost one look at an ordered index per sweep.
 #pragma once
 #include "actors/manager/deps.hpp"
 

@@ -51,7 +51,7 @@ void host_state::on_said(rt::agent_said& said) {
   if (auto* m = std::get_if<welcome_refused>(&said.what)) return on_declined(said.routing_id, *m);
   heard(said.routing_id, said.what);
   const auto* live = session.online();
-  if (!live || live->routing_id != said.routing_id) return;  // of a session that is over
+  if (!live || live->routing_id != said.routing_id) return;  // of an ended session
   std::visit(core::overload{
                  [](hello&) {},
                  [](welcome_refused&) {},
@@ -89,7 +89,7 @@ void host_state::on_said(rt::agent_said& said) {
 // ---- what it sees and says ----
 void host_state::forward(const server_id& server, core::input what) {
   auto s = world->records.server(server);
-  if (!s || s->agent != id) return;  // not this agent's business
+  if (!s || s->agent != id) return;  // not a server of this agent
   caf::anon_send(to.registry, rt::entity_call{server, std::move(what)});
 }
 
@@ -99,7 +99,7 @@ void host_state::forward(const service_id& service, core::service_input what) {
   caf::anon_send(to.registry, rt::entity_call{service.value, std::any(std::move(what))});
 }
 
-// Only what a deployment of its own is made of.
+// Only uploads that a deployment on this host is made from.
 void host_state::on_fetch(fetch_upload f) {
   const auto* live = session.online();
   for (const auto& s : world->records.services_of(id))
@@ -108,11 +108,10 @@ void host_state::on_fetch(fetch_upload f) {
         caf::anon_send(to.uploads, rt::piece_wanted{live->routing_id, live->number, std::move(f)});
         return;
       }
-  send(upload_piece{
-      f.request, {}, error{ec::forbidden, "no open deployment of this host is made of that upload", "", {}}});
+  send(upload_piece{f.request, {}, error{ec::forbidden, "no open deployment of this host uses that upload", "", {}}});
 }
 
-// ---- what it did by itself ----
+// ---- what the agent did by itself ----
 void host_state::on_incidents(std::vector<incident> list) {
   if (taking.open > 0) return;  // it repeats what was not acknowledged
   auto plan = plan_intake(*world, id, std::move(list));
@@ -127,7 +126,7 @@ void host_state::kept(uint64_t first, bool settled) {
   if (taking.last(first, settled) && taking.upto > 0) send(incidents_taken{taking.upto});
 }
 
-// Only of servers that are its own.
+// Only of the agent's own servers.
 void host_state::on_usage(usage u) {
   if (!world->usage) return;
   std::erase_if(u.servers, [&](const usage_row& row) {
@@ -137,7 +136,7 @@ void host_state::on_usage(usage u) {
   world->usage->take(id, u, wall());
 }
 
-// Once per ping interval, by way of the actor that routes words to hosts: behind everything that was said before.
+// Once per ping interval, by way of the actor that routes messages to hosts: behind everything that was sent before.
 void host_state::tick() {
   expire_queries();
   take(core::beat{});

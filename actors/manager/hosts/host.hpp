@@ -1,4 +1,4 @@
-// One agent's session: who is connected, is it alive, what does it see, what is it asked.
+// One agent's session: is it connected, is it alive, what does it see, what is it asked.
 //
 //      hello              welcome               inventory
 //   [away] ---> probe ---> [connected] ---------> [in sync] --- every interval, on demand, on notice: sync again
@@ -19,11 +19,11 @@ struct host_handles {
   rt::uploads_actor uploads;
 };
 
-// An agent that has no record yet gets one when it says hello.
+// An agent without a record gets one when it says hello.
 rt::host_actor spawn_host(caf::actor_system& sys, shared& world, host_handles to, const msg::agent_id& id);
 
-// Routes to the host actors, starting them as agents come. Registry and hosts need each other's handle: `to` is filled
-// in after both were spawned and before any message can arrive.
+// Routes to the host actors, starting them as agents connect. Registry and hosts need each other's handle: `to` is
+// filled in after both were spawned and before any message can arrive.
 rt::hosts_actor spawn_hosts(caf::actor_system& sys, shared& world, std::shared_ptr<host_handles> to);
 
 }  // namespace zedops::manager

@@ -1,4 +1,4 @@
-// What an agent did by itself, on its way into the histories of its servers: one decision for each of them.
+// What an agent did by itself, for the histories of its servers: one decision for each server.
 #pragma once
 #include <algorithm>
 #include <utility>
@@ -12,7 +12,7 @@ struct intake_plan {
   std::vector<std::pair<uint64_t, rt::entity_call>> calls;  // with the number of the first incident in each
   uint64_t upto = 0;                                        // the last one of all; zero: there was none
 };
-// Those of servers that are not there any more, or not this agent's, are named in the log and dropped.
+// Those of servers that no longer exist, or are not this agent's, are logged and dropped.
 intake_plan plan_intake(const shared& world, const msg::agent_id& agent, std::vector<msg::incident> list);
 
 // One batch at a time, so that what is acknowledged is durable without a gap.

@@ -39,7 +39,7 @@ caf::result<host_answer> host_state::on_query(rt::host_query& q) {
 }
 
 void host_state::on_data(data_answer& m) {
-  for (const auto& row : m.rows)  // what was seen is also known from now on
+  for (const auto& row : m.rows)  // the records learn it, too
     forward(row.id, core::data_seen{row.state, row.bytes, row.problem});
   answer(m.request, std::move(m));
 }

@@ -1,4 +1,4 @@
-// What the machine of the session asks for: commits, messages, and who is told that it ended.
+// What the machine of the session asks for: commits, messages, and answers to those who wait when it ends.
 #include "actors/core/overload.hpp"
 #include "actors/core/plan/blueprint.hpp"
 #include "actors/manager/hosts/host_state.hpp"
@@ -10,7 +10,7 @@ using namespace msg;
 
 namespace {
 constexpr auto touch_every = std::chrono::milliseconds(500);
-constexpr size_t engine_problem_max = 1'024;  // bytes that are kept of it
+constexpr size_t engine_problem_max = 1'024;  // bytes of it that are kept
 constexpr size_t key_text_max = 64;
 // Sessions are numbered below the term.
 constexpr uint64_t term_max = uint64_t{1} << 39;
@@ -38,8 +38,8 @@ void host_state::take(core::session_input in) {
   for (auto& e : session.take(std::move(in), cx)) carry_out(e);
 }
 
-// An agent that has obeyed a higher term, or this one from another life, was led by a manager whose store was replaced
-// by a backup of it. It would obey nothing that is not newer.
+// An agent that has obeyed a higher term, or this one from another life, was led by a manager whose store has since
+// been replaced by a backup. It would obey only a newer term.
 void host_state::on_hello(const std::string& routing_id, hello h) {
   const bool of_another_life = h.term == world->term && !session.welcomed_before();
   if (h.term < world->term || (h.term == world->term && !of_another_life)) return take(core::greeted{routing_id, h});
@@ -47,7 +47,7 @@ void host_state::on_hello(const std::string& routing_id, hello h) {
     return send(
         routing_id, 0,
         refused{{ec::bad_request,
-                 "this agent says that it obeyed term " + std::to_string(h.term) + ", which no manager has had",
+                 "this agent reports term " + std::to_string(h.term) + ", which no manager can have had",
                  "its state folder is damaged: stop it, set the folder aside and start it with --identity " + id.value,
                  {}},
                 true});
@@ -79,7 +79,7 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
     said.nonce = m->nonce;
     if (m->next_key != next_key) {
       next_key = m->next_key.substr(0, key_text_max);
-      touched = {};  // somebody may wait for it
+      touched = {};  // a key rotation may wait for it
     }
     said.engine_ok = m->engine_ok;
     said.engine_problem = m->engine_ok ? std::string{} : m->engine_problem.substr(0, engine_problem_max);
@@ -89,7 +89,7 @@ void host_state::heard(const std::string& routing_id, const from_agent& what) {
                         {{"agent", id}, {"problem", m->engine_problem}});
   }
   take(std::move(said));
-  if (now() - touched < touch_every) return;  // it is everybody's lock
+  if (now() - touched < touch_every) return;  // the lock is shared by all
   touched = now();
   touch(session.silent(touched));
 }

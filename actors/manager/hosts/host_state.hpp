@@ -48,7 +48,7 @@ struct host_state {
   core::steady_time now() const { return self->clock().now(); }
   msg::time_point wall() const { return world->clock.now(); }
 
-  // host.cpp: what is said, what is committed
+  // host.cpp: messages of the agent, commits
   void on_said(rt::agent_said& said);
   void heard(const std::string& routing_id, const msg::from_agent& what);
   void forward(const msg::server_id& server, core::input what);
@@ -66,12 +66,12 @@ struct host_state {
   void take(core::session_input in);
   void on_hello(const std::string& routing_id, msg::hello h);
   void on_declined(const std::string& routing_id, const msg::welcome_refused& m);
-  void touch(msg::duration silent);  // what is worth no commit
+  void touch(msg::duration silent);  // what does not justify a commit
   void carry_out(core::session_effect& e);
   void write_status(std::vector<msg::fact> facts, msg::cause why);
   void write_arrival(const msg::hello& h);
   void welcome(const core::send_welcome& to_whom);
-  msg::known_server known(const msg::server& s) const;  // as its agent is told of it
+  msg::known_server known(const msg::server& s) const;  // as its agent gets to know it
   void begin_session();
   void end_session(std::string_view why);
   void send(const std::string& routing_id, uint64_t number, const msg::to_agent& what);

@@ -1,4 +1,4 @@
-// Comparing records with what an agent sees: what to tell which server, computed without waking those that agree.
+// Compares records with what an agent sees: which input goes to which server, without waking those that agree.
 #pragma once
 #include <caf/typed_response_promise.hpp>
 #include <set>
@@ -12,16 +12,16 @@ namespace zedops::manager {
 struct sync_plan {
   std::vector<rt::entity_call> calls;  // servers whose record does not agree
   size_t commits = 0;                  // how many of those calls will write
-  std::vector<msg::server_id> ready;   // servers with something still to be done by the agent
-  std::vector<msg::server_id> untold;  // servers that the agent does not look after
-  std::set<std::string> settled;       // of `calls`, those at which nothing is at work
+  std::vector<msg::server_id> ready;   // servers with work left for the agent
+  std::vector<msg::server_id> untold;  // servers that the agent does not know
+  std::set<std::string> settled;       // considered servers without an open operation
   msg::sync_row row;
 };
-// `asked_at`: what was changed since then the agent need not know yet.
+// `asked_at`: the agent need not know yet what was changed since then.
 sync_plan plan_sync(const shared& world, const msg::agent_id& agent, const msg::inventory& inv,
                     msg::time_point asked_at);
 
-// The answer to whoever asks an agent that is not there.
+// The answer to questions for an agent that is not connected.
 inline rt::host_answer away() {
   rt::host_answer a;
   a.failure =
@@ -29,16 +29,16 @@ inline rt::host_answer away() {
   return a;
 }
 
-// The sync of one agent that is under way.
+// The sync of one agent that is in progress.
 struct sync_run {
   using promise = caf::typed_response_promise<rt::host_answer>;
   core::sync_gate gate;
   core::steady_time started{};  // the running one, or the last
   msg::time_point asked_at{};   // the running one
-  msg::time_point last{};       // the last one that saw something: never a failed listing
+  msg::time_point last{};       // the last successful one: never a failed listing
   msg::duration last_took{};
   uint64_t last_unclaimed = 0;
-  uint64_t last_diverged = 0;  // servers that it found otherwise than they were shown, and no event had told
+  uint64_t last_diverged = 0;  // servers that it found in another state than shown, without an event for it
   std::set<std::string> settled;
   uint64_t diverged = 0;  // of the running one
   uint64_t request = 0;   // the question that the expected inventory answers
@@ -50,8 +50,8 @@ struct sync_run {
   std::optional<msg::error> failure;
   std::string failed_with;  // a lasting failure is one event, not one per interval
   std::vector<msg::server_id> ready;
-  std::vector<promise> waiting;  // who asked for the running sync
-  std::vector<promise> next;     // who asked while it ran
+  std::vector<promise> waiting;  // requests for the running sync
+  std::vector<promise> next;     // requests that came while it ran
   std::map<msg::server_id, core::steady_time> noticed;
 
   void begun(core::steady_time now, msg::time_point wall) {

@@ -15,15 +15,15 @@ namespace {
 using namespace msg;
 using rt::host_answer;
 
-// What an agent calls its id becomes part of subjects, topics and keys.
+// The id that an agent gives becomes part of subjects, topics and keys.
 bool is_agent_id(std::string_view text) {
   return text.size() == id_length && text.front() == 'a' &&
          text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz") == std::string_view::npos;
 }
 
 constexpr uint32_t beat_slices = 10;        // hosts tick in ten groups, spread over the ping interval
-constexpr size_t routes_per_agent_max = 8;  // connections of one agent whose end nobody has told
-constexpr size_t hello_text_max = 4'096;    // bytes of each text that an agent tells of itself
+constexpr size_t routes_per_agent_max = 8;  // connections of one agent whose end was not reported
+constexpr size_t hello_text_max = 4'096;    // bytes of each text in an agent's hello
 
 struct hosts_state {
   static inline constexpr const char* name = "hosts";
@@ -36,7 +36,7 @@ struct hosts_state {
   std::map<std::string, agent_id> routes;              // by connection
   std::map<agent_id, std::deque<std::string>> routed;  // the same by agent, the oldest first
   std::map<std::string, agent_id> names;               // of agents that are being registered
-  std::array<std::set<agent_id>, beat_slices> beats;   // who is due in which part of a ping interval
+  std::array<std::set<agent_id>, beat_slices> beats;   // which agents are due in which part of a ping interval
 
   ~hosts_state() {
     for (auto& [id, h] : hosts) caf::anon_send_exit(h, caf::exit_reason::user_shutdown);
@@ -54,7 +54,7 @@ struct hosts_state {
   }
   static size_t slice_of(const agent_id& id) { return std::hash<std::string>{}(id.value) % beat_slices; }
 
-  // All ticks come by this way, behind what was said before them: a backlog here is not the agents' silence.
+  // All ticks come this way, behind the messages before them: a backlog here does not count as agents' silence.
   void beat(uint32_t slice) {
     const auto interval = world->rules().liveness.ping_interval;
     self->delayed_send(self, interval, rt::tick_atom::value, slice);
@@ -87,7 +87,7 @@ struct hosts_state {
     for (const auto& a : world->records.agents()) host(a->id);
   }
 
-  // Who says hello? The name is the identity; an agent that lost its state folder is told its id again.
+  // Who says hello? The name is the identity; an agent that lost its state folder gets its id again.
   result<agent_id> identify(const hello& h) {
     if (h.version != link_version)
       return fail(ec::bad_request,
@@ -98,8 +98,9 @@ struct hosts_state {
     for (const auto* text :
          {&h.instance, &h.hostname, &h.data_path, &h.software, &h.engine_version, &h.api_version, &h.engine_problem})
       if (text->size() > hello_text_max)
-        return fail(ec::too_large, "this agent says more than " + std::to_string(hello_text_max) + " bytes of itself",
-                    "check its settings and its host's name");
+        return fail(ec::too_large,
+                    "a text in this agent's hello has more than " + std::to_string(hello_text_max) + " bytes",
+                    "check the agent's settings and its host's name");
     if (!h.manager_id.empty() && h.manager_id != world->manager_id)
       return fail(ec::forbidden, "this agent belongs to another manager (" + h.manager_id + ")",
                   "to move it for good, remove its state folder");

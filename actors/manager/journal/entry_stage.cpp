@@ -16,7 +16,7 @@ using store::table;
 
 namespace {
 
-// Operations that end in this entry, complete: the record as it is kept after its entity has let go of it.
+// Operations that end in this entry, complete: the record that is kept once the entity no longer holds it.
 std::vector<operation> ended_in(const rt::any_record& before, const log_entry& e) {
   std::map<std::string, std::optional<operation>> open;
   for (const auto* op : {before ? before.open() : nullptr, before ? before.waiting() : nullptr})
@@ -34,7 +34,7 @@ std::vector<operation> ended_in(const rt::any_record& before, const log_entry& e
   return out;
 }
 
-// Data that is left, and data that is somebody's again or gone.
+// Data that a purge left, and data that belongs to a server again.
 void stage_orphan(const server& s, const log_entry& e, std::vector<record_write>& writes) {
   const auto key = orphan_key(s.agent, s.name);
   for (const auto& n : e.facts) {
@@ -53,7 +53,7 @@ bool begins_operation(const log_entry& e) {
                      [](const auto& n) { return std::holds_alternative<operation_accepted>(n.what); });
 }
 
-// What the manager does without being asked (recovery, purges when the time has come) is on record as well.
+// What the manager does on its own (recovery, purges after the retention time) is on record as well.
 audit_record own_record(const log_entry& e) {
   audit_record r;
   r.who = "manager";
@@ -71,7 +71,7 @@ error too_large(const log_entry& e, size_t bytes) {
   return {ec::too_large,
           "the record of " + e.entity + " or its history entry would have " + format_bytes(bytes) + ", more than " +
               format_bytes(store::value_bytes_max),
-          "give it less at once: fewer or shorter environment values; large ones belong into files of its data",
+          "use fewer or shorter environment values; put large ones into files in its data",
           {}};
 }
 
@@ -134,7 +134,7 @@ result<void> entry_stage::add_record(const rt::commit& c, const rt::any_record& 
   return {};
 }
 
-// Names and ports of what is born with this entry, and those that an edit adds.
+// Names and ports of an entity that this entry creates, and those that an edit adds.
 result<void> entry_stage::claim(const rt::any_record& now, const rt::any_record& before) {
   const auto& k = now.of();
   if (before && k.same_claims(before.get(), now.get())) return {};

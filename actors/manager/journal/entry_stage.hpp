@@ -1,5 +1,5 @@
-// What log entries write, worked out before anything is written: records as they are after the entries before them in
-// the same transaction, and whether all of it fits into one.
+// What log entries write, worked out before anything is written: records as they are after the earlier entries of the
+// same transaction, and whether all of it fits into one.
 #pragma once
 #include <string>
 #include <unordered_map>
@@ -22,7 +22,7 @@ struct record_write {
 };
 
 struct staged_entry {
-  rt::any_record record;  // as it is after it; empty: it concerns none, or was refused its birth
+  rt::any_record record;  // after the entry; empty: it concerns none, or its creation was refused
   std::vector<record_write> writes;
 };
 
@@ -44,8 +44,8 @@ class entry_stage {
   // Errors: too_large (it can never be written), name or port taken by another server, internal (two actors decided for
   // one server). Those leave nothing behind.
   msg::result<staged_entry> add(const rt::commit& c, msg::log_entry& e);
-  // False once what was added since the beginning, the last one included, is more than should go together.
-  const audit_head& audit() const { return audit_; }  // after what was added
+  // False once what was added since the beginning, the last one included, is too much for one transaction.
+  const audit_head& audit() const { return audit_; }  // after the entries added so far
   bool fits() const { return bytes_ <= bytes_max && writes_ <= writes_max; }
 
  private:

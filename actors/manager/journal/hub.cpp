@@ -17,7 +17,7 @@ namespace {
 
 using namespace msg;
 
-constexpr duration remind_interval{30'000};  // what a client that waits is told at least, which shows who has gone
+constexpr duration remind_interval{30'000};  // a waiting client hears at least this often; finds lost connections
 
 struct hub_state {
   static inline constexpr const char* name = "hub";
@@ -36,7 +36,7 @@ struct hub_state {
   std::map<client, size_t> held;  // by one client: watches and followers
 
   ~hub_state() {
-    const error end{ec::internal, "the manager is stopping", "go on later, from the last event that came", {}};
+    const error end{ec::internal, "the manager is stopping", "resume later, from the last event received", {}};
     for (const auto& f : followers) f.who.via->reply(f.who, rt::answer::error, pack_map(end));
     for (const auto& [op, list] : watchers) {
       const error e{ec::internal, "the manager is stopping", "the operation goes on: zedctl op wait " + op, op};
@@ -135,7 +135,7 @@ struct hub_state {
     const auto body = pack_map(view_of(op));
     for (const auto& w : i->second) w.who.via->reply(w.who, rt::answer::progress, body);
   }
-  // Where each operation that is waited for stands; the door tells of those that are not there any more.
+  // Sends the state of each operation that is waited for; the door reports clients that have gone.
   void remind() {
     for (const auto& [id, list] : watchers) {
       const auto op = world->records.open_operation({id});
@@ -157,19 +157,19 @@ struct hub_state {
   void release(const rt::peer& who) {
     if (auto i = held.find(client_of(who)); i != held.end() && --i->second == 0) held.erase(i);
   }
-  // False: it was told that this is too much.
+  // False: refused, and the client knows.
   bool hold(const rt::peer& who) {
     auto& n = held[client_of(who)];
     if (n < held_per_client_max) return ++n, true;
     const error e{ec::rate_limited,
-                  "this client waits for too much at once",
-                  "at most " + std::to_string(held_per_client_max) + " operations and streams per connection",
+                  "this client waits for too many operations and streams",
+                  "wait for at most " + std::to_string(held_per_client_max) + " per connection",
                   {}};
     who.via->reply(who, rt::answer::error, pack_map(e));
     return false;
   }
 
-  // One that takes nothing more is let go: its door closes it, and it goes on from the last event that came.
+  // One that accepts no more is dropped: its door closes it, and it resumes from the last event that it received.
   void tell_followers(const rt::public_event& e) {
     std::erase_if(followers, [&](const rt::follow_events& f) {
       if (!e.topic.starts_with(f.subject) || !e.type.starts_with(f.type)) return false;
@@ -185,7 +185,7 @@ struct hub_state {
       return;
     }
     if (!hold(f.who)) return;
-    // Whatever has a higher number comes here after this message.
+    // Events with a higher number arrive here after this message.
     event_page head;
     head.cursor = to_text({world->history.epoch(), published});
     f.who.via->reply(f.who, rt::answer::accepted, pack_map(head));

@@ -1,4 +1,4 @@
-// Committed facts become public events, and whoever waits for an operation hears of it.
+// Committed facts become public events, and clients that wait for an operation hear of its end.
 #pragma once
 #include "actors/manager/deps.hpp"
 

@@ -14,9 +14,9 @@ using rt::commit;
 using rt::committed;
 using store::table;
 
-constexpr msg::duration group_patience{50};  // how long announced commits are waited for
+constexpr msg::duration group_patience{50};  // how long to wait for announced commits
 constexpr uint64_t trim_batch_max = 2'000;
-constexpr msg::duration commit_slow{1'000};  // longer ones are logged: everything waits for them
+constexpr msg::duration commit_slow{1'000};  // slower ones are logged: everything waits for them
 
 struct journal_state {
   static inline constexpr const char* name = "journal";
@@ -96,7 +96,7 @@ struct journal_state {
     expected = 0;
     std::vector<waiting> ordinary, vital;
     for (auto& w : work) (essential(w) ? vital : ordinary).push_back(std::move(w));
-    // Together; apart only when there is no room for the ordinary ones.
+    // In one go; separately only when there is no room for the ordinary ones.
     if (ordinary.empty()) {
       write(vital, store::write_kind::essential);
       return;
@@ -116,13 +116,13 @@ struct journal_state {
   std::optional<error> failure;  // of the last transaction
   audit_head audited;            // durable
 
-  // In as many transactions as it takes. False: what is left of `work` was not kept and not answered; `failure` says
+  // In as many transactions as it takes. False: what is left of `work` was neither kept nor answered; `failure` says
   // why.
   bool write(std::vector<waiting>& work, store::write_kind kind) {
     last_try = kind == store::write_kind::ordinary;
     while (!work.empty()) {
       if (write_some(work, kind)) continue;
-      // An essential one may be the first to find the disk full: only then is the space given up that is kept for it.
+      // An essential one may be the first to find the disk full: only then is the space released that is kept for it.
       if (last_try) return false;
       last_try = true;
     }
@@ -135,7 +135,7 @@ struct journal_state {
     rt::any_record record;
   };
 
-  // One transaction of what comes first in `work` and fits; takes it, and what can never be kept, out of `work`.
+  // One transaction with as much from the front of `work` as fits; removes that, and what can never be kept, from it.
   bool write_some(std::vector<waiting>& work, store::write_kind kind) {
     failure.reset();
     const auto begun = std::chrono::steady_clock::now();
@@ -198,7 +198,7 @@ struct journal_state {
         case record_write::kind::put: ok = w.put(x.where, x.key, x.value); break;
         case record_write::kind::append:
           ok = w.append(x.where, x.key, x.value);
-          // Whoever wrote there, this manager does not know what it says: the next start does.
+          // Something else wrote there, and this manager does not know what it says: the next start does.
           if (!ok && ok.error().code == ec::already_exists) ok.error().code = ec::internal;
           break;
         case record_write::kind::erase:
@@ -225,7 +225,7 @@ struct journal_state {
       work[p.index].answer.deliver(committed{std::nullopt, std::move(p.record), std::move(work[p.index].entry)});
   }
 
-  // Its own fault, or that of a disk that fails: the latter shows again with the others.
+  // The fault of this request, or of a failing disk: a failing disk shows again with the others.
   bool refuse_one(std::vector<waiting>& work, size_t index, error e, store::write_kind kind) {
     if (e.code == ec::store_full || e.code == ec::internal) return give_up(work, work.size(), e, kind);
     config::log_limited(log_level::error, "journal.request-refused", {{"error", e.message}});
@@ -244,8 +244,8 @@ struct journal_state {
     return true;
   }
 
-  // A disk that failed once may work again. One that does not, and a store of which nobody can say what it holds, are
-  // left to the next start: this actor's end is the orderly end of the process.
+  // A disk that failed once may work again. One that does not, and a store whose content is unknown, are left to the
+  // next start: this actor's end is the orderly end of the process.
   void judge_disk() {
     const bool hopeless = ++failures_in_a_row >= commit_failures_max;
     if (!hopeless && log_ends_where_we_think()) return;
@@ -266,7 +266,7 @@ struct journal_state {
     return ok && newest <= world->last_seq.load();
   }
 
-  // Durable before anybody is told: an agent that obeys it obeys nothing lower any more.
+  // Durable before it is used: an agent that obeys it obeys nothing lower any more.
   committed raise_term(uint64_t above) {
     if (world->term > above) return {};
     auto w = world->store.begin_write(store::write_kind::essential);
@@ -282,7 +282,7 @@ struct journal_state {
     if (more_audit || more_history) self->send(self, rt::trim_atom::value);
   }
 
-  // True, of both: there is more to drop.
+  // Both return true when there is more to drop.
   bool trim_audited() {
     const auto keep = world->rules().audit_max;
     if (audited.seq <= keep) return false;
@@ -297,7 +297,7 @@ struct journal_state {
     return *dropped == trim_batch_max;
   }
 
-  // Drops the oldest history, and with it the records of operations and entities that only it speaks of.
+  // Drops the oldest history, and with it the records of operations and entities that appear only in it.
   bool trim_history() {
     const auto keep = world->rules().history_max;
     const auto last = world->last_seq.load();

@@ -1,5 +1,5 @@
 // The one writer. Everything queued when it looks is put into one transaction: facts to the log, the folded record to
-// its table, ended operations to theirs. After the commit the catalog changes, then the hub hears, then callers do.
+// its table, ended operations to theirs. After the commit the catalog changes, then the hub, then callers are notified.
 #pragma once
 #include "actors/manager/deps.hpp"
 #include "actors/runtime/caf_setup.hpp"

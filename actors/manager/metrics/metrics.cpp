@@ -16,7 +16,7 @@ using namespace msg;
 
 namespace {
 
-constexpr size_t operations_timed_max = 10'000;  // open ones whose beginning is remembered
+constexpr size_t operations_timed_max = 10'000;  // open ones whose start is remembered
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 double seconds_of_us(uint64_t us) { return static_cast<double>(us) / 1e6; }
@@ -56,10 +56,10 @@ void look_up_hosts(family_list& out, const shared& w) {
   const auto gauge = [&](const char* name, const char* help) {
     return looked_up(out, std::string("zedops_host_") + name, help, prometheus::MetricType::Gauge);
   };
-  auto cpu = gauge("cpu_cores", "Cores at work"), cpus = gauge("cpu_cores_max", "Cores there are");
-  auto memory = gauge("memory_bytes", "Memory in use"), memories = gauge("memory_bytes_max", "Memory there is");
-  auto disk = gauge("disk_bytes", "Used where the host keeps its data");
-  auto disks = gauge("disk_bytes_max", "Room there, used or not");
+  auto cpu = gauge("cpu_cores", "CPU cores in use"), cpus = gauge("cpu_cores_max", "CPU cores in all");
+  auto memory = gauge("memory_bytes", "Memory in use"), memories = gauge("memory_bytes_max", "Memory in all");
+  auto disk = gauge("disk_bytes", "Disk space in use where the host keeps its data");
+  auto disks = gauge("disk_bytes_max", "Disk space in all where the host keeps its data");
   auto load = gauge("load1", "Load average of one minute");
   const auto now = w.clock.now();
   for (const auto& a : w.records.agents()) {
@@ -83,7 +83,7 @@ void look_up(family_list& out, const shared& w) {
   gauge("build_info", "Version of the manager").add(1.0, {{"version", ZEDOPS_VERSION}});
   gauge("start_time_seconds", "When the manager started, since the epoch")
       .add(seconds(w.started_at.time_since_epoch()));
-  gauge("term", "Term of the manager: higher after each take-over").add(w.term.load());
+  gauge("term", "Term of the manager: higher after each start").add(w.term.load());
   const auto n = w.records.count();
   {
     auto g = gauge("servers", "Servers by status");
@@ -96,9 +96,9 @@ void look_up(family_list& out, const shared& w) {
   {
     std::map<agent_status, uint64_t> by_status;
     auto last = gauge("agent_last_sync_timestamp_seconds", "When the agent's servers were last compared with records");
-    auto took = gauge("agent_sync_seconds", "How long the agent's last look at everything took");
-    auto diverged = gauge("agent_divergence", "Servers that the last comparison found otherwise than they were shown");
-    auto strays = gauge("agent_unclaimed_containers", "Containers with our marks that no server claims");
+    auto took = gauge("agent_sync_seconds", "How long the agent's last inventory took");
+    auto diverged = gauge("agent_divergence", "Servers that the last comparison found in another state than shown");
+    auto strays = gauge("agent_unclaimed_containers", "Containers with zedops labels that no server claims");
     for (const auto& a : w.records.agents()) {
       ++by_status[a->status];
       const auto t = w.records.touched(a->id);
@@ -125,7 +125,7 @@ void look_up(family_list& out, const shared& w) {
   gauge("events_oldest_sequence", "Number of the oldest event that is kept").add(w.history.oldest_seq());
   counter("requests_refused_total", "Requests that were refused").add(w.refused.load());
   counter("agent_commands_total", "Commands sent to agents").add(w.commands.load());
-  counter("actor_restarts_total", "Actors that were started again after a failure").add(w.actor_restarts.load());
+  counter("actor_restarts_total", "Actors that were restarted after a failure").add(w.actor_restarts.load());
   counter("journal_commits_total", "Transactions of the journal").add(w.commits.load());
   counter("journal_entries_total", "Decisions written by the journal").add(w.load.entries.load());
   counter("journal_commit_seconds_total", "Time spent in transactions")
@@ -139,7 +139,7 @@ void look_up(family_list& out, const shared& w) {
       .add(seconds_of_us(w.load.decision_us_max.load()));
   gauge("clients_waiting", "Clients that wait for the end of an operation").add(w.load.clients_waiting.load());
   gauge("journal_waiting", "Decisions that wait for the next transaction").add(w.load.waiting.load());
-  gauge("sweep_late_seconds_max", "How much later than it should a look for deadlines was made, since the start")
+  gauge("sweep_late_seconds_max", "How late a look for deadlines was made at most, since the start")
       .add(seconds_of_us(w.load.sweep_late_us_max.load()));
   {
     auto g = gauge("queue_messages", "Messages on their way to an actor");
@@ -148,14 +148,14 @@ void look_up(family_list& out, const shared& w) {
     g.add(w.load.agents.now.load(), {{"queue", "agents"}});
   }
   {
-    auto g = gauge("queue_messages_max", "The most there were since the start");
+    auto g = gauge("queue_messages_max", "Most messages on their way to an actor since the start");
     g.add(w.load.gateway.max.load(), {{"queue", "gateway"}});
     g.add(w.load.reader.max.load(), {{"queue", "reader"}});
     g.add(w.load.agents.max.load(), {{"queue", "agents"}});
   }
   if (w.usage) look_up_hosts(out, w);
   if (w.door_counters) {
-    auto g = gauge("door", "Figures of the doors: bus_ of ZeroMQ, web_ of HTTP");
+    auto g = gauge("door", "Counters of the doors: bus_ for ZeroMQ, web_ for HTTP");
     for (const auto& [name, value] : w.door_counters()) g.add(value, {{"figure", name}});
   }
 }
@@ -173,10 +173,10 @@ struct metrics::impl {
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& transitions =
       family<prometheus::Counter>("zedops_server_transitions_total", "Changes of servers' status");
-  prometheus::Family<prometheus::Counter>& repairs = family<prometheus::Counter>(
-      "zedops_service_repairs_total", "Links of static services that agents have put right");
+  prometheus::Family<prometheus::Counter>& repairs =
+      family<prometheus::Counter>("zedops_service_repairs_total", "Links of static services that agents have repaired");
   prometheus::Family<prometheus::Counter>& corrections = family<prometheus::Counter>(
-      "zedops_sync_corrections_total", "Changes of status that a comparison found and no event had told");
+      "zedops_sync_corrections_total", "Changes of status that a comparison found and no event had reported");
   prometheus::Family<prometheus::Counter>& operations =
       family<prometheus::Counter>("zedops_operations_total", "Operations that have ended");
   prometheus::Family<prometheus::Counter>& refused =
@@ -204,7 +204,7 @@ void metrics::count(const log_entry& e, time_point now) {
       impl_->transitions.Add({{"from", text_of(x->from)}, {"to", text_of(x->to)}}).Increment();
       if (e.why.kind == cause_kind::sync) impl_->corrections.Add({}).Increment();
     } else if (const auto* o = std::get_if<server_observed>(&n.what)) {
-      // When it began or ended; one that was removed has no time of its own.
+      // When the container started or ended; a removed one has no time of its own.
       seen = o->container == container_state::running ? o->started_at : o->finished_at;
       if (seen == never || !o->container) seen = o->observed_at;
     } else if (const auto* i = std::get_if<agent_acted>(&n.what)) {

@@ -1,5 +1,5 @@
-// Figures for Prometheus. What happened is counted as it is published, what is the case is looked up when it is asked
-// for. Names and units follow Prometheus' conventions; each says what it is in its help text.
+// Metrics for Prometheus. Events are counted as they are published, states are looked up when the metrics are read.
+// Names and units follow Prometheus' conventions; the help text of each says what it is.
 #pragma once
 #include <memory>
 #include <string>

@@ -17,7 +17,7 @@ namespace {
 struct folded {
   rt::any_record record;
   time_point first{};    // the oldest entry that is kept
-  uint64_t missing = 0;  // the chain is cut before it
+  uint64_t missing = 0;  // number of the entry at which the chain breaks off; zero: it is complete
   bool began = false;    // some entry was not later than `at`
 };
 
@@ -43,7 +43,7 @@ result<folded> fold(const store::reader& r, const rt::any_record& now, time_poin
   return out;
 }
 
-// What the agent's record said then; nothing when that is not known any more.
+// The agent as it was then; with its history trimmed, as it is now but `pending`; nothing: there is no such agent.
 std::optional<agent> agent_at(const shared& world, const store::reader& r, const agent_id& id, time_point at) {
   auto now = world.records.agent_ever(id);
   if (!now) return std::nullopt;
@@ -78,7 +78,7 @@ result<recent> recent_entries(const shared& world, const rt::any_record& now, si
 result<rt::any_record> record_at(const shared& world, const rt::any_record& now, const std::string& name,
                                  time_point at) {
   if (at > world.clock.now())
-    return fail(ec::bad_request, to_rfc3339(at) + " has not come yet", "give a time in the past");
+    return fail(ec::bad_request, to_rfc3339(at) + " is in the future", "give a time in the past");
   auto r = world.store.begin_read();
   if (!r) return fail(r.error());
   auto then = fold(**r, now, at);
@@ -86,8 +86,8 @@ result<rt::any_record> record_at(const shared& world, const rt::any_record& now,
   if (then->missing != 0) {
     const auto since = then->first == never ? "nothing of it" : "only what happened since " + to_rfc3339(then->first);
     return fail(ec::not_found,
-                "the history that is kept has " + since + ", not how " + name + " began, so its state at " +
-                    to_rfc3339(at) + " is not known",
+                "the stored history has " + since + ", not how " + name + " began, so its state at " + to_rfc3339(at) +
+                    " is not known",
                 "history_max of the manager sets how many events are kept");
   }
   if (!then->began)
@@ -111,7 +111,7 @@ result<explanation> explained(const shared& world, const rt::server_ptr& s) {
 
 result<server_view> state_at(const shared& world, const rt::server_ptr& s, time_point at) {
   if (core::damaged(*s))
-    return fail(ec::internal, s->last_error->message + "; so its history cannot be found", s->last_error->hint);
+    return fail(ec::internal, s->last_error->message + ", so its history cannot be found", s->last_error->hint);
   auto found = record_at(world, s, s->name, at);
   if (!found) return fail(found.error());
   const auto then = found->as<server>();

@@ -1,4 +1,4 @@
-// An entity's past, read from its chain of the log: what explain tells, and its record as it was at some time.
+// An entity's past, read from its chain in the log: what explain shows, and its record as it was at some time.
 #pragma once
 #include <vector>
 
@@ -23,7 +23,7 @@ msg::result<rt::any_record> record_at(const shared& world, const rt::any_record&
 
 msg::result<msg::explanation> explained(const shared& world, const rt::server_ptr& s);
 
-// A server at `at`, as people see it.
+// A server at `at`, as clients see it.
 msg::result<msg::server_view> state_at(const shared& world, const rt::server_ptr& s, msg::time_point at);
 
 }  // namespace zedops::manager

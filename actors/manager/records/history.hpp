@@ -12,10 +12,10 @@ namespace zedops::manager {
 
 inline constexpr size_t page_bytes_max = 8 << 20;  // a page ends there, and after one row at least
 
-inline constexpr size_t chain_entries_max = 1'000'000;  // of one entity that are walked
+inline constexpr size_t chain_entries_max = 1'000'000;  // entries of one entity that are walked at most
 
-// Visits the entries of a chain from `head` backwards until `visit` says no. The number of the entry that is no longer
-// kept and ended the walk; zero: there was none.
+// Visits the entries of a chain from `head` backwards until `visit` returns false. Returns the number of the entry that
+// is no longer kept and ended the walk; zero: there was none.
 msg::result<uint64_t> walk_back(const store::reader& r, uint64_t head,
                                 const std::function<bool(msg::log_entry&&)>& visit);
 

@@ -1,4 +1,4 @@
-// THE list of kinds of entities that a manager keeps: where their records lie, and who makes their actors.
+// THE list of kinds of entities that a manager keeps: where their records are stored, and what makes their actors.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -13,7 +13,7 @@ struct shared;
 struct kind_row {
   const rt::kind* of;
   store::table where;
-  // Of one entity, from the catalog's record of it or blank. Null: its kind has no actors.
+  // Spawns the actor of one entity, with the catalog's record of it or blank. Null: its kind has no actors.
   rt::entity_actor (*spawn)(caf::actor_system& sys, shared& world, rt::journal_actor journal, rt::hosts_actor hosts,
                             const std::string& id) = nullptr;
 };

@@ -99,7 +99,7 @@ uint64_t number_in(const std::optional<std::string>& text) {
 }
 
 result<void> load_log_end(store::writer& w, recovered& out) {
-  // How many facts it had is not known, and no number may be given twice: subscribers see a gap, which it is.
+  // How many facts a damaged entry had is not known, and no number may be used twice: subscribers see a gap.
   constexpr uint64_t facts_of_one_entry = 256;
   const auto lost = [&](std::string_view key) {
     ++out.damaged;

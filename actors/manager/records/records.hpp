@@ -1,4 +1,4 @@
-// How records lie in the store: keys, and what is loaded at start-up.
+// How records are stored: keys, and what is loaded at start-up.
 #pragma once
 #include <memory>
 #include <string>
@@ -21,7 +21,7 @@ uint64_t last_fact_of(const msg::log_entry& e);
 // What a restart continues from.
 struct recovered {
   std::string manager_id;
-  uint64_t term = 0;      // one more than the last run's
+  uint64_t term = 0;      // one more than that of the last run
   uint64_t last_seq = 0;  // newest event
   msg::time_point last_time{};
   std::map<std::string_view, uint64_t> records;  // by kind

@@ -1,5 +1,5 @@
-// The records of one kind of entity in memory, and what is looked up in them: who holds a name, whose an operation is,
-// what is due. Behind the catalog's lock.
+// The records of one kind of entity in memory, with their indexes: which holds a claim, which has an operation, what is
+// due. Behind the catalog's lock.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace zedops::manager {
 
-// What the catalog asks of each kind, whatever its records are.
+// What the catalog needs of each kind, whatever its records are.
 class any_records {
  public:
   using due_list = std::vector<std::string>;  // ids
@@ -22,12 +22,12 @@ class any_records {
   virtual const rt::kind& of() const = 0;
   virtual void put(const rt::any_record& r) = 0;
   virtual rt::any_record find(const std::string& id) const = 0;  // also one that is gone
-  virtual void drop_gone(const std::string& id) = 0;             // nothing speaks of it any more
+  virtual void drop_gone(const std::string& id) = 0;             // nothing refers to it any more
   virtual rt::any_record claim_owner(const std::string& claim) const = 0;
   virtual rt::any_record operation_owner(const std::string& op) const = 0;
   virtual void open_operations(std::vector<rt::any_record>& out) const = 0;
   virtual size_t open_count() const = 0;
-  // Whose time has come; of those that need an agent for it, those for whose agent `there` says yes.
+  // Those whose deadline has passed; of those that need an agent for it, only those for whose agent `there` is true.
   virtual void due(msg::time_point now, size_t limit, const std::function<bool(const msg::agent_id&)>& there,
                    due_list& out) const = 0;
   virtual void each(const std::string& after, size_t limit, std::vector<rt::any_record>& out) const = 0;  // not gone
@@ -46,7 +46,7 @@ class records_of : public any_records {
   const table& all() const { return rows_; }
 
   void put(record_ptr r) {
-    // A start-up brings them in order.
+    // At start-up they arrive in order.
     const bool last = rows_.empty() || std::prev(rows_.end())->first < r->id;
     auto i = last ? rows_.end() : rows_.lower_bound(r->id);
     if (i == rows_.end() || i->first != r->id) {
@@ -148,7 +148,7 @@ class records_of : public any_records {
   table rows_;
   claim_index<row> claims_;
   std::unordered_map<std::string, const row*> operations_;
-  // What only an agent can do is due when the agent is there: however much of it waits, nobody else waits behind it.
+  // What only an agent can do is due when the agent is connected: however much of it waits, nothing else waits for it.
   std::map<msg::agent_id, std::set<std::pair<msg::time_point, key>>> due_;
 };
 

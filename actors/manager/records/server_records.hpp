@@ -1,4 +1,4 @@
-// What servers and agents are looked up by, beside what all kinds are.
+// The indexes of servers and agents, beside those of all kinds.
 #pragma once
 #include <array>
 #include <tuple>
@@ -11,7 +11,7 @@ namespace zedops::manager {
 
 class server_records final : public records_of<msg::server> {
  public:
-  struct by_name {  // then by id; a server keeps its name through all its records
+  struct by_name {  // then by id; a server keeps its name in all versions of its record
     using is_transparent = void;
     bool operator()(const row* a, const row* b) const {
       return std::tie(a->second->name, a->first) < std::tie(b->second->name, b->first);

@@ -58,7 +58,7 @@ struct server_shell : entity_shell<server_shell, server, core::effect> {
     return core::known_for(model(), world->find_template(model().template_name), plan_context({}));
   }
 
-  // A move is planned for where it leads; the record follows when it has succeeded.
+  // A move is planned for its target; the record follows when it has succeeded.
   result<server_plan> plan_of(const core::send_command& c, const server_template& t) const {
     if (c.data_to.empty()) return core::plan_for(model(), t, plan_context(c.op));
     auto moved = model();
@@ -80,16 +80,16 @@ struct server_shell : entity_shell<server_shell, server, core::effect> {
     out.time_max = c.time_max;
     const auto* t = world->find_template(model().template_name);
     auto plan = t ? plan_of(c, *t)
-                  : result<server_plan>(fail(ec::bad_request, "template " + model().template_name + " is not there",
+                  : result<server_plan>(fail(ec::bad_request, "template " + model().template_name + " is missing",
                                              "put it back into the templates folder and restart the manager"));
-    // One that was sent before may be done by now, and is not ended by what is missing here: its template may come
-    // back with the manager's next start, and its deadline stands.
+    // A command that was sent before may be done by now, and does not fail because of a missing template here: it may
+    // be back at the manager's next start, and the deadline stands.
     if (!plan && c.again) {
       config::log_event(msg::log_level::warn, "command.no-plan",
                         {{"server", id}, {"op", c.op}, {"error", plan.error().message}, {"hint", plan.error().hint}});
       return;
     }
-    if (!plan) {  // the operation fails as if the agent had said so
+    if (!plan) {  // the operation fails as if the agent had reported it
       command_result r;
       r.op = c.op;
       r.attempt = c.attempt;

@@ -20,7 +20,7 @@ std::string to_string(api_version v) { return std::to_string(v.major_part) + "."
 msg::result<api_version> negotiate(std::string_view offered) {
   auto theirs = parse_api_version(offered);
   if (!theirs)
-    return msg::fail(msg::ec::engine_error, "what answers is no Docker Engine: it names no API version",
+    return msg::fail(msg::ec::engine_error, "what answers is not a Docker Engine: it names no API version",
                      "check docker_host: it must be the socket of dockerd");
   if (*theirs < api_oldest)
     return msg::fail(

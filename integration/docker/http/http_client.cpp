@@ -33,7 +33,7 @@ namespace {
 constexpr std::size_t chunk_bytes = 16 * 1024;
 constexpr msg::duration forever{};
 
-// Each connection negotiates for itself, so a daemon that was replaced is never spoken to in the old version.
+// Each connection negotiates for itself, so the old version is never used with a daemon that was replaced.
 struct connection {
   // Beast reads as much at once as there is room for, and 512 bytes when there is none: a dozen reads for one
   // container.
@@ -42,7 +42,7 @@ struct connection {
   boost::beast::flat_buffer buffer;
   api_version version;
 
-  // The Engine's end has been seen, or it sent what nobody asked for.
+  // The Engine has closed the connection, or sent something unasked.
   bool stale() {
     char byte = 0;
     auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -50,7 +50,7 @@ struct connection {
   }
 };
 
-// A peer that is gone shows in many ways, by chance of the moment: one text for all of them.
+// A peer that is gone shows in many ways, depending on timing: one text for all of them.
 std::string reason_of(const error_code& e) {
   namespace errc = boost::system::errc;
   const bool hung_up = e == asio::error::eof || e == http::error::end_of_stream || e == http::error::partial_message ||
@@ -290,7 +290,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
     auto header = parser_->get()["Api-Version"];
     if (status_ != 200)
       return fail({msg::ec::engine_error,
-                   "the Docker Engine at " + owner_.shown_as + " is not well: its ping answers " +
+                   "the Docker Engine at " + owner_.shown_as + " is not healthy: its ping answers " +
                        std::to_string(status_) + " " + collected_.substr(0, 200),
                    "the log of dockerd on that host says more",
                    {}});
@@ -302,7 +302,7 @@ class http_client::impl::exchange : public std::enable_shared_from_this<exchange
 
   void lost(error_code e) {
     if (greeting_) return fail(nobody_at(owner_.shown_as, e));  // nothing was asked yet
-    // A kept connection may have been dead already. What only looks is asked again, of whoever is there now.
+    // A kept connection may have been dead already. A read-only request is sent again, to the Engine that listens now.
     if (reused_ && request_.method == "GET" && connection_->buffer.size() == 0 && !parser_started()) {
       reused_ = false;
       error_code ignored;

@@ -1,4 +1,4 @@
-// HTTP to one Docker Engine: requests with deadlines over a few kept connections, and streams on connections of their
+// HTTP to one Docker Engine: requests with deadlines over a few kept connections, and streams over connections of their
 // own, all on one thread. Knows the Engine's transport and version handshake, not its vocabulary. Private.
 #pragma once
 #include <cstddef>

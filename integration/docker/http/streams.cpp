@@ -59,7 +59,7 @@ bool log_demux::feed(std::string_view bytes, const sink& on_bytes) {
     bytes.remove_prefix(1);
     if (have_ < header_.size()) continue;
     have_ = 0;
-    // 0 is stdin's echo, 3 an error text of the Engine itself: both are for the reader of the log.
+    // 0 is the echo of stdin, 3 an error text of the Engine itself: both are for the reader of the log.
     if (header_[0] > 3 || header_[1] != 0 || header_[2] != 0 || header_[3] != 0) return false;
     stream_ = header_[0] >= 2 ? output::err : output::out;
     left_ = uint64_t{header_[4]} << 24 | uint64_t{header_[5]} << 16 | uint64_t{header_[6]} << 8 | header_[7];

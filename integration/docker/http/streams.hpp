@@ -1,4 +1,4 @@
-// What the Engine's long answers are made of, as pure machines that are fed bytes as they come, in pieces of any size.
+// Parsers of the Engine's long answers, as pure machines that are fed bytes as they arrive, in pieces of any size.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -32,8 +32,8 @@ class line_splitter {
   std::string rest_;
 };
 
-// Takes apart the log stream of a container without TTY: frames of {stream, 0, 0, 0, length as 4 bytes big endian}
-// and payload. Payload is passed through as it comes, so a frame's length costs no memory.
+// Splits the log stream of a container without TTY: frames of {stream, 0, 0, 0, length as 4 bytes big endian}
+// and payload. Payload is passed through as it arrives, so a long frame costs no memory.
 class log_demux {
  public:
   using sink = std::function<void(output, std::string_view)>;
@@ -90,7 +90,7 @@ class pull_progress {
   std::string told_status_;
 };
 
-// What a build tells: its lines, and at last the image.
+// The output of a build: its lines, and at last the image.
 class build_output {
  public:
   explicit build_output(line_handler on_line) : on_line_{std::move(on_line)} {}

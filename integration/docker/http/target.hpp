@@ -28,7 +28,7 @@ class target {
  public:
   explicit target(std::string_view path) : text_{path} {}
   target& raw(std::string_view literal) { return text_ += literal, *this; }
-  // One name of somebody else's choice, as one segment of the path.
+  // A name that somebody else chose, as one segment of the path.
   target& path(std::string_view name) { return text_ += percent_encode(name), *this; }
   target& image(std::string_view reference) { return text_ += percent_encode(reference, "/:@"), *this; }
   target& with(std::string_view key, std::string_view value) {

@@ -48,7 +48,7 @@ dir_report check_dir(int server, const std::string& server_path, const dir_rule&
   return report;
 }
 
-// A template may mount them; they are not what the server lives on.
+// A template may mount the backups; they do not count as the server's data.
 bool below_backups(const dir_rule& rule) {
   const auto parts = relative_parts(rule.path);
   return !parts.empty() && parts.front() == backups_name;

@@ -3,7 +3,7 @@
 //   {data_path}/                    the data root, one per disk
 //     .zedops-data-root             marker: first line is the owner (the agent's id)
 //     {name}/{bin,data,...}         one tree per server
-//     {name}/backups/               somebody's copies of its data: no data of the server, and kept when its data goes
+//     {name}/backups/               backups somebody made: not the server's data, and kept when its data is removed
 //     .trash-{name}-{id}            a tree whose removal is not finished
 //
 // A root without our marker is most likely the mount point of a disk that is not mounted: everything below it is
@@ -23,13 +23,13 @@ namespace zedops::host {
 
 inline constexpr char marker_name[] = ".zedops-data-root";
 inline constexpr char backups_name[] = "backups";
-inline constexpr uint64_t look_entries_max = 100'000;    // of a search for any content in a tree of empty directories
+inline constexpr uint64_t look_entries_max = 100'000;    // of a search for content in a tree of empty directories
 inline constexpr uint64_t size_entries_max = 2'000'000;  // of a sizing; beyond it sizes are lower bounds
 inline constexpr unsigned tree_depth_max = 64;           // directories held open at once
 
 struct data_root {
   std::string data_path;  // links in this path are the administrator's and are followed
-  std::string owner;      // what the marker has to say
+  std::string owner;      // whom the marker has to name
 };
 
 struct dir_rule {
@@ -57,7 +57,7 @@ struct dir_report {
   std::string path;  // absolute
   msg::data_state state = msg::data_state::unknown;
   std::optional<tree_size> size;
-  std::string error;  // why unknown, or what could not be read beside what was found
+  std::string error;  // why it is unknown, or what could not be read beside what was found
 };
 
 struct data_report {
@@ -75,11 +75,11 @@ data_report check(const check_request& request);
 enum class root_made { existed, created };
 
 // Makes the root and its marker: for the first use of a data path, when the agent knows that it never used it. A root
-// that is marked already is left as it is; one that holds anything but has no marker, or another owner's, is refused
+// that is marked already is left as it is; one that is not empty but has no marker, or another owner's, is refused
 // (data_unknown): it may be a disk that lost its marker, or somebody else's folder.
 msg::result<root_made> prepare_root(const data_root& root);
 
-// Whose data root that is: the owner in its marker. Empty: no such folder, no marker, or it cannot be read.
+// The owner of that data root, as its marker names it. Empty: no such folder, no marker, or it cannot be read.
 std::string owner_of_root(const std::string& data_path);
 
 // Which of the named directories get the owner: all, or those that are empty and belong to this process's user.
@@ -97,7 +97,7 @@ struct dirs_request {
 // Makes {data_path}/{name} and the named directories, mode 0755; those that exist are kept. Returns how many were made.
 msg::result<unsigned> make_dirs(const dirs_request& request);
 
-enum class backups_fate { keep, remove };  // remove: they are elsewhere too
+enum class backups_fate { keep, remove };  // remove: there are copies of them elsewhere
 
 struct remove_request {
   data_root root;
@@ -108,13 +108,13 @@ struct remove_request {
 
 struct removed_tree {
   uint64_t bytes = 0;  // freed, as tree_size counts them
-  std::string kept;    // the backups that stay: their path; empty: there are none, and the whole tree is gone
+  std::string kept;    // the path of the backups that stay; empty: there are none, and the whole tree is gone
 };
 
 // Removes the server's tree, crash-safe: renamed to .trash-{name}-{id} first; a later call for that name finishes what
 // is left under any id. A tree that is absent is success. Unless asked, a directory {name}/backups that is not empty
-// stays where it is, untouched, and everything beside it goes. Refused before anything changes: a bad name, a link, a
-// mount point or another data root in what would go.
+// stays where it is, untouched, and everything beside it is removed. Refused before anything changes: a bad name, a
+// link, a mount point or another data root in what would be removed.
 msg::result<removed_tree> remove_tree(const remove_request& request);
 
 struct disk_space {

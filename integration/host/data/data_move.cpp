@@ -60,7 +60,7 @@ tl::unexpected<msg::error> failed(const std::string& doing, int error) {
                    fmt::format("{}: {}", doing, errno_text(error)), "look at that path on the host, then repeat");
 }
 
-// Is the directory `inner`, or one above it, the same as `outer`? True when that cannot be told.
+// Is the directory `inner`, or one above it, the same as `outer`? True when that cannot be seen.
 bool within(int inner, int outer) {
   struct stat wanted {
   }, at{};
@@ -85,7 +85,7 @@ std::string existing_part(std::string path) {
   return path;
 }
 
-// What stands in the way of copying this tree, and the room that its copy takes.
+// What prevents copying this tree, and the space that its copy takes.
 struct survey {
   copy_size size;
   uint64_t room = 0;
@@ -100,22 +100,22 @@ uint64_t room_of(int dir, const char* name, const struct stat& info) {
   return file ? data_bytes(file.get(), size) : size;
 }
 
-// What this process could not copy with its owner: found before anything is stopped. Root can.
+// Why this process could not copy an entry, or keep its owner: found before anything is stopped. Root can.
 std::string out_of_reach(int dir, const char* name, bool is_dir, const struct stat& info) {
   if (::faccessat(dir, name, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) != 0)
     return fmt::format("{} in it may not be read by the agent's user", name);
   if (info.st_uid != ::geteuid())
-    return fmt::format("{} in it belongs to user {}, to whom only root may give a copy", name, info.st_uid);
+    return fmt::format("{} in it belongs to user {}, and only root may give a copy to that user", name, info.st_uid);
   return {};
 }
 
 survey look_through(int tree) {
   survey s;
   const bool is_root = ::geteuid() == 0;
-  std::set<std::pair<dev_t, ino_t>> linked;  // files of several names are copied once
+  std::set<std::pair<dev_t, ino_t>> linked;  // files with several names are copied once
   auto outcome = walk(tree, size_entries_max, [&](int at, const char* name, bool is_dir) {
     struct stat info {};
-    if (::fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;  // it vanished: it still runs
+    if (::fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;  // vanished: the server runs
     ++s.size.entries;
     s.room += 4096;
     if (!is_root) s.obstacle = out_of_reach(at, name, is_dir, info);
@@ -145,14 +145,14 @@ msg::result<unique_fd> open_tree(const copy_request& r) {
   auto tree = open_dir_at(root, r.name.c_str());
   const auto path = r.from.data_path + "/" + r.name;
   if (!tree && errno == ENOENT)
-    return msg::fail(msg::ec::no_data, "there is no data in " + path, "put it back there, or check the disk");
+    return msg::fail(msg::ec::no_data, "there is no data in " + path, "restore it there, or check the disk");
   if (!tree) return msg::fail(msg::ec::data_unknown, path + ": " + errno_text(errno), "look at it on the host");
   if (is_mount_root(tree.get(), root))
     return msg::fail(msg::ec::forbidden, path + " is a mount point", "mount that disk elsewhere instead of moving");
   return tree;
 }
 
-// One tree that is copied, and where it goes within the copy; empty: it is the copy.
+// One tree that is copied, and its place within the copy; empty: it is the whole copy.
 struct source {
   unique_fd tree;
   std::string path;
@@ -160,11 +160,11 @@ struct source {
 };
 
 msg::result<source> open_part(const copy_part& part) {
-  // Through links, as the Engine has it; a mount point may well be what a container has mounted.
+  // Through links, as the Engine does; a container may well have a mount point mounted.
   source s{unique_fd(::open(part.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), part.path, part.to};
   if (s.tree) return s;
   if (errno == ENOENT)
-    return msg::fail(msg::ec::no_data, "there is no directory " + part.path, "put it back there, or check the disk");
+    return msg::fail(msg::ec::no_data, "there is no directory " + part.path, "restore it there, or check the disk");
   return msg::fail(errno == ENOTDIR ? msg::ec::bad_request : msg::ec::data_unknown,
                    part.path + ": " + errno_text(errno), "only a directory of this host can be taken over");
 }
@@ -187,7 +187,7 @@ msg::result<std::vector<source>> open_sources(const copy_request& r) {
   return out;
 }
 
-// The directory of the copy that this source becomes, made if need be.
+// The directory of the copy that this source becomes, made if it is missing.
 msg::result<unique_fd> place_in(int copy, const source& s) {
   auto at = open_dir_at(copy, ".");
   for (const auto& part : relative_parts(s.to)) {
@@ -203,7 +203,7 @@ copy_stage stage_of(const places& p) {
   return is_there(p.folder.get(), copy_name) == there::no ? copy_stage::placed : copy_stage::partial;
 }
 
-// A move within one folder, known by two names, would end with the removal of what it has copied.
+// A move within one folder that has two names would end with the removal of what it has copied.
 msg::result<void> check_other_root(const copy_request& r, int to) {
   auto from = open_root(r.from);
   if (!from) return msg::fail(std::move(from.error()));
@@ -211,7 +211,7 @@ msg::result<void> check_other_root(const copy_request& r, int to) {
   }, b{};
   if (::fstat(from->get(), &a) != 0 || ::fstat(to, &b) != 0) return failed("looking at the roots", errno);
   if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-    return msg::fail(msg::ec::bad_request, r.to.data_path + " is the folder where the data is, by another name",
+    return msg::fail(msg::ec::bad_request, r.to.data_path + " is the folder that has the data already, by another name",
                      "name another folder");
   return {};
 }
@@ -233,8 +233,8 @@ msg::result<void> check_new_root(const std::string& path) {
     }
   for (auto above = parent_of(target); above.size() > 1; above = parent_of(above))
     if (is_there(AT_FDCWD, (above + "/" + marker_name).c_str()) != there::no && !owner_of_root(above).empty())
-      return msg::fail(msg::ec::bad_request, path + " lies within the data root " + above,
-                       "name a folder beside it: what lies within belongs to the servers there");
+      return msg::fail(msg::ec::bad_request, path + " is within the data root " + above,
+                       "name a folder beside it: what is within belongs to the servers there");
   return {};
 }
 
@@ -255,8 +255,8 @@ msg::result<copy_stage> look_at_copy(const copy_request& r) {
     case there::yes: break;
   }
   if (stage == copy_stage::placed) return stage;
-  return msg::fail(msg::ec::already_exists, path + " is there already, and is not the copy of this operation",
-                   "nothing of it is touched: look whose it is, move it away by hand, or name another folder");
+  return msg::fail(msg::ec::already_exists, path + " exists already, and is not the copy of this operation",
+                   "it is left untouched: find out whose it is, move it away by hand, or name another folder");
 }
 
 msg::result<copy_size> check_copy(const copy_request& r) {
@@ -268,7 +268,7 @@ msg::result<copy_size> check_copy(const copy_request& r) {
   uint64_t room = copy_spare_bytes;
   for (const auto& s : *sources) {
     if (within(p->to.get(), s.tree.get()))
-      return msg::fail(msg::ec::bad_request, r.to.data_path + " lies in the data that would be copied",
+      return msg::fail(msg::ec::bad_request, r.to.data_path + " is within the data that would be copied",
                        "name a folder outside of " + s.path);
     const auto found = look_through(s.tree.get());
     if (!found.obstacle.empty())
@@ -293,7 +293,7 @@ msg::result<copy_size> check_copy(const copy_request& r) {
 
 namespace {
 
-// Progress is told over all sources.
+// Progress is reported over all sources.
 msg::result<copied_tree> copy_one(int copy, const source& s, const copy_size& before, const copy_progress& progress) {
   auto place = place_in(copy, s);
   if (!place) return msg::fail(std::move(place.error()));
@@ -320,7 +320,7 @@ msg::result<copy_size> copy_tree(const copy_request& r, const copy_progress& pro
   if (!sources) return msg::fail(std::move(sources.error()));
   const auto folder = folder_of(r);
   const auto path = r.to.data_path + "/" + folder;
-  // For its owner only: what is in it has its own modes already.
+  // Open to its owner only: its content has its final modes already.
   if (::mkdirat(p->to.get(), folder.c_str(), 0700) != 0) return failed("making " + path, errno);
   p->folder = open_dir_at(p->to.get(), folder.c_str());
   if (!p->folder || ::mkdirat(p->folder.get(), copy_name, 0755) != 0) return failed("making " + path, errno);
@@ -349,9 +349,9 @@ msg::result<void> place_copy(const copy_request& r) {
   auto p = open_places(r);
   if (!p) return msg::fail(std::move(p.error()));
   const auto path = r.to.data_path + "/" + r.name;
-  if (!p->folder) return failed("putting the copy to " + path, ENOENT);
+  if (!p->folder) return failed("moving the copy to " + path, ENOENT);
   if (int error = rename_new(p->folder.get(), copy_name, p->to.get(), r.name.c_str()))
-    return failed("putting the copy to " + path, error);
+    return failed("moving the copy to " + path, error);
   if (::fsync(p->folder.get()) != 0 || ::fsync(p->to.get()) != 0) return failed("writing out " + path, errno);
   return {};
 }
@@ -365,7 +365,7 @@ msg::result<std::string> drop_copy(const copy_request& r, copy_fate fate) {
   const char* name = r.name.c_str();
   if (stage_of(*p) == copy_stage::placed && is_there(p->to.get(), name) == there::yes)
     if (int error = rename_new(p->to.get(), name, p->folder.get(), copy_name))
-      return failed("taking back " + r.to.data_path + "/" + r.name, error);
+      return failed("rolling back " + r.to.data_path + "/" + r.name, error);
   if (fate == copy_fate::keep) return path + "/" + copy_name;
   p->folder = {};
   auto gone = remove_dir(p->to.get(), r.to.data_path, folder);
@@ -377,7 +377,7 @@ msg::result<void> finish_copy(const copy_request& r) {
   if (auto ok = check_names(r); !ok) return ok;
   auto to = open_root(r.to);
   if (!to) return msg::fail(std::move(to.error()));
-  // Only when it is empty: else the copy is in it, and not where it should be.
+  // Only if it is empty: else the copy is in it, and not in its place.
   if (::unlinkat(to->get(), folder_of(r).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     return failed("removing " + r.to.data_path + "/" + folder_of(r), errno);
   return {};

@@ -1,12 +1,12 @@
 // A server's tree as a verified copy of another: of its tree in another data root (a move), or of directories that a
 // container has mounted (an adoption). The original is only read here. Blocking, maybe for hours; for worker threads.
 //
-//   {to}/.zedops-moving-{name}-{id}/        made first, goes last: says that {to}/{name} is this operation's copy
+//   {to}/.zedops-moving-{name}-{id}/        made first, removed last: says that {to}/{name} is this operation's copy
 //   {to}/.zedops-moving-{name}-{id}/tree    the copy until it is complete and verified
 //   {to}/{name}                             the copy, put into place by one rename
 //
-// So whoever looks after a crash can tell what is there: nothing, a part, or all of it. A tree that stands at
-// {to}/{name} without that folder belongs to somebody else and is never touched.
+// So after a crash it can be seen what exists: nothing, a part, or all of the copy. A tree at {to}/{name} without that
+// folder belongs to somebody else and is never touched.
 #pragma once
 #include <functional>
 
@@ -29,14 +29,14 @@ struct copy_request {
 };
 
 // Before anything is made: `path` may become a data root. Refused: what check_data_path refuses, also when links in it
-// lead there, and a folder within another data root, where it would lie among or inside the trees of servers.
+// lead there, and a folder within another data root, where it would be among or inside the trees of servers.
 msg::result<void> check_new_root(const std::string& path);
 
-// Bytes free for a folder that may be yet to be made: on the disk of the nearest one above it that is there.
+// Bytes free for a folder that may not exist yet: on the disk of the nearest folder above it that exists.
 msg::result<uint64_t> free_space_at(const std::string& path);
 
 enum class copy_stage { none, partial, placed };
-// What this operation has made at its target so far. already_exists: the place is taken by something else.
+// How far this operation has come at its target. already_exists: the place is taken by something else.
 msg::result<copy_stage> look_at_copy(const copy_request& request);
 
 struct copy_size {
@@ -51,7 +51,7 @@ enum class copy_phase { copying, verifying };
 // Bytes done of this phase; false ends the work with `cancelled`.
 using copy_progress = std::function<bool(copy_phase phase, uint64_t bytes)>;
 
-// Copies with modes, owners, times, links, hard links, ACLs and user attributes; has the disk write all of it; then
+// Copies with modes, owners, times, links, hard links, ACLs and user attributes; writes all of it to the disk; then
 // compares every entry, each file by size and hash of what is read back. What an earlier attempt left is made anew.
 msg::result<copy_size> copy_tree(const copy_request& request, const copy_progress& progress);
 // Puts a copy that copy_tree made into place. It is durable there when this returns.
@@ -61,9 +61,9 @@ enum class copy_fate {
   remove,
   keep
 };  // keep: it stays beside its place, because it may hold what the original has not
-// Takes back what look_at_copy can see; nothing is at {to}/{name} afterwards. Returns where a kept copy is.
+// Rolls back what look_at_copy can see; nothing is at {to}/{name} afterwards. Returns where a kept copy is.
 msg::result<std::string> drop_copy(const copy_request& request, copy_fate fate);
-// The copy is what counts now: only the name says whose it is.
+// The copy is what counts now: removes the operation's folder, after which only the name says whose it is.
 msg::result<void> finish_copy(const copy_request& request);
 
 }  // namespace zedops::host

@@ -1,5 +1,5 @@
-// Removing a tree: every step is relative to an open directory and goes through no link, so that nothing outside the
-// tree can be reached, whatever a program does to the tree meanwhile.
+// Removing a tree: every step is relative to an open directory and follows no link, so that nothing outside the tree
+// can be reached, whatever a program does to the tree meanwhile.
 #include <fmt/format.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view trash_prefix = ".trash-";
 constexpr unsigned passes_max = 4096;          // over one directory: late writers, and parked deep directories
-constexpr unsigned trash_per_call_max = 1024;  // unfinished removals taken up by one call
+constexpr unsigned trash_per_call_max = 1024;  // unfinished removals resumed by one call
 constexpr const char* again = "look at it on the host, then purge again: it goes on where it stopped";
 
 class remover {
@@ -79,7 +79,7 @@ class remover {
     if (is_mount_root(child.get(), dir)) return stop(child_path, "it is a mount point");
     if (depth == tree_depth_max) return park(dir, child_path, name);
     if (!clear(child.get(), child_path, depth + 1)) return false;
-    // Not empty: a late writer; the next pass over the whole takes it.
+    // Not empty: a late writer; the next pass over the whole removes it.
     return ::unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ||
            stop(child_path, errno_text(errno));
   }
@@ -130,8 +130,8 @@ msg::result<uint64_t> finish(int root, const data_root& where, const std::string
   return freed;
 }
 
-// What must not be removed with the tree: mounts, and another data root of this agent. Backups that stay are none of
-// it.
+// What must not be removed with the tree: mounts, and another data root of this agent. Backups that stay do not
+// matter.
 std::string obstacle(int tree, backups_fate backups) {
   std::string found;
   const auto harmless = [&](int at, const char* name, bool is_dir) {
@@ -184,7 +184,7 @@ msg::result<void> take_out(int root, int tree, const std::string& path, const st
   return {};
 }
 
-// Removes the directory when nothing is in it; whatever keeps it there is a reason to leave it.
+// Removes the folder of the backups if it is empty; whatever prevents that is a reason to keep it.
 bool has_backups(int tree) {
   return open_dir_at(tree, backups_name) && ::unlinkat(tree, backups_name, AT_REMOVEDIR) != 0 && errno != ENOENT;
 }
@@ -247,7 +247,7 @@ msg::result<removed_tree> remove_tree(const remove_request& request) {
     return rest;
   }
   if (int error = rename_new(root->get(), name, root->get(), trash.c_str())) return refuse(errno_text(error));
-  ::fsync(root->get());  // only makes a resumption likelier to find it renamed; either name is handled
+  ::fsync(root->get());  // only makes it likelier that a resumption finds it renamed; either name is handled
   auto removed = remover().run(root->get(), request.root.data_path, trash);
   if (!removed) return msg::fail(std::move(removed.error()));
   if (::fstatat(root->get(), name, &info, AT_SYMLINK_NOFOLLOW) == 0)

@@ -1,4 +1,4 @@
-// Making things: the root with its marker, and a server's directories.
+// Making the root with its marker, and a server's directories.
 #include <fmt/format.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ tl::unexpected<msg::error> failed(const std::string& doing, int error) {
   return msg::fail(code_of(error), fmt::format("{}: {}", doing, errno_text(error)), remedy);
 }
 
-// 0 or errno; every missing parent is made.
+// Makes every missing parent. Returns 0 or errno.
 int make_path(const std::string& path) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     if (::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return errno;
@@ -35,7 +35,7 @@ int make_path(const std::string& path) {
   }
 }
 
-// Complete or not there at all: written aside, then linked to its name, which never replaces another marker.
+// Complete or absent: written under another name, then linked to its name, which never replaces another marker.
 int write_marker(int dir, const std::string& owner) {
   ::unlinkat(dir, marker_draft, 0);
   unique_fd file(::openat(dir, marker_draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
@@ -70,7 +70,7 @@ msg::result<made_dir> make_dir(int dir, const std::string& name, const std::stri
   if (!created && errno != EEXIST) return failed("making " + path, errno);
   auto fd = open_dir_at(dir, name.c_str());
   if (!fd && (errno == ENOTDIR || errno == ELOOP))
-    return msg::fail(msg::ec::data_unknown, why_not_opened(dir, name.c_str(), path, errno), "put a directory there");
+    return msg::fail(msg::ec::data_unknown, why_not_opened(dir, name.c_str(), path, errno), "make it a directory");
   if (!fd) return failed("opening " + path, errno);
   // The process's umask must not decide what the game can read.
   if (created && ::fchmod(fd.get(), 0755) != 0) return failed("setting the mode of " + path, errno);
@@ -110,7 +110,7 @@ msg::result<root_made> prepare_root(const data_root& root) {
 
   int error = 0;
   if (!nothing_in(dir.get(), &error)) {
-    auto opened = open_root(root);  // for its words: another owner's marker, or none
+    auto opened = open_root(root);  // for its error: another owner's marker, or none
     if (!opened && !read_marker(dir.get()).empty()) return msg::fail(std::move(opened.error()));
     auto why = opened ? std::string("it changed meanwhile") : opened.error().message;
     return msg::fail(msg::ec::data_unknown,
@@ -148,7 +148,7 @@ msg::result<unsigned> make_dirs(const dirs_request& request) {
       at = std::move(*next);
       count += at.created;
     }
-    // Also for one that existed: a crash between making and giving away would leave it with the wrong owner for ever.
+    // Also for one that existed: a crash between mkdir and chown would leave it with the wrong owner for ever.
     auto uid = request.uid.value_or(static_cast<uid_t>(-1));
     auto gid = request.gid.value_or(static_cast<gid_t>(-1));
     if (request.owned == ownership::of_empty_ones && !(is_mine(at.fd.get()) && is_empty(at.fd.get()))) continue;

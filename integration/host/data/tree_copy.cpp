@@ -52,7 +52,7 @@ struct hash_state {
 
 bool same_time(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
-// Access rules and what users attach; the rest (labels of SELinux, capabilities) belongs to the place, not to the data.
+// ACLs and user attributes; the rest (SELinux labels, capabilities) belongs to the place, not to the data.
 bool travels(std::string_view attribute) {
   return attribute.starts_with("user.") || attribute.starts_with("system.posix_acl_");
 }
@@ -78,7 +78,7 @@ int dress(int from, int to, const struct stat& like) {
   if (::fstat(to, &now) != 0) return errno;
   if ((now.st_uid != like.st_uid || now.st_gid != like.st_gid) && ::fchown(to, like.st_uid, like.st_gid) != 0)
     return errno;
-  // What the folder above gave it by its default ACL: it would be more open than the original.
+  // Removes what the folder above gave it by its default ACL: it would be more open than the original.
   for (const char* acl : {"system.posix_acl_access", "system.posix_acl_default"})
     if (::fgetxattr(from, acl, nullptr, 0) < 0 && ::fremovexattr(to, acl) != 0 && errno != ENODATA && errno != ENOTSUP)
       return errno;
@@ -179,7 +179,7 @@ class copier {
       hash.add(buffer_.data(), static_cast<size_t>(got));
       if (int error = write_all(target.get(), static_cast<size_t>(got))) return copy_trouble(path, error);
       out.size.bytes += static_cast<uint64_t>(got);
-      if (!progress_(copy_phase::copying, out.size.bytes)) return msg::fail(msg::ec::cancelled, "the copy was ended");
+      if (!progress_(copy_phase::copying, out.size.bytes)) return msg::fail(msg::ec::cancelled, "the copy was stopped");
     }
     if (::ftruncate(target.get(), static_cast<off_t>(size)) != 0)
       return copy_trouble(path, errno);  // it ends in a hole
@@ -191,19 +191,19 @@ class copier {
     return {};
   }
 
-  // A hole is hashed as the zeros that are read from it, and not written. Returns how much data may be read at once.
+  // A hole is hashed as the zeros that a read would give, and not written. Returns how much data may be read at once.
   msg::result<uint64_t> skip_hole(int source, int target, uint64_t size, hash_state& hash) {
     const auto at = ::lseek(source, 0, SEEK_CUR);
     auto data = ::lseek(source, at, SEEK_DATA);
     const bool all_hole = data < 0 && errno == ENXIO;
-    if (data < 0 && !all_hole) return UINT64_MAX;  // holes are not told here
+    if (data < 0 && !all_hole) return UINT64_MAX;  // holes are not reported here
     if (all_hole) data = std::max(at, static_cast<off_t>(size));
     if (data > at) std::fill(buffer_.begin(), buffer_.end(), '\0');
     for (auto left = data - at; left > 0;) {
       const auto n = std::min<off_t>(left, static_cast<off_t>(buffer_.size()));
       hash.add(buffer_.data(), static_cast<size_t>(n));
       out.size.bytes += static_cast<uint64_t>(n);
-      if (!progress_(copy_phase::copying, out.size.bytes)) return msg::fail(msg::ec::cancelled, "the copy was ended");
+      if (!progress_(copy_phase::copying, out.size.bytes)) return msg::fail(msg::ec::cancelled, "the copy was stopped");
       left -= n;
     }
     if (data > at) (void)::lseek(target, data - at, SEEK_CUR);
@@ -225,7 +225,7 @@ class copier {
   int top_;
   const copy_progress& progress_;
   std::vector<char> buffer_;
-  std::map<std::pair<dev_t, ino_t>, std::string> linked_;  // files of several names, by where the first one is
+  std::map<std::pair<dev_t, ino_t>, std::string> linked_;  // files with several names, by the path of the first one
 };
 
 }  // namespace

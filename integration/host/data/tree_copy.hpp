@@ -16,14 +16,14 @@ struct copied_tree {
   std::vector<std::array<uint64_t, 2>> hashes;  // of regular files, in order of the walk; a hard link's only once
 };
 
-// The content of directory `from` into the empty directory `to`, and the metadata of `from` itself.
+// Copies the content of directory `from` into the empty directory `to`, and the metadata of `from` itself.
 msg::result<copied_tree> copy_content(int from, int to, const copy_progress& progress);
 // The first difference is the error. Reads `to` from the disk, as far as the kernel can be asked to.
 msg::result<void> compare_content(int from, int to, const copied_tree& copied, const copy_progress& progress);
 
 // Entries of a directory in order of their names. Returns 0 or errno.
 int sorted_names(int dir, std::vector<std::string>& names);
-// "path/in/tree: why", with what to do about it.
+// An error "path/in/tree: why", with its remedy.
 tl::unexpected<msg::error> copy_trouble(const std::string& path, const std::string& why);
 tl::unexpected<msg::error> copy_trouble(const std::string& path, int error);
 

@@ -18,7 +18,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-tl::unexpected<error> bad(std::string what, std::string hint = "/api/docs lists what each request takes") {
+tl::unexpected<error> bad(std::string what, std::string hint = "/api/docs lists the fields of each request") {
   return fail(ec::bad_request, std::move(what), std::move(hint));
 }
 
@@ -28,7 +28,7 @@ std::optional<bool> yes_or_no(const std::string& text) {
   return std::nullopt;
 }
 
-// A parameter as the JSON that its field takes; nothing: it does not fit.
+// A parameter as JSON of its field's type; nothing: it does not fit.
 template <class T>
 std::optional<json> value_of(const T&, const std::string& text) {
   if constexpr (msg::detail::is_optional<T>) {
@@ -53,7 +53,7 @@ std::optional<json> value_of(const T&, const std::string& text) {
   }
 }
 
-// Puts a parameter where its field is. False: there is no such field.
+// Stores a parameter in its field. False: there is no such field.
 template <class Body>
 result<bool> put(json& into, const std::string& key, const std::string& text) {
   Body shape{};
@@ -82,7 +82,7 @@ result<bool> put(json& into, const std::string& key, const std::string& text) {
       else place = std::move(*j);
     }
   });
-  if (!fits) return bad("'" + text.substr(0, 60) + "' is no value for " + key.substr(0, 60));
+  if (!fits) return bad("'" + text.substr(0, 60) + "' is not a valid value for " + key.substr(0, 60));
   return found;
 }
 
@@ -107,12 +107,12 @@ result<void> no_strangers(const json& object) {
     if (std::ranges::find(known, key) == known.end()) {
       auto hint = did_you_mean(key, known);
       return bad("there is no field '" + key.substr(0, 60) + "' in this request",
-                 hint.empty() ? "/api/docs lists what each request takes" : hint);
+                 hint.empty() ? "/api/docs lists the fields of each request" : hint);
     }
   return {};
 }
 
-// The field that the item of a path stands for.
+// The field that holds the item of a path.
 template <class Body>
 constexpr std::string_view field_of_path() {
   if constexpr (requires(Body b) { b.servers; }) return "servers";
@@ -135,15 +135,15 @@ result<std::string> pack_as(json object, const std::string& item, const pairs& q
     if (!known) return fail(known.error());
     if (!*known) {
       auto hint = did_you_mean(key, names_of<Body>());
-      return bad("there is no parameter '" + key.substr(0, 60) + "' here",
-                 hint.empty() ? "/api/docs lists what each request takes" : hint);
+      return bad("this request has no parameter '" + key.substr(0, 60) + "'",
+                 hint.empty() ? "/api/docs lists the fields of each request" : hint);
     }
   }
   if (!item.empty()) {
     constexpr std::string_view name = field_of_path<Body>();
     const json said = name == "servers" ? json::array({item}) : json(item);
     if (object.contains(name) && object[name] != said)
-      return bad("the path names '" + item.substr(0, 60) + "', the field '" + std::string(name) + "' something else",
+      return bad("the path names '" + item.substr(0, 60) + "', but the field '" + std::string(name) + "' differs",
                  "leave the field out");
     object[name] = said;
   }
@@ -185,18 +185,18 @@ result<verb_call> call_of(const matched& to, const request& r) {
     for (const auto& [name, text] : r.query) {
       if (name != key) continue;
       const auto yes = yes_or_no(text);
-      if (!yes) return bad("'" + text.substr(0, 60) + "' is no value for " + name, "1 or 0");
+      if (!yes) return bad("'" + text.substr(0, 60) + "' is not a valid value for " + name, "give 1 or 0");
       *flag = *yes;
     }
   }
-  // A change of what was read: "r12-…" is the tag of revision 12.
+  // An edit of a revision that was read: "r12-…" is the tag of revision 12.
   const auto tag = r.header("if-match");
   if (!tag.empty() && tag != "*" && verb_table[to.to->row].verb == "server.edit") {
     uint64_t revision = 0;
     const auto number = tag.starts_with("\"r") ? tag.substr(2) : std::string_view{};
     if (std::from_chars(number.data(), number.data() + number.size(), revision).ec != std::errc{})
-      return bad("If-Match has '" + std::string(tag.substr(0, 60)) + "', which is no tag of a server",
-                 "the ETag that GET /api/servers/ID answers");
+      return bad("If-Match has '" + std::string(tag.substr(0, 60)) + "', which is not the tag of a server",
+                 "send the ETag from GET /api/servers/ID");
     object["revision"] = revision;
   }
   auto body = pack_row[to.to->row](std::move(object), to.item, r.query);
@@ -215,8 +215,8 @@ result<uint64_t> first_byte(const request& r) {
   text = text.empty() ? std::string_view(said) : text.substr(0, text.find('-'));
   const auto n = parse_decimal(text.empty() ? std::string_view("0") : text);
   if (n) return *n;
-  return fail(ec::bad_request, "where the piece belongs cannot be read",
-              "Content-Range: bytes 0-1048575/2000000, or ?offset=0");
+  return fail(ec::bad_request, "the offset of the piece is not valid",
+              "send Content-Range: bytes 0-1048575/2000000, or ?offset=0");
 }
 
 }  // namespace zedops::web

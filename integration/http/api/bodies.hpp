@@ -12,7 +12,7 @@ struct verb_call {
   msg::request_options options;
 };
 
-// The body of a request: its JSON, what its query says, and the item of its path. Errors: bad_request, too_large.
+// The body of a request: its JSON, its query, and the item of its path. Errors: bad_request, too_large.
 msg::result<verb_call> call_of(const matched& to, const request& r);
 
 // An answer of this row as JSON. Errors: internal.

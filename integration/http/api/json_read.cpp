@@ -11,7 +11,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr int depth_max = 32;
-// The library looks through all fields of an object for each that it adds.
+// The library searches all fields of an object for each field that it adds.
 constexpr size_t fields_max = 4096;
 
 tl::unexpected<error> bad(std::string what, std::string hint) {
@@ -36,13 +36,12 @@ result<json> read_object(const std::string& text) {
     return !deep && fields <= fields_max;
   };
   auto j = json::parse(text, watch, false);
-  if (deep)
-    return bad("the JSON is nested too deeply", "it goes at most " + std::to_string(depth_max) + " levels deep");
+  if (deep) return bad("the JSON is nested too deeply", "use at most " + std::to_string(depth_max) + " levels");
   if (fields > fields_max)
-    return bad("the JSON has more than " + std::to_string(fields_max) + " fields", "ask for less at once");
-  if (j.is_discarded()) return bad("the body is not valid JSON", "UTF-8 without a byte order mark");
-  if (!twice.empty()) return bad("the field '" + twice.substr(0, 60) + "' is there twice", "leave one out");
-  if (!j.is_object()) return bad("the body is no JSON object", R"(it looks like {"name": "value"})");
+    return bad("the JSON has more than " + std::to_string(fields_max) + " fields", "send less at once");
+  if (j.is_discarded()) return bad("the body is not valid JSON", "send UTF-8 without a byte order mark");
+  if (!twice.empty()) return bad("the field '" + twice.substr(0, 60) + "' appears twice", "leave one out");
+  if (!j.is_object()) return bad("the body is not a JSON object", R"(an object looks like {"name": "value"})");
   return j;
 }
 

@@ -1,4 +1,4 @@
-// JSON of strangers.
+// JSON from untrusted clients.
 #pragma once
 #include <nlohmann/json.hpp>
 
@@ -6,8 +6,8 @@
 
 namespace zedops::web {
 
-// A JSON object that is not too deep and has no field twice: that would be one that somebody has looked at, and one
-// that counts. Errors: bad_request.
+// A JSON object that is not too deep and has no field twice: with two, one could be checked and the other one used.
+// Errors: bad_request.
 msg::result<nlohmann::ordered_json> read_object(const std::string& text);
 
 }  // namespace zedops::web

@@ -16,7 +16,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-// Structs that have a name of their own among the schemas.
+// Structs with a name of their own among the schemas.
 template <class T>
 constexpr std::string_view schema_name = {};
 #define X(type) \
@@ -28,9 +28,9 @@ ZEDOPS_MAP_TYPES(X)
 class schema_book {
  public:
   json components = json::object();
-  bool asks = false;  // what is described now is asked, not answered
+  bool asks = false;  // a request is being described, not an answer
 
-  // Answers have all their fields, questions those that are wanted.
+  // Answers have all their fields, requests only those that the client gives.
   void require_fields() {
     for (auto& [name, schema] : components.items()) {
       if (asked_.contains(name) || !schema.contains("properties")) continue;
@@ -77,7 +77,7 @@ class schema_book {
     } else if constexpr (is_map<T>) {
       return {{"type", "object"}, {"additionalProperties", of<typename T::mapped_type>()}};
     } else if constexpr (is_variant<T>) {
-      return {{"type", "object"}, {"description", "the fields of what `type` names"}};
+      return {{"type", "object"}, {"description", "the fields of the type named in `type`"}};
     } else if constexpr (!schema_name<T>.empty()) {
       const std::string name(schema_name<T>);
       if (asks) asked_.insert(name);
@@ -132,7 +132,7 @@ json parameters_of(schema_book& book) {
   return out;
 }
 
-// Bodies as people send them; a test sees that they are what the verbs take.
+// Examples of bodies; a test checks that the verbs accept them.
 struct example {
   std::string_view verb, body;
 };
@@ -181,7 +181,7 @@ void add_row(json& paths, schema_book& book, const route& r) {
                           {"in", "path"},
                           {"required", true},
                           {"schema", {{"type", "string"}}},
-                          {"description", "name, agent%2Fname, id or unique beginning of an id"}});
+                          {"description", "name, agent%2Fname, id or unique prefix of an id"}});
   if (reads || r.method == "DELETE")
     for (auto& p : parameters_of<Row>(book))
       if (!item || (p["name"] != row.noun() && !((row.noun() == "op" || row.noun() == "upload") && p["name"] == "id") &&
@@ -196,12 +196,12 @@ void add_row(json& paths, schema_book& book, const route& r) {
     }();
     op["x-danger"] = std::string(name_of(row.risk));
     for (const auto& [name, what] :
-         {std::pair{"dry_run", "answer with the plan, change nothing"}, {"wait", "answer at the operation's end"}})
+         {std::pair{"dry_run", "answer with the plan and change nothing"}, {"wait", "answer at the operation's end"}})
       parameters.push_back({{"name", name}, {"in", "query"}, {"schema", {{"type", "boolean"}}}, {"description", what}});
     parameters.push_back({{"name", "Idempotency-Key"},
                           {"in", "header"},
                           {"schema", {{"type", "string"}}},
-                          {"description", "the same request with the same key is done once"}});
+                          {"description", "the same request with the same key is carried out once"}});
   }
   if (!parameters.empty()) op["parameters"] = std::move(parameters);
   if (r.method == "POST" || r.method == "PATCH") {
@@ -229,26 +229,26 @@ json document(std::index_sequence<Rows...>) {
   paths["/api/events"]["get"] = {
       {"operationId", "events"},
       {"tags", json::array({"event"})},
-      {"summary", "Live events (text/event-stream), from Last-Event-ID on; `gap` says that some are gone"},
+      {"summary", "Live events (text/event-stream), from Last-Event-ID on; `gap` means that some are missing"},
       {"parameters", json::array({{{"name", "subject"}, {"in", "query"}, {"schema", {{"type", "string"}}}},
                                   {{"name", "type"}, {"in", "query"}, {"schema", {{"type", "string"}}}},
                                   {{"name", "record"},
                                    {"in", "query"},
                                    {"schema", {{"type", "boolean"}}},
-                                   {"description", "with each event of a server or agent what it is now"}}})},
+                                   {"description", "with each event of a server or agent, its current record"}}})},
       {"responses",
        {{"200", {{"description", "a stream of events"}, {"content", {{"text/event-stream", json::object()}}}}}}}};
   paths["/api/uploads/{id}"]["put"] = {
       {"operationId", "upload.piece"},
       {"tags", json::array({"upload"})},
-      {"summary", "A piece of it, 1 MiB at most: bytes, not JSON. Content-Range or offset says where it belongs"},
+      {"summary", "One piece of an upload, 1 MiB at most: bytes, not JSON. Content-Range or offset gives its place"},
       {"x-right", "operate"},
       {"parameters",
        json::array({{{"name", "id"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}},
                     {{"name", "offset"}, {"in", "query"}, {"schema", {{"type", "integer"}}}},
                     {{"name", "Content-Range"}, {"in", "header"}, {"schema", {{"type", "string"}}}}})},
       {"requestBody", {{"content", {{"application/octet-stream", json::object()}}}}},
-      {"responses", {{"200", answer("how much of it is there", book.of<upload_view>())}}}};
+      {"responses", {{"200", answer("how much has arrived", book.of<upload_view>())}}}};
   (void)book.of<event>();
   book.require_fields();
   book.components["failure"] = {

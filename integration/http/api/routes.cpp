@@ -21,7 +21,7 @@ constexpr std::array collections = {
     plural{"upload", "uploads"},   plural{"stray", "strays"},
 };
 
-// What the rule does not fit.
+// Verbs that the rule does not fit.
 struct exception {
   std::string_view verb, method, path;
 };
@@ -66,7 +66,7 @@ std::vector<std::string> split(const std::string& path) {
   return r.segments;
 }
 
-// The item's place; nothing: another path.
+// The item in the path, which may be empty; nothing: the path does not match.
 std::optional<std::string> fits(const route& r, const std::vector<std::string>& segments) {
   if (r.segments.size() != segments.size()) return std::nullopt;
   std::string item;
@@ -95,7 +95,7 @@ const std::vector<route>& routes() {
 std::variant<matched, no_route, other_methods> match(const std::string& method,
                                                      const std::vector<std::string>& segments) {
   std::string allow;
-  // A path that names itself comes before one with an item: /api/servers/adopt is no server.
+  // A fixed path takes precedence over one with an item: /api/servers/adopt is not a server.
   const route* best = nullptr;
   std::string item;
   for (const auto& r : routes()) {

@@ -17,7 +17,7 @@ struct route {
   std::vector<std::string> segments;
 };
 
-// In the order of the table; verbs that are nothing for HTTP have none.
+// In the order of the table; verbs that HTTP does not offer have none.
 const std::vector<route>& routes();
 
 struct matched {

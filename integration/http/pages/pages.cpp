@@ -48,7 +48,7 @@ struct served {
   std::string tag;
 };
 
-// Made when it is asked for first: nothing of it is in memory twice while nobody looks.
+// Made on the first request: no second copy is in memory while no client has asked.
 const served& of(const page_file& f) {
   static std::mutex mutex;
   static std::map<std::string_view, served> all;
@@ -80,9 +80,8 @@ response page_response(const request& r) {
   if (!file && looks_like_a_file) return text_response(404, "text/plain; charset=utf-8", "There is no such file.\n");
   if (!file) file = find("index.html");
   if (!file)
-    return text_response(
-        404, "text/plain; charset=utf-8",
-        "This manager was built without its page; REST is at /api, its description at /api/openapi.json.\n");
+    return text_response(404, "text/plain; charset=utf-8",
+                         "This manager was built without its page; REST is at /api, described in /api/openapi.json.\n");
   const auto& s = of(*file);
   response out;
   out.type = std::string(type_of(file->path));

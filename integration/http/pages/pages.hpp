@@ -13,10 +13,10 @@ struct page_file {
 };
 const std::vector<page_file>& built_in_pages();  // generated from integration/web/dist
 
-// Every path that is none of the API's: a file of the page, or the page itself, which has paths of its own.
+// Every path outside the API: a file of the page, or the page itself, which has paths of its own.
 response page_response(const request& r);
 
-// Put on every answer, of the page and of the API.
+// Adds the security headers of every answer, of the page and of the API.
 void add_safety(response& r);
 
 }  // namespace zedops::web

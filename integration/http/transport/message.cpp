@@ -27,8 +27,8 @@ int digit(char c) {
 }
 
 tl::unexpected<error> bad(std::string what) {
-  return fail(ec::bad_request, "the address is not understood: " + std::move(what),
-              "docs/web.md, or /api/docs, list what there is");
+  return fail(ec::bad_request, "the address is not valid: " + std::move(what),
+              "docs/web.md, or /api/docs, list the addresses");
 }
 
 }  // namespace
@@ -59,8 +59,8 @@ result<void> takes_only(const request& r, std::initializer_list<std::string_view
     std::string all;
     for (const auto& p : parameters) (all += all.empty() ? "" : ", ") += p;
     const auto meant = did_you_mean(name, {parameters.begin(), parameters.end()});
-    return fail(ec::bad_request, "there is no parameter '" + name.substr(0, 60) + "' here",
-                meant.empty() ? "there are " + all : meant);
+    return fail(ec::bad_request, "this request has no parameter '" + name.substr(0, 60) + "'",
+                meant.empty() ? "its parameters are " + all : meant);
   }
   return {};
 }
@@ -109,7 +109,7 @@ result<void> read_target(std::string_view target, request& into) {
     auto decoded = percent_decoded(one, false);
     if (!decoded || one.size() > segment_bytes_max) return bad("'" + std::string(one.substr(0, 60)) + "'");
     if (decoded->empty() && path.empty()) break;  // a slash at the end
-    if (decoded->empty() || *decoded == "." || *decoded == "..") return bad("an empty part, or one of dots");
+    if (decoded->empty() || *decoded == "." || *decoded == "..") return bad("it has an empty part, or one of dots");
     if (into.segments.size() == segments_max) return bad("it has too many parts");
     into.segments.push_back(std::move(*decoded));
   }
@@ -124,7 +124,7 @@ result<void> read_target(std::string_view target, request& into) {
     auto name = percent_decoded(one.substr(0, sign), true);
     auto value = percent_decoded(sign == one.npos ? std::string_view{} : one.substr(sign + 1), true);
     if (!name || !value || one.size() > parameter_bytes_max || into.query.size() == parameters_max)
-      return bad("its parameters");
+      return bad("it has invalid parameters");
     into.query.emplace_back(std::move(*name), std::move(*value));
   }
   return {};

@@ -1,4 +1,4 @@
-// A request and its answer, without sockets: what the rest of the web door is written and tested with.
+// A request and its answer, without sockets: the rest of the web door is written and tested with these.
 #pragma once
 #include <initializer_list>
 #include <memory>
@@ -17,11 +17,11 @@ using pairs = std::vector<std::pair<std::string, std::string>>;
 struct request {
   std::string method;                 // "GET"
   std::vector<std::string> segments;  // of the path, decoded: {"api", "servers", "host1/pz1"}
-  pairs query;                        // decoded, in the order in which they came
+  pairs query;                        // decoded, in the order of the request
   pairs headers;                      // names in lower case
   std::string body;
-  std::string from;     // address of who asks; "unix:UID" through a socket file, unless somebody is spoken for
-  bool secure = false;  // he has spoken TLS, as a proxy of ours says
+  std::string from;     // the client's address; "unix:UID" through a socket file, unless a proxy names another
+  bool secure = false;  // the client used TLS, to us or to our proxy
 
   std::string_view header(std::string_view name) const;  // empty: there is none
   std::string_view cookie(std::string_view name) const;
@@ -35,7 +35,7 @@ struct response {
   pairs headers{};
 };
 
-// A proxy passes on what somebody else asks, as it says itself, with or without his address.
+// Whether a proxy forwards it for another client, by the proxy's own headers, with or without that client's address.
 bool is_forwarded(const request& r);
 
 response text_response(int status, std::string type, std::string body);
@@ -47,7 +47,7 @@ msg::result<void> takes_only(const request& r, std::initializer_list<std::string
 
 // Path and query of a target such as "/api/servers?all=1". Errors: bad_request.
 msg::result<void> read_target(std::string_view target, request& into);
-// Decodes %XX, and + in a query. Nothing: it is no such text.
+// Decodes %XX, and + in a query. Nothing: the text is malformed or not printable.
 std::optional<std::string> percent_decoded(std::string_view text, bool query);
 
 std::string_view reason_of(int status);

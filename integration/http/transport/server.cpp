@@ -36,7 +36,7 @@ msg::result<place> place_of(const std::string& text) {
   const auto colon = address.rfind(':');
   auto host = address.substr(0, colon);
   if (colon == address.npos || host.empty())
-    return msg::fail(msg::ec::bad_request, "'" + text + "' is no host:port", "127.0.0.1:7780");
+    return msg::fail(msg::ec::bad_request, "'" + text + "' is not host:port", "such as 127.0.0.1:7780");
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return place{text, {}, host, address.substr(colon + 1), tls};
 }
@@ -45,10 +45,10 @@ msg::result<tls_context> read_certificate(const tls_files& files) {
   for (const auto& file : {files.certificate, files.key})
     if (::access(file.c_str(), R_OK) != 0)
       return msg::fail(msg::ec::bad_request, "TLS cannot read " + file + ": " + std::strerror(errno),
-                       "PEM files that the manager may read");
+                       "give PEM files that the manager may read");
   struct stat info {};
   if (::stat(files.key.c_str(), &info) == 0 && (info.st_mode & S_IRWXO) != 0)
-    return msg::fail(msg::ec::forbidden, files.key + " can be read by everybody", "chmod o= " + files.key);
+    return msg::fail(msg::ec::forbidden, files.key + " can be read by every user", "chmod o= " + files.key);
   auto c = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   error_code wrong;
   std::string what = files.certificate;
@@ -63,7 +63,7 @@ msg::result<tls_context> read_certificate(const tls_files& files) {
   if (!wrong && SSL_CTX_check_private_key(c->native_handle()) != 1) wrong = asio::error::invalid_argument;
   if (wrong)
     return msg::fail(msg::ec::bad_request, "TLS cannot use " + what + ": " + wrong.message(),
-                     "certificate with its chain and private key as PEM files that belong together");
+                     "give a certificate with its chain, and the private key that belongs to it, as PEM files");
   return c;
 }
 
@@ -81,7 +81,7 @@ struct server::impl {
   void listen(const place& at) {
     try {
       if (!at.unix_path.empty()) {
-        // One that nobody answers at is left from before; one that is answered at is somebody's.
+        // A socket file without a listener is left from an earlier run; one with a listener is in use.
         local::socket probe(io);
         error_code wrong;
         probe.connect(local::endpoint(at.unix_path), wrong);
@@ -90,7 +90,7 @@ struct server::impl {
         if (::lstat(at.unix_path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) ::unlink(at.unix_path.c_str());
         auto a = std::make_shared<local::acceptor>(io);
         a->open();
-        ::fchmod(a->native_handle(), 0660);  // before it is there for others
+        ::fchmod(a->native_handle(), 0660);  // before others can see it
         a->bind(local::endpoint(at.unix_path));
         a->listen();
         made.push_back(at.unix_path);
@@ -109,7 +109,7 @@ struct server::impl {
     }
   }
 
-  // Who comes in, and whether he may speak for others; nothing: he may not come in.
+  // The client's address, and whether it may name others; nothing: the client is not admitted.
   std::optional<std::pair<std::string, bool>> who_is(tcp::socket& s, bool secure) {
     error_code wrong;
     const auto peer = s.remote_endpoint(wrong);
@@ -128,14 +128,14 @@ struct server::impl {
     ucred peer{};
     socklen_t bytes = sizeof peer;
     if (::getsockopt(s.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return std::nullopt;
-    return std::pair("unix:" + std::to_string(peer.uid), true);  // he may do everything: also speak for others
+    return std::pair("unix:" + std::to_string(peer.uid), true);  // may do everything, and name others, too
   }
 
   template <class Kind>
   void begin(typename Kind::protocol::socket s, const std::pair<std::string, bool>& who) {
     auto c = std::make_shared<connection<Kind>>(std::move(s), who.first, who.second, all, tls);
     if (!c->one_too_many()) c->begin();
-    else if (Kind::secure) c->close();  // no word before the handshake, which costs too much for this
+    else if (Kind::secure) c->close();  // an answer would need a handshake, which costs too much here
     else c->refuse(503, msg::ec::rate_limited, "there are too many connections", "try again");
   }
 
@@ -144,13 +144,13 @@ struct server::impl {
     using protocol = typename Acceptor::protocol_type;
     a->async_accept([this, a, secure](error_code wrong, typename protocol::socket s) {
       if (wrong == asio::error::operation_aborted) return;
-      if (wrong) {  // out of descriptors, most likely: those at hand have to end first
+      if (wrong) {  // out of descriptors, most likely: open ones have to end first
         auto pause = std::make_shared<asio::steady_timer>(io, std::chrono::milliseconds(100));
         return pause->async_wait([this, a, pause, secure](error_code stopped) {
           if (!stopped) accept(a, secure);
         });
       }
-      accept(a, secure);  // first: whatever becomes of this one, others come
+      accept(a, secure);  // first, so that others are accepted whatever happens to this one
       if (auto who = who_is(s, secure)) {
         if constexpr (std::is_same_v<protocol, tcp>) {
           if (secure) begin<over_tls>(std::move(s), *who);

@@ -1,4 +1,4 @@
-// HTTP/1.1 over TCP and socket files, on one thread. It knows nothing of what is asked: a handler gets each request and
+// HTTP/1.1 over TCP and socket files, on one thread. It does not interpret requests: a handler gets each request and
 // answers it when it can, or turns its connection into a stream.
 #pragma once
 #include <chrono>
@@ -20,32 +20,32 @@ struct tls_files {
 struct server_options {
   std::vector<std::string> addresses;  // host:port, tls:host:port or unix:/path
   tls_files tls{};
-  std::vector<std::string> hosts;    // names that a Host header may have beside those of this machine
-  std::vector<std::string> proxies;  // who may come from beyond this machine, and say for whom
+  std::vector<std::string> hosts;    // names allowed in a Host header beside those of this machine
+  std::vector<std::string> proxies;  // addresses that may connect without TLS from other machines, and name clients
   size_t header_bytes_max = 16 * 1024;
   uint64_t body_bytes_max = 2u << 20;
   size_t connections_max = 12'000;
   size_t connections_per_address_max = 10'000;
-  std::chrono::seconds request_time{15};  // for a request to come in whole
+  std::chrono::seconds request_time{15};  // for a whole request to arrive
   std::chrono::seconds idle_time{75};     // between requests
-  std::chrono::seconds write_time{30};    // for what was written to be taken
-  size_t stream_bytes_max = 1u << 20;     // waiting for one reader; one that is slower is dropped
+  std::chrono::seconds write_time{30};    // for the client to take what was written
+  size_t stream_bytes_max = 1u << 20;     // waiting for one reader; a slower one is dropped
   std::chrono::milliseconds listen_again{5'000};
-  // An address that cannot be listened at, and is tried again; or what has failed while a request was served.
+  // Reports an address that cannot be listened on and is tried again, or a failure while serving a request.
   std::function<void(const std::string& where, const std::string& problem)> on_trouble;
 };
 
-// One request that waits for its answer. From any thread; the connection may have gone meanwhile, which is no error.
+// One request that waits for its answer. From any thread; the connection may be closed meanwhile, which is no error.
 class exchange {
  public:
   virtual ~exchange() = default;
   virtual const request& asked() const = 0;
   virtual void respond(response r) = 0;  // once
   // Before an answer that may take long, on the server's thread: `gone` is called there once, within a second or two,
-  // when whoever asks has hung up and will not hear it.
+  // when the client has hung up and will not get it.
   virtual void when_gone(std::function<void()> gone) = 0;
   // Instead: the head of an answer without end, and its pieces. `gone` is called once, on the server's thread and never
-  // from inside of write, when the reader is not there any more.
+  // from inside write, when the reader has gone.
   virtual void begin_stream(response head, std::function<void()> gone) = 0;
   virtual void write(std::shared_ptr<const std::string> piece) = 0;
   virtual size_t waiting_bytes() const = 0;  // written and not taken yet; on the server's thread
@@ -55,15 +55,15 @@ class exchange {
 class server {
  public:
   using handler = std::function<void(std::shared_ptr<exchange>)>;  // on the server's thread; must not block
-  // Errors: bad_request for an address that is none, or for a certificate that cannot be used.
+  // Errors: bad_request for an invalid address, or for a certificate that cannot be used.
   static msg::result<std::unique_ptr<server>> start(server_options options, handler serve);
   ~server();
-  // For connections from now on. Errors: as above, and the one before stays. Not on the server's thread.
+  // For new connections. Errors: as above, and the previous one stays in use. Not on the server's thread.
   msg::result<void> reload_certificate();
   void post(std::function<void()> what);  // on the server's thread
   void every(std::chrono::milliseconds period, std::function<void()> what);
   void after(std::chrono::milliseconds pause, std::function<void()> what);  // once
-  // No more is served. Whoever still holds an exchange has to let go of it before the server is destroyed.
+  // Serves no more requests. Every exchange has to be released before the server is destroyed.
   void stop();
   size_t connections() const;
 

@@ -1,5 +1,5 @@
 // Keys on the network beside the same without them, and beside bare ZeroMQ with keys: what encryption adds to a
-// request, how fast connections come in, and how fast events go out to many.
+// request, how fast connections are made, and how fast events are sent to many.
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,7 +67,7 @@ void use_client_keys(zmq::socket_t& s, const std::string& server, const key_pair
   s.set(zmq::sockopt::curve_secretkey, z85_of(own.secret_key));
 }
 
-// A bare ROUTER that echoes, with keys or without, and without anybody who asks whose they are.
+// A bare ROUTER that echoes, with keys or without, and without a check whose keys they are.
 struct bare {
   bare(bool keys, const key_pair& own) : socket(context, zmq::socket_type::router) {
     socket.set(zmq::sockopt::linger, 0);
@@ -111,7 +111,7 @@ double bare_round_trip(size_t count, bool keys) {
   });
 }
 
-// Connections that have been asked and answered once, each with a key of its own, so many at a time.
+// Connections that have sent one request and got its answer, each with its own key, a fixed number at a time.
 double bare_handshakes(size_t count, size_t together) {
   const auto server = new_key_pair();
   bare b(true, server);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Deployments beside what their bytes cost anyway: tar and sync, a copy and sync, git clone. Prints rows of the table of
-tests/bench/run."""
+"""Deployments compared with the unavoidable cost of their bytes: tar and sync, a copy and sync, git clone. Prints rows
+of the table of tests/bench/run."""
 import os
 import pathlib
 import shutil
@@ -124,7 +124,7 @@ def from_git(w, name, work):
 
 
 def switches(w, name, url, work):
-    """From the moment at which the phase of the switch began to the first reader who sees it."""
+    """From the start of the switch phase to the first reader who sees the new version."""
     small = work / "small"
     small.mkdir()
     (small / "index.html").write_text("a")
@@ -174,7 +174,7 @@ def at_once(w, work):
 
 
 def beside_servers(w, work):
-    """What a server does is seen as soon while everything is deployed to."""
+    """The delay of a server's events while deployments run everywhere."""
     import world
     engine = Engine(world.docker_host())
     watch = Watch(engine)
@@ -185,7 +185,7 @@ def beside_servers(w, work):
     for n in range(2000):
         (many / f"{n}.html").write_text(str(n) * 500)
     upload = w.ctl("deploy", "many/s00", "--dir", many)["deployment"]["source"]["upload"]
-    # By programs of their own, as from other machines: what asks must not hold up what measures.
+    # By separate programs, as from other machines: requesting must not delay measuring.
     ended, count = work / "ended", work / "deployed"
     command = f'''while [ ! -e {ended} ]; do
       for n in {" ".join(f"{n:02}" for n in range(AT_ONCE))}; do {world.BIN}/zedctl deploy many/s$n --upload {upload} & done
@@ -209,7 +209,7 @@ def cpu_seconds(pid):
 
 
 def a_pass_over(w, work):
-    """Many services on one agent: what it takes to compare them all, and what they cost at rest."""
+    """Many services on one agent: the time to compare them all, and their cost when idle."""
     names = [(f"p{p}", f"s{s}") for p in range(PROJECTS) for s in range(3)]
     small, upload = work / "small", None
     for project in dict.fromkeys(p for p, _ in names):

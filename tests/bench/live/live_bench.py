@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The whole chain on a real Engine of its own: Engine event -> agent -> durable -> subscriber; recovery beside the
+"""The whole chain on its own real Engine: Engine event -> agent -> durable -> subscriber; recovery compared with the
 Engine alone; and what a hundred containers cost the agent. Prints rows of the table of tests/bench/run."""
 import os
 import pathlib
@@ -77,7 +77,7 @@ def event_latency(w, engine, watch):
 
 
 def make_alone(engine, spec):
-    """The same container, but with no owner: nobody else acts on it."""
+    """The same container, but unmanaged: only the Engine acts on it."""
     ports = {k: [{"HostPort": str(int(v[0]["HostPort"]) + 5000)}]
              for k, v in (spec["HostConfig"]["PortBindings"] or {}).items()}
     body = {**spec["Config"], "Labels": {"bench": "alone"}, "HostConfig": {**spec["HostConfig"], "PortBindings": ports}}
@@ -85,7 +85,7 @@ def make_alone(engine, spec):
 
 
 def recovery(w, engine, watch):
-    """By turns, ours first in every other round: what drifts, drifts for both."""
+    """Alternating, ours first in every other round, so that drift affects both."""
     name = w.create(None, "--template", "sleeper", "--recovery", "auto")
     s = w.status(name, "running", 30)
     body, made = make_alone(engine, engine.call("GET", f"/containers/{s['container_id']}/json"))

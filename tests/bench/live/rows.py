@@ -16,7 +16,7 @@ def percentile(values, p):
     return ordered[min(len(ordered) - 1, int(len(ordered) * p / 100))]
 
 
-# Of a server that does nothing but live: what is measured is the Engine and us.
+# A server that does nothing: only the Engine and zedops are measured.
 SLEEPER = """
 name = "sleeper"
 description = "Does nothing, for benchmarks"

@@ -1,5 +1,5 @@
-// What very many cost: agents that come at once, deleted servers of hosts that are gone, a client that asks for the
-// most.
+// The cost of large numbers: agents that connect at once, deleted servers of hosts that are gone, a client that sends
+// the largest requests.
 #include <unistd.h>
 
 #include <set>
@@ -66,7 +66,7 @@ double bare_router_kb(bool keys) {
   return (memory() - before) / connections;
 }
 
-// Two processes of agents: each has two descriptors for every one. With keys they come by tcp.
+// Two processes of agents: each has two descriptors per agent. With keys they connect over tcp.
 void agents_at_once(size_t agents, size_t servers_each, bool keys) {
   scratch_dir dir;
   load::fill_options fill;
@@ -98,7 +98,7 @@ void agents_at_once(size_t agents, size_t servers_each, bool keys) {
   if (!wait_until([&] { return online() >= agents; }, 120s))
     die(std::to_string(online()) + " of " + std::to_string(agents) + " agents were let in");
   std::this_thread::sleep_for(5s);  // their first syncs
-  // All of them come back to the next life of the manager.
+  // All of them reconnect to the next manager process.
   first.reset();
   std::filesystem::remove(dir / "manager.log");
   manager_process again(dir, flags);
@@ -109,7 +109,7 @@ void agents_at_once(size_t agents, size_t servers_each, bool keys) {
   print({n + " agents " + (keys ? "by keys" : "by ipc") + ", " + std::to_string(servers_each) +
              " servers each: exec of a manager to the last one let in",
          "s", ms_since(again.self().started()) / 1e3, 0, agents > 1'000 ? 20.0 : 10.0});
-  std::this_thread::sleep_for(15s);  // syncs, and whoever would come again
+  std::this_thread::sleep_for(15s);  // syncs, and agents that would reconnect
   print({"  sessions begun for each agent", "", static_cast<double>(back()) / static_cast<double>(agents), 0, 1});
   print({"  manager idle with them, share of a core", "%", percent_of_a_core(again.self(), watched)});
   print({"  its memory, without the mapped store", "MB", again.self().own_kb() / 1024});
@@ -139,7 +139,7 @@ void overdue_deleted() {
   print({"  start-up with them", "ms", start[1], start[0]});
 }
 
-// Creates with as much as one may carry, refused only at the very end: the agent is not known.
+// Creates of the maximum size, refused only at the very end: the agent is unknown.
 void greedy_client() {
   scratch_dir dir;
   load::fill_options fill;

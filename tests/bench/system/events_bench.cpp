@@ -37,7 +37,7 @@ void at_rate(double per_second, const std::function<void(size_t)>& once) {
   }
 }
 
-// To the last of `watchers` subscribers, all read by one thread in turn.
+// Until the last of `watchers` subscribers has it, all read by one thread in turn.
 latencies run_floor(const floor_server& floor, double per_second, size_t watchers) {
   zmq::context_t context;
   std::vector<zmq::socket_t> subs;
@@ -56,7 +56,7 @@ latencies run_floor(const floor_server& floor, double per_second, size_t watcher
     std::memcpy(body.data() + 1, &now, sizeof now);
     dealer.send(zmq::buffer(body), zmq::send_flags::none);
   };
-  // The subscriptions work when one message has come through to each.
+  // The subscriptions work when one message has reached each.
   for (auto& s : subs) {
     zmq::message_t m;
     s.set(zmq::sockopt::rcvtimeo, 20);

@@ -1,5 +1,5 @@
-// The least that a durable control plane can do, as a process of its own: one thread that polls a ROUTER, puts all that
-// waits into one LMDB transaction, commits, then answers (or publishes).
+// The minimum that a durable control plane must do, as a separate process: one thread that polls a ROUTER, puts all
+// waiting messages into one LMDB transaction, commits, then answers (or publishes).
 #pragma once
 #include <sys/types.h>
 
@@ -10,8 +10,8 @@
 namespace zedops::bench {
 
 inline constexpr size_t floor_message_bytes = 200;
-// The first byte says what the message asks for. An edit is written as ours is: so many bytes into each of three
-// tables, and answered with so many.
+// The first byte says what the message requests. An edit is written as ours is: a fixed number of bytes into each of
+// three tables, and answered with a fixed number.
 inline constexpr char floor_reply = 'r', floor_publish = 'p', floor_edit = 'e';
 struct edit_bytes {
   uint32_t log = 0, record = 0, operation = 0, audit = 0, answer = 0;

@@ -1,4 +1,4 @@
-// What it costs to do nothing, and how long a client waits for a long list.
+// The cost of idling, and how long a client waits for a long list.
 #include <thread>
 
 #include "tests/bench/system/process.hpp"

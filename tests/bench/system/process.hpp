@@ -1,4 +1,4 @@
-// A program of ours as a child process: its log, its memory, its CPU time, its end.
+// One of our programs as a child process: its log, its memory, its CPU time, its end.
 #pragma once
 #include <sys/types.h>
 
@@ -35,11 +35,11 @@ class process {
   steady::time_point started_;
 };
 
-// zedops-manager with everything below one folder; the binary stands beside the benchmark.
+// zedops-manager with everything below one folder; the binary is beside the benchmark.
 class manager_process {
  public:
   manager_process(const scratch_dir& dir, std::vector<std::string> more_flags = {});
-  // From exec to the first answered read, in milliseconds. Dies when there is none.
+  // From exec to the first answered read, in milliseconds. Ends the benchmark when there is none.
   double first_read_ms();
   process& self() { return *process_; }
   void stop() { process_.reset(); }
@@ -50,7 +50,7 @@ class manager_process {
   std::optional<process> process_;
 };
 
-uint16_t free_port();  // of 127.0.0.1, a moment ago
+uint16_t free_port();  // of 127.0.0.1, just found
 std::string program(const std::string& name);  // the path of another program of this build
 
 }  // namespace zedops::bench

@@ -1,4 +1,4 @@
-// One row per measured promise, and what every benchmark needs: scratch folders, medians, a deadline.
+// One row per measured promise, and common helpers of all benchmarks: scratch folders, medians, a deadline.
 #pragma once
 #include <chrono>
 #include <filesystem>
@@ -38,7 +38,7 @@ T must(msg::result<T> r) {
 double median(std::vector<double> values);
 double percentile(std::vector<double> values, double p);
 
-// True as soon as `done` says so; false when the time is over.
+// True as soon as `done` returns true; false when the time is over.
 bool wait_until(const std::function<bool()>& done, std::chrono::milliseconds time_max);
 
 // A folder of its own, below $ZEDOPS_BENCH_DIR or /var/tmp (a disk, not memory); removed at the end.

@@ -1,4 +1,4 @@
-// The web door beside nginx, which serves the same bytes as a file over as many connections; and thousands of readers
+// The web door compared with nginx, which serves the same bytes as a file over as many connections; and many readers
 // of live events, one of which does not read.
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -259,7 +259,7 @@ void live(size_t readers) {
   ::close(stalled);
 }
 
-// With nobody looking the door costs nothing.
+// Without readers the door costs nothing.
 void idle() {
   double share[2] = {}, memory[2] = {};
   for (const bool on : {false, true}) {

@@ -1,4 +1,4 @@
-// zedops-agent-crash: the agent, word for word, on a store, an Engine and a disk that kill it.
+// zedops-agent-crash: the unchanged agent, on a store, an Engine and a disk that kill it.
 #include "integration/docker/beast_engine.hpp"
 #include "tests/crash/programs/crashing_engine.hpp"
 #include "tests/crash/programs/crashing_host.hpp"

@@ -12,7 +12,7 @@
 namespace zedops::crash {
 namespace {
 
-// One write: it is in the file, whole, whatever becomes of us next.
+// One write: the line is in the file completely, whatever happens next.
 void append_line(const std::string& file, const std::string& line) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return;
@@ -21,7 +21,7 @@ void append_line(const std::string& file, const std::string& line) {
   ::close(fd);
 }
 
-// Held from reading the plan to dying of it, by every program under it; whoever disarms takes it alone.
+// Held shared from reading the plan to dying of it, by every program with a plan; disarming takes it exclusively.
 class plan_lock {
  public:
   explicit plan_lock(const std::string& plan)

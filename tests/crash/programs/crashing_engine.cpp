@@ -114,7 +114,7 @@ class whole_engine final : public engine {
   }
 
  private:
-  // Called before the request leaves; the handler it gives back hears the answer before anybody else.
+  // Called before the request is sent; the handler that it returns gets the answer first.
   template <class T>
   handler<T> around(const char* name, handler<T> h) {
     if (!a_command_asks()) return h;

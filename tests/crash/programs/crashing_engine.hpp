@@ -1,5 +1,5 @@
-// An Engine each call of which is a point, if a command makes it: what the agent merely looks at on its own changes
-// nothing, and comes at times of its own, so it cannot be numbered.
+// An Engine each call of which is a point, if a command makes it: what the agent reads on its own changes nothing and
+// happens at any time, so it cannot be numbered.
 #pragma once
 #include <memory>
 

@@ -11,7 +11,7 @@ using store::result;
 using store::table;
 
 using names = std::set<std::string>;
-// Inside its heirs the name of a class stands for the class alone, not for its namespace.
+// Inside derived classes the name of a class means the class, not its namespace.
 namespace ns = zedops::store;
 using real_store = std::unique_ptr<ns::store>;
 

@@ -1,4 +1,4 @@
-// zedops-manager-crash: the manager, word for word, on a store that kills it.
+// zedops-manager-crash: the unchanged manager, on a store that kills it.
 #include "tests/crash/programs/crashing_store.hpp"
 #include "tools/manager/outside.hpp"
 

@@ -1,4 +1,4 @@
-"""With the manager away an agent keeps its servers alive by their crash policies, and tells what it did afterwards."""
+"""With the manager away an agent keeps its servers alive by their crash policies, and reports this afterwards."""
 import datetime
 import os
 import subprocess
@@ -64,7 +64,7 @@ class AgentAlone(WorldCase):
         context.term()
         self.assertEqual(frames[1], b"result", frames)
 
-    def test_crashes_while_the_manager_is_dead_are_undone_and_told_in_order_with_the_hosts_times(self):
+    def test_crashes_while_the_manager_is_dead_are_undone_and_reported_in_order_with_the_hosts_times(self):
         """[fc-38] [acc-49]"""
         w = self.world
         name, container = self.fragile()
@@ -76,7 +76,7 @@ class AgentAlone(WorldCase):
             wait_for("its agent starts it again", lambda: self.starts(name) == n)
         back = datetime.datetime.now(datetime.timezone.utc)
         self.back()
-        events = wait_for("all is told", lambda: (lambda e: len(e) >= 4 and e)(self.acted(name)))
+        events = wait_for("everything is reported", lambda: (lambda e: len(e) >= 4 and e)(self.acted(name)))
         told = [e["data"]["what"] for e in events]
         self.assertEqual([t["kind"] for t in told], ["exited", "restarted"] * 2)
         self.assertEqual({t["container_id"] for t in told}, {container})
@@ -84,23 +84,23 @@ class AgentAlone(WorldCase):
         self.assertEqual([t["seq"] for t in told], sorted({t["seq"] for t in told}))
         times = [at(t["at"]) for t in told]
         self.assertEqual(times, sorted(times))
-        # The last note is written a moment after the start that the game itself shows.
+        # The last note is written a moment after the start that the game itself records.
         told_at = min(at(e["time"]) for e in events)
         self.assertTrue(away - datetime.timedelta(milliseconds=2) <= times[0] <= times[-1] <= told_at, (away, times, told_at))
-        self.assertGreaterEqual(told_at, back, "the manager's time is another one")
+        self.assertGreaterEqual(told_at, back, "the manager's time is a different one")
         w.status(name, "running", container_id=container)
         w.kill_manager()
         self.back()
-        self.assertEqual(len(self.acted(name)), 4, "told once")
+        self.assertEqual(len(self.acted(name)), 4, "reported once")
 
-    def test_what_somebody_stopped_by_hand_stays_stopped(self):
+    def test_what_was_stopped_by_hand_stays_stopped(self):
         """[fc-59]"""
         w = self.world
         name, container = self.fragile()
         w.kill_manager()
         w.docker("stop", "-t", "1", container)
         self.back()
-        events = wait_for("it is told", lambda: self.acted(name))
+        events = wait_for("it is reported", lambda: self.acted(name))
         self.assertIn("by hand", events[0]["data"]["what"]["detail"])
         self.assertEqual(self.state(container), "exited")
         w.status(name, "stopped", desired_state="running")
@@ -112,13 +112,13 @@ class AgentAlone(WorldCase):
         w.kill_manager()
         w.kill_agent()
         self.crash(name)
-        wait_for("it lies there", lambda: not (w.data(name) / "crash").exists())
+        wait_for("it has crashed", lambda: not (w.data(name) / "crash").exists())
         w.start_agent(wait=False)
         wait_for("its agent starts it again", lambda: self.starts(name) == 2)
         self.back()
-        wait_for("all is told", lambda: [e["data"]["what"]["kind"] for e in self.acted(name)] == ["exited", "restarted"])
+        wait_for("reported", lambda: [e["data"]["what"]["kind"] for e in self.acted(name)] == ["exited", "restarted"])
 
-    def test_too_many_crashes_are_given_up_with_a_remedy_and_a_start_begins_anew(self):
+    def test_too_many_crashes_are_given_up_with_a_remedy_and_a_start_clears_them(self):
         """[fc-9] [fc-56]"""
         w = self.world
         name, _ = self.fragile()
@@ -127,7 +127,7 @@ class AgentAlone(WorldCase):
             self.crash(name)
             wait_for("its agent starts it again", lambda: self.starts(name) == n)
         self.crash(name)
-        wait_for("it lies there", lambda: not (w.data(name) / "crash").exists())
+        wait_for("it has crashed", lambda: not (w.data(name) / "crash").exists())
         self.back()
         s = wait_for("it is given up", lambda: (lambda s: s["last_error"] and "gave up" in s["last_error"]["message"]
                                                 and s)(w.server(name)))
@@ -143,11 +143,11 @@ class AgentAlone(WorldCase):
         self.edit(name, crash="never")
         self.assertFalse(w.server(name)["pending_rebuild"])
         self.crash(name)
-        events = wait_for("it is told", lambda: self.acted(name))
+        events = wait_for("it is reported", lambda: self.acted(name))
         self.assertEqual(events[0]["data"]["what"]["next_in"], 0)
         w.status(name, "stopped")
         self.edit(name, crash="engine")
-        self.assertTrue(w.server(name)["pending_rebuild"], "the Engine's part is made into the container")
+        self.assertTrue(w.server(name)["pending_rebuild"], "the Engine's restart rule is part of the container")
         w.ctl("server", "start", name)
         w.ctl("server", "rebuild", name)
         policy = w.inspect(w.server(name)["container_id"])["HostConfig"]["RestartPolicy"]["Name"]
@@ -162,7 +162,7 @@ class AgentAlone(WorldCase):
         name, container = self.fragile()
         tool = [ROOT / "tools/engine"]
         subprocess.run([*tool, "kill", "--dir", ENGINE_DIR], check=True, capture_output=True)
-        wait_for("the loss of the Engine is told", lambda: not w.agent()["engine_ok"], 15)
+        wait_for("the loss of the Engine is reported", lambda: not w.agent()["engine_ok"], 15)
         subprocess.run([*tool, "up", "--dir", ENGINE_DIR], check=True, capture_output=True)
         acts = wait_for("its agent has acted", lambda: self.acted(name), 30)
         self.assertEqual([e["data"]["what"]["kind"] for e in acts], ["boot_started"])

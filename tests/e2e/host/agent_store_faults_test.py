@@ -1,5 +1,5 @@
-"""An agent's own store that is damaged, lost or on a full disk, under a real agent: what goes on, what is refused, and
-the way back of docs/operations.md."""
+"""An agent's own store that is damaged, lost or on a full disk, under a real agent: what still works, what is refused,
+and the recovery steps of docs/operations.md."""
 import os
 import re
 import shutil
@@ -35,12 +35,12 @@ class AgentStoreCase(WorldCase):
         return len(file.read_text().splitlines()) if file.exists() else 0
 
     def has_started(self, name, times):
-        """So often in all; the game writes it a moment after its start is known."""
+        """This many starts in total; the game records each a moment after its start is known."""
         wait_for(f"{name} has started {times} times", lambda: self.starts(name) >= times)
         self.assertEqual(self.starts(name), times)
 
     def crash(self, name):
-        """It ends badly, and its policy brings it back."""
+        """The game crashes, and its policy restarts it."""
         before = self.starts(name)
         (self.world.data(name) / "crash").touch()
         wait_for("its agent starts it again", lambda: self.starts(name) == before + 1)
@@ -52,9 +52,9 @@ class AgentStoreCase(WorldCase):
         return self.world.inspect(container)["State"]["Running"]
 
     def start_fails(self):
-        """One start of the agent that ends by itself: status and words."""
+        """One start of the agent that ends by itself: exit status and output."""
         w = self.world
-        # A signal stays a signal where a sanitizer would make a report and a status of it.
+        # A signal stays a signal where a sanitizer would turn it into a report and an exit status.
         env = {**w.env, **{key: w.env.get(key, "") + ":handle_segv=0:handle_sigbus=0"
                            for key in ("ASAN_OPTIONS", "TSAN_OPTIONS")}}
         r = subprocess.run([BIN / "zedops-agent", "--name", "host1", "--manager", f"ipc://{w.run}/agents.ipc",
@@ -66,7 +66,7 @@ class AgentStoreCase(WorldCase):
         return {o["id"]: o["status"] for o in self.world.ctl("op", "ls")["operations"]}
 
     def begin_anew(self, known_id):
-        """The way back: the folder away, the old id once."""
+        """The recovery: move the folder away, start once with the old id."""
         shutil.move(self.state, self.world.dir / f"aside-{uuid.uuid4().hex[:8]}")
         self.world.start_agent(flags=("--identity", known_id))
 
@@ -95,20 +95,20 @@ class Garbage(AgentStoreCase):
         w.ctl("server", "stop", stopped)
         known_id, container = w.agent()["id"], self.container(running)
         w.kill_agent(how)
-        wait_for("the manager knows", lambda: w.agent()["status"] != "online")
+        wait_for("the manager notices", lambda: w.agent()["status"] != "online")
         done = self.operations()
         size = self.file.stat().st_size
         with open(self.file, "r+b") as f:
             f.seek(first)
             f.write(os.urandom(min(last, size) - first))
-        # LMDB maps what it is given: the first look after an orderly end may end the process, and asks for the check.
+        # LMDB maps what it is given: the first start after an orderly end may be killed, and requests the check.
         for _ in range(2):
             status, words = self.start_fails()
             if status == 1:
                 break
         self.assertEqual(status, 1, words)
         self.assertRegex(words, "is damaged" if how == signal.SIGKILL else "is damaged|MDB_")
-        self.assertIn(f"of no use any more, its servers run on: move {self.state} away", words)
+        self.assertIn(f"is unusable, its servers keep running: move {self.state} away", words)
         self.assertIn(f"--identity {known_id}", words)
         self.assertNotIn("store restore", words)
         self.assertTrue(self.runs(container))
@@ -148,7 +148,7 @@ class Garbage(AgentStoreCase):
         os.remove(self.file)
         status, words = self.start_fails()
         self.assertEqual(status, 1, words)
-        self.assertIn("is gone", words)
+        self.assertIn("is missing", words)
         self.assertIn(f"--identity {known_id}", words)
         self.begin_anew(known_id)
         w.status(name, "running", container_id=container, data_state="present")
@@ -167,16 +167,16 @@ class OneRecord(AgentStoreCase):
         self.damage(id_of_hurt, 40)
         self.damage(stop, 40)
         w.start_agent()
-        # Its manager may still take it for the one that was killed: online says nothing yet.
+        # The manager may still take it for the killed one: online proves nothing yet.
         for words in ("state.record-damaged", f"servers/{id_of_hurt}", f"operations/{stop}"):
             wait_for(f"its log says {words}", lambda said=words: said in w.log("zedops-agent"))
         for name in (hurt, other):
             w.status(name, "running")
-            self.crash(name)  # the guard is back with the welcome
+            self.crash(name)  # its guard data is back with the welcome
         w.status(stopped, "stopped")
         self.assertEqual(self.operations(), done, "nothing is executed again")
         w.ctl("server", "start", stopped)
-        # What the manager told again is whole on the disk: the next life begins with it, also without a manager.
+        # What the manager sent again is complete on the disk: the next process starts with it, also without a manager.
         w.kill_agent()
         w.kill_manager()
         w.start_agent(wait=False)
@@ -294,20 +294,20 @@ class FullDisk(AgentStoreCase):
         self.crash(guarded)
         w.ctl("server", "rm", gone, "--yes")
         self.assertEqual(w.server(gone)["status"], "deleted")
-        # A start-up is no new work.
+        # A start-up does not count as new work.
         w.kill_agent()
         w.start_agent()
         w.status(guarded, "running")
         w.status(busy, "stopped")
         self.crash(guarded)
-        w.status(guarded, "running")  # the manager hears of it a moment after the game shows it
+        w.status(guarded, "running")  # the manager learns of it a moment after the game records it
         w.ctl("server", "stop", guarded)
         agent = w.agents["host1"]
         os.remove(self.other)
-        wait_for("there is room", lambda: self.code_of("server", "start", busy) == "ok")
-        self.has_started(busy, starts + 1)  # what was refused was not executed
+        wait_for("there is space", lambda: self.code_of("server", "start", busy) == "ok")
+        self.has_started(busy, starts + 1)  # a refused command was not executed
         w.ctl("server", "start", guarded)
-        self.assertIsNone(agent.poll(), "it did not have to be started again")
+        self.assertIsNone(agent.poll(), "it did not have to be restarted")
         ended = self.operations()
         self.assertNotIn("running", ended.values())
 
@@ -334,7 +334,7 @@ class FailingDisk(AgentStoreCase):
                 w.ctl("server", verb, other)
             self.assertTrue(told.exception.error["message"])
             w.status(other, "running", container_id=container)
-        self.assertTrue(self.runs(container), "what was refused was not executed")
+        self.assertTrue(self.runs(container), "a refused command was not executed")
         self.assertEqual(self.starts(other), starts)
         self.crash(guarded)
         self.assertIn("state.not-written", w.log("zedops-agent"))
@@ -346,7 +346,7 @@ class FailingDisk(AgentStoreCase):
         def told():
             return [e["data"]["what"]["kind"] for e in w.history(guarded) if e["type"] == "server.agent_acted"]
 
-        wait_for("what happened meanwhile is told", lambda: sorted(told()) == ["exited", "restarted"])
+        wait_for("what happened meanwhile is reported", lambda: sorted(told()) == ["exited", "restarted"])
         w.status(guarded, "running")
         w.ctl("server", "stop", guarded)
         w.kill_agent()

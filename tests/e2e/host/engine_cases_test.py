@@ -1,4 +1,4 @@
-"""Engines that end, come back, or are another one: what became of the servers, and what is said of it."""
+"""Engines that end, come back, or are another one: what happens to the servers, and what is reported."""
 import json
 import os
 import shutil
@@ -10,7 +10,7 @@ import uuid
 import world
 from world import ROOT, WorldCase, wait_for
 
-world.ENGINE_DIR = ROOT / "build/engine-cases"  # nobody else's: it is killed
+world.ENGINE_DIR = ROOT / "build/engine-cases"  # a private one: it is killed
 
 
 def engine(verb, *more):
@@ -32,7 +32,7 @@ class Policies(WorldCase):
         return [e for e in self.world.history(name) if e["type"] == "crashed"]
 
     def test_an_end_of_the_engine_is_no_crash(self):
-        """An upgrade of Docker stops it in order, with everything that runs on it."""
+        """An upgrade of Docker stops the daemon in order, with everything that runs on it."""
         w = self.world
         names = {p: self.create(p) for p in ("never", "on-failure", "always", "engine")}
         asked = self.create("always")
@@ -58,7 +58,7 @@ class Policies(WorldCase):
         last = w.server(alive)["container_id"]
         os.kill(engine_pid(), signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
-        wait_for("it is said not to be certain", lambda: w.server(alive)["stale"])
+        wait_for("the server is shown as stale", lambda: w.server(alive)["stale"])
         self.assertEqual(w.server(alive)["status"], "running")
         self.assertIn("stale", w.server(alive)["condition"])
         self.assertTrue(w.server(alive)["observed_at"])
@@ -85,7 +85,7 @@ class AnotherEngine(WorldCase):
         engine("down")
         engine("up", "--", f"--data-root={other}")
         subprocess.run([ROOT / "tools/images", "busybox"], check=True, capture_output=True, env=w.env)
-        wait_for("the agent says so", lambda: "another Docker Engine" in w.agent()["engine_problem"], 30)
+        wait_for("the agent reports it", lambda: "another Docker Engine" in w.agent()["engine_problem"], 30)
         for n in names:
             s = w.server(n)
             self.assertEqual((s["status"], s["stale"]), ("running", True), "nothing is concluded from what it shows")
@@ -103,7 +103,7 @@ class AnotherEngine(WorldCase):
 
 
 def load_as(w, source, target, architecture):
-    """The image once more, saying that it is made for another processor."""
+    """The image once more, marked as made for another processor."""
     folder = w.dir / "image"
     folder.mkdir()
     saved = subprocess.run(["docker", "save", source], capture_output=True, check=True, env=w.env).stdout
@@ -122,7 +122,7 @@ def load_as(w, source, target, architecture):
 
 
 class Kills(WorldCase):
-    def test_137_is_told_from_what_is_known_of_it(self):
+    def test_137_is_explained_from_what_is_known(self):
         w = self.world
         name = w.create()
         container = w.server(name)["container_id"]
@@ -146,7 +146,7 @@ class Kills(WorldCase):
         self.addCleanup(w.docker, "rmi", "-f", f"{image}:v1", check=False)
         name = f"arm-{uuid.uuid4().hex[:6]}"
         w.ctl("server", "create", name, "--agent", "host1", "--template", "keeper", "--image", image, "--tag", "v1")
-        self.assertIn("made for arm64", w.ctl_raw("server", "explain", name).stdout)
+        self.assertIn("built for arm64", w.ctl_raw("server", "explain", name).stdout)
 
     def test_an_environment_that_is_too_long_is_refused_where_it_is_given(self):
         w = self.world

@@ -1,4 +1,4 @@
-"""The host's owner has the last word: rules of the agent's own file, which no manager can override."""
+"""The host's owner has the last word: rules in the agent's own file, which no manager can override."""
 import json
 import unittest
 
@@ -14,7 +14,7 @@ class Guard(WorldCase):
         w.start_agent(name, flags=("--config", file))
         return file
 
-    def test_each_rule_refuses_and_says_where_it_stands_and_nothing_is_made(self):
+    def test_each_rule_refuses_and_names_its_place_and_nothing_is_created(self):
         w = self.world
         file = self.owner_says("strict", allow_images=["zedops/zomboid*"], allow_ports=["21000-21099"])
         before = w.docker("ps", "-aq")
@@ -37,7 +37,7 @@ class Guard(WorldCase):
                          "--cap-add", "IPC_LOCK")
         self.assertIn("the capability IPC_LOCK", e["message"])
 
-    def test_what_the_owner_puts_upon_every_container_is_there(self):
+    def test_what_the_owner_imposes_is_in_every_container(self):
         w = self.world
         self.owner_says("hard", server_memory_max="64MiB", server_pids_max=50,
                         impose=["no-new-privileges", "drop-capabilities", "read-only-root"])
@@ -47,9 +47,9 @@ class Guard(WorldCase):
         self.assertIn("no-new-privileges", host["SecurityOpt"])
         self.assertEqual(w.server(name)["drift"], "")
 
-    def test_rules_that_say_nothing_are_refused_at_the_start(self):
+    def test_rules_that_are_invalid_are_refused_at_the_start(self):
         w = self.world
-        for key, value, said in (("allow_ports", ["1-"], "neither a port"), ("impose", ["nothing"], "to impose"), ("server_memory_max", "much", "no size")):
+        for key, value, said in (("allow_ports", ["1-"], "neither a port"), ("impose", ["nothing"], "to impose"), ("server_memory_max", "much", "not a size")):
             file = w.dir / f"bad-{key}.toml"
             file.write_text(f"{key} = {json.dumps(value)}\n")
             p = w._spawn("zedops-agent", "--name", "bad", "--config", file, "--state-dir", w.dir / "state-bad")

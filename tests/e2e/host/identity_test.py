@@ -1,4 +1,4 @@
-"""A host's agent lost its state folder: the documented way back, and what is refused on it."""
+"""A host's agent lost its state folder: the documented recovery, and what is refused during it."""
 import re
 import shutil
 import signal
@@ -33,7 +33,7 @@ class LostState(WorldCase):
         shutil.rmtree(w.dir / "state-host1")
         w.start_agent()
 
-        # It is let in by its name, runs what runs, and touches no data: it is told why, with the way back.
+        # It is admitted by its name, keeps what runs, and touches no data: the error says why, with the recovery.
         self.assertEqual(w.agent()["id"], known_id)
         wait_for("the loss is logged", lambda: "identity.lost" in w.log("zedops-agent"))
         hint = self.refused("data_unknown", 4, "server", "start", missing)["hint"]
@@ -45,7 +45,7 @@ class LostState(WorldCase):
 
         # The documented step: stop it, start it once with the id that the manager shows.
         w.kill_agent(signal.SIGTERM)
-        self.assertIn("is that of", self.refused_start("--identity", "a" * len(known_id)))
+        self.assertIn("belongs to", self.refused_start("--identity", "a" * len(known_id)))
         w.start_agent(flags=("--identity", known_id))
         looks = w.ctl("server", "check-data", running, missing, stopped)["servers"]
         self.assertEqual([look["state"] for look in looks], ["present"] * 3, looks)
@@ -58,7 +58,7 @@ class LostState(WorldCase):
             w.ctl("server", "purge", name, "--remove-data", "--yes")
             self.assertFalse(w.tree(name).exists())
 
-        # Once is enough.
+        # The flag is needed only once.
         w.kill_agent(signal.SIGTERM)
         w.start_agent()
         again = w.create()

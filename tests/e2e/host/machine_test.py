@@ -1,4 +1,4 @@
-"""What our scripts leave of the machine: after two runs of a private Engine everything that was there is as it was."""
+"""What our scripts leave on the machine: after two runs of a private Engine everything is as it was before."""
 import json
 import os
 import pathlib
@@ -20,7 +20,7 @@ def sysctls():
 
 
 def picture(own):
-    """Links, addresses, routes, rules of the packet filter, mounts and settings of the kernel."""
+    """Links, addresses, routes, packet filter rules, mounts and kernel settings."""
     links = {l["ifname"]: sorted(a["local"] for a in l["addr_info"]) for l in json.loads(said("ip", "-j", "addr"))}
     # Another test's Engine may come and go beside this one.
     mine = lambda name: not name.startswith(("zedops", "veth", "br-"))
@@ -41,7 +41,7 @@ class Machine(unittest.TestCase):
         self.addCleanup(self.dir.cleanup)
         self.place = os.path.join(self.dir.name, "e")
         self.addCleanup(lambda: subprocess.run([ENGINE, "down", "--purge", "--dir", self.place], capture_output=True))
-        # The bridge of a machine's own Engine, unless there is one.
+        # The bridge of the machine's own Engine, unless there is one.
         if subprocess.run(["ip", "link", "show", "docker0"], capture_output=True).returncode != 0:
             said("ip", "link", "add", "docker0", "type", "bridge")
             said("ip", "addr", "add", "172.17.0.1/16", "dev", "docker0")
@@ -77,7 +77,7 @@ class Machine(unittest.TestCase):
     def test_taking_down_one_engine_leaves_the_bridge_of_another(self):
         self.engine("up")
         bridge = next(x for x in self.engine("status").split() if x.startswith("bridge=")).removeprefix("bridge=")
-        other = pathlib.Path(self.dir.name, "o")  # its note names the same number: it was in another network namespace
+        other = pathlib.Path(self.dir.name, "o")  # its note has the same number: it was in another network namespace
         other.mkdir()
         (other / "dockerd.log").touch()
         (other / "network").write_text(bridge.removeprefix("zedops") + "\n")

@@ -1,4 +1,4 @@
-"""Agents, people and services over tcp: keys, roles, and what happens to those that have none or lose theirs."""
+"""Agents, users and services over tcp: keys, roles, and what happens to those that have none or lose theirs."""
 import base64
 import json
 import signal
@@ -40,7 +40,7 @@ class Far(WorldCase):
         w = cls.world
         cls.manager_key = w.ctl_raw("key", "show", "--manager", "--data-dir", w.db).stdout.strip()
         assert len(cls.manager_key) == 43, cls.manager_key
-        # The agent makes its key at its first start and says it; until it is let in, it waits.
+        # The agent makes its key at its first start and prints it; until it is admitted, it waits.
         cls.start_far()
         key = wait_for("the agent has a key", lambda: cls.key_in(w.dir / "state-far" / "agent.key"))
         cls.key("add", "far", key, "--role", "agent")
@@ -100,7 +100,7 @@ class Rotation(Far):
         self.assertEqual((v["public_key"], v["agents_missing"]), (self.manager_key, ["far"]))
         with self.assertRaises(Failed) as e:
             w.ctl("key", "rotate", "--finish")
-        self.assertIn("would not come back: far", str(e.exception))
+        self.assertIn("could not reconnect: far", str(e.exception))
         self.start_far()
         wait_for("it knows the next key", lambda: state()["agents_ready"] == ["far"], 20)
         name = w.create(agent="far")
@@ -113,12 +113,12 @@ class Rotation(Far):
         self.assertEqual(w._one(self.ctl_as("anna", "server", "get", name, key=v["next_key"]))["status"], "running")
         with self.assertRaises(Failed):
             self.ctl_as("anna", "--timeout", "5s", "status")
-        # Its settings still name the former key; it remembers.
+        # Its settings still name the old key; it remembers the new one.
         w.kill_agent(name="far")
         self.start_far()
         w.agent_is("online", "far", 30)
         self.assertEqual(w.server(name)["status"], "running")
-        # One that is called off is forgotten by everybody.
+        # A cancelled rotation is forgotten on both sides.
         wait_for("the next but one is known", lambda: state()["agents_ready"] == ["far"], 20)
         self.assertEqual(w.ctl("key", "rotate", "--cancel")["next_key"], "")
         w.kill_manager()
@@ -127,7 +127,7 @@ class Rotation(Far):
 
 
 class Network(Far):
-    def test_each_role_may_do_what_it_may_and_the_refusal_says_what_is_missing(self):
+    def test_each_role_has_its_rights_and_a_refusal_names_what_is_missing(self):
         """[acc-35] [fc-27] [fc-43]"""
         w = self.world
         self.user("vera", "viewer")
@@ -147,7 +147,7 @@ class Network(Far):
         self.ctl_as("anna", "--yes", "server", "purge", name, "--remove-data")
         self.assertIn("key:olaf", json.dumps(w.ctl("op", "ls")))
 
-    def test_who_asked_for_what_is_on_record_and_the_record_cannot_be_changed_unseen(self):
+    def test_who_asked_for_what_is_on_record_and_the_record_cannot_be_changed_unnoticed(self):
         w = self.world
         self.user("rita", "operator")
         name = w.create(agent="far")
@@ -171,7 +171,7 @@ class Network(Far):
         lines = w.ctl_raw("audit", "export", "--target", name).stdout.splitlines()
         self.assertEqual([json.loads(x)["verb"] for x in lines], ["server.purge", "server.stop", "server.create"])
 
-    def test_a_key_that_floods_is_slowed_down_and_nobody_else_is(self):
+    def test_a_key_that_floods_is_slowed_down_and_no_other_is(self):
         w = self.world
         name = w.create(agent="far")
         self.user("honest", "viewer")
@@ -212,13 +212,13 @@ class Network(Far):
                                self.world.dir / f"data-{state}"], capture_output=True, text=True, env=self.world.env, timeout=60)
 
     def start_joined(self, state):
-        """Without any word about the manager: it was remembered."""
+        """Without settings about the manager: it was remembered."""
         w = self.world
         w.agents[state] = w._spawn("zedops-agent", "--docker-host", w.env["DOCKER_HOST"], "--data-path", w.dir / f"data-{state}",
                                    "--state-dir", w.dir / f"state-{state}")
         return w.agents[state]
 
-    def test_one_line_brings_an_agent_in_once_and_a_key_that_is_taken_away_ends_it(self):
+    def test_one_invitation_enrols_an_agent_once_and_a_removed_key_ends_it(self):
         """[acc-20] [acc-34] [fc-28]"""
         w = self.world
         line = self.token("joined")
@@ -227,21 +227,21 @@ class Network(Far):
         self.assertIn("Enrolled as agent joined", r.stdout)
         agent = self.start_joined("joined")
         w.agent_is("online", "joined")
-        name = w.create(None, "--game-port", 21800, agent="joined")  # both agents have one Engine here
+        name = w.create(None, "--game-port", 21800, agent="joined")  # both agents use one Engine here
         again = self.join(line, "thief")
         self.assertNotEqual(again.returncode, 0)
-        self.assertIn("has been used", again.stderr)
-        # Restarted it is the same agent, with its servers.
+        self.assertIn("it has been used", again.stderr)
+        # After a restart it is the same agent, with its servers.
         w.kill_agent(name="joined")
         agent = self.start_joined("joined")
         w.agent_is("online", "joined")
         w.ctl("key", "rm", "joined")
         self.assertEqual(agent.wait(5), 78)
-        self.assertIn("not known to the manager any more", w.log("zedops-agent"))
+        self.assertIn("no longer knows this agent's key", w.log("zedops-agent"))
         w.agent_is("unreachable", "joined")
         verbs = [(x["verb"], x["result"]) for x in w.ctl("audit", "ls", "--target", "joined")["records"]]
         self.assertEqual(verbs, [("key.rm", "ok"), ("agent.enrol", "ok"), ("agent.token", "ok")])
-        # In again, under a new token and its old identity: its server is still there.
+        # Enrolled again with a new token and its old identity: its server is still there.
         self.assertEqual(self.join(self.token("joined"), "joined").returncode, 0)
         self.start_joined("joined")
         w.agent_is("online", "joined")
@@ -270,12 +270,12 @@ class Network(Far):
     def test_bad_lines_and_wrong_managers_say_what_is_wrong(self):
         line = self.token("nobody")
         for text, said in ((line[:-5], "key is missing or cut"), ("", "does not begin with"),
-                           (line.replace(self.manager_key, "A" * 43), "has not the key that is expected")):
+                           (line.replace(self.manager_key, "A" * 43), "does not have the key that is expected")):
             r = self.join(text, "nobody")
             self.assertNotEqual(r.returncode, 0)
             self.assertIn(said, r.stderr)
 
-    def test_an_operator_of_one_server_has_nothing_to_do_with_others(self):
+    def test_an_operator_of_one_server_has_no_access_to_others(self):
         w = self.world
         mine, other = w.create(agent="far"), w.create(agent="far")
         self.user("sam", "operator", "--server", mine)
@@ -284,7 +284,7 @@ class Network(Far):
         self.assertEqual([s["name"] for s in self.ctl_as("sam", "server", "ls")["servers"]], [mine])
         self.refused_as("sam", "forbidden", "op", "ls")
 
-    def test_unknown_keys_wrong_managers_and_silence_are_told_apart(self):
+    def test_unknown_keys_wrong_managers_and_silence_are_distinguished(self):
         """[fc-26]"""
         subprocess.run([BIN / "zedctl", "key", "gen"], check=True, capture_output=True,
                        env={**self.world.env, "XDG_CONFIG_HOME": str(self.home("mallory"))})
@@ -292,12 +292,12 @@ class Network(Far):
         self.assertIn("zedctl key add", e["hint"])
         key = self.user("will", "viewer")
         e = self.refused_as("will", "forbidden", "--timeout", "3s", "server", "ls", key=key)  # not the manager's
-        self.assertIn("has not the key that is expected", e["message"])
+        self.assertIn("does not have the key that is expected", e["message"])
         (self.home("will") / "zedops" / "key").chmod(0o644)
         e = self.refused_as("will", "forbidden", "server", "ls")
         self.assertIn("chmod 600", e["hint"])
 
-    def test_a_key_that_is_taken_away_counts_for_nothing_with_the_next_request(self):
+    def test_a_key_that_is_removed_is_refused_at_the_next_request(self):
         """[fc-42]"""
         self.user("dan", "admin")
         pub, secret = (self.home("dan") / "zedops" / "key").read_text().split()
@@ -312,7 +312,7 @@ class Network(Far):
                 return s.recv_multipart()
 
             self.assertEqual(ask(b"1", b"status", {})[1], b"result")
-            self.key("add", "dan", pub, "--role", "viewer")  # beside admin everywhere: it takes that one's place
+            self.key("add", "dan", pub, "--role", "viewer")  # admin everywhere: it replaces that role
             self.assertEqual(ask(b"2", b"status", {})[1], b"result")
             answer = ask(b"3", b"agent.rm", {"agent": "far", "confirm": True})
             self.assertEqual(answer[1], b"error")
@@ -322,7 +322,7 @@ class Network(Far):
             self.assertEqual(answer[1], b"error")
             self.assertEqual(msgpack.unpackb(answer[3])["code"], "forbidden")
 
-    def test_events_come_over_the_network_to_who_may_see_everything(self):
+    def test_events_are_sent_over_the_network_to_keys_that_may_see_everything(self):
         w = self.world
         self.user("eva", "viewer")
         pub, secret = (self.home("eva") / "zedops" / "key").read_text().split()
@@ -359,12 +359,12 @@ class Network(Far):
         (state / "agent.key").write_text((w.dir / "state-far" / "agent.key").read_text())
         (state / "agent.key").chmod(0o600)
         self.start_far("twin")
-        wait_for("it is told", lambda: "agent.wrong-name" in w.log())
+        wait_for("it is logged", lambda: "agent.wrong-name" in w.log())
         self.assertEqual("twin" in json.dumps(w.ctl("agent", "ls")), False)
         self.assertEqual(w.agent("far")["status"], "online")
         w.kill_agent(signal.SIGKILL, "twin")
 
-    def test_a_revoked_agent_is_heard_no_more_until_it_is_let_in_again(self):
+    def test_a_revoked_agent_is_ignored_until_it_is_admitted_again(self):
         w = self.world
         key = self.key_in(w.dir / "state-far" / "agent.key")
         self.key("rm", "far")

@@ -1,4 +1,4 @@
-"""The host comes up again: what was to run is started in turn, nothing else, with the manager away or not."""
+"""The host comes up again: servers that should run are started in turn, nothing else, with or without the manager."""
 import os
 import subprocess
 import unittest
@@ -7,7 +7,7 @@ import uuid
 from agent_alone_test import FRAGILE, at
 from world import ENGINE_DIR, KEEPER, ROOT, WorldCase, wait_for
 
-# The kernel's word for one boot, as a process in a name space of its own reads it.
+# The kernel's id of a boot, which a process in its own mount namespace can see replaced.
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -19,7 +19,7 @@ class Reboot(WorldCase):
             self.skipTest("the Engine is not ours to kill")
 
     def boot(self):
-        """Everything of the host dies at once; Engine and agent come up again, and the kernel says that it is another boot."""
+        """Everything on the host dies at once; Engine and agent come up again, and the kernel shows another boot id."""
         w = self.world
         w.kill_agent()
         subprocess.run([ROOT / "tools/engine", "kill", "--dir", ENGINE_DIR], check=True, capture_output=True)
@@ -37,7 +37,7 @@ class Reboot(WorldCase):
     def runs(self, container):
         return self.world.inspect(container)["State"]["Running"]
 
-    def test_what_was_to_run_runs_again_one_after_the_other_and_is_told(self):
+    def test_what_should_run_is_started_in_turn_and_reported(self):
         """[fc-61]"""
         w = self.world
         late = self.server("late", -1)
@@ -53,18 +53,18 @@ class Reboot(WorldCase):
             wait_for("it runs again, without any manager", lambda: self.runs(container), 40)
         started = [at(w.inspect(c)["State"]["StartedAt"][:26] + "Z") for c in (first, plain, late)]
         self.assertEqual(started, sorted(started), "by priority")
-        self.assertFalse(self.runs(rests), "its owner had stopped it")
+        self.assertFalse(self.runs(rests), "a user had stopped it")
         w.start_manager()
         w.agent_is("online")
         for name, number in (("first", 1), ("plain", 2), ("late", 3)):
-            acts = wait_for("it is told", lambda: [e["data"]["what"] for e in w.history(name)
+            acts = wait_for("it is reported", lambda: [e["data"]["what"] for e in w.history(name)
                                                    if e["type"] == "server.agent_acted"])
             told = [a for a in acts if a["kind"] == "boot_started"]
             self.assertEqual(len(told), 1, acts)
             self.assertIn("after the host came up", told[0]["detail"])
             w.status(name, "running")
         w.status("rests", "stopped")
-        self.assertEqual(self.runs(never), w.server("never")["status"] == "running", "the record says what is")
+        self.assertEqual(self.runs(never), w.server("never")["status"] == "running", "the record is true")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The schema of the store under a real manager: a newer one is refused untouched, an older one is migrated on the manager's
-own way in, and a migration that fails has changed nothing."""
+"""The schema of the store under a real manager: a newer one is refused untouched, an older one is migrated when the
+manager starts, and a failed migration has changed nothing."""
 import hashlib
 import signal
 import subprocess
@@ -12,7 +12,7 @@ LATER = "zedops-manager-schema"
 
 
 class Schema(StoreCase):
-    """Schema 1 is the only one there is; the later version is the manager on a store that asks for more."""
+    """Schema 1 is the only one so far; the later version is the manager with a store that requires more."""
 
     def later(self, schema=2, migration="works"):
         self.w.programs["zedops-manager"] = (LATER, {"ZEDOPS_TEST_SCHEMA": str(schema),
@@ -31,7 +31,7 @@ class Schema(StoreCase):
         return hashlib.sha256((self.w.db / "data.mdb").read_bytes()).hexdigest()
 
     def filled(self):
-        """A store of today with servers and an edited record; the manager has ended in order."""
+        """A current store with servers and an edited record; the manager has ended in order."""
         self.start()
         self.fill()
         self.edit(next(iter(self.servers())), "kept")
@@ -77,9 +77,9 @@ class Schema(StoreCase):
         self.today()
         for _ in range(2):
             status, words = self.refused()
-            self.assertEqual(status, 78, "no supervisor is to try again")
+            self.assertEqual(status, 78, "no supervisor should try again")
             self.assertIn("the store has schema 2, this program knows schemas up to 1", words)
-            self.assertIn("start the newer program that wrote it, or restore a backup made before", words)
+            self.assertIn("start the newer program that wrote it, or restore a backup from before the upgrade", words)
             self.assertEqual(self.content(), content)
         self.later()
         self.start()  # the newer program still has its store

@@ -1,4 +1,4 @@
-"""A store that is damaged, lost, full or failing under a real manager: what is refused, what goes on, and the way back."""
+"""A store that is damaged, lost, full or failing under a real manager: what is refused, what works, and recovery."""
 import os
 import pathlib
 import shutil
@@ -42,7 +42,7 @@ class StoreCase(unittest.TestCase):
         return {s["id"]: s for s in self.w.ctl("server", "ls", "--all")["servers"]}
 
     def starts_not(self):
-        """The manager refuses to start: exit status and what it says."""
+        """The manager refuses to start: exit status and output."""
         flags = ["--data-dir", self.w.db, "--runtime-dir", self.w.run]
         r = subprocess.run([BIN / "zedops-manager", *map(str, flags)], capture_output=True, text=True, timeout=60,
                            env=self.w.env)
@@ -97,7 +97,7 @@ class Damage(StoreCase):
         self.assertEqual(found[broken]["status"], "failed")
         self.assertIn("damaged", found[broken]["last_error"]["message"])
         self.assertIn("zedctl store restore", found[broken]["last_error"]["hint"])
-        # Nothing is decided from a record that is not there, and its evidence is not written over.
+        # Nothing is decided from a missing record, and the damaged one is not overwritten.
         for verb in ("start", "stop", "recreate"):
             self.assertEqual(self.code_of("server", verb, broken), "internal", verb)
         self.assertEqual(self.code_of("server", "rm", broken, "--yes"), "internal")
@@ -123,7 +123,7 @@ class Damage(StoreCase):
         self.store("restore", self.w.dir / "copy.mdb", "--set-aside", "--yes")
         self.start()
         self.assertEqual(set(self.servers()), set(before))
-        self.assertTrue(list(self.w.db.glob("data.mdb.aside-*")), "what was there is kept")
+        self.assertTrue(list(self.w.db.glob("data.mdb.aside-*")), "the old files are kept")
 
 
 class Drill(StoreCase):
@@ -163,7 +163,7 @@ class Drill(StoreCase):
 
         os.remove(w.db / "data.mdb")
         code, words = self.starts_not()
-        self.assertEqual(code, 1, "a lost store is not silently begun anew")
+        self.assertEqual(code, 1, "a lost store is not silently started over")
         self.assertIn("zedctl store restore", words)
         shutil.rmtree(w.db)
         self.assertEqual(self.code_of("store", "restore", w.dir / "copy.mdb", "--data-dir", w.db, "--yes"), "ok")
@@ -172,7 +172,7 @@ class Drill(StoreCase):
         self.assertEqual(set(restored), set(ids))
         for server, value in known.items():
             self.assertGreaterEqual(int(restored[server]["config"]["VALUE"]), value)
-        # Cursors from before mean nothing now, and that is said.
+        # Old cursors are invalid now, and this is reported.
         after = w.ctl("status")
         self.assertNotEqual(after["epoch"], status["epoch"])
         page = self.replay(f"{status['epoch']}:{status['last_seq']}")
@@ -239,7 +239,7 @@ class FullDisk(StoreCase):
         self.assertEqual(w.server(ids[1])["status"], "stopped")
         w.ctl("server", "rm", ids[2], "--yes")
         self.assertEqual(w.server(ids[2])["status"], "deleted")
-        # A start-up is no new work.
+        # A start-up does not count as new work.
         w.kill_manager()
         self.start()
         self.assertEqual(w.server(ids[1])["status"], "stopped")
@@ -249,7 +249,7 @@ class FullDisk(StoreCase):
         self.edit(ids[0], "room")
         self.assertEqual(w.server(ids[0])["config"]["VALUE"], "room")
         w.ctl("server", "start", ids[1])
-        self.assertEqual((w.manager.pid, w.manager.poll()), (pid, None), "it did not have to be started again")
+        self.assertEqual((w.manager.pid, w.manager.poll()), (pid, None), "it did not have to be restarted")
 
 
 @unittest.skipUnless(FAULTY_DISK.exists(), "needs the preloaded library")
@@ -259,7 +259,7 @@ class FailingDisk(StoreCase):
         self.fault = pathlib.Path(self.w.dir / "fault")
         self.w.env.update(LD_PRELOAD=str(FAULTY_DISK), ZEDOPS_FAULT=str(self.fault))
 
-    def test_one_failed_flush_is_told_and_loses_nothing(self):
+    def test_one_failed_flush_is_reported_and_loses_nothing(self):
         self.start()
         self.fill()
         ids = list(self.servers())
@@ -286,7 +286,7 @@ class FailingDisk(StoreCase):
             return self.w.manager.poll() is not None
 
         wait_for("the manager ends", ended, 60)
-        self.assertEqual(self.w.manager.returncode, 1, "its supervisor starts it again")
+        self.assertEqual(self.w.manager.returncode, 1, "its supervisor restarts it")
         self.assertIn("manager.stopped", self.w.log())
         self.fault.unlink()
         self.start()

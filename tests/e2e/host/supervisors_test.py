@@ -1,4 +1,4 @@
-"""The samples for supervisors, as they are shipped: only the programs' path and the logs' folder are replaced."""
+"""The supervisor samples as they are shipped: only the programs' path and the logs' folder are replaced."""
 import os
 import pathlib
 import re
@@ -31,7 +31,7 @@ STOP_SECONDS_MAX = 30  # the manager's stopwaitsecs
 
 @unittest.skipUnless(shutil.which("supervisord"), "supervisord is not installed: tools/setup test")
 class Supervisord(WorldCase):
-    """Manager and agent of the world are those that supervisord keeps."""
+    """Manager and agent of the world run under supervisord."""
 
     @classmethod
     def setUpClass(cls):
@@ -66,7 +66,7 @@ class Supervisord(WorldCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.end()  # before the folder of its programs goes away
+        cls.end()  # before the folder of its programs is removed
         super().tearDownClass()
 
     @classmethod
@@ -107,7 +107,7 @@ class Supervisord(WorldCase):
         self.addCleanup(self.settings_file.write_text, self.toml())
         before = self.pid("zedops-manager")
         self.control("signal", "HUP", "zedops-manager")
-        wait_for("the change is taken over", lambda: "settings.changed key=log_level" in self.kept_log())
+        wait_for("the change is applied", lambda: "settings.changed key=log_level" in self.kept_log())
         self.assertEqual(self.pid("zedops-manager"), before)
 
     def test_a_refused_configuration_is_not_tried_for_ever(self):
@@ -119,8 +119,8 @@ class Supervisord(WorldCase):
         self.addCleanup(mended)
         self.settings_file.write_text("no_such_setting = 1\n")
         self.control("restart", "zedops-manager")
-        # A refusal in the first second it cannot tell from a crash: FATAL, after the tries of startretries. A later one
-        # is an expected exit. From neither does it start the program again.
+        # It cannot tell a refusal in the first second from a crash: FATAL, after startretries tries. A later one is an
+        # expected exit. After neither does it restart the program.
         wait_for("it gives up", lambda: self.state("zedops-manager") in ("FATAL", "EXITED"), 60)
         self.assertTrue(1 <= self.kept_log().count("no_such_setting") <= 4, self.kept_log())
 
@@ -148,7 +148,7 @@ class Systemd(WorldCase):
             yield (folder / f"zedops-{program}.service"), text.replace(path, str(BIN / f"zedops-{program}"))
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not installed")
-    def test_the_units_are_sound_and_shut_in(self):
+    def test_the_units_are_valid_and_sandboxed(self):
         exposure_max = {"zedops-manager.service": 20, "zedops-agent.service": 40}  # tenths, of 100
         for path, text in self.units():
             path.write_text(text)
@@ -159,7 +159,7 @@ class Systemd(WorldCase):
             self.assertEqual(rated.returncode, 0, rated.stdout.splitlines()[-1:])
 
     def told(self, program, *flags, **more):
-        """Starts a program with a notify socket; what it says, line by line, as systemd would hear it."""
+        """Starts a program with a notify socket; its notifications, line by line, as systemd would get them."""
         path = self.world.dir / f"{program}.notify"
         path.unlink(missing_ok=True)
         ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -175,7 +175,7 @@ class Systemd(WorldCase):
 
         return process, hears
 
-    def test_start_reload_and_stop_are_told(self):
+    def test_start_reload_and_stop_are_reported(self):
         w = self.world
         base = w.dir / "notified"
         flags = {"zedops-manager": ("--data-dir", base / "db", "--runtime-dir", base / "run"),
@@ -199,7 +199,7 @@ class Systemd(WorldCase):
         process.send_signal(signal.SIGSTOP)
         wait_for("it is stopped", lambda: "(stopped)" in (pathlib.Path("/proc") / str(process.pid) / "status").read_text())
         with self.assertRaises(TimeoutError):
-            for _ in range(100):  # what was on its way, then silence
+            for _ in range(100):  # what was still in flight, then silence
                 hears(3)
         process.send_signal(signal.SIGCONT)
         self.assertEqual(hears(), "WATCHDOG=1")

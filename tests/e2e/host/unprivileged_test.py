@@ -11,11 +11,11 @@ import unittest
 
 from world import BIN, KEEPER, docker_host, wait_for
 
-UID = 54321  # nobody's: no name, no home of the system
+UID = 54321  # an unused uid: no name, no home on the system
 
 
 class User:
-    """Somebody with a home, a runtime folder as a login makes it, and the group of the Engine's socket."""
+    """A user with a home, a runtime folder as a login makes it, and the group of the Engine's socket."""
 
     def __init__(self, uid=UID, groups=()):
         self.uid, self.groups = uid, groups
@@ -75,13 +75,13 @@ class User:
 
 
 def socket_groups():
-    """The groups that open the Engine's socket: the way in for people who are not root."""
+    """The groups that may open the Engine's socket: the access for users who are not root."""
     socket = os.stat(docker_host().removeprefix("unix://"))
     assert socket.st_mode & stat.S_IWGRP, "the Engine's socket is closed to its group"
     return (socket.st_gid,)
 
 
-@unittest.skipUnless(os.geteuid() == 0, "needs root, to become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "needs root, to become another user")
 class Unprivileged(unittest.TestCase):
     def setUp(self):
         self.user = User(groups=socket_groups())
@@ -155,9 +155,9 @@ class Unprivileged(unittest.TestCase):
         self.assertRegex(self.user.log("zedops-agent"), "group.*docker|docker.*group")
         doctor = self.user.run("zedctl", "doctor")
         self.assertEqual(doctor.returncode, 1)
-        self.assertIn("may the agent open the Engine's socket?", doctor.stdout)
+        self.assertIn("check that the agent may open the Engine's socket", doctor.stdout)
 
-    def test_a_folder_that_is_somebody_elses_is_refused_by_name(self):
+    def test_a_folder_of_another_user_is_refused_by_name(self):
         closed = self.user.home / "closed"
         closed.mkdir(mode=0o700)
         for program, flag in (("zedops-manager", "--data-dir"), ("zedops-agent", "--state-dir")):
@@ -166,12 +166,12 @@ class Unprivileged(unittest.TestCase):
             self.assertIn(str(closed / "state"), r.stderr)
 
     def test_a_member_of_the_group_finds_the_manager_of_the_machine(self):
-        """The manager as a service in /run/zedops, a person with a login of their own beside it."""
+        """The manager as a service in /run/zedops, and a user with a separate login."""
         u = self.user
         self.online()
         person = User(UID + 1, groups=(UID,))
         self.addCleanup(person.close)
-        # /run of its own for this one command: the machine's is not touched.
+        # A private /run for this one command: the machine's is not touched.
         run = u.home / "run/zedops"
         here = ["unshare", "-m", "sh", "-c", f"mount -t tmpfs none /run && mkdir /run/zedops && mount --bind {run} /run/zedops "
                 "&& exec \"$@\"", "-"]

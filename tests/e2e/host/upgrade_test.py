@@ -1,4 +1,4 @@
-"""One half of the house older than the other: an agent that meets an older manager, a manager that meets an older
+"""One half of the installation is older than the other: an agent with an older manager, a manager with an older
 agent, and a store that an earlier version has written."""
 import os
 import pathlib
@@ -31,10 +31,10 @@ class OlderPeers(WorldCase):
         container = w.server(name)["container_id"]
         self.assertIn("A=1", d("inspect", "-f", "{{.Config.Env}}", container))
         d("kill", container)
-        wait_for("it is seen to have ended", lambda: w.server(name)["status"] in ("stopped", "failed"))
+        wait_for("its end is observed", lambda: w.server(name)["status"] in ("stopped", "failed"))
         w.ctl("server", "start", name)
         d("rm", "-f", w.server(name)["container_id"])
-        wait_for("it is seen to be missing", lambda: w.server(name)["status"] == "missing")
+        wait_for("it is missing", lambda: w.server(name)["status"] == "missing")
         w.ctl("server", "start", name)
         w.kill_manager()
         w.start_manager()
@@ -48,14 +48,14 @@ class OlderPeers(WorldCase):
         self.assertEqual(w.server(name)["status"], "running")
         w.ctl("server", "purge", name, "--remove-data", "--yes")
         self.assertEqual(d("ps", "-aq", "--filter", f"label=zedops.server.name={name}"), "")
-        # The proxy has taken something away, in both directions.
+        # The proxy has removed something, in both directions.
         self.assertTrue(all(self.older.cut.values()), self.older.cut)
 
 
 class EarlierStores(unittest.TestCase):
-    """Stores in tests/golden/store, each written by write() below at its time; none is ever changed."""
+    """Stores in tests/golden/store, each written by write() below in its time; none is ever changed."""
 
-    def test_all_is_there(self):
+    def test_everything_is_there(self):
         stores = sorted(STORES.glob("*.tar.gz"))
         self.assertTrue(stores)
         for store in stores:
@@ -79,7 +79,7 @@ class EarlierStores(unittest.TestCase):
         service = w.ctl("service", "get", "shop/web")
         self.assertEqual((service["current"], service["last_deployment"]["status"]), (2, "success"))
         self.assertTrue(w.ctl("op", "ls")["operations"])
-        # And it goes on.
+        # And the manager keeps working.
         w.ctl("project", "create", "later")
         w.kill_manager()
         w.start_manager()
@@ -87,7 +87,7 @@ class EarlierStores(unittest.TestCase):
 
 
 def write(path):
-    """Makes a store of today: ZEDOPS_WRITE_STORE=tests/golden/store/2026-11.tar.gz upgrade_test.py"""
+    """Makes a current store: ZEDOPS_WRITE_STORE=tests/golden/store/2026-11.tar.gz upgrade_test.py"""
     class Case(WorldCase):
         def runTest(self):
             w = self.world

@@ -1,4 +1,4 @@
-"""A container that somebody made by hand becomes a server, or stays what it was."""
+"""A container that was made by hand becomes a server, or stays as it was."""
 import os
 import unittest
 import uuid
@@ -12,7 +12,7 @@ class Adopt(WorldCase):
     ports = 21100
 
     def by_hand(self, *flags, size=300_000):
-        """As its owner made it: a name, a folder and ports of their own."""
+        """As a user made it: with its own name, folder and ports."""
         w = self.world
         Adopt.ports += 2
         name, game = f"hand-{uuid.uuid4().hex[:8]}", Adopt.ports
@@ -66,7 +66,7 @@ class Adopt(WorldCase):
         w.ctl("server", "start", name)
         w.status(name, "running", game_port=game)
 
-    def test_what_the_template_has_not_is_named(self):
+    def test_what_the_template_lacks_is_named(self):
         """[fc-24]"""
         container, _, game = self.by_hand("--user", "0:0", "-p", "127.0.0.1:0:80/tcp", "-v", "/etc/hostname:/etc/other:ro")
         name = f"srv-{uuid.uuid4().hex[:8]}"
@@ -102,7 +102,7 @@ class Adopt(WorldCase):
         w.ctl(*self.adopt(container, name, game))  # the name and the ports are free
         w.status(name, "running")
 
-    def test_it_can_be_called_off_and_survives_its_agent(self):
+    def test_it_can_be_cancelled_and_survives_its_agent(self):
         """[fc-24]"""
         w = self.world
         container, folder, game = self.by_hand(size=400_000_000)
@@ -131,7 +131,7 @@ class Adopt(WorldCase):
         self.assertEqual([p.name for p in w.tree(name).parent.iterdir() if p.name.startswith(".zedops-moving")], [])
 
     def image(self, reference, version, *changes):
-        """An image with defaults of its own, made without a builder."""
+        """An image with its own defaults, made without a builder."""
         w = self.world
         blank = w.docker("create", "zedops/busybox:test")
         said = [x for c in (f"ENV VERSION={version} MOTD=default", f"LABEL version={version}", *changes) for x in ("--change", c)]

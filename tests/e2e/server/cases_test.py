@@ -1,4 +1,4 @@
-"""What went wrong elsewhere, tried on the running programs: images that are not what they seem, and logs."""
+"""Problems known from elsewhere, tried on the running programs: unusual images, and logs."""
 import os
 import pathlib
 import signal
@@ -15,7 +15,7 @@ ODD = {"MOTD": "a\nb\tc", "PASS": "$HOME `id` \"x\" 'y' \\n", "EMPTY": "", "EQ":
 
 class Images(WorldCase):
     def image(self, *commit, tag=None):
-        """An image of busybox with changes; its reference."""
+        """A changed image of busybox; returns its reference."""
         w = self.world
         reference = tag or f"zedops.test/case-{uuid.uuid4().hex[:8]}:v1"
         made = w.docker("create", "zedops/busybox:test", "true")
@@ -76,7 +76,7 @@ class Images(WorldCase):
         name, create = self.create(image, "v1")
         error = self.refused("engine_error", 1, *create)
         self.assertIn("exec format error", error["message"])
-        wait_for("it is not shown as well", lambda: w.server(name)["condition"] != ["ok"])
+        wait_for("its condition is not ok", lambda: w.server(name)["condition"] != ["ok"])
         self.assertIn("exec format error", w.ctl_raw("server", "explain", name).stdout.replace("\n", " "))
 
     def test_variables_arrive_byte_for_byte(self):
@@ -102,19 +102,19 @@ class Images(WorldCase):
         for bad in ("=x", "A B=x", "NOT_SET_ANYWHERE"):
             self.assertEqual(w.ctl_raw("server", "edit", name, "--env", bad).returncode, 2)
 
-    def test_a_log_that_nobody_keeps(self):
+    def test_a_log_that_is_not_kept(self):
         w = self.world
         name = w.create(None, "--log-driver", "none")
         for wish in ((name,), ("-f", name)):
             r = w.ctl_raw("logs", *wish, timeout=20)
             self.assertEqual(r.returncode, 1, r.stderr)
             self.assertIn("log", r.stderr)
-        # The proof of a start wants the last words of a crash: it does without.
+        # A failed start would show the last lines of the log: it works without them.
         image, tag = self.image("--change", 'CMD ["sh", "-c", "echo last words; exit 7"]')
         _, create = self.create(image, tag, "--log-driver", "none")
         self.assertIn("did not stay up", self.refused("engine_error", 1, *create)["message"])
 
-    def test_following_outlives_restart_rebuild_and_a_cut_file(self):
+    def test_following_survives_restart_rebuild_and_a_truncated_file(self):
         w = self.world
         image, tag = self.image(
             "--change", 'CMD ["sh", "-c", "trap exit TERM; read life < /proc/sys/kernel/random/uuid; i=0; while :; do i=$((i+1)); echo $life line $i; sleep 0.05; done"]')

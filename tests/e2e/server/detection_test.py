@@ -1,4 +1,4 @@
-"""What people do behind zedops' back is seen, without any command, and told as it is."""
+"""Manual changes outside zedops are detected without any command, and shown as they are."""
 import subprocess
 import time
 import unittest
@@ -6,7 +6,7 @@ import unittest
 from world import KEEPER, ROOT, WorldCase, docker_host, wait_for
 
 
-# The Engine starts it again whenever it ends.
+# The Engine restarts it whenever it ends.
 CRASHER = KEEPER.replace('name = "keeper"', 'name = "crasher"').replace('pull =', 'restart = "unless-stopped"\npull =').replace(
     "while :; do sleep 0.1; done", "while [ ! -e /data/crash ]; do sleep 0.1; done; exit 3")
 
@@ -31,7 +31,7 @@ class Detection(WorldCase):
         container = w.server(name)["container_id"]
         w.docker("stop", "-t", "1", container)
         w.status(name, "stopped", 5)
-        self.assertEqual(w.server(name)["desired_state"], "running", "what was seen is not what is wanted")
+        self.assertEqual(w.server(name)["desired_state"], "running", "an observation does not change the desired state")
         w.docker("start", container)
         w.status(name, "running", 5)
         w.docker("kill", container)
@@ -63,7 +63,7 @@ class Detection(WorldCase):
         told = [e["data"] for e in w.history(name) if e["type"] == "server.condition_changed"]
         self.assertIn(["restarting"], [t["condition"] for t in told])
         w.ctl("server", "stop", name)
-        self.assertEqual(w.server(name)["condition"], ["ok"], "what its owner asks for is a new beginning")
+        self.assertEqual(w.server(name)["condition"], ["ok"], "a user's request clears the condition")
 
     def test_a_paused_container_is_running_but_paused(self):
         w = self.world
@@ -81,7 +81,7 @@ class Detection(WorldCase):
         name = w.create()
         container = w.server(name)["container_id"]
         w.docker("rename", container, f"{name}-elsewhere")
-        s = wait_for("drift is told", lambda: (lambda s: s["drift"] and s)(w.server(name)), 5)
+        s = wait_for("drift is reported", lambda: (lambda s: s["drift"] and s)(w.server(name)), 5)
         self.assertEqual((s["status"], s["container_id"]), ("running", container))
 
     def test_two_containers_for_one_server_are_a_notice_and_nothing_is_removed(self):
@@ -91,11 +91,11 @@ class Detection(WorldCase):
         c = w.inspect(w.server(name)["container_id"])
         labels = [x for k, v in c["Config"]["Labels"].items() for x in ("--label", f"{k}={v}")]
         rival = w.docker("create", *labels, "zedops/busybox:test", "true")
-        s = wait_for("conflict is told", lambda: (lambda s: "more than one" in s["drift"] and s)(w.server(name)), 10)
+        s = wait_for("it is reported", lambda: (lambda s: "more than one" in s["drift"] and s)(w.server(name)), 10)
         self.assertEqual(s["container_id"], c["Id"])
         self.assertEqual(len(w.docker("ps", "-aq", "--filter", f"label=zedops.server.id={s['id']}").split()), 2)
         w.docker("rm", "-f", rival)
-        wait_for("conflict is over", lambda: not w.server(name)["drift"], 10)
+        wait_for("the conflict is over", lambda: not w.server(name)["drift"], 10)
 
     def test_a_container_made_again_by_hand_is_adopted_by_its_label(self):
         """[acc-31] [fc-15]"""
@@ -171,7 +171,7 @@ class Detection(WorldCase):
 
 
 class EngineAway(WorldCase):
-    """Each of these takes the Engine or the agent away; the state shown stays true or says that it is not known."""
+    """Each of these takes the Engine or the agent away; the state shown stays true or is marked as unknown."""
 
     def test_an_agent_restart_leaves_the_state_true(self):
         """[acc-34] [acc-76]"""
@@ -197,7 +197,7 @@ class EngineAway(WorldCase):
         name = w.create()
         from world import ENGINE_DIR
         subprocess.run([ROOT / "tools/engine", "kill", "--dir", ENGINE_DIR], check=True, capture_output=True)
-        wait_for("the loss of the Engine is told", lambda: not w.agent()["engine_ok"], 15)
+        wait_for("the loss of the Engine is reported", lambda: not w.agent()["engine_ok"], 15)
         self.assertIn(w.server(name)["status"], ("running", "stopped"))
         self.assertNotEqual(w.server(name)["status"], "missing", "an error is never an observation")
         subprocess.run([ROOT / "tools/engine", "up", "--dir", ENGINE_DIR], check=True, capture_output=True)

@@ -5,7 +5,7 @@ import uuid
 
 from world import KEEPER, WorldCase
 
-# (image, what its documentation gives to docker run, the same for zedctl server create). {at}: a folder of the host.
+# (image, the arguments of docker run in its documentation, the same for zedctl server create). {at}: a host folder.
 LINES = {
     "minecraft": (
         "itzg/minecraft-server",
@@ -35,7 +35,7 @@ LINES = {
         "ryshe/terraria",
         "-it -p 7777:7777 -v {at}/data:/root/.local/share/Terraria/Worlds".split(),
         "--tty --stdin --port 7777:7777 --folder data:/root/.local/share/Terraria/Worlds".split()),
-    # Not a game: the flags that the lines above do not have.
+    # Not a game: the flags that the lines above do not use.
     "everything": (
         "zedops.test/everything",
         ["--entrypoint", "/bin/sleep", "-w", "/tmp", "-h", "box", "--cpus", "1.5", "-p", "127.0.0.1:28080:80", "-p",
@@ -58,10 +58,10 @@ HOST = ("Memory", "NanoCpus", "ShmSize", "CapAdd", "Init", "Ulimits", "Tmpfs", "
 
 
 def seen(c):
-    """What a container was made to be, in a form that two of them can be compared in."""
+    """What a container was made from, in a form in which two can be compared."""
     config, host = c["Config"], c["HostConfig"]
     out = {k: config.get(k) for k in CONFIG} | {k: host.get(k) or None for k in HOST}
-    out["CapAdd"] = [x.removeprefix("CAP_") for x in out["CapAdd"] or []]  # docker writes it before the Engine sees it
+    out["CapAdd"] = [x.removeprefix("CAP_") for x in out["CapAdd"] or []]  # the docker client sets it, not the Engine
     out["Env"] = set(config["Env"] or [])
     out["Ports"] = {port: sorted((x["HostIp"], x["HostPort"]) for x in list)
                     for port, list in host["PortBindings"].items()}
@@ -76,7 +76,7 @@ class DockerRun(WorldCase):
         w = cls.world
         w.kill_agent()
         w.start_agent(flags=("--bind-paths", "/srv,/etc/hostname"))
-        # Such an image without its game: it stays up, whatever it is told.
+        # Such an image without its game: it stays up, whatever its arguments.
         made = w.docker("create", "zedops/busybox:test", "true")
         for image, _, _ in LINES.values():
             w.docker("commit", "--change", 'ENTRYPOINT ["/bin/sh", "-c", "trap exit TERM INT; sleep 10000 & wait", "sh"]',
@@ -116,7 +116,7 @@ class DockerRun(WorldCase):
                     self.assertEqual(ours["Config"]["Labels"]["owner"], "ann")
                     self.assertEqual(ours["HostConfig"]["LogConfig"], theirs["HostConfig"]["LogConfig"])
                     self.assertIn("CHOWN", " ".join(ours["HostConfig"]["CapDrop"]))
-                else:  # what the line does not say is bounded here
+                else:  # zedops limits what the line leaves open
                     self.assertEqual(ours["HostConfig"]["LogConfig"],
                                      {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}})
                     self.assertIn("NET_RAW", " ".join(ours["HostConfig"]["CapDrop"]))
@@ -149,7 +149,7 @@ class OwnSpec(WorldCase):
         host = self.container(name)["HostConfig"]
         self.assertEqual(host["Memory"], 128 << 20)
         self.assertEqual(host["PortBindings"]["80/tcp"], [{"HostIp": "", "HostPort": "28101"}])
-        # The port that was given up is free for another one; the one that it has is not, for nobody.
+        # The released port is free for another server; the current one is not.
         self.assertIn("28101", self.refused("port_conflict", 4, "server", "create", "other-one", "--agent", "host1",
                                             "--template", "keeper", "--port", "28101")["message"])
         other = w.create(None, "--port", "28100")
@@ -161,19 +161,19 @@ class OwnSpec(WorldCase):
         w.ctl("server", "purge", name, "--remove-data", "--yes")
         w.ctl("server", "edit", other, "--port", "28101")
 
-    def test_what_lies_in_the_container_alone_is_told(self):
+    def test_what_is_only_in_the_container_is_reported(self):
         """[fc-10]"""
         w = self.world
         name = w.create()
-        self.assertNotIn("Only inside", w.ctl_raw("server", "describe", name).stdout)
+        self.assertNotIn("In container only", w.ctl_raw("server", "describe", name).stdout)
         w.docker("exec", w.server(name)["container_id"], "sh", "-c",
                  "mkdir -p /opt/game && for i in 1 2 3; do echo $i > /opt/game/$i; done; echo x > /tmp/x")
         self.assertRegex(w.ctl_raw("server", "describe", name).stdout,
-                         r"Only inside: +3 files, .* in all: /opt/game \(3\); lost at the next rebuild")
+                         r"In container only: +3 files, .* in all: /opt/game \(3\); lost at the next rebuild")
         would = w.ctl_raw("server", "rebuild", name, "--dry-run").stdout
         self.assertIn("lost with its container: 3 files", would)
         w.ctl("server", "rebuild", name)
-        self.assertNotIn("Only inside", w.ctl_raw("server", "describe", name).stdout)
+        self.assertNotIn("In container only", w.ctl_raw("server", "describe", name).stdout)
 
     def test_the_host_says_what_may_be_mounted(self):
         w = self.world
@@ -198,9 +198,9 @@ class OwnSpec(WorldCase):
     def test_what_a_template_locks_is_refused(self):
         error = self.refused("forbidden", 5, "server", "create", "greedy", "--agent", "host1", "--template", "strict",
                              "--memory", "1g")
-        self.assertIn("memory_max is the business of template strict", error["message"])
+        self.assertIn("memory_max is locked by template strict", error["message"])
 
-    def test_files_make_what_get_has_shown(self):
+    def test_files_recreate_what_get_has_shown(self):
         w = self.world
         files = w.dir / "servers"
         files.mkdir(exist_ok=True)
@@ -215,7 +215,7 @@ class OwnSpec(WorldCase):
         self.assertEqual((out.returncode, out.stdout), (0, f"{name} is up to date\n"), out.stderr)
         self.assertEqual(w.server(name)["revision"], before["revision"])
 
-        # Another value, one less, and one that the view has masked.
+        # One changed value, one removed, and one that the view has masked.
         file.write_text(shown.replace("67108864", "96MiB").replace("  A: \"1\"\n", ""))
         self.assertIn("spec.memory_max: 64.0 MiB -> 96.0 MiB", w.ctl_raw("server", "apply", "-f", files, "--dry-run").stdout)
         w.ctl("server", "apply", "-f", files, "--rebuild")
@@ -225,7 +225,7 @@ class OwnSpec(WorldCase):
         self.assertIn("TOKEN=s3cret", env)
         self.assertEqual(self.container(name)["HostConfig"]["Memory"], 96 << 20)
 
-        # What cannot be changed is said before anything is.
+        # What cannot be changed is reported before anything is changed.
         two = files / "zz-other.yaml"
         two.write_text(f"name: {name}\nagent: host1\ntemplate: strict\n")
         file.write_text(shown)
@@ -234,7 +234,7 @@ class OwnSpec(WorldCase):
         self.assertEqual(w.server(name)["spec"]["memory_max"], 96 << 20)
         two.unlink()
 
-        # Gone with everything, the file makes it again.
+        # Purged completely, the file recreates it.
         w.ctl("server", "purge", name, "--remove-data", "--yes")
         file.write_text(shown.replace("'***'", "again").replace('"***"', "again").replace("***", "again"))
         w.ctl("server", "create", "-f", file)
@@ -246,7 +246,7 @@ class OwnSpec(WorldCase):
         self.assertEqual(w.ctl_raw("server", "apply", "-f", files).returncode, 0)
         w.status(name, "running")
 
-    def test_adopt_takes_what_docker_run_was_told(self):
+    def test_adopt_keeps_the_options_of_docker_run(self):
         """[fc-24]"""
         w = self.world
         by_hand = w.dir / "by-hand"

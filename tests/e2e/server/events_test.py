@@ -1,4 +1,4 @@
-"""Subscribers in another language: live events, replay by cursor, gaps that are said."""
+"""Subscribers in another language: live events, replay by cursor, explicit gaps."""
 import subprocess
 import unittest
 
@@ -9,7 +9,7 @@ from world import BIN, WorldCase, wait_for
 
 
 class Watcher:
-    """What docs/protocol.md tells a stranger to write."""
+    """A client as docs/protocol.md describes it."""
 
     def __init__(self, world, topic=b""):
         self.ctx = zmq.Context()

@@ -1,4 +1,4 @@
-"""Why is it in this state? Asked of the real thing, and the state before it was so."""
+"""Why is a server in its state? Tested on the real programs, with the state before."""
 import re
 import unittest
 

@@ -62,7 +62,7 @@ class Lifecycle(WorldCase):
         w.ctl("server", "stop", name)
         stopped = w.status(name, "stopped")
         self.assertEqual(stopped["desired_state"], "stopped")
-        self.assertIn("saved", (w.data(name) / "saved").read_text(), "it was given the time to save")
+        self.assertIn("saved", (w.data(name) / "saved").read_text(), "it had the time to save")
         w.ctl("server", "start", name)
         self.assertEqual(w.status(name, "running")["container_id"], first["container_id"])
         w.ctl("server", "restart", name)
@@ -120,7 +120,7 @@ class Lifecycle(WorldCase):
         finally:
             hidden.rename(marker)
         w.ctl("server", "check-data", name)
-        wait_for("looked at again", lambda: not w.server(name)["stale"])
+        wait_for("the data is checked again", lambda: not w.server(name)["stale"])
         w.ctl("server", "start", name)
 
     def test_rebuild_replaces_and_a_failing_one_keeps_the_old(self):
@@ -224,7 +224,7 @@ class Lifecycle(WorldCase):
         note = next(o["note"] for o in w.ctl("op", "ls")["operations"] if o["kind"] == "purge")
         self.assertIn(f"its backups are kept in {backup.parent}", note)
         self.assertIn(str(backup.parent), said.stdout + said.stderr)
-        # What is left is no data: the name is free, and a new server finds the backups beside its own.
+        # Backups do not count as data: the name is free, and a new server finds the backups beside its own data.
         w.create(name)
         w.status(name, "running", data_state="present")
         self.assertEqual(backup.read_text(), "precious")

@@ -32,14 +32,14 @@ class Move(WorldCase):
         s = w.status(name, "running", data_state="present", operation=None)
         self.assertEqual(s["server_data_path"], str(root))
         self.assertEqual((s["game_port"], s["udp_port"]), (before["game_port"], before["udp_port"]))
-        self.assertFalse(old.exists(), "the original goes when its copy has been proved")
+        self.assertFalse(old.exists(), "the original is removed when its copy has been proved")
         moved = content(root / name)
         self.assertEqual({k: moved.get(k) for k in kept}, kept)
         listed = w.docker("ps", "-aq", "--filter", f"label=zedops.server.id={s['id']}").split()
         self.assertEqual(len(listed), 1)
         mounts = [m["Source"] for m in w.inspect(s["container_id"])["Mounts"]]
         self.assertTrue(all(m.startswith(f"{root}/{name}/") for m in mounts), mounts)
-        # It is a server like any other: what is recreated is made on the new path.
+        # It is a server like any other: a recreate uses the new path.
         w.docker("rm", "-f", s["container_id"])
         w.status(name, "missing")
         w.ctl("server", "start", name)

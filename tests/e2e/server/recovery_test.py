@@ -30,7 +30,7 @@ class Recovery(WorldCase):
         statuses = {s["status"] for s in before.values()}
         self.assertEqual(statuses, {"running", "stopped", "missing", "deleted"}, "[acc-3]")
 
-    def test_operations_interrupted_by_a_manager_crash_come_to_a_true_end(self):
+    def test_operations_interrupted_by_a_manager_crash_get_a_true_end(self):
         """[acc-48] [fc-10]"""
         w = self.world
         for round_ in range(3):
@@ -46,7 +46,7 @@ class Recovery(WorldCase):
             s = w.status(name, "running")
             self.assertEqual(len(w.docker("ps", "-aq", "--filter", f"label=zedops.server.id={s['id']}").split()), 1)
 
-    def test_operations_interrupted_by_an_agent_crash_come_to_a_true_end(self):
+    def test_operations_interrupted_by_an_agent_crash_get_a_true_end(self):
         """[acc-48] [fc-10] [fc-11]"""
         w = self.world
         name = w.create()

@@ -1,4 +1,4 @@
-"""Bad input gets a clear error with cause and remedy; nothing is lost and no process dies of it."""
+"""Bad input gets a clear error with cause and remedy; nothing is lost and no process dies."""
 import os
 import random
 import subprocess
@@ -43,7 +43,7 @@ class Refusals(WorldCase):
         name = w.create(None)
         first = w.ctl_raw("-q", "--no-wait", "server", "restart", name)
         self.assertEqual(first.returncode, 0, first.stderr)
-        # The container has five seconds to end; until then each write meets the open operation.
+        # The container has five seconds to end; until then each write finds the open operation.
         e = None
         try:
             w.ctl("server", "edit", name, "--env", "A=1")
@@ -71,7 +71,7 @@ class Refusals(WorldCase):
         [t.join() for t in threads]
         self.assertEqual(sorted(results), ["ok"] + ["port_conflict"] * 3)
 
-    def test_an_absent_image_is_a_clear_failure_and_can_be_mended_in_place(self):
+    def test_an_absent_image_is_a_clear_failure_and_can_be_fixed_in_place(self):
         """[acc-40] [acc-46]"""
         w = self.world
         with self.assertRaises(Failed) as caught:
@@ -114,7 +114,7 @@ class Refusals(WorldCase):
         self.assertIsNone(w.manager.poll())
         self.assertEqual(w.ctl("status")["agents_online"], 1)
 
-    def test_no_depth_ends_the_manager(self):
+    def test_no_depth_of_nesting_ends_the_manager(self):
         w = self.world
         ctx = zmq.Context()
         s = ctx.socket(zmq.DEALER)
@@ -155,7 +155,7 @@ class Startup(unittest.TestCase):
         finally:
             w.close()
 
-    def test_tcp_is_nothing_without_keys(self):
+    def test_tcp_is_refused_without_keys(self):
         w = World()
         try:
             agent = w._spawn("zedops-agent", "--name", "far", "--manager", "tcp://127.0.0.1:17701", "--docker-host", docker_host(),

@@ -1,4 +1,4 @@
-"""Disasters of the manager with real agents and servers: a restored backup, and lives that follow one another at once."""
+"""Disasters of the manager with real agents and servers: a restored backup, and restarts in quick succession."""
 import os
 import signal
 import time
@@ -15,21 +15,21 @@ class Restore(WorldCase):
         w = self.world
         kept, gone = w.create(), w.create()
         backup = w.dir / "backup.mdb"
-        w.ctl("store", "backup", backup)  # the running manager says where its store is
+        w.ctl("store", "backup", backup)  # the running manager knows where its store is
         w.ctl("server", "purge", gone, "--remove-data", "--yes")
         later = w.create()
         for _ in range(3):
             w.kill_manager()
             w.start_manager()
             before = w.ctl("status")["term"]
-            wait_for("its agent obeys this life", lambda: f" term={before} " in w.log("zedops-agent"))
+            wait_for("its agent obeys this term", lambda: f" term={before} " in w.log("zedops-agent"))
         w.kill_manager(signal.SIGTERM)
         w.docker("stop", "-t", "1", w.docker("ps", "-q", "--filter", f"label=zedops.server.name={kept}"))
 
         w.ctl("store", "restore", backup, "--data-dir", w.db, "--set-aside", "--yes")
         w.start_manager()
         begun = time.monotonic()
-        w.status(kept, "stopped", 5)  # its agent has let the restored manager in, and told what it sees
+        w.status(kept, "stopped", 5)  # its agent has accepted the restored manager and sent its inventory
         w.ctl("server", "start", kept)
         self.assertLess(time.monotonic() - begun, 10)
         wait_for("its term is above what the agent obeyed", lambda: w.ctl("status")["term"] > before)
@@ -48,16 +48,16 @@ class Restore(WorldCase):
         before = len(self.crashes(name))
         container = w.status(name, "running")["container_id"]
         os.kill(w.inspect(container)["State"]["Pid"], signal.SIGKILL)
-        wait_for("its agent has told of it", lambda: len(self.crashes(name)) > before)
+        wait_for("its agent has reported it", lambda: len(self.crashes(name)) > before)
         w.status(name, "running", operation=None)
 
-    def test_what_an_agent_did_on_its_own_is_told_to_a_restored_manager_once(self):
+    def test_what_an_agent_did_on_its_own_is_reported_to_a_restored_manager_once(self):
         w = self.world
         name = w.create(None, "--crash-policy", "on-failure")
         self.crash(name)
         backup = w.dir / "incidents.mdb"
         w.ctl("store", "backup", backup)
-        self.crash(name)  # told to a manager that will have forgotten it
+        self.crash(name)  # reported to a manager that will have forgotten it
         w.kill_manager(signal.SIGTERM)
         w.ctl("store", "restore", backup, "--data-dir", w.db, "--set-aside", "--yes")
         w.start_manager()
@@ -74,7 +74,7 @@ class Restore(WorldCase):
         acknowledged = []
         names = []
         for turn in range(KILLS):
-            if turn % 8 == 7:  # a host has only so much room
+            if turn % 8 == 7:  # the room on a host is limited
                 for name in names[:-3]:
                     w.status(name, "running", 60, operation=None)
                     w.ctl("server", "purge", name, "--remove-data", "--yes")
@@ -115,7 +115,7 @@ class RestoreAsServiceUser(WorldCase):
         w.ctl("store", "backup", backup)
         later = w.create()
         w.kill_manager(signal.SIGTERM)
-        w.ctl("store", "restore", backup, "--data-dir", w.db, "--set-aside", "--yes")  # as root, as people do
+        w.ctl("store", "restore", backup, "--data-dir", w.db, "--set-aside", "--yes")  # as root, as administrators do
         for file in w.db.iterdir():
             self.assertEqual(file.stat().st_uid, SERVICE, file)
             self.assertEqual(file.stat().st_mode & 0o077 & ~0o050, 0, file)

@@ -1,6 +1,6 @@
-"""Hostile and idle peers on a manager that works: it lives, answers others in time, and its memory and log stay bounded.
+"""Hostile and idle peers on a busy manager: it survives, answers others in time, and its memory and log stay bounded.
 
-ZEDOPS_SOAK_SECONDS=n goes on for so long; by default a few rounds.
+ZEDOPS_SOAK_SECONDS=n runs for this long; by default a few rounds.
 """
 import os
 import subprocess
@@ -15,13 +15,13 @@ from hostile import Peers, Raw, below_zeromq, flood, frame
 from world import BIN, World, wait_for
 
 ROUNDS_MIN = 4
-ANONYMOUS_KIB_MAX = 192 * 1024  # all of the manager's heap and stacks, whatever was thrown at it
-GROWTH_KIB_MAX = 12 * 1024      # of the later rounds over the earlier: nothing may pile up
+ANONYMOUS_KIB_MAX = 192 * 1024  # all of the manager's heap and stacks, whatever was sent to it
+GROWTH_KIB_MAX = 12 * 1024      # growth of the later rounds over the earlier: nothing may pile up
 LOG_BYTES_MAX = 256 * 1024
-ANSWER_SECONDS_MAX = 5          # for a client that means well, in the midst of it; the machine may be busy
+ANSWER_SECONDS_MAX = 5          # for a well-behaved client meanwhile; the machine may be busy
 GARBAGE = 3_000                 # messages per door and round
-CONNECTIONS = 600               # that come to nothing, per door and round
-TOPICS = 20_000                 # of one watcher: more than a watcher may have
+CONNECTIONS = 600               # connections that fail, per door and round
+TOPICS = 20_000                 # topics of one watcher: more than a watcher may have
 SERVERS = 40
 SANITIZED = bool(os.environ.get("ZEDOPS_SANITIZE"))  # how the programs were built
 
@@ -44,12 +44,12 @@ class Soak(unittest.TestCase):
         cls.world.close()
 
     def anonymous_kib(self):
-        """Pages of its own; those of the store's file belong to the page cache and come and go."""
+        """Its own pages; those of the store's file belong to the page cache and vary."""
         with open(f"/proc/{self.world.manager.pid}/status", encoding="ascii") as f:
             return next(int(line.split()[1]) for line in f if line.startswith("RssAnon:"))
 
     def ask_in_between(self, stop, waits, memory):
-        """A client that means well: asks on, notes how long each answer took, and how large the manager is meanwhile."""
+        """A well-behaved client: keeps asking, notes how long each answer took, and the manager's memory meanwhile."""
         peers = Peers(self.world.run)
         s = peers.connect(zmq.DEALER, "clients")
         n = 0
@@ -76,15 +76,15 @@ class Soak(unittest.TestCase):
             flood(peers.connect(zmq.DEALER, door, sndhwm=10), GARBAGE, seed=number)
             below_zeromq(w.run, door, CONNECTIONS)
         below_zeromq(w.run, "events", CONNECTIONS)
-        # Says everything but subscriptions to the door of events.
+        # Sends everything but subscriptions to the door of events.
         flood(peers.connect(zmq.XSUB, "events", sndhwm=10), GARBAGE, seed=number)
-        # Never unsubscribes, and has topics of its own, each as long as can be.
+        # Never unsubscribes, and has its own topics, each as long as possible.
         greedy = Raw(f"{w.run}/events.ipc", b"SUB")
         lasting.append(greedy)
         for batch in range(0, TOPICS, 100):
             greedy.send(b"".join(frame(b"\x01" + f"{number}.{i}.".encode().ljust(120, b"t"))
                                  for i in range(batch, batch + 100)))
-        self.assertTrue(greedy.was_cut_off(), "a watcher has so many topics and no more")
+        self.assertTrue(greedy.was_cut_off(), "the topics of a watcher are limited")
         # The same topic, on and off.
         restless = Raw(f"{w.run}/events.ipc", b"SUB")
         lasting.append(restless)
@@ -98,9 +98,9 @@ class Soak(unittest.TestCase):
                                      msgpack.packb({})], zmq.DONTWAIT)
             except zmq.Again:
                 pass
-        self.assertEqual(load.wait(60), 0, "the work goes on beside it")
+        self.assertEqual(load.wait(60), 0, "the load finishes meanwhile")
 
-    def test_floods_and_deaf_peers_cost_neither_memory_nor_others_their_answers(self):
+    def test_floods_and_deaf_peers_cost_neither_memory_nor_the_answers_of_others(self):
         w = self.world
         soak_until = time.monotonic() + float(os.environ.get("ZEDOPS_SOAK_SECONDS", 0))
         watchers, lasting = Peers(w.run), []
@@ -124,15 +124,15 @@ class Soak(unittest.TestCase):
                 p.close()
         print(f"\nanonymous memory after each round, KiB: {after}; log: {len(w.log())} bytes; "
               f"at most {max(during)}; {len(waits)} answers in between, the slowest after {max(waits)[0]:.2f} s")
-        self.assertGreater(len(waits), len(after), "it was asked in between")
+        self.assertGreater(len(waits), len(after), "it was queried in between")
         self.assertEqual({kind for _, kind in waits}, {b"result"})
         self.assertLess(max(waits)[0], ANSWER_SECONDS_MAX)
-        if not SANITIZED:  # it keeps what was freed, to notice its use
+        if not SANITIZED:  # it keeps freed memory, to detect its use
             self.assertLess(max(during), ANONYMOUS_KIB_MAX)
             half = len(after) // 2
             self.assertLess(max(after[half:]) - max(after[:half]), GROWTH_KIB_MAX)
         self.assertLess(len(w.log()), LOG_BYTES_MAX)
-        self.assertEqual(w.ctl("status")["agents_online"], 3, "no agent was lost over it")
+        self.assertEqual(w.ctl("status")["agents_online"], 3, "no agent was lost")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who may come in by HTTP, and what scanners and browsers send."""
+"""Who may use HTTP, and what scanners and browsers send."""
 import http.client
 import re
 import signal
@@ -11,7 +11,7 @@ from world import wait_for
 
 
 class Hostile(WebCase):
-    def test_what_is_no_request_of_ours(self):
+    def test_what_is_not_a_valid_request(self):
         a = self.admin
         self.no(a.get("/api/nothing"), 404, "not_found")
         r = a.ask("PUT", "/api/servers")
@@ -25,7 +25,7 @@ class Hostile(WebCase):
             self.assertIn(a.get(path).status, (400, 404), path)
         self.no(a.get("/api/servers/..%2f..%2fetc"), 404, "not_found")
 
-    def test_bodies_that_are_none(self):
+    def test_bodies_that_are_invalid(self):
         a = self.admin
         json_type = {"Content-Type": "application/json"}
         for body in (b"{", b"[]", b"nul", b'{"name":1}', b'{"name":"x","name":"y"}', b'{"nmae":"x"}', b"\xff\xfe",
@@ -39,11 +39,11 @@ class Hostile(WebCase):
         self.assertEqual(a.get("/api/servers", X_Large="x" * 20_000).status, 431)
         self.assertIn("name", self.no(a.post("/api/servers", {"nmae": "x"}), 400, "bad_request")["hint"])
         self.assertEqual(a.ask("POST", "/api/servers", b"{}", {"Content-Type": "text/plain"}).status, 415)
-        # A field of another kind than its parameter.
+        # A field of another type than its parameter.
         self.no(a.ask("GET", "/api/servers?limit=5", b'{"where":1}', json_type), 400, "bad_request")
         self.no(a.post("/api/servers/x/check-data?servers=y", {"servers": 1}), 400, "bad_request")
 
-    def test_no_depth_ends_the_manager(self):
+    def test_no_depth_of_nesting_ends_the_manager(self):
         a = self.admin
         deep = b"[" * 900_000 + b"]" * 900_000
         for path, body in (("/api/servers/bulk", b'{"verb":"stop","servers":["x"],"body":' + deep + b"}"),
@@ -53,11 +53,11 @@ class Hostile(WebCase):
             self.assertEqual(r.status, 400, (path, r.body[:200]))
         self.assertEqual(a.get("/api/status").status, 200)
 
-    def test_many_fields_hold_nobody_up(self):
+    def test_many_fields_delay_no_other(self):
         body = b"{" + b",".join(b'"%d":1' % n for n in range(200_000)) + b"}"
         begun = time.monotonic()
         self.no(self.admin.ask("POST", "/api/servers", body, {"Content-Type": "application/json"}), 400, "bad_request")
-        self.assertLess(time.monotonic() - begun, 20)  # each looked for among all others: four minutes
+        self.assertLess(time.monotonic() - begun, 20)  # a quadratic search would take four minutes
 
     def test_smuggling_and_rebinding(self):
         a = self.admin
@@ -74,14 +74,14 @@ class Hostile(WebCase):
         self.assertIn(a.raw(b"\x16\x03\x01\x02\x00")[:12], (b"", b"HTTP/1.1 400"))
         self.assertEqual(a.get("/healthz").body, b"ok\n")
 
-    def test_who_sends_slowly_holds_nobody_up(self):
+    def test_who_sends_slowly_delays_no_other(self):
         held = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(300)]
         try:
             for s in held:
                 s.sendall(b"GET /healthz HTTP/1.1\r\nHo")
             self.assertEqual(self.admin.get("/api/status").status, 200)
             held[0].settimeout(25)
-            self.assertEqual(held[0].recv(10), b"")  # its time is over
+            self.assertEqual(held[0].recv(10), b"")  # closed after its time limit
         finally:
             for s in held:
                 s.close()
@@ -100,7 +100,7 @@ class Hostile(WebCase):
 
 
 class Access(WebCase):
-    def test_nobody_and_wrong_secrets(self):
+    def test_no_secret_and_wrong_secrets(self):
         """[fc-44]"""
         nobody = Client(self.port)
         for path in ("/api/servers", "/api/events", "/metrics", "/api/monitoring/health", "/api/verbs", "/api/session"):
@@ -109,7 +109,7 @@ class Access(WebCase):
         self.assertEqual(nobody.get("/healthz").status, 200)
         self.assertEqual(nobody.get("/readyz").json["ready"], True)
 
-    def test_roles_hold_at_the_next_request(self):
+    def test_roles_apply_at_the_next_request(self):
         """[acc-51] [fc-42]"""
         w = self.world
         w.create("roles")
@@ -163,7 +163,7 @@ class Access(WebCase):
         secret = w._one(w.ctl("user", "add", name, "--role", "admin"))["link"].split("#")[1]
         self.assertEqual(sign_in(self.port, link=secret, password="short").status, 400)
         cookie = sign_in(self.port, link=secret, password=PASSWORD)
-        self.assertEqual(sign_in(self.port, link=secret, password=PASSWORD).status, 401)  # it was used
+        self.assertEqual(sign_in(self.port, link=secret, password=PASSWORD).status, 401)  # it was used already
         self.assertEqual(sign_in(self.port, user=name, password="wrong words entirely").status, 401)
         self.assertEqual(sign_in(self.port, user="nobody", password=PASSWORD).status, 401)
         u = Client(self.port, cookie=cookie)
@@ -171,19 +171,19 @@ class Access(WebCase):
         files = (w.db / "accounts").read_text()
         self.assertNotIn(PASSWORD, files), self.assertNotIn(cookie.split("=")[1], files)
         self.assertEqual((w.db / "accounts").stat().st_mode & 0o077, 0)
-        # A page elsewhere can send the cookie, but neither the header nor our origin.
+        # A page of another site can send the cookie, but neither the header nor our origin.
         self.no(u.post("/api/manager/log-level", {"level": "info"}, headers={"X-Zedops": None}), 403, "forbidden")
         self.no(u.post("/api/manager/log-level", {"level": "info"}, headers={"Origin": "https://evil.example"}), 403, "forbidden")
         self.ok(u.post("/api/manager/log-level", {"level": "info"}, headers={"Origin": f"http://127.0.0.1:{self.port}"}))
-        # Over a restart it is still there; signed out it is not.
+        # The session survives a restart; after signing out it is gone.
         w.kill_manager()
         w.start_manager()
-        self.ok(wait_for("the door is open", lambda: self.tries(lambda: u.get("/api/session"))))
+        self.ok(wait_for("the web door answers", lambda: self.tries(lambda: u.get("/api/session"))))
         self.assertEqual(u.ask("DELETE", "/api/session").status, 204)
         self.no(u.get("/api/session"), 401, "unauthorised")
         again = Client(self.port, cookie=sign_in(self.port, user=name, password=PASSWORD))
         self.ok(again.get("/api/session"))
-        w.ctl("user", "passwd", name)  # somebody else has read his password
+        w.ctl("user", "passwd", name)  # someone else has read the user's password
         self.no(again.get("/api/session"), 401, "unauthorised")
         w.ctl("user", "rm", name)
         rows = self.ok(self.admin.get("/api/audit?verb=session.&target=ann"))["records"][::-1]
@@ -199,9 +199,9 @@ class Access(WebCase):
         self.ok(c.get("/api/servers"))
         used = mine()["used_at"]
         self.assertTrue(used)
-        self.world.kill_manager(signal.SIGTERM)  # an orderly end keeps it
+        self.world.kill_manager(signal.SIGTERM)  # an orderly end stores it
         self.world.start_manager()
-        wait_for("the door is open", lambda: self.tries(mine))
+        wait_for("the web door answers", lambda: self.tries(mine))
         self.assertEqual(mine()["used_at"], used)
 
     def test_guessing_is_slowed_down(self):
@@ -217,7 +217,7 @@ class Access(WebCase):
 
 
 class SocketFile(WebCase):
-    """Who may open it may do everything; whom a proxy speaks for there is a stranger."""
+    """A local process that may open it may do everything; a visitor forwarded by a proxy is not local."""
 
     @classmethod
     def prepare(cls, w):

@@ -1,4 +1,4 @@
-"""The web door as services use it: REST, live events, monitoring."""
+"""The web door as integrations use it: REST, live events, monitoring."""
 import json
 import shutil
 import signal
@@ -22,7 +22,7 @@ class Rest(WebCase):
         self.assertEqual(self.ok(a.get(f"{place}/wait"))["status"], "succeeded")
         s = self.ok(a.get("/api/servers/life"))
         self.assertEqual((s["status"], s["name"]), ("running", "life"))
-        self.assertEqual(s, w.server("life") | {k: s[k] for k in ("observed_at",)})  # the same as zedctl says
+        self.assertEqual(s, w.server("life") | {k: s[k] for k in ("observed_at",)})  # the same as zedctl shows
         self.assertEqual(self.ok(a.get("/api/servers/host1%2Flife"))["id"], s["id"])
         self.assertEqual(self.ok(a.post("/api/servers/life/stop?wait=1"))["server"]["status"], "stopped")
         refused = self.no(a.post("/api/servers/life/stop"), 409, "wrong_state")
@@ -48,7 +48,7 @@ class Rest(WebCase):
         r = a.get("/api/servers/tagged")
         tag = r.headers["ETag"]
         again = a.get("/api/servers/tagged", If_None_Match=tag)
-        if again.status != 304:  # a comparison came between
+        if again.status != 304:  # a sync happened in between
             again = a.get("/api/servers/tagged", If_None_Match=again.headers["ETag"])
         self.assertEqual((again.status, again.body), (304, b""))
         self.ok(a.ask("PATCH", "/api/servers/tagged", {"config": {"A": "1"}}, {"If-Match": tag}))
@@ -110,21 +110,21 @@ class Rest(WebCase):
         container = w.server("busy")["container_id"]
         w.docker("exec", "-d", container, "sh", "-c", "while :; do :; done")
         used = lambda: self.ok(a.get("/api/servers/busy/usage?live=1"))["points"]
-        newest = wait_for("it is seen to work", lambda: next((p for p in used() if p["used"]["cpu_millis"] > 300), None), 60)
+        newest = wait_for("its load", lambda: next((p for p in used() if p["used"]["cpu_millis"] > 300), None), 60)
         self.assertGreater(newest["used"]["memory_bytes"], 0)
         self.assertGreater(newest["used"]["memory_max"], 0)
         before = len(used())
-        wait_for("who looks is told more often", lambda: len(used()) >= before + 2, 12)
+        wait_for("usage is reported more often to a watcher", lambda: len(used()) >= before + 2, 12)
         host = self.ok(a.get("/api/agents/host1/usage"))
         self.assertEqual(host["name"], "host1")
         self.assertGreater(host["points"][-1]["used"]["disk_max"], 0)
         self.assertGreater(host["points"][-1]["used"]["cpu_max"], 999)
         self.assertIn("CPU", w.ctl_raw("server", "usage", "busy").stdout)
         self.assertIn("LOAD", w.ctl_raw("agent", "usage", "host1").stdout)
-        w.kill_manager()  # what was told is there after a crash, but for the last seconds
+        w.kill_manager()  # reported usage survives a crash, except for the last seconds
         w.start_manager()
         wait_for("the door is open", lambda: self.tries(lambda: a.get("/api/servers/busy/usage")))
-        wait_for("its past is there", lambda: len(used()) >= before - 8, 20)
+        wait_for("its past usage is there", lambda: len(used()) >= before - 8, 20)
         self.no(a.get("/api/servers/nothing/usage"), 404, "not_found")
 
     def test_many_at_once_each_with_its_own_answer(self):
@@ -186,7 +186,7 @@ class Live(WebCase):
         stream.wait("welcome")
         w.create("lively")
         stream.wait("server.status_changed", where=lambda e: e["data"]["to"] == "running")
-        # Of several events that come at once the last tells what the server is now.
+        # Of several events that arrive at once the last one shows the current state.
         told = [e["server"]["name"] for type, _, data in stream.events for e in [json.loads(data)] if e.get("server")]
         self.assertEqual(set(told), {"lively"})
         first = stream
@@ -202,7 +202,7 @@ class Live(WebCase):
         every = [int(i.split(":")[1]) for s in (first, again) for t, i, _ in s.events if t not in ("welcome", "beat")]
         self.assertEqual(every, list(range(every[0], every[0] + len(every))))  # without a hole or a repeat
 
-    def test_who_has_heard_nothing_yet_misses_nothing_either(self):
+    def test_who_has_received_nothing_yet_misses_nothing_either(self):
         w = self.world
         w.create("quiet")
         stream = Stream(self.admin, "/api/events")
@@ -222,7 +222,7 @@ class Live(WebCase):
         except OSError:
             return None
 
-    def test_what_is_gone_is_said_and_filters_hold(self):
+    def test_trimmed_history_is_reported_and_filters_apply(self):
         foreign = Stream(self.admin, "/api/events", last_id="12345:7")
         self.addCleanup(foreign.close)
         self.assertTrue(foreign.wait("gap"))
@@ -254,7 +254,7 @@ class Live(WebCase):
         wait_for("the rest", lambda: "line 9" in lines(second))
         self.assertEqual(lines(first, second), [f"line {n}" for n in range(10)])
         say(10)
-        begun = time.monotonic()  # it is told when it is written, and not at the next look
+        begun = time.monotonic()  # the line is sent when it is written, not at the next poll
         wait_for("one more", lambda: "line 10" in lines(second))
         self.assertLess(time.monotonic() - begun, 0.9)
 
@@ -291,7 +291,7 @@ class Monitoring(WebCase):
         self.assertIn('zedops_server_transitions_total{from="running",to="missing"} 1', text)
         self.assertRegex(text, r"zedops_detection_seconds_count [1-9]")
         self.assertEqual(w.ctl_raw("metrics").stdout.splitlines()[0], text.splitlines()[0])
-        wait_for("its host's figures", lambda: 'zedops_host_disk_bytes_max{agent="host1"}' in a.get("/metrics").body.decode())
+        wait_for("host figures", lambda: 'zedops_host_disk_bytes_max{agent="host1"}' in a.get("/metrics").body.decode())
         self.assertIn('zedops_agent_unclaimed_containers{agent="host1"} 0', text)
         if promtool := shutil.which("promtool"):
             r = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
@@ -311,7 +311,7 @@ class Monitoring(WebCase):
                 self.assertTrue(row["summary"], (path, method))
                 if "{id}" in path or path == "/api/events":
                     continue
-                # Every path answers, nothing breaks, and what is refused says why.
+                # Every path answers, nothing breaks, and every refusal says why.
                 r = self.admin.ask(method.upper(), path, {"zzz": 1} if method in ("post", "patch") else None)
                 self.assertIn(r.status, (200, 400, 404), (method, path, r.body))
         for path, methods in d["paths"].items():

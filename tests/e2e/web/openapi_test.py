@@ -1,4 +1,4 @@
-"""Whatever the description names is asked for in every wrong way: a clear 4xx each, and nothing falls over."""
+"""Everything in the description is called in every wrong way: a clear 4xx each, and nothing breaks."""
 import json
 import random
 import time
@@ -27,7 +27,7 @@ class Described(WebCase):
         return self.whole(body["content"]["application/json"]["schema"]).get("properties", {}) if body else {}
 
     def asked(self, method, path, body=None, client=None, headers=None):
-        """One that names nothing there is; a client that asks too often waits."""
+        """A request for an item that does not exist; a client that is rate limited waits."""
         for _ in range(60):
             r = (client or self.admin).ask(method, path.replace("{id}", "nothing-of-this-name"), body, headers)
             if r.status != 429:
@@ -42,20 +42,20 @@ class Described(WebCase):
         r = self.asked(method, path, body)
         self.assertIn(r.status, statuses, (method, path, body, r.body[:300]))
 
-    def test_nobody_is_let_in(self):
+    def test_no_caller_without_a_secret_is_admitted(self):
         for who in (Client(self.port), Client(self.port, token="zt_" + "x" * 40), Client(self.port, cookie="zedops=x")):
             for method, path, _ in self.calls:
                 if path != "/api/openapi.json":
                     self.assertEqual(self.asked(method, path, None, who).status, 401, (method, path))
 
-    def test_who_may_only_look_changes_nothing(self):
+    def test_viewers_change_nothing(self):
         viewer = self.with_token("viewer")
         for method, path, operation in self.calls:
             if method != "GET" and path not in ("/api/data/check", "/api/ports/check"):
                 r = self.asked(method, path, {} if operation.get("requestBody") else None, viewer)
                 self.assertIn(r.status, (400, 403, 404), (method, path, r.body))
 
-    def test_parameters_that_are_none(self):
+    def test_parameters_that_are_invalid(self):
         for method, path, _ in self.calls:
             self.refused(method, path + "?no-such-parameter=1", None, 400)
             self.asked(method, path + "?limit=-1&limit=x&after=%00&at=yesterday&wait=perhaps")
@@ -76,7 +76,7 @@ class Described(WebCase):
                 for kind in [kind] if isinstance(kind, str) else kind or []:
                     for value in WRONG.get(kind, []):
                         if value is None or isinstance(schema.get("type"), list):
-                            self.asked(method, path, {name: value})  # null may be right where something is optional
+                            self.asked(method, path, {name: value})  # null may be valid for an optional field
                         else:
                             self.refused(method, path, {name: value}, 400, 404)
                             judged += 1

@@ -1,4 +1,4 @@
-"""The web door with a certificate of its own: for people on other machines, without a proxy."""
+"""The web door with its own certificate: for users on other machines, without a proxy."""
 import http.client
 import signal
 import socket
@@ -11,7 +11,7 @@ from world import BIN, wait_for
 
 
 def certificate(folder, name="zedops.test"):
-    """A certificate that signs itself, and its key."""
+    """A self-signed certificate, and its key."""
     cert, key = folder / f"{name}.crt", folder / f"{name}.key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                     "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-out", cert, "-keyout", key],
@@ -44,7 +44,7 @@ class Tls(WebCase):
         r = c.getresponse()
         return r, r.read()
 
-    def test_it_serves_as_without(self):
+    def test_it_serves_as_without_tls(self):
         """[acc-63]"""
         s = self.connect()
         for _ in range(3):  # one connection
@@ -58,12 +58,12 @@ class Tls(WebCase):
         self.assertEqual(r.status, 413)
         self.assertEqual(self.ask("GET", "/api/status", headers={"Host": "evil.example"})[0].status, 421)
         for own in subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split():
-            if ":" not in own:  # as from another machine
+            if ":" not in own:  # as if from another machine
                 context = ssl.create_default_context(cafile=self.cert)
                 with context.wrap_socket(socket.create_connection((own, self.tls)), server_hostname="zedops.test") as s:
                     self.assertEqual(self.ask("GET", "/healthz", on=s)[1], b"ok\n")
 
-    def test_a_cookie_does_not_leave_it(self):
+    def test_a_cookie_is_for_tls_only(self):
         link = self.world._one(self.world.ctl("user", "add", "tess", "--role", "viewer"))["link"]
         self.assertTrue(link.startswith(f"https://zedops.test:{self.tls}/"), link)
         r, _ = self.ask("POST", "/api/session", f'{{"link":"{link.split("#")[1]}","password":"{PASSWORD}"}}',
@@ -82,7 +82,7 @@ class Tls(WebCase):
             heard += piece
         s.close()
 
-    def test_what_is_no_tls_costs_nobody_else_anything(self):
+    def test_what_is_not_tls_affects_no_other(self):
         held = [socket.create_connection(("127.0.0.1", self.tls)) for _ in range(100)]
         for n, s in enumerate(held):
             s.sendall(b"GET / HTTP/1.1\r\n\r\n" if n % 2 else b"\x16\x03\x01\x02\x00\x01")
@@ -100,11 +100,11 @@ class Tls(WebCase):
         fresh.replace(self.cert), key.replace(self.key)
         self.world.manager.send_signal(signal.SIGHUP)
         wait_for("the new one is served", lambda: served() != before)
-        self.assertEqual(self.ask("GET", "/healthz", on=stream)[1], b"ok\n")  # who is in stays
+        self.assertEqual(self.ask("GET", "/healthz", on=stream)[1], b"ok\n")  # open connections stay
         now = served()
         self.cert.write_text("nonsense")
         self.world.manager.send_signal(signal.SIGHUP)
-        wait_for("it is told", lambda: "web.certificate-refused" in self.world.log())
+        wait_for("it is logged", lambda: "web.certificate-refused" in self.world.log())
         self.assertEqual(served(), now)
         fresh, key = certificate(self.world.dir)
         fresh.replace(self.cert) if fresh != self.cert else None

@@ -1,4 +1,4 @@
-"""zedctl on a terminal, in a pipe, in a shell: what only whole processes show."""
+"""zedctl on a terminal, in a pipe, in a shell: what only complete processes can show."""
 import json
 import os
 import pty
@@ -13,7 +13,7 @@ from world import BIN, WorldCase, wait_for
 
 
 class Terminal:
-    """zedctl on a pseudo terminal of its own."""
+    """zedctl on its own pseudo terminal."""
 
     def __init__(self, world, *args, **env):
         self.text = ""
@@ -28,7 +28,7 @@ class Terminal:
             return True
         try:
             piece = os.read(self.fd, 65536)
-        except OSError:  # the other end is gone
+        except OSError:  # the other end was closed
             return False
         self.text += piece.decode(errors="replace")
         return bool(piece)
@@ -186,7 +186,7 @@ class Zedctl(WorldCase):
         w.agent_is("unreachable")
         r = w.ctl_raw("doctor")
         self.assertEqual(r.returncode, 1)
-        self.assertRegex(r.stdout, r"fail +agent host1 +unreachable, last seen .*look at zedops-agent")
+        self.assertRegex(r.stdout, r"fail +agent host1 +unreachable, last seen .*check zedops-agent")
         w.start_agent()
 
 

@@ -1,4 +1,4 @@
-// Frames as any peer may send them: [how many][length of each][bytes]. What is taken, is taken again after encoding.
+// Frames as any peer may send them: [how many][length of each][bytes]. Accepted ones are accepted again after encoding.
 #include "bus/protocol.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

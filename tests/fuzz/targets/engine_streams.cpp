@@ -1,4 +1,4 @@
-// Streams of an Engine: [which][size of pieces][bytes]. Where a stream is cut changes nothing of what it says.
+// Streams of an Engine: [which][size of pieces][bytes]. Where a stream is cut does not change its content.
 #include "integration/docker/engine_json.hpp"
 #include "integration/docker/http/streams.hpp"
 #include "tests/fuzz/fuzz.hpp"

@@ -1,5 +1,5 @@
-// What comes to the web door: [method][target]\n[body]. Whatever it is, it becomes a request that its verb's type
-// takes, or an error that says why not.
+// Requests to the web door: [method][target]\n[body]. Whatever it is, it becomes a request that its verb's type
+// accepts, or an error that says why not.
 #include "integration/http/api/bodies.hpp"
 #include "integration/http/events/event_feed.hpp"
 #include "tests/fuzz/fuzz.hpp"

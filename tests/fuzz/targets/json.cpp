@@ -1,4 +1,4 @@
-// JSON as clients may write it: [which type][text]. What was read and written once, is written the same for ever.
+// JSON as clients may write it: [which type][text]. What was read and written once is always written the same way.
 #include "messages/wire/codec.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

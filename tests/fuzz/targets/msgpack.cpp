@@ -1,4 +1,4 @@
-// Bodies: [which type and form][MessagePack]. What was read and written once, is written the same for ever.
+// Bodies: [which type and form][MessagePack]. What was read and written once is always written the same way.
 #include "messages/wire/codec.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

@@ -1,4 +1,4 @@
-// Words that users and Engines write: [which][text]. What is read can be written, and is read the same again.
+// Words that users and Engines write: [which][text]. What is read can be written, and is read back the same.
 #include "messages/base/cursor.hpp"
 #include "messages/base/names.hpp"
 

@@ -1,4 +1,4 @@
-// A console's bytes: [size of pieces][stream]. Cut anywhere they give the same packets, and the same end.
+// Bytes of an RCON console: [size of pieces][stream]. Cut anywhere they give the same packets, and the same end.
 #include "integration/rcon/rcon_packet.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t piece = in.byte();
   FUZZ_CHECK(read_all(in.rest(), piece) == read_all(in.rest(), 0));
   auto body = in.rest().substr(0, 4096);
-  while (body.ends_with('\0')) body.remove_suffix(1);  // zeros at the end of a text are closing ones, however many
+  while (body.ends_with('\0')) body.remove_suffix(1);  // any number of zeros at the end of a text are terminators
   packet_reader reader;
   reader.feed(encode(7, packet_type::command, body));
   const auto p = reader.next();

@@ -1,4 +1,4 @@
-// A template: whatever it says, its containers are found again and its folders stay below the server's own.
+// A template: whatever its content, its containers are found again and its folders stay below the server's own.
 #include "config/template_file.hpp"
 
 #include "tests/fuzz/fuzz.hpp"

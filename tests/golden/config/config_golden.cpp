@@ -19,11 +19,11 @@ void compare(const std::string& path, const std::string& made) {
 }
 }  // namespace
 
-TEST_CASE("settings: the reference page is what the table says", "[golden][config][acc-100]") {
+TEST_CASE("settings: the reference page matches the table", "[golden][config][acc-100]") {
   compare("docs/settings.md", settings_reference());
 }
 
-TEST_CASE("settings: the sample files are what the tables say", "[golden][config][acc-100]") {
+TEST_CASE("settings: the sample files match the tables", "[golden][config][acc-100]") {
   compare("config/samples/manager.toml", sample_file<manager_settings>());
   compare("config/samples/agent.toml", sample_file<agent_settings>());
 }

@@ -10,23 +10,24 @@
 
 using namespace zedops;
 
-TEST_CASE("docs: the protocol page lists verbs, bodies, events and errors as they are", "[golden][docs][acc-100]") {
+TEST_CASE("docs: the protocol page lists exactly the verbs, bodies, events and errors of the code",
+          "[golden][docs][acc-100]") {
   const std::string path = ZEDOPS_SOURCE_DIR "/docs/protocol.md";
   std::stringstream committed;
   committed << std::ifstream{path}.rdbuf();
   auto made = docs::with_tables(committed.str());
   REQUIRE_FALSE(made.empty());
   if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << made;
-  INFO("docs/protocol.md is not what messages/ says; run docs_golden with ZEDOPS_GOLDEN=write");
+  INFO("docs/protocol.md does not match messages/; run docs_golden with ZEDOPS_GOLDEN=write");
   REQUIRE((std::getenv("ZEDOPS_GOLDEN") || committed.str() == made));
 }
 
-TEST_CASE("docs: the description of REST is as the verbs are", "[golden][docs]") {
+TEST_CASE("docs: the description of the REST API matches the verbs", "[golden][docs]") {
   const std::string path = ZEDOPS_SOURCE_DIR "/docs/openapi.json";
   std::stringstream committed;
   committed << std::ifstream{path}.rdbuf();
   if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << web::openapi();
-  INFO("docs/openapi.json is not what messages/ says; run docs_golden with ZEDOPS_GOLDEN=write, then npm run schema");
+  INFO("docs/openapi.json does not match messages/; run docs_golden with ZEDOPS_GOLDEN=write, then npm run schema");
   REQUIRE((std::getenv("ZEDOPS_GOLDEN") || committed.str() == web::openapi()));
 }
 

@@ -6,7 +6,7 @@
 #include "tests/support/catch.hpp"
 #include "tools/zedctl/cli/help.hpp"
 
-TEST_CASE("zedctl: the reference page is what the table of verbs says", "[golden][zedctl][acc-100]") {
+TEST_CASE("zedctl: the reference page matches the table of verbs", "[golden][zedctl][acc-100]") {
   auto path = std::string{ZEDOPS_SOURCE_DIR} + "/docs/zedctl.md";
   auto made = zedops::ctl::reference_page();
   if (std::getenv("ZEDOPS_GOLDEN")) std::ofstream{path} << made;

@@ -1,4 +1,4 @@
-// Taking over a container that somebody else made, on a real Engine and a real disk.
+// Adopting a container that was made by hand, on a real Engine and a real disk.
 #include <sys/stat.h>
 
 #include <fstream>
@@ -24,7 +24,7 @@ struct adopter : rig {
     for (const auto& id : made) docker("rm -f -v " + id);
   }
   std::string called(const std::string& name) const { return "hand-" + name + "-" + manager_id(); }
-  // As somebody made it: no label, its data where they liked.
+  // As a user made it by hand: no label, its data where they chose.
   container_spec by_hand(const std::string& name) {
     container_spec c;
     c.name = called(name);
@@ -42,7 +42,7 @@ struct adopter : rig {
     if (started) REQUIRE(wait_for<docker::effect>([&](auto h) { engine().start_container(r->id, {}, h); }));
     return r->id;
   }
-  // Its data: a world, and a file of somebody else's with a mode of its own.
+  // Its data: a world, and a file with another owner and its own mode.
   std::string born(const std::string& name) {
     const auto id = make(by_hand(name));
     std::ofstream(old / name / "world") << std::string(100'000, 'w');
@@ -61,7 +61,8 @@ struct adopter : rig {
 
 }  // namespace
 
-TEST_CASE_METHOD(adopter, "agent: a running container is taken over with its data, which stays where it was",
+TEST_CASE_METHOD(adopter,
+                 "agent: a running container is adopted with its data, and the original data stays where it was",
                  "[integration][agent][fc-24]") {
   welcome();
   const auto original = born("goes");
@@ -86,7 +87,8 @@ TEST_CASE_METHOD(adopter, "agent: a running container is taken over with its dat
   CHECK(r.note.find((old / "goes").string()) != std::string::npos);
 }
 
-TEST_CASE_METHOD(adopter, "agent: what rests in a volume, under the very name of ours, is taken over and rests",
+TEST_CASE_METHOD(adopter,
+                 "agent: a stopped container with a volume, already under the new name, is adopted and stays stopped",
                  "[integration][agent][fc-24]") {
   welcome();
   auto c = adopt("rests", {});
@@ -111,7 +113,7 @@ TEST_CASE_METHOD(adopter, "agent: what rests in a volume, under the very name of
   docker("volume rm " + volume);
 }
 
-TEST_CASE_METHOD(adopter, "agent: an adoption that fails leaves the original as it was, and nothing of ours",
+TEST_CASE_METHOD(adopter, "agent: a failed adoption leaves the original as it was, and nothing of ours",
                  "[integration][agent][fc-24]") {
   welcome();
   const auto original = born("fails");
@@ -125,12 +127,12 @@ TEST_CASE_METHOD(adopter, "agent: an adoption that fails leaves the original as 
     c.plan.container.command = {"/no/such/program"};
     births = 2;
   }
-  SECTION("because its image cannot be had: that is known before anything is stopped") {
+  SECTION("because its image cannot be pulled: this is found before anything is stopped") {
     c.plan.container.image = "127.0.0.1:1/nothing:here";
   }
   SECTION("because nothing is mounted where the data should be") { c.plan.container.mounts[0].target = "/elsewhere"; }
   SECTION("because there is a pipe in the data") { REQUIRE(::mkfifo((old / "fails/pipe").c_str(), 0600) == 0); }
-  SECTION("because the wanted name belongs to somebody else") {
+  SECTION("because another container has the wanted name") {
     auto other = by_hand("other");
     other.name = c.plan.container.name;
     make(other, false);
@@ -152,7 +154,7 @@ TEST_CASE_METHOD(adopter, "agent: an adoption that fails leaves the original as 
   CHECK(text_of(old / "fails/world").size() == 100'000);
 }
 
-TEST_CASE_METHOD(adopter, "agent: what stands where the copy would be is never touched",
+TEST_CASE_METHOD(adopter, "agent: existing data where the copy would go is never touched",
                  "[integration][agent][fc-24]") {
   welcome();
   const auto original = born("taken");
@@ -167,7 +169,7 @@ TEST_CASE_METHOD(adopter, "agent: what stands where the copy would be is never t
   CHECK(inspect(original).view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(adopter, "agent: a container that a manager has is not adopted",
+TEST_CASE_METHOD(adopter, "agent: a container that belongs to a manager is not adopted",
                  "[integration][agent][fc-24][acc-21]") {
   welcome();
   for (const auto& manager : {std::string("another"), manager_id()}) {
@@ -181,8 +183,7 @@ TEST_CASE_METHOD(adopter, "agent: a container that a manager has is not adopted"
   }
 }
 
-TEST_CASE_METHOD(adopter,
-                 "agent: an adoption cut short at any effect is finished by the same command, or put back by it",
+TEST_CASE_METHOD(adopter, "agent: an adoption interrupted at any effect is finished or rolled back by the same command",
                  "[integration][agent][fc-24]") {
   const bool fails = GENERATE(false, true);
   const bool same_name = GENERATE(false, true);
@@ -205,11 +206,11 @@ TEST_CASE_METHOD(adopter,
       run_until(c, 1000, result);
     }
     REQUIRE(result);
-    INFO("cut short after " << where.value_or("nothing"));
+    INFO("interrupted after " << where.value_or("nothing"));
     INFO((result->failure ? result->failure->message : result->note));
     CHECK(text_of(old / name / "world").size() == 100'000);
     CHECK(result->failure.has_value() == fails);
-    // What ran on the copy, unproven, may have written what the original has not: that copy is kept aside.
+    // A container ran on the copy, unproven, and may have written what the original lacks: that copy is kept aside.
     const bool kept = fails && where == "started";
     CHECK(result->untouched == (fails && !kept));
     CHECK(gone(c.original) == !fails);
@@ -244,13 +245,13 @@ TEST_CASE_METHOD(adopter,
   }
 }
 
-TEST_CASE_METHOD(adopter, "agent: an original that somebody removes meanwhile costs no data",
+TEST_CASE_METHOD(adopter, "agent: an original that is removed by hand meanwhile costs no data",
                  "[integration][agent][fc-24]") {
   welcome();
   auto c = adopt("lost", born("lost"));
   c.plan.stop.grace = 1s;
   std::optional<command_result> result;
-  SECTION("before ours is made: its copy is kept aside") {
+  SECTION("before ours is created: the copy is kept aside") {
     run_until(c, "placed");
     docker("rm -f " + c.original);
     run_until(c, 1000, result);
@@ -264,7 +265,7 @@ TEST_CASE_METHOD(adopter, "agent: an original that somebody removes meanwhile co
     REQUIRE(at != std::string::npos);
     CHECK(text_of(fs::path(said.substr(at)) / "data/world").size() == 100'000);
   }
-  SECTION("after: ours goes on") {
+  SECTION("afterwards: ours keeps running") {
     run_until(c, "created");
     docker("rm -f " + c.original);
     run_until(c, 1000, result);
@@ -277,7 +278,8 @@ TEST_CASE_METHOD(adopter, "agent: an original that somebody removes meanwhile co
   }
 }
 
-TEST_CASE_METHOD(adopter, "agent: it tells what of a container counts, whosever it is", "[integration][agent][fc-24]") {
+TEST_CASE_METHOD(adopter, "agent: asked about any container, it reports what an adoption needs to know",
+                 "[integration][agent][fc-24]") {
   welcome();
   auto spec = by_hand("asked");
   const auto port = free_port();

@@ -4,7 +4,7 @@ using namespace zedops;
 using namespace zedops::msg;
 using namespace zedops::test;
 
-TEST_CASE("agent: an Engine that shuts down stops nobody's server, and its return brings a new inventory",
+TEST_CASE("agent: a shutdown of the Engine shows no server as stopped, and its return brings a new inventory",
           "[integration][agent][fc-61][fc-1]") {
   private_engine own{"agent"};
   rig r{own.host()};

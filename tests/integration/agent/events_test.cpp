@@ -4,8 +4,7 @@ using namespace zedops;
 using namespace zedops::msg;
 using namespace zedops::test;
 
-TEST_CASE_METHOD(rig, "agent: what is done by hand is observed at once",
-                 "[integration][agent][acc-23][acc-24][acc-32]") {
+TEST_CASE_METHOD(rig, "agent: manual changes are observed at once", "[integration][agent][acc-23][acc-24][acc-32]") {
   auto plan = busybox("hand", {"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"});
   plan.container.restart = restart_rule::unless_stopped;
   welcome();
@@ -43,8 +42,9 @@ TEST_CASE_METHOD(rig, "agent: what is done by hand is observed at once",
   CHECK(away.what.data == data_state::empty);
 }
 
-TEST_CASE_METHOD(rig, "agent: the inventory names every known server, strangers of ours, and nobody else's",
-                 "[integration][agent][acc-21][acc-31][fc-7]") {
+TEST_CASE_METHOD(
+    rig, "agent: the inventory names every known server, unknown ones of this manager, and no container of others",
+    "[integration][agent][acc-21][acc-31][fc-7]") {
   auto plan = busybox("inv", {"sleep", "1000"});
   auto ours = [&](const std::string& name) {
     auto id = docker("run -d --name " + name + "-" + manager_id() +
@@ -115,7 +115,7 @@ TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
   CHECK(later.lines[0].at == logs.lines[1].at);
   say(logs_query{17, id, 10, "yesterday"});
   CHECK(heard<logs_answer>([](auto& a) { return a.request == 17; }).failure->code == ec::bad_request);
-  // More than one answer holds: of a tail the newest, of later ones the oldest.
+  // More than fits into one answer: a tail gets the newest lines, a query by time the oldest.
   const auto much = docker("run -d --label zedops.managed=true --label zedops.manager=" + manager_id() +
                            " zedops/busybox:test sh -c 'seq 1 6000; exec sleep 1000'");
   const auto noisy = much.substr(0, much.find('\n'));
@@ -144,7 +144,7 @@ TEST_CASE_METHOD(rig, "agent: questions are answered: data, ports, logs, sync",
   CHECK(i.servers[0].view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(rig, "agent: from the Engine's event to the observation it takes about one inspection",
+TEST_CASE_METHOD(rig, "agent: an observation follows the Engine's event within about one inspection",
                  "[integration][agent][acc-23]") {
   auto plan = busybox("fast", {"sleep", "1000"});
   welcome({known("fast", plan)});
@@ -158,8 +158,8 @@ TEST_CASE_METHOD(rig, "agent: from the Engine's event to the observation it take
   auto stream = engine().events(
       options, [&](const docker::event&) { events.change([](auto& v) { v.push_back(clock::now()); }); }, [](auto) {});
   REQUIRE(open.wait([](bool b) { return b; }));
-  // Inspecting a container takes the Engine as long as it holds that container's lock, which is its own affair: a
-  // creation shows that path, a removal needs no inspection and shows ours alone.
+  // Inspecting a container takes the Engine as long as it holds that container's lock, which we cannot change: a
+  // creation measures that path, a removal needs no inspection and measures our own part alone.
   std::map<std::string, std::vector<double>> took;
   for (int i = 0; i < 40; ++i) {
     auto from = mark();

@@ -1,4 +1,4 @@
-// An agent that lost its state folder: what it is told, and its way back to its data.
+// An agent that lost its state folder: what its errors say, and its way back to its data.
 #include "tools/agent/identity.hpp"
 
 #include "persistence/memory_store.hpp"
@@ -37,7 +37,7 @@ struct host_with_lost_state {
 
 }  // namespace
 
-TEST_CASE("identity: an agent without its id is told how to get it back", "[integration][agent]") {
+TEST_CASE("identity: the error of an agent without its id says how to restore it", "[integration][agent]") {
   host_with_lost_state h;
   auto refused = host::prepare_root({h.settings.data_path, h.state->id().value});
   REQUIRE_FALSE(refused);
@@ -60,13 +60,13 @@ TEST_CASE("identity: given its id, an agent has its data again, also after the n
   CHECK(take_identity(*again, h.settings));  // the flag may stay
 }
 
-TEST_CASE("identity: nobody's data and another's is not taken over", "[integration][agent][fc-2]") {
+TEST_CASE("identity: a wrong id, a missing marker or data of its own is refused", "[integration][agent][fc-2]") {
   host_with_lost_state h;
-  SECTION("a typing error") {
+  SECTION("a typo in the id") {
     h.settings.identity = "a0123456789abce";
     CHECK(h.refused().message.find(lost) != std::string::npos);
   }
-  SECTION("what is no agent's id") {
+  SECTION("not an agent id") {
     h.settings.identity = "host1";
     CHECK(h.refused().code == ec::bad_request);
   }
@@ -83,21 +83,22 @@ TEST_CASE("identity: nobody's data and another's is not taken over", "[integrati
   }
 }
 
-TEST_CASE("identity: a mark that was set before the disk was mounted is no obstacle", "[integration][agent][fc-2]") {
+TEST_CASE("identity: a marker that was written before the disk was mounted is no obstacle",
+          "[integration][agent][fc-2]") {
   host_with_lost_state h;
-  // At the first start the mount point was empty, so it was marked; now the disk with the right marker lies over it.
+  // At the first start the mount point was empty, so it was marked; now the disk with the right marker covers it.
   REQUIRE(h.state->remember_root(h.settings.data_path));
   REQUIRE(take_identity(*h.state, h.settings));
   CHECK(h.state->id().value == lost);
 }
 
-TEST_CASE("identity: a state that cannot be read leads back by the id that the data is marked with",
+TEST_CASE("identity: when the state is unreadable, the remedy names the id from the marker of the data",
           "[integration][agent][fc-25]") {
   host_with_lost_state h;
   h.settings.state_dir = "/var/lib/zedops/agent";
   const error damaged{ec::internal, "the store file is damaged", "bring back a backup with zedctl store restore", {}};
   CHECK(agent::with_way_back(damaged, h.settings).hint ==
-        std::string("the agent's store is of no use any more, its servers run on: move /var/lib/zedops/agent away and "
+        std::string("the agent's store is unusable, its servers keep running: move /var/lib/zedops/agent away and "
                     "start it once with --identity ") +
             lost);
   h.settings.data_path += "/not-mounted";

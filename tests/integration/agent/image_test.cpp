@@ -1,4 +1,4 @@
-// What an image brings along: volumes that it declares, and a user of its own.
+// What an image brings along: volumes that it declares, and its own user.
 #include <sys/stat.h>
 
 #include <fstream>
@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Tells in the data what it sees of /world at each start.
+// Writes into the data what it sees of /world at each start.
 const std::vector<std::string> looking{
     "sh", "-c",
     "cat /world/save >> /data/seen; echo >> /data/looked; trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
@@ -51,7 +51,7 @@ struct image_maker : rig {
 
 }  // namespace
 
-TEST_CASE_METHOD(image_maker, "agent: what lies in a volume that the image declares is data of the server",
+TEST_CASE_METHOD(image_maker, "agent: data in a volume that the image declares belongs to the server",
                  "[integration][agent][acc-42][fc-14]") {
   make_image("-c 'VOLUME /world' -c 'VOLUME /data'");  // the template mounts the second itself
   const auto before = volumes();
@@ -88,7 +88,7 @@ TEST_CASE_METHOD(image_maker, "agent: what lies in a volume that the image decla
   CHECK(volumes() == before);
 }
 
-TEST_CASE_METHOD(image_maker, "agent: a volume that was filled before it was known goes with the server from then on",
+TEST_CASE_METHOD(image_maker, "agent: a volume that was filled before it was known stays with the server from then on",
                  "[integration][agent][acc-42][fc-14]") {
   make_image("-c 'VOLUME /world'");
   const auto before = volumes();
@@ -119,7 +119,7 @@ TEST_CASE_METHOD(image_maker, "agent: a volume that was filled before it was kno
   CHECK(volumes() == before);
 }
 
-TEST_CASE_METHOD(image_maker, "agent: a change of what the image declares is told, and takes nothing away",
+TEST_CASE_METHOD(image_maker, "agent: a change of the volumes that the image declares is reported, and removes no data",
                  "[integration][agent][acc-42][fc-14]") {
   make_image("-c 'VOLUME /world'");
   auto plan = plan_of("changing");

@@ -38,7 +38,7 @@ TEST_CASE("link adapter: a connection that comes before dial() has returned is a
   adapter.attach(core);
   bus::agent_link_options options;
   options.manager = manager.uri("agents");
-  // As dial() does it, and no further: what comes now comes in its midst.
+  // As dial() does it, but no further: what arrives now arrives while dial() is still running.
   auto link = bus::agent_link::start(options, adapter);
   REQUIRE(link);
   CHECK(manager.seen.wait([&] { return manager.seen.messages.size() == 1; }));

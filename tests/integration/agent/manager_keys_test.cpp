@@ -20,7 +20,8 @@ struct host {
 
 }  // namespace
 
-TEST_CASE("manager keys: the next one is kept, and takes over once it has answered", "[integration][agent]") {
+TEST_CASE("manager keys: the next key is kept, and takes over once the manager has answered with it",
+          "[integration][agent]") {
   host h;
   auto k = h.started(h.first);
   CHECK(k.current() == h.first);
@@ -29,7 +30,7 @@ TEST_CASE("manager keys: the next one is kept, and takes over once it has answer
   k = h.started(h.first);
   CHECK(k.current() == h.first);
   CHECK(k.next() == h.second);
-  REQUIRE(k.learn({}, h.second));  // the manager has changed, and says of no other
+  REQUIRE(k.learn({}, h.second));  // the manager has changed its key and names no other
   k = h.started(h.first);
   CHECK(k.current() == h.second);
   CHECK(k.next().empty());
@@ -45,14 +46,14 @@ TEST_CASE("manager keys: a rotation that is cancelled leaves nothing", "[integra
   CHECK(k.next().empty());
 }
 
-TEST_CASE("manager keys: whoever sets another key by hand is obeyed", "[integration][agent]") {
+TEST_CASE("manager keys: a new key in the settings overrides the remembered one", "[integration][agent]") {
   host h;
   REQUIRE(h.started(h.first).learn({}, h.second));
   const auto third = bus::new_key_pair().public_key;
   CHECK(h.started(third).current() == third);
 }
 
-TEST_CASE("manager keys: what is no key is not learnt, and a damaged file is as none", "[integration][agent]") {
+TEST_CASE("manager keys: an invalid key is not learnt, and a damaged file counts as none", "[integration][agent]") {
   host h;
   auto k = h.started(h.first);
   REQUIRE(k.learn("rubbish", h.first));
@@ -61,7 +62,7 @@ TEST_CASE("manager keys: what is no key is not learnt, and a damaged file is as 
   CHECK(h.started(h.first).current() == h.first);
 }
 
-TEST_CASE("manager keys: what the disk does not take is not said to be kept", "[integration][agent]") {
+TEST_CASE("manager keys: a key that could not be written is not reported as kept", "[integration][agent]") {
   host h;
   auto k = h.started(h.first);
   std::filesystem::remove_all(h.dir.path());

@@ -48,7 +48,7 @@ struct mover : rig {
 
 }  // namespace
 
-TEST_CASE_METHOD(mover, "agent: a running server moves with its data, and the original goes only when it is told to",
+TEST_CASE_METHOD(mover, "agent: a running server moves with its data, and the original is removed only on command",
                  "[integration][agent][fc-23]") {
   welcome();
   const auto old = born("goes");
@@ -106,7 +106,7 @@ TEST_CASE_METHOD(mover, "agent: a move that fails leaves the old container runni
   bool touched = true;  // it was stopped before this could be known
   SECTION("because the new container does not stay up") { c.plan.container.command = {"sh", "-c", "exit 4"}; }
   SECTION("because the new container cannot be started") { c.plan.container.command = {"/no/such/program"}; }
-  SECTION("because somebody else's data is there") {
+  SECTION("because the target has other data") {
     touched = false;
     fs::create_directories(to / "fails");
     std::ofstream(to / ".zedops-data-root") << env().state.id().value << "\n";
@@ -135,7 +135,7 @@ TEST_CASE_METHOD(mover, "agent: a move that fails leaves the old container runni
   CHECK_FALSE(fs::exists(to / "fails/data"));
 }
 
-TEST_CASE_METHOD(mover, "agent: a move cut short at any effect is finished by the same command, or put back by it",
+TEST_CASE_METHOD(mover, "agent: a move interrupted at any effect is finished or rolled back by the same command",
                  "[integration][agent][fc-23]") {
   const bool fails = GENERATE(false, true);
   welcome();
@@ -155,7 +155,7 @@ TEST_CASE_METHOD(mover, "agent: a move cut short at any effect is finished by th
       run_until(c, 1000, result);
     }
     REQUIRE(result);
-    INFO("cut short after " << where.value_or("nothing"));
+    INFO("interrupted after " << where.value_or("nothing"));
     INFO((result->failure ? result->failure->message : result->note));
     CHECK(result->failure.has_value() == fails);
     CHECK(result->after.view.state == container_state::running);

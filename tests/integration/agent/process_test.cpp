@@ -19,7 +19,7 @@ using namespace zedops::test;
 
 namespace {
 
-// A manager with an opinion about hello.
+// A manager that answers each hello as the test says.
 class greeter final : public bus::server_bus_listener {
  public:
   greeter(std::filesystem::path dir, std::function<to_agent(const hello&)> answer) : answer_(std::move(answer)) {
@@ -164,7 +164,7 @@ TEST_CASE("agent process: a final refusal ends it with the status that forbids a
   CHECK(p.status() == 78);
 }
 
-TEST_CASE("agent process: another manager than its own is refused for good", "[integration][agent]") {
+TEST_CASE("agent process: a manager other than its own is refused for good", "[integration][agent]") {
   folder f;
   {
     greeter g(f.path, [](const hello& h) { return to_agent{welcome{h.id, "m1", 3, 5, {}}}; });

@@ -31,7 +31,7 @@ TEST_CASE_METHOD(rig, "agent: replace puts a new container in the old one's plac
   CHECK(containers("swap").size() == 1);
 }
 
-TEST_CASE_METHOD(rig, "agent: a replacement that fails puts the old container back, running as before",
+TEST_CASE_METHOD(rig, "agent: a failed replacement restores the old container, running as before",
                  "[integration][agent][acc-42][fc-14]") {
   auto plan = busybox("rollback", obedient);
   welcome();
@@ -52,7 +52,7 @@ TEST_CASE_METHOD(rig, "agent: a replacement that fails puts the old container ba
   CHECK(containers("rollback").size() == 1);
 }
 
-TEST_CASE_METHOD(rig, "agent: a replacement of a stopped server that fails leaves it stopped", "[integration][agent]") {
+TEST_CASE_METHOD(rig, "agent: a failed replacement of a stopped server leaves it stopped", "[integration][agent]") {
   auto plan = busybox("idle", obedient);
   welcome();
   auto old = run(command(command_kind::run, "idle", plan)).after.view.id;
@@ -67,7 +67,7 @@ TEST_CASE_METHOD(rig, "agent: a replacement of a stopped server that fails leave
   CHECK(r.after.view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same replacement again converges",
+TEST_CASE_METHOD(rig, "agent: a replacement interrupted at any effect converges when it is repeated",
                  "[integration][agent][acc-42][acc-48]") {
   auto plan = busybox("crash", obedient);
   auto bad = plan;
@@ -84,7 +84,7 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same replacement agai
     auto where = run_until(c, n, result);
     if (where) {
       seen.push_back(*where);
-      INFO("cut short after " << *where);
+      INFO("interrupted after " << *where);
       run_until(c, 1000, result);
       REQUIRE(result);
       INFO((result->failure ? result->failure->message : result->note));
@@ -104,7 +104,7 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same replacement agai
   CHECK(std::find(seen.begin(), seen.end(), fails ? "renamed_back" : "proved") != seen.end());
 }
 
-TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same run again makes exactly one container",
+TEST_CASE_METHOD(rig, "agent: a run interrupted at any effect makes exactly one container when it is repeated",
                  "[integration][agent][acc-48]") {
   auto plan = busybox("once", obedient);
   welcome();
@@ -114,7 +114,7 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same run again makes 
     auto where = run_until(c, n, result);
     if (where) run_until(c, 1000, result);
     REQUIRE(result);
-    INFO((where ? *where : "not cut short"));
+    INFO((where ? *where : "not interrupted"));
     CHECK_FALSE(result->failure);
     CHECK(result->after.view.state == container_state::running);
     CHECK(containers("once").size() == 1);
@@ -123,7 +123,7 @@ TEST_CASE_METHOD(rig, "agent: cut short at any effect, the same run again makes 
   }
 }
 
-TEST_CASE_METHOD(rig, "agent: what an interrupted replacement of another operation left is settled by the next start",
+TEST_CASE_METHOD(rig, "agent: leftovers of another operation's interrupted replacement are settled by the next start",
                  "[integration][agent][fc-14]") {
   auto plan = busybox("left", obedient);
   welcome();

@@ -194,7 +194,7 @@ std::vector<docker::container_summary> rig::containers(const std::string& name) 
       .value();
 }
 
-// Without what the client warns of on machines that forward no packets.
+// Without the warnings of the docker client on machines that do not forward packets.
 std::string rig::docker(const std::string& command) {
   auto out = shell("DOCKER_HOST=" + host_ + " docker " + command);
   while (out.starts_with("WARNING: ")) out.erase(0, out.find('\n') == out.npos ? out.size() : out.find('\n') + 1);

@@ -18,7 +18,7 @@ namespace zedops::test {
 
 using namespace std::chrono_literals;
 
-// For containers that stay up for sure, many times over. One that fails ends its proof itself.
+// A short settle time for containers that surely stay up, many times over. One that fails ends its proof itself.
 inline constexpr msg::duration soon_proven{200};
 
 struct temporary_dir {
@@ -48,9 +48,9 @@ class rig {
   std::vector<msg::from_agent> all() { return said_.value(); }
   msg::command_result run(const msg::run_command& c);
   // Runs the command without the core, as its lane would, and dies at the n-th effect. The name of that effect, or
-  // nothing when the command came to its end before.
+  // nothing when the command ended before.
   std::optional<std::string> run_until(const msg::run_command& c, int n, std::optional<msg::command_result>& result);
-  // The same, at the first effect of this name; it has to come.
+  // The same, at the first effect of this name; the command has to reach it.
   void run_until(const msg::run_command& c, std::string_view effect);
   std::chrono::steady_clock::time_point observed_at(size_t since);  // when the first observation after it was sent
 

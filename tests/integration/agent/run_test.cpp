@@ -101,7 +101,7 @@ TEST_CASE_METHOD(rig, "agent: a missing server without data is not created unles
   CHECK(fresh.fresh_start);
 }
 
-TEST_CASE_METHOD(rig, "agent: data that cannot be seen permits nothing, not even a fresh start",
+TEST_CASE_METHOD(rig, "agent: while the data cannot be seen nothing is permitted, not even a fresh start",
                  "[integration][agent][acc-39][fc-2]") {
   auto plan = busybox("disk", {"sleep", "1000"});
   welcome();
@@ -145,7 +145,7 @@ TEST_CASE_METHOD(rig, "agent: a taken port is refused with its holder's name, be
   CHECK(containers("late").empty());
 }
 
-TEST_CASE_METHOD(rig, "agent: a container that cannot be started is removed again, its error kept word for word",
+TEST_CASE_METHOD(rig, "agent: a container that cannot be started is removed again, and its error is kept unchanged",
                  "[integration][agent][acc-40]") {
   auto plan = busybox("broken", {"/no/such/program"});
   welcome();
@@ -158,7 +158,7 @@ TEST_CASE_METHOD(rig, "agent: a container that cannot be started is removed agai
   CHECK_FALSE(run(command(command_kind::run, "broken", plan)).failure);
 }
 
-TEST_CASE_METHOD(rig, "agent: a registry that is away does not matter when the image is here",
+TEST_CASE_METHOD(rig, "agent: an unreachable registry does not matter when the image is present",
                  "[integration][agent][acc-15][fc-17]") {
   const auto image = "127.0.0.1:" + std::to_string(free_port()) + "/game:1";
   docker("tag zedops/busybox:test " + image);

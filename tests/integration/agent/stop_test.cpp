@@ -8,7 +8,7 @@ using namespace zedops::test;
 
 namespace {
 
-// busybox sh as process 1 hears no TERM unless it traps it.
+// busybox sh as process 1 ignores TERM unless it traps it.
 const std::vector<std::string> obedient{"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
 const std::vector<std::string> deaf{"sh", "-c", "trap '' TERM; while :; do sleep 1; done"};
 
@@ -33,7 +33,7 @@ TEST_CASE_METHOD(rig, "agent: stop, start and restart keep the same container",
   CHECK(restarted.after.view.started_at > started.after.view.started_at);
 }
 
-TEST_CASE_METHOD(rig, "agent: a server that hears no signal is killed when its grace is over, and it is said",
+TEST_CASE_METHOD(rig, "agent: a server that ignores the signal is killed after its grace period, and this is reported",
                  "[integration][agent][acc-16]") {
   auto plan = busybox("deaf", deaf);
   welcome();
@@ -44,7 +44,7 @@ TEST_CASE_METHOD(rig, "agent: a server that hears no signal is killed when its g
   CHECK(r.after.view.exit_code == 137);
 }
 
-TEST_CASE_METHOD(rig, "agent: an RCON that cannot be reached delays no stop", "[integration][agent][acc-16]") {
+TEST_CASE_METHOD(rig, "agent: an unreachable RCON delays no stop", "[integration][agent][acc-16]") {
   auto plan = busybox("norcon", obedient);
   plan.stop.rcon = {27015, "secret", {"save"}, 500ms, 0ms};
   welcome();
@@ -55,7 +55,8 @@ TEST_CASE_METHOD(rig, "agent: an RCON that cannot be reached delays no stop", "[
   CHECK(r.note.find("stopped cleanly") != std::string::npos);
 }
 
-TEST_CASE_METHOD(rig, "agent: stop without a container is done, restart is not", "[integration][agent][acc-44]") {
+TEST_CASE_METHOD(rig, "agent: without a container a stop succeeds, a restart does not",
+                 "[integration][agent][acc-44]") {
   auto plan = busybox("none", obedient);
   welcome();
   auto stopped = run(command(command_kind::stop, "none", plan));
@@ -79,8 +80,9 @@ TEST_CASE_METHOD(rig, "agent: a paused container is woken by run, and stopped by
   CHECK(stopped.after.view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(rig, "agent: remove takes what is the server's, not what has its labels alone, and leaves the data",
-                 "[integration][agent][acc-49][acc-58]") {
+TEST_CASE_METHOD(
+    rig, "agent: remove takes the server's containers, not those that merely carry its labels, and leaves the data",
+    "[integration][agent][acc-49][acc-58]") {
   auto plan = busybox("away", obedient);
   welcome();
   run(command(command_kind::run, "away", plan));
@@ -130,7 +132,7 @@ TEST_CASE_METHOD(rig, "agent: purge with data removes the server's tree and noth
   CHECK_FALSE(std::filesystem::exists(data_root() + "/old"));
   CHECK(std::filesystem::exists(data_root() + "/older/data/world"));
 
-  // Backups in a tree stay, and do not hold up a new server of that name.
+  // Backups in a tree stay, and do not block a new server of that name.
   std::filesystem::create_directories(data_root() + "/older/backups");
   std::ofstream(data_root() + "/older/backups/one.tar.gz") << "1234567";
   purge = command(command_kind::purge, "older", other);

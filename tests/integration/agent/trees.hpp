@@ -8,7 +8,7 @@
 
 namespace zedops::test {
 
-// Adds a line to the data at each start, so that one can tell which tree it ran on.
+// Adds a line to the data at each start, which shows which tree it ran on.
 inline const std::vector<std::string> living{
     "sh", "-c", "echo born >> /data/births; trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"};
 

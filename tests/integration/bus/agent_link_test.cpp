@@ -6,7 +6,7 @@ using namespace bus_test;
 
 namespace {
 
-// Says hello on each connection, as an agent does, when asked to; keeps what comes.
+// Says hello on each connection, as an agent does, when asked to; keeps what arrives.
 class greeter : public agent_link_listener {
  public:
   agent_link* link = nullptr;
@@ -110,7 +110,8 @@ TEST_CASE("agent link: a manager that restarts finds the same agent again, hello
   CHECK(link->stats().connects >= 3);
 }
 
-TEST_CASE("agent link: when the manager stops reading, the agent's outbox fills and says so", "[integration][bus]") {
+TEST_CASE("agent link: when the manager stops reading, the agent's outbox fills up and reports it",
+          "[integration][bus]") {
   fixture f([](server_bus_options& o) { o.limits.inbound_max = 10; });
   greeter g;
   agent_link_options o;
@@ -129,7 +130,7 @@ TEST_CASE("agent link: when the manager stops reading, the agent's outbox fills 
     return f.seen.locked([&] { return f.seen.messages.size(); }) == 10 && link->stats().outbox == 100;
   }));
   CHECK(taken < 5'000);
-  // Letting go opens the way; everything that was taken arrives.
+  // Once the credits are released, everything that was accepted arrives.
   size_t arrived = 0;
   while (arrived < taken) {
     REQUIRE(f.seen.wait([&] { return !f.seen.messages.empty(); }));
@@ -140,7 +141,7 @@ TEST_CASE("agent link: when the manager stops reading, the agent's outbox fills 
   CHECK(arrived == taken);
 }
 
-TEST_CASE("agent link: frames that are no message are reported", "[integration][bus]") {
+TEST_CASE("agent link: frames that form no message are reported", "[integration][bus]") {
   fixture f;
   greeter g;
   auto link = dial(f, g);

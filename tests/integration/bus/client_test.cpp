@@ -7,7 +7,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 using clock_ = std::chrono::steady_clock;
 }  // namespace
 
-TEST_CASE("client: no manager is told at once, with the endpoint and the remedy", "[integration][bus]") {
+TEST_CASE("client: a missing manager is reported at once, with the endpoint and the remedy", "[integration][bus]") {
   auto start = clock_::now();
   auto c = client::connect("ipc:///tmp/zedops-no-such-directory/clients.ipc");
   REQUIRE_FALSE(c);
@@ -18,7 +18,7 @@ TEST_CASE("client: no manager is told at once, with the endpoint and the remedy"
   CHECK(has(c.error().hint, "start zedops-manager"));
 }
 
-TEST_CASE("client: interim replies come in order before the final one", "[integration][bus]") {
+TEST_CASE("client: interim replies arrive in order before the final one", "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
   std::string steps;
@@ -28,7 +28,7 @@ TEST_CASE("client: interim replies come in order before the final one", "[integr
   CHECK(got->kind == reply_kind::error);
 }
 
-TEST_CASE("client: an answer that does not come in time is a timeout, and late answers confuse nobody",
+TEST_CASE("client: an answer that is too late is a timeout, and late answers cause no confusion",
           "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
@@ -43,7 +43,7 @@ TEST_CASE("client: an answer that does not come in time is a timeout, and late a
   CHECK(c.request("echo", "next")->body == "next");
 }
 
-TEST_CASE("client: a manager that dies in the middle is told at once, the client works with the next one",
+TEST_CASE("client: a manager that dies during a request is reported at once, and the client works with the next one",
           "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
@@ -79,7 +79,7 @@ TEST_CASE("client: a request that the manager would refuse is refused before it 
   CHECK(f.bus->stats().bad_messages == 0);
 }
 
-TEST_CASE("client: many requests in flight are told apart by their ids", "[integration][bus]") {
+TEST_CASE("client: many requests in flight are distinguished by their ids", "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
   std::map<std::string, std::string> open;

@@ -1,4 +1,4 @@
-// Keys on the network: who is let in, who is told why not, and who is not heard at all.
+// Keys on the network: who is admitted, who is told why not, and who is ignored.
 #include <arpa/inet.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -81,7 +81,7 @@ struct quiet final : agent_link_listener {
 
 }  // namespace
 
-TEST_CASE("curve: a known key is heard, and the request says whose it is", "[integration][bus]") {
+TEST_CASE("curve: a known key is admitted, and its requests carry it", "[integration][bus]") {
   network n;
   const auto ann = n.member("ann", "viewer");
   auto r = n.echo(ann);
@@ -97,7 +97,7 @@ TEST_CASE("curve: a known key is heard, and the request says whose it is", "[int
   n.seen.locked([&] { CHECK(n.seen.requests.back().key.empty()); });
 }
 
-TEST_CASE("curve: an unknown key, a taken away key and a key of another role are told so",
+TEST_CASE("curve: an unknown key, a revoked key and a key of another role are refused with the reason",
           "[integration][bus][fc-26]") {
   network n;
   const auto started = std::chrono::steady_clock::now();
@@ -127,7 +127,7 @@ TEST_CASE("curve: another manager's key is not taken for the expected one", "[in
   n.seen.locked([&] { CHECK(n.seen.requests.empty()); });
 }
 
-TEST_CASE("curve: without keys nothing is heard and nothing is said", "[integration][bus]") {
+TEST_CASE("curve: a peer without keys is ignored and receives nothing", "[integration][bus]") {
   network n;
   zmq::context_t context;
   zmq::socket_t plain(context, zmq::socket_type::dealer);
@@ -143,7 +143,7 @@ TEST_CASE("curve: without keys nothing is heard and nothing is said", "[integrat
   ears.set(zmq::sockopt::subscribe, "");
   ears.connect(n.events);
   const auto ann = n.member("ann", "viewer");
-  for (int i = 0; i < 20; ++i) {  // somebody who may is served meanwhile
+  for (int i = 0; i < 20; ++i) {  // an admitted client is served meanwhile
     REQUIRE(n.echo(ann));
     REQUIRE(n.bus->publish({"server.a", {1, static_cast<uint64_t>(i + 1)}, "x"}));
   }
@@ -153,7 +153,7 @@ TEST_CASE("curve: without keys nothing is heard and nothing is said", "[integrat
   n.seen.locked([&] { CHECK(n.seen.requests.size() == 20); });
 }
 
-TEST_CASE("curve: events reach who may have them", "[integration][bus]") {
+TEST_CASE("curve: events reach a subscriber whose key may watch them", "[integration][bus]") {
   network n;
   const auto ann = n.member("ann", "viewer");
   auto s = subscriber::connect({n.events, n.manager.public_key, ann});
@@ -167,7 +167,7 @@ TEST_CASE("curve: events reach who may have them", "[integration][bus]") {
   CHECK((*e)->body == "body");
 }
 
-TEST_CASE("curve: a watcher hears the topics that its key may watch, and no event of others ever",
+TEST_CASE("curve: a watcher gets the topics that its key may watch, and never an event of others",
           "[integration][bus]") {
   network n;
   const auto bot = n.member("bot", "subscriber", "server.a");
@@ -190,7 +190,7 @@ TEST_CASE("curve: a watcher hears the topics that its key may watch, and no even
     CHECK((*all)->body == body);
   }
 
-  // More than it may: its connection is closed, and what it asked for never counts, however fast events come.
+  // It subscribes to more than it may: its connection is closed, and it gets no event, however fast they come.
   auto greedy = subscriber::connect({n.events, n.manager.public_key, bot});
   REQUIRE(greedy);
   REQUIRE(greedy->subscribe(""));
@@ -200,7 +200,7 @@ TEST_CASE("curve: a watcher hears the topics that its key may watch, and no even
   CHECK((nothing && !*nothing));
 }
 
-TEST_CASE("curve: a watcher whose key is taken away hears nothing more", "[integration][bus]") {
+TEST_CASE("curve: a watcher whose key is revoked gets no more events", "[integration][bus]") {
   network n;
   const auto ann = n.member("ann", "viewer");
   auto s = subscriber::connect({n.events, n.manager.public_key, ann});
@@ -214,7 +214,7 @@ TEST_CASE("curve: a watcher whose key is taken away hears nothing more", "[integ
   CHECK((e && !*e));
 }
 
-TEST_CASE("curve: an agent on the network has its key beside each message, and others have none",
+TEST_CASE("curve: each message of an agent on the network carries its key, and a key of another role is refused",
           "[integration][bus]") {
   network n;
   quiet known, stranger;
@@ -257,20 +257,20 @@ TEST_CASE("curve: an agent that knows two keys of its manager finds out which on
     REQUIRE(eventually([&] { return heard.connected == 1; }));
     CHECK((*link)->answered_with() == n.manager.public_key);
   }
-  SECTION("told later") {
+  SECTION("learnt later") {
     auto link = agent_link::start(o, heard);
     REQUIRE(link);
     (*link)->also_expect(n.manager.public_key);
     REQUIRE(eventually([&] { return heard.connected == 1; }));
     CHECK((*link)->answered_with() == n.manager.public_key);
-    // The connection that stands is left alone, and the former is not asked for any more.
+    // The open connection is left alone, and the former key is not tried any more.
     (*link)->also_expect({});
     REQUIRE((*link)->send({"report", 1, "x"}));
     CHECK(n.seen.wait([&] { return n.seen.messages.size() == 1; }));
   }
 }
 
-TEST_CASE("curve: a manager that cannot read its keys lets nobody in, and says to nobody that he is unknown",
+TEST_CASE("curve: a manager that cannot read its keys admits no peer, and tells none that its key is unknown",
           "[integration][bus]") {
   struct quiet final : agent_link_listener {
     std::atomic<int> connected{0}, refused{0};
@@ -296,7 +296,7 @@ TEST_CASE("curve: a manager that cannot read its keys lets nobody in, and says t
   CHECK(eventually([&] { return agent.connected == 1; }));
 }
 
-TEST_CASE("curve: a peer that chooses the id of another is not taken for that one", "[integration][bus]") {
+TEST_CASE("curve: a peer that chooses the id of another is not mistaken for it", "[integration][bus]") {
   network n;
   zmq::context_t context;
   const auto agent_with = [&](const key_pair& own) {
@@ -319,7 +319,7 @@ TEST_CASE("curve: a peer that chooses the id of another is not taken for that on
   n.seen.locked([&] { CHECK(n.seen.messages[0].routing_id != n.seen.messages[1].routing_id); });
 }
 
-TEST_CASE("curve: a thousand connections that say half a handshake hold nobody up", "[integration][bus]") {
+TEST_CASE("curve: a thousand connections with half a handshake delay no other client", "[integration][bus]") {
   network n;
   const auto ann = n.member("ann", "viewer");
   const auto port = static_cast<uint16_t>(std::stoi(n.clients.substr(n.clients.rfind(':') + 1)));
@@ -347,7 +347,8 @@ TEST_CASE("curve: tcp without a key is refused at the start, as before", "[integ
   CHECK(bus.error().code == msg::ec::bad_request);
 }
 
-TEST_CASE("keys: a file that others may read is no key, and none is written over", "[integration][bus]") {
+TEST_CASE("keys: a key file that others may read is refused, and an existing one is never overwritten",
+          "[integration][bus]") {
   temp_dir dir;
   const auto file = dir.path / "deep" / "key";
   auto made = make_key(file);
@@ -369,7 +370,7 @@ TEST_CASE("keys: a file that others may read is no key, and none is written over
   CHECK_FALSE(is_public_key(std::string(43, ' ')));
 }
 
-TEST_CASE("keys: a ring with a bad line, or that others may write, lets nobody in", "[integration][bus]") {
+TEST_CASE("keys: a key ring with a bad line, or that others may write, admits no key", "[integration][bus]") {
   temp_dir dir;
   const auto file = dir.path / "authorized_keys";
   key_ring ring(file);

@@ -33,7 +33,8 @@ TEST_CASE("endpoint: the runtime directory is 0750 and the sockets are 0660", "[
   for (auto name : {"clients.ipc", "agents.ipc", "events.ipc"}) CHECK(mode_of(f.dir.path / "run" / name) == 0660);
 }
 
-TEST_CASE("endpoint: a runtime directory where anybody may write is refused, a sticky one is not", "[integration][bus]") {
+TEST_CASE("endpoint: a runtime directory where anybody may write is refused, a sticky one is not",
+          "[integration][bus]") {
   temp_dir dir;
   const auto run = dir.path / "run";
   std::filesystem::create_directory(run);
@@ -46,7 +47,8 @@ TEST_CASE("endpoint: a runtime directory where anybody may write is refused, a s
   CHECK(ensure_runtime_dir(run));
 }
 
-TEST_CASE("endpoint: a second manager on the same socket is refused and the first goes on", "[integration][bus]") {
+TEST_CASE("endpoint: a second manager on the same socket is refused and the first keeps running",
+          "[integration][bus]") {
   fixture f;
   auto why = refusal(f.options());
   CHECK(why.code == msg::ec::already_exists);
@@ -76,7 +78,7 @@ TEST_CASE("endpoint: a socket left behind by a crash is replaced", "[integration
   CHECK_FALSE(std::filesystem::exists(path));
 }
 
-TEST_CASE("endpoint: another program's living socket and a plain file are left alone", "[integration][bus]") {
+TEST_CASE("endpoint: another program's live socket and a plain file are left alone", "[integration][bus]") {
   temp_dir dir;
   auto path = dir.path / "clients.ipc";
   {
@@ -91,7 +93,7 @@ TEST_CASE("endpoint: another program's living socket and a plain file are left a
   std::ofstream(path) << "precious";
   auto claim = endpoint_claim::take("ipc://" + path.string());
   REQUIRE_FALSE(claim);
-  CHECK(has(claim.error().message, "is no socket"));
+  CHECK(has(claim.error().message, "is not a socket"));
   CHECK(std::filesystem::file_size(path) == 8);
 }
 

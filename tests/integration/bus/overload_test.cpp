@@ -43,13 +43,13 @@ TEST_CASE("overload: a peer that does not read loses only its own replies, memor
   REQUIRE(eventually([&] { return f.bus->stats().outbox == 0; }));
   auto stats = f.bus->stats();
   CHECK(stats.slow > flood / 2);
-  CHECK(f.seen.locked([&] { return f.seen.slow.size(); }) == 1);  // nobody else was slow
+  CHECK(f.seen.locked([&] { return f.seen.slow.size(); }) == 1);  // no other client was slow
   // 100 MB were sent; what may stay is the outbox (10,000) and the queues on the way.
   if (!test::sanitized) CHECK(peak - std::min(peak, before) < 40u << 20);
   CHECK(good.request("echo", "after")->body == "after");
 }
 
-TEST_CASE("overload: a full outbox refuses and takes again when it has drained", "[integration][bus]") {
+TEST_CASE("overload: a full outbox refuses messages and accepts them again when it has drained", "[integration][bus]") {
   fixture f([](server_bus_options& o) { o.limits.outbox_max = 100; });
   auto watcher = subscriber::connect(f.uri("events"));
   REQUIRE(watcher);
@@ -78,7 +78,7 @@ TEST_CASE("overload: without credits the door is not read, the other door is, an
   for (size_t i = 0; i < flood; ++i) REQUIRE(c.post("keep", "x"));
   REQUIRE(f.seen.wait([&] { return f.seen.requests.size() == credits; }));
 
-  // The agents' door has its own credits. Its answer also shows that the loop had turns enough to read more.
+  // The agents' door has its own credits. Its answer also shows that the loop had enough turns to read more.
   raw_socket agent(zmq::socket_type::dealer, f.uri("agents"));
   for (int i = 0; i < 10; ++i) agent.send(encode(agent_message{"hello", 0, ""}));
   REQUIRE(f.seen.wait([&] { return f.seen.messages.size() == 10; }));

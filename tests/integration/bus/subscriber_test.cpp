@@ -125,8 +125,7 @@ TEST_CASE("events: the synchronisation message carries the newest cursor", "[int
   }
 }
 
-TEST_CASE("events: those that nobody watches are not made, and the cursor moves on all the same",
-          "[integration][bus]") {
+TEST_CASE("events: unwatched events are not built, and the cursor moves on all the same", "[integration][bus]") {
   fixture f;
   std::atomic<int> made{0};
   const auto later = [&](uint64_t seq) {
@@ -147,7 +146,7 @@ TEST_CASE("events: those that nobody watches are not made, and the cursor moves 
   CHECK((*head)->at == cursor{1, 2});
   CHECK(made == 0);
   CHECK(f.bus->watched());
-  // Made although they were handed over as unwatched: somebody has come meanwhile.
+  // Built although they were handed over as unwatched: a watcher has subscribed meanwhile.
   REQUIRE(f.bus->publish_if_watched(later(4)));
   for (uint64_t expected : {3, 4}) {
     auto e = w->next(10s);
@@ -156,11 +155,12 @@ TEST_CASE("events: those that nobody watches are not made, and the cursor moves 
     CHECK((*e)->at == cursor{1, expected});
   }
   CHECK(made == 1);
-  // The bus says so after the event has left, which may be after it has arrived.
+  // The bus counts this after the event has left, which may be after it has arrived.
   CHECK(eventually([&] { return f.bus->stats().outbox_bytes == 0; }));
 }
 
-TEST_CASE("events: a subscriber that does not read slows nobody and loses only its own", "[integration][bus]") {
+TEST_CASE("events: a subscriber that does not read slows down no other and loses only its own events",
+          "[integration][bus]") {
   fixture f([](server_bus_options& o) { o.limits.subscriber_queue_max = 1'000; });
   raw_socket deaf(zmq::socket_type::sub, f.uri("events"));
   deaf.socket.set(zmq::sockopt::rcvhwm, 10);
@@ -214,7 +214,7 @@ TEST_CASE("stream: an event lost at the tail is found when it stays quiet", "[in
   CHECK(next_seq(s) == 1);
 }
 
-TEST_CASE("stream: what happened while the manager was away is told after it is back", "[integration][bus]") {
+TEST_CASE("stream: events from while the manager was away are delivered after it is back", "[integration][bus]") {
   fixture f;
   store_double store;
   auto s = must_open(f, store, std::nullopt, 1h);
@@ -224,7 +224,7 @@ TEST_CASE("stream: what happened while the manager was away is told after it is 
   for (auto& e : history_of(5)) store.add(e);
   auto o = f.options();
   o.head = {1, 5};
-  f.start(o);  // nothing is published: only the synchronisation after the redial can tell
+  f.start(o);  // nothing is published: only the synchronisation after the redial can show it
   for (uint64_t expected = 1; expected <= 5; ++expected) REQUIRE(next_seq(s) == expected);
 }
 

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 inline constexpr auto patience = 10s;
 
-// Waits on a condition that nobody announces.
+// Polls a condition that is not announced.
 inline bool eventually(const std::function<bool()>& condition) {
   auto until = std::chrono::steady_clock::now() + patience;
   while (!condition()) {
@@ -40,7 +40,7 @@ struct temp_dir {
   ~temp_dir() { std::filesystem::remove_all(path); }
 };
 
-// Answers verb "echo" with the body, "steps" with every kind of reply; keeps the rest.
+// Answers verb "echo" with the body, "steps" with every kind of reply; records the rest.
 class recorder : public server_bus_listener {
  public:
   server_bus* bus = nullptr;
@@ -124,7 +124,7 @@ struct fixture {
     change(o);
     start(std::move(o));
   }
-  // Recorded credits go back before the bus: either order is allowed, see the test of it.
+  // Recorded credits are released before the bus ends: either order is allowed, see the test of it.
   ~fixture() { bus.reset(); }
 };
 

@@ -39,7 +39,7 @@ struct building : docker_fixture {
 
 }  // namespace
 
-TEST_CASE_METHOD(building, "docker: an image is built line by line, named again, and goes with its last name",
+TEST_CASE_METHOD(building, "docker: an image is built line by line, tagged again, and removed with its last tag",
                  "[integration][docker]") {
   auto id = build("FROM zedops/busybox:test\nRUN echo built here\n", "zedops-test/built:1");
   INFO((id ? *id : id.error().message));
@@ -61,7 +61,7 @@ TEST_CASE_METHOD(building, "docker: an image is built line by line, named again,
         msg::ec::not_found);
 }
 
-TEST_CASE_METHOD(building, "docker: a build that fails says which step, and one that makes no sense what is wrong",
+TEST_CASE_METHOD(building, "docker: a failing build names the step, and an invalid one says what is wrong",
                  "[integration][docker]") {
   auto failed = build("FROM zedops/busybox:test\nRUN echo before; exit 5\n", "zedops-test/failing:1");
   REQUIRE_FALSE(failed);
@@ -73,7 +73,7 @@ TEST_CASE_METHOD(building, "docker: a build that fails says which step, and one 
   CHECK(nonsense.error().code == msg::ec::bad_request);
 }
 
-TEST_CASE_METHOD(building, "docker: a build that is called off ends on the Engine too", "[integration][docker]") {
+TEST_CASE_METHOD(building, "docker: a cancelled build ends on the Engine too", "[integration][docker]") {
   std::filesystem::create_directories(dir.path() / "app");
   std::ofstream(dir.path() / "app/Dockerfile") << "FROM zedops/busybox:test\nRUN sleep 543\n";
   build_options o;

@@ -6,7 +6,7 @@ using namespace zedops;
 using namespace zedops::test;
 using namespace std::chrono_literals;
 
-TEST_CASE_METHOD(docker_fixture, "docker: the API version is agreed on and the Engine tells who it is",
+TEST_CASE_METHOD(docker_fixture, "docker: the API version is negotiated and the Engine identifies itself",
                  "[integration][docker]") {
   auto spoken = wait_for<std::string>([&](auto h) { engine.ping({}, h); });
   REQUIRE(spoken);
@@ -172,6 +172,6 @@ TEST_CASE_METHOD(docker_fixture, "docker: an inspect costs less than two millise
     ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
   }
   std::sort(ms.begin(), ms.end());
-  // How long it takes is said, never judged: builds and machines differ.
+  // The duration is printed, never checked: builds and machines differ.
   WARN("inspect: median " << ms[rounds / 2] << " ms, p95 " << ms[rounds * 95 / 100] << " ms");
 }

@@ -28,7 +28,7 @@ struct docker_fixture {
     s.image = "zedops/busybox:test";
     s.labels = mine;
     s.command = std::move(command);
-    s.stop_signal = "SIGKILL";  // a shell as first process ignores SIGTERM, and nobody wants to wait
+    s.stop_signal = "SIGKILL";  // a shell as first process ignores SIGTERM, and the tests should not wait
     return s;
   }
   msg::result<created_container> create(msg::container_spec s) {
@@ -60,7 +60,7 @@ struct docker_fixture {
   msg::result<container_details> inspect(const std::string& id) {
     return wait_for<container_details>([&](auto h) { engine.inspect_container(id, {}, std::move(h)); });
   }
-  // Asks again and again: one that never ends fails the test at its deadline.
+  // Asks again and again: a container that never ends fails the test at its deadline.
   bool has_ended(const std::string& id) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
     while (std::chrono::steady_clock::now() < deadline)

@@ -83,7 +83,7 @@ TEST_CASE("docker faults: a failing or unreadable list is an error, never an emp
   }
 }
 
-TEST_CASE("docker faults: an Engine that is gone has one text and one remedy, however the connection broke",
+TEST_CASE("docker faults: an absent Engine has one message and one remedy, however the connection broke",
           "[integration][docker][fc-61]") {
   const auto nobody = [](const auto& r) {
     REQUIRE_FALSE(r);
@@ -92,7 +92,7 @@ TEST_CASE("docker faults: an Engine that is gone has one text and one remedy, ho
     CHECK(r.error().message.find("no Docker Engine at unix:///tmp/zedops-fake-") == 0);
     CHECK(r.error().hint.find("systemctl start docker") != std::string::npos);
   };
-  SECTION("nobody listens") {
+  SECTION("the socket does not exist") {
     auto client = std::move(*make_engine("unix:///tmp/zedops-fake-" + unique_name("nobody") + ".sock"));
     nobody(wait_for<std::string>([&](auto h) { client->ping({}, h); }));
   }
@@ -100,7 +100,7 @@ TEST_CASE("docker faults: an Engine that is gone has one text and one remedy, ho
     nobody(faulty{"* /_ping close"}.list());
     nobody(faulty{R"(* /_ping cut 200 O)"}.list());
   }
-  SECTION("a kept connection turns out to be dead: what only looks is asked again, of whoever is there now") {
+  SECTION("a kept connection turns out to be dead: a read is repeated on a new connection") {
     faulty f{"GET /version close"};
     REQUIRE(f.ping());  // leaves its connection for the next request
     auto r = wait_for<engine_info>([&](auto h) { f.client->version({}, h); });
@@ -111,7 +111,7 @@ TEST_CASE("docker faults: an Engine that is gone has one text and one remedy, ho
   }
 }
 
-TEST_CASE("docker faults: cut off with a request in hand, the error says that it may have happened and what to do",
+TEST_CASE("docker faults: after a lost connection the error says that the request may have happened and what to do",
           "[integration][docker][fc-61]") {
   for (auto rules : {"POST /start close", "POST /start cut 200 {"}) {
     INFO(rules);
@@ -124,13 +124,13 @@ TEST_CASE("docker faults: cut off with a request in hand, the error says that it
           std::string::npos);
     CHECK(r.error().hint.find("may or may not have happened") != std::string::npos);
     CHECK(r.error().hint.find("systemctl start docker") != std::string::npos);
-    // Never asked twice: what has an effect is repeated by people only.
+    // Never sent twice: only people repeat a request that has an effect.
     const auto seen = f.fake.requests(1);
     CHECK(std::count_if(seen.begin(), seen.end(), [](auto& x) { return x.method == "POST"; }) == 1);
   }
 }
 
-TEST_CASE("docker faults: a pull that is cut, falls silent or talks nonsense has failed",
+TEST_CASE("docker faults: a pull that is cut off, falls silent or sends nonsense has failed",
           "[integration][docker][fc-17]") {
   faulty cut{"POST /images/create cut 200 " + progress};
   auto r = cut.pull();
@@ -196,7 +196,7 @@ TEST_CASE("docker faults: a cancelled stream and a destroyed client end everythi
   other.cancel();  // after the client is gone: nothing happens
 }
 
-TEST_CASE("docker faults: the version is agreed on anew when the Engine was replaced", "[integration][docker]") {
+TEST_CASE("docker faults: the version is negotiated again when the Engine was replaced", "[integration][docker]") {
   faulty f{"", "1.41"};
   CHECK(*f.ping() == "1.41");
   f.fake.set_api_version("1.44");
@@ -233,7 +233,7 @@ TEST_CASE("docker faults: a new API gets all networks at create, an old one the 
   sent = old.fake.requests(2);
   REQUIRE(sent.size() == 2);
   CHECK(sent.back().target == "/v1.43/networks/b/connect");
-  // The connection that fails takes the container along: nothing half-made stays behind.
+  // When a network cannot be connected the container is removed: nothing half-made stays behind.
   faulty failing{R"(POST /connect respond 404 {"message":"network b not found"})"
                  "\n" +
                      rules,
@@ -242,7 +242,7 @@ TEST_CASE("docker faults: a new API gets all networks at create, an old one the 
   CHECK(failing.fake.requests(3).back().method == "DELETE");
 }
 
-TEST_CASE("docker faults: an answer without end is cut off at its limit", "[integration][docker]") {
+TEST_CASE("docker faults: an endless answer is cut off at its limit", "[integration][docker]") {
   faulty f{"GET /version respond 200 " + std::string(2 * 1024 * 1024, 'x')};
   auto r = wait_for<engine_info>([&](auto h) { f.client->version({}, h); });
   REQUIRE_FALSE(r);
@@ -259,7 +259,7 @@ TEST_CASE("docker faults: more requests than allowed are refused as busy, and th
     f.client->ping({60s}, [&](auto r) {
       count.change([&](auto& c) { ++(r.error().code == msg::ec::busy ? c.first : c.second); });
     });
-  // None ends by itself meanwhile and makes room, however long it takes to ask so often.
+  // None ends by itself meanwhile and makes room, however long it takes to send them all.
   CHECK(count.wait([](auto& c) { return c.first == extra; }));
   f.client.reset();
   CHECK(count.value() == std::pair{extra, static_cast<int>(requests_max)});

@@ -20,7 +20,7 @@ struct reading {
 TEST_CASE_METHOD(docker_fixture, "docker: logs come as lines with their stream, and end well",
                  "[integration][docker]") {
   auto id = started(spec({"sh", "-c", "echo one; echo two >&2; printf 'no newline'"}));
-  // To its end first: who follows while a container ends may miss its last words, with the Engine's own client too.
+  // To its end first: following while a container ends may miss its last lines, with the Engine's own client too.
   REQUIRE(has_ended(id));
   reading r;
   auto handle = engine.logs(id, {.follow = true}, r.on_line(), r.end.handler());

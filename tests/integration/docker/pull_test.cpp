@@ -23,7 +23,7 @@ struct registry {
     auto docker = "DOCKER_HOST=" + docker_host() + " docker ";
     shell(docker + "tag zedops/busybox:test " + reference + " && " + docker + "push " + reference + " && " + docker +
           "rmi " + reference);
-    // Only the last name of an image takes its layers along: a fresh import under a second name makes a real download.
+    // Removing an image's last name removes its layers: a fresh import under a second name makes a real download.
     return reference;
   }
 };
@@ -36,7 +36,8 @@ msg::result<std::string> pull(engine& engine, const std::string& reference, prog
 
 }  // namespace
 
-TEST_CASE("docker: a pull downloads, tells its progress and ends with the Engine's word", "[integration][docker]") {
+TEST_CASE("docker: a pull downloads, reports its progress and ends with the Engine's final message",
+          "[integration][docker]") {
   registry registry;
   auto reference = registry.push("game");
   private_engine fresh{"pull"};  // an Engine that has none of the layers
@@ -60,7 +61,7 @@ TEST_CASE("docker: a pull downloads, tells its progress and ends with the Engine
   CHECK(again->find("up to date") != std::string::npos);
 }
 
-TEST_CASE("docker: an absent tag and a registry that is down are told apart", "[integration][docker]") {
+TEST_CASE("docker: an absent tag and a registry that is down give different errors", "[integration][docker]") {
   std::string address;
   auto client = connect_to(docker_host());
   {
@@ -92,6 +93,6 @@ TEST_CASE("docker: a broken layer fails the pull although the answer began with 
   REQUIRE_FALSE(r);
   INFO(r.error().message);
   CHECK(r.error().code == msg::ec::pull_failed);
-  CHECK(r.error().message.find("HTTP") == std::string::npos);  // told inside the stream, not by a status
+  CHECK(r.error().message.find("HTTP") == std::string::npos);  // reported inside the stream, not by a status
   CHECK_FALSE(wait_for<image_info>([&](auto h) { client->inspect_image(reference, {}, h); }));
 }

@@ -99,7 +99,7 @@ TEST_CASE_METHOD(docker_fixture, "docker: names that try to climb to another end
   }
 }
 
-TEST_CASE("docker: without an Engine every call says so and how to mend it", "[integration][docker]") {
+TEST_CASE("docker: without an Engine every call says so and how to fix it", "[integration][docker]") {
   auto client = connect_to("unix:///nowhere/docker.sock");
   auto r = wait_for<std::string>([&](auto h) { client->ping({}, h); });
   REQUIRE_FALSE(r);

@@ -3,7 +3,7 @@
 using namespace zedops;
 using namespace zedops::test;
 
-TEST_CASE("docker: a daemon that restarts or is killed ends the streams, and the same client goes on with the new one",
+TEST_CASE("docker: a daemon that restarts or is killed ends the streams, and the same client works with the new one",
           "[integration][docker][fc-61]") {
   private_engine own{"restart"};
   auto client = connect_to(own.host());
@@ -23,7 +23,7 @@ TEST_CASE("docker: a daemon that restarts or is killed ends the streams, and the
     if (std::string{verb} == "kill") {
       auto down = ping();
       REQUIRE_FALSE(down);
-      INFO(down.error().message);  // refused, or cut off on a connection that was just being made: the same words
+      INFO(down.error().message);  // refused, or cut off on a connection that was just being made: the same message
       CHECK(down.error().code == msg::ec::engine_error);
       CHECK(down.error().message.find("no Docker Engine at " + own.host()) == 0);
       CHECK(down.error().hint.find("systemctl start docker") != std::string::npos);

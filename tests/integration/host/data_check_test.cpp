@@ -10,7 +10,7 @@ using test::disk;
 using test::in_child;
 namespace fs = std::filesystem;
 
-TEST_CASE("data: absent, empty and present are told apart", "[integration][host][fc-3]") {
+TEST_CASE("data: absent, empty and present are distinguished", "[integration][host][fc-3]") {
   disk d;
   d.prepare();
   CHECK(d.check("alpha").state == data_state::absent);
@@ -91,7 +91,7 @@ TEST_CASE("data: a disk that is unmounted makes data unknown, never absent", "[i
   CHECK(fs::is_empty(d.servers()));
 }
 
-TEST_CASE("data: what may not be read is unknown, not absent", "[integration][host][fc-2]") {
+TEST_CASE("data: unreadable data is unknown, not absent", "[integration][host][fc-2]") {
   if (!test::is_root()) return;
   disk d;
   d.prepare();
@@ -116,7 +116,8 @@ TEST_CASE("data: what may not be read is unknown, not absent", "[integration][ho
   CHECK(as_nobody("never-there") == "unknown with error");
 }
 
-TEST_CASE("data: a folder of another owner is named with both, a read-only disk as what it is", "[integration][host]") {
+TEST_CASE("data: the error for another owner's folder names both owners, a read-only disk is reported as read-only",
+          "[integration][host]") {
   if (!test::is_root()) return;
   disk d;
   d.prepare();

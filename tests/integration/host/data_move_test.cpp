@@ -62,7 +62,7 @@ TEST_CASE("move: the copy has content, modes, owners, times, links and hard link
   auto copied = host::copy_tree(d.request(), on_and_on);
   INFO((copied ? "" : copied.error().message));
   REQUIRE(copied);
-  CHECK_FALSE(fs::exists(d.moved()));  // not before it is put into place
+  CHECK_FALSE(fs::exists(d.moved()));  // it appears only when it is put in place
   CHECK(host::look_at_copy(d.request()) == host::copy_stage::partial);
   REQUIRE(host::place_copy(d.request()));
   CHECK(host::look_at_copy(d.request()) == host::copy_stage::placed);
@@ -82,10 +82,10 @@ TEST_CASE("move: the copy has content, modes, owners, times, links and hard link
   REQUIRE(host::finish_copy(d.request()));
   CHECK_FALSE(fs::exists(d.folder()));
   CHECK(fs::exists(d.moved() / "data/world/map"));
-  CHECK(d.check("alpha").state == msg::data_state::present);  // the original is removed by others
+  CHECK(d.check("alpha").state == msg::data_state::present);  // removing the original is not this function's task
 }
 
-TEST_CASE("move: what is damaged while it is copied is noticed, and the original stays", "[integration][host][fc-23]") {
+TEST_CASE("move: damage during the copy is noticed, and the original stays", "[integration][host][fc-23]") {
   two_roots d;
   const auto copy = d.folder() / "tree";
   std::function<void()> damage;
@@ -97,13 +97,13 @@ TEST_CASE("move: what is damaged while it is copied is noticed, and the original
       REQUIRE(::utimensat(AT_FDCWD, (copy / "bin/game").c_str(), times, 0) == 0);
     };
   }
-  SECTION("a file that is cut short") {
+  SECTION("a truncated file") {
     damage = [&] { fs::resize_file(copy / "bin/game", 3); };
   }
   SECTION("a file that is lost") {
     damage = [&] { fs::remove(copy / "bin/game"); };
   }
-  SECTION("a file that was not there") {
+  SECTION("an additional file") {
     damage = [&] { std::ofstream(copy / "bin/more") << "x"; };
   }
   SECTION("another mode") {
@@ -124,14 +124,14 @@ TEST_CASE("move: what is damaged while it is copied is noticed, and the original
   CHECK(d.check("alpha").state == msg::data_state::present);
 }
 
-TEST_CASE("move: a copy that was cut short anywhere is made anew", "[integration][host][fc-23]") {
+TEST_CASE("move: an interrupted copy is started over", "[integration][host][fc-23]") {
   two_roots d;
   auto cut = host::copy_tree(d.request(), [](host::copy_phase, uint64_t bytes) { return bytes < 2'000'000; });
   REQUIRE_FALSE(cut);
   CHECK(cut.error().code == msg::ec::cancelled);
   CHECK(host::look_at_copy(d.request()) == host::copy_stage::partial);
   SECTION("after a part of it") {}
-  SECTION("after it was put into place") {
+  SECTION("after it was put in place") {
     REQUIRE(host::copy_tree(d.request(), on_and_on));
     REQUIRE(host::place_copy(d.request()));
   }
@@ -140,7 +140,7 @@ TEST_CASE("move: a copy that was cut short anywhere is made anew", "[integration
   CHECK(text_of(d.moved() / "data/world/map") == std::string(3'000'000, 'm'));
 }
 
-TEST_CASE("move: taking it back leaves nothing at the target, or a copy aside that is named",
+TEST_CASE("move: undoing a copy leaves nothing at the target, or keeps the copy aside and returns its path",
           "[integration][host][fc-23]") {
   two_roots d;
   REQUIRE(host::copy_tree(d.request(), on_and_on));
@@ -149,7 +149,7 @@ TEST_CASE("move: taking it back leaves nothing at the target, or a copy aside th
     REQUIRE(host::drop_copy(d.request(), host::copy_fate::remove) == std::string{});
     CHECK_FALSE(fs::exists(d.folder()));
   }
-  SECTION("kept, because it may hold what the original has not") {
+  SECTION("kept, because it may hold data that the original lacks") {
     auto kept = host::drop_copy(d.request(), host::copy_fate::keep);
     REQUIRE(kept);
     CHECK(fs::exists(fs::path(*kept) / "data/world/map"));
@@ -158,13 +158,13 @@ TEST_CASE("move: taking it back leaves nothing at the target, or a copy aside th
   CHECK(d.check("alpha").state == msg::data_state::present);
 }
 
-TEST_CASE("move: what stands at the target already is refused and not touched", "[integration][host][fc-23]") {
+TEST_CASE("move: an occupied target is refused and not touched", "[integration][host][fc-23]") {
   two_roots d;
   fs::create_directories(d.moved() / "data");
   std::ofstream(d.moved() / "data/theirs") << "theirs";
   CHECK(host::look_at_copy(d.request()).error().code == msg::ec::already_exists);
   CHECK(host::copy_tree(d.request(), on_and_on).error().code == msg::ec::already_exists);
-  // Also when it comes while the copy is made, and for another operation's copy.
+  // Also when it appears during the copy, and when it is another operation's copy.
   fs::remove_all(d.moved());
   REQUIRE(host::copy_tree(d.request(), on_and_on));
   fs::create_directories(d.moved());
@@ -200,7 +200,7 @@ TEST_CASE("move: a tree that cannot be copied faithfully is refused before anyth
     request.to.data_path = (d.path / "alias").string();
     word = "by another name";
   }
-  SECTION("nothing is there") {
+  SECTION("there is no data") {
     fs::remove_all(d.servers() / "alpha");
     word = "no data";
   }
@@ -211,7 +211,7 @@ TEST_CASE("move: a tree that cannot be copied faithfully is refused before anyth
   CHECK_FALSE(fs::exists(d.folder()));
 }
 
-TEST_CASE("move: a new root is no folder of the system, also through links, and not within another root",
+TEST_CASE("move: a new root must not be a system folder, also through links, nor within another root",
           "[integration][host][fc-23]") {
   two_roots d;
   fs::create_directory_symlink("/usr", d.path / "innocent");
@@ -248,7 +248,7 @@ TEST_CASE("move: what the agent's user could not copy is found before anything i
         }).empty());
 }
 
-TEST_CASE("move: a disk without room is refused before, and one that fills up while copying is survived",
+TEST_CASE("move: a full disk is refused beforehand, and one that fills up during the copy loses nothing",
           "[integration][host][fc-23]") {
   if (!test::is_root()) return;
   CHECK(in_child([] {
@@ -267,7 +267,7 @@ TEST_CASE("move: a disk without room is refused before, and one that fills up wh
           std::string said;
           if (early || early.error().code != msg::ec::store_full) said += "not refused; ";
           if (late || late.error().code != msg::ec::store_full) said += "not noticed; ";
-          if (!host::drop_copy(r, host::copy_fate::remove)) said += "not taken back; ";
+          if (!host::drop_copy(r, host::copy_fate::remove)) said += "not undone; ";
           if (fs::exists(small + "/root/.zedops-moving-alpha-o1")) said += "left over; ";
           if (d.check("alpha").state != msg::data_state::present) said += "lost; ";
           ::umount2(small.c_str(), MNT_DETACH);
@@ -277,7 +277,7 @@ TEST_CASE("move: a disk without room is refused before, and one that fills up wh
 
 namespace {
 
-// Two directories anywhere that are to make up a tree.
+// Two directories in unrelated places that are to form one tree.
 struct scattered : two_roots {
   fs::path game = path / "somewhere/game", saves = path / "elsewhere/saves";
   scattered() {
@@ -296,7 +296,7 @@ struct scattered : two_roots {
 
 }  // namespace
 
-TEST_CASE("adopt: directories from anywhere make up one tree, verified like any other", "[integration][host][fc-24]") {
+TEST_CASE("adopt: directories from anywhere form one tree, verified like any other", "[integration][host][fc-24]") {
   scattered d;
   auto size = host::check_copy(d.parts());
   REQUIRE(size);
@@ -309,7 +309,7 @@ TEST_CASE("adopt: directories from anywhere make up one tree, verified like any 
   INFO((done ? "" : done.error().message));
   REQUIRE(done);
   CHECK(done->bytes == 3'000'000);
-  for (const auto* seen : {&copied, &verified}) {  // one measure over all of them
+  for (const auto* seen : {&copied, &verified}) {  // one count over all of them
     CHECK(std::is_sorted(seen->begin(), seen->end()));
     CHECK(seen->back() == 3'000'000);
   }
@@ -346,7 +346,7 @@ TEST_CASE("adopt: what cannot be copied is refused with its cause", "[integratio
   CHECK_FALSE(fs::exists(d.made()));
 }
 
-TEST_CASE("adopt: the copy can be looked at and taken back when its originals are gone", "[integration][host][fc-24]") {
+TEST_CASE("adopt: the copy can be inspected and undone when its originals are gone", "[integration][host][fc-24]") {
   scattered d;
   REQUIRE(host::copy_tree(d.parts(), on_and_on));
   REQUIRE(host::place_copy(d.parts()));
@@ -383,7 +383,7 @@ TEST_CASE("move: holes stay holes, and only what is written needs room", "[integ
   CHECK(middle == "middle");
 }
 
-TEST_CASE("move: room is asked for what will be written", "[integration][host][fc-23]") {
+TEST_CASE("move: the room needed is what will be written, not a sparse file's size", "[integration][host][fc-23]") {
   two_roots d;
   std::ofstream(d.servers() / "alpha/data/huge") << "x";
   REQUIRE(::truncate((d.servers() / "alpha/data/huge").c_str(), off_t{4} << 40) == 0);

@@ -19,7 +19,8 @@ size_t entries_in(const fs::path& path) {
 
 }  // namespace
 
-TEST_CASE("purge: a tree goes with all its content and says how much", "[integration][host][acc-57][acc-61]") {
+TEST_CASE("purge: a tree is removed with all its content, and the freed bytes are reported",
+          "[integration][host][acc-57][acc-61]") {
   disk d;
   d.prepare();
   d.write("alpha/data/map", std::string(5000, 'x'));
@@ -31,13 +32,13 @@ TEST_CASE("purge: a tree goes with all its content and says how much", "[integra
   CHECK(entries_in(d.servers()) == 2);  // bravo and the marker
 }
 
-TEST_CASE("purge: backups in a server's tree stay where they are, and count neither as data nor as freed",
+TEST_CASE("purge: backups in a server's tree stay where they are, and count neither as data nor as freed space",
           "[integration][host][fc-31]") {
   disk d;
   d.prepare();
   d.write("alpha/data/map", std::string(5000, 'x'));
   d.write("alpha/bin/game", std::string(300, 'x'));
-  d.write("alpha/data/backups/of-the-game", std::string(40, 'x'));  // only directly in the tree is it a backup of ours
+  d.write("alpha/data/backups/of-the-game", std::string(40, 'x'));  // only one directly in the tree is a backup of ours
   d.write("alpha/backups/2026-01-01.tar.gz", std::string(700, 'x'));
   CHECK(d.check("alpha", host::sizing::measure).size->bytes == 5340);
   auto removed = host::remove_tree({d.root, "alpha", "o1"});
@@ -58,7 +59,7 @@ TEST_CASE("purge: backups in a server's tree stay where they are, and count neit
   CHECK(fs::exists(d.servers() / "alpha/backups/2026-01-01.tar.gz"));
 }
 
-TEST_CASE("purge: an empty folder, a file or a link that is called backups goes with the tree",
+TEST_CASE("purge: an empty folder, a file or a link named backups is removed with the tree",
           "[integration][host][fc-31]") {
   disk d;
   d.prepare();
@@ -75,7 +76,7 @@ TEST_CASE("purge: an empty folder, a file or a link that is called backups goes 
   CHECK(fs::exists(d.path / "outside/precious"));
 }
 
-TEST_CASE("purge: one that was cut off beside backups is finished by the next", "[integration][host][fc-31]") {
+TEST_CASE("purge: one that was interrupted beside backups is finished by the next", "[integration][host][fc-31]") {
   disk d;
   d.prepare();
   d.write(".trash-alpha-o1/data/rest", std::string(100, 'x'));  // taken out of the tree, half deleted, then a crash
@@ -109,7 +110,8 @@ TEST_CASE("purge: a disk mounted as a server's backups is left alone", "[integra
   CHECK(fs::exists(d.path / "outside/precious"));
 }
 
-TEST_CASE("data: what a template mounts from the backups is not what a server lives on", "[integration][host][fc-31]") {
+TEST_CASE("data: a template's mount from the backups does not count as the server's data",
+          "[integration][host][fc-31]") {
   disk d;
   d.prepare();
   d.write("alpha/backups/one.tar.gz");
@@ -118,7 +120,7 @@ TEST_CASE("data: what a template mounts from the backups is not what a server li
   CHECK(report.dirs[1].state == msg::data_state::present);
 }
 
-TEST_CASE("purge: a tree that is absent is removed already", "[integration][host]") {
+TEST_CASE("purge: an absent tree counts as removed", "[integration][host]") {
   disk d;
   d.prepare();
   CHECK(d.remove("alpha") == 0u);
@@ -183,13 +185,14 @@ TEST_CASE("purge: links inside a tree are removed, not what they point at", "[in
   fs::create_symlink(d.path / "outside/file", d.servers() / "alpha/data/file");
   fs::create_symlink("..", d.servers() / "alpha/data/loop");
   fs::create_hard_link(d.servers() / "bravo/data/map", d.servers() / "alpha/data/hard");
-  CHECK(d.remove("alpha") == 0u);  // a file with another name frees nothing
+  CHECK(d.remove("alpha") == 0u);  // a file with a second name frees nothing
   CHECK_FALSE(fs::exists(d.servers() / "alpha"));
   CHECK(fs::exists(d.path / "outside/file"));
   CHECK(d.check("bravo").state == msg::data_state::present);
 }
 
-TEST_CASE("purge: a program that swaps directories for links meanwhile gains nothing", "[integration][host][acc-61]") {
+TEST_CASE("purge: a program that swaps directories for links meanwhile cannot reach outside",
+          "[integration][host][acc-61]") {
   disk d;
   d.prepare();
   fs::create_directories(d.path / "outside/d");
@@ -197,7 +200,7 @@ TEST_CASE("purge: a program that swaps directories for links meanwhile gains not
   std::atomic<bool> done = false;
   std::atomic<int> swaps = 0;
   std::thread attacker([&] {
-    // Held open, so the attack goes on under the tree's new name.
+    // Held open, so the attack continues under the tree's new name.
     const auto tree = (d.servers() / "alpha").string(), target = (d.path / "outside/d").string();
     while (!done) {
       int fd = ::open(tree.c_str(), O_RDONLY | O_DIRECTORY);
@@ -227,7 +230,7 @@ TEST_CASE("purge: a program that swaps directories for links meanwhile gains not
   CHECK(entries_in(d.servers()) == 1);
 }
 
-TEST_CASE("purge: one that was cut off is finished by the next", "[integration][host][acc-61]") {
+TEST_CASE("purge: one that was interrupted is finished by the next", "[integration][host][acc-61]") {
   disk d;
   d.prepare();
   d.write(".trash-alpha-o0/data/rest", std::string(100, 'x'));       // renamed, half deleted, then a crash
@@ -263,7 +266,7 @@ TEST_CASE("purge: a removal that fails in the middle resumes where it stopped", 
   CHECK(entries_in(d.servers()) == 1);
 }
 
-TEST_CASE("purge: a tree with a mount in it is refused before anything goes", "[integration][host][acc-61]") {
+TEST_CASE("purge: a tree with a mount in it is refused before anything is removed", "[integration][host][acc-61]") {
   if (!test::is_root()) return;
   disk d;
   d.prepare();
@@ -284,7 +287,7 @@ TEST_CASE("purge: a tree with a mount in it is refused before anything goes", "[
     });
   };
   auto outside = (d.path / "outside").string();
-  CHECK(bind_is_refused(outside.c_str(), at) == "");  // the same file system: no device number tells
+  CHECK(bind_is_refused(outside.c_str(), at) == "");  // the same file system: the device number does not show it
   CHECK(bind_is_refused(nullptr, at) == "");
   CHECK(bind_is_refused(outside.c_str(), (d.servers() / "alpha").string()) == "");
   CHECK(fs::exists(d.servers() / "alpha/data/map"));
@@ -321,7 +324,7 @@ TEST_CASE("purge: a tree that holds another data root is refused", "[integration
   CHECK(fs::exists(d.servers() / "alpha/nested/bravo/data/map"));
 }
 
-TEST_CASE("purge: no depth of directories defeats it", "[integration][host]") {
+TEST_CASE("purge: a tree of any depth is removed", "[integration][host]") {
   disk d;
   d.prepare();
   fs::create_directories(d.servers() / "alpha/data");

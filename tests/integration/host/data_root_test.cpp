@@ -11,7 +11,7 @@ using host::root_made;
 using test::disk;
 namespace fs = std::filesystem;
 
-TEST_CASE("data root: first use makes the folder and its marker, second use nothing", "[integration][host][fc-2]") {
+TEST_CASE("data root: the first use makes the folder and its marker, the second nothing", "[integration][host][fc-2]") {
   disk d;
   d.root.data_path = (d.path / "a/b/servers").string();
   CHECK(host::prepare_root(d.root) == root_made::created);
@@ -42,7 +42,7 @@ TEST_CASE("data root: the remedy that the refusal names works", "[integration][h
   CHECK(d.check("alpha").state == msg::data_state::present);
 }
 
-TEST_CASE("data root: another owner's is left alone", "[integration][host]") {
+TEST_CASE("data root: one of another owner is left alone", "[integration][host]") {
   disk d;
   d.prepare();
   auto other = d.root;
@@ -61,7 +61,7 @@ TEST_CASE("data root: a fresh disk's lost+found and a crashed first try are no o
   CHECK_FALSE(fs::exists(d.servers() / ".zedops-data-root.new"));
 }
 
-TEST_CASE("data root: several at once leave one whole marker", "[integration][host]") {
+TEST_CASE("data root: several calls at once leave one whole marker", "[integration][host]") {
   disk d;
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) threads.emplace_back([&] { (void)host::prepare_root(d.root); });
@@ -69,12 +69,12 @@ TEST_CASE("data root: several at once leave one whole marker", "[integration][ho
   CHECK(host::prepare_root(d.root) == root_made::existed);
 }
 
-TEST_CASE("data root: folders of the system and relative ones are refused", "[integration][host]") {
+TEST_CASE("data root: system folders and relative paths are refused", "[integration][host]") {
   for (const char* path : {"/etc", "/", "relative", "/srv/../etc/x"})
     CHECK(host::prepare_root({path, "owner"}).error().code == msg::ec::bad_request);
 }
 
-TEST_CASE("directories: are made with mode 0755 whatever the umask, and kept when there",
+TEST_CASE("directories: are made with mode 0755 whatever the umask, and kept if they exist",
           "[integration][host][acc-13]") {
   disk d;
   d.prepare();
@@ -95,7 +95,7 @@ TEST_CASE("directories: are given to the game's user, also after a crash in betw
   if (!test::is_root()) return;
   disk d;
   d.prepare();
-  fs::create_directories(d.servers() / "alpha/data");  // made, but not given away yet
+  fs::create_directories(d.servers() / "alpha/data");  // made, but its owner not changed yet
   REQUIRE(host::make_dirs({d.root, "alpha", {"bin", "data"}, 1430, 1431}));
   for (const char* dir : {"alpha/bin", "alpha/data"}) {
     struct stat info {};
@@ -136,7 +136,7 @@ TEST_CASE("directories: a full disk is named as such", "[integration][host][fc-6
         }) == "store_full");
 }
 
-TEST_CASE("rename: without the kernel's promise nothing is replaced either", "[integration][host]") {
+TEST_CASE("rename: without RENAME_NOREPLACE of the kernel nothing is replaced either", "[integration][host]") {
   disk d;
   fs::create_directories(d.path / "dir/sub");
   fs::create_directories(d.path / "other/sub");

@@ -1,4 +1,4 @@
-// A folder that goes away with the test, and child processes for what must not happen to this one: mounts, another
+// A folder that is removed with the test, and child processes for what must not happen to this one: mounts, another
 // user.
 #pragma once
 #include <sched.h>
@@ -50,7 +50,7 @@ struct disk {
   }
 };
 
-// Runs `body` in a child; its text comes back, empty for "all well".
+// Runs `body` in a child process; returns its text, empty for "all well".
 inline std::string in_child(const std::function<std::string()>& body) {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
@@ -72,7 +72,7 @@ inline std::string in_child(const std::function<std::string()>& body) {
   return text;
 }
 
-// Mounts are made in a namespace of the child's own; needs root.
+// Mounts are made in the child's own namespace; needs root.
 inline bool own_mounts() {
   return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
 }

@@ -1,4 +1,4 @@
-// Sources from git: from a daemon of this machine, and from a web server that does not take what we know.
+// Sources from git: from a daemon on this machine, and from a web server that refuses our token.
 #include "integration/host/git.hpp"
 
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Answers each connection until it goes, one after the other.
+// Answers each connection until it is destroyed, one after the other.
 class listener {
  public:
   explicit listener(std::function<void(int fd)> answer) : answer_(std::move(answer)) {
@@ -135,7 +135,7 @@ TEST_CASE_METHOD(a_repository, "git: what a killed git has left behind is no obs
   CHECK(text_of(fs::path(unpacked()) / "index.html") == "hello");
 }
 
-TEST_CASE("git: a token that a server does not take stays in its file", "[host][git]") {
+TEST_CASE("git: a token that the server refuses is not removed from its file", "[host][git]") {
   test::temp_dir dir;
   const listener server(refuse);
   git_request r;
@@ -154,7 +154,8 @@ TEST_CASE("git: a token that a server does not take stays in its file", "[host][
   CHECK(text_of(r.credentials) == tokens);
 }
 
-TEST_CASE_METHOD(a_repository, "git: every file is as it was committed, whatever releases leave out", "[host][git]") {
+TEST_CASE_METHOD(a_repository, "git: every file is as it was committed, whatever export-ignore and export-subst say",
+                 "[host][git]") {
   write(".gitattributes", "secret.txt export-ignore\nversion.txt export-subst\ndocs export-ignore\n");
   write("sub/.gitattributes", "* export-ignore\n");
   write("secret.txt", "kept");
@@ -170,9 +171,10 @@ TEST_CASE_METHOD(a_repository, "git: every file is as it was committed, whatever
   CHECK(text_of(out / "sub/b.md") == "below");
 }
 
-TEST_CASE_METHOD(a_repository, "git: files in LFS are refused, in whatever folder it is said", "[host][git]") {
+TEST_CASE_METHOD(a_repository, "git: files in LFS are refused, whichever folder's .gitattributes names them",
+                 "[host][git]") {
   write("a b/ü/.gitattributes", "*.txt text\n");
-  write("notes.gitattributes", "*.bin filter=lfs\n");  // no such file
+  write("notes.gitattributes", "*.bin filter=lfs\n");  // not a .gitattributes file
   commit();
   succeeds(asked());
   write("a b/ü/.gitattributes", "*.txt text\n*.bin filter=lfs diff=lfs\n");

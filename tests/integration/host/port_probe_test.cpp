@@ -39,7 +39,7 @@ struct holder {
     REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
     if (type == SOCK_STREAM) REQUIRE(::listen(fd, 1) == 0);
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    port = ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);  // at the same place for both families
+    port = ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);  // at the same offset in both families
   }
   ~holder() { ::close(fd); }
   holder(const holder&) = delete;
@@ -65,7 +65,7 @@ TEST_CASE("ports: TCP and UDP are separate", "[integration][host][acc-65][fc-46]
   CHECK(ask(udp.port, protocol::tcp).state == port_state::free);
 }
 
-TEST_CASE("ports: one on loopback alone or on IPv6 alone is taken too", "[integration][host]") {
+TEST_CASE("ports: one that is taken on loopback only or on IPv6 only is taken too", "[integration][host]") {
   holder loopback(SOCK_STREAM, AF_INET, true);
   CHECK(ask(loopback.port, protocol::tcp).state == port_state::taken);
   if (int fd = ::socket(AF_INET6, SOCK_STREAM, 0); fd >= 0) {
@@ -75,7 +75,7 @@ TEST_CASE("ports: one on loopback alone or on IPv6 alone is taken too", "[integr
   }
 }
 
-TEST_CASE("ports: a port is free again when its holder has gone", "[integration][host]") {
+TEST_CASE("ports: a port is free again when its holder has ended", "[integration][host]") {
   uint16_t port = 0;
   {
     holder udp(SOCK_DGRAM);
@@ -85,7 +85,7 @@ TEST_CASE("ports: a port is free again when its holder has gone", "[integration]
   CHECK(ask(port, protocol::udp).state == port_state::free);
 }
 
-TEST_CASE("ports: answers come in the order of the questions, port 0 is none", "[integration][host]") {
+TEST_CASE("ports: answers are in the order of the questions, and port 0 is not a port", "[integration][host]") {
   holder tcp(SOCK_STREAM), udp(SOCK_DGRAM);
   auto reports = host::check_ports({{0, protocol::tcp}, {udp.port, protocol::udp}, {tcp.port, protocol::tcp}}, visible);
   REQUIRE(reports.size() == 3);
@@ -148,7 +148,7 @@ TEST_CASE("ports: what counts is the namespace of the Engine's process", "[integ
     if (::unshare(CLONE_NEWNET) != 0) return "no network namespace";
     return host::sight_of_ports(path).what == visibility::hidden ? "" : "believes to see the Engine's ports";
   });
-  // An Engine in a namespace of its own, and the agent beside it: that is its host, although not the machine's.
+  // An Engine in its own namespace, and the agent beside it: that namespace is its host, although not the machine's.
   auto beside = test::in_child([&]() -> std::string {
     if (::unshare(CLONE_NEWNET) != 0) return "no network namespace";
     auto own = path + "2";

@@ -1,4 +1,4 @@
-// The server over real sockets: what a peer that does not behave must not do to others.
+// The server over real sockets: a misbehaving peer must not affect others.
 #include "integration/http/transport/server.hpp"
 
 #include <atomic>
@@ -30,7 +30,7 @@ struct peer {
   peer(const peer&) = delete;
   peer& operator=(const peer&) = delete;
   void say(const std::string& text) const { REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) > 0); }
-  std::string hear(size_t bytes) const {  // at least so many, or to the end
+  std::string hear(size_t bytes) const {  // at least this many bytes, or to the end
     std::string out, some(65'536, '\0');
     while (out.size() < bytes) {
       const auto n = ::recv(fd, some.data(), some.size(), 0);
@@ -51,7 +51,7 @@ const std::string get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 }  // namespace
 
-TEST_CASE("http: a reader that does not read is let go of, and not from inside of a write", "[integration][http]") {
+TEST_CASE("http: a reader that does not read is disconnected, and not from inside a write", "[integration][http]") {
   const auto port = test::free_tcp_port();
   std::vector<std::shared_ptr<exchange>> streams;
   std::atomic<size_t> begun{0};
@@ -91,7 +91,7 @@ TEST_CASE("http: a reader that does not read is let go of, and not from inside o
       done = true;
     });
     while (!done) std::this_thread::yield();
-    // It reads, if not at once: nobody is let go of for being on a machine that is busy.
+    // It reads, if not at once: a reader is not disconnected because the machine is busy.
     constexpr size_t behind_max = 32 * 1024;
     eventually([&] { return heard + behind_max >= (i + 1) * piece_bytes; });
   }
@@ -103,7 +103,7 @@ TEST_CASE("http: a reader that does not read is let go of, and not from inside o
   streams.clear();
 }
 
-TEST_CASE("http: an address that is taken is tried again until it is free", "[integration][http]") {
+TEST_CASE("http: an address in use is tried again until it is free", "[integration][http]") {
   const auto port = test::free_tcp_port();
   const auto address = "127.0.0.1:" + std::to_string(port);
   const auto answer = [](std::shared_ptr<exchange> e) { e->respond(text_response(200, "text/plain", "hello")); };
@@ -128,7 +128,7 @@ TEST_CASE("http: an address that is taken is tried again until it is free", "[in
   CHECK(troubles >= seen);
 }
 
-TEST_CASE("http: a socket file is made for its owner and group, and says who comes", "[integration][http]") {
+TEST_CASE("http: a socket file is open to its owner and group only, and identifies the peer", "[integration][http]") {
   test::temp_dir dir;
   const auto file = dir.path() / "http.sock";
   std::mutex mutex;
@@ -178,7 +178,8 @@ TEST_CASE("http: at a socket file a proxy speaks for others, under the host's ow
   (*s)->stop();
 }
 
-TEST_CASE("http: who hangs up while an answer is awaited is noticed, and who waits is not", "[integration][http]") {
+TEST_CASE("http: a client that hangs up while its answer is pending is noticed, and one that waits is left alone",
+          "[integration][http]") {
   const auto port = test::free_tcp_port();
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<exchange>> asked;
@@ -204,7 +205,7 @@ TEST_CASE("http: who hangs up while an answer is awaited is noticed, and who wai
   {
     peer leaves(port), sends_more(port);
     leaves.say(request("leaves"));
-    sends_more.say(request("sends_more") + request("never"));  // what is not read yet hides no end
+    sends_more.say(request("sends_more") + request("never"));  // unread bytes do not hide the end
     REQUIRE(eventually([&] { return is(3, {}); }));
   }
   CHECK(eventually([&] { return is(1, {"leaves", "sends_more"}); }));
@@ -218,13 +219,13 @@ TEST_CASE("http: who hangs up while an answer is awaited is noticed, and who wai
   }
   CHECK(waits.hear(1).starts_with("HTTP/1.1 200"));
   CHECK(talks.hear(1).starts_with("HTTP/1.1 200"));
-  ::shutdown(waits.fd, SHUT_RDWR);  // it has its answer: nobody is told of its end
+  ::shutdown(waits.fd, SHUT_RDWR);  // it has its answer: its end is not reported
   std::this_thread::sleep_for(1'500ms);
   CHECK(is(0, {"leaves", "sends_more"}));
   (*s)->stop();
 }
 
-TEST_CASE("http: what breaks one request ends no other", "[integration][http]") {
+TEST_CASE("http: a failure in one request ends no other", "[integration][http]") {
   const auto port = test::free_tcp_port();
   auto s = server::start(at("127.0.0.1:" + std::to_string(port)), [](std::shared_ptr<exchange> e) {
     if (!e->asked().segments.empty()) throw std::runtime_error("a bug");

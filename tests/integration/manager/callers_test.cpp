@@ -1,4 +1,4 @@
-// Who asks by HTTP.
+// Who the caller of an HTTP request is.
 #include "tools/manager/web/callers.hpp"
 
 #include "tests/support/catch.hpp"
@@ -37,7 +37,8 @@ TEST_CASE("callers: at the socket file a process of this machine may do everythi
   CHECK(who->who->id == "uid:1000");
 }
 
-TEST_CASE("callers: whom a proxy speaks for at the socket file is nobody of this machine", "[integration][manager]") {
+TEST_CASE("callers: a request that a proxy forwards at the socket file does not count as local",
+          "[integration][manager]") {
   door d;
   std::string token, session;
   REQUIRE(bus::change_accounts(d.book.file(), [&](bus::account_list& all) -> msg::result<void> {

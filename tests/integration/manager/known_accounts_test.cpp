@@ -9,7 +9,7 @@
 using namespace zedops;
 using namespace std::chrono_literals;
 
-TEST_CASE("accounts: what could not be read again is refused, and everybody still comes in",
+TEST_CASE("accounts: an entry that could not be read back is refused, and all other accounts keep working",
           "[integration][manager][hostile]") {
   const msg::time_point noon{std::chrono::hours(24 * 365 * 56)};
   test::temp_dir dir;

@@ -45,8 +45,7 @@ struct office {
 
 }  // namespace
 
-TEST_CASE("token: one line brings one agent in, once, and its secret is nowhere in the file",
-          "[integration][manager]") {
+TEST_CASE("token: one invitation enrols one agent, once, and its secret is not in the file", "[integration][manager]") {
   office o;
   const auto i = o.invited({"host2"});
   CHECK(i == bus::invitation{"host2", i.secret, "games.example", "7700", "7701", o.manager.public_key});
@@ -69,7 +68,8 @@ TEST_CASE("token: one line brings one agent in, once, and its secret is nowhere 
   CHECK(o.admitted(bus::door::agents, own));
 }
 
-TEST_CASE("keys: a subscriber comes in where events are, and hears its topics", "[integration][manager]") {
+TEST_CASE("keys: a subscriber may connect to the events door only, and watch its own topics",
+          "[integration][manager]") {
   office o;
   const auto bot = bus::new_key_pair().public_key, ann = bus::new_key_pair().public_key,
              part = bus::new_key_pair().public_key;
@@ -92,7 +92,7 @@ TEST_CASE("keys: a subscriber comes in where events are, and hears its topics", 
   CHECK_FALSE(o.keys.may_watch(bot, "operation.o1"));
 }
 
-TEST_CASE("token: used by many at once it lets one in", "[integration][manager]") {
+TEST_CASE("token: used by many at once it enrols one", "[integration][manager]") {
   office o;
   const auto i = o.invited({"host2"});
   std::atomic<int> in{0};
@@ -106,12 +106,13 @@ TEST_CASE("token: used by many at once it lets one in", "[integration][manager]"
   CHECK(o.keys.keys()->keys.size() == 1);
 }
 
-TEST_CASE("token: late, for another agent, or for a name that has a key it is refused", "[integration][manager]") {
+TEST_CASE("token: used too late, for another agent, or for a name that has a key, it is refused",
+          "[integration][manager]") {
   office o;
   auto i = o.invited({.agent = "host2", .ttl = msg::duration(60'000)});
   auto late = o.keys.enrol({"host2", bus::new_key_pair().public_key}, office::holder(i), noon + 2min);
   REQUIRE_FALSE(late.has_value());
-  CHECK(late.error().message.find("ended at") != std::string::npos);
+  CHECK(late.error().message.find("expired at") != std::string::npos);
   i = o.invited({"host2"});
   auto other = o.keys.enrol({"host3", bus::new_key_pair().public_key}, office::holder(i), noon);
   CHECK(other.error().code == ec::forbidden);
@@ -121,7 +122,7 @@ TEST_CASE("token: late, for another agent, or for a name that has a key it is re
   REQUIRE_FALSE(taken.has_value());
   CHECK(taken.error().code == ec::already_exists);
   i = o.invited({.agent = "host2", .replace = true});
-  CHECK(o.admitted(bus::door::agents, first));  // until the other has come
+  CHECK(o.admitted(bus::door::agents, first));  // until the other one has enrolled
   const auto second = bus::new_key_pair().public_key;
   REQUIRE(o.keys.enrol({"host2", second}, office::holder(i), noon).has_value());
   CHECK(o.admitted(bus::door::agents, second));
@@ -130,7 +131,7 @@ TEST_CASE("token: late, for another agent, or for a name that has a key it is re
   CHECK_FALSE(o.keys.make_token({.agent = "ann", .replace = true}, noon).has_value());
 }
 
-TEST_CASE("token: with approval the agent waits, and is not told that it is unknown", "[integration][manager]") {
+TEST_CASE("token: with approval required the agent waits, and is not reported as unknown", "[integration][manager]") {
   office o;
   const auto i = o.invited({.agent = "host2", .approve = true});
   const auto own = bus::new_key_pair().public_key;
@@ -143,7 +144,7 @@ TEST_CASE("token: with approval the agent waits, and is not told that it is unkn
   CHECK(o.admitted(bus::door::agents, own));
 }
 
-TEST_CASE("keys: changes from many sides at once lose none", "[integration][manager]") {
+TEST_CASE("keys: concurrent changes from several places are all kept", "[integration][manager]") {
   office o;
   std::vector<std::thread> all;
   for (int n = 0; n < 16; ++n)
@@ -159,7 +160,7 @@ TEST_CASE("keys: changes from many sides at once lose none", "[integration][mana
   CHECK(o.keys.keys()->keys.size() == 16);
 }
 
-TEST_CASE("keys: what could not be read again is refused, and everybody still comes in",
+TEST_CASE("keys: an entry that could not be read back is refused, and all other keys keep working",
           "[integration][manager][hostile]") {
   office o;
   const auto ann = bus::new_key_pair().public_key;
@@ -171,7 +172,7 @@ TEST_CASE("keys: what could not be read again is refused, and everybody still co
   CHECK(o.keys.keys()->keys.size() == 1);
 }
 
-TEST_CASE("invitation: a line that is cut or is none says what is missing", "[integration][manager]") {
+TEST_CASE("invitation: a line that is cut off or malformed is refused", "[integration][manager]") {
   office o;
   const auto i = o.invited({"host2"});
   const auto line = bus::to_line(i);

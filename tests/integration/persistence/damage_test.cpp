@@ -1,4 +1,4 @@
-// Files that rotted, were cut off or overwritten: told, never believed, and never the end of the process.
+// Files that rotted, were cut off or overwritten: reported, never believed, and never the end of the process.
 #include <fstream>
 #include <random>
 
@@ -125,7 +125,7 @@ TEST_CASE("store: after a crash a zeroed or torn page is found before the manage
       ++refused;
       continue;
     }
-    // Opened: then every record is either right or told to be damaged.
+    // Opened: then every record is either right or reported as damaged.
     const auto found = scan_keys(*must((*s)->begin_read()), table::servers);
     CHECK(found.keys.size() + found.damaged.size() == records);
     CHECK(found.damaged.size() == (*s)->statistics().damaged_at_open);
@@ -146,7 +146,7 @@ TEST_CASE("store: an overwritten header is refused at once", "[integration][stor
   CHECK(refused.error().hint.find("zedctl store restore") != std::string::npos);
 }
 
-TEST_CASE("store: verify tells what is damaged, and finds a sound store sound", "[integration][store]") {
+TEST_CASE("store: verify names what is damaged, and finds a sound store sound", "[integration][store]") {
   closed_store home;
   auto report = must(verify(home.dir.path()));
   CHECK(report.sound());
@@ -168,7 +168,7 @@ TEST_CASE("store: verify tells what is damaged, and finds a sound store sound", 
   CHECK(verify(home.dir / "nowhere").error().code == ec::not_found);
 }
 
-TEST_CASE("store: a walk that takes too long is given up and said so", "[integration][store]") {
+TEST_CASE("store: a walk that takes too long is abandoned, and this is reported", "[integration][store]") {
   closed_store home;
   const auto report = must(verify(home.dir.path(), std::chrono::milliseconds{0}));
   CHECK_FALSE(report.complete);

@@ -1,4 +1,4 @@
-// Disk faults on demand: this program's own pwrite, writev and fdatasync stand before the C library's, for LMDB too.
+// Disk faults on demand: this program's own pwrite, writev and fdatasync replace the C library's, for LMDB too.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +12,7 @@ void fail_meta_writes(int times);
 void fail_syncs(int times);
 int faults_struck();  // since the last call
 
-struct no_faults {  // at the end of a test, whatever its end
+struct no_faults {  // at the end of a test, however it ends
   ~no_faults();
 };
 

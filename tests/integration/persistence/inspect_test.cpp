@@ -1,4 +1,4 @@
-// Copies: made while the store is written, brought back elsewhere.
+// Copies: made while the store is written, restored elsewhere.
 #include "persistence/inspect.hpp"
 
 #include <sys/stat.h>
@@ -25,7 +25,7 @@ TEST_CASE("store: a backup made while others write is one moment, and restores u
     epoch = s->epoch();
     fill(*s, table::servers, 1000);
     std::atomic<bool> stop{false};
-    std::thread journal([&] {  // each transaction changes both tables alike
+    std::thread journal([&] {  // each transaction makes the same change in both tables
       for (uint64_t n = 0; !stop; ++n) {
         auto w = s->begin_write();
         if (!w || !(*w)->put(table::log, numbered(n), "fact") || !(*w)->put(table::operations, numbered(n), "state"))
@@ -80,7 +80,7 @@ namespace {
 
 constexpr uid_t service = 65534;  // nobody
 
-// What a process of that user gets to see.
+// Runs the check in a process of that user.
 template <class F>
 bool as_service(F check) {
   const auto child = fork();
@@ -91,7 +91,7 @@ bool as_service(F check) {
 
 }  // namespace
 
-TEST_CASE("store: what root restores belongs to whom the directory belongs to, who can go on with it",
+TEST_CASE("store: a store that root restores belongs to the directory's owner, who can use it",
           "[integration][store]") {
   if (geteuid() != 0) return;  // only root can give files away
   scratch_dir dir;
@@ -119,8 +119,8 @@ TEST_CASE("store: what root restores belongs to whom the directory belongs to, w
   }
 }
 
-TEST_CASE("store: a file that may not be read is not called damaged", "[integration][store]") {
-  if (geteuid() != 0) return;  // nothing is closed to root, and nobody else can leave a file of root's
+TEST_CASE("store: an unreadable file is not reported as damaged", "[integration][store]") {
+  if (geteuid() != 0) return;  // root can read everything, and only root can leave a file of root's
   scratch_dir dir;
   { must(open_lmdb(options_for(dir / "live"))); }
   REQUIRE(chown(dir.path().c_str(), service, service) == 0);
@@ -149,8 +149,7 @@ TEST_CASE("store: restore touches nothing when the backup is damaged, absent, or
   CHECK(must(open_lmdb(options_for(dir / "live")))->statistics().records[1] == 500);
 }
 
-TEST_CASE("store: dump and backup read a closed directory, and what they cannot find they say",
-          "[integration][store]") {
+TEST_CASE("store: dump and backup read a closed directory, and report what they cannot find", "[integration][store]") {
   scratch_dir dir;
   put_one(*must(open_lmdb(options_for(dir / "live"))), table::agents, "host-1", "value");
   std::vector<std::string> rows;

@@ -1,4 +1,4 @@
-// kill -9 at random moments: what was acknowledged is there, what was not is wholly there or not at all.
+// kill -9 at random moments: acknowledged transactions are there, others are there completely or not at all.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t per_transaction = 5;
 
-// Transaction n writes five records and a counter, then says n.
+// Transaction n writes five records and a counter, then reports n.
 [[noreturn]] void write_for_ever(const std::filesystem::path& dir, uint64_t from, int out) {
   auto s = open_lmdb(options_for(dir));
   if (!s) ::_exit(1);

@@ -37,7 +37,7 @@ migration add_deleted_at(uint32_t from) {
 
 }  // namespace
 
-TEST_CASE("store: what was closed is there when opened again, under the same epoch", "[integration][store]") {
+TEST_CASE("store: everything is there when the store is opened again, under the same epoch", "[integration][store]") {
   scratch_dir dir;
   auto s = must(open_lmdb(options_for(dir / "new")));
   CHECK(s->statistics().opened == opened_as::created);
@@ -52,7 +52,7 @@ TEST_CASE("store: what was closed is there when opened again, under the same epo
   CHECK(must(open_lmdb(options_for(other.path())))->epoch() != epoch);
 }
 
-TEST_CASE("store: a second manager is refused, and told the pid of the first", "[integration][store]") {
+TEST_CASE("store: a second manager is refused, and the error names the pid of the first", "[integration][store]") {
   scratch_dir dir;
   int ready[2];
   REQUIRE(::pipe(ready) == 0);
@@ -122,7 +122,7 @@ TEST_CASE("store: a failed migration leaves the old data readable by the old pro
   CHECK(get_one(*s, table::servers, numbered(0)) == "aaaa");
 }
 
-TEST_CASE("store: a newer store is refused by name of both schemas and left alone", "[integration][store]") {
+TEST_CASE("store: a newer store is refused with both schema numbers and left alone", "[integration][store]") {
   scratch_dir dir;
   must(open_lmdb(at_schema(dir.path(), 7)));
   auto older = at_schema(dir.path(), 5);
@@ -142,7 +142,7 @@ TEST_CASE("store: a gap in the migrations is refused before anything changes", "
   CHECK(must(open_lmdb(at_schema(dir.path(), 1)))->statistics().schema == 1);
 }
 
-TEST_CASE("store: a store whose file has gone is not silently begun anew", "[integration][store]") {
+TEST_CASE("store: a store whose file is missing is not silently started over", "[integration][store]") {
   scratch_dir dir;
   must(open_lmdb(options_for(dir.path())));
   std::filesystem::remove(dir / "data.mdb");
@@ -152,7 +152,7 @@ TEST_CASE("store: a store whose file has gone is not silently begun anew", "[int
   CHECK_FALSE(std::filesystem::exists(dir / "data.mdb"));
 }
 
-TEST_CASE("store: a first start that was killed half way is begun anew", "[integration][store]") {
+TEST_CASE("store: a first start that was killed halfway is started over", "[integration][store]") {
   scratch_dir dir;
   std::ofstream(dir / "lock") << "creating 12345\n";
   std::ofstream(dir / "data.mdb") << "half a header";

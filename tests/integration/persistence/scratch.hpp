@@ -1,4 +1,4 @@
-// A directory for one test, gone afterwards; and short words for what every store test does.
+// A directory for one test, removed afterwards; and short helpers for what every store test does.
 #pragma once
 #include <stdlib.h>
 

@@ -46,7 +46,7 @@ result<void> free_some(store& s, write_kind kind = write_kind::essential) {
   return (*w)->commit();
 }
 
-// Pages of files that count as memory of this process; those of a tmpfs have a line of their own.
+// File pages that count as memory of this process; those of a tmpfs are listed separately.
 uint64_t mapped_kb() {
   std::ifstream status("/proc/self/status");
   uint64_t sum = 0;
@@ -92,7 +92,7 @@ TEST_CASE("store: the map grows while readers come and go", "[integration][store
 
 namespace {
 
-// A reading tool in a process of its own: opens at the first byte it is sent, counts at the second.
+// A reading tool in its own process: opens the store at the first byte it is sent, counts at the second.
 int read_as_tool(const std::filesystem::path& dir, int in, int out) {
   char c = 0;
   if (::read(in, &c, 1) != 1) return 2;
@@ -108,7 +108,7 @@ int read_as_tool(const std::filesystem::path& dir, int in, int out) {
 
 }  // namespace
 
-TEST_CASE("store: memory of pages that were read goes back, and nothing of an open transaction with it",
+TEST_CASE("store: memory of pages that were read is released, and an open transaction keeps its changes",
           "[integration][store]") {
   scratch_dir dir;
   auto s = must(open_lmdb(options_for(dir.path())));
@@ -136,7 +136,7 @@ TEST_CASE("store: memory of pages that were read goes back, and nothing of an op
   CHECK(get_one(*s, table::servers, numbered(0)) == "changed");
 }
 
-TEST_CASE("store: a tool in another process reads on while the manager grows the map", "[integration][store]") {
+TEST_CASE("store: a tool in another process keeps reading while the manager grows the map", "[integration][store]") {
   scratch_dir dir;
   int to_child[2], to_parent[2];
   REQUIRE(::pipe(to_child) == 0);
@@ -161,7 +161,7 @@ TEST_CASE("store: a tool in another process reads on while the manager grows the
   for (const int fd : {to_child[0], to_child[1], to_parent[0]}) ::close(fd);
 }
 
-TEST_CASE("store: a full map refuses new work, reads go on, and freed space is used again",
+TEST_CASE("store: a full map refuses new work, reads still work, and freed space is used again",
           "[integration][store][fc-63]") {
   scratch_dir dir;
   auto o = small_map(dir.path());
@@ -183,7 +183,7 @@ TEST_CASE("store: a full map refuses new work, reads go on, and freed space is u
   CHECK(get_one(*s, table::servers, numbered(kept + 1)).has_value());
 }
 
-TEST_CASE("store: a full disk refuses new work, reads go on, and with space it writes again",
+TEST_CASE("store: a full disk refuses new work, reads still work, and with space it writes again",
           "[integration][store][fc-63]") {
   scratch_dir dir;
   const no_faults at_end;
@@ -203,7 +203,7 @@ TEST_CASE("store: a full disk refuses new work, reads go on, and with space it w
   CHECK(get_one(*s, table::servers, numbered(1000)).has_value());
 }
 
-TEST_CASE("store: a disk that fails in mid-commit loses nothing acknowledged and the store opens anew",
+TEST_CASE("store: a disk that fails during a commit loses nothing acknowledged and the store opens again",
           "[integration][store]") {
   scratch_dir dir;
   const no_faults at_end;
@@ -217,14 +217,14 @@ TEST_CASE("store: a disk that fails in mid-commit loses nothing acknowledged and
   REQUIRE_FALSE(failed.has_value());
   CHECK(failed.error().code == ec::internal);
   CHECK(get_one(*s, table::servers, numbered(1)).has_value());
-  CHECK_FALSE(get_one(*s, table::servers, numbered(2)).has_value());  // told lost, is lost
+  CHECK_FALSE(get_one(*s, table::servers, numbered(2)).has_value());  // reported as lost, and lost
   must(try_put(*s, 3));
   s.reset();
   s = must(open_lmdb(small_map(dir.path())));
   CHECK(scan_keys(*must(s->begin_read()), table::servers).keys == std::vector<std::string>{numbered(1), numbered(3)});
 }
 
-TEST_CASE("store: an open reader delays the way back after a disk error, and does not break", "[integration][store]") {
+TEST_CASE("store: an open reader delays the recovery from a disk error, and does not break", "[integration][store]") {
   scratch_dir dir;
   const no_faults at_end;
   auto s = must(open_lmdb(small_map(dir.path())));
@@ -262,7 +262,7 @@ int on_a_small_disk(const std::filesystem::path& mount_point) {
   if (!try_put(**s, kept, write_kind::essential)) return 5;  // the reserve on the disk makes room for a stop
   if (!free_some(**s)) return 6;
   s->reset();
-  s = open_lmdb(o);  // a full disk does not stop a start
+  s = open_lmdb(o);  // a full disk does not prevent a start
   if (!s) return 7;
   if (!free_some(**s)) return 8;
   return 0;

@@ -1,4 +1,4 @@
-// The host or its Engine came up: what was to run is started again, in its turn.
+// The host or its Engine came up: servers that should run are started again, in their order.
 #include "tests/sim/agent/world.hpp"
 
 using namespace zedops;
@@ -22,7 +22,7 @@ struct boot_world : agent_world {
     link_is(false);
   }
   bool runs(const std::string& id) { return docker.containers.at(id).view.state == container_state::running; }
-  // All containers end with everything else; what was heard of it is lost.
+  // All containers end with everything else; their events are lost.
   void host_reboots(int64_t code = 137) {
     kill();
     for (auto& [id, c] : docker.containers) docker.die(id, code);
@@ -30,7 +30,7 @@ struct boot_world : agent_world {
     boot_id = "boot-2";
     spawn();
   }
-  // The Engine ends its containers, as it does, and is gone for a while.
+  // The Engine stops its containers, as it does, and is gone for a while.
   void engine_restarts() {
     docker.down = true;
     docker.end_stream();
@@ -56,13 +56,14 @@ struct boot_world : agent_world {
 
 }  // namespace
 
-TEST_CASE_METHOD(boot_world, "boot: what was to run is started by priority, a few at once, and told with progress",
+TEST_CASE_METHOD(boot_world,
+                 "boot: servers that should run are started by priority, a few at once, and reported with progress",
                  "[sim][agent][acc-80]") {
   boot_starts = 2;
   add("zebra");
   add("ant");
   add("moose", crash_policy::always, 5);
-  add("newt", crash_policy::leave);  // crashes of it are not undone, but this was none
+  add("newt", crash_policy::leave);  // it is not restarted after crashes, but this was none
   const auto stopped = add("stopped");
   servers.back().wanted_running = false;
   const auto engines = add("engines", crash_policy::engine);
@@ -75,14 +76,14 @@ TEST_CASE_METHOD(boot_world, "boot: what was to run is started by priority, a fe
   CHECK(docker.calls ==
         std::vector<std::string>{"start box-moose", "start box-ant", "start box-newt", "start box-zebra"});
   CHECK_FALSE(runs(stopped));
-  CHECK_FALSE(runs(engines));  // the Engine's own business
+  CHECK_FALSE(runs(engines));  // the Engine restarts it by its own rule
   const auto list = told();
   REQUIRE(list.size() == 4);
   for (auto& i : list) CHECK(i.kind == incident_kind::boot_started);
   CHECK(list[2].detail == "3 of 4 after the host came up");
 }
 
-TEST_CASE_METHOD(boot_world, "boot: an agent that only restarts starts nothing that was stopped on request",
+TEST_CASE_METHOD(boot_world, "boot: an agent that only restarts itself starts nothing that was stopped on request",
                  "[sim][agent][fc-59]") {
   const auto box = add("s1");
   guards();
@@ -96,7 +97,7 @@ TEST_CASE_METHOD(boot_world, "boot: an agent that only restarts starts nothing t
   CHECK(docker.calls.empty());
 }
 
-TEST_CASE_METHOD(boot_world, "boot: an agent that dies among the starts goes on with the rest", "[sim][agent]") {
+TEST_CASE_METHOD(boot_world, "boot: an agent that dies between the starts goes on with the rest", "[sim][agent]") {
   boot_starts = 1;
   const auto a = add("a"), b = add("b"), c = add("c");
   guards();
@@ -110,7 +111,7 @@ TEST_CASE_METHOD(boot_world, "boot: an agent that dies among the starts goes on 
   CHECK(runs(c));
 }
 
-TEST_CASE_METHOD(boot_world, "boot: without its data in sight a server is not started, but as soon as it is there",
+TEST_CASE_METHOD(boot_world, "boot: a server whose data is not visible is started as soon as the data appears",
                  "[sim][agent][fc-2]") {
   const auto box = add("s1");
   guards();
@@ -127,11 +128,10 @@ TEST_CASE_METHOD(boot_world, "boot: without its data in sight a server is not st
   CHECK(list[1].kind == incident_kind::boot_started);
 }
 
-TEST_CASE_METHOD(boot_world, "boot: a start that fails is tried again by the crash policy, or told and left",
-                 "[sim][agent]") {
+TEST_CASE_METHOD(boot_world, "boot: a failed start is repeated by the crash policy, or only reported", "[sim][agent]") {
   auto policy = crash_policy::on_failure;
   SECTION("tried again") {}
-  SECTION("told and left") { policy = crash_policy::leave; }
+  SECTION("only reported") { policy = crash_policy::leave; }
   const auto box = add("s1", policy);
   guards();
   docker.start_fails = true;
@@ -149,7 +149,7 @@ TEST_CASE_METHOD(boot_world, "boot: containers that ended with their Engine are 
   const auto a = add("a"), b = add("b", crash_policy::always), c = add("c", crash_policy::leave);
   guards();
   engine_restarts();
-  CHECK(runs(a));  // although it ended in order: nobody asked for that
+  CHECK(runs(a));  // although it ended in order: no user stopped it
   CHECK(runs(b));
   CHECK_FALSE(runs(c));
   const auto list = told();
@@ -159,18 +159,19 @@ TEST_CASE_METHOD(boot_world, "boot: containers that ended with their Engine are 
         }) == 2);
 }
 
-TEST_CASE_METHOD(boot_world, "boot: an Engine that stops its containers before it goes asks for nothing",
+TEST_CASE_METHOD(boot_world,
+                 "boot: containers that the Engine stops on its own shutdown do not count as stopped by a user",
                  "[sim][agent][fc-61]") {
   const auto box = add("s1");
   guards();
   docker.kill(box);
   docker.die(box, 0);
   settle();
-  SECTION("its end is at hand") {
+  SECTION("the Engine goes away right after the stop") {
     engine_restarts();
     CHECK(runs(box));
   }
-  SECTION("it goes much later: that was somebody") {
+  SECTION("it goes away much later: a user stopped the container") {
     advance(60s);
     const auto exit_at = docker.containers.at(box).view.finished_at;
     docker.down = true;

@@ -4,7 +4,7 @@ using namespace zedops;
 using namespace zedops::msg;
 using namespace zedops::test;
 
-TEST_CASE_METHOD(agent_world, "agent: a command asked again repeats its report and is not executed twice",
+TEST_CASE_METHOD(agent_world, "agent: a command that is sent again repeats its report and is not executed twice",
                  "[sim][agent][fc-11]") {
   welcome();
   auto c = command("op1", "s1");
@@ -40,7 +40,7 @@ TEST_CASE_METHOD(agent_world, "agent: while it runs, the same command again atta
   CHECK(docker.count("create") == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: what waited under a former life of the manager is done for the next one",
+TEST_CASE_METHOD(agent_world, "agent: a command that waited under an earlier term is executed for the next one",
                  "[sim][agent][fc-54]") {
   welcome({}, 6);
   lanes.hold = true;
@@ -57,7 +57,7 @@ TEST_CASE_METHOD(agent_world, "agent: what waited under a former life of the man
   welcome({known("s1")}, 8);
   auto from = mark();
   c.term = 8;
-  say(c);  // asked for again, as after every sync
+  say(c);  // sent again, as after every sync
   lanes.hold = false;
   for (int i = 0; i < 3; ++i) {
     lanes.release();
@@ -77,7 +77,7 @@ TEST_CASE_METHOD(agent_world, "agent: what waited under a former life of the man
   CHECK(docker.count("create") == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: every refusal says that it is one, and to which term it answers",
+TEST_CASE_METHOD(agent_world, "agent: every refusal is marked as one, with the term that it answers",
                  "[sim][agent][fc-54]") {
   welcome({}, 5);
   const auto refused_with = [&](const run_command& c) {
@@ -115,7 +115,7 @@ TEST_CASE_METHOD(agent_world, "agent: a result is not repeated for another serve
   welcome();
   say(command("op1", "s1"));
   const auto from = mark();
-  say(command("op1", "s2"));  // the store was put back, and its client asked once more
+  say(command("op1", "s2"));  // the store was restored from a backup, and the client asked once more
   REQUIRE(all<command_result>(from).size() == 1);
   CHECK(all<command_result>(from)[0].server.value == "s2");
   CHECK(docker.count("create") == 2);
@@ -149,7 +149,8 @@ TEST_CASE_METHOD(agent_world, "agent: a command begun by a process that died is 
   CHECK(docker.count("create") == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: what began before is not ended by a disk that does not keep that it begins again",
+TEST_CASE_METHOD(agent_world,
+                 "agent: a failing disk refuses a new command for good, but only postpones one that began before",
                  "[sim][agent][acc-48]") {
   const auto refused_with = [&](const run_command& c) {
     const auto from = mark();
@@ -183,7 +184,7 @@ TEST_CASE_METHOD(agent_world, "agent: a command of a lower term is refused and t
   CHECK(docker.count("create") == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a pull on one server holds up no stop and no list of another",
+TEST_CASE_METHOD(agent_world, "agent: a pull for one server delays no stop and no list of another",
                  "[sim][agent][acc-17][fc-37]") {
   auto c = docker.make("box-s2", labels_of("s2"), container_state::running);
   welcome({known("s2", c)});
@@ -203,7 +204,8 @@ TEST_CASE_METHOD(agent_world, "agent: a pull on one server holds up no stop and 
   CHECK(all<command_result>(from).size() == 2);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the other, a new one ends those before it",
+TEST_CASE_METHOD(agent_world,
+                 "agent: commands for one server run one after the other, and a new one cancels those before it",
                  "[sim][agent][fc-13]") {
   welcome();
   say(command("a", "s1"));
@@ -228,17 +230,17 @@ TEST_CASE_METHOD(agent_world, "agent: commands for one server run one after the 
   CHECK(docker.count("stop") == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a purge that is withdrawn before it came to the data leaves the data",
+TEST_CASE_METHOD(agent_world, "agent: a purge that is withdrawn before it reached the data leaves the data",
                  "[sim][agent][acc-64]") {
   welcome();
   say(command("a", "s1"));
   host.data["s1"] = data_state::present;
   auto purge = command("p", "s1", command_kind::purge);
   purge.remove_data = true;
-  // While it removes the container the manager gives it up; a restore may follow.
+  // While it removes the container the manager gives the purge up; a restore may follow.
   std::vector<to_agent> news;
   SECTION("with its withdrawal") { news = {cancel_command{{"p"}}}; }
-  SECTION("whose withdrawal was lost: the next operation says as much") {
+  SECTION("whose withdrawal was lost: the next operation implies it") {
     auto restore = command("r", "s1");
     restore.demand = data_demand::present;
     news = {restore};
@@ -261,7 +263,7 @@ TEST_CASE_METHOD(agent_world, "agent: a purge that is withdrawn before it came t
   if (r.size() > 2) CHECK_FALSE(r[2].failure);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a purge with data says which backups it has left", "[sim][agent][fc-31]") {
+TEST_CASE_METHOD(agent_world, "agent: a purge with data reports which backups it has left", "[sim][agent][fc-31]") {
   welcome();
   say(command("a", "s1"));
   host.data["s1"] = data_state::present;
@@ -316,8 +318,7 @@ TEST_CASE_METHOD(agent_world, "agent: progress names its steps in order and neve
   CHECK(steps == std::vector<std::string>{"preparing", "creating", "starting", "proving"});
 }
 
-TEST_CASE_METHOD(agent_world,
-                 "agent: a command that waits can be cancelled, one that has begun ends before its next step",
+TEST_CASE_METHOD(agent_world, "agent: a waiting command can be cancelled, one that has begun ends before its next step",
                  "[sim][agent]") {
   welcome();
   lanes.hold = true;
@@ -347,7 +348,8 @@ TEST_CASE_METHOD(agent_world, "agent: results wait while the link is full", "[si
   CHECK(all<command_result>().size() == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: an Engine that is away fails commands with a reason, and proves nothing",
+TEST_CASE_METHOD(agent_world,
+                 "agent: while the Engine is away commands fail with the reason, and the container is unknown",
                  "[sim][agent][fc-61]") {
   welcome();
   docker.down = true;
@@ -359,7 +361,7 @@ TEST_CASE_METHOD(agent_world, "agent: an Engine that is away fails commands with
   CHECK(r[0].after.container == presence::unknown);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a container that ends at once is reported with its last words, and kept",
+TEST_CASE_METHOD(agent_world, "agent: a container that ends at once is reported with its last lines, and kept",
                  "[sim][agent]") {
   welcome();
   docker.dies_at_start = true;
@@ -371,7 +373,7 @@ TEST_CASE_METHOD(agent_world, "agent: a container that ends at once is reported 
   CHECK(r[0].after.view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a report tells every call to the Engine, how it ended and when, and no secret",
+TEST_CASE_METHOD(agent_world, "agent: a report lists every call to the Engine, how and when it ended, and no secret",
                  "[sim][agent]") {
   welcome();
   advance(1s);  // time begins at zero, which would be "never"
@@ -409,7 +411,7 @@ TEST_CASE_METHOD(agent_world, "agent: a report tells every call to the Engine, h
   CHECK(start->problem == "cannot start: no such program");
 }
 
-TEST_CASE_METHOD(agent_world, "agent: of very many calls to the Engine the newest are told", "[sim][agent]") {
+TEST_CASE_METHOD(agent_world, "agent: of very many calls to the Engine the newest are reported", "[sim][agent]") {
   welcome();
   auto c = command("op1", "s1");
   for (size_t i = 0; i < engine_calls_max + 10; ++i)
@@ -420,7 +422,7 @@ TEST_CASE_METHOD(agent_world, "agent: of very many calls to the Engine the newes
   CHECK(r[0].calls.size() == engine_calls_max);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: an old container is put back although the Engine fails at that, too",
+TEST_CASE_METHOD(agent_world, "agent: an old container is restored even if the Engine fails at that, too",
                  "[sim][agent][fc-14]") {
   welcome();
   say(command("op1", "s1"));

@@ -15,7 +15,7 @@ struct guard_world : agent_world {
     link_is(false);
   }
   bool runs(const std::string& id) { return docker.containers.at(id).view.state == container_state::running; }
-  // What the manager hears when it comes back with the same records.
+  // What is reported to the manager when it comes back with the same records.
   std::vector<incident> comes_back(std::vector<known_server> servers) {
     const auto from = mark();
     welcome(std::move(servers));
@@ -35,7 +35,7 @@ struct guard_world : agent_world {
 
 TEST_CASE_METHOD(
     guard_world,
-    "guard: a crash while the manager is away is undone at once, the next after the pause, both are handed over",
+    "guard: after a crash without a manager the restart is immediate, the next delayed, both reported later",
     "[sim][agent][fc-38]") {
   guards();
   const auto when = wall();
@@ -64,7 +64,7 @@ TEST_CASE_METHOD(
   CHECK(told[3].at >= when + 1s);
 }
 
-TEST_CASE_METHOD(guard_world, "guard: what is not acknowledged is told again, what is, is forgotten for good",
+TEST_CASE_METHOD(guard_world, "guard: an incident is reported until it is acknowledged, then forgotten for good",
                  "[sim][agent][fc-38]") {
   guards();
   docker.die(box, 1);
@@ -89,9 +89,10 @@ TEST_CASE_METHOD(guard_world, "guard: what is not acknowledged is told again, wh
   CHECK(all<incidents>(from)[0].list[0].seq == 3);  // numbers are never used twice
 }
 
-TEST_CASE_METHOD(guard_world,
-                 "guard: pauses grow to their cap, and too many crashes are given up until somebody starts it",
-                 "[sim][agent][fc-56]") {
+TEST_CASE_METHOD(
+    guard_world,
+    "guard: pauses grow to their cap, and after too many crashes a server stays down until a user starts it",
+    "[sim][agent][fc-56]") {
   guards();
   docker.die(box, 1);
   settle();
@@ -121,10 +122,10 @@ TEST_CASE_METHOD(guard_world,
   docker.die(box, 1);
   settle();
   advance(1200ms);
-  CHECK(runs(box));  // the history is forgotten
+  CHECK(runs(box));  // the crash history was cleared
 }
 
-TEST_CASE_METHOD(guard_world, "guard: having run healthily forgets the crashes before", "[sim][agent][fc-56]") {
+TEST_CASE_METHOD(guard_world, "guard: a healthy run clears the crashes before it", "[sim][agent][fc-56]") {
   guards();
   for (int i = 0; i < 3; ++i) {
     docker.die(box, 1);
@@ -138,11 +139,12 @@ TEST_CASE_METHOD(guard_world, "guard: having run healthily forgets the crashes b
   CHECK(runs(box));
 }
 
-TEST_CASE_METHOD(guard_world, "guard: who asked for the end gets it", "[sim][agent][fc-59]") {
+TEST_CASE_METHOD(guard_world, "guard: a container that a user stopped or killed is not restarted",
+                 "[sim][agent][fc-59]") {
   guards(crash_policy::always);
   SECTION("docker stop") {
     docker.kill(box, 15);
-    advance(20s);  // it takes its time to save
+    advance(20s);  // it needs that long to save
     docker.die(box, 0);
   }
   SECTION("docker kill") {
@@ -157,7 +159,7 @@ TEST_CASE_METHOD(guard_world, "guard: who asked for the end gets it", "[sim][age
   CHECK(told[0].detail.find("by hand") != std::string::npos);
 }
 
-TEST_CASE_METHOD(guard_world, "guard: a signal that is a message explains no exit, nor does one before the last start",
+TEST_CASE_METHOD(guard_world, "guard: a reload signal does not explain an exit, nor does a stop before the last start",
                  "[sim][agent][fc-59]") {
   guards();
   SECTION("reload") { docker.kill(box, 1); }
@@ -176,7 +178,7 @@ TEST_CASE_METHOD(guard_world, "guard: a signal that is a message explains no exi
   CHECK(runs(box));
 }
 
-TEST_CASE_METHOD(guard_world, "guard: each policy answers as it says", "[sim][agent][fc-59]") {
+TEST_CASE_METHOD(guard_world, "guard: each crash policy restarts what it promises", "[sim][agent][fc-59]") {
   struct row {
     crash_policy policy;
     int64_t code;
@@ -198,11 +200,11 @@ TEST_CASE_METHOD(guard_world, "guard: each policy answers as it says", "[sim][ag
   }
 }
 
-TEST_CASE_METHOD(guard_world, "guard: a server that is not to run is left alone", "[sim][agent][fc-59]") {
+TEST_CASE_METHOD(guard_world, "guard: a container that should not run is left alone", "[sim][agent][fc-59]") {
   auto k = guarded("s1", box);
-  SECTION("by its owner's wish") { k.wanted_running = false; }
-  SECTION("by a container that is somebody else's") { docker.containers.at(box).view.labels.clear(); }
-  SECTION("by a container set aside") { docker.containers.at(box).view.name = "box-s1.old-op7"; }
+  SECTION("because a user wants it stopped") { k.wanted_running = false; }
+  SECTION("because it is not ours") { docker.containers.at(box).view.labels.clear(); }
+  SECTION("because it is set aside") { docker.containers.at(box).view.name = "box-s1.old-op7"; }
   welcome({k});
   docker.die(box, 1);
   settle();
@@ -210,7 +212,7 @@ TEST_CASE_METHOD(guard_world, "guard: a server that is not to run is left alone"
   CHECK_FALSE(runs(box));
 }
 
-TEST_CASE_METHOD(guard_world, "guard: a stop holds although the manager dies in the middle, also after a restart",
+TEST_CASE_METHOD(guard_world, "guard: a stop holds even if the manager dies in the middle, also after a restart",
                  "[sim][agent][fc-59][fc-10]") {
   welcome({guarded("s1", box)});
   auto c = command("op1", "s1", command_kind::stop);
@@ -224,13 +226,13 @@ TEST_CASE_METHOD(guard_world, "guard: a stop holds although the manager dies in 
   CHECK_FALSE(runs(box));
   advance(30s);
   kill();
-  docker.die(box, 1);  // a new exit, as an Engine that restarts would show it
+  docker.die(box, 1);  // a new exit, as a restarting Engine would show it
   spawn();
   advance(30s);
   CHECK_FALSE(runs(box));
 }
 
-TEST_CASE_METHOD(guard_world, "guard: an exit in the middle of a restart is the command's own", "[sim][agent]") {
+TEST_CASE_METHOD(guard_world, "guard: an exit in the middle of a restart belongs to the command", "[sim][agent]") {
   guards();
   welcome({guarded("s1", box)});
   auto c = command("op1", "s1", command_kind::restart);
@@ -251,7 +253,7 @@ TEST_CASE_METHOD(guard_world, "guard: an agent that restarts without a manager g
     settle();
     kill();
   }
-  SECTION("with a crash that nobody saw") {
+  SECTION("with a crash that no agent saw") {
     kill();
     docker.die(box, 1);
   }
@@ -267,7 +269,7 @@ TEST_CASE_METHOD(guard_world, "guard: an agent that restarts without a manager g
   CHECK(comes_back({guarded("s1", box)}).size() == 4);
 }
 
-TEST_CASE_METHOD(guard_world, "guard: an exit that was dealt with is not dealt with again by a restarted agent",
+TEST_CASE_METHOD(guard_world, "guard: an exit that was handled is not handled again by a restarted agent",
                  "[sim][agent][fc-59]") {
   guards();
   docker.kill(box, 15);
@@ -305,7 +307,7 @@ TEST_CASE_METHOD(guard_world, "guard: a container that is gone is not started", 
   CHECK(docker.count("start") == 0);
 }
 
-TEST_CASE_METHOD(guard_world, "guard: rules that the manager changes hold at once", "[sim][agent]") {
+TEST_CASE_METHOD(guard_world, "guard: rules that the manager changes apply at once", "[sim][agent]") {
   guards(crash_policy::leave);
   welcome({guarded("s1", box, crash_policy::leave)});
   say(watch_servers{{guarded("s1", box, crash_policy::always)}, {}});
@@ -315,7 +317,7 @@ TEST_CASE_METHOD(guard_world, "guard: rules that the manager changes hold at onc
   CHECK(runs(box));
   docker.die(box, 0);
   settle();
-  say(watch_servers{{guarded("s1", box, crash_policy::leave)}, {}});  // a start is owed, but not any more
+  say(watch_servers{{guarded("s1", box, crash_policy::leave)}, {}});  // a start was owed, but is not any more
   advance(10s);
   CHECK_FALSE(runs(box));
 }
@@ -339,7 +341,7 @@ TEST_CASE_METHOD(guard_world, "guard: a command waits for a start that is under 
   CHECK_FALSE(runs(box));
 }
 
-TEST_CASE_METHOD(guard_world, "guard: a disk that refuses notes stops no restart, and nothing untold is numbered again",
+TEST_CASE_METHOD(guard_world, "guard: a disk that refuses notes prevents no restart, and no number is used twice",
                  "[sim][agent][fc-63]") {
   guards();
   welcome({guarded("s1", box)});
@@ -349,7 +351,7 @@ TEST_CASE_METHOD(guard_world, "guard: a disk that refuses notes stops no restart
   settle();
   advance(1500ms);
   CHECK(runs(box));
-  CHECK(all<incidents>(from).empty());  // they could be forgotten, and their numbers given to others
+  CHECK(all<incidents>(from).empty());  // until stored they could be lost, and their numbers used again
   advance(15s);
   REQUIRE_FALSE(all<incidents>(from).empty());
   CHECK(all<incidents>(from)[0].list.size() == 2);

@@ -4,7 +4,8 @@ using namespace zedops;
 using namespace zedops::msg;
 using namespace zedops::test;
 
-TEST_CASE_METHOD(agent_world, "agent: an event is inspected and told with the data's state", "[sim][agent][acc-23]") {
+TEST_CASE_METHOD(agent_world, "agent: an event is followed by an inspection and reported with the data's state",
+                 "[sim][agent][acc-23]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   host.data["s1"] = data_state::present;
   welcome({known("s1", c)});
@@ -26,7 +27,7 @@ TEST_CASE_METHOD(agent_world, "agent: an event is inspected and told with the da
   CHECK(seen[0].what.data == data_state::absent);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: foreign containers and health probes are nobody's news", "[sim][agent][acc-21]") {
+TEST_CASE_METHOD(agent_world, "agent: foreign containers and health probes are not reported", "[sim][agent][acc-21]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   welcome({known("s1", c)});
   auto from = mark();
@@ -46,13 +47,13 @@ TEST_CASE_METHOD(agent_world, "agent: an event whose inspection fails concludes 
   settle();
   CHECK(all<observed>(from).empty());
   docker.inspect_fails = false;
-  advance(2s);  // the inventory that follows tells
+  advance(2s);  // the inventory that follows shows it
   CHECK(all<observed>(from).empty());
   REQUIRE_FALSE(all<inventory>(from).empty());
   CHECK(all<inventory>(from)[0].servers[0].view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: the last words of an Engine that shuts down are not believed",
+TEST_CASE_METHOD(agent_world, "agent: the last events of an Engine that shuts down are not believed",
                  "[sim][agent][fc-61]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   welcome({known("s1", c)});
@@ -68,7 +69,7 @@ TEST_CASE_METHOD(agent_world, "agent: the last words of an Engine that shuts dow
   settle();
   REQUIRE_FALSE(all<heartbeat>(from).empty());
   CHECK_FALSE(all<heartbeat>(from).back().engine_ok);
-  // It comes back and has started its container again.
+  // The Engine comes back and has started its container again.
   docker.down = false;
   listens = true;
   docker.containers[c].view.state = container_state::running;
@@ -79,7 +80,7 @@ TEST_CASE_METHOD(agent_world, "agent: the last words of an Engine that shuts dow
   CHECK(all<inventory>(from)[0].servers[0].view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a listing that fails is told as a failure, not as an empty host",
+TEST_CASE_METHOD(agent_world, "agent: a listing that fails is reported as a failure, not as an empty host",
                  "[sim][agent][fc-1][acc-30]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   welcome({known("s1", c)});
@@ -102,12 +103,12 @@ TEST_CASE_METHOD(agent_world, "agent: a listing that fails is told as a failure,
   }
 }
 
-TEST_CASE_METHOD(agent_world, "agent: an Engine that hangs is found out although its stream is open",
+TEST_CASE_METHOD(agent_world, "agent: an Engine that hangs is noticed although its stream is open",
                  "[sim][agent][fc-61]") {
   welcome();
   REQUIRE(docker.has_listener());
   auto from = mark();
-  docker.down = true;  // calls fail, the open stream says nothing
+  docker.down = true;  // calls fail, the open stream is silent
   advance(11s);
   REQUIRE_FALSE(all<heartbeat>(from).empty());
   CHECK_FALSE(all<heartbeat>(from).back().engine_ok);
@@ -121,7 +122,7 @@ TEST_CASE_METHOD(agent_world, "agent: data that cannot be looked at is unknown, 
   CHECK(all<inventory>()[0].servers[0].data == data_state::unknown);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a burst of events on one container is looked at once more, not once each",
+TEST_CASE_METHOD(agent_world, "agent: after a burst of events a container is looked at once more, not once per event",
                  "[sim][agent][acc-29]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   welcome({known("s1", c)});
@@ -140,7 +141,7 @@ TEST_CASE_METHOD(agent_world, "agent: a burst of events on one container is look
   CHECK(seen.back().what.view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: questions that come during an inventory are each answered",
+TEST_CASE_METHOD(agent_world, "agent: queries that arrive during an inventory are each answered",
                  "[sim][agent][acc-29]") {
   welcome({known("s1")});
   others.hold = true;
@@ -155,7 +156,7 @@ TEST_CASE_METHOD(agent_world, "agent: questions that come during an inventory ar
   CHECK(answered == std::set<uint64_t>{1, 2, 3});
 }
 
-TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is not believed, and nothing is done on it",
+TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is not trusted, and nothing is done on it",
                  "[sim][agent][fc-2]") {
   welcome();
   say(command("op1", "s1"));
@@ -166,7 +167,7 @@ TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is n
   auto from = mark();
   docker.end_stream();
   advance(10s);
-  CHECK(all<observed>(from).empty());  // that s1 is missing is not so
+  CHECK(all<observed>(from).empty());  // s1 is not missing, only not on this Engine
   for (const auto& i : all<inventory>(from)) CHECK(i.failure);
   REQUIRE_FALSE(all<heartbeat>(from).empty());
   CHECK_FALSE(all<heartbeat>(from).back().engine_ok);
@@ -177,7 +178,7 @@ TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is n
   CHECK(all<command_result>().back().failure->hint.find("--accept-engine E1@/mnt/other") != std::string::npos);
   CHECK(all<command_result>().back().after.container == presence::unknown);
   CHECK(docker.calls.empty());
-  SECTION("it comes back") {
+  SECTION("the right one comes back") {
     docker.data_root = "/var/lib/docker";
     docker.containers = theirs;
     from = mark();
@@ -186,7 +187,7 @@ TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is n
     CHECK_FALSE(all<inventory>(from).back().failure);
     CHECK(all<inventory>(from).back().servers.at(0).container == presence::present);
   }
-  SECTION("its owner says that this is the one") {
+  SECTION("the operator accepts this one") {
     kill();
     accepts_engine = "E1@/mnt/other";
     spawn();
@@ -204,7 +205,7 @@ TEST_CASE_METHOD(agent_world, "agent: another Engine behind the same socket is n
 }
 
 TEST_CASE_METHOD(agent_world,
-                 "agent: a disk that hangs holds up nobody but its own servers, and those are told unknown",
+                 "agent: a disk that hangs delays only its own servers, and their data is reported as unknown",
                  "[sim][agent][fc-3]") {
   const auto c1 = docker.make("box-s1", labels_of("s1"), container_state::running);
   const auto c2 = docker.make("box-s2", labels_of("s2"), container_state::running);

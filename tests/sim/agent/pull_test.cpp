@@ -57,7 +57,7 @@ TEST_CASE("agent: a long pull does not delay the stop of another server, and can
   REQUIRE(wait([&] { return results.contains("stop"); }, 2s));
   CHECK_FALSE(results["stop"].failure);
   CHECK_FALSE(results.contains("pull"));
-  SECTION("let go, it goes on") {
+  SECTION("once the Engine answers, it goes on") {
     docker.let_pulls_go();
     REQUIRE(wait([&] { return results.contains("pull"); }, 5s));
     INFO((results["pull"].failure ? results["pull"].failure->message : ""));

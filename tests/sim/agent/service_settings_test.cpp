@@ -1,4 +1,4 @@
-// What of the settings of a service is done at its host: commands before and after, the check of a port, names.
+// The settings of a service that its host applies: commands before and after, the check of a port, names.
 #include <atomic>
 #include <thread>
 
@@ -10,7 +10,7 @@ using namespace zedops::msg;
 using Catch::Matchers::Contains;
 
 TEST_CASE_METHOD(containers,
-                 "container: a command before the start comes first, and one that fails keeps visitors away",
+                 "container: the command before the start runs first, and if it fails no visitor is switched over",
                  "[sim][agent]") {
   deploy(1);
   settings.before_start = {"migrate", "--all"};
@@ -18,16 +18,16 @@ TEST_CASE_METHOD(containers,
   docker.dies_named = "zedops-once-";
   docker.dies_with = 0;
   REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
-  SECTION("well") {
+  SECTION("it succeeds") {
     REQUIRE_FALSE(run(command(deploy_phase::updating_routes, 2, an_image())).failure);
     CHECK(led_to() == 8081);
-    CHECK(docker.containers.size() == 2);  // nothing of the command is left
+    CHECK(docker.containers.size() == 2);  // the command's container is removed
     const auto made = docker.count("create zedops-once-");
     REQUIRE_FALSE(
         run_with(command(deploy_phase::updating_routes, 1, an_image()), [](auto& p) { p.is_rollback = true; }).failure);
-    CHECK(docker.count("create zedops-once-") == made);  // the way back runs nothing
+    CHECK(docker.count("create zedops-once-") == made);  // a rollback does not run it
   }
-  SECTION("badly") {
+  SECTION("it fails") {
     docker.dies_with = 3;
     const auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
     REQUIRE(r.failure);
@@ -39,7 +39,7 @@ TEST_CASE_METHOD(containers,
   }
 }
 
-TEST_CASE_METHOD(containers, "container: what a command after the switch does badly is told, and visitors stay",
+TEST_CASE_METHOD(containers, "container: a failed command after the switch is reported, and visitors stay",
                  "[sim][agent]") {
   settings.after_switch = {"warm-up"};
   docker.dies_at_start = true;
@@ -53,7 +53,7 @@ TEST_CASE_METHOD(containers, "container: what a command after the switch does ba
   CHECK(docker.containers.size() == 1);
 }
 
-TEST_CASE_METHOD(containers, "container: with the check of a port nothing is asked of it", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "container: with the port check as health check no HTTP request is sent", "[sim][agent]") {
   settings.health_tcp = true;
   bool up = true;
   sites.listens = [&](uint16_t, duration) -> result<void> {
@@ -68,7 +68,7 @@ TEST_CASE_METHOD(containers, "container: with the check of a port nothing is ask
   CHECK(r.failure->message.find("nobody listens at port 8080") != std::string::npos);
 }
 
-TEST_CASE_METHOD(containers, "site: names of its own lead to its folder, for as long as it has them", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "site: its own host names lead to its folder for as long as it has them", "[sim][agent]") {
   docker.images.insert("site:1");
   const auto from = a_source({{"index.html", "hello"}});
   const auto static_site = [](auto& p) { p.kind = service_kind::static_site; };
@@ -83,12 +83,12 @@ TEST_CASE_METHOD(containers, "site: names of its own lead to its folder, for as 
   }
   REQUIRE(visitors.all.contains("v1"));
   CHECK(visitors.all["v1"] == routes::route{"v1", {"www.example.org"}, 8080, 8081, false, "/api"});
-  CHECK_FALSE(remembered().empty());  // whoever keeps routes keeps it
-  SECTION("taken away") {
+  CHECK_FALSE(remembered().empty());  // remembered, so that its route is kept
+  SECTION("the names are removed") {
     settings = {};
     REQUIRE_FALSE(run_with(command(deploy_phase::updating_routes, 2, from), static_site).failure);
   }
-  SECTION("gone with the service") {
+  SECTION("the service is removed") {
     REQUIRE_FALSE(run_with(command(deploy_phase::queued, 0, {}), [](auto& p) {
                     p.kind = service_kind::static_site;
                     p.remove = p.last = true;
@@ -98,7 +98,7 @@ TEST_CASE_METHOD(containers, "site: names of its own lead to its folder, for as 
   CHECK(remembered().empty());
 }
 
-TEST_CASE_METHOD(containers, "site: its former names lead to it again when the version with other ones fails",
+TEST_CASE_METHOD(containers, "site: its former names lead to it again when a version with other names fails",
                  "[sim][agent]") {
   docker.images.insert("site:1");
   const auto from = a_source({{"index.html", "hello"}});
@@ -120,21 +120,22 @@ TEST_CASE_METHOD(containers, "site: its former names lead to it again when the v
                       p.going_back = true;
                     });
   };
-  SECTION("to one with names") {
+  SECTION("back to a version with names") {
     settings = former;
     REQUIRE_FALSE(back(1).failure);
     REQUIRE(visitors.all.contains("v1"));
     CHECK(visitors.all["v1"].hosts == std::vector<std::string>{"x.example.org"});
     CHECK(unpack<run_command>(remembered())->deploy->settings->hosts == former.hosts);
   }
-  SECTION("to nothing") {
+  SECTION("back to nothing") {
     REQUIRE_FALSE(back(0).failure);
     CHECK(visitors.all.empty());
     CHECK(remembered().empty());
   }
 }
 
-TEST_CASE_METHOD(containers, "container: its route goes with it, whatever its settings say by then", "[sim][agent]") {
+TEST_CASE_METHOD(containers, "container: its route is removed with it, whatever its settings say by then",
+                 "[sim][agent]") {
   deploy(1);
   settings.route = route_kind::none;
   settings.hosts.clear();
@@ -156,7 +157,7 @@ TEST_CASE_METHOD(containers, "container: its route goes with it, whatever its se
   CHECK(remembered().empty());
 }
 
-TEST_CASE_METHOD(containers, "container: one that never had a route goes without anybody who leads visitors",
+TEST_CASE_METHOD(containers, "container: one that never had a route is removed even if the proxy is away",
                  "[sim][agent]") {
   settings.route = route_kind::none;
   settings.hosts.clear();
@@ -176,16 +177,16 @@ TEST_CASE_METHOD(containers, "container: with a port of its own, a command befor
   docker.dies_at_start = true;
   docker.dies_named = "zedops-once-";
   REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
-  SECTION("by itself") { REQUIRE(run(command(deploy_phase::updating_routes, 2, an_image())).failure); }
-  SECTION("with the agent") {
-    dies_after = 0;  // as soon as it runs
+  SECTION("the command fails") { REQUIRE(run(command(deploy_phase::updating_routes, 2, an_image())).failure); }
+  SECTION("the agent dies") {
+    dies_after = 0;  // as soon as the command runs
     CHECK_THROWS_AS(run(command(deploy_phase::updating_routes, 2, an_image())), cut_short);
   }
   CHECK(remembered() == before);
   CHECK(of(1).view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(containers, "container: values of its environment are in its log, and in nothing that everybody sees",
+TEST_CASE_METHOD(containers, "container: values of its environment are in its log only, and masked in errors",
                  "[sim][agent][hostile]") {
   deploy(1);
   settings.env = {{"DATABASE", "postgres://shop:s3cret-word@db"}, {"WORD", "s3cret-word"}, {"MODE", "fast"}};
@@ -205,10 +206,10 @@ TEST_CASE_METHOD(containers, "container: values of its environment are in its lo
   REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 3, an_image())).failure);
   const auto dies = run(command(deploy_phase::updating_routes, 3, an_image()));
   REQUIRE(dies.failure);
-  CHECK_THAT(dies.failure->message, Contains("it says: fast: cannot reach *** with ***"));
+  CHECK_THAT(dies.failure->message, Contains("its last words: fast: cannot reach *** with ***"));
 }
 
-TEST_CASE_METHOD(containers, "container: one that its owner had stopped is stopped again when the new version fails",
+TEST_CASE_METHOD(containers, "container: one that a user had stopped is stopped again when the new version fails",
                  "[sim][agent]") {
   const auto kind = GENERATE(route_kind::caddy, route_kind::none);
   settings.route = kind;
@@ -236,8 +237,10 @@ TEST_CASE_METHOD(containers, "container: one that its owner had stopped is stopp
   CHECK(of(1).view.state == container_state::running);
 }
 
-TEST_CASE_METHOD(containers, "site: who works at the containers of a project does so alone, and the keeper goes past",
-                 "[sim][agent]") {
+TEST_CASE_METHOD(
+    containers,
+    "site: only one worker at a time changes a project's containers, and the keeper skips a project in work",
+    "[sim][agent]") {
   std::atomic<bool> second{false};
   std::thread other;
   {

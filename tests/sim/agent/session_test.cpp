@@ -44,7 +44,7 @@ TEST_CASE_METHOD(agent_world, "agent: every connection begins with hello and end
   settle();
   auto from = mark();
   advance(3s);
-  CHECK(link.said.size() == from);  // nobody to talk to
+  CHECK(link.said.size() == from);  // without a connection nothing is sent
   welcome({known("s1", c)});
   CHECK(all<hello>(from).size() == 1);
   auto lists = all<inventory>(from);
@@ -52,7 +52,8 @@ TEST_CASE_METHOD(agent_world, "agent: every connection begins with hello and end
   CHECK(lists[0].servers[0].view.state == container_state::exited);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a refusal that is not final is tried again later, a final one never",
+TEST_CASE_METHOD(agent_world,
+                 "agent: after a refusal that is not final it says hello again later, after a final one never",
                  "[sim][agent][acc-18][acc-20]") {
   link_is(true);
   say(refused{{ec::already_exists, "another session is live", {}, {}}, false}, 0);
@@ -70,14 +71,14 @@ TEST_CASE_METHOD(agent_world, "agent: a refusal that is not final is tried again
   CHECK(all<hello>(from).empty());
 }
 
-TEST_CASE_METHOD(agent_world, "agent: it stays with its manager, and an outdated one is not obeyed",
+TEST_CASE_METHOD(agent_world, "agent: it stays with its own manager, and does not obey an outdated one",
                  "[sim][agent][fc-54]") {
   welcome({}, 5);
   link_is(false);
   link_is(true);
   auto from = mark();
   say(msg::welcome{state->id(), "m1", 4, 8, {}});
-  REQUIRE(all<welcome_refused>(from).size() == 1);  // so that it can raise its own
+  REQUIRE(all<welcome_refused>(from).size() == 1);  // so that the manager can raise its own term
   CHECK(all<welcome_refused>(from)[0].session == 8);
   CHECK(all<welcome_refused>(from)[0].term == 5);
   say(ping{1}, 8);
@@ -87,7 +88,7 @@ TEST_CASE_METHOD(agent_world, "agent: it stays with its manager, and an outdated
   CHECK(state->manager_id() == "m1");
 }
 
-TEST_CASE_METHOD(agent_world, "agent: words of an earlier session are not heard", "[sim][agent][fc-35]") {
+TEST_CASE_METHOD(agent_world, "agent: messages of an earlier session are ignored", "[sim][agent][fc-35]") {
   welcome();
   auto from = mark();
   say(ping{1}, 6);
@@ -96,7 +97,7 @@ TEST_CASE_METHOD(agent_world, "agent: words of an earlier session are not heard"
   CHECK(all<heartbeat>(from).size() == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a manager that falls silent is greeted again", "[sim][agent]") {
+TEST_CASE_METHOD(agent_world, "agent: it says hello again to a manager that falls silent", "[sim][agent]") {
   welcome();
   auto from = mark();
   advance(9s);
@@ -105,7 +106,7 @@ TEST_CASE_METHOD(agent_world, "agent: a manager that falls silent is greeted aga
   CHECK_FALSE(all<hello>(from).empty());
 }
 
-TEST_CASE_METHOD(agent_world, "agent: what the link could not take is told by an inventory", "[sim][agent]") {
+TEST_CASE_METHOD(agent_world, "agent: what the link could not take is reported by an inventory", "[sim][agent]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   welcome({known("s1", c)});
   link.full = true;
@@ -126,7 +127,7 @@ TEST_CASE_METHOD(agent_world, "agent: a stopping agent says goodbye", "[sim][age
   CHECK(all<goodbye>().size() == 1);
 }
 
-TEST_CASE_METHOD(agent_world, "agent: a server whose template its manager has lost is looked after as before",
+TEST_CASE_METHOD(agent_world, "agent: a server whose template the manager has lost is guarded as before",
                  "[sim][agent]") {
   auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   auto whole = guarded("s1", c);
@@ -142,14 +143,14 @@ TEST_CASE_METHOD(agent_world, "agent: a server whose template its manager has lo
   partial.wanted_running = true;
   partial.partial = true;
   auto from = mark();
-  SECTION("it knows how") {
+  SECTION("the agent knows its rules") {
     welcome({partial});
     REQUIRE(all<inventory>(from).size() == 1);
     CHECK(all<inventory>(from)[0].servers[0].data == data_state::present);
     CHECK(state->guards().find({"s1"})->known.data == whole.data);
     CHECK(state->guards().find({"s1"})->known.crash == whole.crash);
   }
-  SECTION("it was never told") {
+  SECTION("the agent never had them") {
     state->guards().forget({"s1"});
     welcome({partial});
     REQUIRE(all<inventory>(from).size() == 1);
@@ -158,7 +159,7 @@ TEST_CASE_METHOD(agent_world, "agent: a server whose template its manager has lo
   }
 }
 
-TEST_CASE_METHOD(agent_world, "agent: what is asked while a welcome is written down is answered after it",
+TEST_CASE_METHOD(agent_world, "agent: a query that arrives while a welcome is being stored is answered afterwards",
                  "[sim][agent]") {
   others.hold = true;
   welcome({});

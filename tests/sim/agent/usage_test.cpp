@@ -22,7 +22,8 @@ struct usage_world : agent_world {
 
 }  // namespace
 
-TEST_CASE_METHOD(usage_world, "agent: usage is told every so often, as rates since the sample before", "[sim][agent]") {
+TEST_CASE_METHOD(usage_world, "agent: usage is reported periodically, as rates since the sample before",
+                 "[sim][agent]") {
   const auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   docker.stats[c] = {1'000'000'000, 70, 500, 1'000, 2'000, 0, 0};
   go_live({known("s1", c)});
@@ -30,7 +31,7 @@ TEST_CASE_METHOD(usage_world, "agent: usage is told every so often, as rates sin
   pass(2s);
   auto told = all<usage>(from);
   REQUIRE(told.size() == 1);
-  CHECK(told[0].servers.empty());  // a rate needs two looks
+  CHECK(told[0].servers.empty());  // a rate needs two samples
   CHECK(told[0].host == usage_sample{});
   docker.stats[c] = {8'500'000'000, 80, 500, 16'000, 2'000, 30'000, 0};
   machine->cpu = {350, 2'000};
@@ -47,12 +48,13 @@ TEST_CASE_METHOD(usage_world, "agent: usage is told every so often, as rates sin
   CHECK(u.received == 1'000);
   CHECK(u.sent == 0);
   CHECK(u.read == 2'000);
-  docker.stats[c].cpu_total_ns = 1;  // its process began anew
+  docker.stats[c].cpu_total_ns = 1;  // its process was restarted
   pass(15s);
   CHECK(all<usage>(from).back().servers.at(0).used.cpu_millis == 0);
 }
 
-TEST_CASE_METHOD(usage_world, "agent: who looks is told more often, for a while", "[sim][agent]") {
+TEST_CASE_METHOD(usage_world, "agent: while someone watches, usage is reported more often for a while",
+                 "[sim][agent]") {
   const auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   const auto d = docker.make("box-s2", labels_of("s2"), container_state::running);
   docker.stats[c] = docker.stats[d] = {};
@@ -71,7 +73,7 @@ TEST_CASE_METHOD(usage_world, "agent: who looks is told more often, for a while"
   CHECK(all<usage>(from).size() == 2);
 }
 
-TEST_CASE_METHOD(usage_world, "agent: a manager that does not ask is told nothing", "[sim][agent]") {
+TEST_CASE_METHOD(usage_world, "agent: a manager that does not ask gets no usage", "[sim][agent]") {
   const auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   docker.stats[c] = {};
   go_live({known("s1", c)}, 0s);
@@ -81,10 +83,10 @@ TEST_CASE_METHOD(usage_world, "agent: a manager that does not ask is told nothin
   CHECK(all<usage>(from).empty());
 }
 
-TEST_CASE_METHOD(usage_world, "agent: a hung disk and a mute Engine leave gaps and hold nothing up", "[sim][agent]") {
+TEST_CASE_METHOD(usage_world, "agent: a hung disk and a silent Engine leave gaps and delay nothing", "[sim][agent]") {
   const auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   const auto d = docker.make("box-s2", labels_of("s2"), container_state::running);
-  docker.stats[c] = {};  // of the other one nothing is told
+  docker.stats[c] = {};  // the Engine reports nothing for the other one
   others.hung = "usage";
   go_live({known("s1", c), known("s2", d)});
   const auto from = mark();
@@ -97,7 +99,7 @@ TEST_CASE_METHOD(usage_world, "agent: a hung disk and a mute Engine leave gaps a
   CHECK(others.held.size() == 1);  // it is not asked again before it has answered
 }
 
-TEST_CASE_METHOD(agent_world, "agent: each container is inspected now and then, also one that looks as before",
+TEST_CASE_METHOD(agent_world, "agent: each container is inspected now and then, also one that looks unchanged",
                  "[sim][agent][acc-98]") {
   std::vector<known_server> servers;
   std::vector<std::string> ids;
@@ -115,12 +117,13 @@ TEST_CASE_METHOD(agent_world, "agent: each container is inspected now and then, 
     const auto before = docker.inspections.size();
     say(sync_query{++request, false, {}, {}});
     settle();
-    CHECK(docker.inspections.size() - before <= 3);  // cheaply
+    CHECK(docker.inspections.size() - before <= 3);  // few per comparison
   }
   for (const auto& id : ids) CHECK(docker.inspections.contains(id));
 }
 
-TEST_CASE_METHOD(agent_world, "agent: one container that cannot be inspected spoils no comparison of the others",
+TEST_CASE_METHOD(agent_world,
+                 "agent: one container that cannot be inspected does not spoil the comparison of the others",
                  "[sim][agent]") {
   const auto c = docker.make("box-s1", labels_of("s1"), container_state::running);
   const auto d = docker.make("box-s2", labels_of("s2"), container_state::running);

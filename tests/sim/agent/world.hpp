@@ -21,7 +21,7 @@ struct fake_host final : agent::machine_port {
   const fake_docker* docker = nullptr;          // its running containers hold their ports
   std::map<std::string, msg::data_state> data;  // by server name; else absent
   bool mounted = true;
-  std::string kept_backups;  // what a removal says it has left
+  std::string kept_backups;  // what a removal reports as left
   host::data_report check(const host::check_request& r) override {
     host::data_report out;
     auto i = data.find(r.name);
@@ -40,15 +40,17 @@ struct fake_host final : agent::machine_port {
     data.erase(r.name);
     return host::removed_tree{42, kept_backups};
   }
-  // A move: `copy` is what stands at the target, data is what counts by name.
+  // A move: `copy` is what exists at the target, `data` is what counts, by name.
   host::copy_stage copy = host::copy_stage::none;
   std::optional<msg::error> copy_fails;
+  std::function<void()> while_copying;
   std::vector<std::string> copying;  // what was done, in order
+  std::vector<std::string> dropped;  // ids of operations whose copy was removed or kept
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }
   msg::result<void> check_bind(const std::string&) override { return {}; }
   msg::result<host::copy_stage> look_at_copy(const host::copy_request&) override { return copy; }
-  bool stopped = false;  // from then on there is that much left of what is to be copied
+  bool stopped = false;  // from then on `size_after_stop` is what is left to copy
   std::optional<host::copy_size> size_after_stop;
   msg::result<host::copy_size> check_copy(const host::copy_request&) override {
     return stopped && size_after_stop ? *size_after_stop : host::copy_size{1000, 3};
@@ -56,6 +58,7 @@ struct fake_host final : agent::machine_port {
   msg::result<host::copy_size> copy_tree(const host::copy_request&, const host::copy_progress& progress) override {
     copying.push_back("copy");
     copy = host::copy_stage::partial;
+    if (while_copying) while_copying();
     if (copy_fails) return msg::fail(*copy_fails);
     for (auto phase : {host::copy_phase::copying, host::copy_phase::verifying})
       if (!progress(phase, 500)) return msg::fail(msg::ec::cancelled, "the copy was ended");
@@ -66,7 +69,8 @@ struct fake_host final : agent::machine_port {
     copy = host::copy_stage::placed;
     return {};
   }
-  msg::result<std::string> drop_copy(const host::copy_request&, host::copy_fate fate) override {
+  msg::result<std::string> drop_copy(const host::copy_request& r, host::copy_fate fate) override {
+    dropped.push_back(r.id);
     copying.push_back(fate == host::copy_fate::keep ? "keep" : "drop");
     copy = host::copy_stage::none;
     return fate == host::copy_fate::keep ? std::string("/aside/tree") : std::string{};
@@ -99,7 +103,7 @@ struct fake_console final : agent::console_port {
   }
 };
 
-// Does the work at once, or keeps it until it is told to.
+// Does the work at once, or holds it until release().
 struct manual_worker final : agent::worker_port {
   bool hold = false;
   std::deque<std::function<void()>> held;
@@ -107,7 +111,7 @@ struct manual_worker final : agent::worker_port {
     if (hold) held.push_back(std::move(work));
     else work();
   }
-  std::string hung;  // a key whose work does not get on
+  std::string hung;  // a key whose work does not progress
   void run_for(const std::string& key, std::function<void()> work) override {
     if (!hung.empty() && key == hung) held.push_back(std::move(work));
     else run(std::move(work));
@@ -145,7 +149,7 @@ struct agent_world {
   std::optional<agent::step_env> env;
   std::optional<msg::error> final;
   bool listens = true;
-  std::optional<host::machine_usage> machine;  // what it uses; empty: it cannot tell
+  std::optional<host::machine_usage> machine;  // its usage; empty: it cannot be read
   std::string boot_id = "boot-1";
   size_t boot_starts = 4;
   agent::site_world* serves = nullptr;  // from the next spawn on
@@ -162,7 +166,7 @@ struct agent_world {
 
   void settle() { sched.run(); }
   void advance(std::chrono::milliseconds d);
-  void pass(std::chrono::seconds d);  // the same, with a manager that is heard all the time
+  void pass(std::chrono::seconds d);  // the same, with a manager that is never silent
   void link_is(bool up);
   void say(msg::to_agent m, uint64_t session = 7);
   void welcome(std::vector<msg::known_server> servers = {}, uint64_t term = 1);
@@ -178,7 +182,7 @@ struct agent_world {
 
   static docker::labels labels_of(const std::string& server);
   static msg::known_server known(const std::string& server, const std::string& container = {});
-  // One that its agent guards: wanted, started again after crashes.
+  // A server that its agent guards: it should run, and is restarted after crashes.
   static msg::known_server guarded(const std::string& server, const std::string& container,
                                    msg::crash_policy policy = msg::crash_policy::on_failure);
   msg::time_point wall();

@@ -1,4 +1,4 @@
-// A container that somebody made by hand becomes a server.
+// A container that was made by hand becomes a server.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -22,7 +22,8 @@ struct at_rest : by_hand {
 
 }  // namespace
 
-TEST_CASE_METHOD(by_hand, "adopt: what it was, it is as a server, the original goes last", "[sim][manager][fc-24]") {
+TEST_CASE_METHOD(by_hand, "adopt: the server keeps what the container had, and the original is removed last",
+                 "[sim][manager][fc-24]") {
   auto done = finish("adopt", an_adoption("my-zomboid", "pz1", "alpha"));
   INFO((!done ? done.error().message : done->operation.failure ? done->operation.failure->message : "adopted"));
   REQUIRE(done.has_value());
@@ -42,7 +43,7 @@ TEST_CASE_METHOD(by_hand, "adopt: what it was, it is as a server, the original g
   CHECK(on("alpha").data_of("pz1") == data_state::present);
 }
 
-TEST_CASE_METHOD(at_rest, "adopt: what rested, rests", "[sim][manager][fc-24]") {
+TEST_CASE_METHOD(at_rest, "adopt: a stopped container becomes a stopped server", "[sim][manager][fc-24]") {
   REQUIRE(finish("adopt", an_adoption(id, "pz1", "alpha")).has_value());
   CHECK(status("pz1") == server_status::stopped);
   CHECK(server("pz1").desired == desired_state::stopped);
@@ -64,7 +65,8 @@ TEST_CASE_METHOD(by_hand, "adopt: a dry run says what would be done, and does no
   CHECK(server("pz1").id.empty());
 }
 
-TEST_CASE_METHOD(by_hand, "adopt: one that fails leaves all as it was, and the name is free", "[sim][manager][fc-24]") {
+TEST_CASE_METHOD(by_hand, "adopt: a failed adoption leaves everything as it was, and the name is free",
+                 "[sim][manager][fc-24]") {
   at("alpha").fail_step = "switching";
   auto failed = finish("adopt", an_adoption("my-zomboid", "pz1", "alpha"));
   CHECK(code(failed) == "ok");
@@ -81,7 +83,7 @@ TEST_CASE_METHOD(by_hand, "adopt: one that fails leaves all as it was, and the n
   CHECK(status("pz1") == server_status::running);
 }
 
-TEST_CASE_METHOD(by_hand, "adopt: refusals name cause and remedy and are kept", "[sim][manager][fc-24][acc-21]") {
+TEST_CASE_METHOD(by_hand, "adopt: refusals name cause and remedy and are recorded", "[sim][manager][fc-24][acc-21]") {
   struct row {
     const char* what;
     adopt_server r;
@@ -111,7 +113,8 @@ TEST_CASE_METHOD(by_hand, "adopt: refusals name cause and remedy and are kept", 
   CHECK(original()->alive());
 }
 
-TEST_CASE_METHOD(by_hand, "adopt: the same key again is the same adoption, also while its agent looks",
+TEST_CASE_METHOD(by_hand,
+                 "adopt: the same key again is the same adoption, also while the agent still inspects the container",
                  "[sim][manager][fc-24][acc-28]") {
   auto one = send("server.adopt", an_adoption("my-zomboid", "pz1", "alpha"), {.key = "k"});
   auto two = send("server.adopt", an_adoption("my-zomboid", "pz1", "alpha"), {.key = "k"});
@@ -123,7 +126,7 @@ TEST_CASE_METHOD(by_hand, "adopt: the same key again is the same adoption, also 
   REQUIRE(until([&] { return status("pz1") == server_status::running; }));
 }
 
-TEST_CASE("adopt: its agent dies at any step and goes on", "[sim][manager][fc-24][acc-48]") {
+TEST_CASE("adopt: an agent that dies at any step goes on when it is back", "[sim][manager][fc-24][acc-48]") {
   for (const auto* step : {"stopping", "copying", "renaming", "creating", "starting", "switching", "removing_old"}) {
     INFO(step);
     by_hand x;
@@ -138,7 +141,7 @@ TEST_CASE("adopt: its agent dies at any step and goes on", "[sim][manager][fc-24
 }
 
 TEST_CASE_METHOD(by_hand, "adopt: a container is adopted once", "[sim][manager][fc-24]") {
-  on("alpha").find(id)->ports.clear();  // no claim but the container itself
+  on("alpha").find(id)->ports.clear();  // so that only the container itself conflicts
   on("alpha").find(id)->env.clear();
   auto wish = an_adoption(id, "pz1", "alpha");
   wish.game_port = 16290;
@@ -154,11 +157,12 @@ TEST_CASE_METHOD(by_hand, "adopt: a container is adopted once", "[sim][manager][
   CHECK(code(operate("adopt", other)) == "not_found");
 }
 
-TEST_CASE_METHOD(by_hand, "adopt: called off at work it answers with the operation, and all is put back",
+TEST_CASE_METHOD(by_hand,
+                 "adopt: cancelled while in progress it answers with the operation, and everything is rolled back",
                  "[sim][manager][fc-24]") {
   auto op = operate("adopt", an_adoption("my-zomboid", "pz1", "alpha"));
   REQUIRE(op.has_value());
-  // Some steps take less time than passes between two looks.
+  // Some steps take less time than passes between two checks of until().
   const std::set<std::string> at_work = {"switching", "creating", "starting"};
   REQUIRE(until([&] { return server("pz1").op && at_work.contains(server("pz1").op->step); }));
   auto cancelled = ask<operation_view>("op.cancel", cancel_operation{op->operation.id.value});
@@ -171,7 +175,7 @@ TEST_CASE_METHOD(by_hand, "adopt: called off at work it answers with the operati
   CHECK(end->status == op_status::cancelled);
 }
 
-TEST_CASE_METHOD(by_hand, "adopt: the manager dies and it goes on", "[sim][manager][fc-24][acc-48]") {
+TEST_CASE_METHOD(by_hand, "adopt: it goes on after the manager's death", "[sim][manager][fc-24][acc-48]") {
   REQUIRE(operate("adopt", an_adoption("my-zomboid", "pz1", "alpha")).has_value());
   crash_manager();
   boot();

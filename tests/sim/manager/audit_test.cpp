@@ -1,4 +1,4 @@
-// The audit: whoever asked for a change is on record before he is answered, and no record can be changed unseen.
+// The audit: a change is on record before its caller is answered, and no record can be changed unnoticed.
 #include "actors/manager/audit/audit_chain.hpp"
 #include "tests/sim/manager/stage.hpp"
 
@@ -23,7 +23,7 @@ struct audited : stage {
     REQUIRE(v.has_value());
     return *v;
   }
-  // As somebody does who has the store's file and knows how records are packed.
+  // As an attacker would who has the store's file and knows how records are packed.
   void tamper(uint64_t seq, const std::function<std::optional<audit_record>(audit_record)>& with) {
     auto w = db.begin_write(store::write_kind::essential);
     REQUIRE(w.has_value());
@@ -39,7 +39,8 @@ struct audited : stage {
 
 }  // namespace
 
-TEST_CASE_METHOD(audited, "audit: one record for each write, with who, from where, what became of it and of its target",
+TEST_CASE_METHOD(audited,
+                 "audit: one record for each write, with caller, origin, result and the target before and after",
                  "[sim][manager][acc-9]") {
   const auto ann = key("ann", role::admin);
   REQUIRE(finish("create", a_server("pz1", "alpha"), {.actor = "deploy", .by = ann}).has_value());
@@ -70,7 +71,8 @@ TEST_CASE_METHOD(audited, "audit: one record for each write, with who, from wher
   CHECK(verdict().sound);
 }
 
-TEST_CASE_METHOD(audited, "audit: reads and dry runs leave none, refusals in a loop are counted", "[sim][manager]") {
+TEST_CASE_METHOD(audited, "audit: reads and dry runs leave no record, refusals in a loop are counted",
+                 "[sim][manager]") {
   running("pz1");
   const auto before = records().size();
   (void)ask<server_view>("server.get", get_server{"pz1"});
@@ -86,7 +88,7 @@ TEST_CASE_METHOD(audited, "audit: reads and dry runs leave none, refusals in a l
   CHECK(records({.who = "key:eve"}).front().problem.find("90 equal refusals") != std::string::npos);
 }
 
-TEST_CASE_METHOD(audited, "audit: who may nothing pushes nothing out of it, whatever he names",
+TEST_CASE_METHOD(audited, "audit: a caller without rights cannot flood older records out of it",
                  "[sim][manager][hostile]") {
   rules.audit_max = 20;
   stop_manager();
@@ -120,7 +122,7 @@ struct audited_door : has_door, audited {};  // a door outlives the manager
 
 }  // namespace
 
-TEST_CASE_METHOD(audited_door, "audit: several requests under one number are several records, and several answers",
+TEST_CASE_METHOD(audited_door, "audit: several requests under one request id give several records and several answers",
                  "[sim][manager][hostile]") {
   const auto send_as_one = [&](const std::string& agent) {
     rt::client_call call;
@@ -137,8 +139,7 @@ TEST_CASE_METHOD(audited_door, "audit: several requests under one number are sev
   for (const auto& r : mine) CHECK((r.request == "same" && r.result == "ok"));
 }
 
-TEST_CASE_METHOD(audited, "audit: what was answered is on record, also when the manager dies at once",
-                 "[sim][manager]") {
+TEST_CASE_METHOD(audited, "audit: what was answered is on record, even if the manager dies at once", "[sim][manager]") {
   running("pz1");
   std::vector<std::string> requests;
   for (int i = 0; i < 5; ++i) {
@@ -156,29 +157,29 @@ TEST_CASE_METHOD(audited, "audit: what was answered is on record, also when the 
   }
 }
 
-TEST_CASE_METHOD(audited, "audit: what was changed, left out or put in shows, and where", "[sim][manager]") {
+TEST_CASE_METHOD(audited, "audit: a changed, removed or rewritten record is found, with its number", "[sim][manager]") {
   running("pz1");
   for (int i = 0; i < 4; ++i) (void)operate("stop", stop_server{"nobody" + std::to_string(i)});
   const auto noted = verdict();
   REQUIRE((noted.sound && noted.last == 5));
-  SECTION("a word") {
+  SECTION("one field") {
     tamper(3, [](auto r) {
       r.who = "key:somebody-else";
       return std::optional(r);
     });
     CHECK((!verdict().sound && verdict().broken_at == 3));
   }
-  SECTION("a record") {
+  SECTION("a removed record") {
     tamper(3, [](auto) { return std::optional<audit_record>{}; });
     CHECK((!verdict().sound && verdict().broken_at == 3));
   }
-  SECTION("the end") {
+  SECTION("the newest record") {
     tamper(5, [](auto) { return std::optional<audit_record>{}; });
-    CHECK(verdict().sound);  // a chain alone cannot know
+    CHECK(verdict().sound);  // the chain alone cannot show it
     const auto v = verdict({noted.last, noted.head});
     CHECK((!v.sound && v.broken_at == 5));
   }
-  SECTION("all of it, anew") {
+  SECTION("the whole chain rewritten") {
     manager::audit_head head;
     for (uint64_t seq = 1; seq <= 5; ++seq)
       tamper(seq, [&](auto r) {
@@ -191,8 +192,7 @@ TEST_CASE_METHOD(audited, "audit: what was changed, left out or put in shows, an
   }
 }
 
-TEST_CASE_METHOD(audited, "audit: what is left after the oldest was cut away still verifies, over restarts too",
-                 "[sim][manager]") {
+TEST_CASE_METHOD(audited, "audit: after trimming, the rest still verifies, also over restarts", "[sim][manager]") {
   rules.audit_max = 20;
   stop_manager();
   boot();
@@ -211,7 +211,7 @@ TEST_CASE_METHOD(audited, "audit: what is left after the oldest was cut away sti
   CHECK((v.sound && v.last == middle.last + 1));
 }
 
-TEST_CASE_METHOD(audited, "audit: filters, and pages that meet", "[sim][manager]") {
+TEST_CASE_METHOD(audited, "audit: filters work, and pages have no gap between them", "[sim][manager]") {
   running("pz1");
   for (int i = 0; i < 30; ++i) (void)operate("stop", stop_server{"nobody" + std::to_string(i)});
   CHECK(records({.verb = "server.create"}).size() == 1);

@@ -1,4 +1,4 @@
-// Delete, restore, purge, stop: with the agent there, and accepted while it is away.
+// Delete, restore, purge, stop: with the agent connected, and accepted while it is away.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -128,7 +128,7 @@ TEST_CASE_METHOD(away, "restore without data gives missing and says so", "[sim][
   CHECK(body_of("pz1") == nullptr);
 }
 
-TEST_CASE_METHOD(away, "purge keeps the data when told so, and remembers them", "[sim][manager][acc-58][fc-30]") {
+TEST_CASE_METHOD(away, "purge keeps the data on request, and remembers it", "[sim][manager][acc-58][fc-30]") {
   deleted("pz1");
   CHECK(code(operate("purge", purge_server{"pz1", false, true, false})) == "bad_request");
   CHECK(code(operate("purge", purge_server{"pz1", true, false, false})) == "bad_request");
@@ -140,7 +140,8 @@ TEST_CASE_METHOD(away, "purge keeps the data when told so, and remembers them", 
   CHECK(finish("create", c).has_value());
 }
 
-TEST_CASE_METHOD(away, "data that a purge left burdens its name only while it lies there", "[sim][manager][acc-58]") {
+TEST_CASE_METHOD(away, "data that a purge left blocks its name only where the data still is",
+                 "[sim][manager][acc-58]") {
   deleted("pz1");
   REQUIRE(finish("purge", purge_server{"pz1", true, true, false}).has_value());
   auto elsewhere = a_server("pz1", "alpha");
@@ -161,7 +162,7 @@ TEST_CASE_METHOD(away, "a delete whose removal fails is tried again by every syn
   CHECK(until([&] { return status("pz1") == server_status::deleted && !body_of("pz1"); }, 60s));
 }
 
-TEST_CASE_METHOD(away, "a container of a deleted server that appears again is removed again", "[sim][manager][fc-26]") {
+TEST_CASE_METHOD(away, "a container of a deleted server that reappears is removed again", "[sim][manager][fc-26]") {
   running("pz1");
   auto old = *body_of("pz1");
   REQUIRE(finish("rm", remove_server{"pz1"}).has_value());
@@ -186,7 +187,7 @@ TEST_CASE_METHOD(away, "a late result is accepted", "[sim][manager][fc-11]") {
   CHECK(until([&] { return status("pz1") == server_status::stopped && !server("pz1").op; }, 30s));
 }
 
-TEST_CASE_METHOD(away, "a server that failed is purged like any other: its data goes, then its name is free",
+TEST_CASE_METHOD(away, "a failed server is purged like any other: its data is removed, then its name is free",
                  "[sim][manager][fc-32]") {
   at("alpha").fail_step = "starting";
   auto r = finish("create", a_server("pz1", "alpha"));
@@ -199,7 +200,7 @@ TEST_CASE_METHOD(away, "a server that failed is purged like any other: its data 
   CHECK(finish("create", a_server("pz1", "alpha")).has_value());
 }
 
-TEST_CASE_METHOD(away, "an operation without an end fails at its deadline, and the truth is looked for",
+TEST_CASE_METHOD(away, "an operation without an end fails at its deadline, and the real state is determined",
                  "[sim][manager]") {
   running("pz1");
   on("alpha").engine_hangs = true;

@@ -1,4 +1,4 @@
-// Doors: who asks decides what he may, whose key it is, and what ends with his connection.
+// Doors: the caller decides what is permitted, whose key it is, and what ends with the connection.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -33,7 +33,7 @@ struct has_side_door {
 };
 struct two_doors : has_side_door, stage {};  // a door outlives the manager
 
-// Users as the file of them keeps them: another role takes the place of the one before.
+// Users as their file keeps them: a new role replaces the one before.
 struct few_accounts final : rt::account_port {
   std::map<std::string, user_view> known;
   size_t tokens_made = 0;
@@ -74,8 +74,7 @@ struct with_usage : has_usage, stage {
 
 }  // namespace
 
-TEST_CASE_METHOD(stage, "doors: a viewer changes nothing, whatever he sends, and an operator does not purge",
-                 "[sim][manager]") {
+TEST_CASE_METHOD(stage, "doors: a viewer can change nothing, and an operator cannot purge", "[sim][manager]") {
   running("pz1");
   const auto before = audit.last_seq();
   for (const auto& row : verb_table) {
@@ -92,7 +91,7 @@ TEST_CASE_METHOD(stage, "doors: a viewer changes nothing, whatever he sends, and
   CHECK(finish("stop", stop_server{"pz1"}, {.by = a(role::operator_)}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "doors: a grant for one server, or for one agent, is none for others", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "doors: a grant for one server or agent does not apply to others", "[sim][manager]") {
   running("pz1");
   running("pz2");
   add_host("beta");
@@ -129,7 +128,7 @@ TEST_CASE_METHOD(stage, "doors: a grant for one server, or for one agent, is non
   CHECK(code(operate("create", a_server("pz4", "beta"), {.by = alphas})) == "forbidden");
 }
 
-TEST_CASE_METHOD(stage, "doors: an idempotency key is its owner's, and the label beside it makes no difference",
+TEST_CASE_METHOD(stage, "doors: an idempotency key belongs to its principal, whatever the actor label says",
                  "[sim][manager]") {
   running("pz1");
   const auto eve = someone("key:eve", {{role::operator_, {}, {}}}),
@@ -142,7 +141,7 @@ TEST_CASE_METHOD(stage, "doors: an idempotency key is its owner's, and the label
   CHECK(first->operation.id == again->operation.id);
 }
 
-TEST_CASE_METHOD(stage, "doors: records name who was authenticated, with or without what he says of himself",
+TEST_CASE_METHOD(stage, "doors: records name the authenticated principal, with the actor label beside it",
                  "[sim][manager]") {
   running("pz1");
   auto r = finish("restart", restart_server{"pz1"}, {.actor = "", .by = someone("key:eve", {{role::admin, {}, {}}})});
@@ -154,7 +153,7 @@ TEST_CASE_METHOD(stage, "doors: records name who was authenticated, with or with
   CHECK(r->operation.actor == "key:eve (somebody)");
 }
 
-TEST_CASE_METHOD(two_doors, "doors: a follower has every event after the head that it was told, until it is gone",
+TEST_CASE_METHOD(two_doors, "doors: a follower gets every event after the head that it was given, until it disconnects",
                  "[sim][manager]") {
   running("pz1");
   auto& node = manager->node();
@@ -181,7 +180,7 @@ TEST_CASE_METHOD(two_doors, "doors: a follower has every event after the head th
   settle();
   CHECK(door.items("all").size() == expected.size());
   CHECK(door.items("ends").size() == 2);
-  door.closed = true;  // takes nothing more: it is let go
+  door.closed = true;  // accepts nothing more: its subscriptions end
   REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
   settle();
   door.closed = false;
@@ -190,7 +189,7 @@ TEST_CASE_METHOD(two_doors, "doors: a follower has every event after the head th
   CHECK(door.items("ends").size() == 2);
 }
 
-TEST_CASE_METHOD(two_doors, "doors: one connection follows so much and no more, and others are not held back",
+TEST_CASE_METHOD(two_doors, "doors: the subscriptions of one connection are limited, and others are not affected",
                  "[sim][manager]") {
   auto& node = manager->node();
   const auto refused = [&](const std::string& request) { return door.got[request].back().first == rt::answer::error; };
@@ -206,7 +205,7 @@ TEST_CASE_METHOD(two_doors, "doors: one connection follows so much and no more, 
   CHECK_FALSE(refused("again"));
 }
 
-TEST_CASE_METHOD(with_usage, "doors: a time of usage that is none holds no reader up", "[sim][manager][hostile]") {
+TEST_CASE_METHOD(with_usage, "doors: an invalid time range for usage delays no reader", "[sim][manager][hostile]") {
   const auto pz1 = running("pz1");
   usage used;
   used.host.cpu_millis = 3;
@@ -221,7 +220,7 @@ TEST_CASE_METHOD(with_usage, "doors: a time of usage that is none holds no reade
   }
 }
 
-TEST_CASE_METHOD(with_accounts, "doors: who rules one host changes nobody whose role holds elsewhere",
+TEST_CASE_METHOD(with_accounts, "doors: an admin of one host cannot change users whose role applies elsewhere",
                  "[sim][manager][hostile]") {
   running("pz1");
   add_host("beta");
@@ -248,7 +247,8 @@ TEST_CASE_METHOD(with_accounts, "doors: who rules one host changes nobody whose 
   CHECK(code(ask<user_link>("user.add", add_user{"root", "viewer", "beta", {}}, {})) == "ok");  // everywhere
 }
 
-TEST_CASE_METHOD(with_accounts, "doors: a role on a server is not one on whoever has its name later",
+TEST_CASE_METHOD(with_accounts,
+                 "doors: a role on a server is kept by its id, so a later server of that name is not covered",
                  "[sim][manager][hostile]") {
   const auto pz1 = running("pz1");
   const auto made = ask<user_link>("user.add", add_user{"ann", "operator", {}, "pz1"}, {});
@@ -258,7 +258,8 @@ TEST_CASE_METHOD(with_accounts, "doors: a role on a server is not one on whoever
   CHECK(ask<user_list>("user.ls", list_users{}, {})->users.front().server == "pz1");
 }
 
-TEST_CASE_METHOD(with_accounts, "doors: a token's time is within what can be written", "[sim][manager][hostile]") {
+TEST_CASE_METHOD(with_accounts, "doors: a token's lifetime is limited to what can be stored",
+                 "[sim][manager][hostile]") {
   const auto add = [&](duration ttl) {
     add_token t;
     t.name = "x";

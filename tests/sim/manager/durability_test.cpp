@@ -1,10 +1,10 @@
-// Facts are durable before anything follows from them; what fails, fails for the caller to hear.
+// Facts are durable before anything follows from them; a failure is always reported to the caller.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
 using namespace zedops::sim;
 
-TEST_CASE_METHOD(stage, "a create is durable before the agent hears of it, and runs to its end",
+TEST_CASE_METHOD(stage, "a create is durable before it is sent to the agent, and runs to its end",
                  "[sim][manager][acc-4]") {
   auto request = send("server.create", a_server("pz1", "alpha"), {.wait = true});
   REQUIRE(until([&] { return answered(request); }));
@@ -18,7 +18,7 @@ TEST_CASE_METHOD(stage, "a create is durable before the agent hears of it, and r
   CHECK(body_of("pz1")->alive());
 }
 
-TEST_CASE_METHOD(stage, "nothing is sent and an error is answered when the journal fails", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "when the journal fails nothing is sent and the caller gets an error", "[sim][manager]") {
   const auto before = at("alpha").commands_received();
   const auto facts_before = audit.last_seq();
   db.fail_commit(1, broken_disk());
@@ -31,7 +31,7 @@ TEST_CASE_METHOD(stage, "nothing is sent and an error is answered when the journ
   CHECK(operate("create", a_server("pz1", "alpha")).has_value());
 }
 
-TEST_CASE_METHOD(stage, "a report whose commit fails is made good by the next sync", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a report whose commit fails is recovered by the next sync", "[sim][manager]") {
   auto op = operate("create", a_server("pz1", "alpha"));
   REQUIRE(op.has_value());
   REQUIRE(until([&] { return server("pz1").op && server("pz1").op->step == "verifying"; }));
@@ -40,7 +40,8 @@ TEST_CASE_METHOD(stage, "a report whose commit fails is made good by the next sy
   CHECK(body_of("pz1")->alive());
 }
 
-TEST_CASE_METHOD(stage, "a full store refuses new work, reads, stops and deletions go on", "[sim][manager][fc-63]") {
+TEST_CASE_METHOD(stage, "a full store refuses new work, but reads, stops and deletions still work",
+                 "[sim][manager][fc-63]") {
   running("pz1");
   running("pz2");
   db.set_disk(store::disk::is_full);
@@ -66,7 +67,7 @@ TEST_CASE_METHOD(stage, "a manager whose disk is full can be started again", "[s
   CHECK(finish("stop", stop_server{"pz1"}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "in a full store refused work does not keep a stop of the same moment from being kept",
+TEST_CASE_METHOD(stage, "in a full store refused work does not prevent a simultaneous stop from being stored",
                  "[sim][manager][fc-63]") {
   running("pz1");
   running("pz2");
@@ -78,7 +79,7 @@ TEST_CASE_METHOD(stage, "in a full store refused work does not keep a stop of th
   CHECK(code(answer<operation_reply>(stop)) == "ok");
 }
 
-TEST_CASE_METHOD(stage, "one entry that can never be kept takes nothing else with it", "[sim][manager][fc-63]") {
+TEST_CASE_METHOD(stage, "one entry that can never be stored fails no other entry", "[sim][manager][fc-63]") {
   running("pz1");
   running("pz2");
   std::string wire;
@@ -86,7 +87,7 @@ TEST_CASE_METHOD(stage, "one entry that can never be kept takes nothing else wit
     wire = said.routing_id;
     pass(std::move(said));
   };
-  advance(2s);  // it beats
+  advance(2s);  // its heartbeats
   REQUIRE_FALSE(wire.empty());
   auto stop = send("server.stop", stop_server{"pz1"}, {.wait = true});
   auto report = observed{};
@@ -104,7 +105,7 @@ TEST_CASE_METHOD(stage, "one entry that can never be kept takes nothing else wit
   CHECK(server("pz2").drift.empty());
 }
 
-TEST_CASE_METHOD(stage, "a disk that fills up in the midst of a transaction refuses the work and keeps the stop",
+TEST_CASE_METHOD(stage, "a disk that fills up in the middle of a transaction refuses the work and stores the stop",
                  "[sim][manager][fc-63]") {
   running("pz1");
   running("pz2");
@@ -118,7 +119,7 @@ TEST_CASE_METHOD(stage, "a disk that fills up in the midst of a transaction refu
   CHECK(finish("restart", restart_server{"pz2"}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "what is too much for one transaction is kept in several", "[sim][manager][fc-63]") {
+TEST_CASE_METHOD(stage, "what is too large for one transaction is stored in several", "[sim][manager][fc-63]") {
   std::vector<std::string> names;
   for (int i = 0; i < 300; ++i) {
     auto c = a_server("srv" + std::to_string(i), "alpha");
@@ -144,10 +145,10 @@ TEST_CASE_METHOD(stage, "what is too much for one transaction is kept in several
   CHECK(code(operate("edit", e)) == "too_large");
 }
 
-TEST_CASE_METHOD(stage, "a server's actor that throws is started again and its caller is answered", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a server's actor that throws is restarted and its caller is answered", "[sim][manager]") {
   running("pz1");
   settle();
-  wall.throw_in = 1;  // the next to look at the clock is the server's actor
+  wall.throw_in = 1;  // the next one to read the clock is the server's actor
   auto stop = send("server.stop", stop_server{"pz1"});
   auto also = send("server.restart", restart_server{"pz1"});
   settle();
@@ -160,7 +161,7 @@ TEST_CASE_METHOD(stage, "a server's actor that throws is started again and its c
   CHECK(status("pz1") == server_status::stopped);
 }
 
-TEST_CASE_METHOD(stage, "an actor that throws too often rests, the others work on", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "an actor that throws too often is suspended, and the others keep working", "[sim][manager]") {
   running("pz1");
   running("pz2");
   for (int i = 0; i < 4; ++i) {
@@ -173,7 +174,7 @@ TEST_CASE_METHOD(stage, "an actor that throws too often rests, the others work o
     advance(5s);
   }
   CHECK(manager->world().actor_restarts.load() == 4);
-  // Given up: a fact says so, as an event and on the record.
+  // It was given up: a fact records this, as an event and in the record.
   const auto why = server("pz1").last_error;
   REQUIRE(why.has_value());
   CHECK(why->message.find("crashed too often") != std::string::npos);
@@ -196,7 +197,7 @@ TEST_CASE_METHOD(stage, "an operation survives the crash of its server's actor",
   CHECK(until([&] { return status("pz1") == server_status::stopped && !server("pz1").op; }, 30s));
 }
 
-TEST_CASE_METHOD(stage, "a full queue answers busy and nobody is left without an answer", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a full queue answers busy and every request is answered", "[sim][manager]") {
   running("pz1");
   std::vector<std::string> all;
   for (int i = 0; i < 400; ++i) all.push_back(send("server.stop", stop_server{"pz1"}));

@@ -1,4 +1,4 @@
-// Events: without gaps, in order, replayed from any cursor, and honest about what was trimmed.
+// Events: without gaps, in order, replayed from any cursor, with explicit gaps where history was trimmed.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -38,7 +38,7 @@ TEST_CASE_METHOD(stage, "a cursor continues after the manager's restart", "[sim]
   for (size_t i = 1; i < next->events.size(); ++i) CHECK(next->events[i].seq == next->events[i - 1].seq + 1);
 }
 
-TEST_CASE_METHOD(stage, "pages of any size meet without a gap", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "pages of any size leave no gap between them", "[sim][manager]") {
   running("pz1");
   uint64_t expected = 1;
   replay_events q;

@@ -1,4 +1,4 @@
-// What an agent did on its own arrives in the histories of its servers: all of it, in order, once.
+// What an agent did on its own is recorded in the histories of its servers: all of it, in order, once.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -42,10 +42,11 @@ TEST_CASE_METHOD(incident_stage, "incidents are recorded in order with the host'
   REQUIRE(until([&] { return at("alpha").incidents_taken_upto == 3; }, 5s));
   CHECK(history("pz1") == one);
   CHECK(history("pz2") == std::vector<incident>{other});
-  CHECK(status("pz1") == server_status::running);  // what is so is seen, not told
+  CHECK(status("pz1") == server_status::running);  // an incident is history: the status comes from observations
 }
 
-TEST_CASE_METHOD(incident_stage, "incidents that are told again, also to a manager that was killed, are recorded once",
+TEST_CASE_METHOD(incident_stage,
+                 "incidents that are reported again, also to a manager that was killed, are recorded once",
                  "[sim][manager][fc-38][acc-49]") {
   running("pz1");
   const std::vector<incident> all{about("pz1", 1, incident_kind::exited, 1h),
@@ -76,7 +77,7 @@ TEST_CASE_METHOD(incident_stage, "incidents that could not be written are not ac
   CHECK(history("pz1").size() == 1);
 }
 
-TEST_CASE_METHOD(incident_stage, "incidents of servers that are gone or another's are taken and dropped",
+TEST_CASE_METHOD(incident_stage, "incidents of unknown servers or of another agent's are acknowledged and dropped",
                  "[sim][manager]") {
   add_host("beta");
   REQUIRE(until([&] { return in_sync("beta"); }));
@@ -90,7 +91,8 @@ TEST_CASE_METHOD(incident_stage, "incidents of servers that are gone or another'
   CHECK(history("theirs").empty());
 }
 
-TEST_CASE_METHOD(incident_stage, "a server that its agent gave up lies there with a remedy, and its wish stands",
+TEST_CASE_METHOD(incident_stage,
+                 "a server that its agent gave up stays stopped with a remedy, and remains desired running",
                  "[sim][manager][fc-59]") {
   running("pz1");
   on("alpha").stop(body_of("pz1")->view.id);
@@ -100,7 +102,7 @@ TEST_CASE_METHOD(incident_stage, "a server that its agent gave up lies there wit
   CHECK(server("pz1").last_error->hint.find("zedctl server start pz1") != std::string::npos);
   CHECK(server("pz1").desired == desired_state::running);
   advance(60s);
-  CHECK(status("pz1") == server_status::stopped);  // nobody fights over it
+  CHECK(status("pz1") == server_status::stopped);  // the manager does not restart it either
   CHECK(finish("start", start_server{"pz1"}).has_value());
   CHECK_FALSE(server("pz1").last_error.has_value());
 }

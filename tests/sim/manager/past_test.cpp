@@ -1,4 +1,4 @@
-// Explain, and the state at a time: answered from what is stored, without waking anybody.
+// Explain, and the state at a time: answered from what is stored, without waking any actor.
 #include <algorithm>
 #include <set>
 
@@ -17,8 +17,7 @@ bool told(const std::vector<explain_line>& lines, explain_kind kind, std::string
 
 }  // namespace
 
-TEST_CASE_METHOD(stage, "explain: a removed container, from the desire to the event to the way back",
-                 "[sim][manager]") {
+TEST_CASE_METHOD(stage, "explain: a removed container, with the request, the event and the remedy", "[sim][manager]") {
   running("pz1");
   on("alpha").remove(body_of("pz1")->view.id);
   REQUIRE(until([&] { return status("pz1") == server_status::missing; }));
@@ -56,7 +55,8 @@ TEST_CASE_METHOD(stage, "explain: an agent that is away, and what waits for it",
   CHECK(told(e->next, explain_kind::timer, "stop is given up unless its agent came back"));
 }
 
-TEST_CASE_METHOD(stage, "explain: what was trimmed is said, a purged server is explained by its id", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "explain: trimmed history is mentioned, and a purged server is explained by its id",
+                 "[sim][manager]") {
   const auto id = running("pz1").id.value;
   for (auto i = 0; i < 10; ++i) {
     edit_server edit;
@@ -109,7 +109,7 @@ TEST_CASE_METHOD(stage, "state at a time: after every entry of its log a server 
     REQUIRE(then.has_value());
     auto expected = view_of(folded, audit.agents().count(folded.agent) ? &audit.agents().at(folded.agent) : nullptr);
     expected.agent_status = then->agent_status;
-    expected.config = then->config;  // masked there
+    expected.config = then->config;  // masked in the answer
     expected.actions.clear();
     CHECK(pack_map(*then) == pack_map(expected));
     CHECK(then->agent == "alpha");
@@ -123,7 +123,7 @@ TEST_CASE_METHOD(stage, "state at a time: after every entry of its log a server 
   for (auto s : {creating, running, stopped, missing, deleting, deleted, purged}) CHECK(seen.contains(s));
 }
 
-TEST_CASE_METHOD(stage, "state at a time: before it was made, in the future, and where history is gone: an error",
+TEST_CASE_METHOD(stage, "state at a time: before its creation, in the future and in trimmed history it is an error",
                  "[sim][manager]") {
   const auto before = wall.now();
   advance(1s);
@@ -145,7 +145,7 @@ TEST_CASE_METHOD(stage, "state at a time: before it was made, in the future, and
   CHECK_FALSE(r.error().hint.empty());
 }
 
-TEST_CASE_METHOD(stage, "history: pages of any size meet, and what was trimmed is told", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "history: pages of any size leave no gap, and trimming is reported", "[sim][manager]") {
   running("pz1");
   REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
   const auto whole = ask<event_page>("server.history", server_history{"pz1", 5'000, 0});

@@ -1,4 +1,4 @@
-// The manager dies and comes back: at every job of its actors, in every commit, both ways.
+// The manager dies and comes back: at every job of its actors, and in every commit, kept or lost.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -6,7 +6,7 @@ using namespace zedops::sim;
 
 namespace {
 
-// One operation in an installation of its own; the manager dies after `jobs` jobs or in the n-th commit.
+// One operation in its own installation; the manager dies after `jobs` jobs or in the n-th commit.
 struct trial : world {
   trial() : world(7) {
     boot();
@@ -51,7 +51,7 @@ bool strike(const std::string& verb, const Body& body, const arm& fault, std::in
   t.come_back();
   const bool born = !t.server("pz1").id.empty();
   if (born) CHECK(t.converged("pz1", ends));
-  else CHECK_FALSE(accepted);  // what was answered was durable
+  else CHECK_FALSE(accepted);  // anything acknowledged was durable
   t.advance(15s);
   size_t alive = 0;
   for (const auto& [id, c] : t.on("alpha").containers) alive += c.alive() ? 1 : 0;
@@ -107,8 +107,7 @@ TEST_CASE("a purge survives the manager's death at every job", "[sim][manager]")
   at_every_job("purge", purge_server{"pz1", true, false, true}, {server_status::purged, server_status::running});
 }
 
-TEST_CASE_METHOD(stage,
-                 "what was at work when its template vanished is ended by its agent or its deadline, not by that",
+TEST_CASE_METHOD(stage, "an operation whose template vanished is ended by its agent or its deadline, not by that",
                  "[sim][manager][acc-48]") {
   running("pz1");
   at("alpha").disconnect();
@@ -119,7 +118,7 @@ TEST_CASE_METHOD(stage,
   REQUIRE(until([&] { return in_sync("alpha"); }));
   advance(5s);
   CHECK_FALSE(audit.has_ended(op));
-  SECTION("it comes back with the next start") {
+  SECTION("the template is back at the next start") {
     crash_manager();
     templates = sim_templates();
     boot();
@@ -127,22 +126,22 @@ TEST_CASE_METHOD(stage,
     CHECK(status("pz1") == server_status::running);
     CHECK_FALSE(server("pz1").last_error);
   }
-  SECTION("it stays away") {
+  SECTION("the template stays away") {
     REQUIRE(until([&] { return audit.has_ended(op); }, 4min));
     CHECK(server("pz1").last_error->code == ec::timeout);
     CHECK(status("pz1") == server_status::running);
   }
-  SECTION("a new operation says at once what is missing") {
+  SECTION("a new operation fails at once and names what is missing") {
     REQUIRE(until([&] { return audit.has_ended(op); }, 4min));
     const auto refused = finish("stop", stop_server{"pz1"});
     REQUIRE(refused);
-    CHECK(refused->operation.failure->message.find("template project-zomboid is not there") != std::string::npos);
+    CHECK(refused->operation.failure->message.find("template project-zomboid is missing") != std::string::npos);
   }
 }
 
-TEST_CASE("a server whose purge a restored backup has undone is looked after again, and shown as what it is",
+TEST_CASE("a server whose purge a restored backup has undone is observed again, and shown as it is",
           "[sim][manager][acc-48]") {
-  // How far its agent is with the purge when the restored manager welcomes it is what matters.
+  // What matters is how far the agent is with the purge when the restored manager welcomes it.
   const auto ahead = duration(GENERATE(0, 20, 50, 100, 200, 400, 800));
   world w(1);
   w.boot();
@@ -161,7 +160,7 @@ TEST_CASE("a server whose purge a restored backup has undone is looked after aga
     const auto status = body && body->alive() ? server_status::running : server_status::missing;
     return !s.stale && s.status == status && s.data == w.on("alpha").data_of("pz1");
   };
-  w.advance(30s);  // whatever the agent was told before has come to its end
+  w.advance(30s);  // every command sent before has ended
   CHECK(w.until(true_record, 60s));
   w.advance(60s);
   CHECK(true_record());
@@ -216,7 +215,7 @@ struct eight : stage {
   bool all_are(server_status wanted) {
     return std::all_of(names.begin(), names.end(), [&](const auto& n) { return status(n) == wanted; });
   }
-  // While its agent is away, so that no event tells of each.
+  // While the agent is away, so that no events report them one by one.
   void lose(size_t n) {
     at("alpha").crash();
     REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
@@ -228,20 +227,20 @@ struct eight : stage {
 
 }  // namespace
 
-TEST_CASE_METHOD(eight, "a few servers gone in one look are made again by themselves", "[sim][manager][fc-2]") {
+TEST_CASE_METHOD(eight, "a few servers gone in one inventory are recreated automatically", "[sim][manager][fc-2]") {
   lose(4);
   CHECK(until([&] { return on("alpha").containers.size() == 8 && all_are(server_status::running); }, 60s));
   CHECK(facts<recovery_held>() == 0);
 }
 
-TEST_CASE_METHOD(eight, "an owner may say that nothing is too much to recover by itself", "[sim][manager][fc-2]") {
+TEST_CASE_METHOD(eight, "a setting permits any number of automatic recoveries", "[sim][manager][fc-2]") {
   manager->world().rules.change([](auto& r) { r.hold_recovery_above = 100; });
   lose(8);
   CHECK(until([&] { return on("alpha").containers.size() == 8 && all_are(server_status::running); }, 60s));
   CHECK(facts<recovery_held>() == 0);
 }
 
-TEST_CASE_METHOD(eight, "most servers of a host gone in one look are one incident, not many recoveries",
+TEST_CASE_METHOD(eight, "most servers of a host gone in one inventory are one incident, not many recoveries",
                  "[sim][manager][fc-2]") {
   const auto before = on("alpha").containers;
   lose(8);
@@ -249,12 +248,12 @@ TEST_CASE_METHOD(eight, "most servers of a host gone in one look are one inciden
   advance(60s);
   CHECK(all_are(server_status::missing));
   CHECK(on("alpha").containers.empty());
-  SECTION("they come back") {
+  SECTION("the containers come back") {
     on("alpha").containers = before;
     CHECK(until([&] { return all_are(server_status::running); }, 60s));
     CHECK(facts<recovery_released>() == 1);
   }
-  SECTION("its owner says that they are gone, also after a restart of the manager") {
+  SECTION("a user confirms that they are gone, also after a restart of the manager") {
     crash_manager();
     boot();
     REQUIRE(until([&] { return at("alpha").in_session(); }, 30s));
@@ -264,7 +263,7 @@ TEST_CASE_METHOD(eight, "most servers of a host gone in one look are one inciden
     CHECK(until([&] { return all_are(server_status::running); }, 120s));
     CHECK(code(ask<agent_view>("agent.recover", recover_agent{"alpha"})) == "wrong_state");
   }
-  SECTION("one by one is always possible") {
+  SECTION("starting one by one is always possible") {
     CHECK(finish("start", start_server{"pz3"}).has_value());
     CHECK(status("pz3") == server_status::running);
     CHECK(status("pz4") == server_status::missing);

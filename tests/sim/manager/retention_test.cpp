@@ -1,4 +1,4 @@
-// What was deleted is purged when its time is over, never earlier, whatever clocks do.
+// A deleted server is purged when its retention is over, never earlier, whatever clocks do.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
@@ -37,7 +37,8 @@ TEST_CASE_METHOD(stage, "a server restored in the last second is not purged", "[
   CHECK(facts<server_purged>() == 0);
 }
 
-TEST_CASE_METHOD(stage, "of a restore and a retention in one moment one wins, whole", "[sim][manager][acc-64]") {
+TEST_CASE_METHOD(stage, "of a restore and a purge by retention at the same moment one wins completely",
+                 "[sim][manager][acc-64]") {
   for (int i = 0; i < 8; ++i) {
     const auto name = "pz" + std::to_string(i);
     auto s = deleted(name);
@@ -72,7 +73,7 @@ TEST_CASE_METHOD(stage, "a clock that is set back delays a purge and never haste
   CHECK(time.now() - began <= rules.retention + 5min);
 }
 
-TEST_CASE_METHOD(stage, "retention goes on after a restart of the manager", "[sim][manager][acc-62]") {
+TEST_CASE_METHOD(stage, "retention continues after a restart of the manager", "[sim][manager][acc-62]") {
   deleted("pz1");
   crash_manager();
   advance(rules.retention + 10s);
@@ -90,7 +91,7 @@ TEST_CASE_METHOD(stage, "a purge by retention that fails is tried again later", 
   CHECK(until([&] { return status("pz1") == server_status::purged; }, 10min));
 }
 
-TEST_CASE_METHOD(stage, "deleted servers of a host that is away are not looked at, however many wait there",
+TEST_CASE_METHOD(stage, "overdue deleted servers of a host that is away are skipped until it is back",
                  "[sim][manager][acc-63][fc-60]") {
   const auto gone = deleted("pz1");
   const auto& records = manager->world().records;
@@ -102,7 +103,7 @@ TEST_CASE_METHOD(stage, "deleted servers of a host that is away are not looked a
   CHECK(until([&] { return status("pz1") == server_status::purged; }, 30s));
 }
 
-TEST_CASE_METHOD(stage, "a clock that leaps past every retention purges nothing until it has gone evenly for a while",
+TEST_CASE_METHOD(stage, "a clock that leaps past every retention purges nothing until it has run evenly for a while",
                  "[sim][manager][acc-62][fc-62]") {
   manager->world().rules.change([](auto& p) { p.clock_trust = 10min; });
   deleted("pz1");
@@ -110,13 +111,13 @@ TEST_CASE_METHOD(stage, "a clock that leaps past every retention purges nothing 
   advance(9min);
   CHECK(status("pz1") == server_status::deleted);
   CHECK(on("alpha").data_of("pz1") == data_state::present);
-  SECTION("set right again, it keeps everything until the time has really come") {
+  SECTION("the clock is corrected, and everything is kept until the time has really come") {
     wall.set_by(-100 * 24h);
     advance(2h);
     CHECK(status("pz1") == server_status::deleted);
     CHECK(finish("restore", restore_server{"pz1"}).has_value());
   }
-  SECTION("if it is the time, the purge comes late") {
+  SECTION("the new time is right, and the purge comes late") {
     CHECK(until([&] { return status("pz1") == server_status::purged; }, 5min));
   }
 }

@@ -1,10 +1,10 @@
-// What a template calls secret leaves the manager to its agents only.
+// What a template marks as secret leaves the manager only towards its agents.
 #include "tests/sim/manager/stage.hpp"
 
 using namespace zedops;
 using namespace zedops::sim;
 
-TEST_CASE_METHOD(stage, "secrets: no answer and no event ever carries one, the record and the container do",
+TEST_CASE_METHOD(stage, "secrets: no answer and no event ever carries one, only the record and the container do",
                  "[sim][manager]") {
   const std::vector<std::string> secrets = {"secret-of-pz1", "hunter2"};
   const auto id = running("pz1").id.value;
@@ -45,7 +45,7 @@ TEST_CASE_METHOD(stage, "secrets: no answer and no event ever carries one, the r
     for (const auto& secret : secrets) CHECK(e.body.find(secret) == std::string::npos);
 }
 
-TEST_CASE_METHOD(stage, "secrets: what was read cannot be written back", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "secrets: a masked value that was read cannot be written back", "[sim][manager]") {
   running("pz1");
   edit_server edit;
   edit.server = "pz1";

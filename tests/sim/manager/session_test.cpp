@@ -4,7 +4,7 @@
 using namespace zedops;
 using namespace zedops::sim;
 
-TEST_CASE_METHOD(stage, "an agent is welcomed, tells what it sees, and is online", "[sim][manager][acc-22]") {
+TEST_CASE_METHOD(stage, "an agent is welcomed, sends its inventory, and is online", "[sim][manager][acc-22]") {
   CHECK(agent_status("alpha") == agent_status::online);
   CHECK(at("alpha").in_session());
   CHECK(facts<sync_completed>() == 1);
@@ -26,7 +26,7 @@ TEST_CASE_METHOD(stage, "a silent agent is suspect after two seconds, unreachabl
   CHECK(until([&] { return agent_status("alpha") == agent_status::online; }, 10s));
 }
 
-TEST_CASE_METHOD(stage, "servers of an agent that is away keep their state and show its absence",
+TEST_CASE_METHOD(stage, "servers of an agent that is away keep their state and show that it is away",
                  "[sim][manager][acc-34]") {
   running("pz1");
   at("alpha").crash();
@@ -53,9 +53,10 @@ TEST_CASE_METHOD(stage, "a second agent of the same name is refused while the fi
   CHECK(finish("stop", stop_server{"pz1"}).has_value());
 }
 
-TEST_CASE_METHOD(stage, "a second agent of the same name is let in when the first is dead", "[sim][manager][acc-18]") {
+TEST_CASE_METHOD(stage, "a second agent of the same name is admitted when the first is dead",
+                 "[sim][manager][acc-18]") {
   running("pz1");
-  net.silent_loss = true;  // the manager does not hear that the connection ended
+  net.silent_loss = true;  // the manager does not notice that the connection ended
   at("alpha").crash();
   sim::agent second(time, chance, net, on("alpha"), {.name = "alpha"});
   second.start();
@@ -68,14 +69,14 @@ TEST_CASE_METHOD(stage, "a second agent of the same name is let in when the firs
 }
 
 TEST_CASE_METHOD(stage,
-                 "an agent that is started again is welcomed at its first word, as soon as its old connection ends",
+                 "an agent that is started again is welcomed after its first hello, as soon as its old connection ends",
                  "[sim][manager][acc-18][fc-35]") {
   running("pz1");
   net.silent_loss = true;
   const auto old = at("alpha").wire();
   at("alpha").crash();
   at("alpha").start();
-  advance(100ms);  // its word is there, and waits for what becomes of the old connection
+  advance(100ms);  // its hello has arrived, and waits until the old connection is settled
   REQUIRE_FALSE(at("alpha").in_session());
   net.to_manager_lost({old});
   CHECK(until([&] { return at("alpha").in_session(); }, 500ms));
@@ -101,7 +102,7 @@ TEST_CASE_METHOD(stage, "agents of the last run that stay away become unreachabl
   CHECK(until([&] { return agent_status("alpha") == agent_status::unreachable; }, 10s));
 }
 
-TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and may come again",
+TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and may connect again",
                  "[sim][manager][fc-36]") {
   running("pz1");
   CHECK(code(ask<agent_view>("agent.rm", remove_agent{"alpha", true})) == "wrong_state");
@@ -116,7 +117,7 @@ TEST_CASE_METHOD(stage, "an agent can be forgotten when it has no servers, and m
   running("pz2");
 }
 
-TEST_CASE_METHOD(stage, "the same forgotten agent may come again after a restart of the manager", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "a forgotten agent may connect again after a restart of the manager", "[sim][manager]") {
   at("alpha").crash();
   REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }));
   REQUIRE(ask<agent_view>("agent.rm", remove_agent{"alpha", true}).has_value());
@@ -128,7 +129,7 @@ TEST_CASE_METHOD(stage, "the same forgotten agent may come again after a restart
   running("pz1");
 }
 
-TEST_CASE_METHOD(stage, "hello again of an agent that is live makes no second session", "[sim][manager]") {
+TEST_CASE_METHOD(stage, "another hello of a live agent makes no second session", "[sim][manager]") {
   const auto arrivals = facts<agent_connected>();
   for (int i = 0; i < 20; ++i) at("alpha").hello();
   advance(3s);
@@ -147,12 +148,12 @@ TEST_CASE_METHOD(stage, "a clock that steps does not make agents silent", "[sim]
   CHECK(audit.log().size() <= entries + 1);
 }
 
-TEST_CASE_METHOD(stage, "agents obey a manager whose store was put back, and it tells that it raised its term",
+TEST_CASE_METHOD(stage, "agents obey a manager whose store was restored from a backup, since it raises its term",
                  "[sim][manager][fc-54]") {
   running("pz1");
   const auto obeyed = on("alpha").term;
   at("alpha").crash();
-  on("alpha").term = obeyed + 20;  // of the lives that are forgotten
+  on("alpha").term = obeyed + 20;  // from the manager processes after the backup
   at("alpha").start();
   REQUIRE(until([&] { return at("alpha").in_session(); }, 5s));
   CHECK(manager->world().term > obeyed + 20);
@@ -164,7 +165,7 @@ TEST_CASE_METHOD(stage, "agents obey a manager whose store was put back, and it 
   REQUIRE(until([&] { return at("alpha").in_session(); }, 5s));
 }
 
-TEST_CASE_METHOD(stage, "an agent that obeyed this very term in a life that is forgotten gets a higher one",
+TEST_CASE_METHOD(stage, "an agent that obeyed this very term before the restore gets a higher one",
                  "[sim][manager][fc-54]") {
   const auto term = manager->world().term.load();
   sim::host& beta = (add_host("beta"), on("beta"));
@@ -179,7 +180,7 @@ TEST_CASE_METHOD(stage, "an agent that obeyed this very term in a life that is f
   CHECK(manager->world().term == term + 2);
 }
 
-TEST_CASE_METHOD(stage, "words of a session that is over are answered, so that the agent comes back at once",
+TEST_CASE_METHOD(stage, "messages of an ended session are answered, so that the agent reconnects at once",
                  "[sim][manager][fc-35]") {
   net.hold(at("alpha"), network::direction::to_manager);
   REQUIRE(until([&] { return agent_status("alpha") == agent_status::unreachable; }, 10s));

@@ -1,5 +1,5 @@
-// A manager and one host "alpha" whose agent is connected, in virtual time. At the end of each test the auditor's
-// rules have held at every moment of it.
+// A manager and one host "alpha" whose agent is connected, in virtual time. The end of each test checks that the
+// auditor's rules have held at every moment of it.
 #pragma once
 #include "tests/sim/support/world_fixture.hpp"
 #include "tests/support/catch.hpp"
@@ -27,7 +27,7 @@ struct stage : world {
           return true;
     return false;
   }
-  // A server that runs on alpha (or elsewhere).
+  // Creates a server that runs on alpha (or elsewhere).
   msg::server running(const std::string& name, const std::string& on = "alpha") {
     auto r = finish("create", a_server(name, on));
     INFO((r ? std::string("created") : r.error().message));

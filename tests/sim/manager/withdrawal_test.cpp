@@ -1,4 +1,4 @@
-// Commands whose operation has ended at the manager, and operations whose agent went while it was at work: with the
+// Commands whose operation has ended at the manager, and operations whose agent left while working on them: with the
 // real agent and with the simulated one.
 #include "tests/sim/manager/stage.hpp"
 
@@ -11,7 +11,7 @@ namespace {
 struct real_stage : world {
   real_stage() : world(3) {
     boot();
-    // Else every stop is given the time of its plan.
+    // Else every stop gets the time of its plan.
     shorten_stops(manager->world().templates.at("project-zomboid"));
     add_real_host("alpha");
     REQUIRE(until([&] { return there(); }));
@@ -31,7 +31,7 @@ struct real_stage : world {
 
 }  // namespace
 
-TEST_CASE_METHOD(real_stage, "the real agent walks a server through its whole life", "[sim][manager][agent]") {
+TEST_CASE_METHOD(real_stage, "the real agent takes a server through its whole life", "[sim][manager][agent]") {
   create("pz1");
   CHECK(on("alpha").containers.size() == 1);
   REQUIRE(finish("stop", stop_server{"pz1"}).has_value());
@@ -51,7 +51,7 @@ TEST_CASE_METHOD(real_stage, "the real agent walks a server through its whole li
   CHECK(on("alpha").trees.empty());
 }
 
-TEST_CASE_METHOD(real_stage, "a purge that was given up while it waited in the agent never happens later",
+TEST_CASE_METHOD(real_stage, "a purge that was given up while it waited at the agent never happens later",
                  "[sim][manager][agent][acc-64]") {
   std::vector<std::string> names;
   for (int i = 0; i < 5; ++i) names.push_back("pz" + std::to_string(i));
@@ -77,7 +77,7 @@ TEST_CASE_METHOD(real_stage, "a purge that was given up while it waited in the a
   CHECK(on("alpha").data_of(late) == data_state::present);
 }
 
-TEST_CASE_METHOD(stage, "a purge whose time is over is stopped at its next step, also when its withdrawal was lost",
+TEST_CASE_METHOD(stage, "a purge past its deadline is stopped at its next step, even if its withdrawal was lost",
                  "[sim][manager][acc-64]") {
   deleted("pz1");
   at("alpha").gives_up = false;
@@ -88,7 +88,7 @@ TEST_CASE_METHOD(stage, "a purge whose time is over is stopped at its next step,
   if (lost) net.hold(at("alpha"), network::direction::to_agent);
   REQUIRE(until([&] { return status("pz1") == server_status::deleted; }, 400s));
   if (lost) {
-    at("alpha").disconnect();  // what was held goes with the connection
+    at("alpha").disconnect();  // what was held is lost with the connection
     net.release(at("alpha"), network::direction::to_agent);
     advance(1s);
   }
@@ -101,7 +101,7 @@ TEST_CASE_METHOD(stage, "a purge whose time is over is stopped at its next step,
   CHECK(on("alpha").data_of("pz1") == data_state::present);
 }
 
-TEST_CASE_METHOD(real_stage, "what was at work when its agent was lost is completed on its return",
+TEST_CASE_METHOD(real_stage, "an operation whose agent was lost in the middle is completed on its return",
                  "[sim][manager][agent][acc-51][acc-55][acc-60]") {
   struct row {
     const char* verb;
@@ -112,11 +112,11 @@ TEST_CASE_METHOD(real_stage, "what was at work when its agent was lost is comple
                           row{"restore", server_status::deleted, server_status::running},
                           row{"purge", server_status::running, server_status::purged});
   INFO(r.verb);
-  manager->world().rules.change([](auto& p) { p.retention = 24h; });  // else it is over before its agent is back
+  manager->world().rules.change([](auto& p) { p.retention = 24h; });  // else it ends before the agent is back
   create("pz1");
   if (r.before == server_status::deleted) REQUIRE(finish("rm", remove_server{"pz1"}).has_value());
   const std::string verb = r.verb;
-  on("alpha").engine_hangs = true;  // so that it is surely at work
+  on("alpha").engine_hangs = true;  // so that it is surely in progress
   result<operation_reply> reply = verb == "stop"      ? operate("stop", stop_server{"pz1"})
                                   : verb == "rm"      ? operate("rm", remove_server{"pz1"})
                                   : verb == "restore" ? operate("restore", restore_server{"pz1"})

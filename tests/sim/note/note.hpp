@@ -1,5 +1,5 @@
-// The smallest entity there can be: a note with a text that is its own, which is published when its time has come. It
-// proves what a further kind costs: this file, its actor of a dozen lines, and a row.
+// The smallest possible entity: a note with a unique text, which is published when its time has come. It shows what a
+// further kind costs: this file, its actor of a dozen lines, and a row.
 #pragma once
 #include "actors/core/entity.hpp"
 #include "actors/core/operation_facts.hpp"
@@ -113,7 +113,7 @@ struct zedops::core::entity<zedops::note::note> {
   static msg::error taken(std::string_view, const note& owner) {
     return {msg::ec::already_exists, "another note says '" + owner.text + "' already", "say something else", {}};
   }
-  // No type of the production's vocabulary, so it has its own way to be stored: in the record of an operation.
+  // Not a type of the production code, so it is stored in its own way: in the record of an operation.
   static std::string pack(const note& n) {
     msg::operation all = n.op.value_or(msg::operation{});
     all.target.value = n.id.value;

@@ -1,4 +1,4 @@
-// A kind of entity that the manager has never heard of goes through all of it: journal, catalog, registry, its actor,
+// A kind of entity that the manager does not know goes through all of it: journal, catalog, registry, its actor,
 // supervision, deadlines, operations, events, history, time travel, recovery, trimming.
 #include "tests/sim/note/note.hpp"
 
@@ -38,7 +38,7 @@ const extra_kind notes{
 struct with_notes : world {
   with_notes() {
     more_kinds.push_back(notes);
-    audit.enabled = false;  // it judges servers and agents
+    audit.enabled = false;  // the auditor checks servers and agents only
     rings = 0;
     crash_next = false;
     boot();
@@ -66,7 +66,7 @@ struct with_notes : world {
 
 }  // namespace
 
-TEST_CASE_METHOD(with_notes, "note: written, due, published, burnt, and every reader of the manager sees it",
+TEST_CASE_METHOD(with_notes, "note: written, due, published and burnt, and every view of the manager shows it",
                  "[sim][manager]") {
   auto made = write("n1", "hello");
   REQUIRE_FALSE(made.failure);
@@ -105,8 +105,7 @@ TEST_CASE_METHOD(with_notes, "note: written, due, published, burnt, and every re
   CHECK_FALSE(write("n2", "hello").failure);  // its text is free again
 }
 
-TEST_CASE_METHOD(with_notes, "note: a text that is taken, a wrong input and a dry run change nothing",
-                 "[sim][manager]") {
+TEST_CASE_METHOD(with_notes, "note: a text in use, a wrong input and a dry run change nothing", "[sim][manager]") {
   REQUIRE_FALSE(write("n1", "hello").failure);
   const auto before = manager->world().last_seq.load();
   auto second = write("n2", "hello");
@@ -123,7 +122,7 @@ TEST_CASE_METHOD(with_notes, "note: a text that is taken, a wrong input and a dr
   CHECK(manager->world().last_seq.load() == before);
 }
 
-TEST_CASE_METHOD(with_notes, "note: cancelled through the door that cancels anything", "[sim][manager]") {
+TEST_CASE_METHOD(with_notes, "note: op.cancel cancels it like any operation", "[sim][manager]") {
   REQUIRE_FALSE(write("n1", "hello", 1h).failure);
   auto cancelled = ask<operation_view>("op.cancel", cancel_operation{"o-n1"});
   REQUIRE(cancelled.has_value());
@@ -131,7 +130,7 @@ TEST_CASE_METHOD(with_notes, "note: cancelled through the door that cancels anyt
   CHECK_FALSE(at("n1")->published);
 }
 
-TEST_CASE_METHOD(with_notes, "note: a crash of its actor, and of the manager, costs it nothing", "[sim][manager]") {
+TEST_CASE_METHOD(with_notes, "note: it survives a crash of its actor and of the manager", "[sim][manager]") {
   REQUIRE_FALSE(write("n1", "hello", 20s).failure);
   crash_next = true;
   CHECK(tell("n1", core::tick{}).failure);
@@ -150,7 +149,7 @@ TEST_CASE_METHOD(with_notes, "note: a crash of its actor, and of the manager, co
   CHECK_FALSE(at("n1")->op);
 }
 
-TEST_CASE_METHOD(with_notes, "note: what is gone leaves the store when history has forgotten it", "[sim][manager]") {
+TEST_CASE_METHOD(with_notes, "note: a removed note leaves the store when its history was trimmed", "[sim][manager]") {
   REQUIRE_FALSE(write("n1", "hello").failure);
   REQUIRE_FALSE(tell("n1", note::burn{}).failure);
   REQUIRE(at("n1"));

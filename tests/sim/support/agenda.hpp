@@ -1,4 +1,4 @@
-// Virtual time and what is to happen in it. Two things planned for the same moment happen in the order of planning.
+// Virtual time and the events planned in it. Two events planned for the same moment happen in the order of planning.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -25,7 +25,7 @@ class agenda {
     return plans_.empty() ? std::nullopt : std::optional(plans_.begin()->first.first);
   }
   void move_to(duration t) { now_ = t; }
-  // Does the first thing that is due. False: nothing is.
+  // Runs the first event that is due. False: none is.
   bool do_one() {
     if (plans_.empty() || plans_.begin()->first.first > now_) return false;
     auto what = std::move(plans_.begin()->second);

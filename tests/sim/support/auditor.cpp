@@ -38,7 +38,7 @@ void auditor::read_log(const manager::catalog* records) {
   for (const auto& id : agents) judge_agent(**r, id);
 }
 
-// A refusal that no server's actor made: it belongs to nobody's chain.
+// A refusal that no server's actor made: it belongs to no entity's chain.
 bool auditor::is_audit(const log_entry& e) const {
   if (e.prev != 0) return false;
   for (const auto& n : e.facts)
@@ -62,7 +62,7 @@ void auditor::fold(const log_entry& e) {
     }
     if (const auto* x = std::get_if<operation_ended>(&n.what)) {
       if (!m_.ended.insert(x->id).second) say("operation " + x->id.value + " ended twice");
-      // That an agent would not obey is no end: it refused one life of the manager, not the work.
+      // An agent's refusal to obey is no end: it refused one life of the manager, not the work.
       if (x->failure && x->failure->code == ec::not_leader)
         say("operation " + x->id.value + " ended by a refusal of its agent: " + x->failure->message);
       if (!m_.accepted.contains(x->id)) say("operation " + x->id.value + " ended and was never accepted");
@@ -113,7 +113,7 @@ void auditor::judge_claims(const server& s) {
 
 void auditor::judge_server(const store::reader& r, const std::string& id, const manager::catalog* records) {
   const auto& s = m_.servers[{id}];
-  if (s.id.empty()) return;  // refused before it was born
+  if (s.id.empty()) return;  // refused before the server existed
   auto stored = r.get(store::table::servers, id);
   if (!stored || !*stored) return say("server " + id + " has facts and no snapshot");
   if (**stored != pack(s)) say("the snapshot of server " + id + " is not the sum of its facts");
@@ -152,7 +152,7 @@ void auditor::on_command(const run_command& c) {
   m_.highest_term = std::max(m_.highest_term, c.term);
 }
 
-// A host goes on with what it was told to do, also when the manager that told it is forgotten.
+// A host goes on with its commands, also when the manager that sent them was undone by a restore.
 void auditor::go_back(memory to) {
   for (const auto& [id, s] : m_.servers)
     if (s.op && s.op->remove_data) ordered_.insert({s.agent, s.name});
@@ -174,7 +174,7 @@ void auditor::look_at(host& h, const std::string& manager_id) {
     if (c.manager() != manager_id) continue;
     if (c.alive()) ++alive[c.server()];
     auto s = m_.servers.find({c.server()});
-    // One that was given up with its host is nobody's any more.
+    // A server that was given up with its host has no rules any more.
     const auto owner = s != m_.servers.end() ? m_.agents.find(s->second.agent) : m_.agents.end();
     const bool given_up = owner != m_.agents.end() && owner->second.status == agent_status::revoked;
     if (s != m_.servers.end() && s->second.status == server_status::purged && !given_up)
@@ -184,7 +184,7 @@ void auditor::look_at(host& h, const std::string& manager_id) {
     if (n > 1) say("server " + server + " has " + std::to_string(n) + " running containers");
 }
 
-// Whoever was told of an operation may count on it: it was durable before the answer.
+// A client that was told of an operation may rely on it: it was durable before the answer.
 void auditor::judge_answers() {
   for (; answers_seen_ < clients_.answers.size(); ++answers_seen_) {
     const auto& [request, body] = clients_.answers[answers_seen_];

@@ -1,4 +1,4 @@
-// Looks over everybody's shoulder: rules that hold at every moment of every run, whatever has gone wrong.
+// Watches everything: rules that hold at every moment of every run, whatever has gone wrong.
 #pragma once
 #include <map>
 #include <set>
@@ -18,17 +18,17 @@ class auditor {
   auditor(const store::store& db, const client_door& clients, const event_board& events)
       : db_(db), clients_(clients), events_(events) {}
 
-  // Reads what has become durable since the last look and judges it. `records`: of the running manager, if one runs.
+  // Reads what has become durable since the last call and checks it. `records`: of the running manager, if one runs.
   void read_log(const manager::catalog* records);
   void look_at(host& h, const std::string& manager_id);
   void look_at_doors();
-  // At the end of a life, at rest: what was acknowledged has come to an end.
+  // At the end of a life, when it has settled: everything acknowledged has ended.
   void look_at_promises();
   void on_command(const msg::run_command& c);
   void on_data_removed(const host& h, const std::string& server_name);
   void manager_started() { next_event_ = 0; }
 
-  // What it has read of the log: goes back with the store when a backup is restored.
+  // What it has read of the log: reset with the store when a backup is restored.
   struct memory {
     std::vector<msg::log_entry> log;
     std::map<msg::server_id, msg::server> servers;
@@ -38,7 +38,7 @@ class auditor {
     std::set<msg::operation_id> acknowledged;  // that a client was told of
     std::map<std::string, uint64_t> subjects;
     std::map<std::string, msg::server_id> claims;
-    // Removals that were given up for their time: their withdrawal is on its way, and may come too late.
+    // Removals that were given up at their deadline: their withdrawal is on its way, and may arrive too late.
     std::set<msg::server_id> given_up;
     uint64_t last_seq = 0;
     uint64_t highest_term = 0;
@@ -50,7 +50,7 @@ class auditor {
   const std::vector<std::string>& broken() const { return broken_; }
   void say(std::string what);
 
-  // The world as the log tells it.
+  // The world according to the log.
   const std::map<msg::server_id, msg::server>& servers() const { return m_.servers; }
   const std::map<msg::agent_id, msg::agent>& agents() const { return m_.agents; }
   uint64_t last_seq() const { return m_.last_seq; }
@@ -76,7 +76,7 @@ class auditor {
   const client_door& clients_;
   const event_board& events_;
   memory m_;
-  std::set<std::pair<msg::agent_id, std::string>> ordered_;  // removals that a life asked for which never was
+  std::set<std::pair<msg::agent_id, std::string>> ordered_;  // removals requested in a life that was undone
   std::vector<std::string> broken_;
   uint64_t next_event_ = 0;
   size_t events_seen_ = 0;

@@ -40,7 +40,7 @@ class client_door final : public rt::door {
 
   bool up = false;
   std::map<std::string, request> requests;
-  std::vector<std::pair<std::string, std::string>> answers;  // good ones: request and body
+  std::vector<std::pair<std::string, std::string>> answers;  // accepted ones: request and body
   std::vector<std::string> doubles;                          // answered again after the final answer
 };
 
@@ -56,7 +56,7 @@ class event_board final : public rt::event_port {
     items.push_back({std::move(e.topic), e.seq, std::move(e.body)});
     return true;
   }
-  // Both ways out of the hub are walked: which one may not make a difference.
+  // Both ways out of the hub are used: the choice must not make a difference.
   bool watched() const override { return items.size() % 2 == 0; }
   bool publish_if_watched(uint64_t, size_t, std::function<std::vector<rt::public_event>()> make) override {
     bool taken = up;

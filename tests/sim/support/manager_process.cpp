@@ -26,7 +26,7 @@ const manager::template_set& sim_templates() {
   return all;
 }
 
-// Declared in this order on purpose: whatever actors use outlives the system, and so every actor.
+// Declared in this order on purpose: everything the actors use outlives the system, and so every actor.
 struct manager_process::parts {
   explicit parts(const manager_parts& m, std::string& core_lost)
       : time(m.time),
@@ -65,8 +65,8 @@ struct manager_process::parts {
     for (const auto& k : kinds) out.push_back(k.row);
     return out;
   }
-  // The disk is asked when the journal is about to write, and the batch is held until the disk would be done: seen from
-  // outside that is the same as a slow commit, and nobody has to block.
+  // The delay is drawn when the journal is about to write, and the batch is held until the disk would be done: from
+  // outside this equals a slow commit, and no thread has to block.
   bool disk_is_busy(caf::resumable& job) {
     auto* actor = dynamic_cast<caf::scheduled_actor*>(&job);
     if (!actor || std::string_view(actor->name()) != "journal") return false;
@@ -74,7 +74,7 @@ struct manager_process::parts {
     if (!next || !next->content().match_elements<rt::flush_atom, uint64_t>()) return false;
     if (!written_at) {
       written_at = time.now() + commit_takes();
-      if (*written_at > time.now()) time.at(*written_at, [] {});  // so that the stage does not leap over it
+      if (*written_at > time.now()) time.at(*written_at, [] {});  // so that the stage does not skip it
     }
     if (*written_at > time.now()) return true;
     written_at.reset();

@@ -37,8 +37,8 @@ class manager_process {
 
   manager::node& node();
   manager::shared& world();
-  // Runs one job of one actor. False: nothing is to be done now. With dice, any actor that has work may be next. The
-  // journal's next batch waits for as long as the disk takes; whoever else has work goes on meanwhile.
+  // Runs one job of one actor. False: there is nothing to do now. With dice, any actor that has work may be next. The
+  // journal's next batch waits for as long as the disk takes; other actors with work go on meanwhile.
   bool run_one(dice* any_order);
   void advance(duration d);
   const std::string& core_lost() const { return core_lost_; }

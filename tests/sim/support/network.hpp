@@ -34,7 +34,7 @@ class network final : public rt::agent_port {
   void manager_gone();  // every connection ends; what was on its way is lost
 
   // ---- an agent's end ----
-  std::string dial(agent_end& who);  // empty: nobody listens
+  std::string dial(agent_end& who);  // empty: the manager does not listen
   void say(const std::string& wire, msg::from_agent what);
   void hang_up(const std::string& wire);  // either end, or the network in between
 

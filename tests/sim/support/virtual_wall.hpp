@@ -18,7 +18,7 @@ class virtual_wall final : public rt::wall_clock {
 
   void set_by(duration d) { skew_ += d; }
   msg::time_point wall() const { return sim_start + time_.now() + skew_; }
-  // A new process: only what the store has recorded holds it up.
+  // A new process: only what the store has recorded keeps it from going back.
   void reset(msg::time_point not_before) {
     even_since_.reset();
     rebase(not_before);

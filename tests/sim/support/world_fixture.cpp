@@ -92,7 +92,7 @@ world::~world() {
 
 void world::boot() {
   if (manager) return;
-  constexpr int starts_max = 10;  // a commit that fails or crashes may be that of the start itself
+  constexpr int starts_max = 10;  // the commit that fails or crashes may be that of the start itself
   crash_after_jobs = 0;
   for (int i = 0; i < starts_max && !manager; ++i) try {
       db.restart();

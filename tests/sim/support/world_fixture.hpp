@@ -52,11 +52,11 @@ class world {
   std::unique_ptr<manager_process> manager;
 
   // ---- faults of the manager ----
-  bool any_order = false;                  // interleave actors by chance
+  bool any_order = false;                  // interleave actors at random
   std::function<duration()> commit_takes;  // how long the manager's disk needs, each time; empty: no time
   uint64_t crash_after_jobs = 0;           // the manager dies after that many more jobs
   bool store_may_crash = false;            // a crash in a commit was armed
-  bool core_loss_is_a_crash = false;       // else it is a broken rule
+  bool core_loss_is_a_crash = false;       // else it counts as a broken rule
   std::vector<extra_kind> more_kinds;      // for the next start of the manager
   uint64_t incarnation = 0;
   uint64_t crashes = 0;
@@ -64,19 +64,19 @@ class world {
 
   void boot();
   void stop_manager();   // in order
-  void crash_manager();  // nothing more leaves it, nothing more is written
-  // A copy of the store as it is, and the start from it later: what was decided since never was, but hosts have it.
+  void crash_manager();  // it sends and writes nothing more
+  // A copy of the store as it is, and a restore of it later: decisions since then are undone, but hosts keep them.
   struct backup;
   std::shared_ptr<const backup> back_up();
   void restore(const backup& from);
   agent& add_host(const std::string& name, agent_options options = {});
-  // Its agent is made of the real shells; `one_lane`: it does one thing at a time.
+  // Its agent consists of the real shells; `one_lane`: it runs one command at a time.
   agent_process& add_real_host(const std::string& name, bool one_lane = false);
   agent& at(const std::string& name) { return dynamic_cast<agent&>(*agents.at(name)); }
   host& on(const std::string& name) { return *hosts.at(name); }
 
   // ---- time ----
-  void settle();  // all that can happen now
+  void settle();  // everything that can happen now
   void advance(duration d);
   bool until(const std::function<bool()>& true_now, duration at_most = 60s);
 
@@ -107,7 +107,7 @@ class world {
   msg::result<msg::operation_reply> operate(const std::string& verb, const Body& body, call_options o = {}) {
     return ask<msg::operation_reply>("server." + verb, body, o);
   }
-  // The same, followed to its end.
+  // The same, until the operation has ended.
   template <class Body>
   msg::result<msg::operation_reply> finish(const std::string& verb, const Body& body, call_options o = {}) {
     o.wait = true;
@@ -131,9 +131,9 @@ class world {
 };
 
 msg::create_server a_server(const std::string& name, const std::string& on);
-// Else a stop is given the time of its plan.
+// Else a stop gets the time of its plan.
 void shorten_stops(msg::server_template& t);
-// A container that somebody made by hand, and the wish that it be a server.
+// A container that was made by hand, and a request to adopt it.
 msg::container_spec a_stranger(const std::string& name, uint16_t port);
 msg::adopt_server an_adoption(const std::string& container, const std::string& name, const std::string& on);
 

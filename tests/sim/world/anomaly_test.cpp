@@ -1,5 +1,5 @@
 // One scenario again and again, with the n-th write to a disk going wrong, for n = 1, 2, 3 ... until no write is left
-// to go wrong. Whatever goes wrong, the scenario comes to its end when its steps are repeated, and no rule is broken.
+// to go wrong. Whatever goes wrong, the scenario completes when its steps are repeated, and no rule is broken.
 #include <optional>
 
 #include "tests/sim/support/agents/real_agent.hpp"
@@ -22,15 +22,15 @@ struct life : world {
   void ready() {
     until([&] { return manager && agents.at("alpha")->in_session() && agent_status("alpha") == agent_status::online; });
   }
-  // A client that does not give up: it repeats its request, under a new key after a refusal, until the server is where
-  // it wants it.
+  // A client that does not give up: it repeats its request, under a new key after a refusal, until the server has the
+  // wanted status.
   template <class Body>
   bool insist(const std::string& verb, const Body& body, server_status wanted) {
     constexpr int tries_max = 8;
     for (int i = 0; i < tries_max; ++i) {
       if (!manager) boot();
       ready();
-      // What failed for good is made to run from its record, as its owner would do it.
+      // A server that failed for good is started from its record, as a user would do it.
       const auto now = status("pz1");
       const call_options how{.key = verb + std::to_string(i), .wait = true};
       if (i > 0 && (now == server_status::failed || now == server_status::missing))
@@ -72,7 +72,7 @@ uint64_t every_write(const std::function<void(life&, uint64_t nth)>& arm, const 
 
 }  // namespace
 
-TEST_CASE("whichever write of the manager fails, nothing acknowledged is lost and the scenario comes to its end",
+TEST_CASE("whichever write of the manager fails, nothing acknowledged is lost and the scenario completes",
           "[sim][anomaly][fc-63]") {
   uint64_t armed_after = 0;
   const auto faults = every_write(
@@ -84,7 +84,7 @@ TEST_CASE("whichever write of the manager fails, nothing acknowledged is lost an
   CHECK(faults > 20);
 }
 
-TEST_CASE("whichever write of the manager is its last, nothing acknowledged is lost and the scenario comes to its end",
+TEST_CASE("whichever write the manager dies in, nothing acknowledged is lost and the scenario completes",
           "[sim][anomaly][acc-48][fc-10]") {
   for (auto kept : {store::crash_keeps::nothing, store::crash_keeps::everything}) {
     const auto faults = every_write(
@@ -97,8 +97,7 @@ TEST_CASE("whichever write of the manager is its last, nothing acknowledged is l
   }
 }
 
-TEST_CASE("whichever write of the agent fails or is its last, the scenario comes to its end",
-          "[sim][anomaly][acc-48]") {
+TEST_CASE("whichever write of the agent fails or kills it, the scenario completes", "[sim][anomaly][acc-48]") {
   for (int mode = 0; mode < 3; ++mode) {
     uint64_t armed_after = 0;
     const auto writes = [](life& x) { return dynamic_cast<real_agent&>(*x.agents.at("alpha")).state_writes(); };
@@ -115,7 +114,7 @@ TEST_CASE("whichever write of the agent fails or is its last, the scenario comes
   }
 }
 
-TEST_CASE("wherever between two effects the agent dies, the scenario comes to its end", "[sim][anomaly][acc-48]") {
+TEST_CASE("wherever between two effects the agent dies, the scenario completes", "[sim][anomaly][acc-48]") {
   const auto deaths = [](life& x) { return dynamic_cast<real_agent&>(*x.agents.at("alpha")).deaths_at_effects(); };
   const auto faults = every_write([](life& x, uint64_t n) { x.agents.at("alpha")->die_at_effect(n); },
                                   [&](life& x) { return deaths(x) > 0; });

@@ -41,7 +41,7 @@ struct ledger {
     put(store::table::log, manager::log_key(under.value_or(e.first_seq)), pack(e));
     last = e.first_seq + e.facts.size() - 1;
   }
-  // The next entry of a server, as the journal would write it; `lie` may change it before it is kept.
+  // The next entry of a server, as the journal would write it; `lie` may change it before it is stored.
   void happens(const std::string& id, std::vector<fact> facts, const std::function<void(log_entry&)>& lie = {}) {
     auto& s = servers[id];
     log_entry e{id, s.log_head, last + 1, sim_start, {}, core::number(s, std::move(facts))};
@@ -126,7 +126,7 @@ void with_agent(ledger& x, bool truthful) {
 }
 
 struct lie {
-  const char* says;  // what the auditor has to complain of
+  const char* says;  // what the auditor has to report
   std::function<void(ledger&)> told;
 };
 
@@ -281,7 +281,7 @@ TEST_CASE("the auditor finds nothing in a truthful world", "[sim][auditor]") {
   CHECK(x.found() == "");
 }
 
-TEST_CASE("the auditor complains of every broken rule, each by its name", "[sim][auditor]") {
+TEST_CASE("the auditor reports every broken rule by its name", "[sim][auditor]") {
   for (const auto& l : lies) {
     ledger x;
     x.born("s1", "one", 16261);

@@ -1,4 +1,4 @@
-// Many at once, large ones, and a disk that takes its time: each of these was a fault that no life of a few hosts on a
+// Many at once, large ones, and a slow disk: each of these was a bug that no simulated life of a few hosts on a
 // disk without latency could have shown.
 #include "tests/sim/manager/stage.hpp"
 #include "tools/loadgen/fill.hpp"
@@ -7,7 +7,7 @@ using namespace zedops;
 using namespace zedops::msg;
 using namespace zedops::sim;
 
-TEST_CASE("the largest requests, gathered by a slow disk into what would be one batch, fail nobody else",
+TEST_CASE("the largest requests, gathered by a slow disk into what would be one batch, fail no other request",
           "[sim][world]") {
   stage s;
   constexpr int large = 300, small = 20;
@@ -30,8 +30,7 @@ TEST_CASE("the largest requests, gathered by a slow disk into what would be one 
   }
 }
 
-TEST_CASE("overdue deleted servers of agents that are away, however many, stop nobody else's deadline",
-          "[sim][world]") {
+TEST_CASE("overdue deleted servers of agents that are away, however many, delay no other deadline", "[sim][world]") {
   world w(1);
   load::fill_options gone;
   gone.servers = 11'000;
@@ -53,10 +52,11 @@ TEST_CASE("overdue deleted servers of agents that are away, however many, stop n
   CHECK(w.report() == "");
 }
 
-TEST_CASE("hundreds of agents that come at once to a manager with a slow disk are each let in once", "[sim][world]") {
+TEST_CASE("hundreds of agents that connect at once to a manager with a slow disk are each welcomed once",
+          "[sim][world]") {
   constexpr int hosts = 400;
   world w(3);
-  std::map<std::string, std::set<uint64_t>> sessions;  // by wire: which were begun on it
+  std::map<std::string, std::set<uint64_t>> sessions;  // by wire: the sessions begun on it
   const auto audit_of = w.net.on_send;
   w.net.on_send = [&](const std::string& wire, const to_agent& what) {
     if (const auto* hello = std::get_if<welcome>(&what)) sessions[wire].insert(hello->session);

@@ -65,7 +65,7 @@ void storm::ask(const std::string& verb, const Body& body) {
   o.actor = luck_.percent(50) ? "ann" : "bob";
   if (!w_.manager) return;
   tell("ask " + verb + (o.key.empty() ? "" : " under " + o.key));
-  // Now and then several clients press the same button at once.
+  // Now and then several clients send the same request at once.
   for (auto n = !o.key.empty() && luck_.percent(50) ? 1 + luck_.below(3) : 1; n > 0; --n) w_.send(verb, body, o);
 }
 
@@ -121,7 +121,7 @@ void storm::request() {
   }
 }
 
-// Somebody made a container by hand; now it is to be a server.
+// A container was made by hand; now it is to be a server.
 void storm::adopt(const std::string& on, const std::string& as) {
   auto& h = w_.on(on);
   const auto n = stranger_names_++;
@@ -136,7 +136,7 @@ void storm::adopt(const std::string& on, const std::string& as) {
   ask("server.adopt", an_adoption(luck_.percent(50) ? id : c.name, as, on));
 }
 
-// A container that was not ours may be gone only when its adoption succeeded, or by hand.
+// A foreign container may be gone only when its adoption succeeded, or when it was removed by hand.
 std::string storm::lost_stranger() const {
   std::set<std::string> adopted;
   std::map<operation_id, std::string> open;
@@ -146,7 +146,7 @@ std::string storm::lost_stranger() const {
       if (const auto* a = std::get_if<operation_accepted>(&n.what)) open[a->op->id] = a->op->original;
       const auto* end = std::get_if<operation_ended>(&n.what);
       if (!end || !open.contains(end->id)) continue;
-      // One that was given up for its time may still have come to its end on the host.
+      // An adoption that was given up at its deadline may still have succeeded on the host.
       const bool given_up =
           end->failure && (end->failure->code == ec::timeout || end->failure->code == ec::agent_unreachable);
       if (end->status == op_status::succeeded || given_up) adopted.insert(open[end->id]);
@@ -162,7 +162,7 @@ std::string storm::lost_stranger() const {
   return {};
 }
 
-// A container that no living server has: of a stranger, or of a life that a backup has undone.
+// A container of no existing server: a stranger's, or one of a life that a backup has undone.
 std::string storm::foreign_on(const host& h) const {
   for (const auto& [id, c] : h.containers) {
     const auto s = w_.audit.servers().find({c.server()});
@@ -181,9 +181,9 @@ std::string storm::unrest_of(const server& s) {
   if (!h) return who + "has no host";
   auto ours = h->of_server(s.id.value, h->manager_id);
   if (ours.size() > 1) {
-    // A replacement that could not be put back, because the Engine failed at that too, or one that somebody renamed
-    // under the agent's hands. It is told as drift. What was set aside the next command settles; a rival only its owner
-    // may remove.
+    // A replacement that could not be rolled back, because the Engine failed at that too, or one that was renamed by
+    // hand during the agent's work. It is reported as drift. The next command settles what was set aside; a rival may
+    // be removed only by a user.
     if (s.drift.empty()) {
       std::string names;
       for (auto* c : ours) names += " " + c->view.id + "/" + c->view.name + "/" + std::string(name_of(c->view.state));
@@ -298,7 +298,7 @@ std::string storm::run() {
   const bool rest = w_.until(at_rest, 20min);
   if (broken()) return story(w_.report());
   if (!rest) return story("no rest: " + why);
-  // What an adoption that the backup does not know has done on its host is in no log.
+  // The effects of an adoption that the backup does not know are in no log.
   if (auto lost = lost_stranger(); !lost.empty() && !restored_) return story(lost);
   w_.audit.look_at_promises();
   w_.stop_manager();

@@ -1,5 +1,5 @@
-// One random life of a whole installation, drawn from one seed: clients that want things, and everything that can go
-// wrong. Afterwards the weather is fine, and the world has to come to rest with records that are true.
+// One random life of a whole installation, drawn from one seed: clients with requests, and everything that can go
+// wrong. Afterwards the faults end, and the world has to settle with records that are true.
 #pragma once
 #include <set>
 #include <string>
@@ -41,13 +41,13 @@ class storm {
   void adopt(const std::string& on, const std::string& as);
   std::string lost_stranger() const;
   void misfortune();
-  void hand_of_man();  // somebody works with docker on a host
+  void hand_of_man();  // manual docker commands on a host
   void fault_of_manager(uint64_t which);
   void restore_or_back_up();
   void fault_of_host(uint64_t which, const std::string& host_name);
   void fault_of_agent(uint64_t which, agent_process& a);
   void fair_weather();
-  std::string unrest();  // why the world is not at rest yet; empty: it is
+  std::string unrest();  // why the world has not settled yet; empty: it has
   std::string unrest_of(const msg::server& s);
   std::string foreign_on(const host& h) const;
   std::string some_host();
@@ -65,7 +65,7 @@ class storm {
   duration clock_step_max_{20min};
   std::shared_ptr<const world::backup> backup_;
   bool restored_ = false;
-  struct stranger {  // a container that somebody made by hand
+  struct stranger {  // a container that was made by hand
     std::string host, id, name;
   };
   std::vector<stranger> strangers_;

@@ -13,7 +13,7 @@ void storm::hand_of_man() {
   const auto id = i->first;
   const auto name = i->second.view.name;
   if (name.find(".old-") != std::string::npos) return;
-  // One does not work by hand on what the agent is working on: it would find a half-made thing and be right to fail.
+  // No manual changes to what the agent is working on: it would find a half-made state and be right to fail.
   switch (luck_.below(4)) {
     case 0:
       fault("container removed by hand", "by hand: docker rm -f " + name);

@@ -15,7 +15,7 @@ uint64_t number_from(const char* variable, uint64_t otherwise) {
 }
 }  // namespace
 
-TEST_CASE("the world comes to rest with true records, whatever has happened", "[sim][world][acc-48]") {
+TEST_CASE("the world settles with true records, whatever has happened", "[sim][world][acc-48]") {
   constexpr int failures_max = 3;
   const auto one = number_from("ZEDOPS_SEED", 0);
   const auto first = one != 0 ? one : 1;

@@ -59,7 +59,7 @@ TEST_CASE("host view: a container is found by its recorded id, then label, then 
     v.put(container("c2", "box-1", of("s1")), v.next_ticket());
     CHECK(v.observe({"s1"}).view.id == "c2");
   }
-  SECTION("by name, when it is ours but says not whose") {
+  SECTION("by name, when it is ours but lacks the server's label") {
     v.put(container("c2", "box-1", ours), v.next_ticket());
     CHECK(v.observe({"s1"}).view.id == "c2");
     CHECK(v.observe({"s1"}).drift == "lost its label zedops.server.id");
@@ -86,7 +86,7 @@ TEST_CASE("host view: further containers that claim the server are rivals, the r
   CHECK(v.observe({"s1"}).view.id == "c0");  // the right name, and running
 }
 
-TEST_CASE("host view: labels that came with an image make no container of the server", "[unit][agent][acc-33][fc-7]") {
+TEST_CASE("host view: a container with labels from its image is not one of the server", "[unit][agent][acc-33][fc-7]") {
   auto v = view({{{"s1"}, "c1", "box-1", {}}});
   auto labels = of("s1");
   labels["zedops.image"] = "game:1";
@@ -102,9 +102,9 @@ TEST_CASE("host view: labels that came with an image make no container of the se
   v.drop("c1", v.next_ticket());
   CHECK(v.observe({"s1"}).container == presence::absent);
   CHECK(v.observe({"s1"}).rivals == std::vector<std::string>{"c2"});
-  made("c3", "renamed-by-hand", "game:1");  // not recorded yet, but made from what its label says
+  made("c3", "renamed-by-hand", "game:1");  // not recorded yet, but made from the image in its label
   CHECK(v.observe({"s1"}).view.id == "c3");
-  // One from before there was that label is believed.
+  // A container from before this label existed is accepted.
   labels.erase("zedops.image");
   v.drop("c3", v.next_ticket());
   made("c4", "old", "game:1");
@@ -118,7 +118,7 @@ TEST_CASE("host view: a container that was set aside ranks below its successor",
   CHECK(v.observe({"s1"}).view.id == "c2");
 }
 
-TEST_CASE("host view: a recorded container that was set aside counts until its successor lives",
+TEST_CASE("host view: a recorded container that was set aside counts until its successor runs",
           "[unit][agent][fc-14]") {
   auto v = view({{{"s1"}, "c1", "box-1", {}}});
   v.put(container("c1", set_aside_name("box-1", {"op1"}), of("s1"), container_state::exited), v.next_ticket());
@@ -128,7 +128,7 @@ TEST_CASE("host view: a recorded container that was set aside counts until its s
   CHECK(v.observe({"s1"}).view.id == "c2");
 }
 
-TEST_CASE("host view: every state is told as it is, and removing keeps the last one", "[unit][agent][fc-8]") {
+TEST_CASE("host view: every state is shown as it is, and removing keeps the last one", "[unit][agent][fc-8]") {
   auto v = view();
   for (auto s : {container_state::created, container_state::running, container_state::paused,
                  container_state::restarting, container_state::exited, container_state::dead}) {
@@ -141,7 +141,7 @@ TEST_CASE("host view: every state is told as it is, and removing keeps the last 
   CHECK(v.observe({"s1"}).container == presence::absent);
 }
 
-TEST_CASE("host view: a list takes away what it does not name, but nothing that was seen after it was asked for",
+TEST_CASE("host view: a list removes what it does not name, except what was seen after it was requested",
           "[unit][agent]") {
   auto v = view();
   v.put(container("c1", "box-1", of("s1")), v.next_ticket());
@@ -152,7 +152,7 @@ TEST_CASE("host view: a list takes away what it does not name, but nothing that 
   CHECK(v.container("c2"));
 }
 
-TEST_CASE("host view: ours of no known server are unclaimed", "[unit][agent][acc-21]") {
+TEST_CASE("host view: our containers of no known server are unclaimed", "[unit][agent][acc-21]") {
   auto v = view();
   v.put(container("c7", "x", of("s7")), v.next_ticket());
   v.put(container("c8", "y", ours), v.next_ticket());
@@ -163,7 +163,7 @@ TEST_CASE("host view: ours of no known server are unclaimed", "[unit][agent][acc
   CHECK(v.unclaimed().size() == 2);
 }
 
-TEST_CASE("host view: answers may overtake each other, the look that was asked for last wins", "[unit][agent]") {
+TEST_CASE("host view: answers may overtake each other, and the look that was requested last wins", "[unit][agent]") {
   REQUIRE(rc::check("any order of arrival ends in the same view", [] {
     auto v = view({{{"s0"}, "", "n0", {}}, {{"s1"}, "", "n1", {}}});
     struct look {
@@ -190,7 +190,7 @@ TEST_CASE("host view: answers may overtake each other, the look that was asked f
       RC_ASSERT((c != nullptr) == l.seen.has_value());
       if (c) RC_ASSERT(*c == *l.seen);
     }
-    // Each server's claimants are exactly those that say so.
+    // Each server's claimants are exactly those with its label.
     for (std::string s : {"s0", "s1"}) {
       std::set<std::string> expected, found;
       for (auto& [id, l] : last)

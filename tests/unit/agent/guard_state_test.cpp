@@ -35,7 +35,7 @@ const time_point noon{duration{1'714'564'800'000}};
 
 }  // namespace
 
-TEST_CASE("guard state: servers, what was done about them, incidents and the boot id survive", "[unit][agent][fc-56]") {
+TEST_CASE("guard state: servers, their starts and exits, incidents and the boot id survive", "[unit][agent][fc-56]") {
   store::memory_store s;
   {
     auto state = reopen(s);
@@ -71,7 +71,7 @@ TEST_CASE("guard state: servers, what was done about them, incidents and the boo
   CHECK(g.to_tell(1).size() == 1);
 }
 
-TEST_CASE("guard state: numbers that a lost state may have given are not given again", "[unit][agent][fc-38]") {
+TEST_CASE("guard state: numbers that a lost state may have used are not used again", "[unit][agent][fc-38]") {
   store::memory_store s;
   auto state = reopen(s);
   state->guards().begin_after(1'000);
@@ -79,13 +79,13 @@ TEST_CASE("guard state: numbers that a lost state may have given are not given a
   REQUIRE(state->guards().flush());
   CHECK(state->guards().to_tell(10)[0].seq == 1'001);
   state = reopen(s);
-  state->guards().begin_after(2'000);  // it is not lost: they go on
+  state->guards().begin_after(2'000);  // the state is not lost: the numbers go on
   state->guards().add(of("s1"));
   REQUIRE(state->guards().flush());
   CHECK(state->guards().to_tell(10)[1].seq == 1'002);
 }
 
-TEST_CASE("guard state: an incident is told once it is on the disk, and its number is never used again",
+TEST_CASE("guard state: an incident is reported only once it is on disk, and its number is never used again",
           "[unit][agent][fc-38]") {
   store::memory_store s;
   {
@@ -109,7 +109,7 @@ TEST_CASE("guard state: an incident is told once it is on the disk, and its numb
   CHECK(state->guards().to_tell(10)[0].seq == 2);
 }
 
-TEST_CASE("guard state: incidents are bounded, exits go first, and the loss is told", "[unit][agent]") {
+TEST_CASE("guard state: incidents are bounded, exits are dropped first, and the loss is reported", "[unit][agent]") {
   store::memory_store s;
   auto state = reopen(s);
   auto& g = state->guards();
@@ -124,7 +124,7 @@ TEST_CASE("guard state: incidents are bounded, exits go first, and the loss is t
   CHECK(s.begin_read().value()->count(store::table::log) == incidents_max);
 }
 
-TEST_CASE("guard state: a desired state holds, and only an explicit start forgets crashes", "[unit][agent][fc-59]") {
+TEST_CASE("guard state: a desired state holds, and only an explicit start clears crashes", "[unit][agent][fc-59]") {
   store::memory_store s;
   auto state = reopen(s);
   auto& g = state->guards();
@@ -164,7 +164,7 @@ TEST_CASE("guard state: a desired state holds, and only an explicit start forget
   CHECK_FALSE(g.find({"unknown"}));
 }
 
-TEST_CASE("guard state: a list replaces all servers, but not what was done about their exits", "[unit][agent]") {
+TEST_CASE("guard state: a list replaces all servers, but not what was noted about their exits", "[unit][agent]") {
   store::memory_store s;
   auto state = reopen(s);
   auto& g = state->guards();
@@ -182,7 +182,7 @@ TEST_CASE("guard state: a list replaces all servers, but not what was done about
   const auto commits = s.commits();
   g.replace({changed, known("s3")});
   REQUIRE(g.flush());
-  CHECK(s.commits() == commits);  // nothing is new
+  CHECK(s.commits() == commits);  // nothing has changed
 }
 
 TEST_CASE("guard state: damaged notes are forgotten, the rest is read", "[unit][agent]") {

@@ -45,7 +45,7 @@ TEST_CASE("lanes: a stop never waits for the pulls of others", "[unit][agent][ac
   CHECK(book.waiting() == 1);
 }
 
-TEST_CASE("lanes: nothing begins on a server that is held, others go on", "[unit][agent]") {
+TEST_CASE("lanes: nothing begins on a held server, and others go on", "[unit][agent]") {
   lane_book book;
   book.hold({"s1"});
   book.offer(command("a", "s1"));
@@ -62,7 +62,7 @@ TEST_CASE("lanes: nothing begins on a server that is held, others go on", "[unit
   CHECK_FALSE(book.has({"s1"}));
 }
 
-TEST_CASE("lanes: copies have slots of their own, and keep nobody waiting", "[unit][agent][fc-23]") {
+TEST_CASE("lanes: copies have their own slots, and delay no other command", "[unit][agent][fc-23]") {
   lane_book book({1, 1, 1});
   book.offer(command("a", "s1", command_kind::move));
   book.offer(command("b", "s2", command_kind::move));
@@ -77,7 +77,7 @@ TEST_CASE("lanes: copies have slots of their own, and keep nobody waiting", "[un
   REQUIRE(book.startable().size() == 1);
 }
 
-TEST_CASE("lanes: the same attempt twice is one, and queues are bounded", "[unit][agent]") {
+TEST_CASE("lanes: a repeated attempt is a duplicate, and queues are bounded", "[unit][agent]") {
   lane_book book({1, 1});
   book.offer(command("a", "s1"));
   CHECK(book.offer(command("a", "s1")) == lane_book::entry::duplicate);
@@ -91,7 +91,7 @@ TEST_CASE("lanes: the same attempt twice is one, and queues are bounded", "[unit
   CHECK(book.offer(command("more", "s1")) == lane_book::entry::accepted);
 }
 
-TEST_CASE("lanes: for any arrivals and endings the limits and the order hold, and everything is run", "[unit][agent]") {
+TEST_CASE("lanes: for any arrivals and endings limits and order hold, and everything is run", "[unit][agent]") {
   REQUIRE(rc::check("limits, order, completeness", [] {
     const lane_limits limits{*rc::gen::inRange<size_t>(1, 4), *rc::gen::inRange<size_t>(1, 3)};
     lane_book book(limits);

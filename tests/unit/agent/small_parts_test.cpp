@@ -9,7 +9,7 @@ using namespace zedops::agent;
 using namespace zedops::msg;
 using namespace std::chrono_literals;
 
-TEST_CASE("progress: a new step passes at once, numbers four times a second, none falls", "[unit][agent]") {
+TEST_CASE("progress: a new step passes at once, percentages four times a second, and none falls", "[unit][agent]") {
   progress_gate gate;
   std::chrono::steady_clock::time_point now{10s};
   uint32_t p = 5;
@@ -30,7 +30,7 @@ TEST_CASE("progress: a new step passes at once, numbers four times a second, non
   CHECK(passed <= 4);
 }
 
-TEST_CASE("data layouts: directories lie in the server's own tree or are refused", "[unit][agent][fc-45]") {
+TEST_CASE("data layouts: directories are in the server's own tree or refused", "[unit][agent][fc-45]") {
   data_layout l{
       "/srv/zed", "pz1", {{"bin", "/srv/zed/pz1/bin", true}, {"data", "/srv/zed/pz1/a/b", false}}, "1000:1001"};
   auto check = check_request_of(l, {"a1"}, host::sizing::skip);
@@ -54,7 +54,7 @@ TEST_CASE("data layouts: directories lie in the server's own tree or are refused
   }
 }
 
-TEST_CASE("layer: what its owner would miss, by folder", "[unit][agent]") {
+TEST_CASE("layer: the summary lists what would be lost, by folder", "[unit][agent]") {
   docker::container_layer layer{5'000,
                                 {"/opt/game/saves/a", "/opt/game/b", "/root/world", "/tmp/x", "/run/pid", "/etc/hosts",
                                  "/etc/game.conf", "/top"}};
@@ -69,7 +69,7 @@ TEST_CASE("layer: what its owner would miss, by folder", "[unit][agent]") {
   CHECK(rest == std::vector<std::string>{"/", "/etc", "/root"});
 }
 
-TEST_CASE("logs: a long line comes whole, without the stamps that the Engine put into it", "[unit][agent]") {
+TEST_CASE("logs: a long line arrives whole, without the time stamps that the Engine put into it", "[unit][agent]") {
   const std::string stamp = "2026-01-01T00:00:00.000000001Z ";
   log_page page(logs_query{1, "c", 10, {}});
   const std::string first(16 * 1024, 'a'), second(16 * 1024, 'b');
@@ -84,7 +84,7 @@ TEST_CASE("logs: a long line comes whole, without the stamps that the Engine put
   CHECK_FALSE(a.cut);
 }
 
-TEST_CASE("logs: the first line that is later than the last one known is news", "[unit][agent]") {
+TEST_CASE("logs: only the first line after the last known one is reported as news", "[unit][agent]") {
   log_page page(logs_query{1, "c", 10, "2026-01-01T00:00:00.5Z"});
   CHECK_FALSE(page.add(docker::output::out, "2026-01-01T00:00:00.500000000Z known"));
   CHECK_FALSE(page.add(docker::output::out, "a further piece"));

@@ -1,4 +1,4 @@
-// When a container that nobody knows may go.
+// When a container of no known service may be removed.
 #include "actors/agent/deploy/stray_watch.hpp"
 
 #include "tests/support/catch.hpp"
@@ -6,7 +6,7 @@
 using namespace zedops;
 using namespace std::chrono_literals;
 
-TEST_CASE("strays: after two passes and the grace, a few at a time", "[agent][acc-89]") {
+TEST_CASE("strays: they are removed after two passes and the grace period, a few at a time", "[agent][acc-89]") {
   agent::stray_watch w;
   agent::stray_watch::time t{};
   std::vector<std::string> many;
@@ -20,14 +20,15 @@ TEST_CASE("strays: after two passes and the grace, a few at a time", "[agent][ac
   CHECK(v.remove.size() == agent::stray_watch::removals_max);
 }
 
-TEST_CASE("strays: one pass is none, however long it has been", "[agent][acc-89]") {
+TEST_CASE("strays: one pass is not enough, however long ago it was", "[agent][acc-89]") {
   agent::stray_watch w;
   agent::stray_watch::time t{};
   CHECK(w.pass({"c"}, t, 1ms).remove.empty());
   CHECK(w.pass({"c"}, t + 1h, 1ms).remove == std::vector<std::string>{"c"});
 }
 
-TEST_CASE("strays: who is known again begins anew, and without grace nobody goes", "[agent][acc-89]") {
+TEST_CASE("strays: one that was known in between starts over, and without a grace period none is removed",
+          "[agent][acc-89]") {
   agent::stray_watch w;
   agent::stray_watch::time t{};
   w.pass({"c"}, t, 10min);

@@ -1,4 +1,4 @@
-// Pieces of uploads: a few are asked for at once, and come in order whatever happens to their answers.
+// Pieces of uploads: a few are requested at once, and arrive in order whatever happens to their answers.
 #include "actors/agent/deploy/upload_fetcher.hpp"
 
 #include <atomic>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t piece = upload_piece_max;
 
-// Answers are given as the test says, once the fetcher has asked for all it asks for at once.
+// Answers are given as the test says, once the fetcher has sent all its simultaneous requests.
 struct manager {
   std::string bytes;
   std::vector<fetch_upload> asked;
@@ -55,7 +55,7 @@ struct manager {
 
 }  // namespace
 
-TEST_CASE("upload fetcher: every piece is asked for once, and all arrive in order", "[unit][agent]") {
+TEST_CASE("upload fetcher: every piece is requested once, and all arrive in order", "[unit][agent]") {
   manager m(9 * piece + 100);
   REQUIRE(m.read());
   CHECK((m.taken == m.bytes));
@@ -65,7 +65,7 @@ TEST_CASE("upload fetcher: every piece is asked for once, and all arrive in orde
   CHECK((m.taken == m.bytes.substr(3 * piece + 5)));
 }
 
-TEST_CASE("upload fetcher: what did not come, and what follows a short piece, is asked for again", "[unit][agent]") {
+TEST_CASE("upload fetcher: a lost piece, and the rest after a short one, is requested again", "[unit][agent]") {
   manager m(9 * piece);
   std::atomic<int> n = 0;
   m.on_question = [&](const fetch_upload& q) {
@@ -77,10 +77,10 @@ TEST_CASE("upload fetcher: what did not come, and what follows a short piece, is
   CHECK((m.taken == m.bytes));
 }
 
-TEST_CASE("upload fetcher: on a slow line the answer to the first asking counts", "[unit][agent]") {
+TEST_CASE("upload fetcher: on a slow line a late answer to the first request counts", "[unit][agent]") {
   manager m(3 * piece);
   std::mutex mutex;
-  std::map<uint64_t, fetch_upload> first;  // by offset; answered when the same piece is asked for again
+  std::map<uint64_t, fetch_upload> first;  // by offset; answered when the same piece is requested again
   m.on_question = [&](const fetch_upload& q) {
     std::unique_lock lock(mutex);
     if (!first.try_emplace(q.offset, q).second) m.answer(first.at(q.offset), piece);
@@ -89,7 +89,7 @@ TEST_CASE("upload fetcher: on a slow line the answer to the first asking counts"
   CHECK((m.taken == m.bytes));
 }
 
-TEST_CASE("upload fetcher: refusals, an upload that is too short and being called off end it", "[unit][agent]") {
+TEST_CASE("upload fetcher: a refusal, an upload that is too short and a cancellation end it", "[unit][agent]") {
   manager m(3 * piece);
   CHECK(m.read(0, 4 * piece).error().code == ec::bad_request);
   m.on_question = [&](const fetch_upload& q) {

@@ -1,4 +1,4 @@
-// Archives of strangers: what is taken, what is refused, and that nothing ever lands outside.
+// Untrusted archives: what is accepted, what is refused, and that nothing is ever written outside.
 #include <archive.h>
 #include <archive_entry.h>
 #include <locale.h>
@@ -22,7 +22,7 @@ namespace {
 
 struct entry {
   std::string name;
-  std::string content;  // of a file; where a link leads to
+  std::string content;  // of a file; of a link its target
   unsigned type = AE_IFREG;
   unsigned mode = 0644;
   std::string hardlink = {};
@@ -72,7 +72,7 @@ struct in_folder {
 
 }  // namespace
 
-TEST_CASE_METHOD(in_folder, "unpack: files, folders and links that stay inside, without their owner's rights",
+TEST_CASE_METHOD(in_folder, "unpack: files, folders and links that stay inside, without owner and special modes",
                  "[archive]") {
   write({{"./", "", AE_IFDIR, 0700},
          {"./index.html", "hello"},
@@ -111,10 +111,10 @@ TEST_CASE_METHOD(in_folder, "unpack: zip and tar.gz give the same tree, with the
   CHECK(tar->tree_hash == gz->tree_hash);
 }
 
-TEST_CASE_METHOD(in_folder, "unpack: what leaves the folder, or is no content of a site, is refused by name",
+TEST_CASE_METHOD(in_folder, "unpack: an entry that leaves the folder or cannot belong to a site is refused by name",
                  "[archive][hostile]") {
-  refused({{"../evil", "x"}}, "leaves it with '..'");
-  refused({{"a/../../evil", "x"}}, "leaves it with '..'");
+  refused({{"../evil", "x"}}, "points outside of it with '..'");
+  refused({{"a/../../evil", "x"}}, "points outside of it with '..'");
   refused({{"/etc/evil", "x"}}, "is absolute");
   refused({{"l", "/etc/passwd", AE_IFLNK}}, "points outside, to '/etc/passwd'");
   refused({{"a/l", "../../x", AE_IFLNK}}, "points outside");
@@ -132,7 +132,7 @@ TEST_CASE_METHOD(in_folder, "unpack: what leaves the folder, or is no content of
   CHECK_FALSE(fs::exists(dir.path() / "evil"));
 }
 
-TEST_CASE_METHOD(in_folder, "unpack: one folder of it, as if it were all", "[archive]") {
+TEST_CASE_METHOD(in_folder, "unpack: one folder of the archive can be unpacked alone", "[archive]") {
   write({{"docs/public/index.html", "hello"}, {"docs/public/a/b", "x"}, {"docs/publication", "no"}, {"readme", "no"}});
   REQUIRE(unpack(file.string(), into.string(), {}, {}, "docs/public").has_value());
   CHECK(read("index.html") == "hello");
@@ -145,7 +145,7 @@ TEST_CASE_METHOD(in_folder, "unpack: one folder of it, as if it were all", "[arc
   CHECK(none.error().message.find("no folder 'docs/private'") != std::string::npos);
 }
 
-TEST_CASE_METHOD(in_folder, "unpack: limits on entries, bytes and ratio hold while it is read", "[archive][hostile]") {
+TEST_CASE_METHOD(in_folder, "unpack: limits on entries, bytes and ratio apply while it is read", "[archive][hostile]") {
   std::vector<entry> many;
   for (int n = 0; n < 100; ++n) many.push_back({std::to_string(n), "x"});
   refused(many, "more than 50 entries", {.entries_max = 50});
@@ -157,7 +157,8 @@ TEST_CASE_METHOD(in_folder, "unpack: limits on entries, bytes and ratio hold whi
   CHECK(r.error().message.find("100 times its size") != std::string::npos);
 }
 
-TEST_CASE_METHOD(in_folder, "unpack: what is twice in it is what it has last - called off it stops", "[archive]") {
+TEST_CASE_METHOD(in_folder, "unpack: of duplicate entries the last one wins - and it stops when cancelled",
+                 "[archive]") {
   write({{"f", "first"}, {"f", "second"}, {"l", "f", AE_IFLNK}, {"l", "g", AE_IFLNK}, {"g", "third"}});
   REQUIRE(go().has_value());
   CHECK(read("f") == "second");
@@ -168,7 +169,7 @@ TEST_CASE_METHOD(in_folder, "unpack: what is twice in it is what it has last - c
   CHECK(r.error().code == msg::ec::cancelled);
 }
 
-TEST_CASE_METHOD(in_folder, "unpack: no bytes whatever do harm", "[archive][hostile][property]") {
+TEST_CASE_METHOD(in_folder, "unpack: arbitrary bytes do no harm", "[archive][hostile][property]") {
   write({{"index.html", std::string(3'000, 'x')}, {"a/b", "y"}}, false, true);
   std::ifstream in(file, std::ios::binary);
   const std::string good((std::istreambuf_iterator<char>(in)), {});
@@ -186,7 +187,7 @@ TEST_CASE_METHOD(in_folder, "unpack: no bytes whatever do harm", "[archive][host
   }));
 }
 
-TEST_CASE("pack: the same files give the same bytes, ignored ones are left out, and it comes out as it went in",
+TEST_CASE("pack: the same files give the same bytes, ignored ones are left out, and unpacking restores them",
           "[archive]") {
   test::temp_dir dir;
   const auto from = dir.path() / "site";
@@ -219,7 +220,7 @@ TEST_CASE("pack: the same files give the same bytes, ignored ones are left out, 
   CHECK(pack((dir.path() / "empty").string(), one).error().code == msg::ec::bad_request);
 }
 
-TEST_CASE("pack: patterns as git has them", "[archive]") {
+TEST_CASE("pack: ignore patterns work as in git", "[archive]") {
   const std::vector<std::string> p = {"*.log", "/build/", "docs/*.md", "**/cache", "tmp/"};
   CHECK(is_ignored(p, "a/b.log", false));
   CHECK(is_ignored(p, "build", true));
@@ -232,10 +233,11 @@ TEST_CASE("pack: patterns as git has them", "[archive]") {
   CHECK_FALSE(is_ignored(p, "index.html", false));
 }
 
-TEST_CASE("context: what .dockerignore says is left out as Docker reads it, the dockerfile never", "[archive]") {
+TEST_CASE("context: files matching .dockerignore are left out as Docker does it, but never the Dockerfile",
+          "[archive]") {
   const std::vector<std::string> p = {"*.env", "/dist/", "**/cache", "docs", "!docs/keep.md", "a/*/c"};
   CHECK(is_out_of_context(p, "x.env"));
-  CHECK_FALSE(is_out_of_context(p, "sub/x.env"));  // patterns are from the top
+  CHECK_FALSE(is_out_of_context(p, "sub/x.env"));  // patterns start at the top folder
   CHECK(is_out_of_context(p, "dist"));
   CHECK(is_out_of_context(p, "dist/deep/file"));
   CHECK(is_out_of_context(p, "cache"));
@@ -278,7 +280,7 @@ struct named_folder {
     std::ofstream(from / "größe/ü.txt") << "u";
     std::ofstream(from / "日本.html") << "japan";
     fs::create_symlink("größe/ü.txt", from / "verknüpft");
-    std::ofstream(from / "latin-\xfc.txt") << "bytes";  // no UTF-8, and a name all the same
+    std::ofstream(from / "latin-\xfc.txt") << "bytes";  // not UTF-8, but a valid name
   }
   std::string read(const std::string& name) {
     std::ifstream in(out / name, std::ios::binary);
@@ -298,7 +300,7 @@ struct named_folder {
 
 }  // namespace
 
-TEST_CASE_METHOD(named_folder, "pack: names that are not ASCII come out as they went in", "[archive][names]") {
+TEST_CASE_METHOD(named_folder, "pack: names that are not ASCII are restored", "[archive][names]") {
   auto r = pack(from.string(), file);
   INFO((r ? std::string{} : r.error().message));
   REQUIRE(r.has_value());
@@ -306,7 +308,7 @@ TEST_CASE_METHOD(named_folder, "pack: names that are not ASCII come out as they 
   comes_out();
 }
 
-TEST_CASE_METHOD(named_folder, "context: names that are not ASCII come out as they went in", "[archive][names]") {
+TEST_CASE_METHOD(named_folder, "context: names that are not ASCII are restored", "[archive][names]") {
   auto r = pack_context(from.string(), "Dockerfile", file);
   INFO((r ? std::string{} : r.error().message));
   REQUIRE(r.has_value());
@@ -314,9 +316,9 @@ TEST_CASE_METHOD(named_folder, "context: names that are not ASCII come out as th
   comes_out();
 }
 
-TEST_CASE_METHOD(in_folder, "unpack: names of a zip that are not ASCII, in UTF-8 and in what the packer had",
+TEST_CASE_METHOD(in_folder, "unpack: names in a zip that are not ASCII, marked as UTF-8 or as plain bytes",
                  "[archive][names]") {
-  // In a locale of UTF-8 the names are marked as such, as all packers of today do it; without one they are bytes.
+  // In a UTF-8 locale names are marked as UTF-8, as all modern packers do it; without one they are bytes.
   for (const bool marked : {true, false}) {
     fs::remove_all(into);
     const auto ours = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);

@@ -45,8 +45,7 @@ struct a_store {
 
 }  // namespace
 
-TEST_CASE_METHOD(a_store, "uploads: in pieces, with a crash in between, and the same again is the same",
-                 "[persistence]") {
+TEST_CASE_METHOD(a_store, "uploads: sent in pieces with a crash in between, and safe to repeat", "[persistence]") {
   const auto id = begin().id.value;
   send(id, 0, 1 << 20);
   open();
@@ -68,7 +67,7 @@ TEST_CASE_METHOD(a_store, "uploads: in pieces, with a crash in between, and the 
   CHECK(*s->read(id, 2'999'990, 100) == std::string(10, 'x'));
 }
 
-TEST_CASE_METHOD(a_store, "uploads: gaps, too much, other bytes and other hashes are refused, with the way on",
+TEST_CASE_METHOD(a_store, "uploads: gaps, excess, other bytes and other hashes are refused, with how to go on",
                  "[persistence][hostile]") {
   const auto id = begin().id.value;
   auto gap = s->add(id, 5, "x", now);
@@ -81,7 +80,7 @@ TEST_CASE_METHOD(a_store, "uploads: gaps, too much, other bytes and other hashes
   CHECK(s->begin({"x", 1, "nohash"}, now).error().code == ec::bad_request);
   CHECK(s->begin({"x", store::upload_bytes_max + 1, hash()}, now).error().code == ec::too_large);
   CHECK(s->begin({"a\nb", 1, hash()}, now).error().code == ec::bad_request);
-  text[7] = 'y';  // other bytes than were announced
+  text[7] = 'y';  // other bytes than announced
   for (uint64_t at = 0; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
   CHECK(s->end(id).error().code == ec::bad_request);
   CHECK(s->find(id)->received == 0);
@@ -90,7 +89,8 @@ TEST_CASE_METHOD(a_store, "uploads: gaps, too much, other bytes and other hashes
   CHECK(s->end(id).has_value());
 }
 
-TEST_CASE_METHOD(a_store, "uploads: what nobody needs goes after a day, and its room with it", "[persistence]") {
+TEST_CASE_METHOD(a_store, "uploads: one that is not needed is removed after a day, and its space is freed",
+                 "[persistence]") {
   const auto id = begin().id;
   send(id.value, 0, 100);
   const auto needs = [&](bool yes) { return [yes](const upload_id&) { return yes; }; };
@@ -106,14 +106,14 @@ TEST_CASE_METHOD(a_store, "uploads: what nobody needs goes after a day, and its 
   CHECK(s->remove(id.value).error().code == ec::not_found);
 }
 
-TEST_CASE_METHOD(a_store, "uploads: one that is begun or sent again is kept for another day, also after a restart",
+TEST_CASE_METHOD(a_store, "uploads: one that is begun again or continued is kept for another day, also after a restart",
                  "[persistence]") {
   const auto nobody = [](const upload_id&) { return false; };
   const auto began = now;
   const auto id = begin().id.value;
   now = began + std::chrono::hours(20);
-  SECTION("begun") { begin(); }
-  SECTION("sent") { send(id, 0, 100); }
+  SECTION("begun again") { begin(); }
+  SECTION("continued") { send(id, 0, 100); }
   open();
   s->collect(began + std::chrono::hours(43), nobody);
   CHECK(s->find(id));

@@ -36,7 +36,7 @@ TEST_CASE("credit: moving a credit neither returns nor doubles it", "[unit][bus]
   CHECK(pool->outstanding() == 0);
 }
 
-TEST_CASE("credit: a starved reader is always woken, whatever the other threads do", "[unit][bus]") {
+TEST_CASE("credit: a starved reader is always woken, whatever other threads do", "[unit][bus]") {
   constexpr int messages = 20'000;
   detail::wake_fd wake;
   std::atomic<int> wakes{0};

@@ -95,11 +95,12 @@ TEST_CASE("follower: trimmed history comes out as a gap, a hole in the history a
   CHECK(drain(f) == "gap(1:10 1:11 missing) 12 gap(1:12 1:13 missing)");
 }
 
-TEST_CASE("follower: a new epoch is a gap, then told from its start, stragglers change nothing", "[unit][bus]") {
+TEST_CASE("follower: a new epoch is a gap, then delivered from its start, and stragglers change nothing",
+          "[unit][bus]") {
   auto f = event_follower::of_everything(std::nullopt);
   f.on_head({1, 50});
   f.on_live(event(3, "server.a", 0, 2));
-  REQUIRE(f.wants_replay() == cursor{1, 50});  // only the history knows whether it started anew
+  REQUIRE(f.wants_replay() == cursor{1, 50});  // only the history knows whether it started over
   f.on_page({{}, {}, {2, 3}, true});
   CHECK(drain(f) == "gap(1:50 2:0 epoch)");
   REQUIRE(f.wants_replay() == cursor{2, 0});
@@ -112,7 +113,7 @@ TEST_CASE("follower: a new epoch is a gap, then told from its start, stragglers 
   CHECK(drain(f) == "4");
 }
 
-TEST_CASE("follower: a history that ends before the cursor was put back, and says so", "[unit][bus]") {
+TEST_CASE("follower: a history that ends before the cursor was restored, and gives a gap", "[unit][bus]") {
   auto f = event_follower::of_everything(cursor{1, 100});
   f.on_page(page({}, 60));
   CHECK(drain(f) == "gap(1:100 1:60 epoch)");
@@ -120,7 +121,7 @@ TEST_CASE("follower: a history that ends before the cursor was put back, and say
   CHECK(drain(f) == "61");
 }
 
-TEST_CASE("follower: a filtered stream tells a hole by the subject's own numbers", "[unit][bus]") {
+TEST_CASE("follower: a filtered stream finds a hole by the subject's own numbers", "[unit][bus]") {
   auto f = event_follower::of_subjects(std::nullopt, subject_seq_of);
   f.on_head({1, 10});
   f.on_live(event(14, "server.new", 1));  // the first of its subject needs no proof
@@ -178,7 +179,7 @@ struct world {
   }
 };
 
-// Every event of the final epoch either came out, in order, or lies in a gap; nothing came out twice.
+// Every event of the final epoch either came out, in order, or is in a gap; nothing came out twice.
 void check_told(const std::vector<follow_item>& items, const world& w, const std::string& prefix, bool filtered) {
   std::map<std::pair<uint64_t, uint64_t>, int> told;  // (epoch, seq) → times
   std::map<std::string, uint64_t> order;              // per subject, or of everything
@@ -264,13 +265,13 @@ void lossy_run(bool filtered) {
 
 }  // namespace
 
-TEST_CASE("follower: whatever is lost, doubled or late, the output is complete and in order or says gap",
+TEST_CASE("follower: whatever is lost, doubled or late, the output is complete and in order or has a gap",
           "[unit][bus]") {
   REQUIRE(rc::check("everything", [] { lossy_run(false); }));
   REQUIRE(rc::check("filtered by subject", [] { lossy_run(true); }));
 }
 
-TEST_CASE("follower: a filtered stream of many events confirms itself now and then", "[unit][bus]") {
+TEST_CASE("follower: a filtered stream of many events confirms its position now and then", "[unit][bus]") {
   auto f = event_follower::of_subjects(std::nullopt, subject_seq_of);
   f.on_head({1, 0});
   for (uint64_t i = 1; i <= event_follower::unconfirmed_max + 1; ++i) f.on_live(event(i, "server.a", i));

@@ -73,7 +73,7 @@ TEST_CASE("protocol: each bad request is refused with the reason", "[unit][bus]"
     return reason_of(f);
   };
   CHECK(has(reason_of({}), "0 frames instead of 8"));
-  CHECK(has(reason_of({"zedops/2", "anything"}), "speaks 'zedops/2', here it is zedops/1"));
+  CHECK(has(reason_of({"zedops/2", "anything"}), "speaks 'zedops/2' instead of zedops/1"));
   CHECK(has(with(1, "hello"), "'req'"));
   CHECK(has(with(2, ""), "request id is empty"));
   CHECK(has(with(2, std::string(request_id_max + 1, 'x')), "request id has 65 bytes"));
@@ -133,7 +133,7 @@ TEST_CASE("protocol: hostile frames give a reason fit for a log, never more", "[
   }));
 }
 
-TEST_CASE("protocol: the sender of a bad request can be told when its id is sound", "[unit][bus]") {
+TEST_CASE("protocol: the sender of a bad request gets an answer when its id is valid", "[unit][bus]") {
   CHECK(request_id_of({"zedops/9", "req", "42"}) == "42");
   CHECK(request_id_of({"zedops/1", "req"}).empty());
   CHECK(request_id_of({"zedops/1", "req", std::string(1 << 20, 'x')}).empty());

@@ -29,7 +29,7 @@ std::string mutated(std::string text) {
   return text;
 }
 
-// What was refused says where and what to do.
+// A refusal says where and what to do.
 void is_explained(const msg::error& e) {
   RC_ASSERT(!e.message.empty());
   RC_ASSERT(!e.hint.empty());

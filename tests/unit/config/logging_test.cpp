@@ -139,7 +139,7 @@ TEST_CASE("logging: threads may log and change the level at the same time", "[un
   REQUIRE(log.lines.size() == 500);
 }
 
-TEST_CASE("logging: whoever does not read the log stops nobody, and is told what was lost", "[unit][config]") {
+TEST_CASE("logging: a log that is not read stops no writer, and its reader sees how much was lost", "[unit][config]") {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   const int saved = ::dup(STDERR_FILENO);
@@ -149,7 +149,7 @@ TEST_CASE("logging: whoever does not read the log stops nobody, and is told what
   std::thread writer([&] {
     for (int i = 0; i < 1000; ++i) log_event("test.line", {{"text", long_text}});
   });
-  writer.join();  // although nobody has read: a pipe holds 64 KiB
+  writer.join();  // although nothing was read: a pipe holds 64 KiB
   std::string seen(1 << 20, '\0');
   const auto read_once = [&] {
     const auto n = ::read(ends[0], seen.data(), seen.size());

@@ -135,7 +135,7 @@ TEST_CASE("settings: endpoints are a list, an array in the file", "[unit][config
   REQUIRE(m->settings.events == std::vector<std::string>{"ipc:///e", "tcp://[::1]:7702"});
 }
 
-TEST_CASE("settings: the web door stays on this machine unless a proxy is named", "[unit][config]") {
+TEST_CASE("settings: the web door listens on this machine only unless a proxy is named", "[unit][config]") {
   const auto load = [](std::vector<std::string> flags) {
     world w;
     w.args(std::move(flags));
@@ -209,7 +209,7 @@ TEST_CASE("settings: an agent is suspect before it is unreachable", "[unit][conf
           "flag --agent-unreachable-after: agent_unreachable_after is 2s, not longer than agent_suspect_after = 2s");
 }
 
-TEST_CASE("settings: a file that was asked for must be there", "[unit][config]") {
+TEST_CASE("settings: a file that was named must exist", "[unit][config]") {
   world w;
   w.args({"--config", (w.dir / "none.toml").string()});
   REQUIRE(w.refused().message.find("No such file") != std::string::npos);
@@ -240,7 +240,7 @@ TEST_CASE("settings: a ZEDOPS_ variable that nothing reads is worth a warning", 
                                    "did you mean ZEDOPS_SYNC_INTERVAL?"});
 }
 
-TEST_CASE("settings: reload applies what it can, names what waits, and keeps all on an error",
+TEST_CASE("settings: reload applies what it can, names what needs a restart, and changes nothing on an error",
           "[unit][config][acc-98]") {
   world w;
   w.args({"--config", w.file("log_level = \"info\"\nretention = \"2h\"\n"), "--sync-interval", "7s"});

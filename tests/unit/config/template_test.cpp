@@ -40,7 +40,7 @@ struct folder {
 };
 }  // namespace
 
-TEST_CASE("template: Project Zomboid servers look as the predecessor made them", "[unit][config][acc-10]") {
+TEST_CASE("template: Project Zomboid servers equal those of the predecessor", "[unit][config][acc-10]") {
   auto t = builtin("project-zomboid");
   REQUIRE(t.name == "project-zomboid");
   REQUIRE(t.container_name == "steam-zomboid-{name}");
@@ -163,7 +163,7 @@ TEST_CASE("template: parts that could harm a host or lose a container are refuse
   }
 }
 
-TEST_CASE("template: the crash policy is the Engine's unless said, and its errors have a place", "[unit][config]") {
+TEST_CASE("template: the default crash policy is the Engine's, and errors in it name their place", "[unit][config]") {
   REQUIRE(parse_template(small, "t.toml")->crash == msg::crash_rules{});
   auto t = parse_template(small +
                               "[crash]\npolicy = \"on-failure\"\nrestarts_max = 3\nwindow = \"5m\"\n"
@@ -220,7 +220,7 @@ TEST_CASE("templates: two of one name, a broken file and an absent directory are
   REQUIRE(absent.error().message.find("No such file") != std::string::npos);
 }
 
-TEST_CASE("patterns: placeholders are replaced once, and a missing value leaves nothing", "[unit][config]") {
+TEST_CASE("patterns: placeholders are replaced once, and a missing value fails", "[unit][config]") {
   auto value = [](std::string_view name) -> std::optional<std::string> {
     if (name == "name") return "{id}";
     return std::nullopt;
@@ -231,12 +231,12 @@ TEST_CASE("patterns: placeholders are replaced once, and a missing value leaves 
   REQUIRE_FALSE(msg::expand("{name", value));
 }
 
-TEST_CASE("template: directories do not lie in each other", "[unit][config]") {
+TEST_CASE("template: directories must not be within each other", "[unit][config]") {
   for (const char* path : {"data/saves", "data/saves/deep"}) {
     const auto e = refused(small + "[[dir]]\nname = \"saves\"\ntarget = \"/saves\"\npath = \"" + path + "\"\n");
-    CHECK(e.message.find("lies in, or around, the path of \"data\"") != std::string::npos);
+    CHECK(e.message.find("is within, or around, the path of \"data\"") != std::string::npos);
   }
   CHECK(parse_template(small + "[[dir]]\nname = \"data2\"\ntarget = \"/saves\"\n", "t.toml"));
-  CHECK(parse_template(small + "settle = \"5s\"\n", "t.toml").has_value() == false);  // below a [[dir]] it is not known
+  CHECK(parse_template(small + "settle = \"5s\"\n", "t.toml").has_value() == false);  // below a [[dir]] it is unknown
   CHECK(parse_template("settle = \"5s\"\n" + small, "t.toml")->settle == std::chrono::seconds(5));
 }

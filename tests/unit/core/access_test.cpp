@@ -20,7 +20,7 @@ const verb_row& verb(std::string_view name) {
 TEST_CASE("access: what each role may do with each verb", "[unit][core][acc-35]") {
   for (const auto& row : verb_table) {
     INFO(row.verb);
-    if (row.needs == right::enrol) continue;  // of no role
+    if (row.needs == right::enrol) continue;  // for tokens only, no role
     const bool looks = row.needs == right::view || row.needs == right::connect;
     const bool lives = row.needs == right::operate || row.needs == right::logs;
     CHECK(authorize(with({{role::viewer, {}, {}}}), row, arena).has_value() == looks);
@@ -30,7 +30,7 @@ TEST_CASE("access: what each role may do with each verb", "[unit][core][acc-35]"
   }
 }
 
-TEST_CASE("access: what destroys, and what changes who is there, is nothing for an operator", "[unit][core]") {
+TEST_CASE("access: an operator may neither destroy nor add and remove agents", "[unit][core]") {
   const auto op = with({{role::operator_, {}, {}}});
   for (const auto* name : {"server.purge", "agent.rm", "agent.forget"}) {
     auto r = authorize(op, verb(name), arena);
@@ -44,7 +44,7 @@ TEST_CASE("access: what destroys, and what changes who is there, is nothing for 
     if (row.risk == danger::destroys) CHECK_FALSE(authorize(op, row, arena).has_value());
 }
 
-TEST_CASE("access: the most specific grant decides, also where it is the lesser one", "[unit][core]") {
+TEST_CASE("access: the most specific grant decides, even if it is the weaker one", "[unit][core]") {
   const grant viewer_here{role::viewer, {}, {"s1"}}, operator_on_host{role::operator_, {"a1"}, {}},
       admin_everywhere{role::admin, {}, {}};
   std::vector<grant> all{admin_everywhere, operator_on_host, viewer_here};
@@ -55,14 +55,14 @@ TEST_CASE("access: the most specific grant decides, also where it is the lesser 
     CHECK(core::role_for(with(all), {{"a2"}, {"s3"}}) == role::admin);
     CHECK(core::role_for(with(all), {}) == role::admin);
   } while (std::next_permutation(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.as < b.as; }));
-  CHECK(core::role_for(with({viewer_here, {role::operator_, {}, {"s1"}}}), arena) == role::operator_);  // of equals
+  CHECK(core::role_for(with({viewer_here, {role::operator_, {}, {"s1"}}}), arena) == role::operator_);  // the stronger
   CHECK_FALSE(core::role_for(with({viewer_here}), {{"a1"}, {"s2"}}).has_value());
   CHECK_FALSE(core::role_for(with({viewer_here, operator_on_host}), {}).has_value());
   CHECK(authorize(with({viewer_here}), verb("status"), {}).has_value());
   CHECK_FALSE(authorize(with({viewer_here}), verb("op.ls"), {}).has_value());
 }
 
-TEST_CASE("access: lists show what somebody may see, to whoever may see anything", "[unit][core]") {
+TEST_CASE("access: anyone with a role may list, and sees what that role covers", "[unit][core]") {
   const auto one = with({{role::viewer, {}, {"s1"}}});
   CHECK(authorize(one, verb("server.ls"), {}).has_value());
   CHECK_FALSE(authorize(with({}), verb("server.ls"), {}).has_value());
@@ -72,7 +72,7 @@ TEST_CASE("access: lists show what somebody may see, to whoever may see anything
   CHECK(core::may_see(with({{role::operator_, {"a1"}, {}}}), {{"a1"}, {"s2"}}));
 }
 
-TEST_CASE("access: who may operate anywhere brings archives, and no more than that", "[unit][core]") {
+TEST_CASE("access: an operator of anything may upload archives, but nothing beyond that", "[unit][core]") {
   const auto host = with({{role::operator_, {"a1"}, {}}}), looks = with({{role::viewer, {"a1"}, {}}});
   for (const auto* name : {"upload.begin", "upload.chunk", "upload.end"}) {
     INFO(name);
@@ -86,7 +86,7 @@ TEST_CASE("access: who may operate anywhere brings archives, and no more than th
   }
 }
 
-TEST_CASE("access: a token brings an agent in and does nothing else, and nobody else does that", "[unit][core]") {
+TEST_CASE("access: a token may enrol an agent and nothing else, and no role may", "[unit][core]") {
   principal token{"token:x", authentication::key, "192.0.2.7", {}, "host2"};
   for (const auto& row : verb_table) {
     INFO(row.verb);
@@ -95,7 +95,7 @@ TEST_CASE("access: a token brings an agent in and does nothing else, and nobody 
   CHECK_FALSE(authorize(with({{role::admin, {}, {}}}), verb("agent.enrol"), {}).has_value());
 }
 
-TEST_CASE("access: who may open the socket files of the machine may do everything", "[unit][core]") {
+TEST_CASE("access: a local process that may open the socket files may do everything", "[unit][core]") {
   for (const auto& row : verb_table)
     CHECK(authorize(local_principal("uid:1000"), row, {}).has_value() == (row.needs != right::enrol));
   CHECK_FALSE(core::is_scoped(local_principal()));

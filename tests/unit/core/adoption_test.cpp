@@ -1,4 +1,4 @@
-// What a container that somebody else made is as a server of ours.
+// How a container that was made by hand maps to a server.
 #include "actors/core/plan/adoption.hpp"
 
 #include "tests/support/catch.hpp"
@@ -89,7 +89,7 @@ TEST_CASE("adoption: image, variables and ports are the container's", "[unit][co
   CHECK(mentions(steps, {"/srv/pz/bin to pz1/bin", "/srv/pz/home/Zomboid to pz1/data", "my-zomboid", "stays where"}));
 }
 
-TEST_CASE("adoption: what is said counts more than what is there", "[unit][core][fc-24]") {
+TEST_CASE("adoption: values of the request override those of the container", "[unit][core][fc-24]") {
   auto r = request();
   r.image = "elsewhere/pz";
   r.image_tag = "42";
@@ -124,7 +124,7 @@ TEST_CASE("adoption: an image by digest, and one without a name", "[unit][core][
   CHECK(a->as.image.empty());  // the template's
 }
 
-TEST_CASE("adoption: containers of managers are nobody else's", "[unit][core][fc-24][acc-21]") {
+TEST_CASE("adoption: a container of a manager is refused", "[unit][core][fc-24][acc-21]") {
   auto c = by_hand();
   c.view.labels = {{"zedops.manager", "m1"}, {"zedops.server.name", "other"}};
   CHECK(mentions(refusal_of(request(), c, zomboid()), {"already_exists", "server other"}));
@@ -132,7 +132,7 @@ TEST_CASE("adoption: containers of managers are nobody else's", "[unit][core][fc
   CHECK(mentions(refusal_of(request(), c, zomboid()), {"forbidden", "another manager (m2)"}));
 }
 
-TEST_CASE("adoption: each directory has to be a mount, whole", "[unit][core][fc-24]") {
+TEST_CASE("adoption: each directory has to be one whole mount", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.mounts.pop_back();
   CHECK(mentions(refusal_of(request(), c, zomboid()), {"no_data", "/home/steam/Zomboid", "own layer", "docker cp"}));
@@ -142,19 +142,19 @@ TEST_CASE("adoption: each directory has to be a mount, whole", "[unit][core][fc-
   c = by_hand();  // the nearest mount counts
   c.mounts.push_back({"/mnt/zomboid", "/home/steam/Zomboid", false});
   auto r = request();
-  r.leave_behind = true;  // then nothing of /home/steam is taken
+  r.leave_behind = true;  // then nothing of /home/steam is adopted
   const auto a = adoption_of(r, c, zomboid(), "m1");
   REQUIRE(a);
   CHECK(mentions(all(a->steps), {"/mnt/zomboid to pz1/data", "left behind: mount /home/steam"}));
 }
 
-TEST_CASE("adoption: a template without directories takes nothing over", "[unit][core][fc-24]") {
+TEST_CASE("adoption: a template without directories is refused", "[unit][core][fc-24]") {
   auto t = plain();
   t.dirs.clear();
   CHECK(mentions(refusal_of(request(), by_hand(), t), {"bad_request", "no directories"}));
 }
 
-TEST_CASE("adoption: what its template cannot give is named, and left behind only when that is said",
+TEST_CASE("adoption: what the template cannot provide is named, and left behind only on request",
           "[unit][core][fc-24]") {
   struct row {
     const char* says;
@@ -177,7 +177,8 @@ TEST_CASE("adoption: what its template cannot give is named, and left behind onl
   }
 }
 
-TEST_CASE("adoption: a port of one address is not opened on all of them without a word", "[unit][core][fc-24]") {
+TEST_CASE("adoption: a port bound to one address is not opened on all addresses without consent",
+          "[unit][core][fc-24]") {
   auto c = by_hand();
   c.ports[0].host_ip = "127.0.0.1";
   CHECK(mentions(refusal_of(request(), c, zomboid()),
@@ -188,9 +189,9 @@ TEST_CASE("adoption: a port of one address is not opened on all of them without 
   }
 }
 
-TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][fc-24]") {
+TEST_CASE("adoption: an ambiguous port has to be named", "[unit][core][fc-24]") {
   auto c = by_hand();
-  c.env.erase("GAME");  // two are published now, and neither is said to be it
+  c.env.erase("GAME");  // two are published now, and nothing shows which one it is
   CHECK(
       mentions(refusal_of(request(), c, zomboid()), {"bad_request", "game port", "16300/udp, 16301/udp", "--game-port"}));
   auto r = request();
@@ -198,7 +199,7 @@ TEST_CASE("adoption: a port that cannot be told has to be named", "[unit][core][
   auto a = adoption_of(r, c, zomboid(), "m1");
   REQUIRE(a);
   CHECK(a->as.udp_port == 16301);
-  // One that is published under another number on the host keeps that number.
+  // A port that is published under another number on the host keeps that number.
   c = by_hand();
   c.ports[0].host_port = 20000;
   a = adoption_of(request(), c, zomboid(), "m1");
@@ -221,7 +222,7 @@ TEST_CASE("adoption: a template with an optional port", "[unit][core][fc-24]") {
   CHECK(a->as.game_port == 9000);
 }
 
-TEST_CASE("adoption: what docker run was told becomes the server's own spec", "[unit][core][fc-24]") {
+TEST_CASE("adoption: the options of docker run become the server's own spec", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.ports.push_back({8080, 80, protocol::tcp, "127.0.0.1"});
   auto& had = c.spec.emplace();
@@ -229,7 +230,7 @@ TEST_CASE("adoption: what docker run was told becomes the server's own spec", "[
   had.user = "1000";
   had.memory_max = 1ull << 30;
   had.cap_add = {"SYS_NICE"};
-  had.stop_grace = 30s;  // as the template has it
+  had.stop_grace = 30s;  // the same as the template's
   had.log_driver = "json-file";
   had.log_options = {{"max-file", "3"}, {"max-size", "10m"}};
   auto r = request();
@@ -256,7 +257,7 @@ TEST_CASE("adoption: one address for all ports of the template is kept", "[unit]
                  {"address 127.0.0.1", "16300/udp", "address 192.0.2.7", "--leave-behind"}));
 }
 
-TEST_CASE("adoption: a folder that is named takes over its mount", "[unit][core][fc-24]") {
+TEST_CASE("adoption: a mount is adopted as a folder when the request names it", "[unit][core][fc-24]") {
   auto c = by_hand();
   c.ports = {{25565, 25565, protocol::tcp, {}}};
   c.networks.clear();
@@ -264,7 +265,7 @@ TEST_CASE("adoption: a folder that is named takes over its mount", "[unit][core]
   CHECK(mentions(refusal_of(request(), c, plain()), {"nothing mounted at /data", "--folder data:PLACE"}));
   auto r = request();
   r.spec.emplace().folders = {{"data", "/config", false}};
-  CHECK(mentions(refusal_of(r, c, plain()), {"mount /mods", "--folder takes over"}));
+  CHECK(mentions(refusal_of(r, c, plain()), {"mount /mods", "a mount with --folder"}));
   r.spec->folders->push_back({"mods", "/mods", true});
   const auto a = adoption_of(r, c, plain(), "m1");
   REQUIRE(a);
@@ -272,7 +273,8 @@ TEST_CASE("adoption: a folder that is named takes over its mount", "[unit][core]
   CHECK(mentions(all(a->steps), {"/srv/mc to pz1/data", "/srv/mods to pz1/mods"}));
 }
 
-TEST_CASE("adoption: what the template locks, and power over the host, is left behind", "[unit][core][fc-24]") {
+TEST_CASE("adoption: fields locked by the template and host privileges can only be left behind",
+          "[unit][core][fc-24]") {
   auto t = zomboid();
   t.locked = {"user"};
   auto c = by_hand();

@@ -1,4 +1,4 @@
-// The session of an agent: a table of states and inputs, and what holds in every order of words, commits and ticks.
+// The session of an agent: a table of states and inputs, and what holds in every order of messages, commits and ticks.
 #include "actors/core/agent/agent_session.hpp"
 
 #include <rapidcheck.h>
@@ -27,7 +27,7 @@ hello hello_of(std::string instance, uint64_t greeting = 1, bool engine_ok = tru
   return h;
 }
 
-// What the shell does around the machine: commits that take as long as the test likes.
+// What the shell does around the state machine: commits that take as long as the test wants.
 struct door {
   agent_session session{start};
   session_context cx{start, {}, 7, agent_status::unreachable, true};
@@ -97,7 +97,7 @@ std::string text_of(const std::vector<session_effect>& all) {
   return out;
 }
 
-// The states of the picture, each reached by the shortest way.
+// The states of the diagram, each reached by the shortest way.
 door in_state(const std::string& name) {
   door d;
   if (name == "away") return d;
@@ -121,7 +121,7 @@ door in_state(const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("session: every state answers every word", "[unit][core][acc-18][acc-34]") {
+TEST_CASE("session: every state handles every message", "[unit][core][acc-18][acc-34]") {
   const std::vector<std::pair<std::string, session_input>> words = {
       {"hello of the same", greeted{"r1", hello_of("i1")}},
       {"hello of the same, anew", greeted{"r1", hello_of("i1", 2)}},
@@ -172,7 +172,7 @@ TEST_CASE("session: an agent whose arrival takes long to commit is not lost mean
   door d;
   d.live();
   d.wait(1900ms);
-  d.give(greeted{"r2", hello_of("i1", 2)});  // it was started again, or dialled anew
+  d.give(greeted{"r2", hello_of("i1", 2)});  // it was restarted, or dialled again
   d.wait(5s);                                // the disk is slow
   REQUIRE(d.commit);
   CHECK(std::holds_alternative<write_arrival>(*d.commit));
@@ -182,21 +182,21 @@ TEST_CASE("session: an agent whose arrival takes long to commit is not lost mean
   CHECK_FALSE(d.commit);
 }
 
-TEST_CASE("session: whatever became of the record, an agent that speaks is shown as online", "[unit][core][acc-34]") {
+TEST_CASE("session: whatever the record says, an agent that sends messages is shown as online",
+          "[unit][core][acc-34]") {
   for (const auto wrong : {agent_status::unreachable, agent_status::suspect, agent_status::pending}) {
     door d;
     d.live();
     d.cx.status = wrong;
     d.give(spoke{"r1", 0, std::nullopt});
     REQUIRE(d.commit);
-    for (int i = 0; i < 100; ++i) CHECK(text_of(d.give(spoke{"r1", 0, std::nullopt})).empty());  // once, not per word
+    for (int i = 0; i < 100; ++i) CHECK(text_of(d.give(spoke{"r1", 0, std::nullopt})).empty());  // only once
     d.durable();
     CHECK(d.cx.status == agent_status::online);
   }
 }
 
-TEST_CASE("session: hello again of an agent that is live does not enter again, and gets its welcome again",
-          "[unit][core]") {
+TEST_CASE("session: a repeated hello of a live agent begins no new session, and is welcomed again", "[unit][core]") {
   door d;
   d.live();
   size_t welcomes = 0;
@@ -210,7 +210,7 @@ TEST_CASE("session: hello again of an agent that is live does not enter again, a
   CHECK(d.session.online()->number == (uint64_t{7} << 24) + 1);
 }
 
-TEST_CASE("session: an agent that is heard is pinged every third beat, one that falls silent at once",
+TEST_CASE("session: an agent that sends messages is pinged every third beat, one that falls silent at once",
           "[unit][core][acc-34]") {
   door d;
   d.live();
@@ -229,18 +229,18 @@ TEST_CASE("session: an agent that is heard is pinged every third beat, one that 
   CHECK(d.effect<send_ping>());
 }
 
-TEST_CASE("session: a late tick is not the agent's silence", "[unit][core][acc-34]") {
+TEST_CASE("session: a late tick does not count as silence of the agent", "[unit][core][acc-34]") {
   door d;
   d.live();
-  d.cx.now += 30s;  // this side was held up
+  d.cx.now += 30s;  // the manager was held up
   d.give(beat{});
   CHECK(d.session.online());
   CHECK_FALSE(d.commit);
-  d.wait(4s);  // now it listens, and hears nothing
+  d.wait(4s);  // now it listens, and nothing arrives
   CHECK_FALSE(d.session.online());
 }
 
-TEST_CASE("session: only an answer to a ping refuses another agent for good, no last word of a dead one",
+TEST_CASE("session: a rival is refused for good only by an answer to a ping, not by a dead agent's last message",
           "[unit][core][acc-18][fc-41]") {
   door d;
   d.live();
@@ -256,7 +256,7 @@ TEST_CASE("session: only an answer to a ping refuses another agent for good, no 
     CHECK(d.effect<refuse_rival>()->routing_id == "r2");
     CHECK_FALSE(d.session.challenged());
   }
-  SECTION("it was its last word") {
+  SECTION("it was its last message") {
     d.wait(3s);
     if (d.commit) d.durable();
     if (d.commit) d.durable();
@@ -288,8 +288,8 @@ TEST_CASE("session: agents of the last run that stay away become unreachable", "
   CHECK(std::holds_alternative<write_lost>(*d.commit));
 }
 
-TEST_CASE("session: in every order, the record comes to say what is so", "[unit][core][property]") {
-  CHECK(rc::check("in every order, the record comes to say what is so", [] {
+TEST_CASE("session: in every order, the record becomes true in the end", "[unit][core][property]") {
+  CHECK(rc::check("in every order, the record becomes true in the end", [] {
     door d;
     d.cx.status = *rc::gen::element(agent_status::online, agent_status::suspect, agent_status::unreachable);
     std::set<uint64_t> sessions;
@@ -309,7 +309,7 @@ TEST_CASE("session: in every order, the record comes to say what is so", "[unit]
       const bool numbered = !live || live->number != 0;
       RC_ASSERT(numbered);
     }
-    // Left alone with an agent that answers, or with none: what is recorded is so.
+    // Left alone with an agent that answers, or with none: the record is true.
     const bool there = *rc::gen::arbitrary<bool>();
     for (int i = 0; i < 12; ++i) {
       while (d.commit) d.durable();

@@ -38,7 +38,7 @@ std::string refusal_of(const create_server& r, const char* name = "project-zombo
 
 }  // namespace
 
-TEST_CASE("blueprint: a Project Zomboid server looks as it always did", "[unit][core][acc-13][acc-10]") {
+TEST_CASE("blueprint: a Project Zomboid server has the container it always had", "[unit][core][acc-13][acc-10]") {
   const auto plan = plan_for(record(), builtin_template("project-zomboid"), where).value();
   const auto& c = plan.container;
   CHECK(c.name == "steam-zomboid-pz-one");
@@ -135,7 +135,7 @@ TEST_CASE("blueprint: the same record and template always give the same plan", "
   CHECK(plan_for(record(), pz, where).value() == plan_for(record(), pz, where).value());
 }
 
-TEST_CASE("blueprint: the agent is told what to look for under the same names", "[unit][core][acc-11]") {
+TEST_CASE("blueprint: the agent is sent what to look for under the same names", "[unit][core][acc-11]") {
   const auto pz = builtin_template("project-zomboid");
   const auto plan = plan_for(record(), pz, where).value();
   const auto known = known_for(record(), pz, where);

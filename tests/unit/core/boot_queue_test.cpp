@@ -1,4 +1,4 @@
-// In which order servers are started after their host came up, and how many at once.
+// The order in which servers are started after their host came up, and how many at once.
 #include "actors/core/guard/boot_queue.hpp"
 
 #include <rapidcheck.h>
@@ -46,7 +46,7 @@ TEST_CASE("boot queue: by priority, then by name, a few at once, with progress",
   CHECK(q.startable()[0].of == 1);
 }
 
-TEST_CASE("boot queue: everybody gets one turn, never too many at once", "[unit][core]") {
+TEST_CASE("boot queue: every server gets one turn, never too many at once", "[unit][core]") {
   REQUIRE(rc::check("bounded and complete", [] {
     const auto limit = *rc::gen::inRange<size_t>(1, 5);
     const auto priorities = *rc::gen::container<std::vector<int32_t>>(rc::gen::inRange(-2, 3));

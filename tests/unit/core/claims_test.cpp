@@ -66,7 +66,7 @@ TEST_CASE("ports: a full range is a clear error", "[unit][core][acc-68]") {
   CHECK(!r.error().hint.empty());
 }
 
-TEST_CASE("ports: what its owner names is taken as it is", "[unit][core][acc-4]") {
+TEST_CASE("ports: a port named by the request is used as it is", "[unit][core][acc-4]") {
   const auto pz = builtin_template("project-zomboid");
   CHECK(numbers(choose_ports(pz, {20000, 0, 0}, nothing_taken).value()) == std::vector<uint16_t>{20000, 20001, 27015});
   CHECK(numbers(choose_ports(pz, {20000, 30000, 40000}, nothing_taken).value()) ==
@@ -76,7 +76,7 @@ TEST_CASE("ports: what its owner names is taken as it is", "[unit][core][acc-4]"
   CHECK(same.error().code == ec::bad_request);
 }
 
-TEST_CASE("ports: one that follows from a named port is not searched for: its owner is named by the claim",
+TEST_CASE("ports: one that follows from a named port is not searched for, even if it is taken",
           "[unit][core][acc-67]") {
   const auto pz = builtin_template("project-zomboid");
   const auto taken = [](protocol p, uint16_t n) { return p == protocol::udp && n == 20001; };
@@ -85,7 +85,7 @@ TEST_CASE("ports: one that follows from a named port is not searched for: its ow
   CHECK(numbers(*r) == std::vector<uint16_t>{20000, 20001, 27015});
 }
 
-TEST_CASE("ports: one past the last is refused in words that fit", "[unit][core][acc-68]") {
+TEST_CASE("ports: a port beyond 65535 is refused with a fitting message", "[unit][core][acc-68]") {
   const auto pz = builtin_template("project-zomboid");
   const auto r = choose_ports(pz, {65535, 0, 0}, nothing_taken);
   REQUIRE(!r);
@@ -93,7 +93,7 @@ TEST_CASE("ports: one past the last is refused in words that fit", "[unit][core]
   CHECK(mentions(r.error().message, {"udp", "65535"}));
 }
 
-TEST_CASE("ports: a role the template has not is refused", "[unit][core][acc-4]") {
+TEST_CASE("ports: a role that the template lacks is refused", "[unit][core][acc-4]") {
   const auto r = choose_ports(builtin_template("teeworlds"), {0, 0, 27015}, nothing_taken);
   REQUIRE(!r);
   CHECK(r.error().code == ec::bad_request);
@@ -111,7 +111,8 @@ TEST_CASE("ports: a port that is published for two protocols is reserved for bot
         std::set<std::string>{"name/a1/any", "port/a1/tcp/8000", "port/a1/udp/8000"});
 }
 
-TEST_CASE("ports: whatever is taken, what is chosen is free, distinct and in range", "[unit][core][acc-65][acc-68]") {
+TEST_CASE("ports: whatever is taken, the chosen ports are free, distinct and in range",
+          "[unit][core][acc-65][acc-68]") {
   const auto pz = builtin_template("project-zomboid");
   REQUIRE(rc::check("chosen ports are free, distinct, in range, and the earliest such tuple", [&] {
     const auto games = *rc::gen::container<std::set<int>>(rc::gen::inRange(16261, 16402));
@@ -135,8 +136,7 @@ TEST_CASE("ports: whatever is taken, what is chosen is free, distinct and in ran
   }));
 }
 
-TEST_CASE("ports: reserving what was chosen gives the next server other ones, until the range is full",
-          "[unit][core][acc-65][acc-66][acc-68]") {
+TEST_CASE("ports: each server gets other ports until the range is full", "[unit][core][acc-65][acc-66][acc-68]") {
   const auto pz = builtin_template("project-zomboid");
   std::set<std::string> ledger;
   const agent_id agent{"a1"};

@@ -1,4 +1,4 @@
-// Random lives of a whole installation of pure machines. ZEDOPS_SEED=n replays one; ZEDOPS_SEEDS=k lives k of them.
+// Random lives of a whole installation of pure state machines. ZEDOPS_SEED=n replays one; ZEDOPS_SEEDS=k runs k.
 #include "tests/unit/core/support/cluster.hpp"
 
 #include <cstdlib>
@@ -16,7 +16,7 @@ uint64_t number_from(const char* variable, uint64_t otherwise) {
 }
 }  // namespace
 
-TEST_CASE("cluster: whatever happens the rules hold, and in the end everything comes to rest",
+TEST_CASE("cluster: whatever happens the rules hold, and in the end everything settles",
           "[unit][core][cluster][acc-28][acc-51][acc-55][acc-60][acc-62][acc-63][acc-64][fc-62]") {
   constexpr int steps_max = 1'000;
   const auto one = number_from("ZEDOPS_SEED", 0);

@@ -1,4 +1,4 @@
-// The machine of services with a container of their own: what of the phases is theirs, and what their owner does.
+// The state machine of container services: which phases are commands, and what users do with them.
 #include "actors/core/plan/secrets.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/service_life.hpp"
@@ -20,7 +20,7 @@ std::vector<deploy_phase> commands_of(life& l) {
 
 }  // namespace
 
-TEST_CASE("container: of an image, or built from a source - all phases are recorded, its own are commands",
+TEST_CASE("container: from an image or built from a source - all phases are recorded, only some are commands",
           "[core][acc-79]") {
   life l(service_kind::container);
   SECTION("an image") {
@@ -63,7 +63,8 @@ TEST_CASE("container: a deployment keeps the settings that it was made with, and
   CHECK(l.s.current == 1);
 }
 
-TEST_CASE("container: a value that is shown as a mask stays what it is, one that never was is refused", "[core]") {
+TEST_CASE("container: a masked value in an edit keeps the stored one, and without a stored one it is refused",
+          "[core]") {
   life l(service_kind::container);
   auto shown = l.s.settings;
   shown.env["KEY"] = masked_value;
@@ -74,14 +75,14 @@ TEST_CASE("container: a value that is shown as a mask stays what it is, one that
   shown.env["OTHER"] = masked_value;
   CHECK(l.take(core::service_requested{edit_service{"shop/web", {}, {}, shown, {}}, l.who()}).refusal->code ==
         ec::bad_request);
-  // Nothing that is told of it has the value.
+  // No published fact carries the value.
   fact told = service_created{l.s};
   REQUIRE(core::may_tell_secrets(told));
   core::mask_secrets(told, nullptr);
   CHECK(std::get<service_created>(told).record->settings.env.at("KEY") == masked_value);
 }
 
-TEST_CASE("container: one that does not answer gives way to the former, whose image and settings come back",
+TEST_CASE("container: after one that does not answer the former one is restored, with its image and settings",
           "[core][acc-85]") {
   for (const auto phase : {deploy_phase::updating_routes, deploy_phase::health_check}) {
     life l(service_kind::container);
@@ -103,7 +104,7 @@ TEST_CASE("container: one that does not answer gives way to the former, whose im
   }
 }
 
-TEST_CASE("container: stopped by its owner it stays so until he starts it, or deploys", "[core]") {
+TEST_CASE("container: stopped by a user it stays stopped until it is started or deployed", "[core]") {
   life l(service_kind::container);
   CHECK(l.stop().refusal->code == ec::wrong_state);
   l.deploy_image();
@@ -116,7 +117,7 @@ TEST_CASE("container: stopped by its owner it stays so until he starts it, or de
   l.report();
   CHECK(l.s.stopped);
   CHECK(l.s.health == service_health::unknown);
-  REQUIRE_FALSE(l.stop().refusal);  // is so already: its agent looks whether it is
+  REQUIRE_FALSE(l.stop().refusal);  // it is stopped already: the agent checks this
   REQUIRE(l.sent());
   CHECK(l.sent()->plan.stop);
   l.report();
@@ -136,7 +137,7 @@ TEST_CASE("container: stopped by its owner it stays so until he starts it, or de
   CHECK_FALSE(l.s.stopped);
 }
 
-TEST_CASE("container: a stopped one stays stopped when its next version comes to nothing", "[core]") {
+TEST_CASE("container: a stopped one stays stopped when its next version fails", "[core]") {
   life l(service_kind::container);
   l.deploy_image();
   l.finish();
@@ -155,7 +156,7 @@ TEST_CASE("container: a stopped one stays stopped when its next version comes to
   CHECK(l.s.stopped);
 }
 
-TEST_CASE("container: the one that serves is found, whatever made it", "[core]") {
+TEST_CASE("container: the serving container is recorded, whichever operation made it", "[core]") {
   life l(service_kind::container);
   const auto report = [&](const std::string& container) {
     auto r = l.result();
@@ -178,7 +179,7 @@ TEST_CASE("container: the one that serves is found, whatever made it", "[core]")
   l.deploy_image();
   l.until(deploy_phase::updating_routes);
   l.report(broken);
-  report("c4");  // put back
+  report("c4");  // restored
   CHECK(served() == "c4");
   l.stop();
   l.report();
@@ -187,7 +188,7 @@ TEST_CASE("container: the one that serves is found, whatever made it", "[core]")
   CHECK(served() == "c5");
 }
 
-TEST_CASE("container: a static service has none to stop", "[core]") {
+TEST_CASE("container: a static service has no container to stop", "[core]") {
   life l;
   l.deploy();
   l.finish();
@@ -195,7 +196,7 @@ TEST_CASE("container: a static service has none to stop", "[core]") {
   CHECK_FALSE(l.s.op);
 }
 
-TEST_CASE("container: its ports and the names of its visitors are its own, and who has one is told", "[core]") {
+TEST_CASE("container: its ports and host names are claims of its own, and a conflict names the holder", "[core]") {
   life l(service_kind::container);
   l.s.settings.hosts = {"api.example.org"};
   std::vector<std::string> claims;

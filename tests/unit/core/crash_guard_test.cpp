@@ -1,4 +1,4 @@
-// Who is started again, how often and after which pause.
+// Which servers are restarted, how often and after which pause.
 #include "actors/core/guard/crash_guard.hpp"
 
 #include <rapidcheck.h>
@@ -61,7 +61,7 @@ TEST_CASE("crash policy: which exits lead to a start", "[unit][core][fc-56]") {
         const bool again = answer == crash_answer::start;
         CHECK(starts.size() == (again ? 1 : 0));
         CHECK(verdict.crashes == (again ? 1 : 0));
-        CHECK(verdict.delay == 0s);  // the first one waits for nothing
+        CHECK(verdict.delay == 0s);  // the first restart is immediate
       }
     }
 }
@@ -83,7 +83,7 @@ TEST_CASE("crash policy: the pause doubles up to its cap, then the server is giv
   CHECK(judge_exit(rules, starts, exit_with(1, 60s)).what == crash_answer::give_up);
 }
 
-TEST_CASE("crash policy: starts that left the window do not count", "[unit][core][fc-56]") {
+TEST_CASE("crash policy: starts outside the window do not count", "[unit][core][fc-56]") {
   const auto rules = rules_of(crash_policy::always);
   start_times starts;
   for (auto at : {0s, 10s, 20s}) REQUIRE(judge_exit(rules, starts, exit_with(1, at)).what == crash_answer::start);
@@ -93,7 +93,7 @@ TEST_CASE("crash policy: starts that left the window do not count", "[unit][core
   CHECK(later.delay == 2s);  // two are still in it
 }
 
-TEST_CASE("crash policy: having run healthily forgets the crashes before", "[unit][core][fc-56]") {
+TEST_CASE("crash policy: a healthy run clears the crashes before it", "[unit][core][fc-56]") {
   const auto rules = rules_of(crash_policy::on_failure);
   start_times starts;
   for (auto at : {0s, 10s, 20s}) judge_exit(rules, starts, exit_with(1, at));
@@ -104,7 +104,7 @@ TEST_CASE("crash policy: having run healthily forgets the crashes before", "[uni
   CHECK(judge_exit(rules, starts, seen).crashes == 2);
 }
 
-TEST_CASE("crash policy: a healthy run that ends on request or in order is forgotten history too",
+TEST_CASE("crash policy: a healthy run that ends on request or in order clears the crashes, too",
           "[unit][core][fc-56]") {
   const auto rules = rules_of(crash_policy::on_failure);
   start_times starts;
@@ -114,7 +114,7 @@ TEST_CASE("crash policy: a healthy run that ends on request or in order is forgo
   CHECK(starts.empty());
 }
 
-TEST_CASE("crash policy: a start that fails counts, unless nothing is to be started again", "[unit][core][fc-56]") {
+TEST_CASE("crash policy: a failed start counts, unless the policy restarts nothing", "[unit][core][fc-56]") {
   start_times starts;
   for (auto policy : {crash_policy::engine, crash_policy::leave}) {
     CHECK(judge_failed_start(rules_of(policy), starts, noon).what == crash_answer::leave);
@@ -125,7 +125,8 @@ TEST_CASE("crash policy: a start that fails counts, unless nothing is to be star
   CHECK(judge_failed_start(rules, starts, noon + 30s).what == crash_answer::give_up);
 }
 
-TEST_CASE("crash policy: starts of the future are of a clock that was set back", "[unit][core][fc-62]") {
+TEST_CASE("crash policy: starts in the future come from a clock that was set back, and are ignored",
+          "[unit][core][fc-62]") {
   const auto rules = rules_of(crash_policy::always);
   start_times starts{noon + 1h, noon + 2h, noon + 3h};
   CHECK(judge_exit(rules, starts, exit_with(1)) == crash_verdict{crash_answer::start, 0s, 1});
@@ -139,7 +140,7 @@ TEST_CASE("crash policy: never more starts in a window than permitted, with paus
     rules.window = duration{*rc::gen::inRange(1'000, 200'000)};
     rules.backoff_min = duration{*rc::gen::inRange(100, 5'000)};
     rules.backoff_max = rules.backoff_min + duration{*rc::gen::inRange(0, 20'000)};
-    rules.healthy_after = 24h;  // nothing is forgotten but by the window
+    rules.healthy_after = 24h;  // only the window clears anything
     const auto crashes = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 60'000));
     start_times memory;
     std::vector<time_point> started;

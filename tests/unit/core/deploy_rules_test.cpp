@@ -1,4 +1,4 @@
-// What holds of services and projects beside their deployments, and what may never happen.
+// Rules of services and projects beyond single deployments, and what may never happen.
 #include <rapidcheck.h>
 
 #include "actors/core/deploy/project_machine.hpp"
@@ -11,7 +11,7 @@ using namespace zedops::msg;
 using namespace zedops::core::testing;
 using namespace std::chrono_literals;
 
-TEST_CASE("rollback: recorded before anything moves, resumed, and its statuses are those of what happened",
+TEST_CASE("rollback: it is recorded before anything changes, resumed, and ends with the right statuses",
           "[core][acc-86][fc-57]") {
   life l;
   l.deploy();
@@ -28,7 +28,7 @@ TEST_CASE("rollback: recorded before anything moves, resumed, and its statuses a
   CHECK(l.sent()->plan.number == 1);
   l.take(core::agent_ready{});
   CHECK(l.sent()->plan.number == 1);
-  SECTION("to its end") {
+  SECTION("it completes") {
     l.finish();
     CHECK(l.s.rollbacks[0].state == rollback_state::completed);
     CHECK(l.s.current == 1);
@@ -40,7 +40,7 @@ TEST_CASE("rollback: recorded before anything moves, resumed, and its statuses a
     CHECK(l.roll_back().refusal->code == ec::wrong_state);  // nothing is older
     CHECK_FALSE(l.roll_back(2).refusal);                    // and forwards again
   }
-  SECTION("or back") {
+  SECTION("it fails") {
     l.report();
     l.report(broken);
     CHECK(l.sent()->plan.number == 2);
@@ -53,7 +53,7 @@ TEST_CASE("rollback: recorded before anything moves, resumed, and its statuses a
   }
 }
 
-TEST_CASE("rollback: past a change of settings it has the route of then, also where that is the default",
+TEST_CASE("rollback: it restores the route settings of its deployment, even if they were the defaults",
           "[core][acc-86]") {
   life l;
   l.deploy();
@@ -68,7 +68,7 @@ TEST_CASE("rollback: past a change of settings it has the route of then, also wh
     l.finish();
     l.roll_back();
   }
-  SECTION("or what is put back") {
+  SECTION("a failed deployment") {
     l.until(deploy_phase::health_check);
     l.report(broken);
   }
@@ -78,7 +78,7 @@ TEST_CASE("rollback: past a change of settings it has the route of then, also wh
   CHECK(*l.sent()->plan.settings == service_settings{});
 }
 
-TEST_CASE("service: the names of its visitors are its own while they are served, and when they are to be again",
+TEST_CASE("service: it claims the host names it serves, those it is to serve, and those a rollback brings back",
           "[core]") {
   life l;
   const auto names = [&] { return core::host_names_of(l.s); };
@@ -110,7 +110,7 @@ TEST_CASE("service: the names of its visitors are its own while they are served,
   CHECK_FALSE(core::entity<service>::same_claims(before, l.s));
 }
 
-TEST_CASE("service: goes with all its files, also when its host was given up", "[core]") {
+TEST_CASE("service: it is removed with all its files, also when its host was given up", "[core]") {
   life l;
   l.deploy();
   l.finish();
@@ -126,7 +126,7 @@ TEST_CASE("service: goes with all its files, also when its host was given up", "
     l.report();
     CHECK(l.s.removed);
   }
-  SECTION("of a host that is lost") {
+  SECTION("on a lost host") {
     l.cx.agent_known = l.cx.agent_online = false;
     l.take(core::service_requested{remove_service{"shop/web"}, l.who()});
     CHECK(l.s.removed);
@@ -134,7 +134,7 @@ TEST_CASE("service: goes with all its files, also when its host was given up", "
   CHECK(l.deploy().refusal->code == ec::not_found);
 }
 
-TEST_CASE("service: its health is what its host sees, but for what is on its way", "[core][acc-88]") {
+TEST_CASE("service: its health is what its host reports, except during a deployment", "[core][acc-88]") {
   life l;
   l.deploy();
   l.finish();
@@ -149,10 +149,10 @@ TEST_CASE("service: its health is what its host sees, but for what is on its way
   CHECK(l.s.health == service_health::healthy);
 }
 
-TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][property]") {
+TEST_CASE("service: no sequence of inputs breaks an invariant", "[core][property]") {
   REQUIRE(rc::check("a service", [] {
     life l(*rc::gen::element(service_kind::static_site, service_kind::container));
-    std::map<uint32_t, deploy_status> over;  // of those that ended without having worked
+    std::map<uint32_t, deploy_status> over;  // of those that ended without success
     const int steps = *rc::gen::inRange(1, 60);
     for (int n = 0; n < steps; ++n) {
       const auto before = l.s;
@@ -221,7 +221,7 @@ TEST_CASE("service: no sequence of inputs breaks what must hold", "[core][proper
   }));
 }
 
-TEST_CASE("project: made, changed, given a port on each host, and gone when nothing is left in it", "[core]") {
+TEST_CASE("project: created, edited, given a port on each host, and removed only when it is empty", "[core]") {
   project p;
   core::project_context cx{time_point{1s}, 0};
   uint64_t seq = 0;
@@ -244,7 +244,7 @@ TEST_CASE("project: made, changed, given a port on each host, and gone when noth
   CHECK(p.description == "all we sell");
   take(core::serve_at{{"a1"}, 8080});
   CHECK(take(core::serve_at{{"a1"}, 8080}).facts.empty());
-  CHECK(take(core::serve_at{{"a1"}, 8081}).refusal->code == ec::busy);  // of a service that was made at the same time
+  CHECK(take(core::serve_at{{"a1"}, 8081}).refusal->code == ec::busy);  // for another new service
   CHECK(p.ports.at("a1") == 8080);
   std::vector<std::string> claims;
   core::entity<project>::each_claim(p, [&](std::string_view c) { claims.emplace_back(c); });

@@ -1,4 +1,4 @@
-// Why a server is where it is: the sentence, the way there, what comes next.
+// Why a server is in its state: the summary, what led there, what comes next.
 #include "actors/core/explain/explain.hpp"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ const explain_line* line_with(const std::vector<explain_line>& lines, std::strin
 
 }  // namespace
 
-TEST_CASE("explain: a container removed by hand: the event, the way back, and what led there", "[unit][core]") {
+TEST_CASE("explain: a container removed by hand: the event, the remedy, and what led there", "[unit][core]") {
   auto x = running_server();
   x.give(seen{saw_nothing(), cause_kind::container_event, "destroy"});
   x.cx.now += 190s;
@@ -68,7 +68,7 @@ TEST_CASE("explain: a container removed by hand: the event, the way back, and wh
   CHECK(e.server.status == server_status::missing);
 }
 
-TEST_CASE("explain: a command tells its steps and the calls to the Engine, looks only when they failed",
+TEST_CASE("explain: a command lists its steps and calls to the Engine, read-only calls only when they failed",
           "[unit][core]") {
   auto x = running_server();
   x.ask(restart_server{});
@@ -92,11 +92,11 @@ TEST_CASE("explain: a command tells its steps and the calls to the Engine, looks
   CHECK(line_with(e.past, "inspect c0ffee: HTTP 500, 4ms, boom"));
   CHECK(line_with(e.past, "start c0ffee: 1s, no Docker Engine at x"));
   CHECK(line_with(e.past, "restart failed after 5s: the Engine says no"));
-  CHECK(mentions(e.summary, {"stopped because restart by ann failed (the Engine says no) 0s ago", "wanted running",
+  CHECK(mentions(e.summary, {"stopped because restart by ann failed (the Engine says no) 0s ago", "should be running",
                              "zedctl server start pz-one"}));
 }
 
-TEST_CASE("explain: calls that a report tells are kept with the operation that ended", "[unit][core]") {
+TEST_CASE("explain: calls in a report are kept with the ended operation", "[unit][core]") {
   for (bool fails : {false, true}) {
     auto x = created_server();
     auto report = result_of(x.s.op->id, fails ? saw_nothing() : saw(container_state::running));
@@ -108,7 +108,7 @@ TEST_CASE("explain: calls that a report tells are kept with the operation that e
   }
 }
 
-TEST_CASE("explain: an agent that is away is said, since when, and what it is waited for", "[unit][core]") {
+TEST_CASE("explain: an agent that is away is named, with since when and what waits for it", "[unit][core]") {
   auto x = running_server();
   x.cx.agent_online = false;
   x.ask(stop_server{});
@@ -127,7 +127,7 @@ TEST_CASE("explain: an agent that is away is said, since when, and what it is wa
   CHECK(line_with(e.past, "stop kept for agent host1, which is away"));
 }
 
-TEST_CASE("explain: deletion tells the purge, and what comes back until then", "[unit][core]") {
+TEST_CASE("explain: a deleted server names the time of its purge, and how to restore it until then", "[unit][core]") {
   auto x = running_server();
   x.ask(remove_server{});
   x.finish(saw_nothing());
@@ -145,7 +145,7 @@ TEST_CASE("explain: deletion tells the purge, and what comes back until then", "
   CHECK(e.next.empty());
 }
 
-TEST_CASE("explain: recovery says when it tries again", "[unit][core][acc-35]") {
+TEST_CASE("explain: recovery shows when it tries again", "[unit][core][acc-35]") {
   auto x = running_server();
   edit_server edit;
   edit.recovery = recovery_policy::automatic;
@@ -170,7 +170,7 @@ TEST_CASE("explain: recovery says when it tries again", "[unit][core][acc-35]") 
   CHECK(retry->at == optional_time(x.s.updated_at + recovery_retry));
 }
 
-TEST_CASE("explain: what its agent did alone is told with the host's own time", "[unit][core]") {
+TEST_CASE("explain: what the agent did on its own is shown with the host's time", "[unit][core]") {
   auto x = running_server();
   incident what;
   what.kind = incident_kind::exited;
@@ -199,7 +199,7 @@ TEST_CASE("explain: what its agent did alone is told with the host's own time", 
   CHECK(retry->at == optional_time(what.at + what.next_in));
 }
 
-TEST_CASE("explain: every state has its sentence, with and without history and agent", "[unit][core]") {
+TEST_CASE("explain: every state has its summary, with and without history and agent", "[unit][core]") {
   for (auto name : enum_names<server_status>::list) {
     const auto status = enum_from_name<server_status>(name).value();
     for (auto data : {data_state::present, data_state::absent, data_state::empty, data_state::unknown}) {
@@ -222,7 +222,7 @@ TEST_CASE("explain: every state has its sentence, with and without history and a
   CHECK(mentions(explain({fresh, {}, nullptr, {}, noon}).summary, {"zedctl server start --fresh pz-one"}));
 }
 
-TEST_CASE("explain: a damaged record is said to be one, with the way back", "[unit][core]") {
+TEST_CASE("explain: a damaged record is named as such, with the remedy", "[unit][core]") {
   server s;
   s.id = {"s00000000000001"};
   s.name = "s00000000000001";
@@ -234,7 +234,7 @@ TEST_CASE("explain: a damaged record is said to be one, with the way back", "[un
   CHECK_FALSE(line_with(e.next, "zedctl server start"));
 }
 
-TEST_CASE("explain: the same thing again and again is one line, and the whole is bounded", "[unit][core]") {
+TEST_CASE("explain: repeated entries are one line, and the whole is bounded", "[unit][core]") {
   auto x = running_server();
   for (int i = 0; i < 3; ++i) x.ask(start_server{});
   const auto e = explained(x);
@@ -249,7 +249,7 @@ TEST_CASE("explain: the same thing again and again is one line, and the whole is
   CHECK(explained(x).past.back().text == "stopped → running: container start");
 }
 
-TEST_CASE("explain: what changed of sizes only is no line", "[unit][core]") {
+TEST_CASE("explain: a change of size only gives no line", "[unit][core]") {
   auto x = running_server();
   x.give(data_seen{data_state::present, 1'000});
   const auto before = explained(x).past.size();
@@ -257,7 +257,7 @@ TEST_CASE("explain: what changed of sizes only is no line", "[unit][core]") {
   CHECK(explained(x).past.size() == before);
 }
 
-TEST_CASE("explain: an edit tells that it was, never the values", "[unit][core]") {
+TEST_CASE("explain: an edit is mentioned, never its values", "[unit][core]") {
   auto x = running_server();
   edit_server edit;
   edit.config["ADMIN_PASSWORD"] = "hunter2";

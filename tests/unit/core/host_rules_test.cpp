@@ -1,4 +1,4 @@
-// What a host's owner permits, and what he puts upon every container.
+// What a host's owner permits, and what they impose on every container.
 #include "actors/core/guard/host_rules.hpp"
 
 #include "tests/support/catch.hpp"
@@ -35,7 +35,8 @@ void turned_away(const host_rules& rules, const server_plan& p, const std::strin
 
 }  // namespace
 
-TEST_CASE("host rules: without any everything is permitted but more power than Docker gives", "[unit][core]") {
+TEST_CASE("host rules: without rules everything is permitted except more capabilities than Docker gives",
+          "[unit][core]") {
   auto p = a_plan();
   CHECK(permit({}, p).has_value());
   p.container.cap_add = {"CAP_CHOWN", "net_bind_service"};
@@ -52,7 +53,8 @@ TEST_CASE("host rules: without any everything is permitted but more power than D
   turned_away(r, p, "SYS_ADMIN", "allow_capabilities");
 }
 
-TEST_CASE("host rules: each refuses what it does not name, and says which rule and where it stands", "[unit][core]") {
+TEST_CASE("host rules: each refuses what it does not allow, and the error names the rule and its place",
+          "[unit][core]") {
   const auto p = a_plan();
   host_rules r;
   r.images = rule("allow_images", {"registry.example/*:4?"});
@@ -80,7 +82,7 @@ TEST_CASE("host rules: each refuses what it does not name, and says which rule a
   CHECK_FALSE(core::check_rules(x).has_value());
 }
 
-TEST_CASE("host rules: what is mounted as a server's own folder is one", "[unit][core]") {
+TEST_CASE("host rules: a mount as a server's own folder has to be below its data", "[unit][core]") {
   auto p = a_plan();
   p.data.dirs = {{"data", "/srv/zedops/data/pz1/data"}};
   p.container.mounts = {{"/srv/zedops/data/pz1/data", "/data"}};
@@ -102,7 +104,7 @@ TEST_CASE("host rules: what is mounted as a server's own folder is one", "[unit]
   turned_away(r, p, "/srv/../etc", "allow_data_roots");
 }
 
-TEST_CASE("host rules: limits are the lesser of both, and what is put upon a container cannot be asked away",
+TEST_CASE("host rules: the lower of both limits applies, and an imposed setting cannot be removed by a request",
           "[unit][core]") {
   host_rules r;
   r.memory_max = 100;

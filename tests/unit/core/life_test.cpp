@@ -107,7 +107,7 @@ input any_input(const fixture& fixture, dice x, uint64_t number) {
   }
 }
 
-// Lives one step and judges it; the time before it passes with a tick, as the shell would give it.
+// Does one step and checks it; the time before it passes with a tick, as the shell would give it.
 std::optional<std::string> live(fixture& fixture, uint64_t number, uint64_t word) {
   dice x{word};
   constexpr std::array<duration, 8> pauses = {0s, 0s, 1s, 1min, 3min, 20min, 25h, 8 * 24h};
@@ -152,7 +152,7 @@ TEST_CASE("server machine: the record is the fold of its log", "[unit][core][acc
     std::map<std::string, uint64_t> last;
     uint64_t head = 0;
     for (const auto& entry : x.log) {
-      // Through the bytes that are stored, so that nothing lives in memory only.
+      // Through the stored bytes, so that nothing is in memory only.
       const auto stored = unpack<log_entry>(pack(entry));
       RC_ASSERT(stored.has_value());
       RC_ASSERT(stored->prev == head);
@@ -165,8 +165,8 @@ TEST_CASE("server machine: the record is the fold of its log", "[unit][core][acc
   }));
 }
 
-TEST_CASE("server machine: its state at any time is the fold of its log up to then", "[unit][core]") {
-  REQUIRE(rc::check("what --at shows is what was so then", [] {
+TEST_CASE("server machine: its state at any time is the fold of its log up to that time", "[unit][core]") {
+  REQUIRE(rc::check("what --at shows is the state at that time", [] {
     auto x = created_server();
     uint64_t number = 100;
     std::map<time_point, server> then{{x.cx.now, x.s}};  // the last state at each time
@@ -184,7 +184,7 @@ TEST_CASE("server machine: its state at any time is the fold of its log up to th
   }));
 }
 
-TEST_CASE("explain: every moment of every life has its sentence, bounded and without secrets", "[unit][core]") {
+TEST_CASE("explain: every moment of every life has its summary, bounded and without secrets", "[unit][core]") {
   REQUIRE(rc::check("the sentence names server and state", [] {
     auto x = created_server();
     uint64_t number = 100;
@@ -198,7 +198,7 @@ TEST_CASE("explain: every moment of every life has its sentence, bounded and wit
       for (const auto& lines : {e.past, e.next})
         for (const auto& l : lines) all += l.text;
       RC_ASSERT(all.find(x.s.env.at("RCON_PASSWORD")) == std::string::npos);
-      RC_ASSERT(e.summary.find("do not tell why") == std::string::npos);
+      RC_ASSERT(e.summary.find("do not show why") == std::string::npos);
       if (x.s.op) RC_ASSERT(!e.next.empty());
     }
   }));
@@ -209,8 +209,8 @@ TEST_CASE("server machine: every operation ends exactly once", "[unit][core][acc
     auto x = created_server();
     uint64_t number = 100;
     for (auto word : any_words()) (void)live(x, ++number, word);
-    x.cx.agent_online = false;  // nobody answers any more
-    // Twice: one whose agent was lost after it was sent waits for it once more.
+    x.cx.agent_online = false;  // no agent answers any more
+    // Twice: an operation whose agent was lost after it was sent waits for it once more.
     for (int i = 0; i < 2 && x.s.op; ++i) x.wait(waiting_max + 1h);
     RC_ASSERT(!x.s.op);
     std::map<std::string, int> accepted, ends;
@@ -224,14 +224,14 @@ TEST_CASE("server machine: every operation ends exactly once", "[unit][core][acc
   }));
 }
 
-TEST_CASE("server machine: with a sound agent every life comes to rest", "[unit][core][acc-48][acc-51][acc-55]") {
+TEST_CASE("server machine: with a truthful agent every life settles", "[unit][core][acc-48][acc-51][acc-55]") {
   REQUIRE(rc::check("an agent that answers truthfully leaves nothing open and nothing owed", [] {
     auto x = created_server();
     uint64_t number = 100;
     for (auto word : any_words()) (void)live(x, ++number, word);
     if (x.s.status == server_status::purged) return;
     x.agent_back();
-    const auto truth = [&] {  // what a healthy host shows for the status it was brought to
+    const auto truth = [&] {  // what a healthy host shows for the status it has reached
       const bool embodied = x.s.status == server_status::running || x.s.status == server_status::stopped;
       if (!embodied) return saw_nothing();
       return saw(x.s.status == server_status::running ? container_state::running : container_state::exited);

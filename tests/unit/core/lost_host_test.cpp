@@ -1,4 +1,4 @@
-// What becomes of services whose host does not come back: each way out that their owners have.
+// What happens to services whose host does not come back: each way out that users have.
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/service_life.hpp"
 
@@ -8,7 +8,7 @@ using namespace zedops::core::testing;
 
 namespace {
 
-// Something is served.
+// A service with a deployment that is served.
 struct served : life {
   served() : life(service_kind::container) {
     deploy_image();
@@ -22,7 +22,7 @@ struct served : life {
 
 }  // namespace
 
-TEST_CASE("lost host: what waits for it can be called off, and the next request is let through", "[core]") {
+TEST_CASE("lost host: an operation that waits for it can be cancelled, and the next request is accepted", "[core]") {
   for (const auto kind : {op_kind::stop_service, op_kind::start_service, op_kind::remove_service})
     for (const bool begun : {false, true}) {
       served l;
@@ -33,7 +33,7 @@ TEST_CASE("lost host: what waits for it can be called off, and the next request 
       INFO(name_of(kind) << (begun ? ", begun" : ""));
       REQUIRE(l.s.op);
       if (begun) {
-        CHECK(l.cancel().refusal->code == ec::wrong_state);  // it is at it
+        CHECK(l.cancel().refusal->code == ec::wrong_state);  // it is in progress
         l.go_away();
       }
       CHECK_FALSE(l.cancel().refusal);
@@ -44,9 +44,9 @@ TEST_CASE("lost host: what waits for it can be called off, and the next request 
     }
 }
 
-TEST_CASE("lost host: given up, its service goes at once with whatever is at work", "[core]") {
+TEST_CASE("lost host: once it is given up, its service can be removed at once, whatever is running", "[core]") {
   served l;
-  SECTION("nothing") { l.give_up(); }
+  SECTION("nothing is running") { l.give_up(); }
   SECTION("a removal that waits for it") {
     l.go_away();
     l.remove();
@@ -58,7 +58,7 @@ TEST_CASE("lost host: given up, its service goes at once with whatever is at wor
     l.deploy_image();
     l.give_up();
   }
-  SECTION("one that is being put back") {
+  SECTION("a rollback of a failed deployment") {
     l.deploy_image();
     l.until(deploy_phase::updating_routes);
     l.report(broken);
@@ -73,19 +73,19 @@ TEST_CASE("lost host: given up, its service goes at once with whatever is at wor
   for (const auto& x : l.s.deployments) CHECK(x.ended_at != never);
 }
 
-TEST_CASE("lost host: given up, nothing else is begun, and what was at work ends", "[core]") {
+TEST_CASE("lost host: once it is given up, nothing new begins, and running operations end", "[core]") {
   served l;
   l.deploy_image();
   l.until(deploy_phase::updating_routes);
   l.deploy_image();
   l.give_up();
-  SECTION("by itself") {
+  SECTION("by themselves") {
     l.take(core::tick{});
     CHECK(l.s.deployments[1].status == deploy_status::failed);
     CHECK(l.s.deployments[1].failure->code == ec::agent_unreachable);
     CHECK(l.newest().status == deploy_status::cancelled);
   }
-  SECTION("when it is called off") {
+  SECTION("when they are cancelled") {
     CHECK_FALSE(l.cancel().refusal);
     REQUIRE(l.s.op);  // the one that waited
     CHECK_FALSE(l.cancel().refusal);

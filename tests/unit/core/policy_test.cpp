@@ -1,4 +1,4 @@
-// The small policies: is the other end there, may it be started again, which rows does the table of operations have.
+// The small policies: liveness, restart limits, and the table of operations.
 #include "actors/core/agent/liveness.hpp"
 #include "actors/core/server/restart_tracker.hpp"
 #include "messages/api/operations.hpp"
@@ -18,7 +18,7 @@ TEST_CASE("liveness: suspect after two missed pings, unreachable after three sec
   CHECK(judge(p, 24h) == agent_status::unreachable);
 }
 
-TEST_CASE("restart tracker: gives up after too many crashes within the window, and forgets old ones",
+TEST_CASE("restart tracker: it gives up after too many crashes within the window, and forgets old ones",
           "[unit][core][acc-80]") {
   restart_tracker t({3, 60s, 200ms, 30s});
   CHECK(t.on_crash(0s) == 200ms);
@@ -44,7 +44,7 @@ TEST_CASE("restart tracker: the pause between starts is bounded", "[unit][core][
   CHECK(!t.on_crash(101s));
 }
 
-TEST_CASE("operations: the table's texts are complete and its words are those that people know",
+TEST_CASE("operations: the table's texts are complete and its words are the known verbs",
           "[unit][core][acc-7][acc-70]") {
   for (const auto& row : operation_table) {
     INFO(row.word());

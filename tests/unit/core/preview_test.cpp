@@ -1,4 +1,4 @@
-// Services that go by themselves when nothing was deployed to them for a while.
+// Services that are removed automatically when nothing was deployed to them for a while.
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/service_life.hpp"
 
@@ -21,7 +21,7 @@ struct short_life : life {
 
 }  // namespace
 
-TEST_CASE("expiry: a service goes when its time is over, and each deployment gives it that time anew", "[core]") {
+TEST_CASE("expiry: a service is removed when its lifetime is over, and each deployment renews it", "[core]") {
   short_life l;
   const auto first = l.s.expires_at;
   CHECK(first == l.s.updated_at + 1h);
@@ -41,7 +41,7 @@ TEST_CASE("expiry: a service goes when its time is over, and each deployment giv
   CHECK(l.s.removed);
 }
 
-TEST_CASE("expiry: without its agent the removal waits for it", "[core]") {
+TEST_CASE("expiry: while the agent is away the removal waits", "[core]") {
   short_life l;
   l.cx.agent_online = false;
   l.at(l.s.expires_at + 1min);
@@ -53,7 +53,7 @@ TEST_CASE("expiry: without its agent the removal waits for it", "[core]") {
   CHECK(l.sent()->plan.remove);
 }
 
-TEST_CASE("expiry: what is at work is not interrupted, and a failed removal is tried again", "[core]") {
+TEST_CASE("expiry: a running operation is not interrupted, and a failed removal is tried again", "[core]") {
   short_life l;
   l.deploy();
   l.cx.stall = 24h;
@@ -67,14 +67,14 @@ TEST_CASE("expiry: what is at work is not interrupted, and a failed removal is t
   CHECK_FALSE(l.s.op);
   CHECK_FALSE(l.s.removed);
   const auto again = core::entity<service>::due(l.s);
-  CHECK(again > l.cx.now);  // not at once, over and over
+  CHECK(again > l.cx.now);  // not immediately and endlessly
   l.at(again);
   REQUIRE(l.s.op);
   l.report();
   CHECK(l.s.removed);
 }
 
-TEST_CASE("expiry: taken away it stays", "[core]") {
+TEST_CASE("expiry: without a lifetime the service stays", "[core]") {
   short_life l;
   l.lives(0ms);
   CHECK(core::entity<service>::due(l.s) == never);

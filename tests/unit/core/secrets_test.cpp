@@ -62,7 +62,7 @@ TEST_CASE("secrets: the mask is no value, neither at create nor at edit", "[unit
   CHECK(mentions(edited.error().hint, {"leave ADMIN_PASSWORD out"}));
 }
 
-TEST_CASE("secrets: a value that may not change is not told when it is secret", "[unit][core]") {
+TEST_CASE("secrets: a refused change of a secret value does not show the value", "[unit][core]") {
   auto t = builtin_template("project-zomboid");
   t.env_immutable.push_back("RCON_PASSWORD");
   edit_server e;

@@ -1,4 +1,4 @@
-// What the owner of one server may want of its container, and what becomes of it.
+// What a user may set for the container of one server, and its effect.
 #include <algorithm>
 
 #include "actors/core/plan/blueprint.hpp"
@@ -70,7 +70,7 @@ server_spec everything() {
 
 }  // namespace
 
-TEST_CASE("spec: a test of everything gives everything", "[unit][core]") {
+TEST_CASE("spec: the test value everything() sets every field", "[unit][core]") {
   CHECK(given_fields(everything()).size() == server_spec::field_count);
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("spec: every field reaches the container", "[unit][core]") {
   CHECK(c.cap_drop == std::vector<std::string>{"CHOWN"});
 }
 
-TEST_CASE("spec: what nobody says is bounded: logs, capabilities, the time to end", "[unit][core]") {
+TEST_CASE("spec: logs, capabilities and stop time are limited by default", "[unit][core]") {
   const auto c = made_of(record(), builtin_template("project-zomboid"));
   CHECK(c.log_driver == "json-file");
   CHECK(c.log_options == std::map<std::string, std::string>{{"max-file", "3"}, {"max-size", "10m"}});
@@ -116,7 +116,7 @@ TEST_CASE("spec: what nobody says is bounded: logs, capabilities, the time to en
   CHECK(c.memory_max == 0);
 }
 
-TEST_CASE("spec: arguments go with their entrypoint, options with their driver", "[unit][core]") {
+TEST_CASE("spec: another entrypoint drops the template's arguments, another log driver its options", "[unit][core]") {
   auto t = builtin_template("generic");
   t.spec.command = {"run"};
   server_spec s;
@@ -129,7 +129,7 @@ TEST_CASE("spec: arguments go with their entrypoint, options with their driver",
   CHECK(effective_spec(&s, t).command == std::vector<std::string>{"run"});
 }
 
-TEST_CASE("spec: a folder with the template's name takes its place", "[unit][core]") {
+TEST_CASE("spec: a folder with the name of a template's folder replaces it", "[unit][core]") {
   server_spec s;
   s.folders = {{"data", "/factorio", false}, {"config", "/config", false}};
   const auto all = folders_of(&s, builtin_template("generic"));
@@ -138,7 +138,7 @@ TEST_CASE("spec: a folder with the template's name takes its place", "[unit][cor
   CHECK(all[1] == template_dir{"config", "/config", "config", true, false});
 }
 
-TEST_CASE("spec: further ports are claimed like the others", "[unit][core]") {
+TEST_CASE("spec: additional ports are claimed like the others", "[unit][core]") {
   const auto keys = claims_of(with(everything()));
   CHECK(std::count(keys.begin(), keys.end(), port_claim(record().agent, protocol::tcp, 25565)) == 1);
   CHECK(std::count(keys.begin(), keys.end(), port_claim(record().agent, protocol::tcp, 8080)) == 1);
@@ -152,7 +152,7 @@ TEST_CASE("spec: a fixed port of the template is claimed", "[unit][core]") {
   CHECK(*ports == std::vector<reserved_port>{{port_role::other, protocol::udp, 27960}});
 }
 
-TEST_CASE("spec: what is not permitted is named with its field and a way out", "[unit][core]") {
+TEST_CASE("spec: an invalid value is refused with its field and a remedy", "[unit][core]") {
   struct row {
     const char* title;
     void (*change)(server_spec&);
@@ -279,7 +279,7 @@ TEST_CASE("spec: what is not permitted is named with its field and a way out", "
   CHECK(refusal_of(two).empty());
 }
 
-TEST_CASE("spec: what the template locks is its business", "[unit][core]") {
+TEST_CASE("spec: fields that the template locks cannot be set", "[unit][core]") {
   auto t = builtin_template("generic");
   t.locked = {"memory_max"};
   server_spec s;
@@ -316,7 +316,7 @@ TEST_CASE("spec: an edit sets, keeps and resets, and waits for a rebuild", "[uni
                                                     "spec.memory_max: 2.0 GiB -> the template's",
                                                     "rebuild or recreate applies it to the container"});
 
-  // The same again changes nothing, and says so.
+  // The same edit again changes nothing, and the plan says so.
   next.pending_rebuild = false;
   const auto again = decide(next, requested{e, {{"o2"}, "ann", {}, 0}}, cx);
   CHECK(plan_text(next, again).empty());
@@ -329,7 +329,7 @@ TEST_CASE("spec: an edit sets, keeps and resets, and waits for a rebuild", "[uni
   CHECK(mentions(typo.refusal->message + typo.refusal->hint, {"memry_max", "memory_max"}));
 }
 
-TEST_CASE("spec: rules of the template are applied to what the record is when an edit is decided", "[unit][core]") {
+TEST_CASE("spec: template rules are checked against the record at the time an edit is decided", "[unit][core]") {
   auto t = builtin_template("project-zomboid");
   auto s = record();
   s.env.erase("SERVER_MAP");
@@ -342,7 +342,7 @@ TEST_CASE("spec: rules of the template are applied to what the record is when an
   auto d = decide(s, requested{e, {{"o1"}, "ann", {}, 0}}, cx);
   REQUIRE(!d.refusal);
   for (const auto& f : d.facts) evolve(s, f, noon);
-  e.config = {{"SERVER_MAP", "Muldraugh"}};  // asked for at the same time, decided second
+  e.config = {{"SERVER_MAP", "Muldraugh"}};  // requested at the same time, decided second
   d = decide(s, requested{e, {{"o2"}, "bob", {}, 0}}, cx);
   REQUIRE(d.refusal);
   CHECK(mentions(d.refusal->message, {"SERVER_MAP", "Riverside"}));

@@ -1,5 +1,5 @@
-// Every state with every input: nothing crashes and no rule is broken; and what each request and each observation leads
-// to, as tables to be read.
+// Every state with every input: nothing crashes and no rule is broken; and the outcome of each request and each
+// observation as readable tables.
 #include <functional>
 #include <sstream>
 
@@ -140,7 +140,7 @@ std::vector<server> every_state() {
   return out;
 }
 
-// Does this status ever go with this open operation? Elsewhere nothing may crash, but the rules promise nothing.
+// Does this status ever occur with this open operation? Elsewhere nothing may crash, but the rules promise nothing.
 bool occurs(const server& s) {
   if (s.id.empty()) return true;
   if (!s.op) return s.status != server_status::creating;
@@ -182,7 +182,7 @@ TEST_CASE("server machine: every state takes every input and breaks no rule", "[
     for (bool online : {true, false})
       for (auto now : {noon, noon + 10min, noon + 30 * 24h})
         for (const auto& in : inputs) {
-          // The many looks at a container ask for the time only to note it; nor does it take three to see a crash.
+          // The many observations use the time only to note it; and one time is enough to find a crash.
           const bool look = std::holds_alternative<seen>(in) || std::holds_alternative<reported>(in) ||
                             std::holds_alternative<progressed>(in);
           if (now != noon && (look || !judged)) continue;
@@ -206,7 +206,7 @@ TEST_CASE("server machine: every state takes every input and breaks no rule", "[
 
 namespace {
 
-// A table as it is read: a head of column names, then rows that begin with a name.
+// A table as it is written: a head of column names, then rows that begin with a name.
 struct table {
   std::vector<std::string> columns;
   std::vector<std::pair<std::string, std::vector<std::string>>> rows;
@@ -253,8 +253,8 @@ server_request request_named(const std::string& name) {
   return create_server{};
 }
 
-// What came of a request in one word: the refusal's code, or the status after it, with "+" while its operation is open
-// and "~" while that waits for the agent.
+// The outcome of a request in one word: the refusal's code, or the status after it, with "+" while its operation is
+// open and "~" while that waits for the agent.
 std::string outcome(fixture& x, const server_request& r) {
   const auto d = x.ask(r);
   if (d.refusal) return std::string(name_of(d.refusal->code));
@@ -323,7 +323,7 @@ TEST_CASE("server machine: what each request leads to while the agent is away",
                  false);
 }
 
-TEST_CASE("server machine: a container is made only from data that was seen, or from nothing when asked",
+TEST_CASE("server machine: a container is made only with data that was seen, or without data on request",
           "[unit][core][acc-38][acc-39][acc-54][fc-2][fc-3]") {
   const auto with_data = [](data_state data, bool stale) {
     return [=](server& s) {

@@ -84,7 +84,7 @@ TEST_CASE("docker json: an empty specification leaves everything to the image", 
   CHECK(body["HostConfig"]["RestartPolicy"] == nlohmann::json{{"Name", "no"}});
 }
 
-TEST_CASE("docker json: bytes that are no UTF-8 are replaced, not thrown at the caller", "[unit][docker]") {
+TEST_CASE("docker json: bytes that are not UTF-8 are replaced, and throw nothing", "[unit][docker]") {
   msg::container_spec s;
   s.env = {{"BAD", "\xff\xfe"}};
   CHECK_NOTHROW(json::create_body(s, {1, 41}));
@@ -214,7 +214,7 @@ TEST_CASE("docker json: values of the wrong type are read as empty", "[unit][doc
   CHECK(d->mounts.empty());
 }
 
-TEST_CASE("docker json: what a container was told to be is read into a spec", "[unit][docker]") {
+TEST_CASE("docker json: a container's own options are read into a spec", "[unit][docker]") {
   using namespace std::chrono_literals;
   auto d = json::parse_details(R"({"Id":"abc0123456789","Name":"/x","State":{"Status":"running"},
     "Config":{"Image":"i","Hostname":"abc012345678","WorkingDir":"/w","Tty":true,"OpenStdin":true,"StopSignal":"SIGINT",
@@ -244,7 +244,8 @@ TEST_CASE("docker json: what a container was told to be is read into a spec", "[
   CHECK(d->unusual.empty());
 }
 
-TEST_CASE("docker json: the Engine's defaults are nothing unusual, whatever else is set is named", "[unit][docker]") {
+TEST_CASE("docker json: the Engine's defaults are not reported as unusual, anything else that is set is",
+          "[unit][docker]") {
   auto plain = json::parse_details(golden("inspect-20.10.json"));
   REQUIRE(plain);
   CHECK(plain->unusual.empty());
@@ -287,7 +288,7 @@ TEST_CASE("docker json: the Engine's defaults are nothing unusual, whatever else
   CHECK(composed->unusual == std::vector<std::string>{"compose project games, which would make another one"});
 }
 
-TEST_CASE("docker json: the layer of a container is what it wrote outside of its mounts", "[unit][docker]") {
+TEST_CASE("docker json: the layer of a container is what it wrote outside its mounts", "[unit][docker]") {
   auto layer = json::parse_layer(
       R"([{"Path":"/opt","Kind":0},{"Path":"/opt/game","Kind":1},{"Path":"/opt/game/save","Kind":1},
           {"Path":"/opt-other","Kind":1},{"Path":"/etc/old","Kind":2},{"Path":"/data","Kind":1},{"Path":"/srv","Kind":0},

@@ -40,7 +40,7 @@ TEST_CASE("refusal: each known text of the Engine has its own code, and every on
   }
 }
 
-TEST_CASE("refusal: what the Engine does not like of a container names the flag to correct", "[unit][docker]") {
+TEST_CASE("refusal: an option that the Engine rejects names the flag to correct", "[unit][docker]") {
   const auto hint = [](std::string_view text) { return refusal("cannot create container x", 400, text).hint; };
   const auto names = [&](std::string_view text, const char* flag) {
     return hint(text).find(flag) != std::string::npos;
@@ -55,8 +55,7 @@ TEST_CASE("refusal: what the Engine does not like of a container names the flag 
   CHECK_FALSE(names("this is not supported here", "--"));
 }
 
-TEST_CASE("refusal: an Engine that is not there was asked nothing, one that hung up may have done it",
-          "[unit][docker][fc-61]") {
+TEST_CASE("refusal: an absent Engine has done nothing, one that hung up may have done it", "[unit][docker][fc-61]") {
   const auto gone = no_engine("unix:///run/docker.sock", "Connection refused");
   CHECK(gone.code == msg::ec::engine_error);
   CHECK(gone.message == "no Docker Engine at unix:///run/docker.sock: Connection refused");
@@ -69,14 +68,14 @@ TEST_CASE("refusal: an Engine that is not there was asked nothing, one that hung
   CHECK(http_status_of(lost) == 0);
 }
 
-TEST_CASE("refusal: a taken name tells who holds it", "[unit][docker][fc-64]") {
+TEST_CASE("refusal: a taken name comes with its holder", "[unit][docker][fc-64]") {
   auto text = "Conflict. The container name \"/x\" is already in use by container \"abcdef0123456789\". You";
   CHECK(name_holder(text) == "abcdef0123456789");
   CHECK(refusal("cannot create container x", 409, text).hint.find("abcdef012345") != std::string::npos);
   CHECK(name_holder("something else").empty());
 }
 
-TEST_CASE("refusal: every failed pull is pull_failed and keeps the Engine's words", "[unit][docker]") {
+TEST_CASE("refusal: every failed pull is pull_failed and keeps the Engine's message", "[unit][docker]") {
   for (auto text : {"manifest for x:1 not found: manifest unknown", "connection refused", "unauthorized", "??"}) {
     auto e = pull_refusal("x:1", 500, text);
     CHECK(e.code == msg::ec::pull_failed);

@@ -24,7 +24,7 @@ using lines = std::vector<std::pair<output, std::string>>;
 
 }  // namespace
 
-TEST_CASE("log demux: frames split anywhere give the same lines", "[unit][docker]") {
+TEST_CASE("log demux: frames that are split anywhere give the same lines", "[unit][docker]") {
   auto stream = frame(1, "hello\nwor") + frame(2, "oops\r\n") + frame(1, "ld\n") + frame(1, "") + frame(1, "tail");
   REQUIRE(rc::check("any split", [&] {
     lines got;
@@ -118,7 +118,7 @@ TEST_CASE("pull progress: hostile messages neither crash nor count", "[unit][doc
   CHECK_FALSE(p.failure().empty());
 }
 
-TEST_CASE("pull progress: is told once a percent, not once a message", "[unit][docker]") {
+TEST_CASE("pull progress: it is reported once per percent, not once per message", "[unit][docker]") {
   pull_progress p;
   int told = 0;
   for (int i = 0; i <= 10'000; ++i)

@@ -1,4 +1,4 @@
-// Whether somebody listens at a port, as a published port of a container shows it.
+// Whether a program listens at a port, as seen through a container's published port.
 #include <thread>
 
 #include "integration/host/http_look.hpp"
@@ -8,12 +8,12 @@
 using namespace zedops;
 using namespace std::chrono_literals;
 
-TEST_CASE("port look: who waits for a word listens, who hangs up or is not there does not", "[unit][host]") {
+TEST_CASE("port look: a peer that waits for data listens, one that hangs up or is absent does not", "[unit][host]") {
   const test::held_port l;
-  CHECK(host::port_look(l.number, 2s).error().message.find("nobody listens") == 0);
+  CHECK(host::port_look(l.number, 2s).error().message.find("nothing listens") == 0);
   REQUIRE(l.listen());
   CHECK(host::port_look(l.number, 2s));
-  // As the Engine's proxy does when nobody listens in the container.
+  // As the Engine's proxy does when no program listens in the container.
   std::thread proxy([&] {
     for (int n = 0; n < 2; ++n)  // the connection from above is first in the queue
       if (const int c = ::accept(l.fd, nullptr, nullptr); c >= 0) ::close(c);

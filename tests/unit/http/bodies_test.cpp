@@ -52,7 +52,7 @@ TEST_CASE("a body, a path and a query become one request", "[unit][http]") {
   CHECK(body_of<remove_token>(called("DELETE", "/api/tokens/t")).name == "t");
   CHECK(body_of<add_token>(called("POST", "/api/tokens", R"({"name":"t","role":"viewer","ttl":1000})")).ttl ==
         duration(1000));
-  // The path says which one; a body cannot say another.
+  // The path names the item; a body cannot name another.
   CHECK(body_of<stop_server>(called("POST", "/api/servers/x/stop", R"({"server":"x"})")).server == "x");
   CHECK_FALSE(called("POST", "/api/servers/x/stop", R"({"server":"y"})"));
 }
@@ -66,7 +66,7 @@ TEST_CASE("options and revisions", "[unit][http]") {
   CHECK(e.revision == 12);
 }
 
-TEST_CASE("a body that is none is refused with cause and remedy", "[unit][http]") {
+TEST_CASE("an invalid body is refused with cause and remedy", "[unit][http]") {
   const std::pair<const char*, const char*> list[] = {
       {"{", "JSON"},
       {"[]", "object"},
@@ -93,7 +93,7 @@ TEST_CASE("a body that is none is refused with cause and remedy", "[unit][http]"
   CHECK(typo.error().hint.find("status") != std::string::npos);
 }
 
-TEST_CASE("answers have the field names of everybody else", "[unit][http]") {
+TEST_CASE("answers have the same field names as all other JSON", "[unit][http]") {
   server_list list;
   list.servers.emplace_back().name = "pz1";
   const auto text = json_of(find_verb("server.ls"), pack_map(list));
@@ -106,7 +106,7 @@ TEST_CASE("the description names every route once", "[unit][http]") {
   for (const auto& r : routes()) CHECK(openapi().find('"' + r.path + '"') != std::string::npos);
 }
 
-TEST_CASE("what the description shows as an example is taken", "[unit][http]") {
+TEST_CASE("the examples in the description are accepted", "[unit][http]") {
   const auto described = nlohmann::json::parse(openapi());
   size_t examples = 0;
   for (const auto& [path, methods] : described["paths"].items())

@@ -19,7 +19,7 @@ bool refused(std::string_view target) {
 }
 }  // namespace
 
-TEST_CASE("an address is taken apart and decoded once", "[unit][http]") {
+TEST_CASE("an address is split and decoded once", "[unit][http]") {
   const auto r = asked("/api/servers/host1%2Fpz1/start?wait=1&agent=a+b&x=%2B&flag");
   CHECK(r.segments == std::vector<std::string>{"api", "servers", "host1/pz1", "start"});
   CHECK(r.parameter("wait") == "1");
@@ -31,7 +31,7 @@ TEST_CASE("an address is taken apart and decoded once", "[unit][http]") {
   CHECK(asked("/api/servers/").segments.size() == 2);
 }
 
-TEST_CASE("an address that could mean something else is refused", "[unit][http]") {
+TEST_CASE("an ambiguous address is refused", "[unit][http]") {
   for (const auto* target : {"", "api", "http://x/api", "/a/../b", "/./a", "//a", "/a//b", "/%2e%2e/a", "/%00",
                              "/a%0d%0ab", "/%", "/%4", "/%zz", "/a?x=%0a", "/a?x=%g1"})
     CHECK(refused(target));

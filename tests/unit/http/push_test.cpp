@@ -1,4 +1,4 @@
-// Whether a push that is told of is to be deployed.
+// Whether a reported push is to be deployed.
 #include "tools/manager/web/push.hpp"
 
 #include <map>
@@ -12,7 +12,7 @@ namespace {
 
 const std::string body = R"({"ref":"refs/heads/main","after":"abc","pusher":{"name":"ann"},
   "commits":[{"added":["public/a.html"],"modified":[],"removed":["notes.txt"]}]})";
-// Of that body with the secret below, by OpenSSL.
+// Of that body with the secret below, made by OpenSSL.
 const std::string signature = "5e806c73fe2546781cd22568bff26e6dbe1c532cd2eee7c52c2d82da7f5cc877";
 
 struct told {
@@ -34,7 +34,7 @@ struct told {
 
 }  // namespace
 
-TEST_CASE("hook: a push to the branch, signed as GitHub, Gitea or GitLab do it", "[web]") {
+TEST_CASE("hook: a push to the branch is accepted, signed as GitHub, Gitea or GitLab do it", "[web]") {
   told t;
   SECTION("GitHub") {}
   SECTION("Gitea") { t.headers = {{"x-gitea-event", "push"}, {"x-gitea-signature", signature}}; }
@@ -46,7 +46,7 @@ TEST_CASE("hook: a push to the branch, signed as GitHub, Gitea or GitLab do it",
   CHECK(p->by == "ann");
 }
 
-TEST_CASE("hook: who does not know the secret is told nothing else", "[web][hostile]") {
+TEST_CASE("hook: a caller without the secret learns nothing else", "[web][hostile]") {
   told t;
   SECTION("no signature") { t.headers.erase("x-hub-signature-256"); }
   SECTION("another") { t.headers["x-hub-signature-256"] = "sha256=" + std::string(64, '0'); }
@@ -59,7 +59,7 @@ TEST_CASE("hook: who does not know the secret is told nothing else", "[web][host
   CHECK(p.error().code == ec::unauthorised);
 }
 
-TEST_CASE("hook: what is not to be deployed is answered with the reason", "[web]") {
+TEST_CASE("hook: a push that is not deployed is answered with the reason", "[web]") {
   told t;
   t.headers = {{"x-gitlab-event", "Push Hook"}, {"x-gitlab-token", t.hook.secret}};
   std::string reason;
@@ -79,7 +79,7 @@ TEST_CASE("hook: what is not to be deployed is answered with the reason", "[web]
     t.text = R"({"ref":"refs/tags/main"})";
     reason = "not deployed";
   }
-  SECTION("the branch is gone") {
+  SECTION("the branch was removed") {
     t.text = R"({"ref":"refs/heads/main","after":"0000000000000000000000000000000000000000"})";
     reason = "removed";
   }
@@ -92,7 +92,7 @@ TEST_CASE("hook: what is not to be deployed is answered with the reason", "[web]
   CHECK(p->ignored.find(reason) != std::string::npos);
 }
 
-TEST_CASE("hook: paths are folders, and what cannot be seen counts as a change", "[web]") {
+TEST_CASE("hook: paths are folders, and a push without a list of files counts as a change", "[web]") {
   told t;
   t.headers = {{"x-gitlab-event", "Push Hook"}, {"x-gitlab-token", t.hook.secret}};
   t.hook.paths = {"public/"};
@@ -106,7 +106,7 @@ TEST_CASE("hook: paths are folders, and what cannot be seen counts as a change",
   CHECK(t.judge()->ignored.empty());
 }
 
-TEST_CASE("hook: whatever is signed but is no push is refused, and harms nobody", "[web][hostile]") {
+TEST_CASE("hook: a signed body that is no push is refused, and does no harm", "[web][hostile]") {
   told t;
   t.headers = {{"x-gitlab-event", "Push Hook"}, {"x-gitlab-token", t.hook.secret}};
   for (const auto* text : {"", "[]", "{", "null", "\"x\"", R"({"ref":7})", R"({"commits":{}})"}) {

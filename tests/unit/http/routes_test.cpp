@@ -1,4 +1,4 @@
-// Every verb has its place, and no two have the same.
+// Every verb has its route, and no two have the same.
 #include "integration/http/api/routes.hpp"
 
 #include <set>
@@ -67,7 +67,7 @@ TEST_CASE("each verb has one route, and each route one verb", "[unit][http]") {
   CHECK(without == std::set<std::string_view>{"agent.enrol", "metrics", "upload.chunk"});
 }
 
-TEST_CASE("what is there under another method is said", "[unit][http]") {
+TEST_CASE("a path with another method names the allowed methods", "[unit][http]") {
   const auto other = match("PUT", {"api", "servers"});
   REQUIRE(std::holds_alternative<other_methods>(other));
   CHECK(std::get<other_methods>(other).allow == "POST, GET, HEAD, OPTIONS");

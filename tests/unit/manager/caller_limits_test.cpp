@@ -1,4 +1,4 @@
-// What one caller may take.
+// The limits of one caller.
 #include "actors/manager/doors/caller_limits.hpp"
 
 #include "tests/support/catch.hpp"
@@ -11,7 +11,7 @@ namespace {
 msg::principal someone(const char* id) { return {id, msg::authentication::key, "192.0.2.7", {}}; }
 }  // namespace
 
-TEST_CASE("caller limits: a burst, then so many a second, and nobody pays for another", "[unit][manager]") {
+TEST_CASE("caller limits: a burst, then a fixed rate, and no caller pays for another", "[unit][manager]") {
   caller_limits limits;
   caller_limits::time now{1h};
   size_t admitted = 0;
@@ -28,7 +28,7 @@ TEST_CASE("caller limits: a burst, then so many a second, and nobody pays for an
   CHECK(admitted == 100);
 }
 
-TEST_CASE("caller limits: so many at work at once, counted until they are answered", "[unit][manager]") {
+TEST_CASE("caller limits: requests in progress are limited, and counted until they are answered", "[unit][manager]") {
   caller_limits limits;
   const caller_limits::time now{1h};
   std::vector<std::shared_ptr<void>> held;
@@ -42,7 +42,7 @@ TEST_CASE("caller limits: so many at work at once, counted until they are answer
   CHECK(limits.admit(someone("key:eve"), now).has_value());
 }
 
-TEST_CASE("caller limits: whoever is on the machine itself is not counted", "[unit][manager]") {
+TEST_CASE("caller limits: local callers are not counted", "[unit][manager]") {
   caller_limits limits;
   for (int i = 0; i < 5'000; ++i) {
     auto r = limits.admit(msg::local_principal("uid:1000"), {});

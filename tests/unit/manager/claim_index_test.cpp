@@ -25,13 +25,13 @@ std::set<int> holders(const claims& of, size_t hash) {
 
 }  // namespace
 
-TEST_CASE("claim index: an empty one knows nobody", "[unit][manager]") {
+TEST_CASE("claim index: an empty one has no holder", "[unit][manager]") {
   claims none;
   none.erase(7, nullptr);
   CHECK(holders(none, 7).empty());
 }
 
-TEST_CASE("claim index: it says what a map of sets says, whatever is put in and taken out", "[unit][manager]") {
+TEST_CASE("claim index: it equals a map of sets, whatever is inserted and removed", "[unit][manager]") {
   REQUIRE(rc::check("against a model", [](const std::vector<std::tuple<uint8_t, uint8_t, bool>>& steps) {
     std::vector<int> pool(8);
     for (int i = 0; i < 8; ++i) pool[static_cast<size_t>(i)] = i;
@@ -48,7 +48,7 @@ TEST_CASE("claim index: it says what a map of sets says, whatever is put in and 
   }));
 }
 
-TEST_CASE("claim index: a hundred thousand are found again, and none once they are gone", "[unit][manager]") {
+TEST_CASE("claim index: a hundred thousand are found again, and none after its removal", "[unit][manager]") {
   constexpr size_t count = 100'000;
   std::vector<int> pool(count);
   claims real;

@@ -17,7 +17,7 @@ struct counting final : rt::randomness {
 
 }  // namespace
 
-TEST_CASE("recover: the numbers of an entry that cannot be read are not given again", "[unit][manager][acc-90]") {
+TEST_CASE("recover: the numbers of an unreadable entry are not used again", "[unit][manager][acc-90]") {
   store::memory_store db;
   auto w = db.begin_write(store::write_kind::ordinary).value();
   msg::log_entry e;
@@ -31,6 +31,6 @@ TEST_CASE("recover: the numbers of an entry that cannot be read are not given ag
   counting random;
   const auto r = recover(db, kind_list{}, records, random);
   REQUIRE(r);
-  CHECK(r->last_seq == 7 + 256);  // how many facts it has nobody knows
+  CHECK(r->last_seq == 7 + 256);  // how many facts it has is unknown
   CHECK(r->damaged == 1);
 }

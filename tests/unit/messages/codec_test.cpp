@@ -47,7 +47,7 @@ constexpr size_t alternatives_max = 32;  // more than any variant has
 
 }  // namespace
 
-TEST_CASE("codec: every array type comes back as it went", "[unit][messages]") {
+TEST_CASE("codec: every array type survives a round trip", "[unit][messages]") {
   each_array_type([]<class T>(const char* name) {
     INFO(name);
     for (size_t alternative = 0; alternative < alternatives_max; ++alternative)
@@ -60,7 +60,7 @@ TEST_CASE("codec: every array type comes back as it went", "[unit][messages]") {
   });
 }
 
-TEST_CASE("codec: every map type comes back as it went, and JSON says the same", "[unit][messages][acc-2]") {
+TEST_CASE("codec: every map type survives a round trip, and JSON has the same content", "[unit][messages][acc-2]") {
   each_map_type([]<class T>(const char* name) {
     INFO(name);
     for (size_t alternative = 0; alternative < alternatives_max; ++alternative)
@@ -80,7 +80,7 @@ TEST_CASE("codec: every map type comes back as it went, and JSON says the same",
   });
 }
 
-TEST_CASE("codec: any seed comes back as it went", "[unit][messages]") {
+TEST_CASE("codec: any seed survives a round trip", "[unit][messages]") {
   REQUIRE(rc::check("round trip of records and link messages", [](uint32_t seed) {
     RC_ASSERT(unpack<server>(pack(sample<server>(seed))) == sample<server>(seed));
     RC_ASSERT(unpack<operation>(pack(sample<operation>(seed))) == sample<operation>(seed));
@@ -104,7 +104,7 @@ TEST_CASE("codec: an older version's shorter arrays and a newer one's longer one
       for (uint32_t n = 0; n <= size; ++n) {
         const auto older = unpack<T>(cut(whole.get(), n));
         REQUIRE(older.has_value());
-        // What was there is read, the rest has its defaults.
+        // What is present is read, the rest has its defaults.
         const auto again = pack(*older);
         REQUIRE(cut(parsed(again).get(), n) == cut(whole.get(), n));
       }
@@ -127,7 +127,7 @@ TEST_CASE("codec: a missing field has its default and an unknown one is skipped"
   });
 }
 
-TEST_CASE("codec: public names are those of the documents", "[unit][messages][acc-2]") {
+TEST_CASE("codec: public names are those in the documents", "[unit][messages][acc-2]") {
   operation_view v;
   v.failure = error{ec::no_data, "m", "h", {}};
   CHECK(to_json(v).find(R"("error":{"code":"no_data","message":"m","hint":"h")") != std::string::npos);

@@ -1,4 +1,4 @@
-// Bytes from anybody: an error value at worst, never an exception, a crash or a hoard of memory.
+// Bytes from anywhere: an error value at worst, never an exception, a crash or excessive memory.
 #include <rapidcheck.h>
 
 #include "tests/support/catch.hpp"
@@ -10,7 +10,7 @@ using zedops::testing::sample;
 
 namespace {
 
-// Whatever is accepted can be written again; that is all that is promised of rubbish.
+// Whatever is accepted can be written again; nothing else is promised for rubbish.
 void try_all(const std::string& bytes) {
 #define X(type) \
   if (auto v = unpack<type>(bytes)) (void)pack(*v);
@@ -72,7 +72,7 @@ TEST_CASE("hostile bytes: deep nesting is refused", "[unit][messages][hostile]")
   }
 }
 
-TEST_CASE("hostile bytes: what is nested too deeply has no other form, and is no end of the process",
+TEST_CASE("hostile bytes: a body nested too deeply has no other form, and does not end the process",
           "[unit][messages][hostile]") {
   for (const auto* part : {"\x91", "\x81\xa1x", "\xdc\x01\x01"})
     for (size_t depth : {33u, 100'000u, 1'000'000u}) {
@@ -92,7 +92,7 @@ TEST_CASE("hostile bytes: brackets within strings neither hide depth nor feign i
   CHECK(r->name.size() == 1000);
 }
 
-TEST_CASE("hostile bytes: lengths that are not there are refused before memory is given", "[unit][messages][hostile]") {
+TEST_CASE("hostile bytes: false lengths are refused before memory is allocated", "[unit][messages][hostile]") {
   const std::string array_of_a_million("\xdd\x00\x10\x00\x00", 5);
   const std::string map_of_a_million("\xdf\x00\x10\x00\x00", 5);
   const std::string six_texts("\x97\xa0\xa0\xa0\xa0\xa0\xa0", 7);  // then comes the configuration, a map
@@ -102,7 +102,7 @@ TEST_CASE("hostile bytes: lengths that are not there are refused before memory i
     CHECK(r.error().message.find("more items than it has bytes") != std::string::npos);
   }
   CHECK(!unpack<server>(map_of_a_million));
-  // What a small message may claim in each head is no more than its bytes, however deep the heads are nested.
+  // A small message may claim in each head no more than its bytes, however deep the heads are nested.
   CHECK(!unpack<server>(repeated(std::string("\xdc\x00\x60", 3), 32) + std::string(4, '\0')));
   const auto large = repeated("\xc0", 9'000);  // larger ones are added up: thirty heads, each within the bytes
   const auto r = unpack<server>(repeated(std::string("\xdc\x20\x00", 3), 30) + large);
@@ -121,14 +121,14 @@ TEST_CASE("hostile bytes: a long list of rubbish ends at its first item", "[unit
   CHECK(!unpack<from_agent>(bytes));
 }
 
-TEST_CASE("hostile bytes: items of a byte that stand for records take no more memory than the message may",
+TEST_CASE("hostile bytes: one-byte items in place of records take no more memory than the message may",
           "[unit][messages][hostile]") {
   const std::string head("\xdd\x00\x0f\x42\x40", 5);
   // A million observations, each an array without fields.
   const auto r = unpack<from_agent>("\x92\x02\x92" + std::string(1, '\0') + head + repeated("\x90", 1'000'000));
   REQUIRE(!r);
   CHECK(r.error().message.find("more memory than a message of this size may") != std::string::npos);
-  // What a large host really says.
+  // A real message of a large host.
   inventory large;
   for (int i = 0; i < 10'000; ++i) {
     observation o;
@@ -156,7 +156,7 @@ TEST_CASE("hostile bytes: numbers and names out of range are refused", "[unit][m
   CHECK(!unpack<operation>(bytes));
 }
 
-TEST_CASE("hostile bytes: text that is not UTF-8 comes out as JSON all the same", "[unit][messages][hostile]") {
+TEST_CASE("hostile bytes: text that is not UTF-8 can be written as JSON all the same", "[unit][messages][hostile]") {
   create_server r;
   r.name = "\xff\xfe\x80";
   CHECK(from_json<create_server>(to_json(r)).has_value());

@@ -30,7 +30,7 @@ TEST_CASE("names: a server name is a lower-case letter, then letters, digits or 
   CHECK_FALSE(check_server_name(std::string_view("abc\0", 4)));
 }
 
-TEST_CASE("names: a refused server name comes with one that would do", "[unit][messages][acc-4]") {
+TEST_CASE("names: a refused server name comes with a suggestion that is valid", "[unit][messages][acc-4]") {
   CHECK(check_server_name("My Server_1").error().hint == "try 'my-server-1'");
   CHECK(check_server_name("1").error().hint == "try 'survival-1'");
   REQUIRE(rc::check("every suggestion obeys the rule", [](const std::string& name) {
@@ -50,7 +50,7 @@ TEST_CASE("names: an error never carries control characters of the input", "[uni
   }));
 }
 
-TEST_CASE("names: an agent may be called like its host", "[unit][messages]") {
+TEST_CASE("names: an agent may have the name of its host", "[unit][messages]") {
   for (const char* good : {"a", "host-1", "Host_1", "node1.example.org", "10.0.0.1"}) CHECK(check_agent_name(good));
   for (const char* bad : {"", "-host", ".host", "a/b", "a b", "host\n"}) {
     auto checked = check_agent_name(bad);
@@ -109,7 +109,7 @@ TEST_CASE("names: a data path is an absolute folder outside the system's", "[uni
   CHECK_FALSE(check_data_path("/" + std::string(path_bytes_max, 'a')));
 }
 
-TEST_CASE("names: image references are taken apart as the Engine does", "[unit][messages]") {
+TEST_CASE("names: image references are split as the Engine does it", "[unit][messages]") {
   auto digest = "sha256:" + std::string(64, 'a');
   CHECK(parse_image_ref("alpine") == image_ref{"alpine", "", ""});
   CHECK(parse_image_ref("alpine:3.19") == image_ref{"alpine", "3.19", ""});
@@ -132,13 +132,13 @@ TEST_CASE("names: image references are taken apart as the Engine does", "[unit][
   CHECK_FALSE(check_image_tag(std::string(129, 'a')));
 }
 
-TEST_CASE("names: a slip of the hand is recognised, a stranger is not", "[unit][messages]") {
+TEST_CASE("names: a typo is recognised, an unrelated word is not", "[unit][messages]") {
   const std::vector<std::string> verbs = {"start", "stop", "restart", "rebuild", "status", "ls", "get"};
   CHECK(closest("strat", verbs) == "start");     // two letters swapped
   CHECK(closest("stoop", verbs) == "stop");      // one too many
   CHECK(closest("rebild", verbs) == "rebuild");  // one too few
   CHECK(closest("STATSU", verbs) == "status");
-  CHECK(closest("reb", verbs) == "rebuild");  // begun
+  CHECK(closest("reb", verbs) == "rebuild");  // the beginning of a word
   CHECK(closest("xyzzy", verbs) == std::nullopt);
   CHECK(closest("a", verbs) == std::nullopt);
   CHECK(closest("", verbs) == std::nullopt);
@@ -151,7 +151,7 @@ TEST_CASE("names: a slip of the hand is recognised, a stranger is not", "[unit][
   }));
 }
 
-TEST_CASE("names: sizes and ages read at a glance", "[unit][messages]") {
+TEST_CASE("names: sizes and ages are short and readable", "[unit][messages]") {
   CHECK(format_bytes(0) == "0 B");
   CHECK(format_bytes(1023) == "1023 B");
   CHECK(format_bytes(1024) == "1.0 KiB");
@@ -170,8 +170,7 @@ TEST_CASE("names: sizes and ages read at a glance", "[unit][messages]") {
   CHECK(format_age(24h * 400) == "400d");
 }
 
-TEST_CASE("git: addresses of other hosts are taken, and nothing that is a file, a helper or a secret",
-          "[unit][messages][hostile]") {
+TEST_CASE("git: addresses of other hosts are accepted, but no file, helper or secret", "[unit][messages][hostile]") {
   for (const auto* good : {"https://example.org/shop.git", "http://example.org:8080/x", "git://127.0.0.1:9418/shop",
                            "ssh://git@example.org/shop.git", "git@example.org:owner/shop.git"}) {
     INFO(good);

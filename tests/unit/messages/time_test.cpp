@@ -7,7 +7,7 @@
 using namespace zedops::msg;
 using namespace std::chrono_literals;
 
-TEST_CASE("time: what was written is read again", "[unit][messages]") {
+TEST_CASE("time: a written time is read back", "[unit][messages]") {
   REQUIRE(rc::check("RFC 3339 round trip from 1970 to 9999", [] {
     const time_point t{duration{*rc::gen::inRange<int64_t>(0, 253'402'300'800'000)}};
     RC_ASSERT(from_rfc3339(to_rfc3339(t)) == t);
@@ -21,7 +21,7 @@ TEST_CASE("time: what was written is read again", "[unit][messages]") {
   CHECK(from_rfc3339("2024-02-29T00:00:00Z"));
 }
 
-TEST_CASE("time: what is no time is refused", "[unit][messages][hostile]") {
+TEST_CASE("time: an invalid time is refused", "[unit][messages][hostile]") {
   for (const char* text : {"", "Z", "2024-05-01", "2024-05-01 12:00:00Z", "2024-05-01T12:00:00", "2024-13-01T00:00:00Z",
                            "2024-00-01T00:00:00Z", "2024-02-30T00:00:00Z", "2023-02-29T00:00:00Z",
                            "2024-05-01T24:00:00Z", "2024-05-01T-1:00:00Z", "2024-05-01T00:-1:00Z",
@@ -36,7 +36,7 @@ TEST_CASE("time: what is no time is refused", "[unit][messages][hostile]") {
   }));
 }
 
-TEST_CASE("duration: what was written is read again, and a number needs its unit", "[unit][messages]") {
+TEST_CASE("duration: a written duration is read back, and a number needs its unit", "[unit][messages]") {
   REQUIRE(rc::check("round trip", [] {
     const duration d{*rc::gen::inRange<int64_t>(0, INT64_MAX / 4)};
     RC_ASSERT(parse_duration(format_duration(d)) == d);

@@ -1,4 +1,4 @@
-// Values kept outside their holder, and ids that come in order.
+// Values kept outside their holder, and ids in order.
 #include <set>
 
 #include "messages/base/boxed.hpp"
@@ -37,7 +37,7 @@ TEST_CASE("sparse: it is an optional that is one pointer wide, with deep copies"
   CHECK(a.emplace("three") == "three");
 }
 
-TEST_CASE("ordered ids: each is above the one before, also when the number stands still or goes back",
+TEST_CASE("ordered ids: each is above the one before, even if the number stands still or goes back",
           "[unit][messages]") {
   ordered_ids ids('o');
   std::string last;

@@ -1,4 +1,4 @@
-// What every store promises, asked of each of them.
+// What every store promises, tested for each of them.
 #include "persistence/lmdb_store.hpp"
 #include "persistence/memory_store.hpp"
 #include "tests/integration/persistence/scratch.hpp"
@@ -36,7 +36,7 @@ using keys = std::vector<std::string>;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("store: what is committed is read, what is aborted never was", "[unit][store]", in_memory, on_disk) {
+TEMPLATE_TEST_CASE("store: committed changes are read, aborted ones are not", "[unit][store]", in_memory, on_disk) {
   TestType fixture;
   store& s = fixture.get();
   put_one(s, table::servers, "a", "1");
@@ -78,8 +78,8 @@ TEMPLATE_TEST_CASE("store: a writer reads its own changes, in get, scan and coun
   CHECK(scan_keys(*w, table::claims, "bb", direction::backward).keys == keys{"b", "a"});
 }
 
-TEMPLATE_TEST_CASE("store: a scan begins at its key in either direction and ends when told", "[unit][store]", in_memory,
-                   on_disk) {
+TEMPLATE_TEST_CASE("store: a scan begins at its key in either direction and ends on request", "[unit][store]",
+                   in_memory, on_disk) {
   TestType fixture;
   store& s = fixture.get();
   for (const char* key : {"b", "d", "f"}) put_one(s, table::agents, key, key);
@@ -111,7 +111,7 @@ TEMPLATE_TEST_CASE("store: a reader keeps its snapshot while others write", "[un
   CHECK(get_one(s, table::servers, "a") == "new");
 }
 
-TEMPLATE_TEST_CASE("store: append asks for ascending keys, and a refused one dooms the transaction", "[unit][store]",
+TEMPLATE_TEST_CASE("store: append needs ascending keys, and a refused one dooms the transaction", "[unit][store]",
                    in_memory, on_disk) {
   TestType fixture;
   store& s = fixture.get();
@@ -147,8 +147,8 @@ TEMPLATE_TEST_CASE("store: trim erases from below, as many as allowed", "[unit][
   CHECK(scan_keys(*must(s.begin_read()), table::log).keys == keys{"4", "5"});
 }
 
-TEMPLATE_TEST_CASE("store: a second writer is refused at once, and let in after the first", "[unit][store]", in_memory,
-                   on_disk) {
+TEMPLATE_TEST_CASE("store: a second writer is refused at once, and admitted after the first", "[unit][store]",
+                   in_memory, on_disk) {
   TestType fixture;
   store& s = fixture.get();
   auto first = must(s.begin_write());
@@ -199,7 +199,7 @@ TEMPLATE_TEST_CASE("store: keys and values are bytes", "[unit][store]", in_memor
   CHECK(scan_keys(*must(s.begin_read()), table::operations).keys == keys{key, "\x7f"});
 }
 
-TEMPLATE_TEST_CASE("store: it says its epoch and how much it holds", "[unit][store]", in_memory, on_disk) {
+TEMPLATE_TEST_CASE("store: it reports its epoch and how much it holds", "[unit][store]", in_memory, on_disk) {
   TestType fixture;
   store& s = fixture.get();
   put_one(s, table::agents, "a", "1");

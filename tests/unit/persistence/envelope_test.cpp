@@ -24,12 +24,12 @@ std::string hex(std::string_view bytes) {
 
 }  // namespace
 
-TEST_CASE("envelope: its bytes are what older stores have on disk", "[unit][store][golden]") {
+TEST_CASE("envelope: its bytes match those of older stores", "[unit][store][golden]") {
   CHECK(hex(sealed(table::servers, "srv-1", "hello")) == "01e62abe2a9ea843b268656c6c6f");
   CHECK(hex(sealed(table::log, "\x01", "")) == "015303f1d9d1a6c0a0");
 }
 
-TEST_CASE("envelope: what was sealed is unsealed", "[unit][store]") {
+TEST_CASE("envelope: a sealed record is unsealed unchanged", "[unit][store]") {
   for (const size_t size : {0, 1, 16, 17, 128, 240, 241, 1000, 100'000}) {
     const std::string payload(size, 'p');
     const auto raw = sealed(table::agents, "key", payload);
@@ -55,7 +55,7 @@ TEST_CASE("envelope: a record under another key or in another table is noticed",
   CHECK_FALSE(unseal(table::agents, "srv-1", raw).damage.empty());
 }
 
-TEST_CASE("envelope: a record cut short is noticed", "[unit][store]") {
+TEST_CASE("envelope: a truncated record is noticed", "[unit][store]") {
   const auto raw = sealed(table::servers, "srv-1", "payload");
   for (size_t left = 0; left < raw.size(); ++left)
     CHECK_FALSE(unseal(table::servers, "srv-1", std::string_view(raw).substr(0, left)).damage.empty());

@@ -42,7 +42,7 @@ TEST_CASE("memory store: a crash in a commit is never acknowledged, whatever it 
   must(try_put(s, "c"));
 }
 
-TEST_CASE("memory store: a crash drops what was not committed and kills open transactions", "[unit][store]") {
+TEST_CASE("memory store: a crash drops uncommitted changes and kills open transactions", "[unit][store]") {
   memory_store s;
   must(try_put(s, "a"));
   auto w = must(s.begin_write());

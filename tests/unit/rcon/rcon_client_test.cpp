@@ -79,7 +79,7 @@ class game {
     });
   }
   ~game() {
-    ::shutdown(listener_, SHUT_RDWR);  // wakes an accept that nobody came to
+    ::shutdown(listener_, SHUT_RDWR);  // wakes an accept without a client
     thread_.join();
     ::close(listener_);
   }
@@ -117,7 +117,7 @@ TEST_CASE("rcon: a wrong password is unauthorised and shown nowhere", "[unit][rc
   CHECK(done.error().hint.find("RCON_PASSWORD") != std::string::npos);
 }
 
-TEST_CASE("rcon: a game that hangs up on the login counts as a refused password", "[unit][rcon]") {
+TEST_CASE("rcon: a game that hangs up during the login counts as a refused password", "[unit][rcon]") {
   game zomboid([](auto& p) { p.next(); });
   CHECK(rcon_execute(zomboid.at(), {"save"}).error().code == ec::unauthorised);
 }
@@ -134,7 +134,7 @@ TEST_CASE("rcon: a closed port is an error with the address in it", "[unit][rcon
   CHECK(done.error().message.find("127.0.0.1:" + std::to_string(nobody.port)) != std::string::npos);
 }
 
-TEST_CASE("rcon: a game that never answers costs the reply time, not more", "[unit][rcon]") {
+TEST_CASE("rcon: a game that never answers costs the reply timeout, not more", "[unit][rcon]") {
   game zomboid([](auto& p) {
     p.accept_login();
     p.until_closed();
@@ -146,7 +146,7 @@ TEST_CASE("rcon: a game that never answers costs the reply time, not more", "[un
   CHECK(took < 3s);
 }
 
-TEST_CASE("rcon: a game that never answers the login costs the dial time", "[unit][rcon]") {
+TEST_CASE("rcon: a game that never answers the login costs the dial timeout", "[unit][rcon]") {
   game zomboid([](auto& p) { p.until_closed(); });
   auto to = zomboid.at();
   to.dial_timeout = 150ms;
@@ -160,7 +160,7 @@ TEST_CASE("rcon: a reply that drips byte by byte does not stretch the deadline",
     auto bytes = encode(command.id, packet_type::reply, std::string(60'000, 'x'));
     pollfd never{-1, 0, 0};
     for (size_t i = 0; i < bytes.size() && p.send(bytes.substr(i, 1)); ++i)
-      ::poll(&never, 1, 5);  // the pace of the drip
+      ::poll(&never, 1, 5);  // the pace of the bytes
   });
   auto begin = std::chrono::steady_clock::now();
   CHECK(rcon_execute(zomboid.at(200ms), {"save"}).error().code == ec::timeout);
@@ -216,7 +216,7 @@ TEST_CASE("rcon: an endless reply is cut off by its size and by its packets", "[
   CHECK(done.error().code == ec::too_large);
 }
 
-TEST_CASE("rcon: a peer that speaks something else is an error", "[unit][rcon]") {
+TEST_CASE("rcon: a peer that does not speak RCON is an error", "[unit][rcon]") {
   game web([](auto& p) {
     p.next();
     p.send("HTTP/1.1 400 Bad Request\r\n\r\n");

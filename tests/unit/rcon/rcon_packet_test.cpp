@@ -11,7 +11,7 @@ TEST_CASE("rcon: a login packet has the bytes that the protocol says", "[unit][r
   CHECK(encode(1, packet_type::login, "pw") == "\x0c\0\0\0\x01\0\0\0\x03\0\0\0pw\0\0"s);
 }
 
-TEST_CASE("rcon: packets survive any cutting of the stream", "[unit][rcon]") {
+TEST_CASE("rcon: packets are read however the stream is cut", "[unit][rcon]") {
   REQUIRE(rc::check("cut and reassembled", [] {
     auto bodies = *rc::gen::container<std::vector<std::string>>(rc::gen::string<std::string>());
     std::string stream;
@@ -60,7 +60,7 @@ TEST_CASE("rcon: hostile bytes give packets or an error, never anything else", "
   }));
 }
 
-TEST_CASE("rcon: zeros at the end of a text are closing ones, however many", "[unit][rcon]") {
+TEST_CASE("rcon: any number of zeros at the end of a text are terminators", "[unit][rcon]") {
   packet_reader reader;
   reader.feed(encode(7, packet_type::command, "say hi\0\0"s));
   const auto next = reader.next();

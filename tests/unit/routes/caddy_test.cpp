@@ -1,4 +1,4 @@
-// The adapter beside a Caddy that says what the test wants: one that hangs up, one that somebody else changes.
+// The adapter with a scripted Caddy: one that hangs up, one that another client changes.
 #include "integration/routes/caddy.hpp"
 
 #include <thread>
@@ -35,7 +35,7 @@ class scripted {
     return make_caddy(
         parse_caddy("127.0.0.1:" + std::to_string(port_.number), "zedops", ":80", folder_.path().string()).value());
   }
-  // What was asked, once all answers are given: method and path.
+  // The requests, once all answers are given: method and path.
   const std::vector<std::string>& asked() {
     if (thread_.joinable()) thread_.join();
     return asked_;
@@ -77,7 +77,7 @@ said listening(const std::string& at) {
 
 }  // namespace
 
-TEST_CASE("caddy: one that hangs up is asked again, and what it had done is not done twice", "[unit][routes]") {
+TEST_CASE("caddy: after a hang-up the request is repeated, and what was done is not done twice", "[unit][routes]") {
   const said server{"200 OK", R"({"listen":[":80"],"routes":[]})"};
   SECTION("nothing was done") {
     scripted caddy({hangs_up, unknown, server, yes});
@@ -94,7 +94,7 @@ TEST_CASE("caddy: one that hangs up is asked again, and what it had done is not 
     CHECK(caddy.table()->remove("v1").value() == change::none);
     CHECK(caddy.asked() == std::vector<std::string>(2, "DELETE /id/zedops-v1"));
   }
-  SECTION("again and again") {
+  SECTION("it hangs up every time") {
     scripted caddy(std::vector<said>(5, hangs_up));
     const auto r = caddy.table()->put(shop);
     REQUIRE_FALSE(r);
@@ -103,7 +103,7 @@ TEST_CASE("caddy: one that hangs up is asked again, and what it had done is not 
   }
 }
 
-TEST_CASE("caddy: somebody who is faster, with a route or with the first of all", "[unit][routes]") {
+TEST_CASE("caddy: another client is faster, with a route or with the very first one", "[unit][routes]") {
   const auto faster =
       GENERATE(values<said>({{"412 Precondition Failed"},
                              {"500 Internal Server Error", R"({"error":"[/zedops] key already exists: zedops"})"}}));
@@ -113,7 +113,7 @@ TEST_CASE("caddy: somebody who is faster, with a route or with the first of all"
   CHECK(caddy.asked().back() == "PUT /config/apps/http/servers/zedops/routes/0");
 }
 
-TEST_CASE("caddy: a visitor comes in where its server listens", "[unit][routes]") {
+TEST_CASE("caddy: a visitor uses the address where its server listens", "[unit][routes]") {
   const auto address = GENERATE(as<std::string>{}, R"("tcp/127.0.0.1:PORT")", R"("unix//run/caddy.sock",":PORT")",
                                 R"("[::]:PORT",":80-90","0.0.0.0:1")");
   scripted caddy({listening(address), {"503 Service Unavailable"}});
@@ -121,7 +121,7 @@ TEST_CASE("caddy: a visitor comes in where its server listens", "[unit][routes]"
   CHECK(caddy.asked().back() == "GET /well");
 }
 
-TEST_CASE("caddy: what this host cannot see is no error", "[unit][routes]") {
+TEST_CASE("caddy: an address that this host cannot reach is no error", "[unit][routes]") {
   SECTION("no server") {
     scripted caddy(std::vector<said>{yes});
     CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
@@ -130,12 +130,12 @@ TEST_CASE("caddy: what this host cannot see is no error", "[unit][routes]") {
     scripted caddy(std::vector<said>{listening(R"("unix//run/caddy.sock")")});
     CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
   }
-  SECTION("nobody there: it has a network of its own") {
+  SECTION("nothing listens: it has its own network") {
     const test::held_port nobody;
     scripted caddy(std::vector<said>{listening("\":" + std::to_string(nobody.number) + "\"")});
     CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);
   }
-  SECTION("sent on to TLS, where nobody has a certificate") {
+  SECTION("redirected to TLS, where there is no certificate") {
     scripted caddy({listening(R"(":PORT","127.0.0.1:1")"),
                     {"308 Permanent Redirect", "", "Location: https://shop.example.org/\r\n"}});
     CHECK(caddy.table()->visit(shop, "/").value() == std::nullopt);

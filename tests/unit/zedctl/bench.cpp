@@ -37,7 +37,7 @@ class scripted_manager final : public transport {
     b_.requests.push_back(
         {verb, std::move(body), options.idempotency_key, o ? *o : msg::request_options{}, options.deadline});
     auto found = b_.manager.find(verb);
-    // A copy: an answer may well change the script.
+    // A copy: an answer may change the script.
     auto script = found == b_.manager.end() ? std::function<answers(const seen_request&)>{} : found->second;
     if (script)
       for (auto& frame : script(seen_request(b_.requests.back()))) b_.waiting.push_back({frame.kind, id, frame.body});

@@ -1,4 +1,4 @@
-// The tool in a world made of strings: a scripted manager, a clock that moves only when somebody waits.
+// The tool in a simulated world: a scripted manager, a clock that moves only while the tool waits.
 #pragma once
 #include <deque>
 #include <filesystem>
@@ -42,10 +42,10 @@ inline answer_frame progress_of(const msg::operation_view& op) {
   return {bus::reply_kind::progress, msg::pack_map(op)};
 }
 
-// What happens beside answers.
+// What happens besides answers.
 struct trouble {
   bool break_next_receive = false;
-  unsigned posts_that_fail = 0;  // the manager is not there
+  unsigned posts_that_fail = 0;  // no manager is running
 };
 
 struct bench {

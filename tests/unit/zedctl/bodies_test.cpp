@@ -1,4 +1,4 @@
-// What each verb asks of the manager.
+// What each verb sends to the manager.
 #include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
@@ -64,7 +64,7 @@ TEST_CASE("create: every flag reaches the request", "[unit][zedctl][acc-4]") {
   CHECK(r.priority == 10);
 }
 
-TEST_CASE("crash policy and priority: left out they are left alone, and below zero is a priority, too",
+TEST_CASE("crash policy and priority: without flags they stay unchanged, and a priority may be negative",
           "[unit][zedctl]") {
   {
     bench b;
@@ -99,7 +99,7 @@ TEST_CASE("create: flags that were not given stay at their defaults", "[unit][ze
   CHECK_FALSE(r.use_existing_data);
 }
 
-TEST_CASE("edit: only what was named is changed", "[unit][zedctl]") {
+TEST_CASE("edit: only what was given is changed", "[unit][zedctl]") {
   bench b;
   accepting(b, op_kind::edit);
   REQUIRE(b.run({"server", "edit", "pz1", "--env", "MOTD=", "--unset", "X", "--unset", "Y", "--tag", "42", "--revision",
@@ -146,7 +146,7 @@ TEST_CASE("every verb of the operation table is a verb of the tool", "[unit][zed
   }
 }
 
-TEST_CASE("adopt: the body names the container, and what is asked for besides", "[unit][zedctl][fc-24]") {
+TEST_CASE("adopt: the body names the container, and what else was requested", "[unit][zedctl][fc-24]") {
   bench b;
   accepting(b, op_kind::adopt);
   REQUIRE(b.run({"server", "adopt", "pz1", "--container", "my-zomboid", "--agent", "host1", "--template", "keeper",
@@ -165,7 +165,7 @@ TEST_CASE("adopt: the body names the container, and what is asked for besides", 
   CHECK(r.leave_behind);
 }
 
-TEST_CASE("purge: the body says what becomes of the data", "[unit][zedctl][acc-59]") {
+TEST_CASE("purge: the body says what happens to the data", "[unit][zedctl][acc-59]") {
   bench b;
   accepting(b, op_kind::purge);
   REQUIRE(b.run({"server", "purge", "pz1", "--remove-data", "-y"}) == 0);
@@ -199,7 +199,7 @@ TEST_CASE("a server may have the name of a verb or a noun", "[unit][zedctl]") {
   }
 }
 
-TEST_CASE("options: actor, waiting and dry run travel beside the body", "[unit][zedctl]") {
+TEST_CASE("options: actor, waiting and dry run are sent beside the body", "[unit][zedctl]") {
   bench b;
   accepting(b, op_kind::stop);
   b.run({"stop", "pz1"});

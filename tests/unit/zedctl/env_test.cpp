@@ -29,7 +29,7 @@ struct given {
 
 }  // namespace
 
-TEST_CASE("env: files are read as docker reads them, and the command line wins", "[unit][zedctl]") {
+TEST_CASE("env: files are read as docker reads them, and the command line takes precedence", "[unit][zedctl]") {
   given g;
   g.w.env = {{"SECRET", "s3"}, {"EMPTY", ""}};
   g.write("# players\nA=1\n\n  B=x=y # kept\r\nSECRET\nEMPTY\nC=\n");
@@ -40,7 +40,7 @@ TEST_CASE("env: files are read as docker reads them, and the command line wins",
                   {"A", "2"}, {"B", "x=y # kept"}, {"SECRET", "other"}, {"EMPTY", ""}, {"C", ""}});
 }
 
-TEST_CASE("env: what cannot be read is named with its place", "[unit][zedctl]") {
+TEST_CASE("env: an unreadable line or file is named with its place", "[unit][zedctl]") {
   given g;
   SECTION("a line") {
     g.write("A=1\nnot a variable\n");
@@ -48,7 +48,7 @@ TEST_CASE("env: what cannot be read is named with its place", "[unit][zedctl]") 
   }
   SECTION("a variable that is not set") {
     g.a.set("env", {"NOWHERE"});
-    CHECK(g.read().error().message == "--env: NOWHERE is not set here, so there is no value to give");
+    CHECK(g.read().error().message == "--env: NOWHERE is not set in this environment, so it has no value to pass on");
   }
   SECTION("a file") {
     g.a.set("env-file", {"/no/such/file"});

@@ -25,7 +25,7 @@ size_t lines(const std::string& text) { return static_cast<size_t>(std::count(te
 
 }  // namespace
 
-TEST_CASE("event watch: one JSON object a line, gaps are said", "[unit][zedctl]") {
+TEST_CASE("event watch: one JSON object per line, and gaps are reported", "[unit][zedctl]") {
   bench b;
   b.stream.push_back(status_event(1, server_status::running, server_status::stopped));
   b.stream.push_back(ctl::event_gap{"trimmed", "7:1", "7:5"});
@@ -43,7 +43,7 @@ TEST_CASE("event watch: one JSON object a line, gaps are said", "[unit][zedctl]"
   CHECK(line == R"({"type":"gap","reason":"trimmed","after":"7:1","through":"7:5"})");
 }
 
-TEST_CASE("event watch: filters by server, agent and type", "[unit][zedctl]") {
+TEST_CASE("event watch: it filters by server, agent and type", "[unit][zedctl]") {
   bench b;
   b.says("server.get", pz1());
   msg::agent_view a;
@@ -60,7 +60,7 @@ TEST_CASE("event watch: filters by server, agent and type", "[unit][zedctl]") {
   CHECK_THAT(b.out.str(), Contains("running → stopped") && Contains("7:1") && Contains("(container event die)"));
 }
 
-TEST_CASE("event watch: outlives a restart of the manager", "[unit][zedctl]") {
+TEST_CASE("event watch: it survives a restart of the manager", "[unit][zedctl]") {
   bench b;
   b.stream.push_back(status_event(1, server_status::running, server_status::stopped));
   for (int i = 0; i < 3; ++i)
@@ -71,14 +71,14 @@ TEST_CASE("event watch: outlives a restart of the manager", "[unit][zedctl]") {
   CHECK(b.err.str() == "connection to the manager lost; waiting for it to come back\nconnected again\n");
 }
 
-TEST_CASE("event watch: ends with 130 on Ctrl-C and not before", "[unit][zedctl]") {
+TEST_CASE("event watch: it ends with 130 on Ctrl-C and not before", "[unit][zedctl]") {
   bench b;
   b.on_wait = [&](milliseconds now) { b.ctrl_c = now > 1h; };
   CHECK(b.run({"event", "watch"}) == 130);
   CHECK(b.clock > 1h);
 }
 
-TEST_CASE("event replay: follows the pages, shows what is gone", "[unit][zedctl]") {
+TEST_CASE("event replay: it follows the pages, and shows trimmed history", "[unit][zedctl]") {
   bench b;
   b.manager["event.replay"] = [](const seen_request& r) {
     auto since = msg::unpack_map<msg::replay_events>(r.body)->since;
@@ -97,7 +97,7 @@ TEST_CASE("event replay: follows the pages, shows what is gone", "[unit][zedctl]
   };
   CHECK(b.run({"event", "replay", "--since", "7:1"}) == 0);
   CHECK(lines(b.out.str()) == 2);
-  CHECK_THAT(b.err.str(), Contains("gap: events after 7:1 up to 4 are lost"));
+  CHECK_THAT(b.err.str(), Contains("gap: events after 7:1 up to 4 are not available"));
 }
 
 TEST_CASE("event replay: a history that does not advance is an error", "[unit][zedctl]") {
@@ -109,7 +109,7 @@ TEST_CASE("event replay: a history that does not advance is an error", "[unit][z
   CHECK(b.run({"event", "replay", "--since", "7:1"}) == 1);
 }
 
-TEST_CASE("ls -w: a line for each server that an event names, looked up once per batch", "[unit][zedctl][acc-23]") {
+TEST_CASE("ls -w: one line for each server that an event names, looked up once per batch", "[unit][zedctl][acc-23]") {
   bench b;
   msg::server_list list;
   list.servers = {pz1()};
@@ -125,7 +125,7 @@ TEST_CASE("ls -w: a line for each server that an event names, looked up once per
   CHECK(b.asked("server.get").size() == 1);
 }
 
-TEST_CASE("ls -w: an agent that goes away shows on all its servers, a purged server is said",
+TEST_CASE("ls -w: an agent that goes away shows on all its servers, and a purge is reported",
           "[unit][zedctl][acc-34]") {
   bench b;
   msg::server_list list;
@@ -148,7 +148,7 @@ TEST_CASE("ls -w: an agent that goes away shows on all its servers, a purged ser
   CHECK_THAT(b.err.str(), Contains("s9aaaaaaaaaaaaa is gone"));
 }
 
-TEST_CASE("ls -w: with JSON one object a line", "[unit][zedctl]") {
+TEST_CASE("ls -w: with JSON one object per line", "[unit][zedctl]") {
   bench b;
   msg::server_list list;
   list.servers = {pz1(), pz1()};

@@ -45,7 +45,7 @@ verdict of(const std::vector<finding>& all, const std::string& check) {
 
 }  // namespace
 
-TEST_CASE("agent describe: a data root that cannot be judged is told in the words of a look at it", "[unit][zedctl]") {
+TEST_CASE("agent describe: a data root that cannot be checked shows the message of the check", "[unit][zedctl]") {
   bench b;
   b.says("agent.get", sound_agent());
   b.says("server.ls", msg::server_list{{pz1()}, {}, 0});
@@ -57,7 +57,7 @@ TEST_CASE("agent describe: a data root that cannot be judged is told in the word
     REQUIRE(b.run({"agent", "describe", "host1"}) == 0);
     CHECK_THAT(b.out.str(), Contains("unknown: data root /srv belongs to aold; start it with --identity aold"));
   }
-  SECTION("but not the troubles of one server") {
+  SECTION("but not the problem of one server") {
     look.servers[0].state = msg::data_state::present;
     b.says("server.check-data", look);
     REQUIRE(b.run({"agent", "describe", "host1"}) == 0);
@@ -65,7 +65,7 @@ TEST_CASE("agent describe: a data root that cannot be judged is told in the word
   }
 }
 
-TEST_CASE("doctor: everything sound is ok and exits 0", "[unit][zedctl]") {
+TEST_CASE("doctor: when everything is sound it says ok and exits 0", "[unit][zedctl]") {
   bench b;
   b.says("status", sound_manager());
   b.says("agent.ls", msg::agent_list{{sound_agent()}});
@@ -101,7 +101,7 @@ TEST_CASE("doctor: every finding that is not ok has a remedy", "[unit][zedctl]")
   }
 }
 
-TEST_CASE("doctor: clocks are compared only by agents that are online", "[unit][zedctl]") {
+TEST_CASE("doctor: clocks are compared only with agents that are online", "[unit][zedctl]") {
   auto away = sound_agent();
   away.status = msg::agent_status::unreachable;
   CHECK(of(examine(sound_manager(), {away}, noon + 24h), "clock") == verdict::ok);
@@ -118,14 +118,14 @@ TEST_CASE("doctor: without a manager it fails with the remedy, as a table and as
   CHECK_THAT(b.out.str(), Contains(R"("verdict": "fail")"));
 }
 
-TEST_CASE("doctor: a manager that holds its socket but is silent is told apart", "[unit][zedctl]") {
+TEST_CASE("doctor: a manager that holds its socket but is silent is recognised", "[unit][zedctl]") {
   bench b;
   b.manager.erase("status");
   CHECK(b.run({"doctor"}) == 1);
   CHECK_THAT(b.out.str(), Contains("ok       endpoint") && Contains("fail     manager"));
 }
 
-TEST_CASE("metrics: the text as the manager has it", "[unit][zedctl][acc-98]") {
+TEST_CASE("metrics: the manager's text is printed unchanged", "[unit][zedctl][acc-98]") {
   bench b;
   b.says("metrics", msg::metrics_reply{"zedops_servers{status=\"running\"} 3\n"});
   CHECK(b.run({"metrics"}) == 0);

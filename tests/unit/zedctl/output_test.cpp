@@ -1,4 +1,4 @@
-// What is written: tables, colours, forms.
+// Output: tables, colours, formats.
 #include <fmt/format.h>
 
 #include "tests/support/catch.hpp"
@@ -29,7 +29,7 @@ msg::server_view in_state(server_status status, msg::data_state data = msg::data
 
 }  // namespace
 
-TEST_CASE("status: each state has its words", "[unit][zedctl][acc-69]") {
+TEST_CASE("status: each state has its own text", "[unit][zedctl][acc-69]") {
   using enum server_status;
   using data = msg::data_state;
   CHECK(status_phrase(in_state(running), plain).text == "running");
@@ -42,7 +42,7 @@ TEST_CASE("status: each state has its words", "[unit][zedctl][acc-69]") {
   CHECK(status_phrase(in_state(deleted), plain).text == "deleted");
 }
 
-TEST_CASE("status: glyphs and colours tell the same states apart", "[unit][zedctl][acc-69]") {
+TEST_CASE("status: glyphs and colours distinguish the same states", "[unit][zedctl][acc-69]") {
   using enum server_status;
   look rich{.colour = true, .glyphs = true, .now = noon};
   CHECK(status_phrase(in_state(running), rich).text == "● running");
@@ -56,7 +56,7 @@ TEST_CASE("status: glyphs and colours tell the same states apart", "[unit][zedct
   CHECK(status_phrase(in_state(deleted), rich).text == "⌫ deleted");
 }
 
-TEST_CASE("status: an agent that is away is said, and the rest is what was last known", "[unit][zedctl][acc-34]") {
+TEST_CASE("status: an agent that is away is shown beside the last known status", "[unit][zedctl][acc-34]") {
   auto v = in_state(server_status::running);
   v.agent_status = msg::agent_status::unreachable;
   CHECK(status_phrase(v, plain).text == "running (agent unreachable)");
@@ -75,7 +75,7 @@ TEST_CASE("status: an open operation shows beside the last status", "[unit][zedc
   CHECK(status_phrase(v, plain).text == "running, stop: waiting for agent");
 }
 
-TEST_CASE("status: a server that does not run well says so first", "[unit][zedctl][fc-9]") {
+TEST_CASE("status: a condition is shown first", "[unit][zedctl][fc-9]") {
   using msg::condition;
   auto v = in_state(server_status::running);
   v.condition = {condition::ok};
@@ -92,7 +92,7 @@ TEST_CASE("status: a server that does not run well says so first", "[unit][zedct
   CHECK(status_phrase(v, plain).how == style::good);
 }
 
-TEST_CASE("image: a container that was made from another one says which", "[unit][zedctl]") {
+TEST_CASE("image: if the container was made from another one, that is shown", "[unit][zedctl]") {
   auto v = pz1();
   v.container_id = "c0ffee";
   v.container_image = "steam-zomboid:41.78";
@@ -105,7 +105,7 @@ TEST_CASE("image: a container that was made from another one says which", "[unit
   CHECK(image_text(v) == "steam-zomboid@sha256:abc");
 }
 
-TEST_CASE("ls: by agent and name, or by any column, equals stay in that order", "[unit][zedctl]") {
+TEST_CASE("ls: sorted by agent and name, or by any column with equal rows in that order", "[unit][zedctl]") {
   std::vector<msg::server_view> list{pz1(), pz1(), pz1(), pz1()};
   const std::array<std::pair<const char*, const char*>, 4> who{{{"b", "y"}, {"a", "z"}, {"b", "x"}, {"a", "y"}}};
   for (size_t i = 0; i < list.size(); ++i) {
@@ -255,7 +255,7 @@ TEST_CASE("until: the day of the week when near, the date when far", "[unit][zed
   CHECK(until_text(noon, {.iso_time = true, .now = noon}) == "2024-05-01T12:00:00.000Z");
 }
 
-TEST_CASE("describe: one screen with state, cause, ports, events and what can be done", "[unit][zedctl]") {
+TEST_CASE("describe: one screen with state, cause, ports, events and possible actions", "[unit][zedctl]") {
   bench b;
   auto v = in_state(server_status::missing);
   v.actions = {"start", "rm"};
@@ -283,7 +283,7 @@ TEST_CASE("describe: one screen with state, cause, ports, events and what can be
   CHECK_THAT(b.out.str(), Contains("2024-05-01T11:57:50.000Z  server.status_changed  running → missing"));
 }
 
-TEST_CASE("facts: every kind has a sentence of one line", "[unit][zedctl]") {
+TEST_CASE("facts: every kind has a one-line sentence", "[unit][zedctl]") {
   auto each = []<size_t... I>(std::index_sequence<I...>) {
     return std::vector<msg::fact>{msg::fact(std::in_place_index<I>)...};
   }
@@ -298,7 +298,8 @@ TEST_CASE("facts: every kind has a sentence of one line", "[unit][zedctl]") {
     CHECK_FALSE(because({kind, "x", ""}).empty());
 }
 
-TEST_CASE("describe: what only looks like a secret is not on the screen, but in the JSON", "[unit][zedctl]") {
+TEST_CASE("describe: a value that only looks like a secret is hidden on the screen, but not in the JSON",
+          "[unit][zedctl]") {
   bench b;
   auto v = pz1();
   v.config = {{"ADMIN_PASSWORD", "hunter2"}};
@@ -311,7 +312,7 @@ TEST_CASE("describe: what only looks like a secret is not on the screen, but in 
   CHECK_THAT(b.out.str(), Contains("hunter2"));
 }
 
-TEST_CASE("ls, describe: data that cannot be looked at now shows so, beside what was known", "[unit][zedctl]") {
+TEST_CASE("ls, describe: data that cannot be checked now is marked, beside its last known state", "[unit][zedctl]") {
   bench b;
   auto v = in_state(server_status::running);
   v.stale = true;
@@ -319,11 +320,11 @@ TEST_CASE("ls, describe: data that cannot be looked at now shows so, beside what
   v.data_problem_since = noon - 5min;
   b.says("server.ls", msg::server_list{{v}, {}, 0});
   REQUIRE(b.run({"server", "ls"}) == 0);
-  CHECK_THAT(b.out.str(), Contains("present 4.2 GiB (no look for 5m"));
+  CHECK_THAT(b.out.str(), Contains("present 4.2 GiB (unchecked for 5m"));
   b.says("server.get", v);
   b.says("server.history", msg::event_page{});
   REQUIRE(b.run({"server", "describe", "pz1"}) == 0);
-  CHECK_THAT(b.out.str(), Contains("present 4.2 GiB when last seen; cannot be looked at since 5m10s: /srv/pz1"));
+  CHECK_THAT(b.out.str(), Contains("present 4.2 GiB when last seen; cannot be checked since 5m10s: /srv/pz1"));
 }
 
 TEST_CASE("port check: who holds a port", "[unit][zedctl][acc-67]") {
@@ -352,7 +353,7 @@ TEST_CASE("sync: counts, and the exit status of the agents that failed", "[unit]
   CHECK_THAT(b.err.str(), Contains("host2: next: look at it") && Contains("host1: changed: s1"));
 }
 
-TEST_CASE("logs -f: every line once, in order, whatever it says and however many come", "[unit][zedctl]") {
+TEST_CASE("logs -f: every line once, in order, whatever its text and however many arrive", "[unit][zedctl]") {
   bench b;
   std::vector<msg::log_line> lines;
   const auto write = [&](int64_t at, std::string text) {
@@ -392,7 +393,7 @@ TEST_CASE("logs -f: every line once, in order, whatever it says and however many
   CHECK(b.out.str() == "2026-01-01T00:00:00.000000006Z same\n");
 }
 
-TEST_CASE("logs: what did not fit is said", "[unit][zedctl]") {
+TEST_CASE("logs: left-out lines are reported", "[unit][zedctl]") {
   bench b;
   b.says("server.logs", msg::logs_reply{{{"stdout", "new", "2026-01-01T00:00:00.000000000Z"}}, true});
   CHECK(b.run({"logs", "pz1"}) == 0);
@@ -405,7 +406,7 @@ TEST_CASE("logs: what did not fit is said", "[unit][zedctl]") {
   CHECK_THAT(later.err.str(), Contains("there are later lines"));
 }
 
-TEST_CASE("texts of others: no control character reaches the terminal", "[unit][zedctl]") {
+TEST_CASE("foreign texts: no control character reaches the terminal", "[unit][zedctl]") {
   std::string text =
       "a\x1b[31mb\tc\nd\xc2\x9b"
       "e\xc3\xa4\x7f";

@@ -36,7 +36,7 @@ msg::event event_at(uint64_t seq, msg::time_point time) {
 
 }  // namespace
 
-TEST_CASE("explain: the sentence, what led here, what comes next", "[unit][zedctl]") {
+TEST_CASE("explain: the summary, what led here, what comes next", "[unit][zedctl]") {
   bench b;
   b.says("server.explain", removed_by_hand());
   REQUIRE(b.run({"server", "explain", "pz1"}) == 0);
@@ -58,7 +58,7 @@ TEST_CASE("explain: the sentence, what led here, what comes next", "[unit][zedct
   CHECK_THAT(b.out.str(), Contains("2024-05-01T11:00:00.000Z  desire  o1aaaaaaaaaaaaa  ann asked to start it"));
 }
 
-TEST_CASE("explain: all of it for machines, and what is missing is named", "[unit][zedctl]") {
+TEST_CASE("explain: everything as JSON, and missing history is named", "[unit][zedctl]") {
   bench b;
   b.says("server.explain", removed_by_hand());
   REQUIRE(b.run({"server", "explain", "pz1", "-o", "json"}) == 0);
@@ -78,7 +78,7 @@ TEST_CASE("explain: all of it for machines, and what is missing is named", "[uni
   CHECK_THAT(none.err.str(), Contains("did you mean 'pz1'?"));
 }
 
-TEST_CASE("get --at: a time, so long ago, or the time of an event", "[unit][zedctl]") {
+TEST_CASE("get --at: a time, an age, or the time of an event", "[unit][zedctl]") {
   const auto asked_at = [](const std::string& text) {
     bench b;
     b.says("server.get", pz1());
@@ -96,13 +96,13 @@ TEST_CASE("get --at: a time, so long ago, or the time of an event", "[unit][zedc
   CHECK(asked_at("2024-05-01T10:00:00Z") == "2024-05-01T10:00:00.000Z");
   CHECK(asked_at("10m") == "2024-05-01T11:50:00.000Z");
   CHECK(asked_at("7:42") == "2024-05-01T07:00:00.000Z");
-  CHECK_THAT(asked_at("7:43"), Contains("event 7:43 is not in the history that is kept"));
-  CHECK_THAT(asked_at("6:2"), Contains("event 6:2 is not in the history"));
+  CHECK_THAT(asked_at("7:43"), Contains("event 7:43 is not in the stored history"));
+  CHECK_THAT(asked_at("6:2"), Contains("event 6:2 is not in the stored history"));
   CHECK_THAT(asked_at("noon"), Contains("'noon' is not a point in time"));
   CHECK_THAT(asked_at("7:0"), Contains("not a point in time"));
 }
 
-TEST_CASE("get --at: a server that is there now is not guessed to be another", "[unit][zedctl]") {
+TEST_CASE("get --at: no suggestion when the server exists now", "[unit][zedctl]") {
   bench b;
   b.refuses("server.get", msg::ec::not_found, "pz1 did not exist at that time", "give a later time");
   msg::server_list list;
@@ -112,7 +112,7 @@ TEST_CASE("get --at: a server that is there now is not guessed to be another", "
   CHECK_THAT(b.err.str(), Contains("next: give a later time"));
 }
 
-TEST_CASE("history --at: the state then, and the events up to then", "[unit][zedctl]") {
+TEST_CASE("history --at: the state at that time, and the events up to it", "[unit][zedctl]") {
   bench b;
   auto then = pz1();
   then.status = msg::server_status::stopped;
@@ -140,7 +140,7 @@ TEST_CASE("history --at: the state then, and the events up to then", "[unit][zed
   CHECK(page->events[1].seq == 4);
 }
 
-TEST_CASE("op get: the calls to the Engine, how they ended and how long they took", "[unit][zedctl]") {
+TEST_CASE("op get: the calls to the Engine, their results and durations", "[unit][zedctl]") {
   bench b;
   auto op = operation(msg::op_kind::start, msg::op_status::failed);
   op.calls = {{"create pz1", 201, 12ms, "", noon - 3s}, {"start 4f2a9c1d7b3e", 0, 1s, "no Docker Engine", noon - 2s}};

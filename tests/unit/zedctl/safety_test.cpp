@@ -1,4 +1,4 @@
-// Questions, refusals, exit statuses.
+// Confirmations, refusals, exit statuses.
 #include "messages/api/operations.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
@@ -23,7 +23,7 @@ void script_purge(bench& b) {
 
 }  // namespace
 
-TEST_CASE("purge: asks with real numbers and wants the name typed", "[unit][zedctl][acc-59][acc-72]") {
+TEST_CASE("purge: it asks with real numbers and requires the name to be typed", "[unit][zedctl][acc-59][acc-72]") {
   bench b;
   script_purge(b);
   b.w.in_tty = true;
@@ -37,7 +37,7 @@ TEST_CASE("purge: asks with real numbers and wants the name typed", "[unit][zedc
   CHECK(b.body<msg::check_data>("server.check-data").sizes);
 }
 
-TEST_CASE("purge: the name is what is typed, however the server was named", "[unit][zedctl][acc-59]") {
+TEST_CASE("purge: the server's name has to be typed, even if the command gave its id", "[unit][zedctl][acc-59]") {
   for (std::string typed : {"pz1", "s1aaaa"}) {
     bench b;
     script_purge(b);
@@ -47,19 +47,19 @@ TEST_CASE("purge: the name is what is typed, however the server was named", "[un
   }
 }
 
-TEST_CASE("purge: says that backups stay, where the data would go", "[unit][zedctl][fc-31]") {
+TEST_CASE("purge: with --remove-data it says that backups are kept", "[unit][zedctl][fc-31]") {
   for (std::string choice : {"--remove-data", "--keep-data"}) {
     bench b;
     script_purge(b);
     b.w.in_tty = true;
     b.in.str("pz1\n");
     CHECK(b.run({"server", "purge", "pz1", choice}) == 0);
-    const bool said = b.err.str().find("Backups, in a folder backups beside its data, stay.") != std::string::npos;
+    const bool said = b.err.str().find("Backups, in the folder backups beside its data, stay.") != std::string::npos;
     CHECK(said == (choice == "--remove-data"));
   }
 }
 
-TEST_CASE("purge: another word changes nothing and exits 2", "[unit][zedctl][acc-59]") {
+TEST_CASE("purge: any other answer changes nothing and exits 2", "[unit][zedctl][acc-59]") {
   for (std::string answer : {"", "\n", "y\n", "pz\n", "pz2\n"}) {
     bench b;
     script_purge(b);
@@ -81,7 +81,7 @@ TEST_CASE("purge: without a terminal it needs --yes, else exit 2", "[unit][zedct
   CHECK(b.body<msg::purge_server>("server.purge").keep_data);
 }
 
-TEST_CASE("purge: what becomes of the data must be said, once", "[unit][zedctl][acc-59]") {
+TEST_CASE("purge: exactly one of --keep-data and --remove-data is required", "[unit][zedctl][acc-59]") {
   bench b;
   script_purge(b);
   CHECK(b.run({"server", "purge", "pz1", "--yes"}) == 2);
@@ -89,7 +89,7 @@ TEST_CASE("purge: what becomes of the data must be said, once", "[unit][zedctl][
   CHECK(b.requests.empty());
 }
 
-TEST_CASE("purge: a size that cannot be had is not invented", "[unit][zedctl]") {
+TEST_CASE("purge: an unknown size is shown as unknown", "[unit][zedctl]") {
   bench b;
   script_purge(b);
   auto v = pz1();
@@ -102,7 +102,7 @@ TEST_CASE("purge: a size that cannot be had is not invented", "[unit][zedctl]") 
   CHECK_THAT(b.err.str(), Contains("data of unknown size"));
 }
 
-TEST_CASE("rm: needs no question and prints the way back", "[unit][zedctl][acc-49]") {
+TEST_CASE("rm: it asks nothing and prints how to undo it", "[unit][zedctl][acc-49]") {
   bench b;
   auto v = pz1();
   v.status = msg::server_status::deleted;
@@ -133,7 +133,7 @@ TEST_CASE("start --fresh asks first", "[unit][zedctl][acc-39]") {
   CHECK(b.body<msg::start_server>("server.start").fresh);
 }
 
-TEST_CASE("a dry run is not asked about and prints the plan", "[unit][zedctl]") {
+TEST_CASE("a dry run asks nothing and prints the plan", "[unit][zedctl]") {
   bench b;
   msg::operation_reply r;
   r.plan = {"remove the container", "remove 4.2 GiB of data"};
@@ -143,7 +143,7 @@ TEST_CASE("a dry run is not asked about and prints the plan", "[unit][zedctl]") 
   CHECK(b.asked("server.purge").front().options.dry_run);
 }
 
-TEST_CASE("a production context asks before verbs that players notice, and says its name", "[unit][zedctl]") {
+TEST_CASE("a production context asks before verbs that players notice, and shows its name", "[unit][zedctl]") {
   bench b;
   REQUIRE(b.run({"context", "add", "prod", "--endpoint", "ipc:///run/prod/clients.ipc", "--production"}) == 0);
   b.says("server.stop", succeeded(op_kind::stop));
@@ -169,7 +169,7 @@ TEST_CASE("exit status: the manager's error code decides", "[unit][zedctl]") {
   }
 }
 
-TEST_CASE("exit status: an operation that ended badly is a failure with its id", "[unit][zedctl]") {
+TEST_CASE("exit status: a failed operation gives a failure with its id", "[unit][zedctl]") {
   bench b;
   auto r = succeeded(op_kind::rebuild);
   r.operation.status = msg::op_status::failed;
@@ -212,7 +212,7 @@ TEST_CASE("an unknown name: the nearest one is offered", "[unit][zedctl][acc-7]"
   CHECK_THAT(b.err.str(), Contains("did you mean 'pz1'?"));
 }
 
-TEST_CASE("agent rm: asks with numbers", "[unit][zedctl]") {
+TEST_CASE("agent rm: it asks with numbers", "[unit][zedctl]") {
   bench b;
   msg::agent_view a;
   a.name = "host1";
@@ -224,14 +224,14 @@ TEST_CASE("agent rm: asks with numbers", "[unit][zedctl]") {
   CHECK(b.asked("agent.rm").empty());
 }
 
-TEST_CASE("dry run: where it cannot be said what would be done nothing is", "[unit][zedctl]") {
+TEST_CASE("dry run: a verb without a plan is refused, and nothing is done", "[unit][zedctl]") {
   const std::vector<std::vector<std::string>> lines = {
       {"op", "cancel", "o1"}, {"context", "add", "x", "--endpoint", "ipc:///x"}, {"store", "backup", "/tmp/x"}};
   for (auto line : lines) {
     bench b;
     line.push_back("--dry-run");
     CHECK(b.run(line) == 2);
-    CHECK_THAT(b.err.str(), Contains("cannot say beforehand"));
+    CHECK_THAT(b.err.str(), Contains("cannot tell beforehand"));
     CHECK(b.connections == 0);
   }
 }

@@ -32,7 +32,7 @@ bool mentions(const std::string& text, std::initializer_list<const char*> words)
 
 }  // namespace
 
-TEST_CASE("server file: values take the form of their field", "[unit][zedctl]") {
+TEST_CASE("server file: values get the type of their field", "[unit][zedctl]") {
   const auto s = one(R"(
 name: mc
 agent: host1
@@ -73,7 +73,7 @@ spec:
   CHECK(!s.spec->init);
 }
 
-TEST_CASE("server file: what get -o yaml prints is such a file", "[unit][zedctl]") {
+TEST_CASE("server file: the output of get -o yaml is a valid one", "[unit][zedctl]") {
   msg::server_view v;
   v.id = {"s1"};
   v.name = "pz1";
@@ -114,15 +114,15 @@ TEST_CASE("server file: several documents, and none", "[unit][zedctl]") {
   REQUIRE(two->size() == 2);
   CHECK(two->at(1).server.name == "two");
   CHECK(two->at(1).from == "f.yaml (document 2)");
-  CHECK(mentions(problem("# nothing\n"), {"no server in it"}));
-  CHECK(mentions(problem(""), {"no server in it"}));
+  CHECK(mentions(problem("# nothing\n"), {"contains no server"}));
+  CHECK(mentions(problem(""), {"contains no server"}));
 }
 
 TEST_CASE("server file: mistakes are named with their line", "[unit][zedctl]") {
   CHECK(mentions(problem("name: a\nimagetag: x\n"), {"f.yaml:2", "'imagetag'", "image_tag"}));
   CHECK(mentions(problem("name: a\nspec:\n  memory: 2g\n"), {"f.yaml:3", "'memory' in spec", "memory_max"}));
-  CHECK(mentions(problem("name: a\nname: b\n"), {"f.yaml:2", "'name' is there twice"}));
-  CHECK(mentions(problem("agent: a\n"), {"names no server"}));
+  CHECK(mentions(problem("name: a\nname: b\n"), {"f.yaml:2", "'name' appears twice"}));
+  CHECK(mentions(problem("agent: a\n"), {"the server has no name"}));
   CHECK(mentions(problem("name: a\nspec: {ports: [x]}\n"), {"f.yaml:2", "spec.ports", "25565"}));
   CHECK(mentions(problem("name: a\nspec: {tty: maybe}\n"), {"spec.tty", "true nor false"}));
   CHECK(mentions(problem("name: a\nspec: {memory_max: lots}\n"), {"spec.memory_max"}));
@@ -132,7 +132,7 @@ TEST_CASE("server file: mistakes are named with their line", "[unit][zedctl]") {
   CHECK(mentions(problem("- a\n"), {"not a map"}));
   CHECK(mentions(problem("name: a\n  b: [\n"), {"f.yaml:"}));
   CHECK(mentions(problem("name: *nowhere\n"), {"f.yaml:"}));
-  CHECK(mentions(problem("name: a\nrecovery: maybe\n"), {"recovery is none of manual, auto"}));
+  CHECK(mentions(problem("name: a\nrecovery: maybe\n"), {"recovery is not one of manual, auto"}));
   CHECK(mentions(problem("? [a]\n: b\n"), {"key is not text"}));
   CHECK(mentions(problem(std::string(server_file_bytes_max + 1, ' ')), {"1.0 MiB"}));
 }

@@ -1,4 +1,4 @@
-// How long ten thousand servers take from bytes to text. Hidden: numbers mean something in a release build only.
+// How long ten thousand servers take from bytes to text. Hidden: numbers are meaningful in a release build only.
 #include <fmt/format.h>
 
 #include <ctime>
@@ -28,10 +28,10 @@ TEST_CASE("ls: ten thousand servers take at most 0.3 s", "[.bench][zedctl]") {
     return answers{{bus::reply_kind::result, pages[first ? 0 : 1]}};
   };
   for (std::vector<std::string> line : {std::vector<std::string>{"ps"}, {"ps", "-o", "json"}}) {
-    auto start = std::clock();  // of the processor: the machine may be busy with other things
+    auto start = std::clock();  // CPU time: the machine may be busy with other things
     REQUIRE(b.run(line) == 0);
     milliseconds took((std::clock() - start) * 1000 / CLOCKS_PER_SEC);
     WARN(fmt::format("{}: {} ms", line.back(), took.count()));
-    if (line.size() == 1) CHECK(took <= 3s);  // an accident, not a goal: instrumented builds run this, too
+    if (line.size() == 1) CHECK(took <= 3s);  // a generous limit, not the goal: instrumented builds run this, too
   }
 }

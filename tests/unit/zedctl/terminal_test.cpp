@@ -1,4 +1,4 @@
-// What depends on a terminal: the room that characters take, bars that are drawn again.
+// What depends on a terminal: the width of characters, bars that are redrawn.
 #include "tests/support/catch.hpp"
 #include "tests/unit/zedctl/bench.hpp"
 #include "tools/zedctl/output/format.hpp"
@@ -23,7 +23,7 @@ TEST_CASE("cut: never in the middle of a character", "[unit][zedctl]") {
   CHECK(cut("日本語", 4) == "日…");
 }
 
-TEST_CASE("progress: the clock beside a bar goes on when nothing is told", "[unit][zedctl]") {
+TEST_CASE("progress: the clock beside a bar goes on without new progress", "[unit][zedctl]") {
   std::ostringstream err;
   milliseconds clock{0};
   progress_view view(err, {.bars = true}, [&] { return clock; });
@@ -36,8 +36,7 @@ TEST_CASE("progress: the clock beside a bar goes on when nothing is told", "[uni
   CHECK_THAT(err.str(), Contains("pz1  saving  7s\n"));
 }
 
-TEST_CASE("progress: a terminal that was made narrower has wrapped the bars: all their lines are taken away",
-          "[unit][zedctl]") {
+TEST_CASE("progress: when a terminal was made narrower, all lines of the wrapped bars are removed", "[unit][zedctl]") {
   std::ostringstream err;
   unsigned width = 80;
   progress_view view(err, {.bars = true, .width = [&] { return width; }}, [] { return 0ms; });

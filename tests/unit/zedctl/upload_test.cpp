@@ -1,4 +1,4 @@
-// An archive on its way: pieces in order, a few at once, and again what a broken connection lost.
+// Uploading an archive: pieces in order, a few at once, and lost ones again after a broken connection.
 #include <algorithm>
 #include <fstream>
 
@@ -12,7 +12,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-// A manager that takes pieces as the real one does.
+// A manager that accepts pieces as the real one does.
 struct receiving : bench {
   std::string sent, received;
   size_t most_at_once = 0, pieces = 0;
@@ -53,8 +53,7 @@ struct receiving : bench {
 
 }  // namespace
 
-TEST_CASE("upload: pieces come in order, a few at once, and what was sent is named by the deployment",
-          "[unit][zedctl]") {
+TEST_CASE("upload: pieces are sent in order, a few at once, and the deployment names the upload", "[unit][zedctl]") {
   receiving m(21 * msg::upload_chunk_max + 100);
   m.deploy();
   CHECK((m.received == m.sent));
@@ -64,7 +63,7 @@ TEST_CASE("upload: pieces come in order, a few at once, and what was sent is nam
   CHECK(m.body<msg::deploy_service>("deployment.create").upload == "u1");
 }
 
-TEST_CASE("upload: what a broken connection lost is sent again, until all is there", "[unit][zedctl]") {
+TEST_CASE("upload: pieces that a broken connection lost are sent again, until all have arrived", "[unit][zedctl]") {
   for (const size_t n : {1U, 2U, 4U, 5U, 6U}) {  // of six pieces, four at once
     receiving m(6 * msg::upload_chunk_max);
     m.breaks_at = n;

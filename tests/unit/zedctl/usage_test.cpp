@@ -21,7 +21,7 @@ struct wrong_line {
 };
 }  // namespace
 
-TEST_CASE("usage: a wrong line exits 2 and says what was meant", "[unit][zedctl]") {
+TEST_CASE("usage: a wrong command line exits 2 and suggests what was meant", "[unit][zedctl]") {
   const std::vector<wrong_line> lines = {
       {{"server", "strat", "pz1"}, "did you mean 'start'?"},
       {{"sevrer", "ls"}, "did you mean 'server'?"},
@@ -37,7 +37,7 @@ TEST_CASE("usage: a wrong line exits 2 and says what was meant", "[unit][zedctl]
       {{"server", "create", "pz1", "--agent", "a", "--env", "=VALUE"}, "KEY=VALUE"},
       {{"port", "check", "--agent", "a", "16261/sctp"}, "not a port"},
       {{"op", "ls", "--limit", "many"}, "whole number"},
-      {{"status", "extra"}, "one word too many"},
+      {{"status", "extra"}, "unexpected argument"},
       {{"op", "wait", "o1", "--timeout", "5"}, "90s, 2m"},
       {{"completion", "tcsh"}, "bash, zsh and fish"},
   };
@@ -51,13 +51,13 @@ TEST_CASE("usage: a wrong line exits 2 and says what was meant", "[unit][zedctl]
   }
 }
 
-TEST_CASE("usage: with -o json the mistake is JSON too", "[unit][zedctl]") {
+TEST_CASE("usage: with -o json the error is JSON too", "[unit][zedctl]") {
   bench b;
   CHECK(b.run({"server", "strat", "-o", "json"}) == 2);
   CHECK_THAT(b.err.str(), Contains(R"({"error":{"code":"bad_request")"));
 }
 
-TEST_CASE("usage: global flags may stand anywhere", "[unit][zedctl]") {
+TEST_CASE("usage: global flags may be anywhere", "[unit][zedctl]") {
   for (std::vector<std::string> line : {std::vector<std::string>{"-o", "name", "server", "ls"},
                                         {"server", "-o", "name", "ls"},
                                         {"server", "ls", "-o", "name"},
@@ -81,7 +81,7 @@ TEST_CASE("usage: an option with a value does not swallow the names after it", "
   CHECK(r.config.size() == 2);
 }
 
-TEST_CASE("environment: ZEDCTL_OUTPUT and ZEDCTL_TIMEOUT hold unless a flag says otherwise", "[unit][zedctl]") {
+TEST_CASE("environment: ZEDCTL_OUTPUT and ZEDCTL_TIMEOUT apply unless a flag overrides them", "[unit][zedctl]") {
   bench b;
   msg::server_list list;
   list.servers = {pz1()};
@@ -98,7 +98,7 @@ TEST_CASE("environment: ZEDCTL_OUTPUT and ZEDCTL_TIMEOUT hold unless a flag says
   CHECK(b.run({"ps"}) == 2);
 }
 
-TEST_CASE("help: begins with examples, and every verb has one of its own", "[unit][zedctl]") {
+TEST_CASE("help: it begins with examples, and every verb has its own", "[unit][zedctl]") {
   bench b;
   CHECK(b.run({"--help"}) == 0);
   CHECK(b.out.str().starts_with("Examples:\n"));
@@ -118,7 +118,7 @@ TEST_CASE("help: begins with examples, and every verb has one of its own", "[uni
   }
 }
 
-TEST_CASE("help: examples are lines that the tool understands", "[unit][zedctl]") {
+TEST_CASE("help: examples are valid command lines", "[unit][zedctl]") {
   for (const auto& c : commands())
     for (const auto& example : c.examples) {
       if (example.find_first_of("<>()|") != std::string::npos) continue;  // shell around it
@@ -139,7 +139,7 @@ TEST_CASE("no arguments: help on stderr, exit 2", "[unit][zedctl]") {
   CHECK_THAT(b.err.str(), Contains("Usage: zedctl"));
 }
 
-TEST_CASE("version: both ends, and a warning when they differ", "[unit][zedctl]") {
+TEST_CASE("version: both sides are shown, with a warning when they differ", "[unit][zedctl]") {
   bench b;
   msg::manager_status m;
   m.version = "9.9.9";
@@ -187,7 +187,7 @@ TEST_CASE("completion: nouns, verbs, flags, values and live names", "[unit][zedc
   CHECK(offered({"nonsense", ""}).empty());
 }
 
-TEST_CASE("completion: without a manager the words of the tool still come", "[unit][zedctl]") {
+TEST_CASE("completion: without a manager the tool's own words are still completed", "[unit][zedctl]") {
   bench b;
   b.refuse_connection = true;
   CHECK(b.run({"__complete", "--", "server", "start", ""}) == 0);

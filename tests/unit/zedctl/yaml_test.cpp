@@ -5,7 +5,7 @@
 using zedops::ctl::yaml_from_json;
 using zedops::ctl::yaml_scalar;
 
-TEST_CASE("yaml: words that a reader takes for something else are quoted", "[unit][zedctl]") {
+TEST_CASE("yaml: words that a reader would misinterpret are quoted", "[unit][zedctl]") {
   for (const char* text :
        {"no",   "NO",       "Yes",        "on", "off", "true", "null", "~",    "",     "y",    "1",  "1.5", "1e3",
         "0x1f", "12:30:00", "2024-05-01", "-",  "- a", " x",   "x ",   "a: b", "#x",   "a #b", "*x", "&x",  "!x",
@@ -55,7 +55,7 @@ TEST_CASE("yaml: a top-level list and scalars", "[unit][zedctl]") {
   CHECK(yaml_from_json("\"no\"") == "\"no\"\n");
 }
 
-TEST_CASE("yaml: what YAML does not call printable is escaped", "[unit][zedctl]") {
+TEST_CASE("yaml: characters that YAML does not allow as printable are escaped", "[unit][zedctl]") {
   CHECK(yaml_scalar("a\x7f") == "\"a\\x7f\"");
   CHECK(yaml_scalar("a\xc2\x85") == "\"a\\x85\"");
   CHECK(yaml_scalar("a\xe2\x80\xa8") == "\"a\\u2028\"");

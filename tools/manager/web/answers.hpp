@@ -1,4 +1,4 @@
-// What every part of the web door answers with.
+// Answers that every part of the web door uses.
 #pragma once
 #include "integration/http/pages/pages.hpp"
 #include "integration/http/transport/server.hpp"
@@ -12,13 +12,13 @@ inline void send(web::exchange& e, web::response r) {
 }
 inline void send(web::exchange& e, const msg::error& x) { send(e, web::error_response(x)); }
 
-// The error that a request was answered with.
+// The error in the body of an answer.
 inline msg::error error_in(const std::string& body) {
   auto e = msg::unpack_map<msg::error>(body);
   return e ? *e : e.error();
 }
 
-// The head of an answer without end.
+// The head of an endless answer.
 inline web::response stream_head() {
   web::response head{200, "text/event-stream", nullptr, {{"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}}};
   web::add_safety(head);

@@ -12,7 +12,7 @@ constexpr std::string_view bearer = "Bearer ", unix_mark = "unix:", own_header =
 
 bool changes(const web::request& r) { return r.method != "GET" && r.method != "HEAD" && r.method != "OPTIONS"; }
 
-// Of the page itself: a page elsewhere can neither set the header nor read this one's host.
+// Whether our own page sent it: a foreign page can neither set the header nor send our origin.
 bool of_our_page(const web::request& r) {
   if (r.header(own_header).empty()) return false;
   const auto origin = r.header("origin");
@@ -40,21 +40,20 @@ result<caller> callers::of(const web::request& r, time_point now) const {
     const std::string secret(by_cookie ? cookie : header.substr(bearer.size()));
     const auto a = book_.behind(secret, now);
     if (!a)
-      return fail(ec::unauthorised,
-                  by_cookie ? "the session has ended" : "this token is not known, or its time is over",
+      return fail(ec::unauthorised, by_cookie ? "the session has ended" : "this token is unknown or has expired",
                   by_cookie ? "sign in again" : "zedctl token add NAME --role ROLE makes a new one");
     if (by_cookie && changes(r) && !of_our_page(r))
-      return fail(ec::forbidden, "a request that changes something needs the header X-Zedops beside a session",
-                  "services use a token: zedctl token add NAME --role ROLE");
+      return fail(ec::forbidden, "with a session, a request that changes something needs the header X-Zedops",
+                  "programs use a token: zedctl token add NAME --role ROLE");
     return caller{principal_of(*a, r.from), secret, by_cookie};
   }
-  // A proxy at the socket file is not who asks: what it passes on comes from anybody.
+  // A proxy at the socket file is not the caller: what it forwards may come from anyone.
   if (r.from.starts_with(unix_mark) && !web::is_forwarded(r)) {
     auto who = local_principal("uid:" + r.from.substr(unix_mark.size()));
     who.from = "unix";
     return caller{std::make_shared<const principal>(std::move(who)), {}, false};
   }
-  return fail(ec::unauthorised, "nobody has signed in",
+  return fail(ec::unauthorised, "you are not signed in",
               "sign in on the page, or send Authorization: Bearer TOKEN (zedctl token add NAME --role ROLE)");
 }
 

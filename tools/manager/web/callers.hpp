@@ -1,4 +1,4 @@
-// Who asks by HTTP: a person with a session, a service with a token, or a process of this machine at the socket file.
+// Callers over HTTP: a user with a session, a program with a token, or a process of this machine at the socket file.
 #pragma once
 #include <string>
 
@@ -11,7 +11,7 @@ namespace zedops::app {
 
 struct caller {
   principal_ptr who;
-  std::string secret;  // by which he was recognised; empty: by the socket file
+  std::string secret;  // by which the caller was recognised; empty: by the socket file
   bool by_cookie = false;
   std::string user() const { return who->id.substr(who->id.find(':') + 1); }
 };
@@ -22,9 +22,9 @@ class callers {
       : book_(book), records_(records), cookie_(std::move(cookie)) {}
   const std::string& cookie() const { return cookie_; }
 
-  // Errors: unauthorised (nobody is known by this), forbidden (a browser was made to send it by a page elsewhere).
+  // Errors: unauthorised (no known caller), forbidden (a foreign page made a browser send it).
   msg::result<caller> of(const web::request& r, msg::time_point now) const;
-  // Whether what was true when a stream began still is.
+  // Whether the caller still has the rights that it had when a stream began.
   bool still(const caller& c, msg::time_point now) const;
 
  private:

@@ -26,7 +26,7 @@ std::string calls::ask(asked what, answered then) {
     then(rt::answer::error,
          msg::pack_map(msg::error{msg::ec::rate_limited,
                                   by->id + " waits for " + std::to_string(waits_max) + " operations already",
-                                  "ask without waiting, and look again later",
+                                  "send it without waiting, and check the operation later",
                                   {}}));
   else node_.load()->request(std::move(call));
   return name;
@@ -53,11 +53,11 @@ void calls::forget_all() {
 }
 
 bool calls::reply(const rt::peer& to, rt::answer kind, std::string body) {
-  if (kind != rt::answer::result && kind != rt::answer::error) {  // what it goes through on its way
+  if (kind != rt::answer::result && kind != rt::answer::error) {  // acceptance and progress
     std::unique_lock lock(mutex_);
     if (waiting_.contains(to.connection)) return true;
     lock.unlock();
-    // Forgotten before its wait had begun: whoever tells of it is told now.
+    // Forgotten before its wait had begun: the sender learns it now.
     node_.load()->client_lost({to.connection, this});
     return false;
   }

@@ -1,4 +1,4 @@
-// Requests of the web door to the node, and the way of their answers back.
+// Requests of the web door to the node, and their answers back.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -29,10 +29,10 @@ class calls final : public rt::door {
   static constexpr size_t waits_max = 1'000;  // of one caller, for the ends of operations
 
   void open(manager::node& to) { node_.store(&to); }
-  // By this it can be forgotten.
+  // Returns the name by which the call can be forgotten.
   std::string ask(asked what, answered then);
-  void forget(const std::string& call);  // who asked has hung up: nobody waits for its answer any more
-  void forget_all();                     // nobody hears of what was asked
+  void forget(const std::string& call);  // the client has hung up: the answer is not needed any more
+  void forget_all();                     // no open call is answered any more
   bool reply(const rt::peer& to, rt::answer kind, std::string body) override;
 
   // Whether it is answered when an operation ends, and not before.
@@ -41,7 +41,7 @@ class calls final : public rt::door {
  private:
   struct waiting {
     answered then;
-    std::string waits;  // whose wait it is; empty: it is none
+    std::string waits;  // id of the principal that waits; empty: it is no wait
   };
   answered taken(const std::string& call);  // empty: it has been answered, or was forgotten
 

@@ -31,16 +31,17 @@ void serve_hook(std::shared_ptr<web::exchange> e, const manager::shared& world, 
   // By its id, or PROJECT/SERVICE as two parts of the path.
   const auto name = r.segments.size() == 3 ? r.segments[2] : r.segments[2] + "/" + r.segments[3];
   const auto s = r.segments.size() > 4 ? nullptr : world.records.resolve_service(name).value_or(nullptr);
-  // Who does not know the secret learns nothing of what there is.
+  // A sender without the secret does not learn which services exist.
   const service_hook none;
   const auto& hook = s && s->hook && !s->hook->url.empty() ? *s->hook : none;
   const error unknown{ec::unauthorised,
-                      "there is no such hook, or this is not signed with its secret",
+                      "there is no such hook, or the push is not signed with its secret",
                       "zedctl service get shows whether a service has one",
                       {}};
   if (hook.secret.empty()) return send(*e, unknown);
   if (r.body.size() > hook_body_max)
-    return send(*e, {ec::too_large, "a push of " + std::to_string(r.body.size()) + " bytes", "2 MiB at most", {}});
+    return send(*e,
+                {ec::too_large, "the push has " + std::to_string(r.body.size()) + " bytes", "use at most 2 MiB", {}});
   auto push = judge_push(
       hook, [&](std::string_view header) { return std::string(r.header(header)); }, r.body);
   if (!push) return send(*e, push.error().code == ec::unauthorised ? unknown : push.error());
@@ -53,11 +54,11 @@ void serve_hook(std::shared_ptr<web::exchange> e, const manager::shared& world, 
   deploy_service what;
   what.service = s->id.value;
   what.git = hook.url;
-  what.revision = hook.branch;  // as it is now: a push that is told of late, or again, brings nothing older back
+  what.revision = hook.branch;  // as it is now: a push that arrives late, or again, brings nothing older back
   what.folder = hook.folder;
   asked a{std::move(who), "deployment.create", pack_map(what), {}, {}};
   a.options.actor = push->by;
-  // The same words are the same deployment.
+  // The same body is the same deployment.
   sha256 hash;
   hash.add(r.body);
   a.idempotency_key = "push-" + hash.hex();

@@ -1,5 +1,5 @@
-// POST /api/hooks/{service}: somebody tells of a push, and the branch is deployed. The signature is the only right that
-// is asked for; what follows is a deployment like any other, asked for by "hook:PROJECT/SERVICE".
+// POST /api/hooks/{service}: a forge reports a push, and the branch is deployed. The signature is the only right
+// needed; what follows is a deployment like any other, requested by "hook:PROJECT/SERVICE".
 #pragma once
 #include "actors/manager/deps.hpp"
 #include "integration/http/transport/server.hpp"

@@ -34,7 +34,7 @@ result<user_link> known_accounts::linked(const std::string& name, time_point now
     if (!secret) return fail(secret.error());
     out.user = user_of(*bus::find_account(all, account_kind::user, name));
     if (secret->empty()) return {};
-    // Behind a #, so that it goes into no log on its way.
+    // After a #, so that it appears in no log on the way.
     out.link = url_ + "/welcome#" + *secret;
     out.expires_at = now + bus::link_time;
     return {};

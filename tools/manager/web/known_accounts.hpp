@@ -1,4 +1,4 @@
-// The manager's users and tokens: the file of them, as the actors change it and the web door asks it.
+// The manager's users and tokens: their file, which the actors change and the web door queries.
 #pragma once
 #include "actors/runtime/ports.hpp"
 #include "bus/security/accounts.hpp"
@@ -7,7 +7,7 @@ namespace zedops::app {
 
 class known_accounts final : public rt::account_port {
  public:
-  // `url`: under which people reach the page, for links.
+  // `url`: where users reach the page, for links.
   known_accounts(std::filesystem::path file, std::string url) : book_(std::move(file)), url_(std::move(url)) {}
   bus::account_book& book() { return book_; }
 

@@ -35,8 +35,10 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
     if (const auto place = std::string(r.header("last-event-id")); !place.empty()) {
       auto c = log_cursor::parse(place);
       if (!c)
-        return send(*to_,
-                    {ec::bad_request, "'" + place.substr(0, 60) + "' is not a place in the logs", "start over", {}});
+        return send(*to_, {ec::bad_request,
+                           "'" + place.substr(0, 60) + "' is not a place in the logs",
+                           "leave out Last-Event-ID to start over",
+                           {}});
       seen_ = *c;
       seen_.go_on(query_.since, false, false);
     }
@@ -64,7 +66,7 @@ class log_reader : public std::enable_shared_from_this<log_reader> {
       seen_.go_on(query_.since, reply->cut, fresh.empty());
       query_.hold = query_.since.empty() ? duration{} : hold;
       troubled_ = false;
-    } else if (!troubled_) {  // its agent is away, its container is none: it may come back
+    } else if (!troubled_) {  // its agent is offline, or it has no container: that may pass
       troubled_ = true;
       write_event({}, "trouble", to_json(reply.error()));
       if (reply.error().code == ec::not_found || reply.error().code == ec::forbidden) return to_->end_stream();

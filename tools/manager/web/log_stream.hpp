@@ -1,4 +1,4 @@
-// A server's logs over HTTP, followed without a hole or a repeat, also over reconnects: the id of each piece is the
+// A server's logs over HTTP, followed without gaps or repeats, also across reconnects: the id of each piece is its
 // place in the logs.
 #pragma once
 #include "integration/http/transport/server.hpp"
@@ -6,7 +6,7 @@
 
 namespace zedops::app {
 
-// Until the reader goes, his right ends, or the server is no more. On the server's thread.
+// Until the reader disconnects, its rights end, or the server no longer exists. On the server's thread.
 void follow_logs(std::shared_ptr<web::exchange> e, caller who, std::string server, const callers& known, calls& to,
                  web::server& on, rt::wall_clock& clock);
 

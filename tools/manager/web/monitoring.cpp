@@ -80,7 +80,7 @@ web::response stuck(const manager::shared& world) {
 web::response readiness(const manager::shared& world, duration since_progress) {
   const bool moves = since_progress < hang_after;
   json checks{{"recovered", true}, {"journal", moves}};
-  if (!moves) checks["problem"] = "nothing was written or looked at for " + format_duration(since_progress);
+  if (!moves) checks["problem"] = "the manager made no progress for " + format_duration(since_progress);
   return as_json(moves ? 200 : 503, {{"ready", moves}, {"manager", world.manager_id}, {"checks", checks}});
 }
 

@@ -1,4 +1,4 @@
-// What monitoring systems ask for, beside /metrics.
+// What monitoring systems read, beside /metrics.
 #pragma once
 #include <string>
 
@@ -9,9 +9,9 @@ namespace zedops::app {
 
 web::response health(const manager::shared& world);
 web::response stats(const manager::shared& world);
-// Deployments at work without any progress for a minute and more, the longest first.
+// Deployments in progress that have not moved for a minute or more, the longest first.
 web::response stuck(const manager::shared& world);
-// Whether requests can be served: what is missing is said. `progress`: since when nothing of the manager has moved.
+// Whether requests can be served, and if not, why. `since_progress`: for how long the manager has made no progress.
 web::response readiness(const manager::shared& world, msg::duration since_progress);
 
 }  // namespace zedops::app

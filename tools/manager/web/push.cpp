@@ -29,7 +29,7 @@ std::string signature_of(const std::string& secret, std::string_view body) {
   return hex;
 }
 
-// In a time that says nothing of where they differ.
+// In constant time, which does not reveal where they differ.
 bool same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && !a.empty() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -44,7 +44,7 @@ bool below(std::string_view path, std::string_view folder) {
   return path == folder || (path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/');
 }
 
-// What cannot be seen of a push is taken for a change: better one deployment too many.
+// Where the changes of a push cannot be seen, they count: better one deployment too many.
 bool touches(const json& doc, const std::vector<std::string>& folders) {
   const auto commits = doc.find("commits");
   if (folders.empty() || commits == doc.end() || !commits->is_array() || commits->empty()) return true;
@@ -68,8 +68,8 @@ result<push> judge_push(const service_hook& hook, const std::function<std::strin
   auto github = header("x-hub-signature-256");
   if (github.starts_with("sha256=")) github.erase(0, 7);
   if (!same(github, mine) && !same(header("x-gitea-signature"), mine) && !same(header("x-gitlab-token"), hook.secret))
-    return fail(ec::unauthorised, "this is not signed with the secret of the hook",
-                "GitHub and Gitea: the secret of the webhook; GitLab: its secret token; content type application/json");
+    return fail(ec::unauthorised, "the push is not signed with the secret of the hook",
+                "set it as the webhook's secret (GitHub, Gitea) or secret token (GitLab), with application/json");
   auto event = header("x-github-event");
   if (event.empty()) event = header("x-gitea-event");
   if (event.empty()) event = header("x-gitlab-event");
@@ -79,7 +79,7 @@ result<push> judge_push(const service_hook& hook, const std::function<std::strin
   if (!out.ignored.empty()) return out;
   const auto doc = json::parse(body, nullptr, false);
   if (!doc.is_object() || text(doc, "ref").empty())
-    return fail(ec::bad_request, "a push without its ref", "let it be sent as application/json");
+    return fail(ec::bad_request, "the push has no ref", "set the webhook's content type to application/json");
   const auto ref = text(doc, "ref");
   out.branch = ref.starts_with(branches) ? ref.substr(branches.size(), name_max) : ref.substr(0, name_max);
   if (const auto who = doc.find("pusher"); who != doc.end() && who->is_object()) {

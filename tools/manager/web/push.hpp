@@ -1,5 +1,5 @@
-// What a push that somebody tells of means for a service: whether it is from who knows the secret, and whether it is
-// one that is to be deployed. GitHub, Gitea and GitLab, by their headers.
+// What a reported push means for a service: whether its sender knows the secret, and whether it is one to be deployed.
+// GitHub, Gitea and GitLab, by their headers.
 #pragma once
 #include <functional>
 #include <string>
@@ -12,12 +12,12 @@ namespace zedops::app {
 
 struct push {
   std::string branch;
-  std::string by;       // who pushed, as they call him
+  std::string by;       // who pushed, by the forge's name for the user
   std::string ignored;  // why nothing is to be done; empty: it is to be deployed
 };
 
 // `header`: a header's value by its name in lower case, or empty. Errors: unauthorised (not signed with the secret),
-// bad_request (no push, or none that can be read).
+// bad_request (not a push, or not readable).
 msg::result<push> judge_push(const msg::service_hook& hook, const std::function<std::string(std::string_view)>& header,
                              std::string_view body);
 

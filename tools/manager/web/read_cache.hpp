@@ -1,4 +1,4 @@
-// Answers about servers, encoded once for each state of the records and given to all who may see everything.
+// Answers about servers, encoded once for each state of the records and shared by all who may see everything.
 #pragma once
 #include <optional>
 #include <string>
@@ -12,7 +12,7 @@ class read_cache {
  public:
   static constexpr size_t bytes_max = 32u << 20;
 
-  // What was answered to the same question in the same state of the records. On one thread, like put.
+  // The answer to the same question in the same state of the records. On one thread, like put.
   const web::response* find(const std::string& question, uint64_t revision) {
     const auto i = kept_.find(question);
     return i == kept_.end() || i->second.revision != revision ? nullptr : &i->second.answer;

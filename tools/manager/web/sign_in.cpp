@@ -41,13 +41,13 @@ result<std::string> with_password(bus::account_book& book, const wanted& w, time
   if (!all) return fail(all.error());
   const auto user =
       std::ranges::find_if(*all, [&](const auto& a) { return a.kind == account_kind::user && a.name == w.user; });
-  // As long for a name that is not known: who asks must not learn which ones are.
+  // Takes as long for an unknown name: the client must not learn which names exist.
   static const auto nobody = bus::password_hash("nobody has this one");
   const bool known = user != all->end() && !user->password.empty();
   const bool fits = bus::password_fits(known ? user->password : nobody, w.password);
   if (!known || !fits)
     return fail(ec::unauthorised, "the name or the password is wrong",
-                "who has forgotten it asks for a link: zedctl user passwd NAME");
+                "if you forgot it, ask an admin for a link: zedctl user passwd NAME");
   std::string secret;
   auto ok = bus::change_accounts(book.file(), [&](bus::account_list& list) -> result<void> {
     secret = bus::begin_session(list, w.user, now);
@@ -59,18 +59,19 @@ result<std::string> with_password(bus::account_book& book, const wanted& w, time
 
 result<std::string> with_link(bus::account_book& book, const wanted& w, time_point now, std::string& name) {
   if (auto problem = bus::problem_of_password(w.password); !problem.empty())
-    return fail(ec::bad_request, problem, "some words of a sentence make a good one");
+    return fail(ec::bad_request, problem, "some words in a row make a good one");
   const auto hash = bus::secret_hash(w.link);
   const auto password = bus::password_hash(w.password);
-  if (password.empty()) return fail(ec::internal, "there is no memory to keep the password", "repeat it in a moment");
+  if (password.empty())
+    return fail(ec::internal, "there is not enough memory to hash the password", "repeat it in a moment");
   std::string secret;
   auto ok = bus::change_accounts(book.file(), [&](bus::account_list& all) -> result<void> {
     const auto user = std::ranges::find_if(all, [&](const auto& a) {
       return a.kind == account_kind::user && !a.link.empty() && a.link == hash && a.expires > now;
     });
     if (user == all.end())
-      return fail(ec::unauthorised, "this link was used already, or its time is over",
-                  "ask for another: zedctl user passwd NAME");
+      return fail(ec::unauthorised, "this link was used already, or has expired",
+                  "ask an admin for another: zedctl user passwd NAME");
     user->password = password;
     user->link.clear();
     user->expires = never;
@@ -122,7 +123,7 @@ void sign_in::take(job j) {
       return;
     }
   }
-  send(*j.from, {ec::rate_limited, "too many people sign in at once", "try again in a moment", {}});
+  send(*j.from, {ec::rate_limited, "too many users sign in at once", "try again in a moment", {}});
 }
 void sign_in::begin(std::shared_ptr<web::exchange> e) { take({std::move(e), {}, {}}); }
 void sign_in::end(std::shared_ptr<web::exchange> e, std::string user, std::string secret) {
@@ -138,7 +139,7 @@ void sign_in::run() {
       const bool asked = more_.wait_for(lock, keep_uses_every, [&] { return stopping_ || !waiting_.empty(); });
       if (stopping_ || !asked) {
         lock.unlock();
-        (void)book_.keep_uses();  // when it fails: what is not known better is shown as it was
+        (void)book_.keep_uses();  // when it fails, the last known times are shown
         if (asked) return;
         continue;
       }
@@ -156,7 +157,7 @@ void sign_in::check(web::exchange& e) {
   if (!w) return send(e, w.error());
   if (!limits_.admit(w->user, r.from, std::chrono::steady_clock::now())) {
     config::log_limited(log_level::warn, "web.sign-in-limited", {{"user", w->user}, {"from", r.from}});
-    return send(e, {ec::rate_limited, "there were too many tries to sign in", "try again in some minutes", {}});
+    return send(e, {ec::rate_limited, "there were too many attempts to sign in", "try again in some minutes", {}});
   }
   auto name = w->user;
   auto secret = w->link.empty() ? with_password(book_, *w, clock_.now()) : with_link(book_, *w, clock_.now(), name);
@@ -185,7 +186,7 @@ std::string sign_in::cookie_header(const std::string& secret, bool secure) const
 void sign_in::put_on_record(std::string_view verb, const std::string& user, const web::exchange& e,
                             const std::optional<error>& failure) {
   audit_record r;
-  if (!failure) r.who = "user:" + user;  // else nobody was authenticated
+  if (!failure) r.who = "user:" + user;  // else no user was authenticated
   r.how = authentication::session;
   r.from = e.asked().from;
   r.verb = verb;

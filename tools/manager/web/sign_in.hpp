@@ -1,5 +1,5 @@
-// Signing in and out, on a thread of its own: each password costs a tenth of a second and 19 MiB, on purpose, and what
-// becomes of it is written to the disk.
+// Signing in and out, on a thread of its own: each password costs a tenth of a second and 19 MiB, on purpose, and the
+// result is written to disk.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -14,7 +14,7 @@
 
 namespace zedops::app {
 
-// How often somebody may try: for each name, and for each address.
+// How often a client may try: for each name, and for each address.
 class sign_in_limits {
  public:
   using time = std::chrono::steady_clock::time_point;

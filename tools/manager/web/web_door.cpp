@@ -31,7 +31,7 @@ bool is(const web::request& r, std::initializer_list<std::string_view> path) {
   return std::equal(r.segments.begin(), r.segments.end(), path.begin(), path.end());
 }
 
-// The tag comes first: what has not changed since it was read is not sent again.
+// The tag is the first header: what has not changed since it was read is not sent again.
 web::response unless_known(web::response r, const web::request& asked) {
   if (!r.headers.empty() && r.headers.front().first == "ETag" &&
       asked.header("if-none-match") == r.headers.front().second) {
@@ -76,14 +76,14 @@ web::response answer_of(size_t row, const web::request& asked, rt::answer kind, 
   return out;
 }
 
-// For answers that are of everything and no verb's: as for the verb that is. False: it was refused.
+// For answers about everything that belong to no verb: the rights of `metrics` are needed. False: it was refused.
 bool may_look_at_all(web::exchange& e, const caller& who) {
   const auto ok = core::authorize(*who.who, verb_table[find_verb("metrics")], {});
   if (!ok) send(e, ok.error());
   return ok.has_value();
 }
 
-// What the page needs to know of verbs: words, rights, and in which states they can be used.
+// What the page needs to know of verbs: names, rights, and in which states they can be used.
 web::response verbs() {
   json out = json::array();
   for (const auto& row : verb_table) {
@@ -115,8 +115,8 @@ result<std::string> idempotency_key_of(const web::request& r, size_t bytes_max) 
   const auto key = r.header("idempotency-key");
   const bool printable = std::ranges::all_of(key, [](char c) { return c > 0x20 && c < 0x7f; });
   if (key.size() > bytes_max || !printable)
-    return fail(ec::bad_request, "the Idempotency-Key is too long, or has other characters than ASCII",
-                "a UUID makes a good one");
+    return fail(ec::bad_request, "the Idempotency-Key is too long, or has characters other than printable ASCII",
+                "use a UUID");
   return std::string(key);
 }
 
@@ -172,7 +172,7 @@ void web_door::reload() {
 void web_door::close() {
   if (!server_) return;
   server_->stop();
-  // What is held for connections goes before what they live in.
+  // Whatever holds connections is destroyed before the server that they live in.
   sign_in_.reset();
   live_.forget_all();
   calls_.forget_all();
@@ -201,7 +201,7 @@ void web_door::serve(exchange_ptr e) {
   if (is(r, {"readyz"})) return send(*e, readiness(world_, duration{steady_ms() - progress_ms_.load()}));
   if (api) return serve_api(e);
   if (r.method == "GET" || r.method == "HEAD") return send(*e, web::page_response(r));
-  auto out = web::text_response(405, "text/plain; charset=utf-8", "The page is read with GET.\n");
+  auto out = web::text_response(405, "text/plain; charset=utf-8", "Use GET for the page.\n");
   out.headers.emplace_back("Allow", "GET, HEAD");
   send(*e, std::move(out));
 }
@@ -210,15 +210,17 @@ void web_door::serve_session(const exchange_ptr& e) {
   const auto& r = e->asked();
   if (r.method == "POST") {
     if (!r.header("content-type").starts_with("application/json") || r.header("x-zedops").empty())
-      return send(
-          *e, {ec::bad_request, "signing in takes JSON and the header X-Zedops", "Content-Type: application/json", {}});
+      return send(*e, {ec::bad_request,
+                       "signing in needs JSON and the header X-Zedops",
+                       "send Content-Type: application/json",
+                       {}});
     return sign_in_->begin(e);
   }
   auto who = callers_.of(r, world_.clock.now());
   if (!who) return send(*e, who.error());
   if (r.method == "DELETE" && who->by_cookie) return sign_in_->end(e, who->user(), who->secret);
   if (r.method == "GET" || r.method == "HEAD") return send(*e, session_of(*who));
-  auto out = web::error_response({ec::bad_request, "there is no " + r.method.substr(0, 20) + " here", "", {}});
+  auto out = web::error_response({ec::bad_request, r.method.substr(0, 20) + " is not possible here", "", {}});
   out.status = 405;
   out.headers.emplace_back("Allow", "GET, HEAD, POST, DELETE");
   send(*e, std::move(out));
@@ -248,7 +250,7 @@ web::response web_door::session_of(const caller& c) const {
   return out;
 }
 
-// What is no verb. False: it is none of these.
+// Requests that are no verb. False: it is none of these.
 bool web_door::serve_known(const exchange_ptr& e, const caller& who) {
   const auto& r = e->asked();
   const bool reads = r.method == "GET" || r.method == "HEAD";
@@ -327,8 +329,8 @@ void web_door::serve_api(const exchange_ptr& e) {
   auto who = callers_.of(r, world_.clock.now());
   if (!who) return send(*e, who.error());
   if (!r.body.empty() && !is_piece(r) && !r.header("content-type").starts_with("application/json")) {
-    auto out =
-        web::error_response({ec::bad_request, "the body is not said to be JSON", "Content-Type: application/json", {}});
+    auto out = web::error_response(
+        {ec::bad_request, "the body is not declared as JSON", "send Content-Type: application/json", {}});
     out.status = 415;
     return send(*e, std::move(out));
   }
@@ -338,17 +340,17 @@ void web_door::serve_api(const exchange_ptr& e) {
   for (const auto& s : r.segments) path += '/' + s;
   if (const auto* others = std::get_if<web::other_methods>(&found)) {
     auto out = web::error_response({ec::bad_request,
-                                    r.method.substr(0, 20) + " is nothing for " + path.substr(0, 100),
-                                    "here goes " + others->allow,
+                                    r.method.substr(0, 20) + " is not possible at " + path.substr(0, 100),
+                                    "use one of " + others->allow,
                                     {}});
     out.status = 405;
     out.headers.emplace_back("Allow", others->allow);
     return send(*e, std::move(out));
   }
-  send(*e, {ec::not_found, "there is no " + path.substr(0, 100), "/api/docs lists what there is", {}});
+  send(*e, {ec::not_found, "there is no " + path.substr(0, 100), "/api/docs lists the addresses", {}});
 }
 
-// The same for many: each is asked for, judged and answered by itself.
+// The same for many: each is requested, judged and answered by itself.
 void web_door::bulk(const exchange_ptr& e, const caller& who) {
   const auto& r = e->asked();
   const auto read = web::read_object(r.body);
@@ -360,13 +362,13 @@ void web_door::bulk(const exchange_ptr& e, const caller& who) {
     send(*e, {ec::bad_request, what, R"({"verb": "stop", "servers": ["pz1", "pz2"]})", {}});
   };
   if (!j.contains("verb") || !j["verb"].is_string() || !j.contains("servers") || !j["servers"].is_array())
-    return refuse("the body names no verb and servers");
+    return refuse("the body needs a verb and servers");
   const auto row = find_verb("server." + j["verb"].get<std::string>());
   const bool fits = row != verb_not_found && is_operation(verb_table[row]) && verb_table[row].word() != "create" &&
                     verb_table[row].word() != "adopt";
-  if (!fits) return refuse("'" + j["verb"].get<std::string>().substr(0, 40) + "' is nothing that is done to servers");
+  if (!fits) return refuse("'" + j["verb"].get<std::string>().substr(0, 40) + "' is not a verb that changes servers");
   if (j["servers"].empty() || j["servers"].size() > bulk_max)
-    return refuse("1 to " + std::to_string(bulk_max) + " servers can be named");
+    return refuse("name 1 to " + std::to_string(bulk_max) + " servers");
   struct gathered {
     std::mutex mutex;
     json results = json::array();
@@ -395,8 +397,9 @@ void web_door::bulk(const exchange_ptr& e, const caller& who) {
     one.query = r.query;
     one.headers = {{"content-type", "application/json"}};
     if (j.contains("body")) one.body = j["body"].dump(-1, ' ', false, json::error_handler_t::replace);
-    auto made = name.is_string() ? web::call_of({&*to, name.get<std::string>()}, one)
-                                 : result<web::verb_call>(fail(ec::bad_request, "a server is named by a text", ""));
+    auto made = name.is_string()
+                    ? web::call_of({&*to, name.get<std::string>()}, one)
+                    : result<web::verb_call>(fail(ec::bad_request, "the name of a server has to be a string", ""));
     if (!made) {
       done({{"error", json::parse(to_json(made.error()))}}, false);
       continue;

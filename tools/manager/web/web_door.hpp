@@ -1,5 +1,5 @@
-// The web door: REST, live events, monitoring and the page, as HTTP. What a request means is judged behind it, where
-// the bus has it judged too.
+// The web door: REST, live events, monitoring and the page, over HTTP. Requests are judged behind it, by the same gate
+// as those of the bus.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -22,11 +22,11 @@ class web_door {
         accounts_(accounts),
         live_(world, callers_, calls_) {}
 
-  // Listens; an address that is taken is tried again. Errors: bad_request (no address).
+  // Listens; an address that is in use is tried again. Errors: bad_request (no address).
   msg::result<void> open(const config::manager_settings& settings, manager::node& to);
   void reload();  // the certificate
   void close();
-  void progressed();                                 // the manager's actors are at work
+  void progressed();                                 // the manager's actors make progress
   std::map<std::string, uint64_t> counters() const;  // for the manager's status
 
  private:
@@ -51,7 +51,7 @@ class web_door {
 };
 
 bool serves_web(const config::manager_settings& settings);
-// Where people reach the page, as the settings say.
+// Where users reach the page, according to the settings.
 std::string page_url(const config::manager_settings& settings);
 
 }  // namespace zedops::app

@@ -40,7 +40,7 @@ std::string problem_of(value_kind kind, const std::vector<std::string>& choices,
     case value_kind::duration:
       return msg::parse_duration(text) ? "" : fmt::format("'{}' is not a duration, like 90s, 1h30m or 7d", text);
     case value_kind::integer:
-      return is_integer(text) ? "" : fmt::format("'{}' is not a whole number of at most 31 bits, like 10 or -5", text);
+      return is_integer(text) ? "" : fmt::format("'{}' is not a whole number in the 32-bit range, like 10 or -5", text);
     case value_kind::port: return is_port(text) ? "" : fmt::format("'{}' is not a port (1-65535)", text);
     case value_kind::port_spec: {
       std::string_view number = text;
@@ -162,14 +162,14 @@ msg::result<global_flags> flags_of(const tree& t, const world& w) {
   if (auto text = value("output", "ZEDCTL_OUTPUT"); !text.empty()) {
     auto found = form_of(text);
     if (!found)
-      return msg::fail(msg::ec::bad_request, fmt::format("ZEDCTL_OUTPUT is '{}'", text),
-                       "it may be table, wide, json, yaml or name");
+      return msg::fail(msg::ec::bad_request, fmt::format("ZEDCTL_OUTPUT is '{}', which is not an output format", text),
+                       "set it to table, wide, json, yaml or name");
     f.output = *found;
   }
   if (auto text = value("timeout", "ZEDCTL_TIMEOUT"); !text.empty()) {
     auto found = msg::parse_duration(text);
     if (!found || found->count() == 0)
-      return msg::fail(msg::ec::bad_request, fmt::format("'{}' is not a time to wait", text),
+      return msg::fail(msg::ec::bad_request, fmt::format("'{}' is not a valid timeout", text),
                        "give a number and a unit: 90s, 2m, 1h30m");
     f.timeout = *found;
   }

@@ -20,12 +20,12 @@ enum class value_kind : uint8_t {
   agent,
   operation,
   context,
-  number,     // from zero
-  integer,    // also below zero; 31 bits
+  number,     // zero or more
+  integer,    // may be negative; 32 bits
   duration,   // 90s, 1h30m, 7d
   port,       // 1-65535
   port_spec,  // 16261, 16261/udp
-  pair,       // KEY=VALUE, or KEY: the value that it has here
+  pair,       // KEY=VALUE, or KEY alone: its value in zedctl's environment
   choice,
   path,
   template_name,
@@ -51,11 +51,11 @@ class arguments {
   bool has(const std::string& key) const { return values_.contains(key); }
   const std::vector<std::string>& all(const std::string& key) const;
   std::string one(const std::string& key, const std::string& otherwise = {}) const;
-  uint64_t number(const std::string& key, uint64_t otherwise) const;  // of a value that was checked
+  uint64_t number(const std::string& key, uint64_t otherwise) const;  // of a value that parsing has checked
   uint32_t count(const std::string& key,
-                 uint32_t otherwise) const;  // the same; what is larger than 32 bits is the largest
+                 uint32_t otherwise) const;  // the same; more than 32 bits: their largest value
   int32_t integer(const std::string& key, int32_t otherwise) const;  // the same
-  std::optional<msg::duration> time(const std::string& key) const;  // the same; nothing: it was not given
+  std::optional<msg::duration> time(const std::string& key) const;  // the same; nothing when it was not given
   void set(const std::string& key, std::vector<std::string> values) { values_[key] = std::move(values); }
 
  private:
@@ -68,7 +68,7 @@ struct command {
   std::vector<parameter> parameters;
   std::function<int(session&, const arguments&)> run;
   std::vector<std::string> examples = {};
-  std::string shortcut = {};  // a word of the top level that means the same
+  std::string shortcut = {};  // a top-level word that means the same
   std::string more = {};      // further help
 };
 

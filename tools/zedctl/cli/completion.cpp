@@ -11,8 +11,8 @@
 namespace zedops::ctl {
 namespace {
 
-constexpr msg::duration names_max{1'000};  // somebody waits with a finger on the key
-constexpr const char* files = ":files";    // told to the shell instead of candidates: complete paths
+constexpr msg::duration names_max{1'000};  // the user has pressed Tab and waits
+constexpr const char* files = ":files";    // given to the shell instead of candidates: complete paths
 
 std::vector<std::string> server_names(session& s, bool deleted) {
   std::vector<std::string> out;
@@ -106,7 +106,7 @@ int complete(session& s, const arguments& a) {
     before = current.substr(0, at + 1);
     current = current.substr(at + 1);
   }
-  // Names are asked of the manager that the line speaks of.
+  // Names come from the manager that the line refers to.
   auto flags = s.flags();
   for (size_t i = 0; i < words.size(); ++i)
     for (auto [flag, out] : {std::pair{"--context", &flags.context}, std::pair{"--endpoint", &flags.endpoint}}) {

@@ -26,8 +26,8 @@ fs::path runtime_dir(const world& w) {
   auto user = w.variable("XDG_RUNTIME_DIR");
   const fs::path system = "/run/zedops", own = fs::path(user) / "zedops";
   if (w.root || user.empty()) return system;
-  // Somebody logged in where a manager runs as a service has both, and means the one that is there. The folder decides,
-  // not the socket in it: who may not enter is told so.
+  // A user logged in where a manager runs as a service has both, and means the one that exists. The folder decides, not
+  // the socket in it: a user who may not enter the folder gets that as the error.
   std::error_code ignored;
   return !fs::exists(own / "clients.ipc", ignored) && fs::exists(system, ignored) ? system : own;
 }

@@ -12,7 +12,7 @@ struct context {
   std::string endpoint;
   std::string events;         // empty: beside `endpoint`
   bool production = false;    // shown in questions; interrupting verbs ask, too
-  std::string manager_key{};  // of a tcp:// endpoint: who has to answer there
+  std::string manager_key{};  // of a tcp:// endpoint: the public key that has to answer there
   std::string key_file{};     // empty: default_key_file
 };
 
@@ -37,7 +37,7 @@ struct target {
 // not_found: the named context does not exist.
 msg::result<target> find_target(const world& w, const std::string& endpoint_flag, const std::string& context_flag);
 
-// "ipc:///run/zedops/clients.ipc" → "ipc:///run/zedops/events.ipc"; of tcp the port two above, as is usual
+// "ipc:///run/zedops/clients.ipc" → "ipc:///run/zedops/events.ipc"; for tcp the port two above, as is usual
 std::string events_beside(const std::string& clients);
 // $XDG_CONFIG_HOME/zedops/key
 std::filesystem::path default_key_file(const world& w);

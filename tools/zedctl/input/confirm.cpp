@@ -17,7 +17,7 @@ msg::result<std::string> asked(session& s, const std::string& consequence, const
   auto& w = s.outside();
   w.err << painted(place, style::bad, s.colour_err()) << consequence << '\n' << question << ' ' << std::flush;
   std::string line;
-  // Nothing is under way yet that a first Ctrl-C could only stop watching: it ends the program.
+  // No operation is running yet that a first Ctrl-C could stop watching, so it ends the program.
   const auto watching = std::signal(SIGINT, SIG_DFL);
   if (!std::getline(w.in, line)) line.clear();
   if (watching != SIG_ERR) std::signal(SIGINT, watching);
@@ -31,7 +31,7 @@ msg::error refused() { return {msg::ec::bad_request, "not confirmed; nothing was
 
 msg::result<void> confirm(session& s, const std::string& consequence) {
   if (s.flags().yes || s.flags().dry_run) return {};
-  auto line = asked(s, consequence, "Go on? [y/N]");
+  auto line = asked(s, consequence, "Continue? [y/N]");
   if (!line) return msg::fail(line.error());
   if (*line == "y" || *line == "Y" || *line == "yes") return {};
   return msg::fail(refused());

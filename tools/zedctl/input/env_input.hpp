@@ -10,9 +10,9 @@
 
 namespace zedops::ctl {
 
-// --env K=V, --env K (the value that K has here) and --env-file FILE (as docker's: a K=V or K a line, # for comments).
-// Of the same key --env wins, then the later file. Errors: bad_request with file and line, or the variable that is not
-// set.
+// --env K=V, --env K (its value in zedctl's environment) and --env-file FILE (as docker's: one K=V or K per line, # for
+// comments). For the same key --env wins, then the later file. Errors: bad_request with file and line, or the variable
+// that is not set.
 msg::result<std::map<std::string, std::string>> environment_of(const world& w, const arguments& a);
 
 }  // namespace zedops::ctl

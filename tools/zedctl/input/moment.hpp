@@ -6,7 +6,7 @@
 
 namespace zedops::ctl {
 
-// "10m" (so long ago), RFC 3339, or an event's cursor, of which the manager tells the time.
+// "10m" (this long ago), RFC 3339, or an event's cursor, whose time the manager is asked for.
 msg::result<msg::time_point> moment_of(session& s, const std::string& text);
 
 }  // namespace zedops::ctl

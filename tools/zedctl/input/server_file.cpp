@@ -23,7 +23,7 @@ using namespace msg::detail;
 constexpr unsigned depth_max = 16;
 constexpr size_t entries_max = 10'000;  // of one list or map
 
-// What the view of a server is called where a request calls it otherwise.
+// The name that a request uses for a field which the view of a server names differently.
 std::string wire_name(const std::string& key) { return key == "crash_policy" ? "crash" : key; }
 
 // The first problem, with its place. Values take the form that their field asks for, so that `image_tag: 1.25` is text.
@@ -59,7 +59,7 @@ class reader {
     } else if constexpr (msg::named_enum<T>) {
       auto value = n.IsScalar() ? msg::enum_from_name<T>(n.Scalar()) : std::nullopt;
       if (value) out = *value;
-      else bad(n, fmt::format("{} is none of {}", field, fmt::join(msg::enum_names<T>::list, ", ")), "");
+      else bad(n, fmt::format("{} is not one of {}", field, fmt::join(msg::enum_names<T>::list, ", ")), "");
     } else if constexpr (std::is_integral_v<T>) {
       number(n, out, field);
     } else if constexpr (std::is_same_v<T, std::vector<msg::port_binding>>) {
@@ -90,7 +90,7 @@ class reader {
     }
   }
 
-  // A struct; `passed_over`: keys that are no mistake and mean nothing here.
+  // A struct; `passed_over`: keys that are allowed and ignored here.
   template <class T>
   void fields(const YAML::Node& n, T& out, const std::string& field, unsigned depth,
               const std::set<std::string>& passed_over = {}) {
@@ -125,7 +125,7 @@ class reader {
       if (problem) return;
       if (!pair.first.IsScalar()) return bad(pair.first, "a key is not text", "");
       const auto& key = pair.first.Scalar();
-      if (!seen.insert(key).second) return bad(pair.first, fmt::format("'{}' is there twice", key), "");
+      if (!seen.insert(key).second) return bad(pair.first, fmt::format("'{}' appears twice", key), "");
       per_pair(key, pair.second);
     }
   }
@@ -141,7 +141,7 @@ class reader {
     int64_t ms = 0;
     if (d) out = *d;
     else if (n.IsScalar() && whole(n.Scalar(), ms) && ms >= 0) out = msg::duration{ms};
-    else bad(n, field + " is not a time", "write it with its unit, 90s, or as milliseconds");
+    else bad(n, field + " is not a duration", "write it with a unit, 90s, or in milliseconds");
   }
   template <class N>
   void number(const YAML::Node& n, N& out, const std::string& field) {
@@ -193,7 +193,7 @@ result<std::vector<wanted_server>> servers_in_text(const std::string& text, cons
     documents = YAML::LoadAll(text);
   } catch (const YAML::Exception& e) {
     return msg::fail(msg::ec::bad_request, fmt::format("{}:{}: {}", from, e.mark.line + 1, e.msg),
-                     "it has to be YAML, or JSON");
+                     "the file has to be YAML or JSON");
   }
   std::vector<wanted_server> out;
   for (const auto& document : documents) {
@@ -202,16 +202,16 @@ result<std::vector<wanted_server>> servers_in_text(const std::string& text, cons
     reader r(from);
     try {
       r.fields(document, w.server, "", 0, only_seen());
-    } catch (const YAML::Exception& e) {  // an alias to what is not there, a key of a strange kind
+    } catch (const YAML::Exception& e) {  // an alias to an undefined anchor, a key of an odd kind
       return msg::fail(msg::ec::bad_request, fmt::format("{}:{}: {}", from, e.mark.line + 1, e.msg), "");
     }
     if (r.problem) return msg::fail(std::move(*r.problem));
     if (w.server.name.empty())
-      return msg::fail(msg::ec::bad_request, w.from + ": it names no server", "add a line: name: NAME");
+      return msg::fail(msg::ec::bad_request, w.from + ": the server has no name", "add a line: name: NAME");
     out.push_back(std::move(w));
   }
   if (out.empty())
-    return msg::fail(msg::ec::bad_request, from + " has no server in it", "zedctl server get NAME -o yaml shows one");
+    return msg::fail(msg::ec::bad_request, from + " contains no server", "zedctl server get NAME -o yaml prints one");
   return out;
 }
 
@@ -247,7 +247,7 @@ result<std::vector<wanted_server>> servers_in_files(const std::string& path, std
     out.insert(out.end(), std::make_move_iterator(found->begin()), std::make_move_iterator(found->end()));
     if (out.size() > server_files_max)
       return msg::fail(msg::ec::too_large, fmt::format("more than {} servers", server_files_max),
-                       "apply fewer at once");
+                       "apply fewer at a time");
   }
   return out;
 }

@@ -1,5 +1,5 @@
-// Servers as files: YAML (or JSON) with the fields of server.create, so that what `server get -o yaml` prints is such a
-// file. Of that, fields that nobody can set (status, container_id ...) are passed over.
+// Servers as files: YAML (or JSON) with the fields of server.create, so that the output of `server get -o yaml` is such
+// a file. Its fields that cannot be set (status, container_id ...) are ignored.
 #pragma once
 #include <istream>
 #include <string>

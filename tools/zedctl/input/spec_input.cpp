@@ -12,7 +12,8 @@ using msg::result;
 using msg::server_spec;
 
 auto bad(std::string_view flag, std::string_view text, std::string_view forms) {
-  return msg::fail(msg::ec::bad_request, fmt::format("--{} is '{}'", flag, text), fmt::format("write {}", forms));
+  return msg::fail(msg::ec::bad_request, fmt::format("--{} has the invalid value '{}'", flag, text),
+                   fmt::format("write {}", forms));
 }
 
 // Every value of a flag through a parser of short forms, into one list.
@@ -111,43 +112,42 @@ std::vector<parameter> spec_parameters() {
   using enum arity;
   return {
       {"ARG", text, "", "Command and arguments for the image, after --", any},
-      {"--entrypoint", text, "WORD", "Program instead of the image's; repeated: its words", any},
+      {"--entrypoint", text, "WORD", "Program instead of the image's; repeat it for each of its words", any},
       {"--user", text, "U[:G]", "User in the container: name or number"},
       {"--workdir", text, "DIR", "Working directory in the container"},
       {"--hostname", text, "NAME", "Host name in the container"},
-      {"--memory", text, "SIZE", "Memory at most: 512m, 2g; 0: no limit"},
-      {"--cpus", text, "N", "Cores at most: 2, 1.5; 0: no limit"},
+      {"--memory", text, "SIZE", "Memory limit: 512m, 2g; 0: no limit"},
+      {"--cpus", text, "N", "Limit of CPU cores: 2, 1.5; 0: no limit"},
       {"--port", text, "SPEC",
-       "Further port, as docker's -p: 25565:25565/tcp, 27015-27020:27015-27020/udp, 127.0.0.1:8080:80", any},
-      {"--address", text, "IP", "Address of the host for the ports of the template; default: all"},
+       "Additional port, as docker's -p: 25565:25565/tcp, 27015-27020:27015-27020/udp, 127.0.0.1:8080:80", any},
+      {"--address", text, "IP", "Host address on which the template's ports are published; default: all"},
       {"--folder", text, "NAME:DIR",
-       "Further folder of its data and its place in the container, :ro at the end if it is "
-       "only read; with the name of the template's: another place for that",
+       "Additional data folder and its path in the container, :ro at the end if read-only; "
+       "with the name of a folder of the template: another path for that one",
        any},
       {"--bind", text, "PATH:DIR",
-       "Folder of the host and its place in the container; its agent must permit it "
+       "Folder of the host and its path in the container; the agent must permit it "
        "(bind_paths)",
        any},
-      {"--tmpfs", text, "DIR[:OPTS]", "Folder in memory", any},
-      {"--tty", none, "", "With a terminal; for servers with a console"},
-      {"--stdin", none, "", "Standard input stays open; for servers that end without it"},
-      {"--init", none, "", "A small init as first process, that collects orphans"},
-      {"--stop-signal", text, "SIG", "Signal that ends it: SIGINT"},
+      {"--tmpfs", text, "DIR[:OPTS]", "Folder in memory (tmpfs)", any},
+      {"--tty", none, "", "Allocate a terminal; for servers with a console"},
+      {"--stdin", none, "", "Keep standard input open; for servers that exit without it"},
+      {"--init", none, "", "Run a small init as first process, which reaps orphans"},
+      {"--stop-signal", text, "SIG", "Signal that stops it: SIGINT"},
       {"--stop-grace", text, "TIME", "Time from that signal until it is killed: 90s"},
-      {"--health-cmd", text, "CMD", "Shell command that tells whether it is well"},
+      {"--health-cmd", text, "CMD", "Shell command that checks its health"},
       {"--health-interval", text, "TIME", "Time between two checks"},
       {"--health-timeout", text, "TIME", "Time for one check"},
-      {"--health-start-period", text, "TIME", "Time to come up, in which failures do not count"},
+      {"--health-start-period", text, "TIME", "Start-up time, in which failures do not count"},
       {"--health-retries", number, "N", "Failures in a row until it is unhealthy"},
-      {"--no-healthcheck", none, "", "No check, whatever the image says"},
+      {"--no-healthcheck", none, "", "No health check, even if the image has one"},
       {"--label", text, "K=V", "Label of the container", any},
-      {"--ulimit", text, "NAME=S:H", "Limit of a resource: nofile=1024:65536", any},
+      {"--ulimit", text, "NAME=S:H", "Resource limit: nofile=1024:65536", any},
       {"--shm-size", text, "SIZE", "Shared memory (/dev/shm): 256m"},
       {"--log-driver", text, "NAME", "Log driver of the Engine; default json-file, three files of 10 MB"},
-      {"--log-opt", text, "K=V", "Option of the log driver; given, they replace the template's", any},
-      {"--cap-add", text, "CAP", "Further capability: SYS_NICE", any},
-      {"--cap-drop", text, "CAP", "Capability that it does not get; given, they replace AUDIT_WRITE, MKNOD, NET_RAW",
-       any},
+      {"--log-opt", text, "K=V", "Option of the log driver; if given, they replace the template's", any},
+      {"--cap-add", text, "CAP", "Additional capability: SYS_NICE", any},
+      {"--cap-drop", text, "CAP", "Capability to drop; if given, they replace AUDIT_WRITE, MKNOD, NET_RAW", any},
   };
 }
 

@@ -7,9 +7,9 @@
 
 namespace zedops::ctl {
 
-// The flags, and the words behind the names: the command.
+// The flags, and the words after --: the command.
 std::vector<parameter> spec_parameters();
-// Of them the limits alone: memory and cores. Errors of both: bad_request with the flag.
+// Of these only the limits, such as memory and cores. Errors of both: bad_request with the flag.
 msg::result<void> limits_of(const arguments& a, msg::server_spec& out);
 msg::result<msg::server_spec> spec_of(const arguments& a);
 

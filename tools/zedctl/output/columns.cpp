@@ -9,7 +9,7 @@ namespace {
 
 struct character {
   size_t bytes = 1;
-  size_t columns = 1;  // also of what is no UTF-8, or not known
+  size_t columns = 1;  // also of what is not UTF-8, or unknown
 };
 
 // The C library knows the width of each character, in a locale of UTF-8.

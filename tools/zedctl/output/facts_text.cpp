@@ -30,7 +30,7 @@ std::string say(const server_edited& f) {
 std::string say(const status_changed& f) {
   return fmt::format("{} → {}{}", name_of(f.from), name_of(f.to), in_parentheses(f.reason));
 }
-std::string say(const desired_changed& f) { return fmt::format("wanted from now on: {}", name_of(f.to)); }
+std::string say(const desired_changed& f) { return fmt::format("desired state: {}", name_of(f.to)); }
 std::string say(const container_bound& f) {
   if (f.container_id.empty()) return fmt::format("no container any more (was {})", short_id(f.previous));
   if (f.previous.empty()) return fmt::format("container is {}", short_id(f.container_id));
@@ -38,7 +38,7 @@ std::string say(const container_bound& f) {
 }
 std::string say(const server_observed& f) {
   if (!f.data_problem.empty())
-    return fmt::format("data could not be looked at ({} before): {}", name_of(f.data), f.data_problem);
+    return fmt::format("data could not be checked ({} before): {}", name_of(f.data), f.data_problem);
   if (f.stale) return "could not be observed: what is known may be out of date";
   std::string out = f.container ? fmt::format("container seen {}", name_of(*f.container)) : "no container seen";
   if (f.container && (*f.container == container_state::exited || *f.container == container_state::dead))
@@ -49,7 +49,7 @@ std::string say(const server_observed& f) {
   return out;
 }
 std::string say(const drift_changed& f) {
-  return f.drift.empty() ? "outside changes are gone" : fmt::format("changed from outside: {}", f.drift);
+  return f.drift.empty() ? "no outside changes any more" : fmt::format("changed from outside: {}", f.drift);
 }
 std::string say(const error_changed& f) {
   return f.failure ? fmt::format("problem ({}): {}", name_of(f.failure->code), f.failure->message) : "problem solved";
@@ -92,9 +92,9 @@ std::string say(const agent_lost& f) {
   return fmt::format("agent is unreachable; last seen {}", to_rfc3339(f.last_seen));
 }
 std::string say(const recovery_held& f) {
-  return fmt::format("{} of {} servers were gone at once: nothing recovers by itself", f.gone, f.of);
+  return fmt::format("{} of {} servers were gone at once: automatic recovery is held", f.gone, f.of);
 }
-std::string say(const recovery_released& f) { return fmt::format("recovery goes on: {}", f.why); }
+std::string say(const recovery_released& f) { return fmt::format("automatic recovery resumed: {}", f.why); }
 std::string say(const agent_removed& f) { return fmt::format("agent {} forgotten", f.name); }
 std::string say(const sync_completed& f) {
   std::string out =
@@ -116,9 +116,10 @@ std::string say(const service_removed& f) { return fmt::format("service {} remov
 std::string say(const service_health_changed& f) {
   return fmt::format("{} → {}{}", name_of(f.from), name_of(f.to), in_parentheses(f.reason));
 }
-std::string say(const service_repaired& f) { return "its host repaired: " + joined(f.repairs); }
+std::string say(const service_repaired& f) { return "repaired on its host: " + joined(f.repairs); }
 std::string say(const deployment_started& f) {
-  return fmt::format("#{} is to be deployed from {}, for {}", f.record->number, f.record->source.name, f.record->actor);
+  return fmt::format("deployment #{} from {} started, requested by {}", f.record->number, f.record->source.name,
+                     f.record->actor);
 }
 std::string say(const deployment_phase_changed& f) {
   return fmt::format("#{} is in phase {}", f.number, words(name_of(f.phase)));
@@ -132,18 +133,18 @@ std::string say(const deployment_ended& f) {
                      f.failure ? ": " + f.failure->message : std::string{});
 }
 std::string say(const deployments_pruned& f) {
-  std::string out = "files removed of";
+  std::string out = "removed the files of";
   for (auto n : f.numbers) out += fmt::format(" #{}", n);
   return out;
 }
 std::string say(const rollback_started& f) {
-  return fmt::format("rollback from #{} to #{}, for {}", f.record.from, f.record.to, f.record.actor);
+  return fmt::format("rollback from #{} to #{} started, requested by {}", f.record.from, f.record.to, f.record.actor);
 }
 std::string say(const rollback_phase_changed& f) {
   return fmt::format("rollback is in phase {}", words(name_of(f.phase)));
 }
-std::string say(const service_started&) { return "started by its owner"; }
-std::string say(const service_stopped&) { return "stopped by its owner"; }
+std::string say(const service_started&) { return "started by a user"; }
+std::string say(const service_stopped&) { return "stopped by a user"; }
 std::string say(const rollback_ended& f) {
   return fmt::format("rollback {}{}", name_of(f.state), in_parentheses(f.reason));
 }

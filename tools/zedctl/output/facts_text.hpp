@@ -9,7 +9,7 @@ namespace zedops::ctl {
 
 // "running → missing (container vanished)", "operation rebuild accepted". One line.
 std::string sentence(const msg::fact& f);
-// "asked by operation o1abc", "seen in a container event: die". One line.
+// "request o1abc", "container event die". One line.
 std::string because(const msg::cause& why);
 // Where the event belongs, "server s1…", shortened to its kind and id.
 std::string subject_text(const msg::event& e);

@@ -33,7 +33,7 @@ struct sign {
   style how;
 };
 
-// An edit that waits for a rebuild and a mark that somebody changed do not make it run worse.
+// A pending rebuild and drift do not make it run worse.
 bool running_well(const msg::server_view& s) {
   return std::ranges::none_of(s.condition, [](msg::condition c) {
     return c != msg::condition::ok && c != msg::condition::pending_rebuild && c != msg::condition::drift;
@@ -85,7 +85,7 @@ std::vector<std::string> condition_words(const msg::server_view& s, const look& 
   for (auto c : s.condition) {
     if (c == msg::condition::ok) continue;
     if (c == msg::condition::stale && s.agent_status != msg::agent_status::online)
-      continue;  // the agent's state says it
+      continue;  // the agent's state already says it
     std::string text(name_of(c));
     std::ranges::replace(text, '_', ' ');
     if (c == msg::condition::restarting && s.restarting_since)
@@ -150,7 +150,7 @@ phrase operation_phrase(const msg::operation_view& op, const look& l) {
 
 std::string data_text(const msg::server_view& s, const look& l) {
   if (!s.data_problem.empty())
-    return fmt::format("{} (no look for {})", data_text(s),
+    return fmt::format("{} (unchecked for {})", data_text(s),
                        msg::format_age(l.now - s.data_problem_since.value_or(l.now)));
   return data_text(s);
 }
@@ -184,7 +184,7 @@ std::string ports_text(const msg::server_view& s) {
 std::string image_text(const msg::server_view& s) {
   const bool digest = s.image_tag.find(':') != std::string::npos;
   auto wanted = s.image_tag.empty() ? s.image : s.image + (digest ? '@' : ':') + s.image_tag;
-  // An id in place of a name: the Engine has lost the name that it was made from.
+  // An id in place of a name: the Engine no longer knows the name that the container was made from.
   const bool other = !s.container_id.empty() && !s.container_image.empty() && s.container_image != wanted &&
                      !s.container_image.starts_with("sha256:");
   return other ? fmt::format("{} (runs {})", wanted, s.container_image) : wanted;

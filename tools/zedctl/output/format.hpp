@@ -28,12 +28,12 @@ phrase status_phrase(const msg::server_view& s, const look& l);
 phrase agent_phrase(const msg::agent_view& a, const look& l);
 phrase operation_phrase(const msg::operation_view& op, const look& l);
 
-// "restarting: 7 times in 3m", "unhealthy", "pending rebuild"; nothing for what the rest of a row says.
+// "restarting: 7 times in 3m", "unhealthy", "pending rebuild"; nothing that the rest of the row already says.
 std::vector<std::string> condition_words(const msg::server_view& s, const look& l);
 
 // "present 4.2 GiB", "empty", "absent", "unknown"
 std::string data_text(const msg::server_view& s);
-std::string data_text(const msg::server_view& s, const look& l);  // and for how long it could not be looked at
+std::string data_text(const msg::server_view& s, const look& l);  // and for how long it could not be checked
 // "16261-16262/udp 27015/tcp"
 std::string ports_text(const msg::server_view& s);
 std::string image_text(const msg::server_view& s);
@@ -42,7 +42,7 @@ std::string image_text(const msg::server_view& s);
 std::string age_text(msg::optional_time t, const look& l);
 // "2m10s ago"
 std::string ago_text(msg::optional_time t, const look& l);
-// For a moment to come, in local time: "Thu 14:02" within a week, else "2024-05-01 14:02".
+// For a time in the future, in local time: "Thu 14:02" within a week, else "2024-05-01 14:02".
 std::string until_text(msg::time_point t, const look& l);
 
 // "1 server", "2 servers"
@@ -52,7 +52,7 @@ std::string joined(const std::vector<std::string>& words, std::string_view last 
 
 // Columns that UTF-8 text takes on a terminal: two for CJK and most emoji, none for accents that combine.
 size_t columns_of(std::string_view text);
-// Cut to so many columns, with "…" at the end when something was lost.
+// Cut to at most `columns`, with "…" at the end when something was lost.
 std::string cut(std::string_view text, size_t columns);
 
 }  // namespace zedops::ctl

@@ -9,12 +9,12 @@ namespace {
 
 using msg::op_kind;
 
-const parameter fresh{"--fresh", value_kind::none, "", "Begin with empty directories if there is no data; asks first"};
+const parameter fresh{"--fresh", value_kind::none, "", "Start with empty directories if there is no data; asks first"};
 const parameter env{"--env", value_kind::pair, "K=V",
-                    "Set a variable of the server; K alone takes the value that it has here; may be repeated",
+                    "Set a variable of the server; K alone takes its value from zedctl's environment; may be repeated",
                     arity::any};
 const parameter env_file{"--env-file", value_kind::path, "FILE",
-                         "Variables from a file, one K=V or K a line; keeps secrets out of the command line",
+                         "Variables from a file, one K=V or K per line; keeps secrets out of the command line",
                          arity::any};
 const parameter recovery{"--recovery",    value_kind::choice, "HOW", "When its container vanishes: manual or auto",
                          arity::optional, {"manual", "auto"}};
@@ -22,16 +22,16 @@ const parameter crash{
     "--crash-policy",
     value_kind::choice,
     "HOW",
-    "When its container ends by itself: engine (Docker's own restart rule), or its agent decides: "
-    "never, on-failure or always start it again",
+    "When its container exits by itself: engine (Docker's own restart policy), or its agent restarts it: "
+    "never, on-failure or always",
     arity::optional,
     {msg::enum_names<msg::crash_policy>::list.begin(), msg::enum_names<msg::crash_policy>::list.end()}};
 const parameter priority{"--priority", value_kind::integer, "N",
-                         "Higher ones are started first after their host came up; default 0"};
+                         "After its host has booted, servers with a higher number are started first; default 0"};
 
 std::vector<parameter> own_parameters(op_kind kind) {
   using enum value_kind;
-  const parameter names{"NAME", server, "", "Name, agent/name, id or unique beginning of the id", arity::some};
+  const parameter names{"NAME", server, "", "Name, agent/name, id or unique prefix of the id", arity::some};
   const parameter name{"NAME", server, "", names.help, arity::one};
   const parameter image{"--image", text, "REPO", "Repository of the image, without tag"};
   const parameter tag{"--tag", text, "TAG", "Tag of the image"};
@@ -40,31 +40,32 @@ std::vector<parameter> own_parameters(op_kind kind) {
   switch (kind) {
     case op_kind::adopt:
       return {new_name,
-              {"--container", text, "C", "Name or id of the container that is taken over", arity::one},
+              {"--container", text, "C", "Name or id of the container to take over", arity::one},
               {"--agent", agent, "A", "The agent on whose host it is", arity::one},
               kind_of_server,
               {"--image", text, "REPO", "Repository of the image, without tag; default: the container's"},
               {"--tag", text, "TAG", "Tag of the image; default: the container's"},
               env,
               env_file,
-              {"--game-port", port, "N", "Default, as for the two below: as the container publishes it"},
+              {"--game-port", port, "N",
+               "Port of the game; default, also for the two below: as the container publishes it"},
               {"--udp-port", port, "N", "Second port of the game"},
               {"--rcon-port", port, "N", "Port of the remote console"},
               {"--data-path", path, "DIR", "Folder on the agent's host for the copy of its data; default: the agent's"},
               recovery,
               crash,
               priority,
-              {"--leave-behind", none, "", "Go on although the server will not have all that the container has"}};
+              {"--leave-behind", none, "", "Adopt it even if the server will lack something that the container has"}};
     case op_kind::create:
       return {{"NAME", text, "", new_name.help},
-              {"--agent", agent, "A", "Where it is to run"},
+              {"--agent", agent, "A", "The agent that runs it"},
               {"-f,--file", path, "FILE", "The server as YAML, as server get -o yaml shows one; - for standard input"},
               kind_of_server,
               image,
               tag,
               env,
               env_file,
-              {"--game-port", port, "N", "Default: the next free one, as for the two below"},
+              {"--game-port", port, "N", "Port of the game; default, also for the two below: the next free one"},
               {"--udp-port", port, "N", "Second port of the game"},
               {"--rcon-port", port, "N", "Port of the remote console"},
               {"--data-path", path, "DIR", "Folder on the agent's host for its data; default: the agent's"},
@@ -82,8 +83,7 @@ std::vector<parameter> own_parameters(op_kind kind) {
               recovery,
               crash,
               priority,
-              {"--reset", text, "FIELD", "Field of its spec that is to be the template's again; may be repeated",
-               arity::any},
+              {"--reset", text, "FIELD", "Reset a field of its spec to the template's; may be repeated", arity::any},
               {"--revision", number, "N", "Refuse when the record has changed since this revision"}};
     case op_kind::move:
       return {name,
@@ -95,7 +95,7 @@ std::vector<parameter> own_parameters(op_kind kind) {
     case op_kind::purge:
       return {names,
               {"--keep-data", none, "", "Leave its data on the host"},
-              {"--remove-data", none, "", "Remove its data for good; a folder backups beside it stays"}};
+              {"--remove-data", none, "", "Remove its data for good; the folder backups beside it stays"}};
     case op_kind::stop:
     case op_kind::restart:
     case op_kind::remove:
@@ -163,10 +163,10 @@ std::string more_of(const msg::verb_row& row) {
   switch (row.offline) {
     case msg::offline_rule::refuse: out += " Its agent must be online."; break;
     case msg::offline_rule::keep:
-      out += " With its agent offline it is accepted and done once the agent is back.";
+      out += " With its agent offline it is accepted, and carried out once the agent is back.";
       break;
     case msg::offline_rule::resume:
-      out += " Its agent must be online; should it go away meanwhile, it goes on when it is back.";
+      out += " Its agent must be online; if the agent goes offline meanwhile, the operation continues once it is back.";
       break;
     case msg::offline_rule::irrelevant: break;
   }

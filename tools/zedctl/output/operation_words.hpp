@@ -1,4 +1,4 @@
-// What each operation takes on the command line, and what its help says.
+// The arguments of each operation on the command line, and its help.
 #pragma once
 #include <string>
 #include <vector>

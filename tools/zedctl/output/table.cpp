@@ -15,7 +15,7 @@ void make_harmless(std::string& text, bool keep_lines) {
     const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
     if (c == '\n' && keep_lines) continue;
     if (c < 0x20 || c == 0x7f) text[i] = ' ';
-    if (c == 0xc2 && next >= 0x80 && next < 0xa0) text[i] = text[i + 1] = ' ';  // the same range once more, in UTF-8
+    if (c == 0xc2 && next >= 0x80 && next < 0xa0) text[i] = text[i + 1] = ' ';  // the C1 control characters, in UTF-8
   }
 }
 

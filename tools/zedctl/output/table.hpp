@@ -15,7 +15,7 @@ struct table_options {
   size_t width = 0;  // columns of the terminal; zero: nothing is cut
 };
 
-// Text of others must not move the cursor, colour the screen or rename the window: control characters become blanks.
+// Foreign text must not move the cursor, colour the screen or rename the window: control characters become blanks.
 void make_harmless(std::string& text, bool keep_lines = false);
 
 class table {

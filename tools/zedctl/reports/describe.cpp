@@ -70,8 +70,8 @@ std::string events_text(const std::vector<msg::event>& history, const look& l) {
   return t.render({.headers = false});
 }
 
-// What the template calls secret comes masked. Other keys may hold secrets, too, and a screen is looked at over
-// shoulders; -o json gives their values.
+// What the template marks as secret arrives masked. Other keys may hold secrets, too, and others may see the screen;
+// -o json shows their values.
 bool looks_secret(std::string_view key) {
   for (std::string_view word : {"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY"})
     if (key.find(word) != std::string_view::npos) return true;
@@ -120,7 +120,7 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   page.add("Drift", v.drift, style::warn);
   if (v.stale && v.data_problem.empty())
     page.add("Stale", "the last look failed: this is what was known before", style::warn);
-  if (v.pending_rebuild) page.add("Pending", "edited; rebuild or recreate applies it", style::warn);
+  if (v.pending_rebuild) page.add("Pending", "edited; a rebuild or recreate applies it", style::warn);
   page.add("Wanted", fmt::format("{}, recovery {}, crash policy {}, priority {}", name_of(v.desired_state),
                                  name_of(v.recovery), name_of(v.crash_policy), v.priority));
   page.add("Agent", fmt::format("{} ({})", v.agent, name_of(v.agent_status)));
@@ -131,11 +131,11 @@ std::string describe_text(const msg::server_view& v, const std::vector<msg::even
   page.add("Ports", ports_text(v));
   page.add("Data",
            v.data_problem.empty() ? data_text(v)
-                                  : fmt::format("{} when last seen; cannot be looked at since {}: {}", data_text(v),
+                                  : fmt::format("{} when last seen; cannot be checked since {}: {}", data_text(v),
                                                 age_text(v.data_problem_since, l), v.data_problem),
            v.data_problem.empty() ? style::plain : style::warn);
   page.add("Path", v.server_data_path);
-  page.add("Only inside", layer.empty() ? "" : layer + "; lost at the next rebuild", style::warn);
+  page.add("In container only", layer.empty() ? "" : layer + "; lost at the next rebuild", style::warn);
   page.add("Id", v.id.value);
   page.add("Created", ago_text(v.created_at, l));
   page.add("Observed", v.observed_at ? ago_text(v.observed_at, l) : "");
@@ -159,11 +159,11 @@ std::string describe_text(const msg::agent_view& a, const std::string& data_trou
   page.add("Servers", fmt::format("{}, {} running", a.servers, a.running));
   if (a.recovery_held)
     page.add("Recovery",
-             fmt::format("held back: most of its servers were gone at once; zedctl agent recover {}", a.name),
+             fmt::format("held: most of its servers were gone at once; resume with zedctl agent recover {}", a.name),
              style::bad);
   page.add("Engine",
            a.engine_ok                ? fmt::format("{} (API {})", a.engine_version, a.api_version)
-           : a.engine_problem.empty() ? "does not answer; look at the agent's log on its host"
+           : a.engine_problem.empty() ? "does not answer; see the agent's log on its host"
                                       : a.engine_problem,
            a.engine_ok ? style::plain : style::bad);
   page.add("Host", a.hostname);

@@ -26,13 +26,13 @@ finding versions(const msg::manager_status& status) {
   return {verdict::warn, "versions", detail, "install the same version on both sides"};
 }
 
-// Online agents were heard of a second ago: a manager's clock that says otherwise is not ours.
+// The manager heard from online agents a moment ago; if that is not now by our clock, the two clocks differ.
 finding clocks(const std::vector<msg::agent_view>& agents, msg::time_point now) {
   msg::optional_time newest;
   for (const auto& a : agents)
     if (a.status == msg::agent_status::online && a.last_seen)
       newest = std::max(newest.value_or(*a.last_seen), *a.last_seen);
-  if (!newest) return {verdict::ok, "clock", "not checked: no agent is online to compare by", {}};
+  if (!newest) return {verdict::ok, "clock", "not checked: no agent is online to compare with", {}};
   auto skew = now - *newest;
   auto size = skew < msg::duration{0} ? -skew : skew;
   if (size <= clock_skew_max) return {verdict::ok, "clock", "agrees with the manager's", {}};
@@ -46,17 +46,18 @@ finding of_agent(const msg::agent_view& a, const msg::manager_status& status, ms
     return {a.status == msg::agent_status::suspect ? verdict::warn : verdict::fail, check,
             fmt::format("{}, last seen {}", name_of(a.status),
                         a.last_seen ? msg::format_age(now - *a.last_seen) + " ago" : "never"),
-            fmt::format("look at zedops-agent on {} and at the network between",
+            fmt::format("check zedops-agent on {} and the network in between",
                         a.hostname.empty() ? "its host" : a.hostname)};
   if (a.recovery_held)
-    return {verdict::warn, check, "most of its servers were gone at once, so none recovers by itself",
-            fmt::format("find out where their containers are; if they are to be made again: zedctl agent recover {}",
-                        a.name)};
+    return {
+        verdict::warn, check, "most of its servers were gone at once, so automatic recovery is held",
+        fmt::format("find out where their containers went; to have them made again: zedctl agent recover {}", a.name)};
   if (!a.engine_ok)
     return {
         verdict::fail, check,
         a.engine_problem.empty() ? "online, but its Docker Engine does not answer" : "online, but " + a.engine_problem,
-        fmt::format("on {}: systemctl status docker, and may the agent open the Engine's socket?", a.hostname)};
+        fmt::format("on {}: see systemctl status docker, and check that the agent may open the Engine's socket",
+                    a.hostname)};
   if (a.version != status.version)
     return {verdict::warn, check, fmt::format("version {}, the manager has {}", a.version, status.version),
             "install the same version on both sides"};
@@ -79,7 +80,7 @@ finding servers(const msg::manager_status& status) {
 constexpr uint64_t free_bytes_min = 1ull << 30;
 constexpr double free_share_min = 0.05;
 
-// What can be looked at when the manager's data is on this machine and this user may read it.
+// What can be checked when the manager's data is on this machine and this user may read it.
 std::vector<finding> of_files(const std::filesystem::path& dir) {
   std::vector<finding> out;
   std::error_code wrong;
@@ -90,8 +91,9 @@ std::vector<finding> of_files(const std::filesystem::path& dir) {
                                     msg::format_bytes(space.capacity), dir.string());
     const bool low = space.available < free_bytes_min ||
                      static_cast<double>(space.available) < free_share_min * static_cast<double>(space.capacity);
-    out.push_back(low ? finding{verdict::warn, "disk", detail, "make room: a store that cannot grow takes no change"}
-                      : finding{verdict::ok, "disk", detail, {}});
+    out.push_back(
+        low ? finding{verdict::warn, "disk", detail, "free some space: a store that cannot grow accepts no change"}
+            : finding{verdict::ok, "disk", detail, {}});
   }
   if (::access(dir.c_str(), R_OK | X_OK) != 0) return out;
   const auto keys = bus::read_keys(dir / bus::authorized_keys_name);
@@ -104,11 +106,11 @@ std::vector<finding> of_files(const std::filesystem::path& dir) {
 
 finding of_web(const msg::manager_status& status) {
   const auto open = status.counters.find("web_connections");
-  if (open == status.counters.end()) return {verdict::ok, "page", "the web door is off", {}};
-  return {verdict::ok, "page", fmt::format("served; {} now", counted(open->second, "connection")), {}};
+  if (open == status.counters.end()) return {verdict::ok, "page", "not served: HTTP is off", {}};
+  return {verdict::ok, "page", fmt::format("served; {} open now", counted(open->second, "connection")), {}};
 }
 
-// The endpoints, then what the manager tells.
+// The endpoints, then what the manager reports.
 std::vector<finding> all_findings(session& s) {
   std::vector<finding> out;
   auto where = s.where();
@@ -119,7 +121,7 @@ std::vector<finding> all_findings(session& s) {
   auto status = s.ask<msg::manager_status>("status", msg::get_status{}, knock_max);
   if (!status) {
     out.push_back({verdict::fail, "manager", status.error().message,
-                   "it holds its socket but does not answer: look at its log, then restart it"});
+                   "its socket is open but it does not answer: check its log, then restart it"});
     return out;
   }
   auto source = (*t)->events({{}, {}});
@@ -222,7 +224,7 @@ int log_level(session& s, const arguments& a) {
   auto set = s.ask<msg::log_level_reply>("manager.log-level", msg::set_log_level{a.one("LEVEL")});
   if (!set) return s.report(set.error());
   if (s.machine()) return s.show(*set, [] { return std::string{}; });
-  s.say(fmt::format("the manager logs from {} on, until it starts again", set->level));
+  s.say(fmt::format("the manager logs {} and above, until its next start", set->level));
   return exit_ok;
 }
 
@@ -231,14 +233,14 @@ int log_level(session& s, const arguments& a) {
 std::vector<command> manager_commands() {
   return {
       {"status", "The manager itself: agents, servers, store", {}, status, {"zedctl status", "zedctl status -o json"}},
-      {"doctor", "Check the whole chain and say what helps", {}, doctor, {"zedctl doctor"}},
-      {"metrics", "Figures of the manager, as Prometheus reads them", {}, metrics, {"zedctl metrics"}},
+      {"doctor", "Check everything from zedctl to the Docker Engines, with remedies", {}, doctor, {"zedctl doctor"}},
+      {"metrics", "Metrics of the manager, in the Prometheus format", {}, metrics, {"zedctl metrics"}},
       {"log-level",
-       "How much the manager logs, until it starts again",
+       "Set how much the manager logs, until its next start",
        {{"LEVEL",
          value_kind::choice,
          "",
-         "The least severe lines that are written",
+         "The lowest level that is written",
          arity::one,
          {"trace", "debug", "info", "warn", "error"}}},
        log_level,

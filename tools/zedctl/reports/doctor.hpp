@@ -1,4 +1,4 @@
-// What is wrong, and what helps: one line per check.
+// What is wrong, and the remedy: one line per check.
 #pragma once
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@ struct finding {
 
 inline constexpr msg::duration clock_skew_max{5'000};
 
-// The findings that follow from what the manager told. Pure.
+// The findings that follow from the manager's answers. Pure.
 std::vector<finding> examine(const msg::manager_status& status, const std::vector<msg::agent_view>& agents,
                              msg::time_point now);
 

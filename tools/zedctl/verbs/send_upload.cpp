@@ -1,4 +1,4 @@
-// An archive on its way to the manager, in pieces; cut short anywhere it goes on from where it was.
+// Sends an archive to the manager, in pieces; interrupted anywhere, it continues from where it was.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -16,9 +16,9 @@ namespace {
 
 constexpr msg::duration pieces_time_max{600'000};
 constexpr size_t pieces_max = 16;     // together under that limit: 0.25 Mbit/s are enough
-constexpr size_t pieces_at_once = 4;  // on their way, so that none waits for the answer to another
+constexpr size_t pieces_at_once = 4;  // in flight, so that none waits for the answer to another
 
-// The next pieces of a file; what the manager has then. `told` hears how much that is after each.
+// Sends the next pieces of a file; returns what the manager has then. `told` is called with its size after each piece.
 msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const std::string& file,
                                           const msg::upload_view& at, const std::function<void(uint64_t)>& told) {
   std::vector<exchange> all;
@@ -28,7 +28,7 @@ msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const s
     exchange x;
     x.name = at.name;
     x.verb = "upload.chunk";
-    x.expect = answer::patient;  // on a slow line a piece takes its time
+    x.expect = answer::patient;  // on a slow line a piece takes long
     x.make_body = [&in, &shorter, id = at.id.value, offset, size] {
       msg::upload_chunk c{id, offset, std::string(size, '\0')};
       in.clear();
@@ -47,12 +47,12 @@ msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const s
   };
   const auto end = s.run(all, listener, s.flags().timeout.value_or(pieces_time_max), pieces_at_once);
   if (shorter)
-    return msg::fail(msg::ec::wrong_state, file + " became shorter while it was sent",
-                     "send it while nothing writes to it");
+    return msg::fail(msg::ec::wrong_state, file + " became shorter while it was uploaded",
+                     "deploy it again while nothing writes to it");
   if (end == ending::interrupted) return msg::fail(msg::ec::cancelled, "interrupted");
   if (end == ending::timed_out)
-    return msg::fail(msg::ec::timeout, "the manager did not take the pieces of " + at.name + " in time",
-                     "the same command goes on where it ended");
+    return msg::fail(msg::ec::timeout, "the manager did not receive the pieces of " + at.name + " in time",
+                     "run the same command again: it continues where it stopped");
   msg::upload_view last = at;
   for (auto& x : all) {
     auto now = x.outcome->and_then(msg::unpack_map<msg::upload_view>);
@@ -88,11 +88,12 @@ msg::result<std::string> send_upload(session& s, const std::string& file, const 
       shown.note = msg::format_bytes(received) + " of " + msg::format_bytes(size);
       view.update(called, shown);
     });
-    // What came between was lost with a connection, or another end sends the same: what is there is the manager's word.
+    // Pieces were lost with a connection, or another client uploads the same: the manager says what it has received.
     if (!sent && sent.error().code == msg::ec::bad_request)
       sent = s.ask<msg::upload_view>("upload.begin", msg::begin_upload{called, size, *hash});
     if (sent && sent->received <= before && sent->state != msg::upload_state::complete)
-      return msg::fail(msg::ec::internal, "the manager takes no more of " + called, "send it again");
+      return msg::fail(msg::ec::internal, "the upload of " + called + " makes no progress",
+                       "run the same command again");
     if (!sent) return msg::fail(sent.error());
     at = std::move(sent);
   }

@@ -36,7 +36,7 @@ msg::error with_guess(session& s, msg::error e, const std::string& name) {
   if (!known) return e;
   std::vector<std::string> names;
   for (const auto& v : known->servers) names.push_back(v.name);
-  if (std::ranges::find(names, name) != names.end()) return e;  // the server is there: something else was not found
+  if (std::ranges::find(names, name) != names.end()) return e;  // the server exists: something else was not found
   if (auto guess = msg::did_you_mean(name, names); !guess.empty()) e.hint = guess;
   else if (e.hint.empty()) e.hint = "zedctl server ls --all shows every server";
   return e;

@@ -40,17 +40,17 @@ class tally {
 int for_each_name(session& s, const std::vector<std::string>& names,
                   const std::function<msg::result<std::string>(const std::string& name)>& one);
 
-// "12 files, 3.1 MiB in all, most in /opt/game", of what a replacement of its container loses; empty: nothing, or it
-// cannot be told just now.
+// "12 files, 3.1 MiB in all: /opt/game (12)", what replacing its container loses; empty: nothing, or it is not known
+// just now.
 std::string layer_text(session& s, const std::string& server);
 
-// One operation on several servers at once: sent, followed on the terminal, told; the exit status. Each with the
-// name that it is called by, and the packed body of its request.
+// One operation on several servers at once: sent, followed on the terminal, reported; returns the exit status. Each
+// with the name that the user gave, and the packed body of its request.
 struct named_body {
   std::string name;
   std::string body;
 };
-// With `records` the replies' JSON is put there instead of being printed.
+// With `records` the replies' JSON is appended there instead of being printed.
 int perform(session& s, const msg::verb_row& row, const std::vector<named_body>& all,
             std::vector<std::string>* records = nullptr);
 

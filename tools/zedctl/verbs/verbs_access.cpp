@@ -1,4 +1,4 @@
-// Who comes in by HTTP: people with passwords, services with tokens.
+// Who may use HTTP: users with passwords, programs with tokens.
 #include <fmt/format.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -63,7 +63,7 @@ int list_users(session& s, const arguments&) {
   auto all = s.ask<msg::user_list>("user.ls", msg::list_users{});
   if (!all) return s.report(all.error());
   if (all->users.empty() && !s.machine()) {
-    s.say("No users: nobody can sign in to the page. The first one: zedctl user bootstrap");
+    s.say("No users, so nobody can sign in to the page. Create the first one: zedctl user bootstrap");
     return exit_ok;
   }
   return s.show(*all, [&] {
@@ -81,7 +81,7 @@ int add_token(session& s, const arguments& a) {
   if (!made) return s.report(made.error());
   if (s.machine()) return s.show(*made, [] { return std::string{}; });
   const auto& t = made->token;
-  s.say(fmt::format("{} may come in as {} {}{}. The secret is shown this once:", t.name, t.role, where_of(t),
+  s.say(fmt::format("{} may use HTTP as {} {}{}. The secret is shown only this once:", t.name, t.role, where_of(t),
                     t.expires_at ? " until " + time_of(t.expires_at) : std::string{}));
   s.print(made->secret + "\n");
   return exit_ok;
@@ -90,14 +90,14 @@ int remove_token(session& s, const arguments& a) {
   auto gone = s.ask<msg::token_list>("token.rm", msg::remove_token{a.one("NAME")});
   if (!gone) return s.report(gone.error());
   if (s.machine()) return s.show(*gone, [] { return std::string{}; });
-  s.say(fmt::format("{} may not come in any more", a.one("NAME")));
+  s.say(fmt::format("token {} is revoked", a.one("NAME")));
   return exit_ok;
 }
 int list_tokens(session& s, const arguments&) {
   auto all = s.ask<msg::token_list>("token.ls", msg::list_tokens{});
   if (!all) return s.report(all.error());
   if (all->tokens.empty() && !s.machine()) {
-    s.say("No tokens. zedctl token add NAME --role ROLE makes one");
+    s.say("No tokens. Create one with: zedctl token add NAME --role ROLE");
     return exit_ok;
   }
   return s.show(*all, [&] {
@@ -113,18 +113,18 @@ int list_tokens(session& s, const arguments&) {
 
 std::vector<command> access_commands() {
   using enum value_kind;
-  const parameter name{"NAME", text, "", "Of the user or token", arity::one};
+  const parameter name{"NAME", text, "", "Name of the user or token", arity::one};
   const std::vector<std::string> roles{"viewer", "operator", "admin"};
-  const parameter role{"--role", choice, "ROLE", "What may be done; default: viewer", arity::optional, roles};
+  const parameter role{"--role", choice, "ROLE", "What it permits; default: viewer", arity::optional, roles};
   const parameter on_agent{"--agent", text, "NAME", "On this agent and its servers only"};
   const parameter on_server{"--server", text, "NAME", "On this server only"};
   return {
       {"user bootstrap",
-       "A link for the first user, who may do everything",
+       "Print a link for the first user, who may do everything",
        {{"NAME", text, "", "The user; default: your own name"}},
        bootstrap,
        {"zedctl user bootstrap"}},
-      {"user ls", "Who may sign in to the page", {}, list_users, {"zedctl user ls"}},
+      {"user ls", "List who may sign in to the page", {}, list_users, {"zedctl user ls"}},
       {"user add",
        "Add a user, or change a user's role",
        {name, role, on_agent, on_server},
@@ -136,17 +136,17 @@ std::vector<command> access_commands() {
        new_password,
        {"zedctl user passwd ann"}},
       {"user rm", "Remove a user and end their sessions", {name}, remove_user, {"zedctl user rm ann"}},
-      {"token ls", "Which services may come in by HTTP", {}, list_tokens, {"zedctl token ls"}},
+      {"token ls", "List the tokens of programs that use HTTP", {}, list_tokens, {"zedctl token ls"}},
       {"token add",
-       "A secret with which a service comes in by HTTP: Authorization: Bearer SECRET",
+       "Create a token for a program that uses HTTP, as Authorization: Bearer SECRET",
        {name,
         role,
         on_agent,
         on_server,
-        {"--ttl", duration, "TIME", "How long it works; default: until it is removed"}},
+        {"--ttl", duration, "TIME", "How long it is valid; default: until it is removed"}},
        add_token,
        {"zedctl token add grafana --role viewer"}},
-      {"token rm", "Let a service in no more", {name}, remove_token, {"zedctl token rm grafana"}},
+      {"token rm", "Revoke a token", {name}, remove_token, {"zedctl token rm grafana"}},
   };
 }
 

@@ -85,8 +85,8 @@ int get(session& s, const arguments& a) {
   });
 }
 
-// Why its data root cannot be judged, in the words of a look at one of its servers; empty: it can. What the records
-// hold is what was last known.
+// Why nothing can be said about its data root, as a look at one of its servers reports it; empty: it is fine. The
+// records only hold what was last known.
 std::string data_trouble(session& s, const msg::agent_view& a) {
   if (a.status != msg::agent_status::online) return {};
   msg::list_servers query;
@@ -97,7 +97,7 @@ std::string data_trouble(session& s, const msg::agent_view& a) {
   if (!list || list->servers.empty()) return {};
   auto look = s.ask<msg::data_reply>("server.check-data", msg::check_data{{list->servers.front().id.value}, false, {}},
                                      knock_max);
-  if (!look) return "cannot be looked at: " + look.error().message;
+  if (!look) return "cannot be checked: " + look.error().message;
   if (look->servers.empty() || look->servers.front().state != msg::data_state::unknown) return {};
   return "unknown: " + look->servers.front().problem;
 }
@@ -127,14 +127,14 @@ int rm(session& s, const arguments& a) {
 }
 
 std::string consequence_of(const msg::forget_reply& r) {
-  auto text = fmt::format("Give up agent {}, last seen {}: {} and {} of it go for good.\n", r.agent.name,
+  auto text = fmt::format("Give up agent {}, last seen {}: its {} and {} are lost for good.\n", r.agent.name,
                           r.agent.last_seen ? msg::to_rfc3339(*r.agent.last_seen) : std::string("never"),
                           counted(r.servers, "server"), counted(r.operations, "open operation"));
   for (const auto& line : r.plan) text += "  " + line + '\n';
   return text + "If that host comes back, its containers keep running unmanaged; remove them there by hand.";
 }
 
-// Its host burnt down: what is on it is given up, so that names are free and nothing waits for it any more.
+// Its host is lost: everything on it is given up, so that names become free and nothing waits for it any more.
 int forget(session& s, const arguments& a) {
   const auto name = a.one("NAME");
   msg::forget_agent query{name, a.has("lost"), {}};
@@ -156,7 +156,7 @@ int recover(session& s, const arguments& a) {
   return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
     auto v = s.ask<msg::agent_view>("agent.recover", msg::recover_agent{name});
     if (!v) return msg::fail(with_agent_guess(s, v.error(), name));
-    return s.machine() ? msg::to_json(*v, 2) : fmt::format("The servers of {} recover by themselves again\n", v->name);
+    return s.machine() ? msg::to_json(*v, 2) : fmt::format("The servers of {} recover automatically again\n", v->name);
   });
 }
 
@@ -176,7 +176,7 @@ int approve(session& s, const arguments& a) {
   return for_each_name(s, a.all("NAME"), [&](const std::string& name) -> msg::result<std::string> {
     auto r = s.ask<msg::enrol_reply>("agent.approve", msg::approve_agent{name});
     if (!r) return msg::fail(r.error());
-    return s.machine() ? msg::to_json(*r, 2) : fmt::format("Agent {} may come in\n", r->agent);
+    return s.machine() ? msg::to_json(*r, 2) : fmt::format("Agent {} may connect\n", r->agent);
   });
 }
 
@@ -193,7 +193,7 @@ int check(session& s, const arguments& a) {
   for (const auto& text : a.all("PORT")) add_ports(text, query.ports);
   auto reply = s.ask<msg::ports_reply>("port.check", query);
   if (!reply) return s.report(with_agent_guess(s, reply.error(), query.agent));
-  if (!reply->host_checked) s.say("the agent cannot see its host's ports: only servers and containers were looked at");
+  if (!reply->host_checked) s.say("the agent cannot see its host's ports: only servers and containers were checked");
   return s.show(*reply, [&] {
     table t({"PORT", "TAKEN BY", "DETAIL"});
     for (const auto& p : reply->ports)
@@ -237,29 +237,30 @@ std::vector<command> agent_commands() {
       {"agent forget",
        "Give up an agent whose host is lost for good, and its servers with it",
        {{"NAME", agent, "", "Name or id of the agent", arity::one},
-        {"--lost", none, "", "Its host does not come back; needed"}},
+        {"--lost", none, "", "Confirms that its host will not come back; required"}},
        forget,
        {"zedctl agent forget --lost host1 --dry-run", "zedctl agent forget --lost host1"}},
       {"agent recover",
-       "Let its servers recover by themselves although most of them were gone at once",
+       "Resume automatic recovery, held because most of its servers were gone at once",
        {names},
        recover,
        {"zedctl agent recover host1"}},
       {"agent token",
-       "Print the line with which a host brings its agent in, once",
+       "Print the line with which a host enrols its agent, once",
        {{"--name", text, "NAME", "Name of the agent", arity::one},
-        {"--ttl", duration, "TIME", "How long the line can be used; default 1h"},
-        {"--approve", none, "", "It may come in only after zedctl agent approve"},
-        {"--replace", none, "", "Also when an agent of this name has a key, which ends when this one has enrolled"}},
+        {"--ttl", duration, "TIME", "How long the line is valid; default 1h"},
+        {"--approve", none, "", "It may connect only after zedctl agent approve"},
+        {"--replace", none, "",
+         "Even if an agent of this name has a key, which is revoked when the new one has enrolled"}},
        token,
        {"zedctl agent token --name host2", "zedctl agent token --name host2 --ttl 10m --approve"}},
       {"agent approve",
-       "Let an agent in that has enrolled and waits for it",
+       "Approve an agent that has enrolled and waits",
        {{"NAME", text, "", "Name of the agent", arity::some}},
        approve,
        {"zedctl agent approve host2"}},
       {"port check",
-       "Which of these ports are taken, and by whom",
+       "Show which of these ports are taken, and by what",
        {{"PORT", port_spec, "", "Number, with /udp or /tcp; without: both", arity::some}, where},
        check,
        {"zedctl port check --agent host1 16261/udp 27015/tcp"}},
@@ -267,7 +268,7 @@ std::vector<command> agent_commands() {
        "Free ports for a new server",
        {where,
         {"--template", template_name, "T", "For this kind of server; default project-zomboid"},
-        {"--count", number, "N", "So many suggestions; default 1"}},
+        {"--count", number, "N", "Number of suggestions; default 1"}},
        suggest,
        {"zedctl port suggest --agent host1"}},
   };

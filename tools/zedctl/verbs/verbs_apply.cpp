@@ -1,5 +1,5 @@
-// server apply: makes the servers be what files say. What differs is the manager's to tell: an edit is planned first,
-// and sent only if it would change something.
+// server apply: makes the servers match files. The manager decides what differs: an edit is planned first, and sent
+// only if it would change something.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -32,14 +32,14 @@ std::optional<msg::error> fixed_differs(const wanted_server& w, const msg::serve
   const auto port = [](uint16_t wanted, const std::optional<uint16_t>& has) { return wanted != 0 && wanted != has; };
   if (port(s.game_port, now.game_port) || port(s.udp_port, now.udp_port) || port(s.rcon_port, now.rcon_port))
     return refused(w, now.name + " has other ports: " + ports_text(now),
-                   "the ports of the template stay until a purge");
+                   "the template's ports are fixed until a purge");
   if (!s.server_data_path.empty() && s.server_data_path != now.server_data_path)
     return refused(w, fmt::format("the data of {} is in {}", now.name, now.server_data_path),
                    fmt::format("zedctl server move {} --data-path {}", now.name, s.server_data_path));
   return std::nullopt;
 }
 
-// The file says all of the configuration and of the spec: what it leaves out is taken away.
+// The file is the whole configuration and spec: what it leaves out is removed.
 msg::edit_server edit_of(const msg::create_server& s, const msg::server_view& now) {
   msg::edit_server e;
   e.server = now.id.value;
@@ -66,7 +66,7 @@ struct work {
   std::vector<std::string> unchanged, rebuilds;
 };
 
-// Deleted servers are not there for it: their names are, and create says what to do.
+// A deleted server counts as absent; as its name is still taken, create is refused with what to do.
 msg::result<void> plan(session& s, const wanted_server& w, work& out) {
   const auto& name = w.server.name;
   const auto called = w.server.agent.empty() ? name : w.server.agent + "/" + name;
@@ -124,19 +124,20 @@ int apply(session& s, const arguments& a) {
 std::vector<command> apply_commands() {
   command c;
   c.path = "server apply";
-  c.help = "Make servers be what files say: create, edit, leave alone";
+  c.help = "Make servers match files: create, edit or leave them alone";
   c.parameters = {
       {"-f,--file", value_kind::path, "FILE", "A file, a folder of *.yaml, or - for standard input", arity::one},
-      {"--agent", value_kind::agent, "A", "Where they are to run, over what the files say"},
-      {"--rebuild", value_kind::none, "", "Then rebuild those whose containers are not as edited yet"}};
+      {"--agent", value_kind::agent, "A", "The agent that runs them, instead of the files' agent"},
+      {"--rebuild", value_kind::none, "", "Then rebuild those whose containers lack the edits"}};
   c.run = apply;
   c.examples = {"zedctl server get pz1 -o yaml > servers/pz1.yaml", "zedctl server apply -f servers/ --dry-run",
                 "zedctl server apply -f servers/ --rebuild"};
   c.more =
       "A file has the fields of server create as server get -o yaml shows them; several servers are separated by ---.\n"
-      "It says all of the variables and of the spec: what it leaves out is taken away. A masked secret (***) is kept.\n"
-      "With -o json: a list of what was done; servers that are as they should be are not in it.\n"
-      "Everything is checked before anything is changed; the same files again change nothing.";
+      "It is the whole set of variables and the whole spec: what it leaves out is removed. A masked secret (***) is "
+      "kept.\n"
+      "With -o json: a list of what was done; servers that are up to date are not in it.\n"
+      "Everything is checked before anything is changed; applying the same files again changes nothing.";
   return {c};
 }
 

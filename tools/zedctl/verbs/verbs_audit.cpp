@@ -93,7 +93,7 @@ int verify(session& s, const arguments& a) {
     const auto seq = colon == std::string::npos ? std::nullopt : msg::parse_decimal(noted.substr(0, colon));
     if (!seq)
       return s.report({msg::ec::bad_request,
-                       fmt::format("'{}' is not a head of an audit", noted),
+                       fmt::format("'{}' is not an audit head", noted),
                        "give it as it was printed: 1042:9f3c…",
                        {}});
     q.seq = *seq;
@@ -113,27 +113,27 @@ int verify(session& s, const arguments& a) {
 std::vector<command> audit_commands() {
   using enum value_kind;
   const std::vector<parameter> filters = {
-      {"--who", text, "WHO", "Only what these asked for: key:ann, uid:1000, or how that begins"},
-      {"--verb", text, "VERB", "Only this verb, or those that begin so: server.purge, agent."},
+      {"--who", text, "WHO", "Only requests of this principal, key:ann or uid:1000, or a prefix"},
+      {"--verb", text, "VERB", "Only this verb, or verbs with this prefix: server.purge, agent."},
       {"--target", text, "NAME", "Only about this server, agent, operation or key, by name or id"},
       {"--result", text, "R", "ok, refused, or the code of an error"},
-      {"--since", text, "T", "From this moment on: a time, 2h ago, or the cursor of an event"},
-      {"--until", text, "T", "Before this moment"}};
+      {"--since", text, "T", "From then on: a time, how long ago (2h), or the cursor of an event"},
+      {"--until", text, "T", "Before then, in the same forms"}};
   auto limited = filters;
-  limited.push_back({"--limit", number, "N", "So many at most; default 50"});
+  limited.push_back({"--limit", number, "N", "At most this many; default 50"});
   return {
       {"audit ls",
-       "Who asked for what, and whether it was allowed; newest first",
+       "List who asked for what, and whether it was allowed; newest first",
        limited,
        ls,
        {"zedctl audit ls --result refused --since 24h", "zedctl audit ls --who key:ann --verb server.purge"}},
       {"audit export",
-       "All records as JSON lines, newest first",
+       "Print all records as JSON lines, newest first",
        filters,
        export_lines,
        {"zedctl audit export --since 2026-05-01T00:00:00Z"}},
       {"audit verify",
-       "Whether the records are as they were written, none left out and none put in",
+       "Verify that the records are as they were written, none removed and none inserted",
        {{"--head", text, "N:HASH", "A head that was printed earlier and kept elsewhere: it must be in the chain"}},
        verify,
        {"zedctl audit verify"}},

@@ -24,7 +24,7 @@ msg::error unknown(const context_file& file, const std::string& name) {
   auto guess = msg::did_you_mean(name, known);
   return {msg::ec::not_found,
           fmt::format("there is no context '{}'", name),
-          guess.empty() ? "zedctl context ls shows what there is" : guess,
+          guess.empty() ? "zedctl context ls lists the contexts" : guess,
           {}};
 }
 
@@ -35,14 +35,14 @@ int add(session& s, const arguments& a) {
   const auto& uri = s.flags().endpoint;
   if (uri.find("://") == std::string::npos)
     return s.report({msg::ec::bad_request,
-                     "a context needs the manager's socket",
+                     "a context needs the manager's endpoint",
                      fmt::format("zedctl context add {} --endpoint ipc:///run/zedops/clients.ipc", name),
                      {}});
   const auto manager_key = a.one("manager-key");
   if (uri.starts_with("tcp://") && !bus::is_public_key(manager_key))
     return s.report({msg::ec::bad_request,
-                     "a manager on the network is known by its public key",
-                     "on its machine: zedctl key show --manager; then --manager-key KEY here",
+                     "a tcp:// endpoint needs the manager's public key",
+                     "print it on the manager's machine: zedctl key show --manager; then add --manager-key KEY here",
                      {}});
   file->contexts[name] = {uri, a.one("events"), a.has("production"), manager_key, a.one("key")};
   if (file->current.empty()) file->current = name;
@@ -108,12 +108,12 @@ std::vector<command> context_commands() {
        {{"NAME", text, "", "Any word", arity::one},
         {"--events", text, "URI", "Its socket for events; default: events.ipc beside --endpoint"},
         {"--manager-key", text, "KEY", "Of a tcp:// endpoint: the manager's public key"},
-        {"--key", text, "FILE", "One's own key, if it is not the usual file"},
-        {"--production", none, "", "Say so in questions, and ask before verbs that players notice"}},
+        {"--key", text, "FILE", "Your own key, if it is not in the default file"},
+        {"--production", none, "", "Say so in questions, and also ask before verbs that interrupt players"}},
        add,
        {"zedctl context add prod --endpoint ipc:///run/zedops/clients.ipc --production",
         "zedctl context add far --endpoint tcp://games.example:7700 --manager-key KEY"}},
-      {"context use", "Use this one from now on", {name}, use, {"zedctl context use prod"}},
+      {"context use", "Use this context from now on", {name}, use, {"zedctl context use prod"}},
       {"context ls", "List contexts", {}, ls, {"zedctl context ls"}},
       {"context rm", "Forget a context", {name}, rm, {"zedctl context rm prod"}},
   };

@@ -6,11 +6,11 @@
 
 namespace zedops::ctl {
 
-// One operation on a project or service: sent, followed on the terminal, told; the exit status. `name`: what the user
-// calls it. Without `tells` only what went wrong is told: there is more to come.
+// One operation on a project or service: sent, followed on the terminal, reported; returns the exit status. `name`: as
+// the user gave it. Without `tells` only failures are reported: more is to come.
 int perform_deploy(session& s, std::string_view verb, const std::string& name, std::string body, bool tells = true);
 
-// Packs a folder, or takes an archive that is there, and sends what the manager has not got. Returns its id.
+// Uploads an archive, only the part that the manager does not have yet. Returns the id of the upload.
 msg::result<std::string> send_upload(session& s, const std::string& file, const std::string& called);
 
 }  // namespace zedops::ctl

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr milliseconds slice = 100ms;    // how long Ctrl-C may go unnoticed
-constexpr milliseconds idle_after = 1s;  // --until-idle: so long without an event
+constexpr milliseconds idle_after = 1s;  // --until-idle: this long without an event
 constexpr milliseconds settle = 50ms;    // changes that come together are shown together
 constexpr milliseconds retry_pause = 500ms;
 constexpr uint32_t replay_rows = 1'000;
@@ -32,7 +32,7 @@ msg::result<filter> filter_of(session& s, const arguments& a) {
   f.type = a.one("type");
   if (auto name = a.one("server"); !name.empty()) {
     auto v = s.ask<msg::server_view>("server.get", msg::get_server{name});
-    // A purged server has no record any more, but its events are there under its id.
+    // A purged server has no record any more, but its events are still stored under its id.
     if (v) f.subjects.push_back("server." + v->id.value);
     else if (v.error().code == msg::ec::not_found && name.starts_with('s') && name.size() == msg::id_length)
       f.subjects.push_back("server." + name);
@@ -65,7 +65,7 @@ void tell_gap(session& s, const event_gap& gap) {
     s.print(s.flags().output == form::yaml ? "---\n" + s.structured(json) : json + '\n');
     return;
   }
-  s.tell(fmt::format("gap: events after {} up to {} are lost to us: {}", gap.after, gap.through, gap.reason));
+  s.tell(fmt::format("gap: events after {} up to {} are not available: {}", gap.after, gap.through, gap.reason));
 }
 
 // Reads events until Ctrl-C or until `on_item` says to stop; outlives a restart of the manager. `on_quiet` is called
@@ -145,7 +145,7 @@ int replay(session& s, const arguments& a) {
   }
 }
 
-// What a batch of events says has to be looked at again.
+// The rows that a batch of events has made out of date.
 struct stale_rows {
   std::set<std::string> servers, agents;
   bool all = false;
@@ -256,19 +256,19 @@ std::vector<command> event_commands() {
   using enum value_kind;
   const parameter by_server{"--server", server, "N", "Only those of this server"};
   const parameter by_agent{"--agent", agent, "A", "Only those of this agent"};
-  const parameter by_type{"--type", text, "T", "Only types that begin so: server.status_changed, operation, ..."};
+  const parameter by_type{"--type", text, "T", "Only types with this prefix: server.status_changed, operation, ..."};
   return {
       {"event watch",
-       "Events as they come, without gaps, over restarts of the manager",
+       "Print events as they happen, without gaps, across restarts of the manager",
        {{"--since", text, "CURSOR", "Begin after this event (epoch:seq) instead of now"},
         by_server,
         by_agent,
         by_type,
-        {"--until-idle", none, "", "End when nothing came for a second"}},
+        {"--until-idle", none, "", "Exit after a second without events"}},
        watch,
        {"zedctl event watch --server pz1", "zedctl event watch --since 7:1042 -o json"}},
       {"event replay",
-       "Stored events after a cursor",
+       "Print stored events after a cursor",
        {{"--since", text, "CURSOR", "Events after this one; default: all that are kept"}, by_server, by_agent, by_type},
        replay,
        {"zedctl event replay --since 7:1042 -o json"}},

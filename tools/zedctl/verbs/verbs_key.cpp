@@ -1,4 +1,4 @@
-// Keys: one's own, and who may come in at the manager of this machine. Without a manager: files only.
+// Keys: the user's own, and those that may connect to the manager. With --data-dir: files only, without a manager.
 #include <fmt/format.h>
 
 #include "bus/security/key_ring.hpp"
@@ -72,7 +72,7 @@ int add(session& s, const arguments& a) {
   }();
   if (!now) return s.report(now.error());
   if (s.machine()) return s.show(*now, [] { return std::string{}; });
-  s.say(fmt::format("{} may come in as {} {} ({})", k.name, k.role,
+  s.say(fmt::format("{} may connect as {} {} ({})", k.name, k.role,
                     where_of({k.name, k.role, {}, {}, k.agent, k.server, {}, k.topic}),
                     bus::fingerprint(k.public_key)));
   return exit_ok;
@@ -93,7 +93,7 @@ int rm(session& s, const arguments& a) {
   }();
   if (!gone) return s.report(gone.error());
   if (s.machine()) return s.show(*gone, [] { return std::string{}; });
-  s.say(fmt::format("{} may not come in any more", name));
+  s.say(fmt::format("{} may no longer connect", name));
   return exit_ok;
 }
 
@@ -106,7 +106,7 @@ int ls(session& s, const arguments& a) {
   }();
   if (!all) return s.report(all.error());
   if (all->keys.empty() && !s.machine()) {
-    s.say("No keys: nobody comes in over a network. Add one with: zedctl key add NAME KEY --role ROLE");
+    s.say("No keys, so nobody can connect over the network. Add one with: zedctl key add NAME KEY --role ROLE");
     return exit_ok;
   }
   return s.show(*all, [&] {
@@ -129,16 +129,16 @@ int rotate(session& s, const arguments& a) {
     out.add("Key", v->public_key);
     out.add("Next key", v->next_key.empty() ? "none" : v->next_key);
     if (!v->next_key.empty()) {
-      out.add("Know it", joined(v->agents_ready));
-      out.add("Do not yet", joined(v->agents_missing), style::warn);
+      out.add("Known to", joined(v->agents_ready));
+      out.add("Not yet known to", joined(v->agents_missing), style::warn);
     }
     return out.render(s.looks().colour);
   });
   if (s.machine() || v->next_key.empty()) return status;
   if (v->at_next_start)
     s.say(
-        "The manager answers with the next key from its next start on: systemctl restart zedops-manager. Then tell "
-        "its clients: zedctl context set NAME --manager-key " +
+        "The manager uses the next key from its next start on: systemctl restart zedops-manager. Then, for each of "
+        "its clients: zedctl context add NAME --endpoint URI --manager-key " +
         v->next_key);
   else s.say("Agents learn it within seconds; once all know it: zedctl key rotate --finish");
   return status;
@@ -148,40 +148,40 @@ int rotate(session& s, const arguments& a) {
 
 std::vector<command> key_commands() {
   using enum value_kind;
-  const parameter file{"--file", text, "FILE", "Instead of the usual place"};
-  const parameter manager{"--manager", none, "", "The key of the manager of this machine"};
-  const parameter dir{"--data-dir", text, "DIR", "Without a manager: its data directory"};
-  const parameter name{"NAME", text, "", "Whose key it is", arity::one};
+  const parameter file{"--file", text, "FILE", "The key's file, instead of the default one"};
+  const parameter manager{"--manager", none, "", "The key of the manager on this machine"};
+  const parameter dir{"--data-dir", text, "DIR", "The manager's data directory: work on its files, without a manager"};
+  const parameter name{"NAME", text, "", "Name under which the key is known", arity::one};
   return {
-      {"key gen", "Make a key of one's own, and print its public half", {file}, gen, {"zedctl key gen"}},
+      {"key gen", "Make your own key, and print its public half", {file}, gen, {"zedctl key gen"}},
       {"key show",
        "Print the public half of a key",
        {file, manager, dir},
        show,
        {"zedctl key show", "zedctl key show --manager"}},
-      {"key ls", "Who may come in over a network", {dir}, ls, {"zedctl key ls"}},
+      {"key ls", "List the keys that may connect over the network", {dir}, ls, {"zedctl key ls"}},
       {"key add",
-       "Let a key in: takes effect at once",
+       "Add a key: takes effect at once",
        {name,
         {"KEY", text, "", "Its public half", arity::one},
         {"--role", text, "ROLE", "viewer, operator, admin, agent or subscriber (events alone); default: viewer"},
         {"--agent", text, "NAME", "On this agent and its servers only"},
         {"--server", text, "NAME", "On this server only"},
-        {"--topic", text, "PREFIX", "Of a subscriber: the events whose topics begin so; default: all"},
+        {"--topic", text, "PREFIX", "For a subscriber: only events whose topics have this prefix; default: all"},
         dir},
        add,
        {"zedctl key add ann KEY --role operator", "zedctl key add node-2 KEY --role agent",
         "zedctl key add bot KEY --role subscriber --topic operation."}},
       {"key rm",
-       "Take all rights of a key away: takes effect with its next request",
+       "Remove a key and its rights: takes effect with its next request",
        {name, dir},
        rm,
        {"zedctl key rm ann"}},
       {"key rotate",
-       "Give the manager another key, in two steps: its agents learn the next one, then it answers with that",
-       {{"--finish", none, "", "The next start takes the next key; refused while agents do not know it"},
+       "Replace the manager's key, in two steps: its agents learn the next key, then the manager uses it",
+       {{"--finish", none, "", "Use the next key from the next start on; refused while agents do not know it"},
         {"--cancel", none, "", "Forget the next key"},
-        {"--force", none, "", "With --finish: leave behind who does not know it"}},
+        {"--force", none, "", "With --finish: even if agents that do not know it are shut out"}},
        rotate,
        {"zedctl key rotate", "zedctl key rotate --finish"}},
   };

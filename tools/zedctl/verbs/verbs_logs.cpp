@@ -1,5 +1,5 @@
 // What the container of a server or a service wrote, and the phases of a deployment. Lines carry the Engine's time;
-// following asks for those since the last one seen, so none is told twice, and none is lost however many come.
+// following asks for those since the last one seen, so none is shown twice, and none is lost however many come.
 #include <fmt/format.h>
 
 #include "messages/api/log_cursor.hpp"
@@ -34,7 +34,7 @@ void print(session& s, const std::vector<msg::log_line>& lines, const shown_as& 
   s.print(out);
 }
 
-// What a restart of manager, agent or server brings about, and passes.
+// Errors that a restart of manager, agent or server causes and that pass by themselves.
 bool passes(const msg::error& e) { return msg::info(e.code).retryable || e.code == msg::ec::wrong_state; }
 
 template <class Query>
@@ -76,8 +76,8 @@ int lines(session& s, const arguments& a, std::string_view verb, Query query, co
   if (s.machine()) return s.show(*reply, [] { return std::string{}; });
   print(s, reply->lines, how);
   if (reply->cut)
-    s.say(query.since.empty() ? "earlier lines were left out: they were too much for one answer"
-                              : "there are later lines: ask with --since the time of the last one, or follow with -f");
+    s.say(query.since.empty() ? "earlier lines were left out: they did not fit into one answer"
+                              : "there are later lines: use --since with the time of the last one, or follow with -f");
   return exit_ok;
 }
 
@@ -95,11 +95,11 @@ int of_deployment(session& s, const arguments& a) {
 std::vector<parameter> with_line_flags(parameter first) {
   using enum value_kind;
   return {std::move(first),
-          {"-f,--follow", none, "", "Go on until Ctrl-C; with -o json one object a line"},
-          {"--tail", number, "N", "So many lines; default 100"},
-          {"--since", text, "TIME", "Lines since then, from the oldest on: so long ago (10m) or a time"},
-          {"--grep", text, "WORD", "Of these only lines with this word"},
-          {"-t,--timestamps", none, "", "Each with its time"}};
+          {"-f,--follow", none, "", "Follow until Ctrl-C; with -o json one object per line"},
+          {"--tail", number, "N", "Number of lines; default 100"},
+          {"--since", text, "TIME", "Lines since then, oldest first: how long ago (10m) or a time"},
+          {"--grep", text, "WORD", "Of these, only lines that contain WORD"},
+          {"-t,--timestamps", none, "", "Each line with its time"}};
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ std::vector<command> logs_commands() {
   using enum value_kind;
   return {{"server logs",
            "The last lines its container wrote",
-           with_line_flags({"NAME", server, "", "Name, agent/name, id or unique beginning of the id", arity::one}),
+           with_line_flags({"NAME", server, "", "Name, agent/name, id or unique prefix of the id", arity::one}),
            of_server,
            {"zedctl logs -f pz1", "zedctl logs pz1 --since 10m -t"},
            "logs"},

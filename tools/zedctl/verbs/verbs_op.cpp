@@ -22,7 +22,7 @@ int ls(session& s, const arguments& a) {
   query.status = a.one("status");
   const auto limit = a.count("limit", listed);
   msg::result<msg::operation_list> list{msg::operation_list{}};
-  do {  // a page may end before its rows are as many as asked for
+  do {  // a page may have fewer rows than asked for
     query.where.limit = std::min<uint32_t>(limit - static_cast<uint32_t>(list->operations.size()), page_rows);
     query.where.after = list->next;
     auto page = s.ask<msg::operation_list>("op.ls", query);
@@ -83,7 +83,7 @@ int report_ends(session& s, const std::vector<exchange>& all) {
   return count.status();
 }
 
-// How far each is now: the manager tells only what changes from here on.
+// How far each is now: the manager reports only changes from here on.
 void show_present(session& s, const std::vector<exchange>& all, progress_view& view) {
   if (!s.outside().err_tty) return;
   for (const auto& x : all)
@@ -120,10 +120,10 @@ int wait(session& s, const arguments& a) {
   for (const auto& x : all)
     if (!x.outcome) open += ' ' + x.name;
   if (end == ending::interrupted) {
-    s.say("stopped watching; the work goes on. Follow it with: zedctl op wait" + open);
+    s.say("stopped watching; the operation goes on. Follow it with: zedctl op wait" + open);
     return exit_interrupted;
   }
-  return s.report({msg::ec::timeout, "the operation has not ended yet; the work goes on", "zedctl op wait" + open, {}});
+  return s.report({msg::ec::timeout, "the operation has not ended in time; it goes on", "zedctl op wait" + open, {}});
 }
 
 }  // namespace
@@ -138,7 +138,7 @@ std::vector<command> op_commands() {
        "List operations, newest first",
        {{"--server", server, "N", "Only those of this server"},
         {"--status", choice, "S", "Only those that are " + joined(states, "or"), arity::optional, states},
-        {"--limit", number, "N", "So many at most; default 50"}},
+        {"--limit", number, "N", "At most this many; default 50"}},
        ls,
        {"zedctl op ls --status running"}},
       {"op get", "Show an operation", {ids}, get, {"zedctl op get o4mzk2w9c8d1x7q"}},

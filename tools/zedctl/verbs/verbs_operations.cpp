@@ -20,7 +20,7 @@ namespace {
 
 using msg::op_kind;
 
-// What was read of the arguments and had to be right for that.
+// The parts of the arguments that were parsed and may be invalid.
 struct given_input {
   std::map<std::string, std::string> env;
   msg::server_spec spec;
@@ -38,7 +38,7 @@ std::optional<msg::crash_policy> crash_of(const arguments& a) {
   return msg::enum_from_name<msg::crash_policy>(a.one("crash-policy"));
 }
 
-// What a request has that makes a server, whatever it is made of.
+// The fields that requests which make a server have in common.
 template <class Request>
 Request new_server(const std::string& name, const arguments& a, given_input in) {
   Request r;
@@ -116,8 +116,8 @@ std::string body_of(op_kind kind, const std::string& name, const arguments& a, g
   return msg::pack_map(msg::purge_server{name, true, a.has("keep-data"), a.has("remove-data")});
 }
 
-// What a purge takes away, with the sizes as the agent sees them now; what cannot be seen is said to be so.
-// `called`: its name, however it was given.
+// What a purge removes, with the sizes as the agent sees them now; what cannot be seen is called unknown.
+// `called`: the server's name, whichever way it was given.
 msg::result<std::string> purge_consequence(session& s, const std::string& name, bool remove_data, std::string& called) {
   auto v = s.ask<msg::server_view>("server.get", msg::get_server{name});
   if (!v) return msg::fail(with_guess(s, v.error(), name));
@@ -137,7 +137,7 @@ msg::result<std::string> purge_consequence(session& s, const std::string& name, 
   if (!path.empty()) path.insert(0, " in ");
   return fmt::format("Purge {}: container, DB record, {}{}, ports {}.{} This cannot be undone.", v->name,
                      remove_data ? size : fmt::format("but not the {}", size), path, ports_text(*v),
-                     remove_data ? " Backups, in a folder backups beside its data, stay." : "");
+                     remove_data ? " Backups, in the folder backups beside its data, stay." : "");
 }
 
 msg::result<void> confirm_each(session& s, const msg::verb_row& row, const std::vector<std::string>& names,
@@ -153,8 +153,8 @@ msg::result<void> confirm_each(session& s, const msg::verb_row& row, const std::
     return {};
   }
   if (a.has("fresh"))
-    return confirm(s, fmt::format("{} {} with empty directories where there is no data: what was there before is not "
-                                  "brought back.",
+    return confirm(s, fmt::format("{} {} with empty directories where there is no data: the former data is not brought "
+                                  "back.",
                                   row.word(), joined(names)));
   auto there = s.where();
   if (row.risk == msg::danger::interrupts && there && there->production)
@@ -166,7 +166,7 @@ msg::error refined(session& s, op_kind kind, msg::error e, const std::string& na
   bool may_be_fresh =
       kind == op_kind::start || kind == op_kind::recreate || kind == op_kind::rebuild || kind == op_kind::restore;
   if (e.code == msg::ec::no_data && may_be_fresh && e.hint.find("--fresh") == std::string::npos)
-    e.hint = fmt::format("zedctl server {} --fresh {} begins with empty directories", msg::row_of(kind).word(), name);
+    e.hint = fmt::format("zedctl server {} --fresh {} starts with empty directories", msg::row_of(kind).word(), name);
   const bool makes_the_name = kind == op_kind::create || kind == op_kind::adopt;
   return makes_the_name ? e : with_guess(s, std::move(e), name);
 }
@@ -178,7 +178,7 @@ std::string duration_text(const msg::operation_view& op) {
 // How much a move copies and how much room there is, as its agent sees it now.
 std::string move_numbers(session& s, const std::string& name, const std::string& to) {
   auto v = s.ask<msg::data_reply>("server.check-data", msg::check_data{{name}, true, to}, patient_read_max);
-  if (!v || v->servers.empty()) return "  size and room cannot be told: the agent did not answer\n";
+  if (!v || v->servers.empty()) return "  size and free space are unknown: the agent did not answer\n";
   const auto& bytes = v->servers.front().bytes;
   return fmt::format("  {} to copy, {} free at {}\n", bytes ? msg::format_bytes(*bytes) : "an unknown amount",
                      v->space_free ? msg::format_bytes(*v->space_free) : "an unknown amount", to);
@@ -209,7 +209,7 @@ std::string done_line(session& s, const msg::verb_row& row, const msg::operation
   if (row.kind == op_kind::edit && r.server.pending_rebuild)
     s.say(fmt::format("apply it with: zedctl server rebuild {}", name));
   if (!r.operation.note.empty()) s.say(fmt::format("{}: {}", name, r.operation.note));
-  if (r.fresh_start) s.say(fmt::format("{} began with empty directories", name));
+  if (r.fresh_start) s.say(fmt::format("{} started with empty directories", name));
   std::string state;
   if (!r.server.id.empty() && row.kind != op_kind::purge) state = ": " + status_phrase(r.server, l).text;
   return fmt::format("{} {}{}{}\n", row.done, name, state, duration_text(r.operation));
@@ -220,7 +220,7 @@ int stopped_watching(session& s, const std::vector<exchange>& all, ending end) {
   for (const auto& x : all)
     if (!x.outcome) resume += ' ' + (x.operation.empty() ? "(not yet accepted: zedctl op ls)" : x.operation);
   auto what =
-      end == ending::interrupted ? "stopped watching; the work goes on." : "the time is over; the work goes on.";
+      end == ending::interrupted ? "stopped watching; the operation goes on." : "timed out; the operation goes on.";
   if (s.machine()) {
     msg::error e{end == ending::interrupted ? msg::ec::cancelled : msg::ec::timeout, what, "zedctl op wait" + resume,
                  all.front().operation};
@@ -291,14 +291,14 @@ int perform(session& s, const msg::verb_row& row, const std::vector<named_body>&
 
 namespace {
 
-// The file says it all; NAME and --agent may say it for one server, or for all of them.
+// The file gives everything; NAME replaces the name of a single server, --agent the agent of all of them.
 int create_from_file(session& s, const msg::verb_row& row, const arguments& a) {
   auto wanted = servers_in_files(a.one("file"), s.outside().in);
   if (!wanted) return s.report(wanted.error());
   const auto& names = a.all("NAME");
   if (!names.empty() && wanted->size() > 1)
     return s.report({msg::ec::bad_request,
-                     fmt::format("{} has {} servers, and one NAME was given", a.one("file"), wanted->size()),
+                     fmt::format("{} contains {} servers, but one NAME was given", a.one("file"), wanted->size()),
                      "leave NAME out",
                      {}});
   std::vector<named_body> all;
@@ -314,13 +314,13 @@ int run_operation(session& s, const msg::verb_row& row, const arguments& a) {
   const auto& names = a.all("NAME");
   if (row.kind == op_kind::purge && a.has("keep-data") == a.has("remove-data"))
     return s.report({msg::ec::bad_request,
-                     "purge must be told what becomes of the data",
+                     "purge needs to know what to do with the data",
                      "give exactly one of --keep-data and --remove-data",
                      {}});
   if (row.kind == op_kind::create && a.has("file")) return create_from_file(s, row, a);
   if (row.kind == op_kind::create && (names.empty() || !a.has("agent")))
     return s.report({msg::ec::bad_request,
-                     names.empty() ? "the server has no name" : "no agent was named",
+                     names.empty() ? "the server has no name" : "no agent was given",
                      "zedctl server create NAME --agent A, or -f FILE; zedctl agent ls",
                      {}});
   auto env = environment_of(s.outside(), a);

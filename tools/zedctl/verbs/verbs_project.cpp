@@ -128,7 +128,7 @@ int services(session& s, const arguments& a) {
 
 std::string health_check_text(const msg::service_view& v) {
   if (!v.settings.health_command.empty()) return fmt::format("{}", fmt::join(v.settings.health_command, " "));
-  if (v.settings.health_tcp) return "something listens at its port";
+  if (v.settings.health_tcp) return "its port accepts a connection";
   return v.health_path.empty() ? "/" : v.health_path;
 }
 std::string route_text(const msg::service_settings& c) {
@@ -162,7 +162,7 @@ int service(session& s, const arguments& a) {
     out.add("Reason", v->health_reason);
     out.add("Served", v->current ? fmt::format("#{}", v->current) : "nothing yet");
     out.add("Address", v->url);
-    if (v->stopped) out.add("Stopped", "by its owner: zedctl service start " + v->project + "/" + v->name);
+    if (v->stopped) out.add("Stopped", "by a user; start it with: zedctl service start " + v->project + "/" + v->name);
     out.add("Health check", health_check_text(*v));
     if (v->kind == msg::service_kind::container) add_settings(out, v->settings);
     else if (v->settings.route != msg::route_kind::none) out.add("Route", route_text(v->settings));
@@ -174,8 +174,8 @@ int service(session& s, const arguments& a) {
     if (!v->hook.url.empty()) out.add("Hook", fmt::format("pushes to {} of {}", v->hook.branch, v->hook.url));
     out.add("Preview of", v->preview_of);
     if (v->expires_at)
-      out.add("Goes at", fmt::format("{}, {} after its newest deployment", msg::to_rfc3339(*v->expires_at),
-                                     msg::format_duration(v->lives)));
+      out.add("Removed at", fmt::format("{}, {} after its newest deployment", msg::to_rfc3339(*v->expires_at),
+                                        msg::format_duration(v->lives)));
     out.add("Kept", counted(v->retention, "successful deployment"));
     out.add("Operation", v->operation);
     out.add("Waiting", v->waiting);
@@ -190,7 +190,7 @@ int service(session& s, const arguments& a) {
   });
 }
 
-// PROJECT/NAME of a service that is to be.
+// PROJECT/NAME of a service that is to be created.
 msg::result<std::pair<std::string, std::string>> parts_of(const std::string& text) {
   const auto slash = text.find('/');
   if (slash == text.npos)
@@ -205,12 +205,12 @@ constexpr const char* settings_flags[] = {
 bool names_settings(const arguments& a) {
   return std::ranges::any_of(settings_flags, [&](const char* key) { return a.has(key); });
 }
-// One empty word takes a command away.
+// One empty word removes a command.
 std::vector<std::string> without_empty(std::vector<std::string> words) {
   std::erase(words, std::string{});
   return words;
 }
-// What the flags say of a container service.
+// Applies the flags to the settings of a service.
 msg::result<void> change_settings(msg::service_settings& c, const arguments& a) {
   if (a.has("container-port")) c.container_port = static_cast<uint16_t>(a.number("container-port", 0));
   for (const auto& pair : a.all("env")) {  // checked
@@ -266,12 +266,12 @@ int edit_service(session& s, const arguments& a) {
   if (names_settings(a)) {
     auto v = s.ask<msg::service_view>("service.get", msg::get_service{e.service});
     if (!v) return s.report(v.error());
-    e.settings = v->settings;  // masked values stay what they are
+    e.settings = v->settings;  // masked values stay as they are
     if (auto ok = change_settings(*e.settings, a); !ok) return s.report(ok.error());
   }
   return perform_deploy(s, "service.edit", e.service, msg::pack_map(e));
 }
-// The secret is told once, here.
+// The secret is shown once, here.
 int set_hook(session& s, const arguments& a) {
   msg::edit_service e;
   e.service = a.one("SERVICE");
@@ -283,7 +283,7 @@ int set_hook(session& s, const arguments& a) {
     h.paths = a.all("path");
     if (h.url.empty())
       return s.report(
-          {msg::ec::bad_request, "a hook needs the repository that it deploys", "--git URL, or --remove", {}});
+          {msg::ec::bad_request, "a hook needs the repository that it deploys", "give --git URL, or --remove", {}});
     h.secret = new_secret();
   }
   const auto status = perform_deploy(s, "service.edit", e.service, msg::pack_map(e));
@@ -314,41 +314,43 @@ int history(session& s, const arguments& a) {
 std::vector<parameter> with_settings(std::vector<parameter> out) {
   using enum value_kind;
   const std::vector<parameter> more = {
-      {"--container-port", port, "N", "Where the program in the container listens"},
-      {"--env", pair, "K=V", "Environment of the container; never shown again", arity::any},
-      {"--unset-env", text, "K", "Take a key away", arity::any},
-      {"--command", text, "WORD", "Command, a word each; default: the image's", arity::any},
-      {"--dockerfile", text, "PATH", "In the source; default: Dockerfile"},
+      {"--container-port", port, "N", "Port on which the program in the container listens"},
+      {"--env", pair, "K=V", "Environment variable of the container; its value is never shown", arity::any},
+      {"--unset-env", text, "K", "Remove an environment variable", arity::any},
+      {"--command", text, "WORD", "Command, one word per flag; default: the image's", arity::any},
+      {"--dockerfile", text, "PATH", "Path in the source; default: Dockerfile"},
       {"--build", text, "WORD",
-       "Static service: command that builds it, a word each: --build npm --build run --build build", arity::any},
-      {"--builder", text, "IMAGE", "Image in which that is run, with the source as its folder"},
-      {"--output", text, "FOLDER", "What of the folder is served afterwards: dist"},
+       "Static service: command that builds it, one word per flag: --build npm --build run --build build", arity::any},
+      {"--builder", text, "IMAGE", "Image in which the build runs, in the folder of the source"},
+      {"--output", text, "FOLDER", "Folder that is served after the build: dist"},
       {"--build-network",
        choice,
        "on|off",
-       "Whether the build may reach others; default off",
+       "Whether the build has a network; default off",
        arity::optional,
        {"on", "off"}},
-      {"--memory", text, "SIZE", "Memory at most: 512m, 2g; 0: no limit"},
-      {"--cpus", text, "N", "Cores at most: 1.5; 0: no limit"},
-      {"--health-command", text, "WORD", "Run in the container, a word each; exit 0 is good", arity::any},
+      {"--memory", text, "SIZE", "Memory limit: 512m, 2g; 0: no limit"},
+      {"--cpus", text, "N", "Limit of CPU cores: 1.5; 0: no limit"},
+      {"--health-command", text, "WORD",
+       "Health check run in the container, one word per flag; exit status 0 is healthy", arity::any},
       {"--health",
        choice,
        "H",
-       "http (asked at its health path; the default) or tcp (something has to listen at its port)",
+       "http (a request to its health path; the default) or tcp (its port must accept a connection)",
        arity::optional,
        {"http", "tcp"}},
       {"--before-start", text, "WORD",
-       "Run once in a container of each new image before it is started, a word each; one empty word: nothing any more",
+       "Run once in a container of each new image before it is started, one word per flag; an empty word removes it",
        arity::any},
-      {"--after-switch", text, "WORD", "The same once visitors are on it; what fails there is only told", arity::any},
+      {"--after-switch", text, "WORD", "The same, after visitors were switched to it; a failure there is only reported",
+       arity::any},
       {"--route",
        choice,
        "R",
-       "Who leads visitors to it: none (its port), caddy or traefik",
+       "How visitors reach it: none (its port), caddy or traefik",
        arity::optional,
        {"none", "caddy", "traefik"}},
-      {"--host", text, "NAME", "Name that visitors use, with a route", arity::any}};
+      {"--host", text, "NAME", "Host name that visitors use, with a route", arity::any}};
   out.insert(out.end(), more.begin(), more.end());
   return out;
 }
@@ -364,18 +366,17 @@ std::vector<command> project_commands() {
   const parameter retention{"--retention", number, "N", "Successful deployments whose files are kept, 1-50; default 5"};
   const parameter lives{"--lives", duration, "T",
                         "Removed automatically this long after its newest deployment; 0s, the default: never"};
-  const parameter health{"--health-path", text, "PATH",
-                         "What is asked for to see that it works, below its own address"};
+  const parameter health{"--health-path", text, "PATH", "Path requested to check its health, below its own address"};
   return {
-      {"project ls", "List projects, with how they are", {}, projects, {"zedctl project ls"}},
+      {"project ls", "List projects, with their health", {}, projects, {"zedctl project ls"}},
       {"project get", "Show a project", {project_name}, project, {"zedctl project get shop"}},
       {"project create",
-       "Make a project, to which services belong",
+       "Create a project, which groups services",
        {{"NAME", text, "", "2-32 lower-case letters, digits and hyphens", arity::one}, description, domain},
        create_project,
        {"zedctl project create shop --description 'The shop'"}},
       {"project edit",
-       "Change its description or its domain",
+       "Change its description or base domain",
        {project_name, description, domain},
        edit_project,
        {"zedctl project edit shop --domain shop.example.org"}},
@@ -391,10 +392,10 @@ std::vector<command> project_commands() {
        {"zedctl service ls", "zedctl service ls shop"}},
       {"service get", "Show a service", {service_name}, service, {"zedctl service get shop/web"}},
       {"service create",
-       "Make a service of a project, to which versions are deployed",
+       "Create a service in a project; versions are deployed to it",
        with_settings(
            {{"SERVICE", text, "", "PROJECT/NAME; the name has 2-32 lower-case letters, digits and hyphens", arity::one},
-            {"--agent", agent, "A", "The host that serves it", arity::one},
+            {"--agent", agent, "A", "The agent whose host serves it", arity::one},
             retention,
             health,
             lives,
@@ -413,17 +414,17 @@ std::vector<command> project_commands() {
         "zedctl service create shop/api --agent host1 --kind container --container-port 3000 --route caddy --host "
         "api.example.org"}},
       {"service edit",
-       "Change its retention, its health check, or of a container what the next deployment is made with",
+       "Change its retention, its health check, or the settings used by the next deployment",
        with_settings({service_name, retention, health, lives}),
        edit_service,
        {"zedctl service edit shop/web --retention 10"}},
       {"service hook",
-       "Have a push to a repository deploy a service; prints the address and the secret for GitHub, Gitea or GitLab",
+       "Deploy a service on each push to a repository; prints the address and the secret for GitHub, Gitea or GitLab",
        {service_name,
         {"--git", text, "URL", "The repository"},
-        {"--ref", text, "BRANCH", "Pushes to it are deployed; default main"},
-        {"--folder", text, "F", "What of it is served"},
-        {"--path", text, "P", "Only pushes that change something below it", arity::any},
+        {"--ref", text, "BRANCH", "The branch whose pushes are deployed; default main"},
+        {"--folder", text, "F", "The folder of it that is served"},
+        {"--path", text, "P", "Only pushes that change something below this path", arity::any},
         {"--remove", none, "", "Remove the hook"}},
        set_hook,
        {"zedctl service hook shop/web --git https://example.org/shop.git --folder public"}},
@@ -434,7 +435,7 @@ std::vector<command> project_commands() {
        {"zedctl service rm shop/web"}},
       {"service history",
        "What happened to a service, newest first",
-       {service_name, {"--limit", number, "N", "So many entries at most; default 100"}},
+       {service_name, {"--limit", number, "N", "At most this many entries; default 100"}},
        history,
        {"zedctl service history shop/web"}},
   };

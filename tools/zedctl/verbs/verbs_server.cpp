@@ -140,7 +140,7 @@ int sync(session& s, const arguments& a) {
   for (const auto& row : reply->agents) {
     if (!row.changed.empty()) s.say(fmt::format("{}: changed: {}", row.agent, joined(row.changed)));
     if (!row.unclaimed.empty())
-      s.say(fmt::format("{}: containers of ours without a server: {}", row.agent, joined(row.unclaimed)));
+      s.say(fmt::format("{}: zedops containers without a server: {}", row.agent, joined(row.unclaimed)));
     if (row.failure && !row.failure->hint.empty()) s.say(fmt::format("{}: next: {}", row.agent, row.failure->hint));
   }
   return count.status();
@@ -168,7 +168,7 @@ int check_data(session& s, const arguments& a) {
 }  // namespace
 
 std::string layer_text(session& s, const std::string& server) {
-  constexpr msg::duration layer_max{10'000};  // an agent of before does not answer
+  constexpr msg::duration layer_max{10'000};  // older agents do not answer
   auto layer = s.ask<msg::layer_reply>("server.check-layer", msg::check_layer{server}, layer_max);
   if (!layer || layer->files == 0) return {};
   auto out = fmt::format("{}, {} in all", counted(layer->files, "file"), msg::format_bytes(layer->bytes));
@@ -180,8 +180,9 @@ std::string layer_text(session& s, const std::string& server) {
 
 std::vector<command> server_commands() {
   using enum value_kind;
-  const std::string which = "Name, agent/name, id or unique beginning of the id";
-  const std::string moment = "a time, so long ago (10m), or the cursor of an event; also of a purged server, by its id";
+  const std::string which = "Name, agent/name, id or unique prefix of the id";
+  const std::string moment =
+      "a time, how long ago (10m), or the cursor of an event; also for a purged server, by its id";
   std::vector<std::string> states(msg::enum_names<msg::server_status>::list.begin(),
                                   msg::enum_names<msg::server_status>::list.end() - 1);
   std::vector<std::string> conditions(msg::enum_names<msg::condition>::list.begin(),
@@ -192,11 +193,11 @@ std::vector<command> server_commands() {
        {{"-a,--all", none, "", "Deleted ones, too"},
         {"--agent", agent, "A", "Only those of this agent"},
         {"--status", choice, "S", "Only those in this state: " + joined(states, "or"), arity::optional, states},
-        {"--condition", choice, "C", "Only those of which this holds: " + joined(conditions, "or"), arity::optional,
+        {"--condition", choice, "C", "Only those in this condition: " + joined(conditions, "or"), arity::optional,
          conditions},
         {"--sort", choice, "COLUMN", "By " + joined(sort_columns(), "or") + "; default agent and name", arity::optional,
          sort_columns()},
-        {"-w,--watch", none, "", "Go on with a line for each change, until Ctrl-C"}},
+        {"-w,--watch", none, "", "Then print a line for each change, until Ctrl-C"}},
        ls,
        {"zedctl ps", "zedctl server ls --status missing -o json", "zedctl server ls --condition restarting",
         "zedctl server ls --sort age", "zedctl server ls -w"},
@@ -212,14 +213,14 @@ std::vector<command> server_commands() {
        describe,
        {"zedctl server describe pz1"}},
       {"server explain",
-       "Why a server is as it is, what led there and what comes next",
+       "Why a server is in its state, what led there and what comes next",
        {{"NAME", server, "", which + ", or the id of a purged one", arity::some}},
        explain,
        {"zedctl server explain pz1", "zedctl server explain pz1 -o wide --time iso"}},
       {"server history",
        "What happened to a server, newest first",
        {{"NAME", server, "", "As above, or the id of a purged one", arity::one},
-        {"--limit", number, "N", "So many events at most; default 200"},
+        {"--limit", number, "N", "At most this many events; default 200"},
         {"--at", text, "TIME", "Its state then, and the events up to then: " + moment}},
        history,
        {"zedctl server history pz1 --time iso", "zedctl server history pz1 --at 7:1042"}},

@@ -19,7 +19,7 @@ fs::path data_dir(session& s, const arguments& a) {
 
 constexpr msg::duration where_is_it_max{1'000};
 
-// Of a manager that runs, it knows best; the settings that it was started with are not zedctl's.
+// A running manager knows best where its data is: zedctl does not know the settings that it was started with.
 fs::path living_data_dir(session& s, const arguments& a) {
   if (a.has("data-dir")) return a.one("data-dir");
   auto status = s.ask<msg::manager_status>("status", msg::get_status{}, where_is_it_max);
@@ -63,7 +63,7 @@ int show_report(session& s, const store::verify_report& r) {
   for (const auto& c : r.listed) list += fmt::format("{} {}: {}\n", name_of(c.where), readable(c.key), c.reason);
   page.section("Damaged records", list);
   s.print(page.render(s.colour_out()));
-  if (!r.sound()) s.say("next: stop the manager and bring back a backup: zedctl store restore FILE");
+  if (!r.sound()) s.say("next: stop the manager and restore a backup: zedctl store restore FILE");
   return r.sound() ? exit_ok : exit_failed;
 }
 
@@ -86,7 +86,7 @@ msg::project_view project_form(const msg::project& p) {
   return v;
 }
 
-// A record in its public form; what no public form exists for is told by its size.
+// A record in its public form; of one that cannot be decoded, only the size.
 std::string record_json(store::table t, std::string_view value) {
   switch (t) {
     case store::table::servers:
@@ -175,8 +175,7 @@ int restore(session& s, const arguments& a) {
   o.file = a.one("FILE");
   o.dir = data_dir(s, a);
   o.present = a.has("set-aside") ? store::existing::set_aside : store::existing::refuse;
-  auto text =
-      fmt::format("Restore {} into {}: everything since that backup is forgotten.", o.file.string(), o.dir.string());
+  auto text = fmt::format("Restore {} into {}: everything since that backup is lost.", o.file.string(), o.dir.string());
   if (s.flags().dry_run) {
     s.print(text + '\n');
     return exit_ok;
@@ -184,7 +183,7 @@ int restore(session& s, const arguments& a) {
   if (auto ok = confirm(s, text); !ok) return s.report(ok.error());
   auto r = store::restore(o);
   if (!r) return s.report(r.error());
-  if (!r->set_aside.empty()) s.say(fmt::format("the former store is in {}", r->set_aside.string()));
+  if (!r->set_aside.empty()) s.say(fmt::format("the previous store is in {}", r->set_aside.string()));
   return show_report(s, r->restored);
 }
 
@@ -193,25 +192,25 @@ int restore(session& s, const arguments& a) {
 std::vector<command> store_commands() {
   using enum value_kind;
   const parameter dir{"--data-dir", path, "DIR",
-                      "The manager's data directory; default: the running manager's, else the usual place"};
+                      "The manager's data directory; default: the running manager's, else the default one"};
   std::vector<std::string> tables(store::table_names.begin(), store::table_names.end());
   return {
-      {"store verify", "Look at every record; possible while the manager runs", {dir}, verify, {"zedctl store verify"}},
+      {"store verify", "Check every record; possible while the manager runs", {dir}, verify, {"zedctl store verify"}},
       {"store dump",
-       "Records as JSON, one a line",
+       "Print records as JSON, one per line",
        {dir, {"--table", choice, "T", joined(tables, "or"), arity::optional, tables}},
        dump,
        {"zedctl store dump --table servers"}},
       {"store backup",
        "Copy the store into one new file; possible while the manager runs",
-       {{"FILE", path, "", "Must not exist", arity::one}, dir},
+       {{"FILE", path, "", "The new file, which must not exist", arity::one}, dir},
        backup,
        {"zedctl store backup /var/backups/zedops.mdb"}},
       {"store restore",
-       "Bring a backup back; the manager must be stopped",
+       "Restore a backup; the manager must be stopped",
        {{"FILE", path, "", "A backup", arity::one},
         dir,
-        {"--set-aside", none, "", "Keep the store that is there under another name"}},
+        {"--set-aside", none, "", "Keep the existing store under another name"}},
        restore,
        {"zedctl store restore /var/backups/zedops.mdb --set-aside"}},
   };

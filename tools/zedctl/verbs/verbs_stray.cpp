@@ -1,4 +1,4 @@
-// What is there and should not be, and what should be and is not.
+// Stray containers, and where the hosts differ from the records.
 #include <fmt/format.h>
 
 #include "tools/zedctl/cli/commands.hpp"
@@ -15,7 +15,7 @@ std::string stray_lines(const session& s, const std::vector<msg::stray_view>& li
     return out;
   }
   const auto l = s.looks();
-  table t({"CONTAINER", "AGENT", "IMAGE", "OF", "RUNS", "SEEN FOR", "GOES"});
+  table t({"CONTAINER", "AGENT", "IMAGE", "OF", "RUNS", "SEEN FOR", "REMOVED AT"});
   for (const auto& x : list)
     t.add({{x.container},
            {x.agent},
@@ -36,7 +36,7 @@ int ls(session& s, const arguments& a) {
   if (!list) return s.report(list.error());
   tell_unasked(s, *list);
   if (list->strays.empty() && !s.machine()) {
-    s.say("No strays: every container of a service belongs to one that is there");
+    s.say("No strays: every container of a service belongs to an existing one");
     return exit_ok;
   }
   return s.show(*list, [&] { return stray_lines(s, list->strays); });
@@ -49,7 +49,8 @@ int rm(session& s, const arguments& a) {
     if (!list) return s.report(list.error());
     std::erase_if(list->strays, [&](const auto& x) { return x.container != name && x.id != name; });
     if (list->strays.empty())
-      return s.report({msg::ec::not_found, "'" + name + "' is not a stray container there", "zedctl stray ls", {}});
+      return s.report(
+          {msg::ec::not_found, "'" + name + "' is not a stray container on that host", "zedctl stray ls", {}});
     s.print(fmt::format("would stop and remove {}\n", list->strays.front().container));
     return exit_ok;
   }
@@ -59,7 +60,7 @@ int rm(session& s, const arguments& a) {
   return s.show(*gone, [&] { return fmt::format("Removed {}\n", name); });
 }
 
-// What a reconciliation would find, by what is known already: nothing is done.
+// What a reconciliation would find, judged by what is known already: nothing is done.
 int dry_run(session& s, const std::string& agent) {
   auto servers = s.ask<msg::server_list>("server.ls", msg::list_servers{});
   if (!servers) return s.report(servers.error());
@@ -76,18 +77,17 @@ int dry_run(session& s, const std::string& agent) {
   for (const auto& v : servers->servers) {
     const bool ought = v.desired_state == msg::desired_state::running, runs = v.status == msg::server_status::running;
     if (ought != runs && !v.operation)
-      line(v.agent,
-           fmt::format("server {}: is {}, ought to be {}", v.name, name_of(v.status), name_of(v.desired_state)));
+      line(v.agent, fmt::format("server {}: is {}, should be {}", v.name, name_of(v.status), name_of(v.desired_state)));
     else if (!v.drift.empty()) line(v.agent, fmt::format("server {}: {}", v.name, v.drift));
   }
   for (const auto& v : services->services)
     if (v.health == msg::service_health::degraded || v.health == msg::service_health::unhealthy)
       line(v.agent, fmt::format("service {}/{}: {}: {}", v.project, v.name, name_of(v.health), v.health_reason));
   for (const auto& x : strays->strays)
-    line(x.agent, fmt::format("container {}: has no owner{}", x.container,
-                              x.goes_at ? ", goes at " + msg::to_rfc3339(*x.goes_at) : std::string{}));
+    line(x.agent, fmt::format("container {}: is a stray{}", x.container,
+                              x.goes_at ? ", is removed at " + msg::to_rfc3339(*x.goes_at) : std::string{}));
   tell_unasked(s, *strays);
-  s.say(found == 0 ? "Everything is as it ought to be" : "Nothing was changed");
+  s.say(found == 0 ? "Everything is as it should be" : "Nothing was changed");
   return exit_ok;
 }
 
@@ -113,14 +113,18 @@ std::vector<command> stray_commands() {
   using enum value_kind;
   const parameter on{"--agent", agent, "A", "Only this one"};
   return {
-      {"stray ls", "Containers of services that are not there, and when they go", {on}, ls, {"zedctl stray ls"}},
+      {"stray ls",
+       "List containers whose service no longer exists, and when they are removed",
+       {on},
+       ls,
+       {"zedctl stray ls"}},
       {"stray rm",
        "Remove such a container now",
        {{"CONTAINER", text, "", "Its name or id", arity::one}, {"--agent", agent, "A", "Its host", arity::one}},
        rm,
        {"zedctl stray rm zedops-shop.api-3 --agent host1"}},
       {"reconcile",
-       "Compare all records with what the hosts have, now; with --dry-run: say what is not as it ought to be",
+       "Compare all records with what the hosts have, now; with --dry-run: print what is not as it should be",
        {on},
        reconcile,
        {"zedctl reconcile", "zedctl reconcile --dry-run"}},

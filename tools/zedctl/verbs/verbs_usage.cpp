@@ -39,7 +39,7 @@ std::vector<figure> figures(bool of_host) {
   return out;
 }
 
-// One bar for each part of the time, as high as the most of it; a blank where nothing is known.
+// One bar for each part of the time, as high as the maximum in it; a blank where nothing is known.
 std::string picture(const msg::usage_reply& r, const figure& f, msg::duration last, msg::time_point now) {
   static constexpr std::string_view heights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   std::vector<std::optional<uint64_t>> parts(bars);
@@ -83,7 +83,8 @@ int usage(session& s, const arguments& a, const std::string& verb, bool of_host)
   if (a.has("last")) {
     const auto last = msg::parse_duration(a.one("last"));
     if (!last || *last <= msg::duration{})
-      return s.report({msg::ec::bad_request, "'" + a.one("last") + "' is not a time", "such as 30m, 12h or 3d", {}});
+      return s.report(
+          {msg::ec::bad_request, "'" + a.one("last") + "' is not a duration", "give one such as 30m, 12h or 3d", {}});
     q.last = *last;
   }
   int status = exit_ok;
@@ -108,10 +109,10 @@ int agent(session& s, const arguments& a) { return usage<msg::agent_usage>(s, a,
 }  // namespace
 
 std::vector<command> usage_commands() {
-  const parameter last{"--last", value_kind::text, "TIME", "So far back; default 30m, three days are kept"};
+  const parameter last{"--last", value_kind::text, "TIME", "How far back; default 30m, three days are kept"};
   return {{"server usage",
            "What its container has used: CPU, memory, network, disk",
-           {{"NAME", value_kind::server, "", "Name, agent/name, id or unique beginning of the id", arity::some}, last},
+           {{"NAME", value_kind::server, "", "Name, agent/name, id or unique prefix of the id", arity::some}, last},
            server,
            {"zedctl server usage pz1", "zedctl server usage pz1 --last 12h -o json"}},
           {"agent usage",

@@ -24,10 +24,10 @@ using asio::ip::tcp;
 using local = asio::local::stream_protocol;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds read_out_time{2};  // for each piece of what is not looked at any more
+constexpr std::chrono::seconds read_out_time{2};  // for each piece of input that is discarded
 constexpr size_t read_out_max = 16u << 20;        // bytes
 constexpr size_t pieces_at_once = 64;             // of a stream, in one write
-constexpr std::chrono::seconds look_for_end{1};   // while an answer is awaited for long
+constexpr std::chrono::seconds look_for_end{1};   // while an answer takes long
 
 inline std::string lower(std::string_view text) {
   std::string out(text);
@@ -40,26 +40,26 @@ inline std::string host_of(std::string_view text) {
   if (text.starts_with('[')) return lower(text.substr(0, text.find(']') + 1));
   return lower(text.substr(0, text.find(':')));
 }
-// Not what merely begins like an address: 127.example.com is anybody's.
+// Not what merely begins like an address: 127.example.com may belong to anyone.
 inline bool names_this_machine(const std::string& host) {
   error_code no_address;
   const auto v4 = asio::ip::make_address_v4(host, no_address);
   return host == "localhost" || host == "[::1]" || host.ends_with(".localhost") || (!no_address && v4.is_loopback());
 }
 
-// What all connections share; on the server's thread, but for the options, which do not change.
+// What all connections share; on the server's thread, except the options, which do not change.
 struct house {
   server_options options;
   server::handler serve;
   std::map<std::string, size_t> by_address;
   std::atomic<size_t> connections{0};
-  std::atomic<bool> stopped{false};  // nothing is done for anybody any more
+  std::atomic<bool> stopped{false};  // no request is served any more
   void trouble(const std::string& where, const std::string& what) const {
     if (options.on_trouble) options.on_trouble(where, what);
   }
 };
 
-// The last address that a proxy of ours has added; what came before it anybody may have written.
+// The last address, which our own proxy has added; anything before it may be forged.
 inline std::string_view forwarded_for(const pairs& headers) {
   const auto found =
       std::find_if(headers.rbegin(), headers.rend(), [](const auto& h) { return h.first == "x-forwarded-for"; });
@@ -69,7 +69,7 @@ inline std::string_view forwarded_for(const pairs& headers) {
   return last;
 }
 
-// What a connection is made of.
+// The types that a connection is made of.
 template <class P>
 struct plain {
   using protocol = P;
@@ -125,7 +125,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(house_->options.header_bytes_max));
     parser_->body_limit(house_->options.body_bytes_max);
-    // Nothing of it is there yet: it may rest. From its first byte on it has to come in.
+    // Before its first byte the connection may be idle. From then on the request has to arrive in time.
     lowest().expires_after(buffer_.size() > 0 ? house_->options.request_time : house_->options.idle_time);
     auto self = this->shared_from_this();
     if (buffer_.size() > 0) return read_request();
@@ -167,7 +167,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   void begin_stream(response r, std::function<void()> gone) {
     watch_no_more();
     gone_ = std::move(gone);
-    // It may stay for days: what only requests need is given back.
+    // A stream may last for days: what only requests need is released.
     parser_.reset();
     buffer_ = {};
     lowest().expires_never();
@@ -193,7 +193,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     if (waiting_.empty()) front_sent_ = sent;
     waiting_bytes_ += piece->size() - sent;
     waiting_.push_back(std::move(piece));
-    if (waiting_bytes_ > house_->options.stream_bytes_max) return close();  // too slow: he may come again
+    if (waiting_bytes_ > house_->options.stream_bytes_max) return close();  // too slow: the client may reconnect
     if (!writing_) write_some();
   }
   void end_stream() {
@@ -212,7 +212,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     lowest().socket().shutdown(protocol::socket::shutdown_both, ignored);
     lowest().socket().close(ignored);
     waiting_.clear();
-    // Not from inside of whatever writes: it may be on its way through a list of readers.
+    // Not from inside a write: the caller may be iterating over a list of readers.
     if (gone_) asio::post(stream_.get_executor(), std::exchange(gone_, nullptr));
   }
 
@@ -289,13 +289,13 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   void take(error_code wrong) {
     using msg::ec;
     if (wrong == http::error::header_limit || wrong == http::error::buffer_overflow)
-      return refuse(431, ec::too_large, "the header of the request is too large", "16 KiB at most");
+      return refuse(431, ec::too_large, "the header of the request is too large", "use at most 16 KiB");
     if (wrong == http::error::body_limit)
-      return refuse(413, ec::too_large, "the body of the request is too large", "2 MiB at most");
+      return refuse(413, ec::too_large, "the body of the request is too large", "use at most 2 MiB");
     if (wrong == http::error::end_of_stream || wrong == asio::error::eof || wrong == beast::error::timeout ||
         wrong == asio::error::connection_reset || wrong == asio::error::operation_aborted)
       return close();
-    if (wrong) return refuse(400, ec::bad_request, "this is no HTTP request: " + wrong.message(), "");
+    if (wrong) return refuse(400, ec::bad_request, "this is not an HTTP request: " + wrong.message(), "");
     auto& m = parser_->get();
     last_ = !m.keep_alive();
     head_only_ = m.method() == http::verb::head;
@@ -308,25 +308,25 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     r.body = std::move(m.body());
     if (!known_host(r))
       return refuse(421, ec::forbidden, "this is not the host '" + std::string(r.header("host").substr(0, 100)) + "'",
-                    "the setting http_url names the address under which people come");
+                    "set http_url to the address under which clients reach this manager");
     if (const auto other = forwarded_for(r.headers); trusted_ && !other.empty()) {
       r.from = std::string(other.substr(0, 64));
       r.secure = r.header("x-forwarded-proto") == "https";
     }
     const std::string target(m.target());
     if (auto ok = read_target(target, r); !ok) return respond(error_response(ok.error()));
-    // What one request breaks must not end all others.
+    // A failure in one request must not end all others.
     auto e = std::make_shared<open_exchange>(this->shared_from_this(), std::move(r));
     try {
       house_->serve(e);
     } catch (const std::exception& x) {
       house_->trouble("a request", x.what());
-      e->respond(
-          error_response({msg::ec::internal, "this request cannot be served", "the manager's log says more", {}}));
+      e->respond(error_response(
+          {msg::ec::internal, "this request cannot be served", "the manager's log shows the cause", {}}));
     }
   }
 
-  // A page elsewhere can have a browser send requests to this machine under a name of its own, also through a proxy.
+  // A foreign page can make a browser send requests to this machine under a name of its own, also through a proxy.
   bool known_host(const request& r) const {
     if (std::is_same_v<protocol, local> && !is_forwarded(r)) return true;
     if (std::ranges::count(r.headers, "host", &pairs::value_type::first) != 1) return false;
@@ -334,7 +334,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     return names_this_machine(host) || std::ranges::find(house_->options.hosts, host) != house_->options.hosts.end();
   }
 
-  // Who still sends has to come to reading: closed at once, he would lose the answer.
+  // A client that still sends needs time to read: closed at once, it would lose the answer.
   void read_out() {
     if constexpr (!Kind::secure) {  // an answer over TLS has its length, and the peer ends
       error_code ignored;
@@ -348,8 +348,8 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     });
   }
 
-  // By looking now and then, not by reading: what he has sent already is his next request, and TLS says its end in
-  // bytes.
+  // By polling now and then, not by reading: what the client has sent already is its next request, and TLS signals its
+  // end in bytes.
   void look(uint64_t watch) {
     auto timer = std::make_shared<asio::steady_timer>(stream_.get_executor(), look_for_end);
     timer->async_wait([self = this->shared_from_this(), timer, watch](error_code stopped) {
@@ -364,7 +364,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
     gone_ = nullptr;
   }
 
-  // A reader of a stream says nothing more: what comes is its end.
+  // A reader of a stream sends nothing more: what comes is its end.
   void watch_for_end() {
     stream_.async_read_some(asio::buffer(unread_), [self = this->shared_from_this()](error_code wrong, size_t) {
       if (wrong) return self->close();
@@ -394,11 +394,11 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   const tls_context tls_;
   typename Kind::stream stream_;
   const std::string from_;
-  const bool trusted_;  // a proxy of ours
+  const bool trusted_;  // our own proxy
   std::shared_ptr<house> house_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
-  bool last_ = false, head_only_ = false;  // of the request at hand
+  bool last_ = false, head_only_ = false;  // of the current request
   std::string head_, joined_;
   std::shared_ptr<const std::string> body_;
   // As a stream:
@@ -407,7 +407,7 @@ class connection final : public std::enable_shared_from_this<connection<Kind>> {
   size_t waiting_bytes_ = 0, front_sent_ = 0;
   bool writing_ = false, ends_ = false, closed_ = false;
   std::function<void()> gone_;
-  uint64_t watch_ = 0;  // the one that counts: the answer ends it
+  uint64_t watch_ = 0;  // the current one: the answer ends it
   std::array<char, 512> unread_{};
   size_t read_out_bytes_ = 0;
 };

@@ -74,7 +74,12 @@ export async function api<T>(method: string, path: string, ask: Ask = {}): Promi
     });
   } catch (e) {
     if (ask.signal?.aborted) throw e;
-    throw new ApiError(0, "unreachable", "The manager does not answer.", "Is it running, and the network up?");
+    throw new ApiError(
+      0,
+      "unreachable",
+      "The manager does not answer.",
+      "Check that it is running and that the network is up.",
+    );
   }
   if (response.status === 204) return undefined as T;
   const text = await response.text();

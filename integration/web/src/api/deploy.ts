@@ -1,4 +1,4 @@
-// Projects, services and deployments: read again whenever an event speaks of one.
+// Projects, services and deployments: read again whenever an event is about one.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { api, type Schemas } from "./client";
@@ -8,7 +8,7 @@ export type Project = Schemas["project_view"];
 export type Service = Schemas["service_view"];
 export type Deployment = Schemas["deployment_view"];
 
-const PAUSE_MS = 250; // events in between are one reading
+const PAUSE_MS = 250; // events in between cause one read
 const SPEAKS = /^(project|service|deployment|rollback)\.|^operation\.progress$/;
 
 export function useDeployments<T>(path: string, query: Record<string, string> = {}) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Said } from "./stream";
 
-// Without a page: what a component would get is what is there.
+// Without a page: the hook returns the current state at once.
 vi.mock("react", () => ({ useSyncExternalStore: (_: unknown, get: () => unknown) => get() }));
 
 class Stream {

@@ -1,5 +1,5 @@
-// The page's copy of the world: read when the events have begun, then kept by them. Only figures are asked for again:
-// usage.ts, metrics.ts.
+// The page's copy of the manager's state: read when the events have begun, then kept up to date by them. Only figures
+// are polled: usage.ts, metrics.ts.
 import { useSyncExternalStore } from "react";
 import { apply, type LiveEvent, loaded, nothing, type World } from "../model/world";
 import { type Agent, api, everyServer, type Schemas } from "./client";
@@ -7,24 +7,24 @@ import { follow, type Said } from "./stream";
 
 export interface Connection {
   state: "connecting" | "live" | "lost";
-  heard: number; // when something was heard last, by this machine's clock
+  heard: number; // time of the last message, by this machine's clock
 }
 
 const BATCH_MS = 50; // events in between are shown together
-const REST = 4; // so many times what showing them took is left for everything else
-const SILENT_MS = 13_000; // the manager says something every five seconds
-const SLOW_MS = 1_000; // without events for so long, something is shown before they begin
+const REST = 4; // this many times the time it took to show them is left for everything else
+const SILENT_MS = 13_000; // the manager sends something every five seconds
+const SLOW_MS = 1_000; // without events for this long, something is shown before they begin
 
 let world = nothing;
 let connection: Connection = { state: "connecting", heard: Date.now() };
 let offset = 0; // of the manager's clock
 let waiting: LiveEvent[] = [];
-let early: LiveEvent[] | undefined; // what was said while the world is being read
-let outdated = false; // what is being read has a gap: it is read again
+let early: LiveEvent[] | undefined; // events that came while the state is being read
+let outdated = false; // the read in progress may have a gap: it is repeated
 let timer: ReturnType<typeof setTimeout> | undefined;
 let manager = "";
 let begun = false; // this stream has been open
-let placed = false; // and has a place: when it breaks off it goes on from there
+let placed = false; // and has a place: after an interruption it continues from there
 let later: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<() => void>();
 const eventListeners = new Set<(e: LiveEvent) => void>();
@@ -75,7 +75,7 @@ function show() {
   world = apply(world, waiting);
   waiting = [];
   changed();
-  // What follows from it is done by the next free moment.
+  // The rendering that follows from it is done by the next free moment.
   setTimeout(() => {
     pause = Math.min(1_000, Math.max(BATCH_MS, REST * (performance.now() - began)));
     timer = waiting.length > 0 ? setTimeout(show, pause) : undefined;
@@ -91,7 +91,7 @@ function take(e: LiveEvent) {
 
 function hear(s: Said, ended: () => void) {
   if (s.kind === "open") {
-    // What happened before is in no event, and what was read before may lack it.
+    // What happened before is in no event, and may be missing from an earlier read.
     if (!begun || !placed) void read();
     begun = true;
     return connected("live", Date.now());
@@ -114,7 +114,7 @@ function hear(s: Said, ended: () => void) {
 
 let stop: (() => void) | undefined;
 
-// A page that the browser has kept aside has missed what happened.
+// A page restored from the browser's cache has missed events.
 function shownAgain(e: PageTransitionEvent) {
   if (e.persisted) location.reload();
 }
@@ -173,5 +173,5 @@ export function onEvent(l: (e: LiveEvent) => void) {
   eventListeners.add(l);
   return () => void eventListeners.delete(l);
 }
-// What time it is for the manager.
+// The manager's time.
 export const now = () => Date.now() + offset;

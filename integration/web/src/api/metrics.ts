@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { parse } from "../model/metrics";
 
-const LOOK_EVERY_MS = 10_000; // while somebody looks
+const LOOK_EVERY_MS = 10_000; // while the page is shown
 
-// The manager's figures, for whoever may look at everything; else nothing.
+// The manager's metrics, for users who may see everything; else nothing.
 export const useMetrics = () =>
   useQuery({
     queryKey: ["metrics"],

@@ -201,10 +201,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List projects, with how they are */
+        /** List projects, with their health */
         get: operations["project.ls"];
         put?: never;
-        /** Make a project, to which services belong */
+        /** Create a project, which groups services */
         post: operations["project.create"];
         delete?: never;
         options?: never;
@@ -227,7 +227,7 @@ export interface paths {
         delete: operations["project.rm"];
         options?: never;
         head?: never;
-        /** Change its description or its domain */
+        /** Change its description or base domain */
         patch: operations["project.edit"];
         trace?: never;
     };
@@ -241,7 +241,7 @@ export interface paths {
         /** List services, of one project or of all */
         get: operations["service.ls"];
         put?: never;
-        /** Make a service of a project, to which versions are deployed */
+        /** Create a service in a project; versions are deployed to it */
         post: operations["service.create"];
         delete?: never;
         options?: never;
@@ -264,7 +264,7 @@ export interface paths {
         delete: operations["service.rm"];
         options?: never;
         head?: never;
-        /** Change its retention or its health check */
+        /** Change its settings, retention, health check or hook */
         patch: operations["service.edit"];
         trace?: never;
     };
@@ -278,7 +278,7 @@ export interface paths {
         /** List deployments, newest first */
         get: operations["deployment.ls"];
         put?: never;
-        /** Deploy an upload, and switch to it once it is in place */
+        /** Deploy an upload, a repository or an image, and switch to it */
         post: operations["deployment.create"];
         delete?: never;
         options?: never;
@@ -651,7 +651,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Containers of services that are not there, and when they go */
+        /** Containers whose service no longer exists, and when they are removed */
         get: operations["stray.ls"];
         put?: never;
         post?: never;
@@ -688,7 +688,7 @@ export interface paths {
         /** List uploads */
         get: operations["upload.ls"];
         put?: never;
-        /** Say what archive will come, and learn how much of it is there */
+        /** Begin an upload, or resume it: says how much has arrived */
         post: operations["upload.begin"];
         delete?: never;
         options?: never;
@@ -705,7 +705,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** All of it has come: it is verified and kept */
+        /** Finish an upload: it is verified and kept */
         post: operations["upload.end"];
         delete?: never;
         options?: never;
@@ -721,7 +721,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** A piece of it, 1 MiB at most: bytes, not JSON. Content-Range or offset says where it belongs */
+        /** One piece of an upload, 1 MiB at most: bytes, not JSON. Content-Range or offset gives its place */
         put: operations["upload.piece"];
         post?: never;
         /** Remove an upload that no deployment needs */
@@ -825,7 +825,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A line with which a host brings its agent in, once */
+        /** A one-time token with which a host enrols its agent */
         post: operations["agent.token"];
         delete?: never;
         options?: never;
@@ -842,7 +842,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let an agent in that has enrolled and waits for it */
+        /** Approve an agent that has enrolled and waits */
         post: operations["agent.approve"];
         delete?: never;
         options?: never;
@@ -857,10 +857,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who may come in over a network */
+        /** List the keys that may connect over the network */
         get: operations["key.ls"];
         put?: never;
-        /** Let a key in: takes effect at once */
+        /** Add a key: takes effect at once */
         post: operations["key.add"];
         delete?: never;
         options?: never;
@@ -878,7 +878,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take all rights of a key away: takes effect with its next request */
+        /** Remove a key and its rights: takes effect with its next request */
         delete: operations["key.rm"];
         options?: never;
         head?: never;
@@ -894,7 +894,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give the manager another key, which its agents learn beforehand */
+        /** Replace the manager's key; its agents are told beforehand */
         post: operations["key.rotate"];
         delete?: never;
         options?: never;
@@ -909,10 +909,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who may sign in to the page */
+        /** List who may sign in to the page */
         get: operations["user.ls"];
         put?: never;
-        /** Let somebody sign in, or give him another role */
+        /** Add a user, or change a user's role */
         post: operations["user.add"];
         delete?: never;
         options?: never;
@@ -930,7 +930,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Let somebody sign in no more, and end his sessions */
+        /** Remove a user and end their sessions */
         delete: operations["user.rm"];
         options?: never;
         head?: never;
@@ -946,7 +946,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A link with which somebody chooses a new password */
+        /** A one-time link to choose a new password */
         post: operations["user.passwd"];
         delete?: never;
         options?: never;
@@ -961,10 +961,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which services may come in by HTTP */
+        /** List the tokens of programs that use HTTP */
         get: operations["token.ls"];
         put?: never;
-        /** A secret with which a service comes in by HTTP */
+        /** Create a token for a program that uses HTTP */
         post: operations["token.add"];
         delete?: never;
         options?: never;
@@ -982,7 +982,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Let a service in no more */
+        /** Remove a token */
         delete: operations["token.rm"];
         options?: never;
         head?: never;
@@ -996,7 +996,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What servers can be made from */
+        /** List the templates for new servers */
         get: operations["template.ls"];
         put?: never;
         post?: never;
@@ -1013,7 +1013,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who asked for what, newest first */
+        /** List who asked for what, newest first */
         get: operations["audit.ls"];
         put?: never;
         post?: never;
@@ -1030,7 +1030,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the audit is as it was written */
+        /** Verify that the audit is as it was written */
         get: operations["audit.verify"];
         put?: never;
         post?: never;
@@ -1081,7 +1081,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Live events (text/event-stream), from Last-Event-ID on; `gap` says that some are gone */
+        /** Live events (text/event-stream), from Last-Event-ID on; `gap` means that some are missing */
         get: operations["events"];
         put?: never;
         post?: never;
@@ -1774,6 +1774,7 @@ export interface components {
             revision?: string;
             folder?: string;
             image?: string;
+            digest?: string;
         };
         rollback_service: {
             service?: string;
@@ -1811,7 +1812,7 @@ export interface components {
                 actor: string;
             };
             type: string;
-            /** @description the fields of what `type` names */
+            /** @description the fields of the type named in `type` */
             data: Record<string, never>;
         };
         explanation: {
@@ -2294,13 +2295,13 @@ export interface operations {
     "server.create": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2355,17 +2356,17 @@ export interface operations {
     "server.start": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2409,17 +2410,17 @@ export interface operations {
     "server.stop": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2463,17 +2464,17 @@ export interface operations {
     "server.restart": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2517,17 +2518,17 @@ export interface operations {
     "server.rebuild": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2571,17 +2572,17 @@ export interface operations {
     "server.recreate": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2628,7 +2629,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2658,17 +2659,17 @@ export interface operations {
     "server.rm": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2707,17 +2708,17 @@ export interface operations {
     "server.edit": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2769,17 +2770,17 @@ export interface operations {
     "server.restore": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2825,17 +2826,17 @@ export interface operations {
                 confirm?: boolean;
                 keep_data?: boolean;
                 remove_data?: boolean;
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2874,17 +2875,17 @@ export interface operations {
     "server.move": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -2932,13 +2933,13 @@ export interface operations {
     "server.adopt": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3019,13 +3020,13 @@ export interface operations {
     "project.create": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3078,7 +3079,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3108,17 +3109,17 @@ export interface operations {
     "project.rm": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3157,17 +3158,17 @@ export interface operations {
     "project.edit": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3241,13 +3242,13 @@ export interface operations {
     "service.create": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3301,7 +3302,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3331,17 +3332,17 @@ export interface operations {
     "service.rm": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3380,17 +3381,17 @@ export interface operations {
     "service.edit": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3471,13 +3472,13 @@ export interface operations {
     "deployment.create": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3528,17 +3529,17 @@ export interface operations {
     "service.rollback": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3586,17 +3587,17 @@ export interface operations {
     "service.start": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3639,17 +3640,17 @@ export interface operations {
     "service.stop": {
         parameters: {
             query?: {
-                /** @description answer with the plan, change nothing */
+                /** @description answer with the plan and change nothing */
                 dry_run?: boolean;
                 /** @description answer at the operation's end */
                 wait?: boolean;
             };
             header?: {
-                /** @description the same request with the same key is done once */
+                /** @description the same request with the same key is carried out once */
                 "Idempotency-Key"?: string;
             };
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3697,7 +3698,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3729,7 +3730,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3765,7 +3766,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3800,7 +3801,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3832,7 +3833,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3873,7 +3874,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3905,7 +3906,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -3970,7 +3971,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4004,7 +4005,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4039,7 +4040,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4071,7 +4072,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4107,7 +4108,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4223,7 +4224,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4255,7 +4256,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4291,7 +4292,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4327,7 +4328,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4392,7 +4393,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4486,7 +4487,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4536,7 +4537,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description how much of it is there */
+            /** @description how much has arrived */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4552,7 +4553,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4618,7 +4619,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4650,7 +4651,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4682,7 +4683,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4752,7 +4753,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4793,7 +4794,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -4893,7 +4894,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -5028,7 +5029,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -5060,7 +5061,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -5167,7 +5168,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description name, agent%2Fname, id or unique beginning of an id */
+                /** @description name, agent%2Fname, id or unique prefix of an id */
                 id: string;
             };
             cookie?: never;
@@ -5365,7 +5366,7 @@ export interface operations {
             query?: {
                 subject?: string;
                 type?: string;
-                /** @description with each event of a server or agent what it is now */
+                /** @description with each event of a server or agent, its current record */
                 record?: boolean;
             };
             header?: never;

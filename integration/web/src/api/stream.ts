@@ -1,8 +1,8 @@
 // One stream of events for all tabs of a browser: in a SharedWorker where there is one, else in the page itself.
 export type Said =
   | { kind: "open" }
-  | { kind: "lost" } // tried again by itself
-  | { kind: "ended" } // refused: the session is over, most likely
+  | { kind: "lost" } // reconnects by itself
+  | { kind: "ended" } // refused: the session has ended, most likely
   | { kind: "event"; type: string; data: string };
 
 const TYPES = ["welcome", "beat", "gap"];

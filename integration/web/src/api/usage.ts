@@ -3,12 +3,12 @@ import { api, type Schemas } from "./client";
 
 export type Usage = Schemas["usage_reply"];
 
-export const SHOWN_MS = 5 * 60_000; // so much of the past is drawn beside a row
-const SETTLED_MS = 400; // rows that are scrolled past are not asked for
+export const SHOWN_MS = 5 * 60_000; // the time span drawn beside a row
+const SETTLED_MS = 400; // rows that are only scrolled past are not requested
 const AGAIN_MS = 15_000;
 const AT_ONCE = 4;
 
-// What the servers on the screen have used. Asked for once they have stayed there for a moment, and again while they do.
+// The usage of the servers on the screen. Requested once they have stayed there for a moment, and again while they do.
 export function useShownUsage(ids: string[]): ReadonlyMap<string, Usage> {
   const [known, setKnown] = useState<ReadonlyMap<string, Usage>>(new Map());
   const shown = ids.join(" ");

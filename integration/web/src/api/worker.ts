@@ -4,7 +4,7 @@ declare const self: SharedWorkerGlobalScope;
 
 const ports = new Set<MessagePort>();
 let stop: (() => void) | undefined;
-let last: Said | undefined; // of the stream that there is, for a tab that comes later
+let last: Said | undefined; // state of the current stream, for a tab that is opened later
 
 function tellAll(s: Said) {
   if (s.kind !== "event") last = s;

@@ -6,7 +6,7 @@ export interface Action {
   verb: string; // "start"
   label: string;
   danger: "none" | "interrupts" | "destroys";
-  why: string; // it cannot be pressed; empty: it can
+  why: string; // why it cannot be pressed; empty: it can
   help: string;
 }
 
@@ -30,10 +30,10 @@ function label(word: string, s: Server): string {
 
 export function whyNot(verb: Verb, s: Server, agent: Agent | undefined, session: Session): string {
   if (!session.rights.includes(verb.right)) return `your role does not have the right to ${verb.right}`;
-  if (s.operation && !ended(s.operation)) return `${s.operation.kind} is at work`;
+  if (s.operation && !ended(s.operation)) return `${s.operation.kind} is in progress`;
   if (verb.states && !verb.states.includes(s.status)) return `only when it is ${verb.states_text}`;
   if (verb.verb === "server.start" && s.status === "missing" && !s.data_exists)
-    return "there is no data to start from; purge it, or start it fresh with zedctl server start --fresh";
+    return "there is no data to start from; purge it, or start it empty with zedctl server start --fresh";
   if (verb.needs_agent && agent && agent.status !== "online") return `${agent.name} is ${agent.status}`;
   if (verb.needs_agent && agent && !agent.engine_ok) return `the Docker Engine of ${agent.name} does not answer`;
   return "";

@@ -10,9 +10,9 @@ export function bytes(n: number | null | undefined): string {
   return `${i > 0 && n < 10 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
 }
 
-// Of a server's data; without a size when nobody has looked for it yet.
+// Of a server's data; without a size when it was not measured yet.
 export const sizeOf = (s: { data_exists: boolean; data_state: string; data_bytes: number | null }) =>
-  !s.data_exists ? s.data_state : s.data_bytes === null ? "there" : bytes(s.data_bytes);
+  !s.data_exists ? s.data_state : s.data_bytes === null ? "present" : bytes(s.data_bytes);
 
 const STEPS: [number, string][] = [
   [86_400, "d"],

@@ -69,7 +69,7 @@ describe("buttons", () => {
     expect(why({ status: "missing" }, "start")).toBe("");
     expect(why({ status: "missing", data_exists: false }, "start")).toMatch(/no data/);
     expect(why({ status: "running" }, "stop", [])).toMatch(/right to operate/);
-    expect(why({ operation: { kind: "rebuild", status: "running" } as never }, "stop")).toBe("rebuild is at work");
+    expect(why({ operation: { kind: "rebuild", status: "running" } as never }, "stop")).toBe("rebuild is in progress");
     const away = { ...agent, status: "unreachable" } as Agent;
     expect(actionsOf(server(), away, VERBS, session(["operate"])).first[0]?.why).toBe("host1 is unreachable");
   });

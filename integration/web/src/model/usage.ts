@@ -1,4 +1,4 @@
-// What is drawn of usage: series with a gap where nothing is known.
+// The series that usage charts draw, with a gap where nothing is known.
 import type { Schemas } from "../api/client";
 
 type Point = Schemas["usage_reply"]["points"][number];
@@ -33,7 +33,7 @@ export const RANGES = [
   { last: "3d", name: "3 days", ms: 72 * 3_600_000 },
 ];
 
-// A line of one figure as the path of an SVG, up to its own highest value; a gap begins it anew.
+// A line of one figure as the path of an SVG, scaled to its own highest value; interrupted by gaps.
 export function spark(
   points: Point[],
   every: number,

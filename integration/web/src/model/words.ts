@@ -57,7 +57,7 @@ export function lookOfHealth(health: string): Look {
   if (health === "healthy") return { glyph: "●", word: "healthy", tone: "good" };
   if (health === "degraded") return { glyph: "▲", word: "degraded", tone: "warn" };
   if (health === "unhealthy") return { glyph: "✖", word: "unhealthy", tone: "bad" };
-  return { glyph: "·", word: "not known", tone: "idle" };
+  return { glyph: "·", word: "unknown", tone: "idle" };
 }
 
 export function lookOfDeployment(d: { status: string; current: boolean }): Look {
@@ -76,12 +76,12 @@ export function lookOfDeployment(d: { status: string; current: boolean }): Look 
 export const ended = (o: Pick<Operation, "status">) =>
   o.status === "succeeded" || o.status === "failed" || o.status === "cancelled";
 
-// Why somebody should look at it; empty: nobody has to.
+// Why it needs attention; empty: it does not.
 export function trouble(s: Server): string {
   if (s.status === "failed") return s.last_error?.message ?? "it failed";
   if (s.status === "missing")
-    return s.data_exists ? "its container is gone, the data is there" : "container and data are gone";
-  if ((s.condition as string[]).includes("restarting")) return `it crashes again and again (${s.restarts} restarts)`;
+    return s.data_exists ? "its container is gone, its data is still there" : "container and data are gone";
+  if ((s.condition as string[]).includes("restarting")) return `it keeps crashing (${s.restarts} restarts)`;
   if (s.status === "running" && s.health === "unhealthy") return "its health check fails";
   if (s.data_problem) return s.data_problem;
   return "";

@@ -1,4 +1,4 @@
-// What the page knows of the manager, as a pure function of what was read and what was said since.
+// What the page knows of the manager, as a pure function of what was read and of the events since.
 import type { Agent, Operation, Server } from "../api/client";
 
 export interface World {

@@ -16,7 +16,9 @@ export default function Audit() {
     mutationFn: () => api<Schemas["audit_verdict"]>("GET", "/api/audit/verify"),
     onSuccess: (v) =>
       v.sound
-        ? toast(`Sound: records ${v.first} to ${v.last}`, { hint: `head ${v.last}:${v.head}; note it somewhere else` })
+        ? toast(`Sound: records ${v.first} to ${v.last}`, {
+            hint: `head ${v.last}:${v.head}; note it outside the manager`,
+          })
         : toast(`NOT sound: record ${v.broken_at}`, { hint: v.problem, bad: true }),
     onError: toastError,
   });
@@ -29,7 +31,7 @@ export default function Audit() {
       <div className="row">
         <h1>Audit</h1>
         <span className="grow" />
-        <Button why={verify.isPending ? "it is being verified" : ""} onClick={() => verify.mutate()}>
+        <Button why={verify.isPending ? "verification is in progress" : ""} onClick={() => verify.mutate()}>
           Verify the chain
         </Button>
         <a className="button" href={address("/api/audit", { ...filter, limit: 1000 })} download="audit.json">
@@ -96,7 +98,7 @@ export default function Audit() {
               ))}
             </tbody>
           </table>
-          {page.data.records.length === 0 && <div className="empty">No record is like that.</div>}
+          {page.data.records.length === 0 && <div className="empty">No matching records.</div>}
         </div>
       )}
       <div className="row">

@@ -29,7 +29,7 @@ export default function Configuration({ server: s }: { server: Server }) {
   const unset = Object.keys(base.config).filter((k) => !(k in env));
   const changes: [string, string, string][] = [
     ...Object.entries(config).map(([k, v]): [string, string, string] => [k, base.config[k] ?? "", v]),
-    ...unset.map((k): [string, string, string] => [k, base.config[k] ?? "", "(taken away)"]),
+    ...unset.map((k): [string, string, string] => [k, base.config[k] ?? "", "(removed)"]),
   ];
   if (repo !== base.image) changes.push(["image", base.image, repo]);
   if (tag !== base.image_tag) changes.push(["tag", base.image_tag, tag]);
@@ -58,7 +58,7 @@ export default function Configuration({ server: s }: { server: Server }) {
       });
       reset(r.server);
       if (then) await perform(r.server, then);
-      else toast("Changed. It applies at the next rebuild or recreate.");
+      else toast("Saved. It applies at the next rebuild or recreate.");
     } catch (e) {
       setError(e);
     }
@@ -68,8 +68,8 @@ export default function Configuration({ server: s }: { server: Server }) {
     <div className="stack">
       {moved && (
         <div className="note warn-edge row">
-          <span className="grow">Somebody else has changed it meanwhile.</span>
-          <Button onClick={() => reset(s)}>Take theirs</Button>
+          <span className="grow">Another user has changed it meanwhile.</span>
+          <Button onClick={() => reset(s)}>Load their version</Button>
         </div>
       )}
       {error !== undefined && <Failed error={error} />}
@@ -83,7 +83,7 @@ export default function Configuration({ server: s }: { server: Server }) {
             <Field label="Tag">
               {(id) => <input id={id} className="input" value={tag} onChange={(e) => setTag(e.target.value)} />}
             </Field>
-            <Field label="When it is gone" help="auto: its container is made again by itself, from its data">
+            <Field label="When its container is gone" help="auto: the container is made again from its data">
               {(id) => (
                 <select
                   id={id}
@@ -91,7 +91,7 @@ export default function Configuration({ server: s }: { server: Server }) {
                   value={recovery}
                   onChange={(e) => setRecovery(e.target.value as Server["recovery"])}
                 >
-                  <option value="manual">somebody decides (manual)</option>
+                  <option value="manual">wait for a decision (manual)</option>
                   <option value="auto">make it again (auto)</option>
                 </select>
               )}
@@ -101,7 +101,7 @@ export default function Configuration({ server: s }: { server: Server }) {
         <Panel title="Changes">
           <div className="body stack">
             {changes.length === 0 && (
-              <span className="quiet">None yet. What is changed applies at the next rebuild or recreate.</span>
+              <span className="quiet">None yet. Changes apply at the next rebuild or recreate.</span>
             )}
             <ul className="timeline">
               {changes.map(([key, from, to]) => (
@@ -138,7 +138,7 @@ export default function Configuration({ server: s }: { server: Server }) {
   );
 }
 
-// What the record has and the container has not: as the manager says what a rebuild would do.
+// The changes that the container does not have yet: the manager's plan for a rebuild.
 function Pending({ server }: { server: Server }) {
   const plan = useQuery({
     queryKey: ["rebuild-plan", server.id, server.revision],

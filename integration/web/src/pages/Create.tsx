@@ -70,14 +70,14 @@ export default function Create() {
         : "";
   const needed = (template?.env_required ?? []).filter((k) => !env[k] && !template?.env[k]);
   const why = !may
-    ? "your role may not operate"
+    ? "no right to operate"
     : !name
       ? "give it a name"
       : nameProblem ||
         (!host ? "choose a host" : "") ||
-        (adopts && !container ? "name the container" : "") ||
-        (!adopts && !image && !template?.image ? "name an image" : "") ||
-        (!adopts && needed.length ? `${needed.join(", ")} is needed` : "");
+        (adopts && !container ? "give the container" : "") ||
+        (!adopts && !image && !template?.image ? "give an image" : "") ||
+        (!adopts && needed.length ? `${needed.join(", ")} must be set` : "");
 
   const body = {
     name,
@@ -111,23 +111,23 @@ export default function Create() {
       set(v);
     };
   const next = suggestion.data?.suggestions[0]?.game_port;
-  // Never without a word: a line that came and went would move the buttons away under the pointer.
+  // Never empty: a line that comes and goes would move the buttons away under the pointer.
   const portHelp = adopts
-    ? "that of the container"
+    ? "empty: the container's"
     : !port
       ? `empty: the next free one${next ? `, ${next}` : ""}`
       : check.data
         ? "free"
         : check.isFetching
-          ? "is it free?"
-          : "from 1 to 65535";
+          ? "checking…"
+          : "1 to 65535";
   return (
     <>
       <h1>{adopts ? "Adopt a container" : "New server"}</h1>
       {adopts && (
         <div className="note">
-          The container is stopped, made again as a server, and its data is taken over. If anything fails it is put back
-          as it was.
+          The container is stopped and made again as a server, and its data is taken over. If anything fails, the
+          container is restored as it was.
         </div>
       )}
       <div className="cards" role="radiogroup" aria-label="Template">
@@ -174,7 +174,7 @@ export default function Create() {
             <Field label="Host">
               {(id) => (
                 <select id={id} className="input" value={host} onChange={(e) => changed(setAgent)(e.target.value)}>
-                  {hosts.length === 0 && <option value="">there is none yet</option>}
+                  {hosts.length === 0 && <option value="">no hosts yet</option>}
                   {hosts.map((a) => (
                     <option key={a.id} value={a.name} disabled={a.status !== "online"}>
                       {a.name} · {a.status === "online" ? `${a.servers} servers` : a.status}
@@ -261,11 +261,7 @@ export default function Create() {
         <Button why={why} kind={plan ? "" : "primary"} onClick={() => void send(true)}>
           See what will happen
         </Button>
-        <Button
-          why={why || (plan ? "" : "look at what will happen first")}
-          kind="primary"
-          onClick={() => void send(false)}
-        >
+        <Button why={why || (plan ? "" : "see what will happen first")} kind="primary" onClick={() => void send(false)}>
           {adopts ? "Adopt" : "Create"}
         </Button>
       </div>

@@ -40,7 +40,7 @@ export default function Docs() {
         <a className="link" href="/api/openapi.json">
           openapi.json
         </a>{" "}
-        describes it for machines. Services send <code>Authorization: Bearer TOKEN</code> (zedctl token add NAME --role
+        describes it for machines. Programs send <code>Authorization: Bearer TOKEN</code> (zedctl token add NAME --role
         ROLE).
       </p>
       <input
@@ -75,14 +75,10 @@ export default function Docs() {
                 </ul>
               )}
               {d.requestBody && (
-                <Shape title="takes" schema={d.requestBody.content["application/json"]?.schema} api={api.data} />
+                <Shape title="request" schema={d.requestBody.content["application/json"]?.schema} api={api.data} />
               )}
               <Example value={d.requestBody?.content["application/json"]?.example} />
-              <Shape
-                title="answers"
-                schema={d.responses["200"]?.content?.["application/json"]?.schema}
-                api={api.data}
-              />
+              <Shape title="answer" schema={d.responses["200"]?.content?.["application/json"]?.schema} api={api.data} />
             </div>
           </details>
         ))}
@@ -94,7 +90,7 @@ export default function Docs() {
 function Example({ value }: { value: unknown }) {
   return value === undefined ? null : (
     <div>
-      such as <code>{JSON.stringify(value)}</code>
+      for example <code>{JSON.stringify(value)}</code>
     </div>
   );
 }

@@ -14,13 +14,13 @@ const Usage = lazy(() => import("./Usage"));
 export default function Host({ id }: { id: string }) {
   const { agents, servers, loaded } = useWorld();
   const a = agents.get(id) ?? [...agents.values()].find((x) => x.name === id);
-  // What it has that nobody claims shows when it is compared, which is a request of its own: not asked for unasked.
+  // Unclaimed containers show only in a sync, which is a request of its own: it is sent only on demand.
   const mayCompare = useMay("operate");
   const sync = useMutation({
     mutationFn: () => api<Schemas["sync_reply"]>("POST", `/api/agents/${a?.id}/sync`, { body: {} }),
   });
   if (!loaded) return <Skeleton />;
-  if (!a) return <div className="panel empty">There is no such host.</div>;
+  if (!a) return <div className="panel empty">This host does not exist.</div>;
   const mine = [...servers.values()].filter((s) => s.agent_id === a.id).sort((x, y) => x.name.localeCompare(y.name));
   const unclaimed = sync.data?.agents[0]?.unclaimed ?? [];
   return (
@@ -30,7 +30,7 @@ export default function Host({ id }: { id: string }) {
         <Badge look={lookOfAgent(a)} />
         {a.status !== "online" && (
           <span className="quiet">
-            seen <Age time={a.last_seen} />; what is shown was so then
+            last seen <Age time={a.last_seen} />; this page shows the state of that time
           </span>
         )}
         <span className="grow" />
@@ -54,14 +54,14 @@ export default function Host({ id }: { id: string }) {
                 ],
                 ["Agent", a.version],
                 ["Data path", <code key="p">{a.data_path}</code>],
-                ["Compared", <Age key="s" time={a.last_sync} />],
+                ["Last sync", <Age key="s" time={a.last_sync} />],
                 ["Known since", <Age key="c" time={a.created_at} />],
                 [
                   "Recovery held",
                   a.recovery_held && (
                     <span key="r" className="warn">
-                      since <Age time={a.recovery_held} />: most of its servers were gone at once. zedctl agent recover{" "}
-                      {a.name}
+                      since <Age time={a.recovery_held} />: most of its servers were gone at once. To resume: zedctl
+                      agent recover {a.name}
                     </span>
                   ),
                 ],
@@ -100,19 +100,19 @@ export default function Host({ id }: { id: string }) {
               ))}
             </tbody>
           </table>
-          {mine.length === 0 && <div className="empty">It has no servers.</div>}
+          {mine.length === 0 && <div className="empty">This host has no servers.</div>}
         </div>
       </Panel>
-      <Panel title="Containers that nobody claims">
+      <Panel title="Unclaimed containers">
         <div className="body stack">
           {sync.error ? <Failed error={sync.error} /> : null}
-          {sync.data && unclaimed.length === 0 && <span className="quiet">There are none with marks of zedops.</span>}
+          {sync.data && unclaimed.length === 0 && (
+            <span className="quiet">There are no containers with zedops labels that no server claims.</span>
+          )}
           {!sync.data && (
             <div>
               <Button
-                why={
-                  mayCompare ? (a.status === "online" ? "" : `${a.name} is ${a.status}`) : "your role may not operate"
-                }
+                why={mayCompare ? (a.status === "online" ? "" : `${a.name} is ${a.status}`) : "no right to operate"}
                 onClick={() => sync.mutate()}
               >
                 Look for them

@@ -59,7 +59,7 @@ export function Hosts() {
                 <th className="wide medium">Engine</th>
                 <th className="wide roomy">Data path</th>
                 <th className="wide roomy">Agent</th>
-                <th>Compared</th>
+                <th>Last sync</th>
               </tr>
             </thead>
             <tbody>
@@ -70,7 +70,7 @@ export function Hosts() {
                     {a.status !== "online" && (
                       <span className="small quiet">
                         {" "}
-                        seen <Age time={a.last_seen} />
+                        last seen <Age time={a.last_seen} />
                       </span>
                     )}
                   </td>

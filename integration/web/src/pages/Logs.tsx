@@ -38,8 +38,7 @@ export default function Logs({ server }: { server: Server }) {
       }, 60);
     });
     source.addEventListener("trouble", (e) => setNote(JSON.parse((e as MessageEvent<string>).data).message));
-    source.onerror = () =>
-      setNote(source.readyState === EventSource.CLOSED ? "There are no logs to read." : "reconnecting…");
+    source.onerror = () => setNote(source.readyState === EventSource.CLOSED ? "There are no logs." : "reconnecting…");
     return () => {
       source.close();
       clearTimeout(timer);

@@ -9,7 +9,7 @@ import { ended, lookOfAgent } from "../model/words";
 import { SyncButton } from "../ui/actions";
 import { Age, Badge, Facts, Failed, Panel, Skeleton, useNow } from "../ui/parts";
 
-const LOOK_EVERY_MS = 10_000; // while somebody looks
+const LOOK_EVERY_MS = 10_000; // while the page is shown
 
 export default function Monitoring() {
   const { agents, operations } = useWorld();
@@ -68,10 +68,10 @@ export default function Monitoring() {
             <Facts
               rows={[
                 ["Size", bytes(s.store_bytes)],
-                ["Where", <code key="d">{s.data_dir}</code>],
+                ["Path", <code key="d">{s.data_dir}</code>],
                 ["Commits", String(commits)],
                 [
-                  "One takes",
+                  "Duration of a commit",
                   commits
                     ? `${((one("journal_commit_seconds_total") / commits) * 1000).toFixed(1)} ms, ${(one("journal_commit_seconds_max") * 1000).toFixed(0)} ms at most`
                     : "nothing yet",
@@ -82,29 +82,29 @@ export default function Monitoring() {
             />
           </div>
         </Panel>
-        <Panel title="Truth">
+        <Panel title="Accuracy">
           <div className="body">
             <Facts
               rows={[
                 [
                   "Detection",
-                  `half ${ms(quantile(m, "zedops_detection_seconds", 0.5))}, 99 % ${ms(quantile(m, "zedops_detection_seconds", 0.99))}`,
+                  `median ${ms(quantile(m, "zedops_detection_seconds", 0.5))}, 99 % ${ms(quantile(m, "zedops_detection_seconds", 0.99))}`,
                 ],
                 [
                   "Divergence",
                   sum("agent_divergence") ? (
                     <span key="v" className="bad">
-                      {sum("agent_divergence")} were otherwise than shown, at the last comparison
+                      {sum("agent_divergence")} servers in another state than shown, at the last sync
                     </span>
                   ) : (
                     "none"
                   ),
                 ],
-                ["Found by comparing only", String(sum("sync_corrections_total"))],
+                ["Changes found only by sync", String(sum("sync_corrections_total"))],
                 ["Actors restarted", String(one("actor_restarts_total"))],
                 ["Requests refused", String(one("requests_refused_total"))],
                 [
-                  "Late operations",
+                  "Overdue operations",
                   late.length ? (
                     <span key="l" className="warn">
                       {late.length}
@@ -118,17 +118,17 @@ export default function Monitoring() {
           </div>
         </Panel>
       </div>
-      <Panel title="Comparisons">
+      <Panel title="Syncs">
         <div className="scroll">
           <table className="table">
             <thead>
               <tr>
                 <th>Host</th>
                 <th>Status</th>
-                <th>Compared</th>
-                <th className="wide">It took</th>
-                <th className="wide">Otherwise than shown</th>
-                <th className="wide">Containers nobody claims</th>
+                <th>Last sync</th>
+                <th className="wide">Duration</th>
+                <th className="wide">In another state than shown</th>
+                <th className="wide">Unclaimed containers</th>
               </tr>
             </thead>
             <tbody>
@@ -153,7 +153,7 @@ export default function Monitoring() {
         </div>
       </Panel>
       <p className="quiet small">
-        For Prometheus: <code>/metrics</code> with a token of a viewer. For probes: <code>/healthz</code>,{" "}
+        For Prometheus: <code>/metrics</code> with a viewer's token. For probes: <code>/healthz</code>,{" "}
         <code>/readyz</code>.
       </p>
     </>

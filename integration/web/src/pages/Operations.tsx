@@ -17,7 +17,7 @@ export function Outcome({ o }: { o: Operation }) {
   );
 }
 
-// The first letter of an id says what it is of.
+// The first letter of an id tells its kind.
 const placeOf = (o: Operation) =>
   o.target.startsWith("v")
     ? `/services/${o.target}`
@@ -75,7 +75,7 @@ export default function Operations() {
                 <th>What</th>
                 <th>Server</th>
                 <th className="wide">Who</th>
-                <th>Begun</th>
+                <th>Started</th>
                 <th className="wide">Took</th>
               </tr>
             </thead>
@@ -100,7 +100,7 @@ export default function Operations() {
               ))}
             </tbody>
           </table>
-          {rows.length === 0 && <div className="empty">Nothing was asked for yet.</div>}
+          {rows.length === 0 && <div className="empty">No operations yet.</div>}
         </div>
       )}
       <div className="row">

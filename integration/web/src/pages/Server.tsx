@@ -13,7 +13,7 @@ import { useMay } from "../ui/session";
 const Logs = lazy(() => import("./Logs"));
 const Configuration = lazy(() => import("./Configuration"));
 const Usage = lazy(() => import("./Usage"));
-const AGES_MS = 20_000; // what is said has ages in it
+const AGES_MS = 20_000; // the texts contain ages
 const TABS = ["overview", "usage", "logs", "history", "configuration", "explain"];
 
 export default function ServerPage({ id, tab }: { id: string; tab: string }) {
@@ -24,8 +24,8 @@ export default function ServerPage({ id, tab }: { id: string; tab: string }) {
   if (!s)
     return (
       <div className="panel empty">
-        <h1>There is no such server</h1>
-        <p>It may have been purged: the audit says by whom.</p>
+        <h1>This server does not exist</h1>
+        <p>It may have been purged: the audit shows by whom.</p>
         <Link className="link" href="/servers">
           All servers
         </Link>
@@ -83,7 +83,7 @@ export default function ServerPage({ id, tab }: { id: string; tab: string }) {
   );
 }
 
-// Asked again whenever something happens to this server.
+// Read again whenever something happens to this server.
 function useFresh<T>(key: string, s: Server, ask: () => Promise<T>) {
   const client = useQueryClient();
   useEffect(
@@ -110,7 +110,7 @@ function Away({ server }: { server: Server }) {
   if (!agent || agent.status === "online") return null;
   return (
     <div className="note warn-edge">
-      {agent.name} is {agent.status}, seen <Age time={agent.last_seen} />. What is shown is what was known then.
+      {agent.name} is {agent.status}, last seen <Age time={agent.last_seen} />. This page shows the state of that time.
     </div>
   );
 }
@@ -118,7 +118,7 @@ function Away({ server }: { server: Server }) {
 function PendingRebuild({ server }: { server: Server }) {
   return (
     <div className="note warn-edge row">
-      <span className="grow">Its configuration has changed; that applies at the next rebuild or recreate.</span>
+      <span className="grow">Its configuration has changed; this applies at the next rebuild or recreate.</span>
       <Link className="button" href={`/servers/${server.id}/configuration`}>
         See what changes
       </Link>
@@ -166,7 +166,7 @@ function Overview({ server: s }: { server: Server }) {
           <div className="body">
             <Facts
               rows={[
-                ["State", s.data_exists ? "there" : s.data_state],
+                ["State", s.data_exists ? "present" : s.data_state],
                 ["Size", s.data_exists && bytes(s.data_bytes)],
                 [
                   "Path",
@@ -199,7 +199,7 @@ function Overview({ server: s }: { server: Server }) {
                       <Copy text={s.container_id} />
                     </span>
                   ) : (
-                    "there is none"
+                    "none"
                   ),
                 ],
                 ["State", s.container_state],
@@ -221,10 +221,10 @@ function Overview({ server: s }: { server: Server }) {
               rows={[
                 ["Id", <code key="i">{s.id}</code>],
                 ["Template", s.template],
-                ["Is to be", s.desired_state],
+                ["Desired", s.desired_state],
                 ["Recovery", s.recovery],
                 ["Crash policy", s.crash_policy],
-                ["Made", <Age key="m" time={s.created_at} />],
+                ["Created", <Age key="m" time={s.created_at} />],
                 ["Changed", <Age key="u" time={s.updated_at} />],
                 ["Revision", s.revision],
               ]}
@@ -312,7 +312,7 @@ function History({ server }: { server: Server }) {
       </Panel>
       {at && (
         <Panel
-          title={`As it was ${absolute(at)}`}
+          title={`State at ${absolute(at)}`}
           actions={
             <button type="button" className="button bare" aria-label="Close" onClick={() => setAt(undefined)}>
               ✕
@@ -328,7 +328,7 @@ function History({ server }: { server: Server }) {
               <Facts
                 rows={[
                   ["Status", <Badge key="b" look={lookOf(then.data)} />],
-                  ["Was to be", then.data.desired_state],
+                  ["Desired", then.data.desired_state],
                   ["Container", then.data.container_id.slice(0, 12)],
                   ["Image", image(then.data)],
                   ["Data", then.data.data_exists ? bytes(then.data.data_bytes) : then.data.data_state],
@@ -376,7 +376,7 @@ function Explain({ server }: { server: Server }) {
         ) : (
           <li>
             <span />
-            <span className="quiet">Nothing by itself.</span>
+            <span className="quiet">Nothing happens by itself.</span>
           </li>
         )}
       </Lines>

@@ -83,7 +83,7 @@ export function Servers() {
         <span className="quiet">{counts}</span>
         <span className="grow" />
         <SyncButton />
-        <Button kind="primary" why={mayMake ? "" : "your role may not operate"} onClick={() => go("/servers/new")}>
+        <Button kind="primary" why={mayMake ? "" : "no right to operate"} onClick={() => go("/servers/new")}>
           New server
         </Button>
       </div>
@@ -260,7 +260,7 @@ function Rows({
                   {away && agent && (
                     <span className="small quiet">
                       {" "}
-                      {lookOfAgent(agent).word}, seen <Age time={agent.last_seen} />
+                      {lookOfAgent(agent).word}, last seen <Age time={agent.last_seen} />
                     </span>
                   )}
                 </td>
@@ -288,14 +288,14 @@ function Rows({
           )}
         </tbody>
       </table>
-      {servers.length === 0 && <div className="empty">No server is like that. Take a filter away.</div>}
+      {servers.length === 0 && <div className="empty">No matching servers. Remove a filter.</div>}
     </div>
   );
 }
 
 const SPARK = { width: 44, height: 14 };
 
-// CPU of the last minutes as a line, and what is used now.
+// CPU of the last minutes as a line, and the current usage.
 function Now({ of }: { of: Usage | undefined }) {
   const newest = of?.points.at(-1)?.used;
   if (!of || !newest) return null;
@@ -318,13 +318,13 @@ function NoServers({ agents }: { agents: number }) {
       <h1>No servers yet</h1>
       {agents === 0 ? (
         <>
-          <p>First a Docker host needs its agent. On the manager's machine, then on the host:</p>
+          <p>First, a Docker host needs an agent. Run on the manager's machine, then on the host:</p>
           <code>zedctl agent token --name host1 → zedops-agent join LINE</code>
         </>
       ) : (
         <>
-          <p>Make the first one here, or with: zedctl server create NAME --image REPO</p>
-          <Button kind="primary" why={may ? "" : "your role may not operate"} onClick={() => go("/servers/new")}>
+          <p>Create the first one here, or with: zedctl server create NAME --agent HOST --image REPO</p>
+          <Button kind="primary" why={may ? "" : "no right to operate"} onClick={() => go("/servers/new")}>
             New server
           </Button>
         </>

@@ -27,7 +27,7 @@ export default function ServicePage({ id }: { id: string }) {
           <Link href="/projects">{s.project}</Link> / {s.name}
         </h1>
         <Badge look={lookOfHealth(s.health)} />
-        <span className="quiet">{s.stopped ? "stopped by its owner" : s.health_reason}</span>
+        <span className="quiet">{s.stopped ? "stopped by a user" : s.health_reason}</span>
         <span className="grow" />
         {s.kind === "container" && s.current > 0 && <Power s={s} />}
         {s.url && (
@@ -54,9 +54,9 @@ export default function ServicePage({ id }: { id: string }) {
                 ...(s.kind === "container" ? ofContainer(s) : []),
                 ...(s.kind === "static_site" && s.settings.route !== "none" ? [routeOf(s)] : []),
                 ...(s.preview_of ? [["Preview of", s.preview_of] as [string, string]] : []),
-                ...(s.expires_at ? [["Goes", <Age key="x" time={s.expires_at} />] as [string, ReactNode]] : []),
+                ...(s.expires_at ? [["Removed", <Age key="x" time={s.expires_at} />] as [string, ReactNode]] : []),
                 ...built(s),
-                ...(s.waiting ? [["Waits", "a deployment, for the end of this one"] as [string, string]] : []),
+                ...(s.waiting ? [["Waiting", "a deployment, until this one has ended"] as [string, string]] : []),
                 ["Deploy", <code key="d">{`zedctl deploy ${s.project}/${s.name} --dir DIR`}</code>],
               ]}
             />
@@ -74,7 +74,7 @@ export default function ServicePage({ id }: { id: string }) {
                 <th>Source</th>
                 <th className="wide">Who</th>
                 <th className="wide">Environment</th>
-                <th>Begun</th>
+                <th>Started</th>
               </tr>
             </thead>
             <tbody>
@@ -106,7 +106,7 @@ export default function ServicePage({ id }: { id: string }) {
               ))}
             </tbody>
           </table>
-          {list.length === 0 && <div className="empty">Nothing was deployed yet.</div>}
+          {list.length === 0 && <div className="empty">Nothing has been deployed yet.</div>}
         </div>
       </Panel>
     </>
@@ -119,7 +119,7 @@ function routeOf(s: Service): [string, string] {
 }
 
 function checkOf(s: Service): string {
-  if (s.settings.health_tcp) return "something listens on its port";
+  if (s.settings.health_tcp) return "its port accepts a connection";
   return s.settings.health_command.join(" ") || s.health_path || "/";
 }
 
@@ -144,16 +144,16 @@ function built(s: Service): [string, string][] {
   return rows;
 }
 
-// Stops its container, or starts it again.
+// Stops or starts its container.
 function Power({ s }: { s: Service }) {
   const may = useMay("operate");
   const word = s.stopped ? "start" : "stop";
   const act = useMutation({
     mutationFn: () => api("POST", `/api/services/${s.id}/${word}`, { body: {} }),
     onError: toastError,
-    onSuccess: () => toast("It is on its way."),
+    onSuccess: () => toast("Request accepted."),
   });
-  const why = may ? (s.operation ? "something is at work on it" : "") : "you may only look";
+  const why = may ? (s.operation ? "an operation is in progress" : "") : "no right to operate";
   return (
     <Button why={why} onClick={() => act.mutate()}>
       {s.stopped ? "Start" : "Stop"}
@@ -163,7 +163,7 @@ function Power({ s }: { s: Service }) {
 
 const LOG_PAUSE_MS = 2000;
 
-// What its phases wrote; while it is at work, as it comes.
+// The log of its phases; while it runs, updated regularly.
 function Log({ d }: { d: Deployment }) {
   const [open, show] = useState(false);
   const log = useQuery({
@@ -177,7 +177,7 @@ function Log({ d }: { d: Deployment }) {
   });
   return (
     <details onToggle={(e) => show(e.currentTarget.open)}>
-      <summary>What its phases wrote</summary>
+      <summary>Log of the phases</summary>
       {log.error && <Failed error={log.error} />}
       {log.data && (
         <pre className="log" tabIndex={0}>
@@ -194,10 +194,10 @@ function One({ d, service }: { d: Deployment; service: Service }) {
   const act = useMutation({
     mutationFn: (to: { path: string; body: unknown }) => api("POST", to.path, { body: to.body }),
     onError: toastError,
-    onSuccess: () => toast("It is on its way."),
+    onSuccess: () => toast("Request accepted."),
   });
-  const why = may ? (service.operation ? "another deployment or rollback is at work" : "") : "you may only look";
-  const whyNot = may ? "" : "you may only look";
+  const why = may ? (service.operation ? "another operation is in progress" : "") : "no right to operate";
+  const whyNot = may ? "" : "no right to operate";
   return (
     <Panel
       title={`#${d.number}`}
@@ -205,7 +205,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
         <>
           {!d.ended_at && (
             <Button
-              why={may ? "" : "you may only look"}
+              why={may ? "" : "no right to operate"}
               onClick={() => act.mutate({ path: `/api/operations/${d.id}/cancel`, body: {} })}
             >
               Cancel
@@ -213,7 +213,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
           )}
           {d.can_roll_back && (
             <Button why={why} onClick={() => ask(true)}>
-              Roll back to it
+              Roll back to this
             </Button>
           )}
           {d.ended_at && !d.current && (
@@ -230,11 +230,12 @@ function One({ d, service }: { d: Deployment; service: Service }) {
                     revision: d.source.commit || d.source.revision,
                     folder: d.source.folder,
                     image: d.source.image,
+                    digest: d.source.digest,
                   },
                 })
               }
             >
-              Deploy it again
+              Deploy again
             </Button>
           )}
         </>
@@ -265,7 +266,7 @@ function One({ d, service }: { d: Deployment; service: Service }) {
           <p>
             #{service.current} is replaced by #{d.number} at once, without a build.{" "}
             {service.kind === "container" && service.settings.route === "none"
-              ? "Nobody answers for the moment between the end of the one and the start of the other."
+              ? "The service is down for a moment between the end of the one and the start of the other."
               : "No request fails meanwhile."}
           </p>
         </Ask>

@@ -20,7 +20,7 @@ export default function Settings() {
         <div className="body row">
           <span className="grow">
             Signed in as <b>{session.id}</b>,{" "}
-            {session.grants.map((g) => g.role + (g.server || g.agent ? " in places" : "")).join(", ")}
+            {session.grants.map((g) => g.role + (g.server || g.agent ? " (limited)" : "")).join(", ")}
           </span>
           <label className="row">
             Theme
@@ -34,7 +34,7 @@ export default function Settings() {
                 applyTheme(t);
               }}
             >
-              <option value="system">as the system</option>
+              <option value="system">system</option>
               <option value="light">light</option>
               <option value="dark">dark</option>
             </select>
@@ -49,7 +49,7 @@ export default function Settings() {
   );
 }
 
-// A secret that is shown this once.
+// A secret that is shown only once.
 function Secret({ text, note }: { text: string; note: string }) {
   return (
     <output className="note" style={{ display: "block" }}>
@@ -171,7 +171,7 @@ function Users() {
       <div className="body stack">
         <List
           query={users}
-          empty="Nobody can sign in."
+          empty="No users yet."
           rows={(d) =>
             d.users.map((u) => (
               <tr key={u.name}>
@@ -180,7 +180,7 @@ function Users() {
                 </td>
                 <td>{u.role}</td>
                 <td className="quiet wide">{whereOf(u)}</td>
-                <td className="quiet">{u.has_password ? "" : "has not used his link yet"}</td>
+                <td className="quiet">{u.has_password ? "" : "has not used the link yet"}</td>
                 <td className="right nowrap">
                   <Button
                     onClick={() =>
@@ -191,7 +191,7 @@ function Users() {
                   </Button>{" "}
                   <Remove
                     what={`the user ${u.name}`}
-                    note="He is signed out at once."
+                    note="The user is signed out at once."
                     path={`/api/users/${u.name}`}
                     then={fresh}
                   />
@@ -203,7 +203,7 @@ function Users() {
         {link && (
           <Secret
             text={link.link}
-            note={`With this link ${link.user.name} chooses a password; it works once, for a day.`}
+            note={`With this link ${link.user.name} chooses a password; it works once, within a day.`}
           />
         )}
         <Adder word="user" onAdd={(name, role) => linked(api("POST", "/api/users", { body: { name, role } }))} />
@@ -218,11 +218,11 @@ function Tokens() {
   const [made, setMade] = useState<Schemas["token_made"]>();
   const fresh = () => client.invalidateQueries({ queryKey: ["tokens"] });
   return (
-    <Panel title="Tokens of services">
+    <Panel title="Tokens of programs">
       <div className="body stack">
         <List
           query={tokens}
-          empty="There are none."
+          empty="No tokens yet."
           rows={(d) =>
             d.tokens.map((t) => (
               <tr key={t.name}>
@@ -235,14 +235,14 @@ function Tokens() {
                   since <Age time={t.created_at} />, used <Age time={t.used_at} />
                   {t.expires_at && (
                     <>
-                      , ends <Age time={t.expires_at} />
+                      , expires <Age time={t.expires_at} />
                     </>
                   )}
                 </td>
                 <td className="right">
                   <Remove
                     what={`the token ${t.name}`}
-                    note="Whoever uses it is refused from now on."
+                    note="Programs that use it are refused from now on."
                     path={`/api/tokens/${t.name}`}
                     then={fresh}
                   />
@@ -254,7 +254,7 @@ function Tokens() {
         {made && (
           <Secret
             text={made.secret}
-            note={`The secret of ${made.token.name}, shown this once. Authorization: Bearer …`}
+            note={`The secret of ${made.token.name}, shown only once. Send it as Authorization: Bearer …`}
           />
         )}
         <Adder
@@ -272,11 +272,11 @@ function Tokens() {
 function Keys() {
   const keys = useQuery({ queryKey: ["keys"], queryFn: () => api<Schemas["key_list"]>("GET", "/api/keys") });
   return (
-    <Panel title="Keys of agents and services">
+    <Panel title="Keys of agents and clients">
       <div className="body stack">
         <List
           query={keys}
-          empty="None: nobody comes in by ZeroMQ over a network. zedctl key add, zedctl agent token"
+          empty="No keys: nothing connects by ZeroMQ over a network. Add one: zedctl key add, zedctl agent token"
           rows={(d) =>
             d.keys.map((k) => (
               <tr key={k.name + k.role + k.agent + k.server}>
@@ -299,13 +299,13 @@ function LogLevel() {
   return (
     <Panel title="The manager's log">
       <div className="body row">
-        <span className="grow quiet">The least severe lines that are written, until it starts again.</span>
+        <span className="grow quiet">The lowest level that is written, until the manager's next start.</span>
         {["debug", "info", "warn"].map((level) => (
           <Button
             key={level}
             onClick={() =>
               void api("POST", "/api/manager/log-level", { body: { level } })
-                .then(() => toast(`The manager logs from ${level} on.`))
+                .then(() => toast(`The manager logs ${level} and above.`))
                 .catch(toastError)
             }
           >

@@ -94,10 +94,10 @@ export function Welcome({ secret }: { secret: string }) {
           label: "New password",
           type: "password",
           auto: "new-password",
-          help: "At least 10 characters; some words of a sentence make a good one.",
+          help: "At least 10 characters; some words in a row make a good one.",
         },
       ]}
-      button="Choose it and sign in"
+      button="Set password and sign in"
       send={async (v) => {
         await api("POST", "/api/session", { body: { link: secret, ...v } });
         location.replace("/servers");

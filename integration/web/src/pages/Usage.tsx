@@ -15,8 +15,8 @@ interface Chart {
   title: string;
   figures: { name: string; of: keyof Used; colour: string }[];
   text: (n: number) => string;
-  most?: keyof Used; // what there is of it, if that is known
-  full?: boolean; // it is drawn up to that
+  most?: keyof Used; // its upper limit, if that is known
+  full?: boolean; // whether the chart is drawn up to that
 }
 
 const cores = (n: number) => `${(n / 1000).toFixed(n < 10_000 ? 2 : 1)}`;
@@ -65,7 +65,7 @@ const OF_HOST: Chart[] = [
   },
 ];
 
-// Asked for again only while it is looked at; its agent then tells every two seconds.
+// Polled only while it is shown; its agent then reports every two seconds.
 const LIVE_MS = 2_000;
 const LATER_MS = 15_000;
 
@@ -113,7 +113,7 @@ export default function Usage({
         {error ? <Failed error={error} /> : null}
         {!data && !error && <Skeleton />}
         {data?.points.length === 0 && (
-          <span className="quiet">Nothing was told in this time. It begins with the second look at a container.</span>
+          <span className="quiet">No data for this period. It begins with the second sample of a container.</span>
         )}
         {data && data.points.length > 0 && (
           <div className="charts">
@@ -192,7 +192,7 @@ const DAY_MS = 86_400_000;
 const POWERS = Array.from({ length: 46 }, (_, n) => 2 ** n); // steps of an axis of bytes
 
 function options(chart: Chart, width: number, range: { current: number }, limit: { current: number }): uPlot.Options {
-  // The canvas takes no colours of ours but as the browser has worked them out.
+  // The canvas takes our colours only as the browser has computed them.
   const probe = document.createElement("i");
   document.body.append(probe);
   const colour = (name: string) => {

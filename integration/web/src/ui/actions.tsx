@@ -108,10 +108,10 @@ export function SyncButton({ agent }: { agent?: string }) {
   const [busy, set] = useState(false);
   const right = verbs.find((v) => v.verb === "server.sync")?.right ?? "operate";
   return (
-    <Tip text="Compare records with what the agents see, now. Changes show by themselves without it.">
+    <Tip text="Compare records with what the agents see, now. Not needed to see changes: they show by themselves.">
       <span>
         <Button
-          why={session.rights.includes(right) ? (busy ? "it is being compared" : "") : `your role may not ${right}`}
+          why={session.rights.includes(right) ? (busy ? "a sync is in progress" : "") : `no right to ${right}`}
           onClick={async () => {
             set(true);
             try {
@@ -123,7 +123,7 @@ export function SyncButton({ agent }: { agent?: string }) {
               const rows = r.agents ?? [];
               toast(
                 r.message ??
-                  `${rows.length} agent compared, ${rows.reduce((n, a) => n + a.changed.length, 0)} servers changed.`,
+                  `${rows.length} agent synced, ${rows.reduce((n, a) => n + a.changed.length, 0)} servers changed.`,
                 { bad: r.success === false },
               );
             } catch (e) {
@@ -133,7 +133,7 @@ export function SyncButton({ agent }: { agent?: string }) {
             }
           }}
         >
-          {busy ? "Comparing…" : "Sync"}
+          {busy ? "Syncing…" : "Sync"}
         </Button>
       </span>
     </Tip>

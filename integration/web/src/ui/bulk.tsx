@@ -1,4 +1,4 @@
-// What is done to several servers at once: each is judged and answered by itself.
+// Actions on several servers at once: each is judged and answered by itself.
 import { useState } from "react";
 import { api, type Failure, type Server } from "../api/client";
 import { plural } from "../model/format";
@@ -8,7 +8,7 @@ import { useSigned } from "./session";
 import { toast, toastError } from "./toasts";
 
 const VERBS = ["start", "stop", "restart", "rebuild", "rm"];
-const AT_ONCE = 200; // as many as the manager takes in one request
+const AT_ONCE = 200; // as many as the manager accepts in one request
 const labelOf = (word: string) => (word === "rm" ? "Delete" : word.charAt(0).toUpperCase() + word.slice(1));
 
 interface Row {
@@ -54,7 +54,7 @@ export function BulkBar({ chosen, onDone }: { chosen: Server[]; onDone: () => vo
   };
   const whyNot = (word: string) => {
     const verb = verbs.find((v) => v.verb === `server.${word}`);
-    if (!verb || !session.rights.includes(verb.right)) return `your role may not ${verb?.right ?? word}`;
+    if (!verb || !session.rights.includes(verb.right)) return `no right to ${verb?.right ?? word}`;
     return fits(word) === 0 ? `only when they are ${verb.states_text}` : "";
   };
   return (
@@ -92,7 +92,7 @@ export function BulkBar({ chosen, onDone }: { chosen: Server[]; onDone: () => vo
           </p>
           {fits(asked) < chosen.length && (
             <p className="quiet" style={{ margin: 0 }}>
-              {chosen.length - fits(asked)} of them cannot be asked for this now and are refused.
+              {chosen.length - fits(asked)} of them are not in a state for this and will be refused.
             </p>
           )}
           {asked === "rm" && (

@@ -1,4 +1,4 @@
-// How far a deployment is.
+// The progress of a deployment.
 import type { Deployment } from "../api/deploy";
 import { duration } from "../model/format";
 import { useNow } from "./parts";
@@ -30,7 +30,7 @@ const ORDER = [
   "active",
 ];
 
-// Every phase with its time; those that are still to come, and where it ended if it did not come through.
+// Every phase with its time; those still to come, and the one in which it failed, if it did.
 export function Stepper({ d }: { d: Deployment }) {
   const now = useNow();
   const begun = new Map(d.phases.map((p) => [p.phase as string, p]));

@@ -45,7 +45,7 @@ export function Ask({
   );
 }
 
-// Sizes are looked at now: what is said to be destroyed is what is there.
+// Sizes are measured now, so that the dialog shows what will really be destroyed.
 function useData(s: Server) {
   const [row, set] = useState<Schemas["data_reply"]["servers"][number]>();
   useEffect(() => {
@@ -106,9 +106,9 @@ export function ConfirmDelete({ server, onClose, onDone }: Choice) {
       </p>
       <Facts
         rows={[
-          ["Goes", `the container ${server.container_id.slice(0, 12) || "(there is none)"}`],
-          ["Stays", `the record and the data: ${dataText(server, data)}`],
-          ["Stays reserved", ports(server.ports)],
+          ["Removed", `the container ${server.container_id.slice(0, 12) || "(none)"}`],
+          ["Kept", `the record and the data: ${dataText(server, data)}`],
+          ["Reserved", ports(server.ports)],
         ]}
       />
     </Ask>
@@ -138,10 +138,10 @@ export function ConfirmPurge({ server, onClose, onDone }: Choice) {
       <Facts
         rows={[
           ["Record", `${server.name} (${server.id}) and its settings`],
-          ["Container", server.container_id ? server.container_id.slice(0, 12) : "there is none"],
+          ["Container", server.container_id ? server.container_id.slice(0, 12) : "none"],
           ["Data", dataText(server, data)],
           ["Ports released", ports(server.ports) || "none"],
-          ["Would be purged", server.purge_at ? absolute(server.purge_at) : ""],
+          ["Automatic purge", server.purge_at ? absolute(server.purge_at) : ""],
         ]}
       />
       <Field label={`Type ${server.name} to confirm`}>

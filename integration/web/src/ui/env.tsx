@@ -5,7 +5,7 @@ import type { Template } from "./templates";
 export type Env = Record<string, string>;
 const HIDDEN = "***";
 
-// Keys and values of a server, with what its template says of them.
+// Keys and values of a server, with the rules of its template.
 export function EnvTable({
   value,
   onChange,
@@ -36,7 +36,7 @@ export function EnvTable({
           return (
             <tr key={k}>
               <td style={{ width: "34%" }}>
-                <code>{k}</code> {needed && <span className="small quiet">needed</span>}{" "}
+                <code>{k}</code> {needed && <span className="small quiet">required</span>}{" "}
                 {secret && <span className="small quiet">secret</span>}
               </td>
               <td>
@@ -46,7 +46,7 @@ export function EnvTable({
                   type={secret ? "password" : "text"}
                   autoComplete="off"
                   readOnly={fixed}
-                  title={fixed ? "it keeps its first value" : undefined}
+                  title={fixed ? "its first value cannot be changed" : undefined}
                   value={secret && value[k] === HIDDEN ? "" : (value[k] ?? "")}
                   placeholder={secret && value[k] ? "unchanged" : (template?.env[k] ?? "")}
                   onChange={(e) => put(k, e.target.value)}
@@ -54,7 +54,7 @@ export function EnvTable({
               </td>
               <td style={{ width: 40 }}>
                 {!fixed && !needed && (
-                  <Button kind="bare" aria-label={`Take ${k} away`} onClick={() => put(k, undefined)}>
+                  <Button kind="bare" aria-label={`Remove ${k}`} onClick={() => put(k, undefined)}>
                     ✕
                   </Button>
                 )}
@@ -80,7 +80,7 @@ export function EnvTable({
           </td>
           <td colSpan={2}>
             <Button
-              why={key ? (key in value ? "it is there already" : "") : "name the key first"}
+              why={key ? (key in value ? "this key exists already" : "") : "enter a key first"}
               onClick={() => {
                 put(key, template?.env[key] ?? "");
                 setKey("");

@@ -5,7 +5,7 @@ import { Badge, Button, useNow } from "./parts";
 import { useMay } from "./session";
 import { toastError } from "./toasts";
 
-// One at work, on top of whatever it works on.
+// An operation in progress, shown above its server.
 export function AtWork({ operation: o }: { operation: Operation }) {
   const now = useNow();
   const may = useMay("operate");
@@ -24,7 +24,7 @@ export function AtWork({ operation: o }: { operation: Operation }) {
           {o.deadline && `, ends at the latest ${ago(o.deadline, now)}`}
         </span>
         <Button
-          why={may ? (o.status === "accepted" ? "" : "its agent works on it already") : "your role may not operate"}
+          why={may ? (o.status === "accepted" ? "" : "its agent is working on it already") : "no right to operate"}
           onClick={() => void api("POST", `/api/operations/${o.id}/cancel`).catch(toastError)}
         >
           Cancel

@@ -23,7 +23,7 @@ export function Palette({ pages, onClose }: { pages: { path: string; name: strin
           <Command loop label="Go to">
             <Command.Input placeholder="A page, a server, a host…" autoFocus />
             <Command.List>
-              <Command.Empty>There is nothing of this name.</Command.Empty>
+              <Command.Empty>Nothing has this name.</Command.Empty>
               {pages.map((p) => (
                 <Command.Item key={p.path} value={p.name} onSelect={to(p.path)}>
                   {p.name}

@@ -30,7 +30,7 @@ export function Tip({ text, children }: { text: string; children: ReactNode }) {
   );
 }
 
-// One that cannot be pressed can still be reached, and says why.
+// A disabled button can still be reached, and shows why it is disabled.
 export function Button({
   why = "",
   kind = "",
@@ -113,7 +113,7 @@ export function Failed({ error }: { error: unknown }) {
   const e = error as { message?: string; hint?: string };
   return (
     <div className="note bad-edge" role="alert">
-      <strong>{e.message ?? "It did not work."}</strong>
+      <strong>{e.message ?? "The request failed."}</strong>
       {e.hint && <div className="quiet">{e.hint}</div>}
     </div>
   );
@@ -170,7 +170,7 @@ export function Field({
 const NEARLY = 0.75;
 const FULL = 0.9;
 
-// How much of something is used. Nothing, when that is not known.
+// How much of something is used; a dash when that is not known.
 export function Meter({
   name,
   used,

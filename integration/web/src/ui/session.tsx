@@ -8,7 +8,7 @@ export interface Signed {
 export const SignedContext = createContext<Signed | null>(null);
 export function useSigned(): Signed {
   const s = useContext(SignedContext);
-  if (!s) throw new Error("outside of a session");
+  if (!s) throw new Error("used outside a session");
   return s;
 }
 export const useMay = (right: string) => useSigned().session.rights.includes(right);

@@ -25,7 +25,7 @@ export function toast(text: string, more: Omit<Note, "id" | "text"> = {}) {
 }
 export function toastError(e: unknown) {
   const x = e as { message?: string; hint?: string };
-  toast(x.message ?? "It did not work.", { hint: x.hint, bad: true });
+  toast(x.message ?? "The request failed.", { hint: x.hint, bad: true });
 }
 
 export function Toasts() {

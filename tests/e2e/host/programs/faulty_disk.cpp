@@ -1,4 +1,4 @@
-// A disk that fails, for whole processes: preloaded, it stands before the C library's fdatasync. While the file that
+// A disk that fails, for whole processes: preloaded, it replaces the C library's fdatasync. While the file that
 // ZEDOPS_FAULT names exists, every flush fails with EIO; one that says "once" is removed by the first.
 #include <fcntl.h>
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-// zedops-manager-schema: the manager, word for word, as a later version would be whose store has a newer schema.
+// zedops-manager-schema: the unchanged manager, as a later version would be whose store has a newer schema.
 //   ZEDOPS_TEST_SCHEMA     what it writes (2)
 //   ZEDOPS_TEST_MIGRATION  its step from schema 1: "works" (default), "fails", "throws"; "none": there is no step
 #include <cstdlib>

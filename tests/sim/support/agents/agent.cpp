@@ -259,7 +259,7 @@ void agent::on_command(const run_command& c) {
   host_.term = c.term;
   auto& lane = lanes_[c.server];
   for (const auto& j : lane)
-    if (j.cmd.op == c.op && j.cmd.attempt == c.attempt) return;  // its report will come
+    if (j.cmd.op == c.op && j.cmd.attempt == c.attempt) return;  // its report is still to come
   auto& entry = host_.journal[{c.op.value, c.attempt}];
   if (entry.done) {
     say(entry.result);

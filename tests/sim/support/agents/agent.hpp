@@ -1,5 +1,5 @@
 // A simulated agent process as the manager knows one (real_agent.hpp has the real shells): says hello, sees, executes
-// commands step by step, reports truthfully. What it keeps across a crash lies in its host; everything else is gone.
+// commands step by step, reports truthfully. What it keeps across a crash is in its host; everything else is lost.
 #pragma once
 #include <deque>
 #include <map>
@@ -38,7 +38,7 @@ class agent final : public agent_process {
 
   std::optional<std::string> fail_step;     // the next step of this name fails, once
   std::optional<std::string> crash_before;  // the process dies before the next step of this name, once
-  bool gives_up = true;                     // false: it does not keep to the time a command is given
+  bool gives_up = true;                     // false: it ignores the time limit of a command
   uint64_t syncs_answered = 0;
   uint64_t incidents_taken_upto = 0;
 
@@ -60,7 +60,7 @@ class agent final : public agent_process {
     bool was_alive = false;
     bool fresh_start = false;
     bool withdrawn = false;
-    bool untouched = false;  // of an adoption that failed: all is as it was
+    bool untouched = false;  // of an adoption that failed: everything is as it was
     std::optional<uint64_t> bytes_removed;
   };
   void later(duration wait, std::function<void()> what);  // only if this process still lives then

@@ -1,4 +1,4 @@
-// How the simulated agent takes over a container that is not ours.
+// How the simulated agent adopts a container that is not ours.
 #include "tests/sim/support/agents/agent.hpp"
 
 namespace zedops::sim {
@@ -21,8 +21,8 @@ container_answer agent::describe(const container_query& q) {
   return a;
 }
 
-// Every step looks first: a crash may have come between any two. What counts is kept in the host: whether the original
-// ran, and, once that is gone from there, that the new container counts.
+// Every step checks the state first: a crash may have come between any two. What counts is kept in the host: whether
+// the original ran, and, once that entry is gone, that the new container counts.
 result<void> agent::perform_adoption(job& j, const std::string& step) {
   auto* original = host_.find(j.cmd.original);
   auto& name = j.cmd.plan.data.name;

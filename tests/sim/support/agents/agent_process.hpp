@@ -12,7 +12,7 @@ namespace zedops::sim {
 class agent_process : public agent_end {
  public:
   virtual void start() = 0;  // a new process
-  virtual void crash() = 0;  // at once, wherever it is; only what was durable is left
+  virtual void crash() = 0;  // at once, wherever it is; only durable state is left
   virtual bool running() const = 0;
   virtual bool in_session() const = 0;
   virtual void disconnect() = 0;  // its connection ends
@@ -20,13 +20,13 @@ class agent_process : public agent_end {
   virtual host& on() = 0;
   virtual const std::string& name() const = 0;
 
-  // Runs one job of one of its actors, if it has any. False: nothing is to be done.
+  // Runs one job of one of its actors, if there is any. False: nothing to do.
   virtual bool work(dice* /*any_order*/) { return false; }
   virtual void pass(duration) {}
 
   // ---- faults ----
   virtual void die_at_effect(uint64_t nth) = 0;  // just before or just after something in the world changes
-  // Of its own state folder; a simulated agent has none that could fail.
+  // Faults of its own state folder; a simulated agent has none that could fail.
   virtual void die_in_write(uint64_t /*nth*/, bool /*kept*/) {}
   virtual void fail_write(uint64_t /*nth*/) {}
   virtual void fill_disk(bool /*full*/) {}

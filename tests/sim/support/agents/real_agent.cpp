@@ -46,7 +46,7 @@ struct real_agent::helper final : agent::worker_port {
   }
 };
 
-// Whatever the actors use outlives them: they end with the system, which is the last member but for their handles.
+// Everything the actors use outlives them: they end with the system, which is the last member but for their handles.
 struct real_agent::parts {
   parts(real_agent& of, std::unique_ptr<agent::agent_state> s)
       : me(of),
@@ -88,7 +88,7 @@ struct real_agent::parts {
     watcher = nullptr;
     core = nullptr;
     engine.close();
-    me.jobs_.clear();  // of their last words
+    me.jobs_.clear();  // those that the dying actors began
     me.planned_.clear();
   }
   real_agent& me;
@@ -126,10 +126,10 @@ void real_agent::start() {
   beat();
 }
 
-// Doors shut, store dead, jobs cut short, actors ended; what they had planned is forgotten.
+// Doors shut, store dead, jobs interrupted, actors ended; what they had planned is forgotten.
 void real_agent::crash() {
   if (!running()) return;
-  if (sim_job::current()) {  // one's own death: the stage buries it
+  if (sim_job::current()) {  // its own death: the stage cleans up after it
     dying_ = true;
     throw process_died{};
   }

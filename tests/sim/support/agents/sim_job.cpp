@@ -18,7 +18,7 @@ sim_job::sim_job(std::function<void()> work)
           if (!killed_) work_();
         } catch (const process_died&) {
         }
-        work_ = nullptr;  // what it holds goes before the stage hears of the end
+        work_ = nullptr;  // what it holds is destroyed before the stage learns of the end
         ended_ = true;
         back_.release();
       }) {}

@@ -10,7 +10,7 @@
 
 namespace zedops::sim {
 
-// Thrown by a pause in a process that has died. Not a std::exception: nothing in between may take it for an error.
+// Thrown by a pause in a process that has died. Not a std::exception: nothing in between may treat it as an error.
 struct process_died {};
 
 class sim_job {
@@ -21,12 +21,12 @@ class sim_job {
   // Lets it run until its next pause or its end. False: it has ended.
   bool go_on();
   bool ended() const { return ended_; }
-  // Its pause throws; whatever it would still do is not done.
+  // Its pause throws; it does nothing more.
   void kill();
 
   // ---- on the sim_job's own thread ----
   static sim_job* current();
-  void pause();  // until the stage lets it go on
+  void pause();  // until the stage resumes it
 
  private:
   std::function<void()> work_;

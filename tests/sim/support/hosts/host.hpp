@@ -41,11 +41,11 @@ class host {
   bool registry_answers = true;
   bool disk_mounted = true;
   msg::duration clock_skew{0};
-  // An Engine that goes takes its containers along, and starts again what it is to keep running.
+  // An Engine that goes down stops its containers, and restarts those with a restart rule when it is back.
   void engine_goes();
   void engine_comes();
 
-  // ---- what is there ----
+  // ---- what exists ----
   const std::string name;
   std::map<std::string, container> containers;                // by id
   std::map<std::string, msg::data_state, std::less<>> trees;  // by server name
@@ -64,7 +64,7 @@ class host {
   uint64_t term = 0;
   std::map<std::pair<std::string, uint32_t>, journal_entry> journal;  // by (operation, attempt)
   std::map<std::string, bool> adopting;  // by operation: did the original run when it began?
-  std::set<std::string> adopted;         // operations past the point from which nothing is put back
+  std::set<std::string> adopted;         // operations past the point of no rollback
 
   // ---- by hand, as `docker` on the host does it ----
   std::string create(const msg::container_spec& spec);

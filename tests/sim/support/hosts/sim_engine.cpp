@@ -29,7 +29,7 @@ result<T> sim_engine::block(touch how, duration deadline, duration takes, const 
   }
   if (!host_.engine_answers) return test::engine_away();
   if (how == touch::looks) return time_.call_fails() ? result<T>(test::engine_away()) : what();
-  // A call that fails has had its effect or has not: nobody knows.
+  // A failed call may or may not have had its effect: the caller cannot know.
   const bool fails = time_.call_fails();
   if (fails && time_.luck().percent(50)) return test::engine_away();
   auto answer = what();
@@ -201,7 +201,7 @@ void sim_engine::inspect_image(std::string ref, call_options o, handler<image_in
       std::move(h));
 }
 
-// The registry may go away in the middle: the Engine then says so inside its stream.
+// The registry may go away in the middle: the Engine then reports this inside its stream.
 subscription sim_engine::pull_image(std::string ref, pull_options o, progress_handler told, handler<std::string> h) {
   if (told) told({0.0, 0, 100, "Pulling"});
   call<std::string>(

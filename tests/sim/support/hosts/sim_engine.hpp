@@ -9,15 +9,15 @@
 
 namespace zedops::sim {
 
-// What a process of the real agent is to the parts of the world that it touches.
+// The interface of a real agent's process to the parts of the world that it uses.
 class process_time {
  public:
   virtual ~process_time() = default;
-  // On an sim_job: pauses it. Throws when the process dies meanwhile.
+  // On a sim_job: pauses it. Throws when the process dies meanwhile.
   virtual void wait(msg::duration d) = 0;
-  // On an sim_job: a place between two effects.
+  // On a sim_job: a point between two effects.
   virtual void boundary() = 0;
-  // Elsewhere: later, if the process lives then.
+  // Elsewhere: runs later, if the process lives then.
   virtual void later(msg::duration d, std::function<void()> what) = 0;
   virtual dice& luck() = 0;
   virtual msg::duration now() const = 0;
@@ -29,7 +29,7 @@ class sim_engine final : public docker::engine {
  public:
   sim_engine(process_time& time, host& on) : time_(time), host_(on) { watch_stream(); }
   ~sim_engine() override { close(); }
-  void close() {  // nobody listens any more
+  void close() {  // the listener is gone
     host_.on_event = nullptr;
     listener_ = nullptr;
     stream_end_ = nullptr;

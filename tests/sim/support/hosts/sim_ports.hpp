@@ -49,7 +49,7 @@ struct sim_disk final : agent::machine_port {
     boundary();
     return disk::removed_tree{bytes, {}};
   }
-  // A host here has one tree per server, whatever the root; a copy is a name beside it that says how far it came.
+  // A host here has one tree per server, whatever the root; a copy is a second name that shows how far it is.
   static std::string key(const disk::copy_request& r) { return "copy/" + r.name + "/" + r.id; }
   msg::result<uint64_t> free_space_at(const std::string&) override { return uint64_t{1} << 40; }
   msg::result<void> check_new_root(const std::string&) override { return {}; }

@@ -1,4 +1,4 @@
-// What an agent did by itself becomes history, once, and never state; and who guards a server is part of its record.
+// What an agent did by itself becomes history, once, and never state; and the crash policy is part of the record.
 #include "actors/core/plan/blueprint.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/server_fixture.hpp"
@@ -43,7 +43,7 @@ TEST_CASE("acted: incidents are history with the host's time, and are recorded o
   CHECK(told(d) == std::vector<uint64_t>{9});
 }
 
-TEST_CASE("acted: a server that was given up says what to do, and its wish stands", "[unit][core]") {
+TEST_CASE("acted: a server that was given up shows the remedy, and remains desired running", "[unit][core]") {
   fixture x(record());
   x.see(saw(container_state::exited));
   REQUIRE(x.s.status == server_status::stopped);
@@ -58,7 +58,8 @@ TEST_CASE("acted: a server that was given up says what to do, and its wish stand
   CHECK_FALSE(x.s.last_error);
 }
 
-TEST_CASE("acted: giving up is no error of a server that runs, is to lie, or is being worked on", "[unit][core]") {
+TEST_CASE("acted: giving up is no error if the server runs, should be stopped, or has an open operation",
+          "[unit][core]") {
   for (int how = 0; how < 4; ++how) {
     fixture x(record(how == 0 ? server_status::running : server_status::stopped));
     if (how > 1) x.s.desired = desired_state::running;
@@ -72,13 +73,13 @@ TEST_CASE("acted: giving up is no error of a server that runs, is to lie, or is 
   }
 }
 
-TEST_CASE("acted: nothing is recorded of a server that is gone", "[unit][core]") {
+TEST_CASE("acted: nothing is recorded for a purged or unknown server", "[unit][core]") {
   fixture x(record(server_status::purged));
   CHECK(x.give(acted{{happened(1, incident_kind::exited)}}).facts.empty());
   CHECK(fixture().give(acted{{happened(1, incident_kind::exited)}}).facts.empty());
 }
 
-TEST_CASE("crash policy: with the engine's the container restarts by its own rule, with others its agent decides",
+TEST_CASE("crash policy: with policy engine the container has a restart rule, with others the agent restarts it",
           "[unit][core][acc-13]") {
   const auto pz = builtin_template("project-zomboid");
   auto s = record();
@@ -90,7 +91,7 @@ TEST_CASE("crash policy: with the engine's the container restarts by its own rul
   }
 }
 
-TEST_CASE("crash policy: the agent is told the template's rules, the server's policy and its owner's wish",
+TEST_CASE("crash policy: the agent gets the template's rules, the server's policy and the desired state",
           "[unit][core]") {
   auto pz = builtin_template("project-zomboid");
   pz.crash.restarts_max = 9;
@@ -151,7 +152,8 @@ TEST_CASE("crash policy: an edit reaches the agent at once, and the container on
   CHECK_FALSE(x.s.pending_rebuild);
 }
 
-TEST_CASE("crash policy: a wish that is withdrawn before its agent is back is told to it", "[unit][core]") {
+TEST_CASE("crash policy: a stop that is cancelled before the agent is back is sent to it as a watch update",
+          "[unit][core]") {
   fixture x(record(), false);
   x.ask(stop_server{});
   REQUIRE(x.s.op);

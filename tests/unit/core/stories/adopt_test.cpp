@@ -1,4 +1,4 @@
-// Short stories of a container that somebody else made, and that becomes a server.
+// Short stories of a container that was made by hand and becomes a server.
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/server_fixture.hpp"
 
@@ -23,7 +23,7 @@ fixture adopting(desired_state wish = desired_state::running) {
 
 }  // namespace
 
-TEST_CASE("adopt: the record is there at once, its agent is told which container", "[unit][core][fc-24]") {
+TEST_CASE("adopt: the record exists at once, and the command names the container", "[unit][core][fc-24]") {
   fixture x;
   const auto d = x.adopt(new_record());
   CHECK(x.s.status == server_status::creating);
@@ -32,8 +32,8 @@ TEST_CASE("adopt: the record is there at once, its agent is told which container
   CHECK(c->kind == command_kind::adopt);
   CHECK(c->original == "f0re1gn");
   CHECK(c->container_id.empty());
-  CHECK(c->pull == pull_policy::if_missing);  // what ran, not something newer
-  CHECK(c->demand == data_demand::present);   // never empty directories in its place
+  CHECK(c->pull == pull_policy::if_missing);  // the image that ran, not a newer one
+  CHECK(c->demand == data_demand::present);   // never with empty directories instead
   CHECK(x.s.op->original == "f0re1gn");
   x.progress("copying", 40);
   CHECK(x.s.status == server_status::creating);
@@ -44,14 +44,15 @@ TEST_CASE("adopt: the record is there at once, its agent is told which container
   CHECK(!x.s.op);
 }
 
-TEST_CASE("adopt: what rested rests afterwards", "[unit][core][fc-24]") {
+TEST_CASE("adopt: a container that was stopped gives a stopped server", "[unit][core][fc-24]") {
   auto x = adopting(desired_state::stopped);
   x.finish(saw(container_state::created));
   CHECK(x.s.status == server_status::stopped);
   CHECK(x.s.desired == desired_state::stopped);
 }
 
-TEST_CASE("adopt: a failure that left nothing leaves no server, its name and ports are free", "[unit][core][fc-24]") {
+TEST_CASE("adopt: a failure that left nothing leaves no server, and its name and ports are free",
+          "[unit][core][fc-24]") {
   for (auto code : {ec::engine_error, ec::cancelled}) {
     auto x = adopting();
     const auto op = x.s.op->id;
@@ -68,7 +69,8 @@ TEST_CASE("adopt: a failure that left nothing leaves no server, its name and por
   }
 }
 
-TEST_CASE("adopt: a failure that left something is kept for a person, and nothing starts it", "[unit][core][fc-24]") {
+TEST_CASE("adopt: a failure that left something keeps the record for a user, and nothing starts it",
+          "[unit][core][fc-24]") {
   struct row {
     const char* what;
     observation after;
@@ -92,10 +94,10 @@ TEST_CASE("adopt: a failure that left something is kept for a person, and nothin
   }
   auto x = adopting();
   x.give(reported{told(x, saw_nothing(data_state::absent), trouble())});
-  CHECK(code_of(x.ask(start_server{})) == "no_data");  // it does not begin with empty directories in silence
+  CHECK(code_of(x.ask(start_server{})) == "no_data");  // no silent start with empty directories
 }
 
-TEST_CASE("adopt: an agent that was away goes on, one that is given up is withdrawn", "[unit][core][fc-24]") {
+TEST_CASE("adopt: it goes on when the agent is back, and is withdrawn when it was given up", "[unit][core][fc-24]") {
   auto x = adopting();
   const auto sent = x.s.op->attempt;
   x.cx.agent_online = false;
@@ -114,7 +116,7 @@ TEST_CASE("adopt: an agent that was away goes on, one that is given up is withdr
   CHECK(x.s.desired == desired_state::stopped);
 }
 
-TEST_CASE("adopt: it can be called off while its agent is there", "[unit][core][fc-24]") {
+TEST_CASE("adopt: it can be cancelled while its agent is connected", "[unit][core][fc-24]") {
   auto x = adopting();
   const auto d = x.give(cancel_requested{x.s.op->id, "ann"});
   CHECK(!d.refusal);
@@ -125,13 +127,13 @@ TEST_CASE("adopt: it can be called off while its agent is there", "[unit][core][
   CHECK(code_of(x.give(cancel_requested{x.s.op->id, "ann"})) == "agent_unreachable");
 }
 
-TEST_CASE("adopt, move: an agent that dies while it puts back is told again that it is called off",
+TEST_CASE("adopt, move: an agent that dies during the rollback is sent the cancellation again",
           "[unit][core][fc-23][fc-24]") {
   for (const bool adopts : {true, false}) {
     auto x = adopts ? adopting() : fixture(record());
     if (!adopts) x.ask(move_server{"", "/mnt/new"});
     x.give(cancel_requested{x.s.op->id, "ann"});
-    x.progress("copying", 60);  // a report that was on its way
+    x.progress("copying", 60);  // progress that was on its way
     CHECK(x.s.op->step == "cancelling");
     x.cx.agent_online = false;
     const auto back = x.agent_back();
@@ -142,7 +144,7 @@ TEST_CASE("adopt, move: an agent that dies while it puts back is told again that
   }
 }
 
-TEST_CASE("adopt: without its agent nothing is begun", "[unit][core][fc-24]") {
+TEST_CASE("adopt: while its agent is away nothing is begun", "[unit][core][fc-24]") {
   fixture x(blank(), false);
   CHECK(code_of(x.adopt(new_record())) == "agent_unreachable");
   CHECK(x.s.id.empty());

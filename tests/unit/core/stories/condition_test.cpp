@@ -1,4 +1,4 @@
-// How well a server is, beside where it stands.
+// How well a server is, beside its status.
 #include "messages/records/condition.hpp"
 
 #include "messages/api/views.hpp"
@@ -26,7 +26,7 @@ TEST_CASE("condition: a running server with nothing wrong is ok", "[unit][core]"
   CHECK(conditions_of(record()) == list{condition::ok});
 }
 
-TEST_CASE("condition: all that holds is named, worst first", "[unit][core]") {
+TEST_CASE("condition: all that apply are listed, worst first", "[unit][core]") {
   auto s = record();
   s.health = health_state::unhealthy;
   s.data = data_state::absent;
@@ -40,12 +40,12 @@ TEST_CASE("condition: all that holds is named, worst first", "[unit][core]") {
   CHECK(conditions_of(s) == list{condition::stale, condition::paused});
 }
 
-TEST_CASE("condition: what an agent that is away has told is stale", "[unit][core]") {
+TEST_CASE("condition: what an absent agent reported is stale", "[unit][core]") {
   CHECK(conditions_of(record(), agent_status::online) == list{condition::ok});
   CHECK(conditions_of(record(), agent_status::unreachable) == list{condition::stale});
 }
 
-TEST_CASE("condition: a missing or deleted server has no container whose health could be bad", "[unit][core]") {
+TEST_CASE("condition: a missing or deleted server has no container health", "[unit][core]") {
   for (auto status : {server_status::missing, server_status::deleted}) {
     auto s = record(status);
     s.health = health_state::unhealthy;
@@ -54,7 +54,7 @@ TEST_CASE("condition: a missing or deleted server has no container whose health 
   }
 }
 
-TEST_CASE("condition: people hear of it when it changes, once", "[unit][core]") {
+TEST_CASE("condition: each change gives one event", "[unit][core]") {
   fixture at(record());
   auto sick = saw(container_state::running);
   sick.view.health = health_state::unhealthy;
@@ -69,7 +69,7 @@ TEST_CASE("condition: people hear of it when it changes, once", "[unit][core]") 
   CHECK(fact_in<condition_changed>(well)->condition == list{condition::ok});
 }
 
-TEST_CASE("condition: the Engine restarts it again and again: restarting, with count and since when",
+TEST_CASE("condition: repeated restarts by the Engine give restarting, with count and since when",
           "[unit][core][fc-9]") {
   fixture at(record());
   for (uint64_t n = 1; n <= 7; ++n) {
@@ -85,7 +85,7 @@ TEST_CASE("condition: the Engine restarts it again and again: restarting, with c
   CHECK(std::get_if<condition_changed>(&at.log[2].facts.back().what)->restarts == 3);
 }
 
-TEST_CASE("condition: it ends by itself when the server has run for long enough", "[unit][core]") {
+TEST_CASE("condition: restarting ends by itself when the server has run for long enough", "[unit][core]") {
   fixture at(record());
   for (uint64_t n = 1; n <= 4; ++n) at.see(restarted(n, at.cx.now));
   CHECK(next_due(at.s) == noon + restart_quiet);
@@ -100,7 +100,7 @@ TEST_CASE("condition: it ends by itself when the server has run for long enough"
   CHECK(conditions_of(at.s) == list{condition::ok});
 }
 
-TEST_CASE("condition: restarts of long ago, seen at once, are no series", "[unit][core]") {
+TEST_CASE("condition: old restarts that are seen all at once are no series", "[unit][core]") {
   fixture at(record());
   auto o = restarted(40, noon);
   o.view.started_at = noon - 3h;
@@ -108,8 +108,7 @@ TEST_CASE("condition: restarts of long ago, seen at once, are no series", "[unit
   CHECK(conditions_of(at.s) == list{condition::ok});
 }
 
-TEST_CASE("condition: an agent that restarts it by its own policy counts as well, also between two starts",
-          "[unit][core]") {
+TEST_CASE("condition: restarts by the agent count as well, also between two starts", "[unit][core]") {
   auto s = record();
   s.crash = crash_policy::on_failure;
   fixture at(s);
@@ -134,7 +133,7 @@ TEST_CASE("condition: an agent that restarts it by its own policy counts as well
   REQUIRE(at.s.last_error);
 }
 
-TEST_CASE("condition: what its owner asks for is a new beginning", "[unit][core]") {
+TEST_CASE("condition: a user's request clears restarting", "[unit][core]") {
   fixture at(record());
   for (uint64_t n = 1; n <= 4; ++n) at.see(restarted(n, at.cx.now));
   const auto d = at.ask(stop_server{"pz-one"});
@@ -142,7 +141,7 @@ TEST_CASE("condition: what its owner asks for is a new beginning", "[unit][core]
   CHECK_FALSE(at.s.restart_run);
 }
 
-TEST_CASE("condition: the record knows what its container was made from", "[unit][core]") {
+TEST_CASE("condition: the record has the image that its container was made from", "[unit][core]") {
   fixture at(record());
   auto o = saw(container_state::running);
   o.view.image = "registry.example/pz:40";

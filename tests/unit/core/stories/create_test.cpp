@@ -1,4 +1,4 @@
-// Short stories of one server: how it comes into being, and what is refused.
+// Short stories of one server: how it is created, and what is refused.
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/server_fixture.hpp"
 
@@ -26,7 +26,7 @@ TEST_CASE("create: answers with an operation at once and runs when the agent say
   CHECK(!x.s.op);
 }
 
-TEST_CASE("create: a failure leaves failed with the reason, and looking does not wash it away",
+TEST_CASE("create: a failure leaves failed with the reason, and an observation does not clear it",
           "[unit][core][acc-46][fc-16][fc-47]") {
   auto x = created_server();
   x.finish(saw_nothing(data_state::empty), trouble(ec::pull_failed));
@@ -49,13 +49,13 @@ TEST_CASE("create: a failure leaves failed with the reason, and looking does not
   CHECK(!x.s.last_error);
 }
 
-TEST_CASE("create: without its agent it is refused and nothing is left", "[unit][core][acc-7]") {
+TEST_CASE("create: while its agent is away it is refused and leaves nothing", "[unit][core][acc-7]") {
   fixture x(blank(), false);
   CHECK(code_of(x.create(new_record())) == "agent_unreachable");
   CHECK(x.s.id.empty());
 }
 
-TEST_CASE("create: a manager that died sends the same command again, never a second one",
+TEST_CASE("create: a restarted manager sends the same command again, never a second one",
           "[unit][core][acc-48][fc-10]") {
   auto x = created_server();
   fixture reborn(x.s);  // the record is all that a restart has
@@ -70,7 +70,7 @@ TEST_CASE("create: a manager that died sends the same command again, never a sec
   CHECK(d.facts.empty());
 }
 
-TEST_CASE("create: is never creating for ever", "[unit][core][acc-48][fc-10]") {
+TEST_CASE("create: a server does not stay creating for ever", "[unit][core][acc-48][fc-10]") {
   auto x = created_server();
   const auto time_max = row_of(op_kind::create).time_max;
   CHECK(next_due(x.s) == noon + time_max);
@@ -108,14 +108,14 @@ TEST_CASE("create: a result that comes after the deadline still counts", "[unit]
   CHECK(d.why.kind == cause_kind::report);
 }
 
-TEST_CASE("create: on a record that is there already is refused with a way out", "[unit][core][acc-5][acc-100]") {
+TEST_CASE("create: for an existing record it is refused with a remedy", "[unit][core][acc-5][acc-100]") {
   fixture x(record());
   const auto d = x.create(new_record());
   CHECK(code_of(d) == "already_exists");
   CHECK(!d.refusal->hint.empty());
 }
 
-TEST_CASE("refusal: names the state and what is permitted in it", "[unit][core][acc-7][acc-44]") {
+TEST_CASE("refusal: it names the state and what is permitted in it", "[unit][core][acc-7][acc-44]") {
   auto x = missing_server();
   const auto d = x.ask(restart_server{});
   REQUIRE(d.refusal);
@@ -124,7 +124,7 @@ TEST_CASE("refusal: names the state and what is permitted in it", "[unit][core][
   CHECK(!mentions(d.refusal->hint, {"stop"}));
 }
 
-TEST_CASE("request: the same one again is answered by the same operation", "[unit][core][acc-6]") {
+TEST_CASE("request: a repeated one is answered with the same operation", "[unit][core][acc-6]") {
   fixture x(record());
   const requested r{stop_server{}, {{"o-same"}, "ann", "key", 5}};
   x.give(r);

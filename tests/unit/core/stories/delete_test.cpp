@@ -18,7 +18,8 @@ send_command sent(const decision& d) {
 
 }  // namespace
 
-TEST_CASE("rm: marks, removes the container, and keeps record, name, ports and data", "[unit][core][acc-49]") {
+TEST_CASE("rm: it marks the server, removes the container, and keeps record, name, ports and data",
+          "[unit][core][acc-49]") {
   fixture x(record());
   const auto before = x.s;
   const auto c = sent(x.ask(remove_server{}));
@@ -35,7 +36,7 @@ TEST_CASE("rm: marks, removes the container, and keeps record, name, ports and d
   CHECK(x.s.data == data_state::present);
 }
 
-TEST_CASE("rm: with the agent away is accepted, carried out on its return, and never undone by looking",
+TEST_CASE("rm: with the agent away it is accepted, executed on its return, and never undone by an observation",
           "[unit][core][acc-51][fc-26]") {
   fixture x(record(), false);
   x.ask(remove_server{});
@@ -65,7 +66,7 @@ TEST_CASE("rm: one that failed is tried again whenever the container is seen", "
   CHECK(!x.s.last_error);
 }
 
-TEST_CASE("rm: a wish given up on while the agent was away for long is still carried out by the next look",
+TEST_CASE("rm: one that timed out while the agent was away is still executed at the next observation",
           "[unit][core][acc-51][fc-26]") {
   fixture x(record(), false);
   x.ask(remove_server{});
@@ -79,7 +80,7 @@ TEST_CASE("rm: a wish given up on while the agent was away for long is still car
   CHECK(x.s.status == server_status::deleted);
 }
 
-TEST_CASE("rm: a container of a deleted server that comes back is removed again",
+TEST_CASE("rm: a container of a deleted server that reappears is removed again",
           "[unit][core][acc-28][acc-51][fc-26]") {
   fixture x(record(server_status::deleted));
   x.see(saw(container_state::running));
@@ -89,7 +90,7 @@ TEST_CASE("rm: a container of a deleted server that comes back is removed again"
   CHECK(x.s.desired == desired_state::deleted);
 }
 
-TEST_CASE("cancel: a wish that still waits for its agent is taken back whole", "[unit][core][fc-21]") {
+TEST_CASE("cancel: a request that still waits for its agent is undone completely", "[unit][core][fc-21]") {
   for (const server_request& r :
        {server_request{remove_server{}}, server_request{purge_all}, server_request{stop_server{}}}) {
     fixture x(record(), false);
@@ -106,7 +107,7 @@ TEST_CASE("cancel: a wish that still waits for its agent is taken back whole", "
   }
 }
 
-TEST_CASE("cancel: what the agent is at work on is not cancelled", "[unit][core][fc-21]") {
+TEST_CASE("cancel: an operation that the agent is working on is not cancelled", "[unit][core][fc-21]") {
   fixture x(record());
   x.ask(remove_server{});
   CHECK(code_of(x.give(cancel_requested{x.s.op->id, "ann"})) == "wrong_state");
@@ -124,7 +125,7 @@ TEST_CASE("restore: from deleted to running in one request", "[unit][core][acc-5
   CHECK(x.s.desired == desired_state::running);
 }
 
-TEST_CASE("restore: when the container cannot be made the server is missing, and start recovers it",
+TEST_CASE("restore: when the container cannot be created the server is missing, and start recovers it",
           "[unit][core][acc-53]") {
   fixture x(record(server_status::deleted));
   x.ask(restore_server{});
@@ -145,14 +146,14 @@ TEST_CASE("restore: without data gives missing and says how to start over", "[un
   CHECK(mentions(fact_in<operation_ended>(d)->note, {"--fresh"}));
   CHECK(!effect_in<send_command>(d));
 
-  fixture y(record(server_status::deleted));  // the data went while nobody looked
+  fixture y(record(server_status::deleted));  // the data disappeared in between
   y.ask(restore_server{});
   const auto late = y.finish(saw_nothing(data_state::absent), trouble(ec::no_data));
   CHECK(y.s.status == server_status::missing);
   CHECK(fact_in<operation_ended>(late)->status == op_status::succeeded);
 }
 
-TEST_CASE("restore: with the agent away is carried out on its return", "[unit][core][acc-55][fc-33]") {
+TEST_CASE("restore: with the agent away it is executed on its return", "[unit][core][acc-55][fc-33]") {
   fixture x(record(server_status::deleted), false);
   x.ask(restore_server{});
   CHECK(x.s.op->step == step_waiting);
@@ -162,7 +163,7 @@ TEST_CASE("restore: with the agent away is carried out on its return", "[unit][c
   CHECK(x.s.status == server_status::running);
 }
 
-TEST_CASE("purge: needs its confirmation and exactly one word about the data", "[unit][core][acc-59]") {
+TEST_CASE("purge: it needs its confirmation and exactly one choice about the data", "[unit][core][acc-59]") {
   for (const auto& r : {purge_server{"", false, true, false}, purge_server{"", true, true, true},
                         purge_server{"", true, false, false}}) {
     fixture x(record(server_status::deleted));
@@ -171,7 +172,7 @@ TEST_CASE("purge: needs its confirmation and exactly one word about the data", "
   }
 }
 
-TEST_CASE("purge: the record goes last, after the agent has verified", "[unit][core][acc-57]") {
+TEST_CASE("purge: the record is removed last, after the agent has verified", "[unit][core][acc-57]") {
   fixture x(record());
   const auto d = x.ask(purge_all);
   CHECK(sent(d).kind == command_kind::purge);
@@ -186,8 +187,8 @@ TEST_CASE("purge: the record goes last, after the agent has verified", "[unit][c
   CHECK(x.s.status == server_status::purged);
 }
 
-TEST_CASE("purge: data that stays is remembered by its path", "[unit][core][acc-58][fc-30]") {
-  for (auto data : {data_state::present, data_state::unknown}) {  // not seen is not gone
+TEST_CASE("purge: kept data is remembered by its path", "[unit][core][acc-58][fc-30]") {
+  for (auto data : {data_state::present, data_state::unknown}) {  // unseen does not mean gone
     fixture x(record());
     CHECK(!sent(x.ask(purge_keeping)).remove_data);
     const auto end = x.finish(saw_nothing(data));
@@ -200,7 +201,7 @@ TEST_CASE("purge: data that stays is remembered by its path", "[unit][core][acc-
   CHECK(fact_in<server_purged>(end)->kept_path.empty());
 }
 
-TEST_CASE("purge: one that failed gives the server back with its reason", "[unit][core][acc-57][fc-29]") {
+TEST_CASE("purge: after a failed one the server is back with the reason", "[unit][core][acc-57][fc-29]") {
   fixture x(record());
   x.ask(purge_all);
   x.finish(saw_nothing(), trouble());
@@ -216,7 +217,8 @@ TEST_CASE("purge: one that failed gives the server back with its reason", "[unit
   CHECK(y.s.purge_at != never);
 }
 
-TEST_CASE("purge: with the agent away waits and claims nothing", "[unit][core][acc-60][fc-28]") {
+TEST_CASE("purge: with the agent away it waits, and the record does not claim that anything is removed",
+          "[unit][core][acc-60][fc-28]") {
   fixture x(record(), false);
   x.ask(purge_all);
   x.wait(48h);
@@ -227,7 +229,7 @@ TEST_CASE("purge: with the agent away waits and claims nothing", "[unit][core][a
   CHECK(x.s.status == server_status::purged);
 }
 
-TEST_CASE("retention: a deleted server is purged with its data when its time is over", "[unit][core][acc-62][fc-60]") {
+TEST_CASE("retention: a deleted server is purged with its data when the time is over", "[unit][core][acc-62][fc-60]") {
   fixture x(record());
   x.ask(remove_server{});
   x.finish(saw_nothing());
@@ -241,7 +243,7 @@ TEST_CASE("retention: a deleted server is purged with its data when its time is 
   CHECK(x.s.status == server_status::purged);
 }
 
-TEST_CASE("retention: waits for an agent that is away", "[unit][core][acc-63]") {
+TEST_CASE("retention: it waits for an agent that is away", "[unit][core][acc-63]") {
   fixture x(record(server_status::deleted), false);
   CHECK(x.wait(48h).facts.empty());
   CHECK(x.s.status == server_status::deleted);
@@ -275,13 +277,13 @@ TEST_CASE("retention: a server restored before the deadline is not purged by a t
   CHECK(next_due(x.s) == never);
 }
 
-TEST_CASE("retention: a clock that went back purges nothing", "[unit][core][fc-62]") {
+TEST_CASE("retention: a clock that was set back purges nothing", "[unit][core][fc-62]") {
   fixture x(record(server_status::deleted));
   x.cx.now = noon - 30 * 24h;
   CHECK(x.give(tick{}).facts.empty());
 }
 
-TEST_CASE("plan: says what would happen without doing it", "[unit][core][acc-59]") {
+TEST_CASE("plan: it lists what would happen without doing it", "[unit][core][acc-59]") {
   const auto s = record();
   context cx;
   cx.now = noon;

@@ -1,4 +1,4 @@
-// Short stories of one server: what is concluded from looking at it.
+// Short stories of one server: what is concluded from observations.
 #include "actors/core/server/observe.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/server_fixture.hpp"
@@ -19,7 +19,7 @@ TEST_CASE("sync: a container removed by hand makes the server missing, and clear
   CHECK(x.s.container_id == "other");
 }
 
-TEST_CASE("sync: what could not be looked at is stale, not gone", "[unit][core][acc-30][fc-1][fc-2]") {
+TEST_CASE("sync: a server that could not be observed is stale, not gone", "[unit][core][acc-30][fc-1][fc-2]") {
   fixture x(record());
   x.give(unseen{trouble()});
   CHECK(x.s.status == server_status::running);
@@ -29,7 +29,8 @@ TEST_CASE("sync: what could not be looked at is stale, not gone", "[unit][core][
   CHECK(!x.s.stale);
 }
 
-TEST_CASE("sync: why data cannot be looked at, and since when, stands beside what was known", "[unit][core][fc-2]") {
+TEST_CASE("sync: the reason why data cannot be read, and since when, is kept beside the last known state",
+          "[unit][core][fc-2]") {
   fixture x(record());
   auto blind = saw(container_state::running);
   blind.data = data_state::unknown;
@@ -45,23 +46,23 @@ TEST_CASE("sync: why data cannot be looked at, and since when, stands beside wha
   x.see(blind);
   CHECK(x.s.data_problem == "another reason");
   CHECK(x.s.data_problem_since == since);
-  SECTION("not more than anybody reads") {
+  SECTION("a long reason is cut") {
     blind.data_problem = std::string(100'000, 'x');
     x.see(blind);
     CHECK(x.s.data_problem.size() == problem_bytes_max);
   }
-  SECTION("until it is seen again") {
+  SECTION("until the data is seen again") {
     x.see(saw(container_state::running));
     CHECK(x.s.data_problem.empty());
     CHECK(x.s.data_problem_since == never);
   }
-  SECTION("or its owner asks") {
+  SECTION("or until a user has it checked") {
     x.give(data_seen{data_state::empty, std::nullopt, {}});
     CHECK(x.s.data_problem.empty());
     CHECK(x.s.data == data_state::empty);
     CHECK(x.s.started_at == saw(container_state::running).view.started_at);
   }
-  SECTION("a container that cannot be looked at says nothing of the data") {
+  SECTION("a failed look at the container does not change it") {
     x.give(unseen{trouble()});
     CHECK(x.s.data_problem == "another reason");
   }
@@ -78,7 +79,7 @@ TEST_CASE("sync: a container that could not be inspected is stale although its d
   CHECK(x.s.stale);
 }
 
-TEST_CASE("sync: that confirms what is known writes nothing", "[unit][core][acc-27]") {
+TEST_CASE("sync: an observation that confirms the record writes nothing", "[unit][core][acc-27]") {
   fixture x(record());
   x.see(saw(container_state::running));
   const auto before = x.s;
@@ -98,7 +99,7 @@ TEST_CASE("sync: each transition is one fact with old state, new state and cause
   CHECK(d.why.kind == cause_kind::container_event);
 }
 
-TEST_CASE("sync: a crash is stopped with the exit code beside it, cleared once it runs", "[unit][core][acc-24][fc-9]") {
+TEST_CASE("sync: a crashed server is stopped with its exit code, cleared once it runs", "[unit][core][acc-24][fc-9]") {
   fixture x(record());
   auto crashed = saw(container_state::exited);
   crashed.view.exit_code = 137;
@@ -140,7 +141,7 @@ TEST_CASE("sync: two containers that claim one server are reported and neither i
   CHECK(d.effects.empty());
 }
 
-TEST_CASE("sync: nothing is concluded about what is being made or is gone for good", "[unit][core][acc-28]") {
+TEST_CASE("sync: nothing is concluded about a server that is being created or was purged", "[unit][core][acc-28]") {
   fixture none;
   CHECK(none.see(saw(container_state::running)).facts.empty());
   auto x = created_server();

@@ -1,4 +1,4 @@
-// Short stories of commands that nobody reports on: their agent is lost, or their time is over.
+// Short stories of commands without a report: their agent is lost, or their deadline has passed.
 #include "tests/support/catch.hpp"
 #include "tests/unit/core/support/server_fixture.hpp"
 
@@ -22,7 +22,7 @@ fixture for_request(const server_request& r) {
 
 }  // namespace
 
-TEST_CASE("lost agent: what waits for an agent that is away also waits for one that goes while it is at work",
+TEST_CASE("lost agent: a request that waits for an absent agent also waits when the agent leaves in the middle",
           "[unit][core][acc-51][acc-55][acc-60]") {
   struct row {
     server_request what;
@@ -51,7 +51,8 @@ TEST_CASE("lost agent: what waits for an agent that is away also waits for one t
   }
 }
 
-TEST_CASE("lost agent: what is refused while it is away fails at its deadline when it goes", "[unit][core][fc-10]") {
+TEST_CASE("lost agent: a request that is refused without an agent fails at its deadline when the agent leaves",
+          "[unit][core][fc-10]") {
   for (const server_request& r : {server_request{restart_server{}}, server_request{rebuild_server{}}}) {
     auto x = for_request(r);
     const auto id = x.s.op->id.value;
@@ -61,7 +62,7 @@ TEST_CASE("lost agent: what is refused while it is away fails at its deadline wh
   }
 }
 
-TEST_CASE("lost agent: one that never comes back is given up in the end", "[unit][core][fc-10]") {
+TEST_CASE("lost agent: an operation whose agent never comes back is given up in the end", "[unit][core][fc-10]") {
   auto x = for_request(purge_all);
   const auto id = x.s.op->id.value;
   x.cx.agent_online = false;
@@ -69,10 +70,10 @@ TEST_CASE("lost agent: one that never comes back is given up in the end", "[unit
   const auto d = x.wait(waiting_max);
   CHECK(!x.s.op);
   CHECK(fact_in<operation_ended>(d)->failure->code == ec::agent_unreachable);
-  CHECK(withdrawn(d) == id);  // it was sent once
+  CHECK(withdrawn(d) == id);  // it had been sent
 }
 
-TEST_CASE("deadline: the agent is told to drop what has no operation any more", "[unit][core][acc-64]") {
+TEST_CASE("deadline: a command whose operation has ended is withdrawn from the agent", "[unit][core][acc-64]") {
   auto x = for_request(purge_all);
   const auto id = x.s.op->id.value;
   const auto d = x.wait(1h);
@@ -80,12 +81,12 @@ TEST_CASE("deadline: the agent is told to drop what has no operation any more", 
   CHECK(withdrawn(d) == id);
   CHECK(effect_in<request_sync>(d));
 
-  fixture never(record(), false);  // nobody was asked, so nobody is told
+  fixture never(record(), false);  // nothing was sent, so nothing is withdrawn
   never.ask(remove_server{});
   CHECK(withdrawn(never.wait(waiting_max)) == "");
 }
 
-TEST_CASE("late report: one of a command that was withdrawn or refused without a look says nothing",
+TEST_CASE("late report: one of a withdrawn or refused command without an observation changes nothing",
           "[unit][core][acc-30]") {
   fixture x(record());
   auto withdrawn_unseen = result_of({"o-past"}, could_not_look(), trouble(ec::cancelled));
@@ -93,8 +94,7 @@ TEST_CASE("late report: one of a command that was withdrawn or refused without a
   CHECK(!x.s.stale);
 }
 
-TEST_CASE("cancel: a restore that still waits goes back to deleted, with its whole retention before it",
-          "[unit][core][fc-21]") {
+TEST_CASE("cancel: a waiting restore goes back to deleted, with its full retention again", "[unit][core][fc-21]") {
   fixture x(record(server_status::deleted), false);
   x.ask(restore_server{});
   REQUIRE(x.s.status == server_status::missing);
@@ -107,7 +107,7 @@ TEST_CASE("cancel: a restore that still waits goes back to deleted, with its who
   CHECK(x.s.purge_at == x.cx.now + x.cx.retention);
 }
 
-TEST_CASE("cancel: what was sent and waits for an agent that is lost is given up, and withdrawn on its return",
+TEST_CASE("cancel: a sent operation of a lost agent is given up, and withdrawn on the agent's return",
           "[unit][core][fc-21][acc-24]") {
   const server_request all[] = {purge_all, stop_server{}, remove_server{}, move_server{"", "/mnt/new"}};
   for (const auto& what : all) {
@@ -130,11 +130,11 @@ TEST_CASE("cancel: what was sent and waits for an agent that is lost is given up
   }
 }
 
-TEST_CASE("given up with its host: the record goes without a word of its agent", "[unit][core][acc-57]") {
+TEST_CASE("given up with its host: the record is removed without its agent", "[unit][core][acc-57]") {
   for (bool busy : {true, false}) {
     fixture x(record(), true);
     if (busy) x.ask(stop_server{});
-    CHECK(code_of(x.give(given_up{"ann", "host1"})) == "wrong_state");  // its agent is there
+    CHECK(code_of(x.give(given_up{"ann", "host1"})) == "wrong_state");  // its agent is connected
     x.cx.agent_online = false;
     const auto d = x.give(given_up{"ann", "host1"});
     CHECK(code_of(d) == "ok");
@@ -147,7 +147,8 @@ TEST_CASE("given up with its host: the record goes without a word of its agent",
   }
 }
 
-TEST_CASE("refusal: what an agent did not begin with ends nothing that can be sent again", "[unit][core][acc-24]") {
+TEST_CASE("refusal: a command that the agent did not begin is sent again instead of ending its operation",
+          "[unit][core][acc-24]") {
   for (const auto kind :
        {agent_refusal::outdated, agent_refusal::lanes_full, agent_refusal::stopping, agent_refusal::withdrawn}) {
     INFO(name_of(kind));
@@ -169,7 +170,7 @@ TEST_CASE("refusal: what an agent did not begin with ends nothing that can be se
   }
 }
 
-TEST_CASE("refusal: an agent whose disk keeps nothing ends what this life asked for, and nothing of another life",
+TEST_CASE("refusal: an agent that cannot store ends operations of this term only, not of another",
           "[unit][core][acc-24]") {
   auto x = for_request(stop_server{});
   x.cx.term = 8;
@@ -182,7 +183,7 @@ TEST_CASE("refusal: an agent whose disk keeps nothing ends what this life asked 
   CHECK(fact_in<operation_ended>(x.give(reported{r}))->failure->code == ec::store_full);
 }
 
-TEST_CASE("refusal: what was called off before it began ends as cancelled, in the life that called it off",
+TEST_CASE("refusal: a command cancelled before it began ends as cancelled, in the term that cancelled it",
           "[unit][core][move]") {
   fixture x(record(server_status::stopped));
   x.cx.term = 8;
@@ -197,7 +198,7 @@ TEST_CASE("refusal: what was called off before it began ends as cancelled, in th
   CHECK(fact_in<operation_ended>(x.give(reported{r}))->status == op_status::cancelled);
 }
 
-TEST_CASE("report: the work itself counts, whichever life of the manager asked for it", "[unit][core][acc-24]") {
+TEST_CASE("report: finished work counts, whichever term of the manager requested it", "[unit][core][acc-24]") {
   auto x = for_request(stop_server{});
   x.cx.term = 8;
   auto r = result_of(x.s.op->id, saw(container_state::exited));
@@ -205,7 +206,7 @@ TEST_CASE("report: the work itself counts, whichever life of the manager asked f
   CHECK(fact_in<operation_ended>(x.give(reported{r}))->status == op_status::succeeded);
 }
 
-TEST_CASE("own operations: an id is not given again after the store was put back to an earlier revision",
+TEST_CASE("own operations: an id is not used again after the store was restored to an earlier revision",
           "[unit][core]") {
   const auto recovery = [](uint64_t term) {
     auto s = record(server_status::missing);

@@ -41,7 +41,7 @@ TEST_CASE("move: the record names the new root before the old tree may be remove
   CHECK(clean->kind == command_kind::drop_source);
   CHECK(clean->attempt == 2);
   CHECK(clean->data_from == "/srv/zedops");
-  CHECK(effect_in<watch>(d));  // its agent has to look at the new tree from now on
+  CHECK(effect_in<watch>(d));  // its agent has to observe the new tree from now on
 
   x.finish(saw(container_state::running, data_state::present, "new1d"));
   CHECK(!x.s.op);
@@ -67,7 +67,7 @@ TEST_CASE("move: a stopped server stays stopped, a missing one missing", "[unit]
   CHECK(missing.s.data_path == "/mnt/new");
 }
 
-TEST_CASE("move: after a failure the old path stands and the old container is what was seen", "[unit][core][fc-23]") {
+TEST_CASE("move: after a failure the old path and the old container remain", "[unit][core][fc-23]") {
   fixture x(record());
   x.ask(to_new);
   x.finish(saw(container_state::running), trouble(ec::store_full));
@@ -77,7 +77,7 @@ TEST_CASE("move: after a failure the old path stands and the old container is wh
   CHECK(x.s.last_error->code == ec::store_full);
 }
 
-TEST_CASE("move: what must not become a data path is refused with a reason", "[unit][core][fc-23]") {
+TEST_CASE("move: an unsuitable data path is refused with the reason", "[unit][core][fc-23]") {
   struct row {
     const char* path;
     const char* word;
@@ -85,7 +85,7 @@ TEST_CASE("move: what must not become a data path is refused with a reason", "[u
   for (const auto& r :
        {row{"/etc/zedops", "belongs to the system"}, row{"relative", "not absolute"}, row{"/mnt/../etc", "component"},
         row{"/", "root of the file system"}, row{"", "not absolute"}, row{"/srv/zedops", "already"},
-        row{"/srv//zedops/", "already"}, row{"/srv/zedops/pz-one/sub", "would be moved"}}) {
+        row{"/srv//zedops/", "already"}, row{"/srv/zedops/pz-one/sub", "would move"}}) {
     fixture x(record());
     const auto d = x.ask(move_server{"", r.path});
     INFO(r.path);
@@ -104,7 +104,7 @@ TEST_CASE("move: without a container it needs data that was seen", "[unit][core]
   CHECK(code_of(unknown.ask(to_new)) == "data_unknown");
 }
 
-TEST_CASE("move: can be cancelled until the copy counts, and ends as cancelled when all is put back",
+TEST_CASE("move: it can be cancelled until the switch, and ends as cancelled when everything is rolled back",
           "[unit][core][fc-23][fc-21]") {
   fixture x(record());
   x.ask(to_new);
@@ -113,7 +113,7 @@ TEST_CASE("move: can be cancelled until the copy counts, and ends as cancelled w
   const auto d = x.give(cancel_requested{id, "ann"});
   CHECK(!d.refusal);
   REQUIRE(effect_in<withdraw_command>(d));
-  CHECK(x.s.op);  // until its agent has put everything back
+  CHECK(x.s.op);  // until its agent has rolled everything back
   const auto ended = x.finish(saw(container_state::running), trouble(ec::cancelled));
   CHECK(fact_in<operation_ended>(ended)->status == op_status::cancelled);
   CHECK(x.s.data_path == "/srv/zedops");
@@ -127,7 +127,7 @@ TEST_CASE("move: can be cancelled until the copy counts, and ends as cancelled w
   CHECK(late.s.op);
 }
 
-TEST_CASE("move: while its agent is away it waits, and goes on with the command that is due", "[unit][core][fc-23]") {
+TEST_CASE("move: while its agent is away it waits, and goes on with the command due next", "[unit][core][fc-23]") {
   for (bool switched : {false, true}) {
     fixture x(record());
     x.ask(to_new);
@@ -144,7 +144,7 @@ TEST_CASE("move: while its agent is away it waits, and goes on with the command 
   }
 }
 
-TEST_CASE("move: the report of the copying, repeated, does not pass for the end", "[unit][core][fc-23]") {
+TEST_CASE("move: a repeated report of the copy does not count as the end", "[unit][core][fc-23]") {
   fixture x(record());
   x.ask(to_new);
   const auto report = switched_report(x, saw(container_state::running, data_state::present, "new1d"));
@@ -155,7 +155,7 @@ TEST_CASE("move: the report of the copying, repeated, does not pass for the end"
   CHECK(x.s.op);
 }
 
-TEST_CASE("move: an old tree that cannot be removed does not make the move fail, and is named", "[unit][core][fc-23]") {
+TEST_CASE("move: an old tree that cannot be removed does not fail the move, and is named", "[unit][core][fc-23]") {
   fixture x(record());
   x.ask(to_new);
   x.give(reported{switched_report(x, saw(container_state::running, data_state::present, "new1d"))});
@@ -167,7 +167,8 @@ TEST_CASE("move: an old tree that cannot be removed does not make the move fail,
   CHECK(x.s.data_path == "/mnt/new");
 }
 
-TEST_CASE("move: one that was given up here but had switched there is followed, once", "[unit][core][fc-23]") {
+TEST_CASE("move: a late report that the agent had switched is accepted, unless something has succeeded since",
+          "[unit][core][fc-23]") {
   fixture x(record());
   x.ask(to_new);
   const auto report = switched_report(x, saw(container_state::running, data_state::present, "new1d"));
@@ -177,7 +178,7 @@ TEST_CASE("move: one that was given up here but had switched there is followed, 
   x.give(reported{report});
   CHECK(x.s.data_path == "/mnt/new");
 
-  fixture later(record());  // something has succeeded since: the old report says nothing any more
+  fixture later(record());  // something has succeeded since: the old report is ignored
   later.ask(to_new);
   const auto old = switched_report(later, saw(container_state::running, data_state::present, "new1d"));
   later.wait(24h);
@@ -187,7 +188,7 @@ TEST_CASE("move: one that was given up here but had switched there is followed, 
   CHECK(later.s.data_path == "/srv/zedops");
 }
 
-TEST_CASE("move: a dry run says what is copied where and what is removed", "[unit][core][fc-23]") {
+TEST_CASE("move: a dry run lists what is copied where and what is removed", "[unit][core][fc-23]") {
   auto s = record();
   s.data_bytes = 3 << 20;
   fixture x(s);

@@ -18,7 +18,7 @@ TEST_CASE("start: a stopped server starts in the same container", "[unit][core][
   CHECK(x.s.container_id == "c0ffee");
 }
 
-TEST_CASE("start: a missing server with data is made again from the record", "[unit][core][acc-37][acc-10]") {
+TEST_CASE("start: a missing server with data is recreated from the record", "[unit][core][acc-37][acc-10]") {
   auto x = missing_server();
   const auto before = x.s;
   const auto d = x.ask(start_server{});
@@ -37,7 +37,7 @@ TEST_CASE("start: a missing server with data is made again from the record", "[u
   CHECK(x.s.image_tag == before.image_tag);
 }
 
-TEST_CASE("start: without data says so in the words people know, and changes nothing", "[unit][core][acc-38]") {
+TEST_CASE("start: without data it says so and changes nothing", "[unit][core][acc-38]") {
   auto x = missing_server(data_state::absent);
   const auto before = x.s;
   const auto d = x.ask(start_server{});
@@ -48,7 +48,7 @@ TEST_CASE("start: without data says so in the words people know, and changes not
   CHECK(x.s.revision == before.revision);
 }
 
-TEST_CASE("start --fresh: begins with empty directories and says so", "[unit][core][acc-39]") {
+TEST_CASE("start --fresh: it begins with empty directories and says so", "[unit][core][acc-39]") {
   auto x = missing_server(data_state::absent);
   const auto d = x.ask(start_server{"", true});
   CHECK(!d.refusal);
@@ -57,7 +57,8 @@ TEST_CASE("start --fresh: begins with empty directories and says so", "[unit][co
   CHECK(effect_in<send_command>(d)->demand == data_demand::any);
 }
 
-TEST_CASE("recreate: a failure leaves missing with the error kept, and a later start works", "[unit][core][acc-40]") {
+TEST_CASE("recreate: after a failure the server is missing with the error, and a later start works",
+          "[unit][core][acc-40]") {
   auto x = missing_server();
   x.ask(recreate_server{});
   x.finish(saw_nothing(), trouble());
@@ -71,7 +72,7 @@ TEST_CASE("recreate: a failure leaves missing with the error kept, and a later s
   CHECK(!x.s.last_error);
 }
 
-TEST_CASE("rebuild: replaces the container there is, pulling, one that is missing is made anew",
+TEST_CASE("rebuild: an existing container is replaced after a pull, a missing one is created",
           "[unit][core][acc-42][acc-43][fc-14]") {
   fixture x(record());
   const auto replaced = x.ask(rebuild_server{});
@@ -88,8 +89,7 @@ TEST_CASE("rebuild: replaces the container there is, pulling, one that is missin
   }
 }
 
-TEST_CASE("rebuild: after a failure the server is what was seen: the old container, put back",
-          "[unit][core][acc-42][fc-14]") {
+TEST_CASE("rebuild: after a failure the server has its old container, as observed", "[unit][core][acc-42][fc-14]") {
   fixture x(record());
   x.ask(rebuild_server{});
   x.finish(saw(container_state::running), trouble(ec::pull_failed));
@@ -98,7 +98,7 @@ TEST_CASE("rebuild: after a failure the server is what was seen: the old contain
   CHECK(x.s.last_error->code == ec::pull_failed);
 }
 
-TEST_CASE("rebuild: is not disturbed by what is seen meanwhile", "[unit][core][acc-28][fc-12]") {
+TEST_CASE("rebuild: it is not disturbed by observations meanwhile", "[unit][core][acc-28][fc-12]") {
   fixture x(record());
   x.ask(rebuild_server{});
   const auto before = x.s;
@@ -107,7 +107,7 @@ TEST_CASE("rebuild: is not disturbed by what is seen meanwhile", "[unit][core][a
   CHECK(x.s == before);
 }
 
-TEST_CASE("restart: keeps container, ports and data", "[unit][core][acc-45]") {
+TEST_CASE("restart: it keeps container, ports and data", "[unit][core][acc-45]") {
   fixture x(record());
   const auto before = x.s;
   const auto d = x.ask(restart_server{});
@@ -121,7 +121,7 @@ TEST_CASE("restart: keeps container, ports and data", "[unit][core][acc-45]") {
   CHECK(x.s.data == before.data);
 }
 
-TEST_CASE("stop: what its owner stopped is not started again", "[unit][core][acc-35][fc-59]") {
+TEST_CASE("stop: a server stopped by a user is not started again", "[unit][core][acc-35][fc-59]") {
   auto s = record();
   s.recovery = recovery_policy::automatic;
   fixture x(s);
@@ -135,7 +135,7 @@ TEST_CASE("stop: what its owner stopped is not started again", "[unit][core][acc
   CHECK(!x.s.op);
 }
 
-TEST_CASE("stop: with the agent away is kept and sent on its return", "[unit][core][fc-38]") {
+TEST_CASE("stop: with the agent away it is kept and sent on its return", "[unit][core][fc-38]") {
   fixture x(record(), false);
   x.ask(stop_server{});
   CHECK(x.s.op->step == step_waiting);
@@ -145,7 +145,7 @@ TEST_CASE("stop: with the agent away is kept and sent on its return", "[unit][co
   CHECK(x.s.op->deadline == x.cx.now + row_of(op_kind::stop).time_max);
 }
 
-TEST_CASE("two starts at once: one wins, the other is told which", "[unit][core][fc-13][acc-6]") {
+TEST_CASE("two starts at once: one wins, and the other's error names it", "[unit][core][fc-13][acc-6]") {
   fixture x(record(server_status::stopped));
   x.ask(start_server{});
   const auto second = x.ask(start_server{});
@@ -155,7 +155,7 @@ TEST_CASE("two starts at once: one wins, the other is told which", "[unit][core]
   CHECK(x.s.status == server_status::running);
 }
 
-TEST_CASE("edit: is applied by the next container, and says that one is pending", "[unit][core][acc-10]") {
+TEST_CASE("edit: it is applied by the next container, and shown as pending until then", "[unit][core][acc-10]") {
   fixture x(record());
   edit_server e;
   e.config["MAX"] = "32";
@@ -182,7 +182,7 @@ TEST_CASE("edit: of an outdated copy is refused", "[unit][core][fc-13]") {
   CHECK(code_of(x.ask(e)) == "wrong_state");
 }
 
-TEST_CASE("recovery: automatic makes a lost container again, manual leaves it to people", "[unit][core][acc-35]") {
+TEST_CASE("recovery: automatic recreates a lost container, manual leaves it to the user", "[unit][core][acc-35]") {
   auto s = record();
   fixture manual(s);
   manual.see(saw_nothing());
@@ -198,7 +198,7 @@ TEST_CASE("recovery: automatic makes a lost container again, manual leaves it to
   CHECK(x.s.status == server_status::running);
 }
 
-TEST_CASE("recovery: what was lost while the agent was away is made again when it has reported",
+TEST_CASE("recovery: a container lost while the agent was away is recreated when the agent has reported",
           "[unit][core][acc-35][fc-38]") {
   auto s = record(server_status::missing);
   s.recovery = recovery_policy::automatic;
@@ -221,7 +221,7 @@ TEST_CASE("recovery: never without data, never on unknown data", "[unit][core][a
   }
 }
 
-TEST_CASE("recovery: one that failed is tried again later, not at once", "[unit][core][acc-35]") {
+TEST_CASE("recovery: a failed one is tried again later, not at once", "[unit][core][acc-35]") {
   auto s = record();
   s.recovery = recovery_policy::automatic;
   fixture x(s);
@@ -236,7 +236,7 @@ TEST_CASE("recovery: one that failed is tried again later, not at once", "[unit]
 
 namespace {
 
-// Created, running, and its directories as they were made: empty.
+// Created, running, and its directories still empty.
 fixture bare_server() {
   auto x = created_server();
   x.finish(saw(container_state::running, data_state::empty));
@@ -245,7 +245,7 @@ fixture bare_server() {
 
 }  // namespace
 
-TEST_CASE("data: a server that never had any is replaced, started anew and recovered without being asked",
+TEST_CASE("data: a server that never had any is replaced, started and recovered without --fresh",
           "[unit][core][acc-39][fc-3]") {
   auto x = bare_server();
   REQUIRE(x.s.past == data_past::none);
@@ -276,7 +276,7 @@ TEST_CASE("data: a server that never had any is replaced, started anew and recov
   }
 }
 
-TEST_CASE("data: what was there once is demanded for ever, unless its owner begins anew", "[unit][core][fc-3]") {
+TEST_CASE("data: once seen it is demanded for ever, unless a user starts fresh", "[unit][core][fc-3]") {
   auto x = bare_server();
   x.see(saw(container_state::running, data_state::present));
   x.see(saw(container_state::running, GENERATE(data_state::empty, data_state::absent)));
@@ -289,7 +289,7 @@ TEST_CASE("data: what was there once is demanded for ever, unless its owner begi
   CHECK(effect_in<send_command>(x.ask(rebuild_server{}))->demand == data_demand::any);
 }
 
-TEST_CASE("data: a record from before this was kept goes by what was seen last", "[unit][core][fc-3]") {
+TEST_CASE("data: a record from before this field existed goes by the last observation", "[unit][core][fc-3]") {
   auto s = record();
   s.past = data_past::unknown;
   s.data = data_state::empty;
@@ -304,7 +304,7 @@ TEST_CASE("data: a record from before this was kept goes by what was seen last",
   CHECK(effect_in<send_command>(z.ask(rebuild_server{}))->demand == data_demand::present);
 }
 
-TEST_CASE("start: that it runs is shown while it has yet to prove that it stays up", "[unit][core]") {
+TEST_CASE("start: a server is shown as running while it still has to prove that it stays up", "[unit][core]") {
   auto x = created_server();
   command_progress p;
   p.op = x.s.op->id;
@@ -319,7 +319,7 @@ TEST_CASE("start: that it runs is shown while it has yet to prove that it stays 
     const auto d = x.finish(saw(container_state::running, data_state::empty));
     CHECK(x.s.status == server_status::running);
     CHECK(x.s.has_run);
-    CHECK_FALSE(fact_in<status_changed>(d));  // it is known already
+    CHECK_FALSE(fact_in<status_changed>(d));  // it is already shown as running
   }
   SECTION("it does not: the create has failed and is resumed in place") {
     x.finish(saw(container_state::exited, data_state::empty), trouble());

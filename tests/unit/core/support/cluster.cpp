@@ -50,7 +50,7 @@ context cluster::now_for(const host& h) const {
   return cx;
 }
 
-// What the server's actor and the journal do: decide, commit, fold, and only then carry out.
+// What the server's actor and the journal do: decide, commit, fold, and only then execute the effects.
 void cluster::give(const std::string& id, const input& in) {
   auto i = servers_.find(id);
   const auto* made = std::get_if<created>(&in);
@@ -59,7 +59,7 @@ void cluster::give(const std::string& id, const input& in) {
   const auto cx = now_for(hosts_.at(made ? made->record.agent.value : known.agent.value));
   const auto d = decide(known, in, cx);
   ++decisions_;
-  // Most looks find what is known. Judging each of these as well would cost more than everything else.
+  // Most observations confirm what is known. Checking each of these too would cost more than everything else.
   if (d.facts.empty() && d.effects.empty() && decisions_ % 16 != 0) return;
   const auto before = known;
   auto after = before;
@@ -98,7 +98,7 @@ void cluster::give(const std::string& id, const input& in) {
 
 void cluster::carry_out(const server& s, const effect& e) {
   auto& h = host_of(s);
-  if (!h.online) return;  // dropped: what is still to be done is sent on its return
+  if (!h.online) return;  // dropped: what is still due is sent on its return
   if (const auto* w = std::get_if<withdraw_command>(&e))
     for (auto& o : h.queue) o.withdrawn = o.withdrawn || o.what.op == w->op;
   const auto* c = std::get_if<send_command>(&e);
@@ -108,7 +108,7 @@ void cluster::carry_out(const server& s, const effect& e) {
     return h.reports.emplace_back(s.id, done->second), void();
   for (auto& o : h.queue) {
     if (o.server == s.id && o.what.op != c->op) o.withdrawn = true;
-    if (o.what.op == c->op && o.what.attempt == c->attempt) return;  // its report will come
+    if (o.what.op == c->op && o.what.attempt == c->attempt) return;  // its report is still to come
   }
   h.queue.push_back({s.id, *c, now_});
 }

@@ -1,4 +1,4 @@
-// A whole installation of pure machines: many servers, names and ports, hosts with a simple Engine, messages as
+// A whole installation of pure state machines: many servers, names and ports, hosts with a simple Engine, messages as
 // function calls, one seed. No CAF, no store, no threads: as many random lives as the processor can afford.
 #pragma once
 #include <deque>
@@ -16,9 +16,9 @@ class cluster {
  public:
   explicit cluster(uint64_t seed, int hosts = 2);
 
-  // One thing happens. What broke, in words; nothing when all rules hold.
+  // One thing happens. Returns what broke, in words; nothing when all rules hold.
   std::optional<std::string> step();
-  // No more faults: everything comes to rest. What does not, in words.
+  // No more faults: everything has to settle. Returns what does not, in words.
   std::optional<std::string> rest();
 
   uint64_t steps() const { return steps_; }

@@ -4,7 +4,7 @@
 namespace zedops::core::testing {
 
 namespace {
-constexpr duration lane_wait_max = 2h;  // no lane of an agent is held up longer: each command before has its time
+constexpr duration lane_wait_max = 2h;  // no lane is delayed longer: each command before has its time limit
 }  // namespace
 
 observation cluster::look(const host& h, const server& s) const {
@@ -22,7 +22,7 @@ observation cluster::look(const host& h, const server& s) const {
   return o;
 }
 
-// The agent does one command from end to end, or is cut short by its own death and will be asked again.
+// The agent executes one command completely, or dies in the middle and will be sent it again.
 void cluster::execute(host& h) {
   if (h.queue.empty()) return;
   const auto o = h.queue.front();
@@ -102,7 +102,7 @@ command_result cluster::perform(host& h, const order& o, bool cut_short) {
 void cluster::deliver(host& h) {
   if (h.reports.empty()) return;
   const auto [id, r] = h.reports.front();
-  if (!one_in(6)) h.reports.pop_front();  // else it comes once more
+  if (!one_in(6)) h.reports.pop_front();  // else it is sent once more
   if (servers_.contains(id.value)) give(id.value, reported{r});
 }
 

@@ -62,16 +62,16 @@ bool commands_serve_the_open_operation(const step& x) {
 
 bool open_operations_have_a_deadline(const step& x) { return !x.after.op || next_due(x.after) != never; }
 
-bool what_time_ended_is_withdrawn(const step& x) {
+bool commands_past_their_time_are_withdrawn(const step& x) {
   const bool given_up = is<tick>(x.in) && x.before.op && !x.after.op;
   const auto* w = effect_in<withdraw_command>(x.d);
-  const bool called_off = is<cancel_requested>(x.in) && x.before.op &&
-                          (x.before.op->kind == op_kind::move || x.before.op->kind == op_kind::adopt);
-  const bool told_again = is<agent_ready>(x.in) && x.before.op && x.before.op->step == "cancelling";
+  const bool cancelled = is<cancel_requested>(x.in) && x.before.op &&
+                         (x.before.op->kind == op_kind::move || x.before.op->kind == op_kind::adopt);
+  const bool sent_again = is<agent_ready>(x.in) && x.before.op && x.before.op->step == "cancelling";
   if (is<agent_ready>(x.in) && !x.before.op)  // given up while its agent was away
     return !w || (x.before.last_error && w->op.value == x.before.last_error->operation);
-  if (told_again) return !x.cx.agent_online || (w && w->op == x.before.op->id);
-  if (called_off) return !w || (x.after.op && w->op == x.after.op->id);  // its agent puts everything back
+  if (sent_again) return !x.cx.agent_online || (w && w->op == x.before.op->id);
+  if (cancelled) return !w || (x.after.op && w->op == x.after.op->id);  // its agent rolls everything back
   if (!given_up || never_sent(*x.before.op)) return w == nullptr;
   return w && w->op == x.before.op->id;
 }
@@ -88,16 +88,16 @@ bool status_facts_lead_on_from_each_other(const step& x) {
   return true;
 }
 
-bool looking_never_changes_the_wish(const step& x) {
+bool looking_never_changes_the_desired_state(const step& x) {
   return !is<seen, unseen, acted, progressed, agent_ready>(x.in) || x.after.desired == x.before.desired;
 }
 
-bool nothing_but_purge_gives_back_a_wish_on_report(const step& x) {
+bool only_a_failed_purge_resets_the_desired_state(const step& x) {
   if (!is<reported>(x.in) || x.after.desired == x.before.desired) return true;
-  // Failed is also what claims success while a container is still there.
+  // A report of success while a container still exists is a failure, too.
   const auto& report = std::get<reported>(x.in).report;
   const bool failed = report.failure || report.after.container == presence::present;
-  // An adoption that failed and left something: nothing is to start that by itself.
+  // After an adoption that failed and left something nothing may start it automatically.
   if (x.before.op && x.before.op->kind == op_kind::adopt && report.failure)
     return x.after.desired == desired_state::stopped;
   return x.before.op && x.before.op->kind == op_kind::purge && failed;
@@ -120,7 +120,7 @@ bool an_error_is_no_observation(const step& x) {
   if (!blind) return true;
   auto expected = x.before;
   if (!x.before.op && !x.before.id.empty() && x.before.status != server_status::purged) expected.stale = true;
-  if (expected.data == data_state::present) expected.past = x.after.past;  // what it had all along is noted
+  if (expected.data == data_state::present) expected.past = x.after.past;  // a change that only notes what was known
   expected.observed_at = x.after.observed_at;
   expected.updated_at = x.after.updated_at;
   expected.revision = x.after.revision;
@@ -132,7 +132,7 @@ bool an_open_operation_is_left_alone(const step& x) {
   return !x.before.op || !is<seen, unseen>(x.in) || (x.d.facts.empty() && x.d.effects.empty());
 }
 
-bool data_goes_only_when_told(const step& x) {
+bool data_is_removed_only_on_request_or_retention(const step& x) {
   for (const auto& e : x.d.effects)
     if (const auto* c = std::get_if<send_command>(&e))
       if (c->remove_data && (c->kind != command_kind::purge || !x.after.op->remove_data)) return false;
@@ -145,7 +145,7 @@ bool data_goes_only_when_told(const step& x) {
   return p && p->confirm && p->remove_data && !p->keep_data;
 }
 
-// Data that was not seen to be there permits no container, unless its owner said so and the looking did not fail.
+// Without data that was seen no container is made, unless the user said so and the look did not fail.
 bool missing_data_is_not_glossed_over(const step& x) {
   const auto* accepted = fact_in<operation_accepted>(x.d);
   if (!accepted || is<created>(x.in)) return true;
@@ -182,11 +182,11 @@ bool record_is_forgotten_only_after_a_purge(const step& x) {
   return never_was || x.before.op->kind == op_kind::purge;
 }
 
-bool what_its_owner_set_stays(const step& x) {
+bool what_a_user_set_stays(const step& x) {
   if (is<created>(x.in)) return true;
   const auto& a = x.before;
   const auto& b = x.after;
-  // The data is moved only by a report that says so.
+  // Only a report of a move changes the data path.
   const auto* told = std::get_if<reported>(&x.in);
   const bool moved = told && !told->report.failure && x.before.op && x.before.op->kind == op_kind::move &&
                      b.data_path == x.before.op->data_to;
@@ -213,21 +213,22 @@ constexpr std::array rules = {
     rule{"a refusal names cause and remedy", refusal_says_cause_and_remedy},
     rule{"a refused request leaves one audit record", refused_request_leaves_one_audit_record},
     rule{"one operation is open at most", one_operation_at_a_time},
-    rule{"commands serve the open operation and an agent that is there", commands_serve_the_open_operation},
+    rule{"commands serve the open operation and an agent that is online", commands_serve_the_open_operation},
     rule{"an open operation has a deadline", open_operations_have_a_deadline},
-    rule{"a command is withdrawn when the time of its operation is over, and only then", what_time_ended_is_withdrawn},
+    rule{"a command is withdrawn when its operation has passed its deadline, and only then",
+         commands_past_their_time_are_withdrawn},
     rule{"each status fact begins where the last one ended", status_facts_lead_on_from_each_other},
-    rule{"looking never changes the desired state", looking_never_changes_the_wish},
-    rule{"a report changes the desired state only when a purge failed", nothing_but_purge_gives_back_a_wish_on_report},
+    rule{"looking never changes the desired state", looking_never_changes_the_desired_state},
+    rule{"a report changes the desired state only when a purge failed", only_a_failed_purge_resets_the_desired_state},
     rule{"deletion is not undone by looking", deletion_is_not_undone_by_looking},
     rule{"purged is the end", purged_is_the_end},
     rule{"an error is no observation", an_error_is_no_observation},
     rule{"looking leaves an open operation alone", an_open_operation_is_left_alone},
-    rule{"data is removed only when asked for or when retention is over", data_goes_only_when_told},
+    rule{"data is removed only when asked for or when retention is over", data_is_removed_only_on_request_or_retention},
     rule{"missing data is not glossed over", missing_data_is_not_glossed_over},
     rule{"empty directories are asked for", fresh_is_asked_for},
     rule{"a record is forgotten only by a purge that succeeded", record_is_forgotten_only_after_a_purge},
-    rule{"what its owner set stays as it is", what_its_owner_set_stays},
+    rule{"what a user set stays as it is", what_a_user_set_stays},
     rule{"deciding twice is deciding once", deciding_twice_is_deciding_once},
 };
 
@@ -243,14 +244,14 @@ std::optional<std::string> broken_life_rule(const server& s) {
   if (s.id.empty() || s.status == server_status::purged) return std::nullopt;
   if (s.status == server_status::creating && !s.op) return "creating without an operation would be for ever";
   if (s.status == server_status::deleting && !s.op && s.desired != desired_state::deleted)
-    return "deleting without an operation is only the wish to be deleted, which every sync retries";
+    return "deleting without an operation is only the desired state, which every sync retries";
   const bool gone = s.status == server_status::deleted || (s.status == server_status::deleting && !s.op);
-  if (gone && (s.deleted_at == never || s.purge_at == never)) return "what is deleted has its time and its retention";
-  if (s.status == server_status::deleted && next_due(s) == never) return "what is deleted is purged some day";
+  if (gone && (s.deleted_at == never || s.purge_at == never)) return "a deleted server has a time and a retention";
+  if (s.status == server_status::deleted && next_due(s) == never) return "a deleted server has a time of purge";
   const bool alive = contains(in({server_status::running, server_status::stopped, server_status::missing}), s.status);
-  if (alive && (s.deleted_at != never || s.purge_at != never)) return "what lives has no purge ahead";
+  if (alive && (s.deleted_at != never || s.purge_at != never)) return "a live server has no time of purge";
   if (alive && !s.op && (s.desired == desired_state::deleted || s.desired == desired_state::purged))
-    return "what lives is not wished away";
+    return "a live server is not desired to be deleted";
   return std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// Rules that hold for every step of every life of a server, whatever came in. The exhaustive table and the random
-// histories both judge each step by all of them.
+// Rules that hold for every step of every life of a server, whatever the input. The exhaustive table and the random
+// histories both check each step against all of them.
 #pragma once
 #include <functional>
 #include <optional>
@@ -20,7 +20,7 @@ struct step {
 // The first rule that the step breaks, in words; nothing when all hold.
 std::optional<std::string> broken_rule(const step& s);
 
-// Rules that hold for lives which began with create and were lived one step after the other.
+// Rules that hold for lives which began with create and went on step by step.
 std::optional<std::string> broken_life_rule(const server& s);
 
 std::string text_of(const server& s, const input& in);

@@ -1,5 +1,5 @@
-// One server by itself: its machine, its log, a clock and an agent that is there or not. What the manager's server
-// actor does around decide(), without the actor.
+// One server by itself: its state machine, its log, a clock and an agent that is online or not. What the manager's
+// server actor does around decide(), without the actor.
 #pragma once
 #include <map>
 #include <string>
@@ -107,7 +107,7 @@ inline command_result result_of(const operation_id& op, observation after, std::
   return r;
 }
 
-// ---- looking into decisions ----
+// ---- inspecting decisions ----
 template <class F>
 const F* fact_in(const decision& d) {
   for (const auto& f : d.facts)
@@ -120,7 +120,7 @@ const E* effect_in(const decision& d) {
     if (const auto* x = std::get_if<E>(&e)) return x;
   return nullptr;
 }
-// Every one of the words is in the text.
+// True when every word is in the text.
 inline bool mentions(const std::string& text, std::initializer_list<const char*> words) {
   for (const auto* word : words)
     if (text.find(word) == std::string::npos) return false;
@@ -128,7 +128,7 @@ inline bool mentions(const std::string& text, std::initializer_list<const char*>
 }
 inline std::string code_of(const decision& d) { return d.refusal ? std::string(name_of(d.refusal->code)) : "ok"; }
 
-// The entry that a decision becomes in the log.
+// The log entry of a decision.
 inline log_entry entry_of(const server& s, const decision& d, time_point at, uint64_t first_seq) {
   return {s.id.value, s.log_head, first_seq, at, d.why, number(s, d.facts)};
 }

@@ -1,4 +1,4 @@
-// A service on its own, led as its actor would lead it.
+// A service on its own, driven as its actor would drive it.
 #pragma once
 #include <algorithm>
 
@@ -96,7 +96,7 @@ struct life {
   void finish() {
     for (int n = 0; s.op && n < 20; ++n) report();
   }
-  // Forwards until this phase is at work.
+  // Goes forwards until this phase is running.
   void until(deploy_phase p) {
     while (s.run && s.run->phase != p) report();
   }
