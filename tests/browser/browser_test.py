@@ -12,8 +12,9 @@ import time
 import unittest
 import urllib.request
 
+from images import project_server
 from web import free_port
-from world import KEEPER, ROOT, Failed, WorldCase, docker_host, wait_for
+from world import KEEPER, ROOT, Failed, WorldCase, wait_for
 
 WEB = ROOT / "integration/web"
 CHROMIUM = shutil.which("chromium")
@@ -32,8 +33,7 @@ class Browser(WorldCase):
         w.settings["http"] = f"127.0.0.1:{cls.port}"
         w.settings["agent-suspect-after"], w.settings["agent-unreachable-after"] = "1500ms", "3s"
         w.env.pop("ZEDOPS_HTTP", None)
-        subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
-                       env={**os.environ, "DOCKER_HOST": docker_host()})
+        project_server()
 
     def outside(self, what):
         w = self.world

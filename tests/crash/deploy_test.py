@@ -6,18 +6,16 @@ import io
 import json
 import os
 import pathlib
-import subprocess
 import tarfile
 import unittest
 import urllib.request
 import uuid
 
 import points_test
-import world
 from history import promise
+from images import SERVE, project_server, web_server
 from rig import CrashWorld
 
-SERVE = ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,21 +56,13 @@ class DeployWorld(CrashWorld):
     def __init__(self, ports):
         super().__init__(ports)
         self.busybox = pathlib.Path("/bin/busybox").read_bytes()
-        subprocess.run([world.ROOT / "tools/images", "project-server"], check=True, capture_output=True,
-                       env={**os.environ, "DOCKER_HOST": world.docker_host()})
+        project_server()
         self.project = f"p{uuid.uuid4().hex[:6]}"
         self.texts = {}  # (service, number) -> the text that it serves
 
     def start(self):
         super().start()
         self.do("project.create", {"name": self.project})
-
-    def image(self, text):
-        name = "zedops-test/crash:" + hashlib.sha256(text.encode()).hexdigest()[:12]  # without one it would never be removed
-        made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(SERVE)}", "-", name],
-                              input=tar_of({"bin/busybox": self.busybox, "www/index.html": text.encode()}),
-                              capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": world.docker_host()})
-        return made.stdout.decode().strip()
 
     def upload(self, data):
         u = self.ask("upload.begin", {"name": "source.tar", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
@@ -84,7 +74,7 @@ class DeployWorld(CrashWorld):
         if kind == "files":
             return {"upload": self.upload(tar_of({"index.html": text.encode(), "a/b.txt": b"x" * 1000}))}
         if kind == "image":
-            return {"image": self.image(text)}
+            return {"image": web_server(text)}
         dockerfile = f"FROM scratch\nCOPY . /\nCMD {json.dumps(SERVE)}\n"
         return {"upload": self.upload(tar_of({"bin/busybox": self.busybox, "www/index.html": text.encode(),
                                               "Dockerfile": dockerfile.encode()}))}

@@ -175,6 +175,7 @@ def at_once(w, work):
 
 def beside_servers(w, work):
     """The delay of a server's events while deployments run everywhere."""
+    import images
     import world
     engine = Engine(world.docker_host())
     watch = Watch(engine)
@@ -235,9 +236,9 @@ def main():
     engine_tool = ROOT / "tools/engine"
     subprocess.run([engine_tool, "up", "--dir", ENGINE_DIR], check=True, stdout=subprocess.DEVNULL)
     os.environ["ZEDOPS_TEST_DOCKER_HOST"] = f"unix://{ENGINE_DIR}/docker.sock"
+    import images
     import world
-    subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
-                   env={**os.environ, "DOCKER_HOST": world.docker_host()})
+    images.project_server()
     w = world.World(**{"sync-interval": "30s"})
     work = w.dir / "work"
     work.mkdir()

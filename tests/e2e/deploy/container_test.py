@@ -1,37 +1,20 @@
 """Container services on a real Engine behind a real Caddy: the new one beside the old one, built or as an image,
 switched under load, killed in the middle, repaired, rolled back. [acc-79] [acc-82] [acc-85] [acc-86] [acc-88]"""
-import io
 import json
 import os
 import shutil
 import signal
-import subprocess
-import tarfile
 import time
 import unittest
 import urllib.request
 
 from caddy import Caddy
+from images import SERVE, web_server
 from visitors import Visitors
 from web import free_port
-from world import Failed, WorldCase, docker_host, wait_for
+from world import Failed, WorldCase, wait_for
 
 SWITCHES = int(os.environ.get("ZEDOPS_SWITCHES", "5"))
-SERVE = ["/bin/busybox", "sh", "-c", "echo it serves; trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
-
-
-def image(text, command=SERVE):
-    """An image of a web server that serves this text; returns its id."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as t:
-        t.add("/bin/busybox", "bin/busybox", recursive=False)
-        entry = tarfile.TarInfo("www/index.html")
-        entry.size = len(text)
-        t.addfile(entry, io.BytesIO(text.encode()))
-    name = "zedops-test/says:" + "".join(c if c.isalnum() else "-" for c in text)[:100]  # without one it would never be removed
-    made = subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(command)}", "-", name],
-                          input=out.getvalue(), capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": docker_host()})
-    return made.stdout.decode().strip()
 
 
 class Services(WorldCase):
@@ -62,7 +45,7 @@ class Services(WorldCase):
                        *(flags or ("--route", "caddy", "--host", self.host)))
 
     def deploy(self, text, *flags):
-        return self.world.ctl("deploy", self.name, "--image", image(text), *flags)
+        return self.world.ctl("deploy", self.name, "--image", web_server(text), *flags)
 
     def service(self):
         return self.world.ctl("service", "get", self.name)
@@ -152,9 +135,9 @@ class Containers(Services):
         tag = f"zedops-test/{self.project}:latest"
         self.addCleanup(self.world.docker, "rmi", tag)
         self.create()
-        self.world.docker("tag", image("one"), tag)
+        self.world.docker("tag", web_server("one"), tag)
         self.world.ctl("deploy", self.name, "--image", tag)
-        self.world.docker("tag", image("two"), tag)
+        self.world.docker("tag", web_server("two"), tag)
         self.world.ctl("deploy", self.name, "--image", tag)
         self.visible("two")
         self.world.ctl("deploy", "retry", f"{self.name}#1")
@@ -233,7 +216,7 @@ class Containers(Services):
         """[acc-80] [fc-55]"""
         self.create("--route", "caddy", "--host", self.host, "--health-path", "/index.html")
         heals = ["/bin/busybox", "sh", "-c", "echo well > /www/index.html; trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
-        self.world.ctl("deploy", self.name, "--image", image("one", heals))
+        self.world.ctl("deploy", self.name, "--image", web_server("one", heals))
         self.visible("well")
         self.world.docker("exec", self.containers()[0], "/bin/busybox", "rm", "/www/index.html")
         wait_for("the service is reported unhealthy", lambda: self.service()["health"] == "unhealthy", 60)
@@ -248,7 +231,7 @@ class Containers(Services):
         self.visible("one")
         readers = Visitors(self.visit, 1)
         with self.assertRaises(Failed) as no:
-            self.world.ctl("deploy", self.name, "--image", image("two", ["/bin/busybox", "sh", "-c", "echo no such port; exit 7"]))
+            self.world.ctl("deploy", self.name, "--image", web_server("two", ["/bin/busybox", "sh", "-c", "echo no such port; exit 7"]))
         self.assertIn("exit code 7", str(no.exception))
         self.assertIn("no such port", str(no.exception))
         self.assertEqual(readers.end().failed, [])
@@ -260,7 +243,7 @@ class Containers(Services):
         self.create()
         self.deploy("one")
         for text in ("two", "three", "four"):
-            self.world.ctl_raw("deploy", self.name, "--image", image(text), "--no-wait")
+            self.world.ctl_raw("deploy", self.name, "--image", web_server(text), "--no-wait")
         self.assertEqual(self.ended(4)["status"], "success")
         self.assertEqual([self.deployment(n)["status"] for n in (2, 3, 4)], ["cancelled", "cancelled", "success"])
         self.visible("four")
@@ -271,7 +254,7 @@ class Containers(Services):
         for n, name in enumerate(names):
             self.world.ctl("service", "create", name, "--agent", "host1", "--kind", "container", "--container-port", 3000,
                            "--route", "caddy", "--host", f"s{n}.{self.host}")
-        one = image("one")
+        one = web_server("one")
         for name in names:
             self.world.ctl_raw("deploy", name, "--image", one, "--no-wait")
         self.assertEqual([(d["status"], d.get("error")) for d in (self.ended(1, 90, name) for name in names)], [("success", None)] * 8)
@@ -329,14 +312,14 @@ class Containers(Services):
         self.deploy("one")
         self.visible("one")
         preview, host = f"{self.project}/pr-12", f"pr-12.{self.project}.example.org"
-        d = self.world.ctl("preview", self.name, "--as", "pr-12", "--lives", "10s", "--image", image("preview"))
+        d = self.world.ctl("preview", self.name, "--as", "pr-12", "--lives", "10s", "--image", web_server("preview"))
         self.assertEqual((d["deployment"]["environment"], d["service"]["url"]), ("preview", f"http://{host}/"))
         wait_for("the preview is served", lambda: self.caddy.visit(host) == (200, "preview"))
         self.assertEqual(self.look(), (200, "one"))
         v = self.world.ctl("service", "get", preview)
         self.assertEqual((v["preview_of"], v["settings"]["env"]), ("api", {"KEY": "***"}))
         # The same command again renews its lifetime, without another service.
-        self.world.ctl("preview", self.name, "--as", "pr-12", "--image", image("again"))
+        self.world.ctl("preview", self.name, "--as", "pr-12", "--image", web_server("again"))
         self.assertGreater(self.world.ctl("service", "get", preview)["expires_at"], v["expires_at"])
 
         def gone():
@@ -349,7 +332,7 @@ class Containers(Services):
         self.assertEqual(self.world.docker("ps", "-aq", "--filter", f"label=zedops.service.id={v['id']}"), "")
         self.assertEqual(self.look(), (200, "one"))
         with self.assertRaises(Failed) as e:
-            self.world.ctl("preview", self.name, "--as", "api", "--image", image("x"))
+            self.world.ctl("preview", self.name, "--as", "api", "--image", web_server("x"))
         self.assertIn("is not a preview of", str(e.exception))
 
     def test_commands_before_and_after(self):

@@ -11,7 +11,8 @@ import subprocess
 import threading
 import unittest
 
-from static_test import PHASES, fetch, image
+from images import project_server
+from static_test import PHASES, fetch
 from web import Client, WebCase, free_port
 from world import Failed, WorldCase, wait_for
 
@@ -27,7 +28,7 @@ class Repositories:
     @classmethod
     def prepare(cls, w):
         super().prepare(w)
-        image()
+        project_server()
         cls.git_port = free_port()
         cls.root = w.dir / "git"
         cls.root.mkdir()
@@ -85,7 +86,7 @@ class Guarded(http.server.BaseHTTPRequestHandler):
 class WithSecrets(WorldCase):
     @classmethod
     def prepare(cls, w):
-        image()
+        project_server()
         cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
         cls.server.root = w.dir / "git"
         cls.at = f"127.0.0.1:{cls.server.server_port}"

@@ -4,16 +4,16 @@ import hashlib
 import io
 import os
 import shutil
-import subprocess
 import tarfile
 import time
 import unittest
 import urllib.error
 import urllib.request
 
+from images import project_server
 from visitors import Visitors
 from web import WebCase, free_port
-from world import ROOT, Failed, WorldCase, docker_host, wait_for
+from world import Failed, WorldCase, wait_for
 
 PHASES = ["queued", "pulling_source", "building", "copying_files", "creating_symlinks", "updating_routes", "health_check", "active"]
 
@@ -25,11 +25,6 @@ def fetch(url):
             return r.status, r.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, ""
-
-
-def image():
-    subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
-                   env={**os.environ, "DOCKER_HOST": docker_host()})
 
 
 def archive_of(text):
@@ -44,7 +39,7 @@ def archive_of(text):
 class Static(WorldCase):
     @classmethod
     def prepare(cls, w):
-        image()
+        project_server()
         cls.count = 0
 
     def setUp(self):
@@ -367,7 +362,7 @@ class OverRest(WebCase):
     @classmethod
     def prepare(cls, w):
         super().prepare(w)
-        image()
+        project_server()
 
     def test_from_an_archive_to_a_site_and_back(self):
         a, port = self.with_token("operator"), free_port()

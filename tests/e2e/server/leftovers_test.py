@@ -2,41 +2,24 @@
 
 ZEDOPS_LEFTOVERS_ROUNDS=n goes on for so many rounds; by default a few.
 """
-import io
-import json
 import os
 import pathlib
-import subprocess
-import tarfile
 import unittest
 
+from images import project_server, web_server
 from web import Client, Stream, free_port
-from world import KEEPER, ROOT, Failed, World, docker_host, wait_for
+from world import KEEPER, Failed, World, wait_for
 
 ROUNDS = int(os.environ.get("ZEDOPS_LEFTOVERS_ROUNDS", "3"))
 ROUNDS_MEASURED = 40        # before that, pools and caches still grow
 GROWTH_KIB_PER_ROUND = 48   # of the later half: records of what was purged stay as long as their history
 STREAMS = 20
 PROCESSES, SPARE = ("manager", "agent"), 4  # connections to the Engine come and go with the load
-IMAGE = "zedops-test/web:leftovers"
-SERVE = ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM; /bin/busybox httpd -f -p 3000 -h /www & wait"]
-
-
-def web_server():
-    """Makes the image, whose containers answer over HTTP."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as t:
-        t.add("/bin/busybox", "bin/busybox", recursive=False)
-        page = tarfile.TarInfo("www/index.html")
-        t.addfile(page, io.BytesIO(b""))
-    subprocess.run(["docker", "import", "--change", f"CMD {json.dumps(SERVE)}", "-", IMAGE], input=out.getvalue(),
-                   capture_output=True, check=True, env={**os.environ, "DOCKER_HOST": docker_host()})
 
 
 class Leftovers(unittest.TestCase):
     def setUp(self):
-        subprocess.run([ROOT / "tools/images", "project-server"], check=True, capture_output=True,
-                       env={**os.environ, "DOCKER_HOST": docker_host()})
+        project_server()
         self.port = free_port()
         w = self.world = World(http=f"127.0.0.1:{self.port}")
         self.addCleanup(w.close)
@@ -45,7 +28,7 @@ class Leftovers(unittest.TestCase):
         (templates / "keeper.toml").write_text(KEEPER)
         w.settings["templates-dir"] = templates
         w.start_manager().start_agent()
-        web_server()
+        self.image = web_server("it works")
         self.site = w.dir / "site"
         self.site.mkdir()
         (self.site / "index.html").write_text("a site")
@@ -75,7 +58,7 @@ class Leftovers(unittest.TestCase):
         for n in range(3):
             (self.site / "index.html").write_text(f"version {n}")
             w.ctl("deploy", "shop/web", "--dir", self.site)
-            w.ctl("deploy", "shop/api", "--image", IMAGE)
+            w.ctl("deploy", "shop/api", "--image", self.image)
         w.ctl("rollback", "shop/api")
         with self.assertRaises(Failed):
             w.ctl("deploy", "shop/api", "--image", "zedops/nowhere:1")
