@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <vector>
 
 namespace zedops::store::detail {
 
@@ -150,6 +152,23 @@ bool reserve_space::hold() {
 void reserve_space::give_up() {
   if (bytes_ == 0) return;
   if (::truncate(path_.c_str(), 0)) return;  // nothing held: nothing to give up
+}
+
+void lengthen_with_zeros(const std::filesystem::path& file, uint64_t bytes) {
+  const std::vector<char> zeros(64 << 10);
+  const fd_owner fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  struct stat st {};
+  if (!fd || ::fstat(fd.get(), &st)) return;
+  for (auto at = static_cast<uint64_t>(st.st_size); at < bytes;) {
+    const auto n =
+        ::pwrite(fd.get(), zeros.data(), std::min<uint64_t>(zeros.size(), bytes - at), static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      (void)!::ftruncate(fd.get(), st.st_size);  // longer than needed is harmless
+      return;
+    }
+    at += static_cast<uint64_t>(n);
+  }
 }
 
 }  // namespace zedops::store::detail

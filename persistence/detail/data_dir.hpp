@@ -83,6 +83,9 @@ class reserve_space {
   uint64_t bytes_ = 0;
 };
 
+// Writes zeros at the end of the file until it has this size. All or nothing.
+void lengthen_with_zeros(const std::filesystem::path& file, uint64_t bytes);
+
 // Gives a file that root makes here to the owner of the directory: a manager that runs as that user has to open it.
 void give_to_dir_owner(const std::filesystem::path& file);
 

@@ -14,6 +14,10 @@ namespace {
 // twice over when pages are half full. Address space only, so generous.
 uint64_t headroom_of(batch_limits b) { return b.writes_max * 3 * 4096 + 2 * b.bytes_max; }
 
+// A commit that makes the file longer waits for the file system's journal, and so for all that others are writing. One
+// that only overwrites does not: the file is kept longer than its contents, by this much at most.
+constexpr uint64_t ahead_bytes = 2 << 20;
+
 uint64_t whole_pages(uint64_t bytes) { return (bytes + 65535) / 65536 * 65536; }  // of any page size
 
 bool is_disk_full(int rc) { return rc == ENOSPC || rc == EDQUOT; }
@@ -105,7 +109,17 @@ result<txn_ptr> environment::begin_write(write_kind kind) {
     }
   }
   make_room(kind);
+  write_ahead();
   return begin_inside(0);
+}
+
+// Zeros, as reserved blocks would wait for the journal, too. Only the one writer makes the file longer. Where it fails,
+// LMDB does without, and says what is wrong if it cannot.
+void environment::write_ahead() {
+  const auto now = measure();
+  if (now.used_bytes + ahead_bytes / 2 <= written_ahead_to_) return;
+  written_ahead_to_ = std::min(now.used_bytes + ahead_bytes, map_max_bytes_);
+  lengthen_with_zeros(dir_ / data_file, written_ahead_to_);
 }
 
 void environment::end(txn_ptr txn) {

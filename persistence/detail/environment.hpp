@@ -46,6 +46,7 @@ class environment {
   void adopt_grown_map();
   void make_room(write_kind kind);
   void recycle_freed_pages();
+  void write_ahead();
   bool resize(uint64_t bytes, std::chrono::milliseconds patience);
   sizes measure_inside() const;
   bool writable() const { return mode_ == access::read_write; }
@@ -55,6 +56,7 @@ class environment {
   uint64_t map_bytes_, map_max_bytes_, reserve_bytes_, headroom_bytes_;
   uint64_t page_bytes_ = 4096;
   reserve_space reserve_;
+  uint64_t written_ahead_to_ = 0;                         // the writer's
   std::atomic<bool> disk_full_{false}, map_full_{false};  // the last write found it so
   std::mutex change_;                                     // one change of the map or the environment at a time
   reader_gate gate_;

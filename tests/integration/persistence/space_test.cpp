@@ -90,6 +90,20 @@ TEST_CASE("store: the map grows while readers come and go", "[integration][store
   CHECK(wrong == 0);
 }
 
+TEST_CASE("store: its file is kept longer than what is in it, so that commits need not lengthen it",
+          "[integration][store]") {
+  scratch_dir dir;
+  auto s = must(open_lmdb(options_for(dir.path())));
+  uint64_t lengths = 0, commits = 0;
+  for (uint64_t bytes = 0; commits < 300; ++commits) {
+    must(try_put(*s, commits));
+    const auto now = s->statistics();
+    CHECK(now.file_bytes > now.used_bytes + (uint64_t{512} << 10));
+    if (now.file_bytes != std::exchange(bytes, now.file_bytes)) ++lengths;
+  }
+  CHECK(lengths < commits / 20);
+}
+
 namespace {
 
 // A reading tool in its own process: opens the store at the first byte it is sent, counts at the second.
