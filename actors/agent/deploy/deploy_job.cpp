@@ -178,9 +178,11 @@ result<archive::unpacked> deploy_job::unpack_source(const std::string& tree) {
   const auto file = built ? site_.output(plan_.number) : site_.archive(plan_.number);
   if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // removed since: the manager still has it
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
+  turns::turn turn(env_.sites->unpacking);
   return archive::unpack(
       file, tree, {},
       [&](const archive::unpacked& so_far, uint64_t read) {
+        turn.give_way();
         tell_bytes(read, std::max(plan_.source.bytes, read + 1),
                    std::to_string(so_far.files) + " files, " + format_bytes(so_far.bytes));
         return !cancel_.cancelled();

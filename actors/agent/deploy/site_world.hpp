@@ -6,8 +6,10 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "actors/agent/lanes/cancel_token.hpp"
+#include "actors/agent/lanes/turns.hpp"
 #include "integration/routes/route_table.hpp"
 #include "messages/base/error.hpp"
 #include "messages/records/deploy.hpp"
@@ -36,6 +38,9 @@ struct site_world {
   upload_source& uploads;
   // The status that an HTTP server of this host answers with. Errors: engine_error (no answer), timeout.
   std::function<msg::result<unsigned>(uint16_t port, const std::string& path, msg::duration timeout)> look;
+  // Unpacking is all system calls and writes: of two processors it gets one, so that servers' events need not wait.
+  turns unpacking{std::thread::hardware_concurrency() / 2};
+
   std::mutex links;  // held while links are changed: repairs and switches take turns
 
   // Whether something listens at a port of this host. Errors: engine_error, timeout.

@@ -1,4 +1,9 @@
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "actors/agent/lanes/progress_gate.hpp"
+#include "actors/agent/lanes/turns.hpp"
 #include "actors/agent/observe/data_layouts.hpp"
 #include "actors/agent/observe/layer_summary.hpp"
 #include "actors/agent/observe/log_page.hpp"
@@ -92,4 +97,45 @@ TEST_CASE("logs: only the first line after the last known one is reported as new
   CHECK_FALSE(page.add(docker::output::out, "2026-01-01T00:00:01.000000000Z newer"));
   log_page tail(logs_query{1, "c", 10, {}});
   CHECK_FALSE(tail.add(docker::output::out, "2026-01-01T00:00:00.500000001Z line"));
+}
+
+TEST_CASE("turns: never more at once than allowed, and everybody gets one", "[unit][agent]") {
+  turns two(2);
+  std::atomic<int> inside{0}, most{0}, taken{0};
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 5; ++i)
+    workers.emplace_back([&] {
+      for (int n = 0; n < 50; ++n) {
+        turns::turn turn(two);
+        const int now = ++inside;
+        for (int was = most; now > was && !most.compare_exchange_weak(was, now);) {
+        }
+        std::this_thread::yield();
+        --inside;
+        turn.give_way();
+        ++taken;
+      }
+    });
+  for (auto& w : workers) w.join();
+  CHECK(taken == 250);
+  CHECK(most >= 1);
+  CHECK(most <= 2);
+}
+
+TEST_CASE("turns: who has one lets those go first that wait", "[unit][agent]") {
+  turns one(0);  // at least one
+  std::atomic<bool> had_it{false};
+  std::thread waits;
+  {
+    turns::turn turn(one);
+    turn.give_way();  // nobody waits: it goes on
+    waits = std::thread([&] {
+      turns::turn mine(one);
+      had_it = true;
+    });
+    for (const auto end = std::chrono::steady_clock::now() + 10s; !had_it && std::chrono::steady_clock::now() < end;)
+      turn.give_way();
+    CHECK(had_it);
+  }
+  waits.join();
 }
