@@ -319,9 +319,8 @@ std::string encode(const T& value) {
   sink out{scratch};
   packer p(out);
   write<F>(p, value);
-  std::string exact(scratch);
-  if (scratch.capacity() > scratch_bytes_max) std::string{}.swap(scratch);
-  return exact;
+  if (scratch.capacity() > scratch_bytes_max) return std::exchange(scratch, {});  // too large to keep, and to copy
+  return scratch;
 }
 
 }  // namespace
