@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 
 #include "messages/base/names.hpp"
 
@@ -19,7 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr size_t name_max = 200;
+constexpr size_t name_max = 200, key_max = 200;
+constexpr std::string_view not_known = "-";
 constexpr duration use_noted_every{std::chrono::hours(1)};
 
 class file {
@@ -63,14 +65,20 @@ result<void> sync_dir(const std::string& dir) {
   return {};
 }
 
-// 128 bits of the hash, and of the size.
+// 128 bits of the hash, or of that of the key, and of the size.
 std::string id_of(const begin_upload& b) {
-  const auto word = [&](size_t at) { return std::stoull(b.sha256.substr(at, 16), nullptr, 16); };
+  std::string from = b.sha256;
+  if (from.empty()) {
+    sha256 hash;
+    hash.add("key\n" + b.key);
+    from = hash.hex();
+  }
+  const auto word = [&](size_t at) { return std::stoull(from.substr(at, 16), nullptr, 16); };
   return id_text('u', word(0), word(16) ^ (b.bytes * 0x9e3779b97f4a7c15ull));
 }
 
 std::string about(const upload_view& v) {
-  return v.sha256 + "\n" + std::to_string(v.bytes) + "\n" +
+  return (v.sha256.empty() ? std::string(not_known) : v.sha256) + "\n" + std::to_string(v.bytes) + "\n" +
          std::to_string(v.created_at ? v.created_at->time_since_epoch().count() : 0) + "\n" + v.name + "\n";
 }
 
@@ -78,11 +86,26 @@ std::optional<upload_view> read_about(const std::string& path) {
   std::ifstream in(path);
   upload_view v;
   int64_t made = 0;
-  if (!(in >> v.sha256 >> v.bytes >> made) || !is_sha256(v.sha256)) return std::nullopt;
+  if (!(in >> v.sha256 >> v.bytes >> made)) return std::nullopt;
+  if (v.sha256 == not_known) v.sha256.clear();
+  else if (!is_sha256(v.sha256)) return std::nullopt;
   in.ignore(1);
   std::getline(in, v.name);
   v.created_at = time_point{duration{made}};
   return v;
+}
+
+// Whole or not at all; lasting once the folder is synced.
+result<void> write_about(const std::string& path, const upload_view& v) {
+  const auto fresh = path + ".new";
+  {
+    file f(fresh, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!f) return fail(disk(fresh, errno));
+    if (auto ok = write_all(f.fd(), about(v), 0, fresh); !ok) return ok;
+    if (::fsync(f.fd()) != 0) return fail(disk(fresh, errno));
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return fail(disk(path, errno));
+  return {};
 }
 
 uint64_t size_of(const std::string& path) {
@@ -116,6 +139,7 @@ result<std::unique_ptr<upload_store>> upload_store::open(const std::string& dir)
   ::chmod(dir.c_str(), 0700);
   std::unique_ptr<upload_store> out(new upload_store(dir));
   for (const auto& e : fs::directory_iterator(dir, problem)) {
+    if (e.path().extension() == ".new") fs::remove(e.path(), problem);  // of a crash
     if (e.path().extension() != ".about") continue;
     auto v = read_about(e.path());
     if (!v) continue;
@@ -153,7 +177,11 @@ error upload_store::unknown(const std::string& id) const {
 }
 
 result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
-  if (!is_sha256(b.sha256)) return fail(ec::bad_request, "sha256 is not a hash", "64 hexadecimal digits, lower case");
+  if (!b.sha256.empty() && !is_sha256(b.sha256))
+    return fail(ec::bad_request, "sha256 is not a hash", "64 hexadecimal digits, lower case");
+  if (b.sha256.empty() && (b.key.empty() || b.key.size() > key_max))
+    return fail(ec::bad_request, "the upload has neither a hash nor a key, or a long one",
+                "give its sha256, or a key of " + std::to_string(key_max) + " bytes at most");
   if (b.bytes == 0) return fail(ec::bad_request, "the upload has no bytes", "give the size of the archive");
   if (b.bytes > upload_bytes_max)
     return fail(ec::too_large,
@@ -177,13 +205,7 @@ result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
   v.bytes = b.bytes;
   v.sha256 = b.sha256;
   v.created_at = now;
-  {
-    const auto path = place(id, ".about");
-    file f(path, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!f) return fail(disk(path, errno));
-    if (auto ok = write_all(f.fd(), about(v), 0, path); !ok) return fail(ok.error());
-    if (::fsync(f.fd()) != 0) return fail(disk(path, errno));
-  }
+  if (auto ok = write_about(place(id, ".about"), v); !ok) return fail(ok.error());
   if (auto ok = sync_dir(dir_); !ok) return fail(ok.error());
   put(v);
   use(id, now);
@@ -205,10 +227,16 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
   const auto path = place(id, ".part");
   file f(path, O_WRONLY | O_CREAT);
   if (!f) return fail(disk(path, errno));
-  if (auto ok = write_all(f.fd(), data, offset, path); !ok) return fail(ok.error());
+  // Hashing takes longer than writing: it runs on another processor, if a thread can be had.
+  auto hashed = std::async(std::launch::async | std::launch::deferred, [&] { hash_piece(id, offset, data); });
+  const auto written = write_all(f.fd(), data, offset, path);
   // Starts to write to the disk now, not at the end; a failure shows in the fsync at the end.
   (void)::sync_file_range(f.fd(), static_cast<off_t>(offset), static_cast<off_t>(data.size()), SYNC_FILE_RANGE_WRITE);
-  hash_piece(id, offset, data);
+  hashed.get();
+  if (!written) {
+    forget_hash(id);  // it is ahead of the file
+    return fail(written.error());
+  }
   v->received = offset + data.size();
   put(*v);
   return *v;
@@ -220,6 +248,11 @@ void upload_store::hash_piece(const std::string& id, uint64_t offset, std::strin
   if (offset > h.upto) return;  // the beginning arrived before a restart: end() reads all of it
   h.hash.add(data.substr(h.upto - offset));
   h.upto = offset + data.size();
+}
+
+void upload_store::forget_hash(const std::string& id) {
+  std::lock_guard lock(hashing_);
+  hashes_.erase(id);
 }
 
 result<std::string> upload_store::hash_of(const upload_view& v, const std::string& file) {
@@ -246,7 +279,10 @@ result<upload_view> upload_store::end(const std::string& id) {
   }
   auto hash = hash_of(*v, part);
   if (!hash) return fail(hash.error());
-  if (*hash != v->sha256) {
+  if (v->sha256.empty()) {
+    v->sha256 = *hash;
+    if (auto ok = write_about(place(id, ".about"), *v); !ok) return fail(ok.error());
+  } else if (*hash != v->sha256) {
     ::unlink(part.c_str());
     v->received = 0;
     put(*v);
@@ -264,10 +300,7 @@ result<void> upload_store::remove(const std::string& id) {
   if (!find(id)) return fail(unknown(id));
   for (const auto* end : {"", ".part", ".about"})  // .about last: an upload that is half removed is still known
     if (::unlink(place(id, end).c_str()) != 0 && errno != ENOENT) return fail(disk(place(id, end), errno));
-  {
-    std::lock_guard lock(hashing_);
-    hashes_.erase(id);
-  }
+  forget_hash(id);
   std::lock_guard lock(mutex_);
   all_.erase(id);
   used_.erase(id);

@@ -1,11 +1,13 @@
-// Archives that clients send, by their hash: a folder beside the store.
+// Archives that clients send: a folder beside the store.
 //
 //   {dir}/{id}         all of it, verified and durable
 //   {dir}/{id}.part    what has arrived so far
-//   {dir}/{id}.about   name, size, hash, when it was begun; its time of change is the last use, to the hour
+//   {dir}/{id}.about   name, size, hash ("-" until it is known), when it was begun; its time of change is the last use,
+//                      to the hour
 //
 // The id follows from the hash and the size, so that the same archive is the same upload, whichever client sends it
-// again and after any crash. One thread writes; any may look and read.
+// again and after any crash. A client that has not read all of a large file yet gives a key of its own instead of the
+// hash. One thread writes; any may look and read.
 #pragma once
 #include <functional>
 #include <map>
@@ -35,7 +37,8 @@ class upload_store {
   msg::result<msg::upload_view> begin(const msg::begin_upload& b, msg::time_point now);
   // Bytes that have arrived may be sent again; a gap is bad_request, whose hint says where to go on.
   msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string_view data, msg::time_point now);
-  // Verified and durable. Errors: wrong_state (bytes are missing), bad_request (another hash: start again).
+  // Verified if a hash was announced, and durable. Errors: wrong_state (bytes are missing), bad_request (another hash:
+  // start again).
   msg::result<msg::upload_view> end(const std::string& id);
   msg::result<void> remove(const std::string& id);
   // Removes those that were not begun, sent or needed for upload_kept.
@@ -58,6 +61,7 @@ class upload_store {
     msg::sha256 hash;
     uint64_t upto = 0;
   };
+  void forget_hash(const std::string& id);
   void hash_piece(const std::string& id, uint64_t offset, std::string_view data);
   msg::result<std::string> hash_of(const msg::upload_view& v, const std::string& file);
 

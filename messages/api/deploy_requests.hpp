@@ -152,12 +152,13 @@ struct remove_stray {
   ZEDOPS_FIELDS(agent, container)
 };
 
-// ---- uploads: an archive is sent in pieces, and identified by its hash ----
+// ---- uploads: an archive is sent in pieces, and identified by its hash or by a key of the client ----
 struct begin_upload {  // repeated, also after a crash of either end: says how much has arrived
   std::string name;    // of the file, for people
   uint64_t bytes = 0;
-  std::string sha256;  // hexadecimal
-  ZEDOPS_FIELDS(name, bytes, sha256)
+  std::string sha256;  // hexadecimal; empty: the manager says it at the end
+  std::string key;     // without a hash: the same for the same contents only, so that it can be resumed
+  ZEDOPS_FIELDS(name, bytes, sha256, key)
 };
 struct upload_chunk {
   std::string id;
@@ -165,7 +166,7 @@ struct upload_chunk {
   std::string data;     // upload_chunk_max at most
   ZEDOPS_FIELDS(id, offset, data)
 };
-struct end_upload {  // answered when all of it is on the disk and its hash is right
+struct end_upload {  // answered when all of it is on the disk, and its hash is right if one was announced
   std::string id;
   ZEDOPS_FIELDS(id)
 };

@@ -114,7 +114,7 @@ struct upload_view {
   std::string name;
   uint64_t bytes = 0;
   uint64_t received = 0;
-  std::string sha256;
+  std::string sha256;  // empty while it is not known
   upload_state state = upload_state::receiving;
   bool needed = false;  // by a deployment that may be resumed or repeated
   optional_time created_at;

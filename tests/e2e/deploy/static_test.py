@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
 import tarfile
 import time
 import unittest
@@ -13,7 +14,7 @@ import urllib.request
 from images import project_server
 from visitors import Visitors
 from web import WebCase, free_port
-from world import Failed, WorldCase, wait_for
+from world import BIN, Failed, WorldCase, wait_for
 
 PHASES = ["queued", "pulling_source", "building", "copying_files", "creating_symlinks", "updating_routes", "health_check", "active"]
 
@@ -267,6 +268,33 @@ class Static(WorldCase):
             self.assertEqual((d["status"], [p["phase"] for p in d["phases"]]), ("success", PHASES))
             self.assertEqual(fetch(self.url), (200, f"big {n}"))
             self.assertEqual(sorted(x.name for x in (self.site / ".zedops").iterdir() if x.suffix not in (".stamp", ".log")), ["wanted"])
+
+    def test_a_large_archive_goes_on_where_it_stopped_and_its_hash_is_known_at_the_end(self):
+        w = self.world
+        big = self.folder("large", files=3)
+        (big / "noise.bin").write_bytes(os.urandom(300 << 20))
+        file = w.dir / "large.tar"
+        with tarfile.open(file, "w") as t:
+            t.add(big, ".")
+        part = lambda: sum(p.stat().st_size for p in w.db.glob("uploads/*.part"))
+        client = subprocess.Popen([BIN / "zedctl", "deploy", self.name, "--archive", file], env=w.env, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("a part has arrived", lambda: part() > 20 << 20)
+        client.kill()
+        w.kill_manager()
+        client.wait()
+        arrived = part()
+        self.assertLess(arrived, file.stat().st_size)
+        w.start_manager()
+        upload, = w.ctl("upload", "ls")["uploads"]
+        self.assertEqual((upload["received"], upload["sha256"]), (arrived, ""))
+        w.ctl("deploy", self.name, "--archive", file)
+        self.assertEqual(fetch(self.url), (200, "large"))
+        again, = w.ctl("upload", "ls")["uploads"]
+        with open(file, "rb") as f:
+            self.assertEqual((again["id"], again["sha256"]), (upload["id"], hashlib.file_digest(f, "sha256").hexdigest()))
+        w.ctl("deploy", self.name, "--archive", file)
+        self.assertEqual(len(w.ctl("upload", "ls")["uploads"]), 1)
 
     def test_cancelled_in_the_middle_it_leaves_nothing(self):
         self.deploy("one")

@@ -49,7 +49,7 @@ struct shop : uploads_on_disk, world {
   std::string sent(const std::string& text) {
     sha256 hash;
     hash.add(text);
-    auto v = ask<upload_view>("upload.begin", begin_upload{"site.tar.gz", text.size(), hash.hex()});
+    auto v = ask<upload_view>("upload.begin", begin_upload{"site.tar.gz", text.size(), hash.hex(), {}});
     REQUIRE(v.has_value());
     REQUIRE(ask<upload_view>("upload.chunk", upload_chunk{v->id.value, 0, text}).has_value());
     REQUIRE(ask<upload_view>("upload.end", end_upload{v->id.value})->state == upload_state::complete);
@@ -120,7 +120,7 @@ TEST_CASE_METHOD(shop, "deploy: an operator of one host deploys there what they 
   const std::string text = "what eve has built";
   sha256 hash;
   hash.add(text);
-  const begin_upload begins{"eve.tar.gz", text.size(), hash.hex()};
+  const begin_upload begins{"eve.tar.gz", text.size(), hash.hex(), {}};
   CHECK(code(ask<upload_view>("upload.begin", begins, {.by = looks})) == "forbidden");
   auto v = ask<upload_view>("upload.begin", begins, {.by = eve});
   REQUIRE(v.has_value());
@@ -196,7 +196,7 @@ TEST_CASE_METHOD(shop, "uploads: only pieces bypass the limit of large requests,
   // Any other large request waits its turn: four times as much as is admitted at once is too much.
   std::vector<std::string> begun;
   for (int n = 0; n < 4; ++n)
-    begun.push_back(send("upload.begin", begin_upload{std::string(1 << 20, 'x'), 1, std::string(64, 'a')}));
+    begun.push_back(send("upload.begin", begin_upload{std::string(1 << 20, 'x'), 1, std::string(64, 'a'), {}}));
   REQUIRE(until([&] { return answered(begun.back()) && answered(begun.front()); }, 60s));
   CHECK(code(answer<upload_view>(begun.front())) == "bad_request");
   CHECK(code(answer<upload_view>(begun.back())) == "rate_limited");

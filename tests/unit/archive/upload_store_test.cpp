@@ -1,6 +1,9 @@
 // Uploads: resumed after a crash of either end, verified before they count, and kept while something needs them.
 #include "persistence/upload_store.hpp"
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -32,7 +35,7 @@ struct a_store {
     return h.hex();
   }
   upload_view begin() {
-    auto v = s->begin({"site.tar.gz", text.size(), hash()}, now);
+    auto v = s->begin({"site.tar.gz", text.size(), hash(), {}}, now);
     REQUIRE(v.has_value());
     return *v;
   }
@@ -76,10 +79,10 @@ TEST_CASE_METHOD(a_store, "uploads: gaps, excess, other bytes and other hashes a
   CHECK(s->add(id, 0, std::string(upload_chunk_max + 1, 'x'), now).error().code == ec::too_large);
   CHECK(s->add("nothing", 0, "x", now).error().code == ec::not_found);
   CHECK(s->add("../../etc/passwd", 0, "x", now).error().code == ec::not_found);
-  CHECK(s->begin({"x", 0, hash()}, now).error().code == ec::bad_request);
-  CHECK(s->begin({"x", 1, "nohash"}, now).error().code == ec::bad_request);
-  CHECK(s->begin({"x", store::upload_bytes_max + 1, hash()}, now).error().code == ec::too_large);
-  CHECK(s->begin({"a\nb", 1, hash()}, now).error().code == ec::bad_request);
+  CHECK(s->begin({"x", 0, hash(), {}}, now).error().code == ec::bad_request);
+  CHECK(s->begin({"x", 1, "nohash", {}}, now).error().code == ec::bad_request);
+  CHECK(s->begin({"x", store::upload_bytes_max + 1, hash(), {}}, now).error().code == ec::too_large);
+  CHECK(s->begin({"a\nb", 1, hash(), {}}, now).error().code == ec::bad_request);
   text[7] = 'y';  // other bytes than announced
   for (uint64_t at = 0; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
   CHECK(s->end(id).error().code == ec::bad_request);
@@ -119,4 +122,43 @@ TEST_CASE_METHOD(a_store, "uploads: one that is begun again or continued is kept
   CHECK(s->find(id));
   s->collect(began + std::chrono::hours(45), nobody);
   CHECK_FALSE(s->find(id));
+}
+
+TEST_CASE_METHOD(a_store, "uploads: one begun with a key is resumed by it, and its hash is known at the end",
+                 "[persistence]") {
+  const auto by_key = [&](const std::string& key) { return s->begin({"site.tar.gz", text.size(), {}, key}, now); };
+  const auto id = by_key("this file")->id.value;
+  CHECK(by_key("another")->id.value != id);
+  CHECK(id != begin().id.value);
+  send(id, 0, 1 << 20);
+  open();
+  CHECK(by_key("this file")->received == 1 << 20);
+  send(id, 1 << 20, 1 << 20);
+  send(id, 2 << 20, 1 << 20);
+  CHECK(s->end(id)->sha256 == hash());
+  CHECK(s->end(id)->sha256 == hash());  // repeated
+  open();
+  const auto again = by_key("this file");
+  REQUIRE(again.has_value());
+  CHECK(again->state == upload_state::complete);
+  CHECK(again->sha256 == hash());
+  CHECK(by_key("").error().code == ec::bad_request);
+  CHECK(by_key(std::string(201, 'k')).error().code == ec::bad_request);
+}
+
+TEST_CASE_METHOD(a_store, "uploads: what could not be written does not count for the hash", "[persistence]") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const auto id = s->begin({"site.tar.gz", text.size(), {}, "key"}, now)->id.value;
+  send(id, 0, 1 << 20);
+  const rlimit full{(1 << 20) + 1000, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+  const bool refused = !s->add(id, 1 << 20, std::string(1 << 20, 'y'), now);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, handler);
+  CHECK(refused);
+  send(id, 1 << 20, 1 << 20);
+  send(id, 2 << 20, 1 << 20);
+  CHECK(s->end(id)->sha256 == hash());
 }

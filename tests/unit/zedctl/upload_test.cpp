@@ -59,8 +59,49 @@ TEST_CASE("upload: pieces are sent in order, a few at once, and the deployment n
   CHECK((m.received == m.sent));
   CHECK(m.pieces == 22);
   CHECK(m.most_at_once == 4);
-  CHECK(m.body<msg::begin_upload>("upload.begin").sha256 == msg::sha256_of_file(m.file).value());
   CHECK(m.body<msg::deploy_service>("deployment.create").upload == "u1");
+}
+
+TEST_CASE("upload: a small archive is known by its hash, and a large one by its file until all is sent",
+          "[unit][zedctl]") {
+  receiving small(100);
+  small.deploy();
+  CHECK(small.body<msg::begin_upload>("upload.begin").sha256 == msg::sha256_of_file(small.file).value());
+  receiving large(17 * msg::upload_chunk_max);
+  large.deploy();
+  const auto first = large.body<msg::begin_upload>("upload.begin");
+  CHECK(first.sha256.empty());
+  CHECK(first.key.size() > 20);
+  std::ofstream(large.file, std::ios::app) << "more";
+  large.sent += "more";
+  large.deploy();
+  const auto begun = large.asked("upload.begin");
+  REQUIRE(begun.size() == 2);
+  CHECK(msg::unpack_map<msg::begin_upload>(begun[1].body).value().key != first.key);
+}
+
+TEST_CASE("upload: a manager of the previous release is told the hash of a large archive, too", "[unit][zedctl]") {
+  receiving m(17 * msg::upload_chunk_max);
+  m.manager["upload.begin"] = [&](const seen_request& r) {
+    if (msg::unpack_map<msg::begin_upload>(r.body).value().sha256.empty())
+      return answers{error_of(msg::ec::bad_request, "sha256 is not a hash")};
+    return answers{result_of(m.view())};
+  };
+  m.deploy();
+  CHECK((m.received == m.sent));
+  CHECK(m.asked("deployment.create").size() == 1);
+}
+
+TEST_CASE("upload: a large archive that is changed meanwhile is not deployed", "[unit][zedctl]") {
+  receiving m(17 * msg::upload_chunk_max);
+  m.manager["upload.begin"] = [&](const seen_request&) {
+    std::ofstream(m.file, std::ios::in | std::ios::out).write("other", 5);
+    return answers{result_of(m.view())};
+  };
+  m.deploy();
+  CHECK(m.asked("upload.end").empty());
+  CHECK(m.asked("deployment.create").empty());
+  CHECK_THAT(m.err.str(), Contains("was changed while it was uploaded"));
 }
 
 TEST_CASE("upload: pieces that a broken connection lost are sent again, until all have arrived", "[unit][zedctl]") {

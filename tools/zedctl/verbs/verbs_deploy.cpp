@@ -146,7 +146,8 @@ int deploy_to(session& s, const std::string& service, msg::deploy_environment en
     }
     const auto called = std::filesystem::path(a.has("dir") ? a.one("dir") : file).lexically_normal();
     auto sent = send_upload(
-        s, file, called.has_filename() ? called.filename().string() : called.parent_path().filename().string());
+        s, file, called.has_filename() ? called.filename().string() : called.parent_path().filename().string(),
+        !a.has("dir"));
     if (!sent) return s.report(sent.error());
     upload = *sent;
   }

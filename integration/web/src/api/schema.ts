@@ -2008,6 +2008,7 @@ export interface components {
             name?: string;
             bytes?: number;
             sha256?: string;
+            key?: string;
         };
         upload_view: {
             id: string;
