@@ -137,8 +137,6 @@ bool node::keep(msg::audit_record what) {
   return kept;
 }
 
-void node::warm_up() { caf::anon_send(to_->registry, rt::warm_atom::value, std::string{}); }
-
 rt::registry_actor node::registry() const { return to_->registry; }
 
 void node::stop() {

@@ -35,8 +35,6 @@ class node {
   // Records in the audit what does not pass the gate, such as signing in. Blocks until it is stored; false: it was not.
   bool keep(msg::audit_record what);
 
-  // Starts the actors of all known servers in the background; reads are answered without them.
-  void warm_up();
   // No new work, then servers and hosts, then the journal with all it holds. Blocks.
   void stop();
 

@@ -104,14 +104,15 @@ struct entity_reply {
   bool changed = false;
   bool audited = false;  // the request, if there was one, is in the audit
 };
-using entity_actor = caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>>;
+using rest_atom = caf::atom_constant<caf::atom("rest")>;
+using entity_actor = caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>,
+                                      caf::reacts_to<rest_atom>>;  // nobody needs it: it ends when it has nothing to do
 
 // ---- registry: finds or starts the actor of an entity, and starts it again when it crashes ----
 using warm_atom = caf::atom_constant<caf::atom("warm")>;
-using registry_actor =
-    caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>,
-                     caf::reacts_to<warm_atom, std::string>  // INTERNAL: start the rest in the background
-                     >;
+using registry_actor = caf::typed_actor<caf::replies_to<entity_call>::with<entity_reply>,
+                                        caf::reacts_to<warm_atom, std::string>,  // INTERNAL: start one that crashed
+                                        caf::reacts_to<tick_atom>>;  // INTERNAL: let those rest that nobody needs
 
 // ---- hosts: every agent's session ----
 struct agent_said {

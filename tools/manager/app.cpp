@@ -208,7 +208,6 @@ int run_manager(config::loaded<config::manager_settings> settings) {
                                 {"term", world.term.load()},
                                 {"last_seq", found->last_seq}});
     sd_notify(0, "READY=1");
-    node.warm_up();
     for (bool running = true; running;) {
       int signal = 0;
       if (sigwait(&signals, &signal) != 0) continue;

@@ -44,6 +44,7 @@ struct entity_shell {
   std::list<queued> queue;                    // calls that wait while one decision is being committed
   std::unique_ptr<in_flight_commit> pending;  // at most one decision at the journal
   promise in_hand;                            // of the call being handled: its caller is answered even on an exception
+  bool rests = false;                         // it ends as soon as it has nothing to do
 
   // Every end of an actor (quit, exception, exit, kill) runs this: no caller waits for a timeout.
   ~entity_shell() {
@@ -101,7 +102,11 @@ struct entity_shell {
       else if (d.facts.empty()) settle(std::move(d), nullptr);
       else start_commit(std::move(d), cx.now, std::move(next.call.asked));
     }
-    if (!pending && (!record || core::entity<Record>::gone(*record))) self->quit();
+    if (!pending && (rests || !record || core::entity<Record>::gone(*record))) self->quit();
+  }
+  void rest() {
+    rests = true;
+    pump();
   }
 
  private:
@@ -208,6 +213,7 @@ rt::entity_actor spawn_entity(caf::actor_system& sys, shared& world, rt::journal
           self->state.submit(std::move(call), p);
           return p;
         },
+        [self](rt::rest_atom) { self->state.rest(); },
     };
   });
 }

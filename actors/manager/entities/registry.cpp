@@ -21,11 +21,13 @@ struct registry_state {
   rt::journal_actor journal;
   rt::hosts_actor hosts;
   std::unordered_map<caf::actor_addr, std::string> ids;
+  entity_book::actors leaving;  // not needed between the last two ticks: if not until the next one either, they rest
   std::unordered_map<std::string, core::restart_tracker> crashes;            // only of those that crashed
   std::unordered_map<std::string, std::chrono::milliseconds> resting_until;  // after too many
 
   ~registry_state() {  // children end with their supervisor
-    for (auto& [id, a] : world->actors.take()) caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+    for (const auto& all : {world->actors.take(), leaving})
+      for (const auto& [id, a] : all) caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
   }
 
   std::chrono::milliseconds now() const {
@@ -39,6 +41,19 @@ struct registry_state {
     return a;
   }
 
+  std::optional<rt::entity_actor> running(const std::string& id) {
+    if (auto known = leaving.extract(id)) world->actors.put(id, std::move(known.mapped()));
+    return world->actors.find(id);
+  }
+
+  // An entity is its record; its actor is needed only while something happens to it. Those that rest were last looked
+  // up at least a whole interval ago: whoever did so then has sent its message since.
+  void let_rest() {
+    for (const auto& [id, a] : leaving) self->send(a, rt::rest_atom::value);
+    leaving = world->actors.take_unused();
+    self->delayed_send(self, rest_after, rt::tick_atom::value);
+  }
+
   static entity_reply refusal(error e) {
     entity_reply r;
     r.failure = std::move(e);
@@ -46,7 +61,7 @@ struct registry_state {
   }
 
   caf::result<entity_reply> route(entity_call& call) {
-    if (auto a = world->actors.find(call.id)) return self->delegate(*a, std::move(call));
+    if (auto a = running(call.id)) return self->delegate(*a, std::move(call));
     if (auto rest = resting_until.find(call.id); rest != resting_until.end() && now() < rest->second)
       return refusal({ec::internal,
                       "this server's actor crashed and is being restarted",
@@ -73,9 +88,10 @@ struct registry_state {
     if (i == ids.end()) return;
     const auto id = std::move(i->second);
     ids.erase(i);
+    if (auto a = leaving.find(id); a != leaving.end() && a->second.address() == dm.source) leaving.erase(a);
     if (auto a = world->actors.find(id); a && a->address() == dm.source) world->actors.erase(id);
     if (!dm.reason || dm.reason == caf::exit_reason::user_shutdown) {
-      crashes.erase(id);
+      if (const auto r = world->records.find(id); !r || r.gone()) crashes.erase(id);
       return;
     }
     world->actor_restarts.fetch_add(1);
@@ -111,27 +127,16 @@ struct registry_state {
     self->request(journal, caf::infinite, std::move(c)).then([](rt::committed&) {}, [](caf::error&) {});
   }
 
-  // Starts one that crashed, or the next batch in the order of ids (empty `from`: from the first).
-  void warm(const std::string& from) {
-    if (crashes.contains(from)) {
-      resting_until.erase(from);
-      const auto* kind = world->kinds.of_id(from);
-      auto known = world->records.find(from);
-      if (!world->actors.find(from) && known && !known.gone()) {
-        auto a = start(*kind, from);
-        // What it was about to send when it crashed still has to be sent.
-        auto resume = kind->of->resume();
-        caf::anon_send(a, entity_call{from, resume.has_value() ? std::move(resume) : kind->of->tick()});
-        world->actors.put(from, std::move(a));
-      }
-      return;
-    }
-    auto batch = world->records.page_of_actors(from, warm_batch_max);
-    for (const auto& r : batch)
-      if (r.log_head() != 0 && !world->actors.find(r.id()))
-        world->actors.put(r.id(), start(*world->kinds.of_id(r.id()), r.id()));
-    if (batch.size() == warm_batch_max) self->send(self, rt::warm_atom::value, batch.back().id());
-    else config::log_event("registry.ready", {{"servers", world->actors.size()}});
+  // What it was about to send when it crashed still has to be sent.
+  void start_again(const std::string& id) {
+    resting_until.erase(id);
+    const auto* kind = world->kinds.of_id(id);
+    auto known = world->records.find(id);
+    if (world->actors.find(id) || !known || known.gone()) return;
+    auto a = start(*kind, id);
+    auto resume = kind->of->resume();
+    caf::anon_send(a, entity_call{id, resume.has_value() ? std::move(resume) : kind->of->tick()});
+    world->actors.put(id, std::move(a));
   }
 };
 
@@ -143,10 +148,12 @@ rt::registry_actor::behavior_type registry(rt::registry_actor::stateful_pointer<
   st.world = world;
   st.journal = std::move(journal);
   st.hosts = std::move(hosts);
+  self->delayed_send(self, rest_after, rt::tick_atom::value);
   self->set_down_handler([self](caf::down_msg& dm) { self->state.on_down(dm); });
   return {
       [self](entity_call& call) { return self->state.route(call); },
-      [self](rt::warm_atom, const std::string& from) { self->state.warm(from); },
+      [self](rt::warm_atom, const std::string& id) { self->state.start_again(id); },
+      [self](rt::tick_atom) { self->state.let_rest(); },
   };
 }
 

@@ -1,11 +1,11 @@
-// Supervises the actors of all servers: starts them on demand and, in the background, all of them; starts a crashed one
-// again from its last snapshot, within an intensity limit.
+// Supervises the actors of all entities: starts each for its first message, and a crashed one again from its last
+// snapshot, within an intensity limit; one that nobody needs any more rests, which frees its memory.
 #pragma once
 #include "actors/manager/deps.hpp"
 
 namespace zedops::manager {
 
-inline constexpr size_t warm_batch_max = 500;  // actors started per turn, so that requests are served in between
+inline constexpr auto rest_after = std::chrono::minutes(1);  // at least without a message; at most three times that
 
 rt::registry_actor spawn_registry(caf::actor_system& sys, shared& world, rt::journal_actor journal,
                                   rt::hosts_actor hosts);

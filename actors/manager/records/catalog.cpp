@@ -13,11 +13,6 @@ using namespace msg;
 using read_lock = std::shared_lock<std::shared_mutex>;
 using write_lock = std::unique_lock<std::shared_mutex>;
 
-namespace {
-// Kinds with entity actors: agents are handled by hosts instead.
-bool has_actor(const rt::kind& k) { return k.tick().has_value(); }
-}  // namespace
-
 catalog::catalog(std::vector<std::unique_ptr<any_records>> more)
     : more_(std::move(more)), kinds_{&servers_, &agents_, &projects_, &services_} {
   for (auto& m : more_) kinds_.push_back(m.get());
@@ -88,16 +83,6 @@ std::vector<std::string> catalog::due(time_point now, size_t limit, retention en
     return a && is_connected(a->status);
   };
   for (const auto* k : kinds_) k->due(now, limit, there, out);
-  return out;
-}
-
-std::vector<rt::any_record> catalog::page_of_actors(const std::string& after, size_t limit) const {
-  read_lock lock(mutex_);
-  std::vector<rt::any_record> out;
-  for (const auto* k : kinds_)
-    if (has_actor(k->of())) k->each(after, limit, out);
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
-  if (out.size() > limit) out.resize(limit);
   return out;
 }
 

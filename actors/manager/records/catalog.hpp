@@ -53,8 +53,6 @@ class catalog {
   std::vector<rt::any_record> open_operations() const;
   // Ids of entities whose next deadline has passed, at most `limit`.
   std::vector<std::string> due(msg::time_point now, size_t limit, retention ended = retention::due) const;
-  // Of all kinds that have an actor, up to `limit` that are not gone, with ids after `after`, in the order of ids.
-  std::vector<rt::any_record> page_of_actors(const std::string& after, size_t limit) const;
 
   // ---- reading: servers and agents ----
   server_ptr server(const msg::server_id& id) const;  // also a purged one; null: unknown

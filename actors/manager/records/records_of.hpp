@@ -30,7 +30,6 @@ class any_records {
   // Those whose deadline has passed; of those that need an agent for it, only those for whose agent `there` is true.
   virtual void due(msg::time_point now, size_t limit, const std::function<bool(const msg::agent_id&)>& there,
                    due_list& out) const = 0;
-  virtual void each(const std::string& after, size_t limit, std::vector<rt::any_record>& out) const = 0;  // not gone
 };
 
 template <core::entity_record R>
@@ -97,11 +96,6 @@ class records_of : public any_records {
       for (auto i = all.begin(); i != all.end() && i->first <= now && out.size() < limit; ++i)
         out.push_back(i->second.value);
     }
-  }
-  void each(const std::string& after, size_t limit, std::vector<rt::any_record>& out) const override {
-    for (auto i = after.empty() ? rows_.begin() : rows_.upper_bound({after}); i != rows_.end() && out.size() < limit;
-         ++i)
-      if (!traits::gone(*i->second)) out.push_back(wrap(i->second));
   }
 
  protected:

@@ -1,5 +1,5 @@
-// Start-up: from exec to the first answered read, to all actors ready, and what each idle server costs in memory.
-// The floor of the first read is a program that only scans and decodes the same records.
+// Start-up: from exec to the first answered read, to a manager that is ready, and what each idle server costs in
+// memory. The floor of the first read is a program that only scans and decodes the same records.
 #include "actors/core/server/server_machine.hpp"
 #include "messages/wire/codec.hpp"
 #include "persistence/lmdb_store.hpp"
@@ -23,7 +23,7 @@ started start_once(const scratch_dir& dir) {
   manager_process m(dir);
   started s;
   s.first_read_ms = m.first_read_ms();
-  if (!m.self().wait_for_log("registry.ready", 60s)) die("the actors are not ready:\n" + m.self().log());
+  if (!m.self().wait_for_log("manager.ready", 60s)) die("it is not ready:\n" + m.self().log());
   s.ready_ms = ms_since(m.self().started());
   s.rss_kb = m.self().rss_kb();
   s.own_kb = m.self().own_kb();
@@ -79,7 +79,7 @@ int main() {
     print({"start-up, " + n + " servers: exec to first read", "ms", s.first_read_ms, 0,
            servers == 10'000 ? 100.0 : 300.0});
     print({"  beside scanning and decoding alone", "ms", s.first_read_ms, decode_ms(dir)});
-    print({"start-up, " + n + " servers: all actors ready", "ms", s.ready_ms, 0, 1'500});
+    print({"start-up, " + n + " servers: ready", "ms", s.ready_ms, 0, 1'500});
     print({"memory per idle server, " + n + " servers", "KB", (s.rss_kb - empty.rss_kb) / static_cast<double>(servers),
            0, 4});
     print({"  without the mapped store", "KB", (s.own_kb - empty.own_kb) / static_cast<double>(servers)});

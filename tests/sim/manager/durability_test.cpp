@@ -187,6 +187,47 @@ TEST_CASE_METHOD(stage, "an actor that throws too often is suspended, and the ot
   CHECK_FALSE(server("pz1").last_error.has_value());
 }
 
+namespace {
+edit_server edited(const std::string& name, int value) {
+  edit_server e;
+  e.server = name;
+  e.config["ROUND"] = std::to_string(value);
+  return e;
+}
+}  // namespace
+
+TEST_CASE_METHOD(stage, "an actor that nobody needs rests, and the next request starts it again", "[sim][manager]") {
+  running("pz1");
+  running("pz2");
+  const auto& actors = manager->world().actors;
+  CHECK(actors.size() == 2);
+  advance(50s);
+  CHECK(actors.size() == 2);
+  for (int i = 0; i < 4; ++i) {
+    advance(50s);
+    CHECK(finish("edit", edited("pz2", i)).has_value());
+  }
+  CHECK(actors.find(server("pz2").id.value));
+  CHECK_FALSE(actors.find(server("pz1").id.value));
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+  CHECK(status("pz1") == server_status::stopped);
+  advance(250s);
+  CHECK(actors.size() == 0);
+  CHECK(manager->world().actor_restarts.load() == 0);
+}
+
+TEST_CASE_METHOD(stage, "an actor that is told to rest answers what it has begun", "[sim][manager]") {
+  running("pz1");
+  for (int jobs = 0; jobs < 60; ++jobs) {
+    const auto r = send("server.edit", edited("pz1", jobs));
+    for (int n = 0; n < jobs; ++n) (void)work();
+    if (const auto a = manager->world().actors.find(server("pz1").id.value)) caf::anon_send(*a, rt::rest_atom::value);
+    settle();
+    CHECK(answered(r));
+  }
+  CHECK(finish("stop", stop_server{"pz1"}).has_value());
+}
+
 TEST_CASE_METHOD(stage, "an operation survives the crash of its server's actor", "[sim][manager]") {
   running("pz1");
   REQUIRE(operate("stop", stop_server{"pz1"}).has_value());

@@ -105,7 +105,6 @@ void world::boot() {
   audit.manager_started();
   clients.up = events.up = true;
   net.manager_up();
-  manager->node().warm_up();
 }
 
 void world::stop_manager() {

@@ -77,6 +77,7 @@ class world {
 
   // ---- time ----
   void settle();  // everything that can happen now
+  bool work();    // one job of one actor, anywhere
   void advance(duration d);
   bool until(const std::function<bool()>& true_now, duration at_most = 60s);
 
@@ -125,7 +126,6 @@ class world {
   void job_done();
   void look();
   void equip(const std::string& host_name);
-  bool work();  // one job of one actor, anywhere
   uint64_t requests_ = 0;
   std::unique_ptr<seeded_randomness> random_;
 };
