@@ -161,7 +161,7 @@ void agent_link::impl::send_some(size_t budget) {
   if (batch.empty()) batch = outbox.take();
   size_t n = 0, bytes = 0;
   for (; n < budget && !batch.empty(); ++n) {
-    if (detail::send_frames(link->dealer, nullptr, batch.front().first) != detail::sent::yes) {
+    if (detail::send_frames(link->dealer, nullptr, std::move(batch.front().first)) != detail::sent::yes) {
       blocked = true;
       break;
     }

@@ -84,10 +84,10 @@ struct client::impl {
     return {};
   }
 
-  msg::result<void> send(const frames& message, milliseconds deadline) {
+  msg::result<void> send(frames message, milliseconds deadline) {
     auto until = clock::now() + deadline;
     if (auto ok = ready(until, deadline); !ok) return ok;
-    while (detail::send_frames(link->dealer, nullptr, message) != detail::sent::yes) {
+    while (detail::send_frames(link->dealer, nullptr, std::move(message)) != detail::sent::yes) {
       zmq_pollitem_t room{link->dealer.handle(), 0, ZMQ_POLLOUT, 0};
       detail::poll(&room, 1, left_ms(until));
       if (clock::now() >= until) return msg::fail(too_late(deadline));
@@ -160,7 +160,7 @@ msg::result<std::string> client::post(const std::string& verb, std::string body,
   if (auto ok = check(r); !ok) return msg::fail(ok.error());
   std::string id = r.id;
   frames message = encode(std::move(r));
-  if (auto sent = impl_->send(message, options.deadline); !sent) return msg::fail(sent.error());
+  if (auto sent = impl_->send(std::move(message), options.deadline); !sent) return msg::fail(sent.error());
   return id;
 }
 

@@ -86,7 +86,7 @@ struct server_bus::impl {
   void run() noexcept;
   void turn();
   void send_some(size_t budget);
-  void send_one(const out_item& item);
+  void send_one(out_item& item);
   void send_event(const frames& message);
   void read(entrance& from);
   void accept(entrance& from, detail::incoming in);
@@ -229,7 +229,7 @@ void server_bus::impl::send_some(size_t budget) {
   if (n > 0) outbox.done(n, bytes);
 }
 
-void server_bus::impl::send_one(const out_item& item) {
+void server_bus::impl::send_one(out_item& item) {
   if (item.to == door::events) {
     if (!item.make) send_event(item.message);
     else if (events.watched())
@@ -242,7 +242,7 @@ void server_bus::impl::send_one(const out_item& item) {
   });
   if (to == entrances.end()) return listener.on_unreachable(item.to, item.routing_id);
   const auto peer = item.routing_id.substr(std::min(to->prefix_bytes(), item.routing_id.size()));
-  switch (detail::send_frames(to->socket, &peer, item.message)) {
+  switch (detail::send_frames(to->socket, &peer, std::move(item.message))) {
     case detail::sent::yes: ++count.sent; return;
     case detail::sent::full: ++count.slow; return listener.on_slow(item.to, item.routing_id);
     case detail::sent::unreachable: ++count.unreachable; return listener.on_unreachable(item.to, item.routing_id);

@@ -140,7 +140,7 @@ class lmdb_store final : public store {
   ~lmdb_store() override {
     env_.reset();
     if (!ready_ || options_.mode == access::read_only) return;
-    complete_file(options_.dir / data_file);
+    fit_file(options_.dir / data_file);
     lock_.say_clean();
   }
 

@@ -26,6 +26,8 @@ struct lmdb_options {
   uint64_t map_bytes = uint64_t{1} << 30;       // address space at first, not disk space
   uint64_t map_max_bytes = uint64_t{64} << 30;  // the store never gets larger
   uint64_t reserve_bytes = uint64_t{16} << 20;  // kept for essential writes, in the map and on the disk; 0: none
+  // The file is kept longer than its contents, by as much again, at most by this: commits then need not lengthen it.
+  uint64_t ahead_bytes = 0;
   batch_limits batch;
   guard check = guard::after_crash;
   std::chrono::milliseconds check_deadline{30'000};  // a walk that takes longer is given up: partly_verified

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <future>
 
 #include "messages/base/names.hpp"
 
@@ -212,7 +211,7 @@ result<upload_view> upload_store::begin(const begin_upload& b, time_point now) {
   return v;
 }
 
-result<upload_view> upload_store::add(const std::string& id, uint64_t offset, std::string_view data, time_point now) {
+result<upload_view> upload_store::add(const std::string& id, uint64_t offset, std::string data, time_point now) {
   auto v = find(id);
   if (!v) return fail(unknown(id));
   use(id, now);
@@ -227,18 +226,15 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
   const auto path = place(id, ".part");
   file f(path, O_WRONLY | O_CREAT);
   if (!f) return fail(disk(path, errno));
-  // Hashing takes longer than writing: it runs on another processor, if a thread can be had.
-  auto hashed = std::async(std::launch::async | std::launch::deferred, [&] { hash_piece(id, offset, data); });
-  const auto written = write_all(f.fd(), data, offset, path);
+  if (auto ok = write_all(f.fd(), data, offset, path); !ok) return fail(ok.error());
   // Starts to write to the disk now, not at the end; a failure shows in the fsync at the end.
   (void)::sync_file_range(f.fd(), static_cast<off_t>(offset), static_cast<off_t>(data.size()), SYNC_FILE_RANGE_WRITE);
-  hashed.get();
-  if (!written) {
-    forget_hash(id);  // it is ahead of the file
-    return fail(written.error());
-  }
   v->received = offset + data.size();
   put(*v);
+  // Hashing takes longer than the rest: it goes on while the next piece arrives, if a thread can be had.
+  if (hashed_.valid()) hashed_.get();
+  hashed_ = std::async(std::launch::async | std::launch::deferred,
+                       [this, id, offset, piece = std::move(data)] { hash_piece(id, offset, piece); });
   return *v;
 }
 
@@ -250,12 +246,8 @@ void upload_store::hash_piece(const std::string& id, uint64_t offset, std::strin
   h.upto = offset + data.size();
 }
 
-void upload_store::forget_hash(const std::string& id) {
-  std::lock_guard lock(hashing_);
-  hashes_.erase(id);
-}
-
 result<std::string> upload_store::hash_of(const upload_view& v, const std::string& file) {
+  if (hashed_.valid()) hashed_.get();
   std::optional<running_hash> known;
   {
     std::lock_guard lock(hashing_);
@@ -300,7 +292,11 @@ result<void> upload_store::remove(const std::string& id) {
   if (!find(id)) return fail(unknown(id));
   for (const auto* end : {"", ".part", ".about"})  // .about last: an upload that is half removed is still known
     if (::unlink(place(id, end).c_str()) != 0 && errno != ENOENT) return fail(disk(place(id, end), errno));
-  forget_hash(id);
+  if (hashed_.valid()) hashed_.get();
+  {
+    std::lock_guard lock(hashing_);
+    hashes_.erase(id);
+  }
   std::lock_guard lock(mutex_);
   all_.erase(id);
   used_.erase(id);

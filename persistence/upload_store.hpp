@@ -10,6 +10,7 @@
 // hash. One thread writes; any may look and read.
 #pragma once
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,7 +37,7 @@ class upload_store {
   // Errors: bad_request, too_large, store_full.
   msg::result<msg::upload_view> begin(const msg::begin_upload& b, msg::time_point now);
   // Bytes that have arrived may be sent again; a gap is bad_request, whose hint says where to go on.
-  msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string_view data, msg::time_point now);
+  msg::result<msg::upload_view> add(const std::string& id, uint64_t offset, std::string data, msg::time_point now);
   // Verified if a hash was announced, and durable. Errors: wrong_state (bytes are missing), bad_request (another hash:
   // start again).
   msg::result<msg::upload_view> end(const std::string& id);
@@ -61,7 +62,6 @@ class upload_store {
     msg::sha256 hash;
     uint64_t upto = 0;
   };
-  void forget_hash(const std::string& id);
   void hash_piece(const std::string& id, uint64_t offset, std::string_view data);
   msg::result<std::string> hash_of(const msg::upload_view& v, const std::string& file);
 
@@ -74,6 +74,7 @@ class upload_store {
   std::map<std::string, use_times> used_;
   std::mutex hashing_;
   std::map<std::string, running_hash> hashes_;  // of those that are being received
+  std::future<void> hashed_;                    // the last piece, beside the writer
 };
 
 }  // namespace zedops::store

@@ -21,15 +21,44 @@ zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const 
   return s;
 }
 
-sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const frames& message) {
-  auto put = [&](const std::string& frame, bool more) {
-    return zmq_send(socket.handle(), frame.data(), frame.size(), ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0;
-  };
-  // ZeroMQ decides at the first frame; what follows it cannot be refused.
-  if (routing_id && !put(*routing_id, true)) return errno == EAGAIN ? sent::full : sent::unreachable;
-  for (size_t i = 0; i < message.size(); ++i)
-    if (!put(message[i], i + 1 < message.size())) return errno == EAGAIN ? sent::full : sent::unreachable;
+namespace {
+
+constexpr size_t large_bytes = 64 << 10;
+
+int flags_of(bool more) { return ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0); }
+
+bool put(zmq::socket_t& socket, const std::string& frame, bool more) {
+  return zmq_send(socket.handle(), frame.data(), frame.size(), flags_of(more)) >= 0;
+}
+bool put_over(zmq::socket_t& socket, std::string& frame, bool more) {
+  auto* owned = new std::string(std::move(frame));
+  zmq::message_t part(
+      owned->data(), owned->size(), [](void*, void* it) { delete static_cast<std::string*>(it); }, owned);
+  return zmq_msg_send(part.handle(), socket.handle(), flags_of(more)) >= 0;
+}
+
+// ZeroMQ decides at the first frame; what follows it cannot be refused.
+template <class Frames, class Put>
+sent send_all(zmq::socket_t& socket, const std::string* routing_id, Frames& message, Put put_next) {
+  const auto refused = [] { return errno == EAGAIN ? sent::full : sent::unreachable; };
+  if (routing_id && !put(socket, *routing_id, true)) return refused();
+  for (size_t i = 0; i < message.size(); ++i) {
+    const bool more = i + 1 < message.size(), first = i == 0 && !routing_id;
+    if (!(first ? put(socket, message[i], more) : put_next(message[i], more))) return refused();
+  }
   return sent::yes;
+}
+
+}  // namespace
+
+sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const frames& message) {
+  return send_all(socket, routing_id, message,
+                  [&](const std::string& frame, bool more) { return put(socket, frame, more); });
+}
+sent send_frames(zmq::socket_t& socket, const std::string* routing_id, frames&& message) {
+  return send_all(socket, routing_id, message, [&](std::string& frame, bool more) {
+    return frame.size() < large_bytes ? put(socket, frame, more) : put_over(socket, frame, more);
+  });
 }
 
 std::optional<incoming> receive_frames(zmq::socket_t& socket, size_t count_max) {

@@ -26,6 +26,8 @@ zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, const 
 enum class sent : uint8_t { yes, full, unreachable };
 // Never blocks. With `routing_id` the message is for that peer of a ROUTER. Whole or not at all.
 sent send_frames(zmq::socket_t& socket, const std::string* routing_id, const frames& message);
+// Hands large frames over instead of copying them, once the message is accepted; otherwise it stays as it is.
+sent send_frames(zmq::socket_t& socket, const std::string* routing_id, frames&& message);
 
 struct incoming {
   frames parts;

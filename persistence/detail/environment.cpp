@@ -14,9 +14,7 @@ namespace {
 // twice over when pages are half full. Address space only, so generous.
 uint64_t headroom_of(batch_limits b) { return b.writes_max * 3 * 4096 + 2 * b.bytes_max; }
 
-// A commit that makes the file longer waits for the file system's journal, and so for all that others are writing. One
-// that only overwrites does not: the file is kept longer than its contents, by this much at most.
-constexpr uint64_t ahead_bytes = 2 << 20;
+constexpr uint64_t ahead_min = 256 << 10;
 
 uint64_t whole_pages(uint64_t bytes) { return (bytes + 65535) / 65536 * 65536; }  // of any page size
 
@@ -40,6 +38,7 @@ environment::environment(const lmdb_options& o)
       map_max_bytes_(whole_pages(o.map_max_bytes)),
       reserve_bytes_(o.reserve_bytes),
       headroom_bytes_(headroom_of(o.batch)),
+      ahead_bytes_(o.ahead_bytes),
       reserve_(o.dir / reserve_file, o.reserve_bytes) {
   handles_.fill(no_table);
 }
@@ -113,12 +112,15 @@ result<txn_ptr> environment::begin_write(write_kind kind) {
   return begin_inside(0);
 }
 
-// Zeros, as reserved blocks would wait for the journal, too. Only the one writer makes the file longer. Where it fails,
-// LMDB does without, and says what is wrong if it cannot.
+// A commit that makes the file longer has to wait until the file system has written its own records, and so for what
+// others write. One that only overwrites does not. Zeros, as reserved blocks would be waited for, too. Only the one
+// writer makes the file longer. Where it fails, LMDB does without, and says what is wrong if it cannot.
 void environment::write_ahead() {
+  if (ahead_bytes_ == 0) return;
   const auto now = measure();
-  if (now.used_bytes + ahead_bytes / 2 <= written_ahead_to_) return;
-  written_ahead_to_ = std::min(now.used_bytes + ahead_bytes, map_max_bytes_);
+  const auto ahead = std::min(std::max(now.used_bytes, ahead_min), ahead_bytes_);
+  if (now.used_bytes + ahead / 2 <= written_ahead_to_) return;
+  written_ahead_to_ = std::min(now.used_bytes + ahead, map_max_bytes_);
   lengthen_with_zeros(dir_ / data_file, written_ahead_to_);
 }
 

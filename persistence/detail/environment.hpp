@@ -53,7 +53,7 @@ class environment {
 
   std::filesystem::path dir_;
   access mode_;
-  uint64_t map_bytes_, map_max_bytes_, reserve_bytes_, headroom_bytes_;
+  uint64_t map_bytes_, map_max_bytes_, reserve_bytes_, headroom_bytes_, ahead_bytes_;
   uint64_t page_bytes_ = 4096;
   reserve_space reserve_;
   uint64_t written_ahead_to_ = 0;                         // the writer's

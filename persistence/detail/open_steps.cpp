@@ -76,9 +76,9 @@ result<opening> check_before_open(const lmdb_options& options, dir_lock& lock) {
   return opening{opened_as::clean, 0};
 }
 
-void complete_file(const std::filesystem::path& file) {
+void fit_file(const std::filesystem::path& file) {
   const auto facts = look_at(file);
-  if (facts.look != file_look::short_file) return;
+  if (facts.look != file_look::short_file && facts.look != file_look::sound) return;
   if (::truncate(file.c_str(), static_cast<off_t>(facts.needed_bytes))) return;  // the next start looks more closely
 }
 

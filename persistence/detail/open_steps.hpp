@@ -14,9 +14,10 @@ struct opening {
 // Decides whether the file in options.dir may be trusted, and notes in DIR/lock what is going on.
 result<opening> check_before_open(const lmdb_options& options, dir_lock& lock);
 
-// LMDB gives numbers to pages that it then never writes, so a sound file may be shorter than its header says. At a
-// clean end the missing ones are added, so that the next start can recognise a file that was cut off.
-void complete_file(const std::filesystem::path& file);
+// LMDB gives numbers to pages that it then never writes, so a sound file may be shorter than its header says, and we
+// keep it longer while it is written. At a clean end it gets that length, so that the next start can recognise a file
+// that was cut off.
+void fit_file(const std::filesystem::path& file);
 
 // The steps from `found` to options.schema, in order. wrong_state: `found` is newer, or a step is missing.
 result<std::vector<const migration*>> plan_migration(uint32_t found, const lmdb_options& options);

@@ -119,6 +119,7 @@ int run_manager(config::loaded<config::manager_settings> settings) {
 
   store::lmdb_options options;
   options.dir = s.data_dir;
+  options.ahead_bytes = 2 << 20;
   auto opened = open_store(std::move(options));
   if (!opened) return refuse(opened.error(), opened.error().code == msg::ec::wrong_state ? exit_configuration : 1);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before the first thread

@@ -27,8 +27,8 @@ upload_view shown(const shared& w, upload_view v) {
   return v;
 }
 result<upload_view> begin(shared& w, const begin_upload& b) { return w.uploads->begin(b, w.clock.now()); }
-result<upload_view> add(shared& w, const upload_chunk& c) {
-  return w.uploads->add(c.id, c.offset, c.data, w.clock.now());
+result<upload_view> add(shared& w, upload_chunk& c) {
+  return w.uploads->add(c.id, c.offset, std::move(c.data), w.clock.now());
 }
 result<upload_view> end(shared& w, const end_upload& e) { return w.uploads->end(e.id); }
 result<upload_list> list(shared& w, const list_uploads&) {

@@ -29,7 +29,7 @@ from world import wait_for  # noqa: E402
 FILES, BYTES = int(os.environ.get("ZEDOPS_BENCH_FILES", "10000")), 200 << 20
 ROUNDS = int(os.environ.get("ZEDOPS_BENCH_DEPLOY_ROUNDS", "3"))
 SWITCHES, AT_ONCE = 20, 20
-EVENTS = 200
+EVENTS = 600
 PROJECTS = int(os.environ.get("ZEDOPS_BENCH_PROJECTS", "60"))
 
 

@@ -286,15 +286,16 @@ class Static(WorldCase):
         arrived = part()
         self.assertLess(arrived, file.stat().st_size)
         w.start_manager()
-        upload, = w.ctl("upload", "ls")["uploads"]
+        uploads = lambda: [u for u in w.ctl("upload", "ls")["uploads"] if u["name"] == "large.tar"]
+        upload, = uploads()
         self.assertEqual((upload["received"], upload["sha256"]), (arrived, ""))
         w.ctl("deploy", self.name, "--archive", file)
         self.assertEqual(fetch(self.url), (200, "large"))
-        again, = w.ctl("upload", "ls")["uploads"]
+        again, = uploads()
         with open(file, "rb") as f:
             self.assertEqual((again["id"], again["sha256"]), (upload["id"], hashlib.file_digest(f, "sha256").hexdigest()))
         w.ctl("deploy", self.name, "--archive", file)
-        self.assertEqual(len(w.ctl("upload", "ls")["uploads"]), 1)
+        self.assertEqual(len(uploads()), 1)
 
     def test_cancelled_in_the_middle_it_leaves_nothing(self):
         self.deploy("one")

@@ -40,7 +40,7 @@ struct a_store {
     return *v;
   }
   upload_view send(const std::string& id, uint64_t from, size_t bytes) {
-    auto v = s->add(id, from, std::string_view(text).substr(from, bytes), now);
+    auto v = s->add(id, from, text.substr(from, bytes), now);
     REQUIRE(v.has_value());
     return *v;
   }

@@ -55,6 +55,7 @@ msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const s
                                           const msg::upload_view& at, size_t pieces,
                                           const std::function<void(uint64_t)>& told) {
   std::vector<exchange> all;
+  std::string buffer;  // of one piece after the other
   bool shorter = false;
   for (auto offset = at.received; all.size() < pieces && offset < at.bytes;) {
     const auto size = std::min<uint64_t>(msg::upload_chunk_max, at.bytes - offset);
@@ -62,13 +63,16 @@ msg::result<msg::upload_view> send_pieces(session& s, std::ifstream& in, const s
     x.name = at.name;
     x.verb = "upload.chunk";
     x.expect = answer::patient;  // on a slow line a piece takes long
-    x.make_body = [&in, &shorter, id = at.id.value, offset, size] {
-      msg::upload_chunk c{id, offset, std::string(size, '\0')};
+    x.make_body = [&in, &shorter, &buffer, id = at.id.value, offset, size] {
+      msg::upload_chunk c{id, offset, std::move(buffer)};
+      c.data.resize(size);
       in.clear();
       in.seekg(static_cast<std::streamoff>(offset));
       in.read(c.data.data(), static_cast<std::streamsize>(size));
       shorter = shorter || in.gcount() != static_cast<std::streamsize>(size);
-      return msg::pack_map(c);
+      auto body = msg::pack_map(c);
+      buffer = std::move(c.data);
+      return body;
     };
     x.options = s.packed_options(false);
     offset += size;
