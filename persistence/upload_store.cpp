@@ -76,20 +76,31 @@ std::string id_of(const begin_upload& b) {
   return id_text('u', word(0), word(16) ^ (b.bytes * 0x9e3779b97f4a7c15ull));
 }
 
-std::string about(const upload_view& v) {
-  return (v.sha256.empty() ? std::string(not_known) : v.sha256) + "\n" + std::to_string(v.bytes) + "\n" +
-         std::to_string(v.created_at ? v.created_at->time_since_epoch().count() : 0) + "\n" + v.name + "\n";
+std::string this_boot() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
 }
 
-std::optional<upload_view> read_about(const std::string& path) {
+std::string about(const upload_view& v) {
+  return (v.sha256.empty() ? std::string(not_known) : v.sha256) + "\n" + std::to_string(v.bytes) + "\n" +
+         std::to_string(v.created_at ? v.created_at->time_since_epoch().count() : 0) + "\n" + v.name + "\n" +
+         this_boot() + "\n";
+}
+
+struct known_upload : upload_view {
+  std::string boot;  // empty: written by an older release
+};
+std::optional<known_upload> read_about(const std::string& path) {
   std::ifstream in(path);
-  upload_view v;
+  known_upload v;
   int64_t made = 0;
   if (!(in >> v.sha256 >> v.bytes >> made)) return std::nullopt;
   if (v.sha256 == not_known) v.sha256.clear();
   else if (!is_sha256(v.sha256)) return std::nullopt;
   in.ignore(1);
   std::getline(in, v.name);
+  std::getline(in, v.boot);
   v.created_at = time_point{duration{made}};
   return v;
 }
@@ -145,6 +156,7 @@ result<std::unique_ptr<upload_store>> upload_store::open(const std::string& dir)
     v->id.value = e.path().stem();
     const auto whole = out->place(v->id.value);
     const bool complete = fs::exists(whole, problem);
+    if (v->sha256.empty() && v->boot != this_boot()) fs::remove(whole + ".part", problem);
     v->state = complete ? upload_state::complete : upload_state::receiving;
     v->received = complete ? v->bytes : std::min(v->bytes, size_of(whole + ".part"));
     const auto used = changed_at(e.path());

@@ -2,12 +2,13 @@
 //
 //   {dir}/{id}         all of it, verified and durable
 //   {dir}/{id}.part    what has arrived so far
-//   {dir}/{id}.about   name, size, hash ("-" until it is known), when it was begun; its time of change is the last use,
-//                      to the hour
+//   {dir}/{id}.about   name, size, hash ("-" until it is known), when it was begun, and since which boot of the host;
+//                      its time of change is the last use, to the hour
 //
 // The id follows from the hash and the size, so that the same archive is the same upload, whichever client sends it
 // again and after any crash. A client that has not read all of a large file yet gives a key of its own instead of the
-// hash. One thread writes; any may look and read.
+// hash; nothing could tell then what a power cut took of its pieces, so it begins anew after one. One thread writes;
+// any may look and read.
 #pragma once
 #include <functional>
 #include <future>

@@ -162,3 +162,19 @@ TEST_CASE_METHOD(a_store, "uploads: what could not be written does not count for
   send(id, 2 << 20, 1 << 20);
   CHECK(s->end(id)->sha256 == hash());
 }
+
+TEST_CASE_METHOD(a_store, "uploads: without a hash, what arrived before a reboot does not count", "[persistence]") {
+  const auto id = s->begin({"site.tar.gz", text.size(), {}, "key"}, now)->id.value;
+  send(id, 0, 1 << 20);
+  const auto about = dir.path() / "uploads" / (id + ".about");
+  std::string lines, line;
+  {
+    std::ifstream in(about);
+    for (int n = 0; n < 4 && std::getline(in, line); ++n) lines += line + "\n";
+  }
+  std::ofstream(about) << lines << "another-boot\n";
+  open();
+  CHECK(s->find(id)->received == 0);
+  for (uint64_t at = 0; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
+  CHECK(s->end(id)->sha256 == hash());
+}
