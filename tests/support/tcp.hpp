@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <stdexcept>
 #include <system_error>
 
 namespace zedops::test {
@@ -28,15 +30,18 @@ inline int dial(uint16_t port) {
   return -1;
 }
 
-// Holds a port that was free. It does not listen there before listen().
+// Holds a port: any that is free, or the given one. It does not listen there before listen().
 class held_port {
  public:
-  held_port() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    auto a = loopback();
+  explicit held_port(uint16_t wanted = 0) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    auto a = loopback(wanted);
     socklen_t size = sizeof a;
     auto* at = reinterpret_cast<sockaddr*>(&a);
-    if (::bind(fd, at, size) != 0 || ::getsockname(fd, at, &size) != 0)
-      throw std::system_error(errno, std::generic_category(), "a port of the loopback");
+    if (::bind(fd, at, size) != 0 || ::getsockname(fd, at, &size) != 0) {
+      const auto why = errno;
+      ::close(fd);
+      throw std::system_error(why, std::generic_category(), "a port of the loopback");
+    }
     number = ntohs(a.sin_port);
   }
   ~held_port() { ::close(fd); }
@@ -48,6 +53,17 @@ class held_port {
   uint16_t number = 0;
 };
 
-inline uint16_t free_tcp_port() { return held_port().number; }
+// A port where nobody listens. Outside the range that the kernel takes for outgoing connections, because one of those
+// would have the port before the caller; programs that run in parallel start at different numbers.
+inline uint16_t free_tcp_port() {
+  static std::atomic<unsigned> next{static_cast<unsigned>(::getpid()) * 37U};
+  for (int tries = 0; tries < 2000; ++tries) {
+    try {
+      return held_port(static_cast<uint16_t>(12000 + next++ % 9000)).number;
+    } catch (const std::system_error&) {
+    }
+  }
+  throw std::runtime_error("no free port between 12000 and 20999");
+}
 
 }  // namespace zedops::test

@@ -2,7 +2,6 @@
 import base64
 import json
 import signal
-import socket
 import subprocess
 import time
 import unittest
@@ -11,13 +10,8 @@ import msgpack
 import zmq
 from zmq.utils import z85
 
+from web import free_port
 from world import BIN, Failed, WorldCase, wait_for
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def z85_of(key):
