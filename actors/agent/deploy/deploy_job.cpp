@@ -178,7 +178,8 @@ result<archive::unpacked> deploy_job::unpack_source(const std::string& tree) {
   const auto file = built ? site_.output(plan_.number) : site_.archive(plan_.number);
   if (::access(file.c_str(), F_OK) != 0) ZEDOPS_TRY(fetch_archive());  // removed since: the manager still has it
   ZEDOPS_TRY(host::drop_tree_on_its_way(site_, plan_.number));
-  turns::turn turn(env_.sites->unpacking);
+  turns::turn turn(env_.sites->unpacking, cancel_);
+  if (!turn) return fail(ec::cancelled, "cancelled before the files were unpacked");
   return archive::unpack(
       file, tree, {},
       [&](const archive::unpacked& so_far, uint64_t read) {

@@ -1,4 +1,6 @@
 #include <atomic>
+#include <future>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -101,12 +103,13 @@ TEST_CASE("logs: only the first line after the last known one is reported as new
 
 TEST_CASE("turns: never more at once than allowed, and everybody gets one", "[unit][agent]") {
   turns two(2);
+  const cancel_token never;
   std::atomic<int> inside{0}, most{0}, taken{0};
   std::vector<std::thread> workers;
   for (int i = 0; i < 5; ++i)
     workers.emplace_back([&] {
       for (int n = 0; n < 50; ++n) {
-        turns::turn turn(two);
+        turns::turn turn(two, never);
         const int now = ++inside;
         for (int was = most; now > was && !most.compare_exchange_weak(was, now);) {
         }
@@ -124,18 +127,35 @@ TEST_CASE("turns: never more at once than allowed, and everybody gets one", "[un
 
 TEST_CASE("turns: who has one lets those go first that wait", "[unit][agent]") {
   turns one(0);  // at least one
+  const cancel_token never;
   std::atomic<bool> had_it{false};
   std::thread waits;
   {
-    turns::turn turn(one);
+    turns::turn turn(one, never);
     turn.give_way();  // nobody waits: it goes on
     waits = std::thread([&] {
-      turns::turn mine(one);
-      had_it = true;
+      turns::turn mine(one, never);
+      had_it = bool(mine);
     });
     for (const auto end = std::chrono::steady_clock::now() + 10s; !had_it && std::chrono::steady_clock::now() < end;)
       turn.give_way();
     CHECK(had_it);
   }
   waits.join();
+}
+
+TEST_CASE("turns: who is cancelled waits no longer, and those behind it do not wait for it", "[unit][agent]") {
+  turns one(1);
+  const cancel_token never;
+  cancel_token cancel;
+  std::optional<turns::turn> first(std::in_place, one, never);
+  auto second = std::async(std::launch::async, [&] { return bool(turns::turn(one, cancel)); });
+  auto third = std::async(std::launch::async, [&] { return bool(turns::turn(one, never)); });
+  cancel.cancel();
+  REQUIRE(second.wait_for(10s) == std::future_status::ready);
+  CHECK_FALSE(second.get());
+  CHECK(third.wait_for(0s) == std::future_status::timeout);
+  first.reset();
+  REQUIRE(third.wait_for(10s) == std::future_status::ready);
+  CHECK(third.get());
 }
