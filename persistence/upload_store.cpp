@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <system_error>
 
 #include "messages/base/names.hpp"
+#include "messages/base/sha256.hpp"
 
 namespace zedops::store {
 
@@ -147,7 +149,13 @@ result<std::unique_ptr<upload_store>> upload_store::open(const std::string& dir)
   fs::create_directories(dir, problem);
   if (problem) return fail(disk(dir, problem.value()));
   ::chmod(dir.c_str(), 0700);
-  std::unique_ptr<upload_store> out(new upload_store(dir));
+  std::unique_ptr<upload_store> out;
+  try {
+    out.reset(new upload_store(dir));
+  } catch (const std::system_error& e) {
+    return fail(ec::internal, std::string("no thread can be had for uploads: ") + e.what(),
+                "raise the limit of threads of the manager (TasksMax, ulimit -u)");
+  }
   for (const auto& e : fs::directory_iterator(dir, problem)) {
     if (e.path().extension() == ".new") fs::remove(e.path(), problem);  // of a crash
     if (e.path().extension() != ".about") continue;
@@ -243,29 +251,12 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
   (void)::sync_file_range(f.fd(), static_cast<off_t>(offset), static_cast<off_t>(data.size()), SYNC_FILE_RANGE_WRITE);
   v->received = offset + data.size();
   put(*v);
-  // Hashing takes longer than the rest: it goes on while the next piece arrives, if a thread can be had.
-  if (hashed_.valid()) hashed_.get();
-  hashed_ = std::async(std::launch::async | std::launch::deferred,
-                       [this, id, offset, piece = std::move(data)] { hash_piece(id, offset, piece); });
+  hasher_.add(id, offset, std::move(data));
   return *v;
 }
 
-void upload_store::hash_piece(const std::string& id, uint64_t offset, std::string_view data) {
-  std::lock_guard lock(hashing_);
-  auto& h = hashes_[id];
-  if (offset > h.upto) return;  // the beginning arrived before a restart: end() reads all of it
-  h.hash.add(data.substr(h.upto - offset));
-  h.upto = offset + data.size();
-}
-
 result<std::string> upload_store::hash_of(const upload_view& v, const std::string& file) {
-  if (hashed_.valid()) hashed_.get();
-  std::optional<running_hash> known;
-  {
-    std::lock_guard lock(hashing_);
-    if (auto found = hashes_.extract(v.id.value)) known = std::move(found.mapped());
-  }
-  if (known && known->upto == v.bytes) return known->hash.hex();
+  if (auto known = hasher_.take(v.id.value, v.bytes)) return *known;
   return sha256_of_file(file);
 }
 
@@ -304,11 +295,7 @@ result<void> upload_store::remove(const std::string& id) {
   if (!find(id)) return fail(unknown(id));
   for (const auto* end : {"", ".part", ".about"})  // .about last: an upload that is half removed is still known
     if (::unlink(place(id, end).c_str()) != 0 && errno != ENOENT) return fail(disk(place(id, end), errno));
-  if (hashed_.valid()) hashed_.get();
-  {
-    std::lock_guard lock(hashing_);
-    hashes_.erase(id);
-  }
+  (void)hasher_.take(id, 0);
   std::lock_guard lock(mutex_);
   all_.erase(id);
   used_.erase(id);

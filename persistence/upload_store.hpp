@@ -11,7 +11,6 @@
 // any may look and read.
 #pragma once
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,7 +21,7 @@
 #include "messages/api/deploy_requests.hpp"
 #include "messages/api/deploy_views.hpp"
 #include "messages/base/error.hpp"
-#include "messages/base/sha256.hpp"
+#include "persistence/detail/piece_hasher.hpp"
 
 namespace zedops::store {
 
@@ -58,12 +57,6 @@ class upload_store {
   msg::time_point last_use(const std::string& id) const;
   msg::error unknown(const std::string& id) const;
 
-  // The hash of what has arrived since the start, so that the end of an upload need not read it all again.
-  struct running_hash {
-    msg::sha256 hash;
-    uint64_t upto = 0;
-  };
-  void hash_piece(const std::string& id, uint64_t offset, std::string_view data);
   msg::result<std::string> hash_of(const msg::upload_view& v, const std::string& file);
 
   const std::string dir_;
@@ -73,9 +66,7 @@ class upload_store {
     msg::time_point last{}, noted{};  // `noted` on the disk
   };
   std::map<std::string, use_times> used_;
-  std::mutex hashing_;
-  std::map<std::string, running_hash> hashes_;  // of those that are being received
-  std::future<void> hashed_;                    // the last piece, beside the writer
+  detail::piece_hasher hasher_;
 };
 
 }  // namespace zedops::store

@@ -178,3 +178,17 @@ TEST_CASE_METHOD(a_store, "uploads: without a hash, what arrived before a reboot
   for (uint64_t at = 0; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
   CHECK(s->end(id)->sha256 == hash());
 }
+
+TEST_CASE_METHOD(a_store, "uploads: pieces of several that arrive faster than they are hashed are hashed in order",
+                 "[persistence]") {
+  for (size_t i = 0; i < text.size(); i += 7) text[i] = static_cast<char>(i >> 8);
+  const auto one = s->begin({"one", text.size(), {}, "k1"}, now).value().id.value;
+  const auto gone = s->begin({"gone", text.size(), {}, "k2"}, now).value().id.value;
+  const auto two = s->begin({"two", text.size(), {}, "k3"}, now).value().id.value;
+  constexpr size_t piece = 100'000;
+  for (size_t at = 0; at < text.size(); at += piece)
+    for (const auto& id : {one, gone, two}) send(id, at, piece);
+  CHECK(s->remove(gone).has_value());  // while its last pieces may still be hashed
+  CHECK(s->end(one).value().sha256 == hash());
+  CHECK(s->end(two).value().sha256 == hash());
+}
