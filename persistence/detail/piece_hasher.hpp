@@ -28,7 +28,7 @@ class piece_hasher {
   std::optional<std::string> take(const std::string& upload, uint64_t bytes);
 
  private:
-  static constexpr size_t pieces_max = 3;  // the next one is always there, and memory does not grow with the archive
+  static constexpr size_t pieces_max = 2;  // the next one is always there, and memory does not grow with the archive
   struct piece {
     std::string upload;
     uint64_t offset;
