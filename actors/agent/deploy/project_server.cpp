@@ -99,7 +99,8 @@ result<void> project_server::answers(const host::project_place& p, const std::st
     if (cancel_ && cancel_->cancelled())
       return fail(ec::cancelled, "cancelled while the project's server was starting");
     const auto now = calls_.inspect(id);
-    const bool ended = now && !is_alive(now->view.state);
+    // Removed by somebody: the next try makes another.
+    const bool ended = now ? !is_alive(now->view.state) : now.error().code == ec::not_found;
     if (ended || clock_.steady() >= until || calls_.left() == duration{0}) {
       const auto words = calls_.last_words(id);
       return fail(ec::engine_error,

@@ -80,6 +80,24 @@ TEST_CASE_METHOD(keeping, "keeper: a project's server that could not be started 
   CHECK(changes() == before);
 }
 
+TEST_CASE_METHOD(keeping, "keeper: a project's server that is removed while it is looked at is recreated at once",
+                 "[sim][agent]") {
+  REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
+  stir();
+  REQUIRE(docker.containers.size() == 1);
+  bool removed = false;
+  sites.look = [&, look = sites.look](uint16_t port, const std::string& path, duration timeout) {
+    if (!std::exchange(removed, true)) docker.destroy(docker.containers.begin()->first);
+    return look(port, path, timeout);
+  };
+  const auto before = env->clock.steady();
+  stir();
+  CHECK(removed);
+  CHECK(env->clock.steady() - before < 2s);
+  REQUIRE(docker.containers.size() == 1);
+  CHECK(docker.containers.begin()->second.view.state == container_state::running);
+}
+
 TEST_CASE_METHOD(keeping, "keeper: removing a failed container does not trigger another try at once", "[sim][agent]") {
   REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
   docker.start_fails = true;
