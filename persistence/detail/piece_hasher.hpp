@@ -45,7 +45,7 @@ class piece_hasher {
   std::condition_variable changed_;
   std::deque<piece> pieces_;  // the first one is being hashed
   bool ends_ = false;
-  std::map<std::string, running_hash> hashes_;  // of the thread's, while there are pieces
+  std::map<std::string, running_hash> hashes_;  // the thread's while there are pieces
   std::thread thread_;
 };
 

@@ -193,6 +193,7 @@ result<service_container::running> service_container::made(const service_id& id,
 
 result<std::string> service_container::look(const running& r, const deploy_plan& p) {
   auto d = calls_.inspect(r.id);
+  if (!d && d.error().code == ec::not_found) return fail(ec::bad_request, "its container was removed", "deploy again");
   if (!d) return fail(d.error());
   if (!is_alive(d->view.state)) {
     const auto words = without_values(calls_.last_words(r.id), p);

@@ -253,3 +253,21 @@ TEST_CASE_METHOD(containers, "container: waiting for an Engine that stays away i
   CHECK(told.contains("waiting for the Engine, 1m"));
   CHECK(told.contains("waiting for the Engine, 3m"));
 }
+
+TEST_CASE_METHOD(containers,
+                 "container: one that somebody removes while it is checked has failed, and the old one serves",
+                 "[sim][agent]") {
+  deploy(1);
+  REQUIRE_FALSE(run(command(deploy_phase::pulling_source, 2, an_image())).failure);
+  env->crash_point = [&](std::string_view at) {
+    if (at != "container_started") return;
+    for (const auto& [id, c] : std::map(docker.containers))
+      if (agent::value_of(c.view.labels, agent::label::deployment) == "2") docker.destroy(id);
+  };
+  const auto before = env->clock.steady();
+  const auto r = run(command(deploy_phase::updating_routes, 2, an_image()));
+  CHECK(env->clock.steady() - before < 20s);
+  REQUIRE(r.failure);
+  CHECK(r.failure->message.find("its container was removed") != std::string::npos);
+  CHECK(led_to() == 8080);
+}
