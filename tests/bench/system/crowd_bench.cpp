@@ -1,5 +1,5 @@
 // The cost of large numbers: agents that connect at once, deleted servers of hosts that are gone, a client that sends
-// the largest requests.
+// the largest requests. `crowd_bench agents 6` also looks at the agents' memory after six minutes more.
 #include <unistd.h>
 
 #include <set>
@@ -33,41 +33,103 @@ size_t count(const std::string& text, const std::string& what) {
   return n;
 }
 
-// What each connection of agents costs a ROUTER that only reads.
-double bare_router_kb(bool keys) {
-  constexpr size_t connections = 1'000;
-  scratch_dir dir;
-  auto uri = "ipc://" + (dir / "router.ipc");
-  std::vector<std::string> command{program("zedops-loadgen"), "agents", "--count", std::to_string(connections)};
-  zmq::context_t context;
-  context.set(zmq::ctxopt::max_sockets, 64);
-  zmq::socket_t router(context, zmq::socket_type::router);
-  if (keys) {
-    const auto own = bus::new_key_pair();
-    uri = "tcp://127.0.0.1:" + std::to_string(free_port());
-    router.set(zmq::sockopt::curve_server, true);
-    router.set(zmq::sockopt::curve_secretkey, bus::z85_of(own.secret_key));
-    command.insert(command.end(), {"--manager-key", own.public_key});
+constexpr size_t bare_connections = 1'000;
+
+class bare_router {
+ public:
+  explicit bare_router(bool keys) {
+    context_.set(zmq::ctxopt::max_sockets, 64);
+    router_ = zmq::socket_t(context_, zmq::socket_type::router);
+    if (keys) {
+      const auto own = bus::new_key_pair();
+      uri_ = "tcp://127.0.0.1:" + std::to_string(free_port());
+      key_ = own.public_key;
+      router_.set(zmq::sockopt::curve_server, true);
+      router_.set(zmq::sockopt::curve_secretkey, bus::z85_of(own.secret_key));
+    }
+    router_.set(zmq::sockopt::rcvtimeo, 1'000);
+    router_.bind(uri_);
   }
-  command.insert(command.end(), {"--manager", uri});
-  router.bind(uri);
-  const auto memory = [] { return process::own_kb_of(::getpid()); };
-  const double before = memory();
+  zmq::socket_t& socket() { return router_; }
+  const std::string& uri() const { return uri_; }
+  const std::string& key() const { return key_; }
+  double kb_per_connection() const { return (own_kb() - before_) / bare_connections; }
+
+ private:
+  static double own_kb() { return process::own_kb_of(::getpid()); }
+
+  scratch_dir dir_;
+  zmq::context_t context_;
+  zmq::socket_t router_;
+  std::string uri_ = "ipc://" + (dir_ / "router.ipc"), key_;
+  double before_ = own_kb();
+};
+
+// What each connection of agents costs a ROUTER that only reads.
+double reading_router_kb(bool keys) {
+  bare_router r(keys);
+  scratch_dir dir;
+  std::vector<std::string> command{program("zedops-loadgen"),        "agents",    "--count",
+                                   std::to_string(bare_connections), "--manager", r.uri()};
+  if (keys) command.insert(command.end(), {"--manager-key", r.key()});
   const process fleet(command, dir / "fleet.log");
   std::set<std::string> seen;
-  router.set(zmq::sockopt::rcvtimeo, 1'000);
   for (const auto end = steady::now() + 10s; steady::now() < end;) {
     zmq::message_t part;
-    if (!router.recv(part)) continue;
+    if (!r.socket().recv(part)) continue;
     seen.insert(part.to_string());
-    while (part.more()) (void)router.recv(part);
+    while (part.more()) (void)r.socket().recv(part);
   }
-  if (seen.size() != connections) die(std::to_string(seen.size()) + " connections reached a bare ROUTER");
-  return (memory() - before) / connections;
+  if (seen.size() != bare_connections) die(std::to_string(seen.size()) + " connections reached a bare ROUTER");
+  return r.kb_per_connection();
+}
+
+// More than the two blocks of each queue of ZeroMQ hold, 256 frames each: from then on they are used again.
+constexpr size_t pings = 600;
+
+// The other end of answering_router_kb, in a process of its own.
+void ping(const std::string& uri, const std::string& key) {
+  zmq::context_t context;
+  context.set(zmq::ctxopt::max_sockets, 2 * static_cast<int>(bare_connections));
+  std::vector<zmq::socket_t> peers;
+  for (size_t i = 0; i < bare_connections; ++i) {
+    auto& s = peers.emplace_back(context, zmq::socket_type::dealer);
+    if (!key.empty()) {
+      const auto own = bus::new_key_pair();
+      s.set(zmq::sockopt::curve_serverkey, bus::z85_of(key));
+      s.set(zmq::sockopt::curve_publickey, bus::z85_of(own.public_key));
+      s.set(zmq::sockopt::curve_secretkey, bus::z85_of(own.secret_key));
+    }
+    s.connect(uri);
+  }
+  for (size_t n = 0; n < pings; ++n) {
+    for (auto& s : peers) s.send(zmq::str_buffer("ping"), zmq::send_flags::none);
+    for (auto& s : peers) {
+      zmq::message_t answer;
+      (void)s.recv(answer);
+    }
+  }
+  ::pause();
+}
+
+// What each connection costs a ROUTER that has read and answered many messages of each.
+double answering_router_kb(bool keys) {
+  bare_router r(keys);
+  scratch_dir dir;
+  std::vector<std::string> command{program("crowd_bench"), "ping", r.uri()};
+  if (keys) command.push_back(r.key());
+  const process peers(command, dir / "peers.log");
+  for (size_t n = 0; n < pings * bare_connections; ++n) {
+    zmq::message_t from, body;
+    if (!r.socket().recv(from) || !r.socket().recv(body)) die("the peers of a bare ROUTER are silent");
+    r.socket().send(from, zmq::send_flags::sndmore);
+    r.socket().send(body, zmq::send_flags::none);
+  }
+  return r.kb_per_connection();
 }
 
 // Two processes of agents: each has two descriptors per agent. With keys they connect over tcp.
-void agents_at_once(size_t agents, size_t servers_each, bool keys) {
+void agents_at_once(size_t agents, size_t servers_each, bool keys, const std::string& minutes = {}) {
   scratch_dir dir;
   load::fill_options fill;
   fill.data_dir = dir / "data";
@@ -115,7 +177,14 @@ void agents_at_once(size_t agents, size_t servers_each, bool keys) {
   print({"  its memory, without the mapped store", "MB", again.self().own_kb() / 1024});
   print({"  with it", "MB", again.self().rss_kb() / 1024});
   print({"  for each agent, beside a bare ROUTER", "KB", (again.self().own_kb() - alone) / static_cast<double>(agents),
-         bare_router_kb(keys)});
+         reading_router_kb(keys)});
+  if (!minutes.empty()) {
+    std::this_thread::sleep_for(std::chrono::minutes(std::stoi(minutes)));
+    print({"  its memory after " + minutes + " minutes more, without the mapped store", "MB",
+           again.self().own_kb() / 1024});
+    print({"  for each agent, beside a bare ROUTER that has answered " + std::to_string(pings) + " messages of each",
+           "KB", (again.self().own_kb() - alone) / static_cast<double>(agents), answering_router_kb(keys)});
+  }
 }
 
 void overdue_deleted() {
@@ -190,10 +259,15 @@ void greedy_client() {
 
 int main(int argc, char** argv) {
   const std::string only = argc > 1 ? argv[1] : "";
+  if (only == "ping") {
+    if (argc > 2) ping(argv[2], argc > 3 ? argv[3] : "");
+    return 0;
+  }
+  const std::string minutes = argc > 2 ? argv[2] : "";
   if (only.empty() || only == "client") greedy_client();
   if (only.empty() || only == "deleted") overdue_deleted();
   for (const bool keys : {false, true}) {
-    if (only.empty() || only == "agents") agents_at_once(1'000, 20, keys);
+    if (only.empty() || only == "agents") agents_at_once(1'000, 20, keys, minutes);
     if (only.empty() || only == "crowd") agents_at_once(keys ? 10'000 : 9'000, 10, keys);
   }
 }
