@@ -26,6 +26,14 @@ bool is_piece(const client_call& call) {
   return call.row != verb_not_found && verb_table[call.row].verb == "upload.chunk" &&
          call.body.size() <= upload_chunk_max + piece_frame_max;
 }
+
+// Of the changes that are no operations, one can tell beforehand what it would do. Any other would be carried out.
+result<void> check_dry_run(const verb_row& row, const client_call& call) {
+  const auto options = options_of(call);
+  if (!options) return fail(options.error());
+  if (!options->dry_run || !is_audited(row) || row.verb == "agent.forget") return {};
+  return fail(ec::bad_request, std::string(row.verb) + " cannot tell beforehand what it would do", "leave out dry_run");
+}
 }  // namespace
 
 // For requests that wait for a disk: another actor does the waiting.
@@ -88,6 +96,7 @@ void gateway_state::handle(client_call& call) {
                         {ec::rate_limited, "too many requests are open", "repeat it in a moment", {}});
   const auto& row = verb_table[call.row];
   if (is_operation(row)) return operate(row, call);
+  if (auto ok = check_dry_run(row, call); !ok) return answer_error(*world, call.who, ok.error());
   if (auditor::wants(call)) audit.watch(call, target_named(call));
   if (row.served == served_by::keys) return pass_on(to.keeper, call);
   if (row.served == served_by::uploads) return pass_on(to.uploads, call);

@@ -88,6 +88,21 @@ TEST_CASE_METHOD(audited, "audit: reads and dry runs leave no record, refusals i
   CHECK(records({.who = "key:eve"}).front().problem.find("90 equal refusals") != std::string::npos);
 }
 
+TEST_CASE_METHOD(audited, "audit: a change that cannot be told beforehand is not carried out by a dry run",
+                 "[sim][manager][hostile]") {
+  running("pz1");
+  for (const auto& row : verb_table) {
+    const bool joins = row.verb == "agent.enrol";  // no right of a user's
+    if (!is_audited(row) || is_operation(row) || row.verb == "agent.forget" || joins) continue;
+    INFO(row.verb);
+    const auto request = send_bytes(std::string(row.verb), {}, {.dry_run = true});
+    REQUIRE(until([&] { return answered(request); }));
+    auto r = answer<sync_reply>(request);
+    REQUIRE_FALSE(r.has_value());
+    CHECK(r.error().message.find("beforehand") != std::string::npos);
+  }
+}
+
 TEST_CASE_METHOD(audited, "audit: a caller without rights cannot flood older records out of it",
                  "[sim][manager][hostile]") {
   rules.audit_max = 20;
