@@ -264,6 +264,7 @@ void server_bus::impl::read(entrance& from) {
 }
 
 void server_bus::impl::accept(entrance& from, detail::incoming in) {
+  if (from.mark == local_mark) in.key.clear();  // nobody checks keys there: the peer itself can have named one
   // With the key: a peer chooses the rest itself, and must not be taken for another that has chosen the same.
   std::string routing_id = from.mark + in.key + in.parts.front();
   in.parts.erase(in.parts.begin());

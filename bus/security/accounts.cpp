@@ -267,8 +267,12 @@ void end_session(account_list& from, const std::string& secret) {
 
 void account_book::refresh() {
   const auto now = stamp_of(file_);
-  if (now == read_) return;
+  // A file that could not be read may be readable the next time, although it has not changed.
+  const auto t = std::chrono::steady_clock::now();
+  if (now == read_ && (readable_ || t < retry_at_)) return;
+  retry_at_ = t + reread_after;
   auto all = read_accounts(file_);
+  readable_ = all.has_value();
   users_.clear(), by_hash_.clear();
   if (all)
     for (auto& a : *all) {

@@ -94,6 +94,8 @@ class account_book {
   const std::filesystem::path file_;
   std::mutex mutex_;
   file_stamp read_{1, 0, -2};
+  bool readable_ = true;
+  std::chrono::steady_clock::time_point retry_at_{};
   std::unordered_map<std::string, account> users_, by_hash_;
   std::unordered_map<std::string, msg::time_point> used_;  // tokens, by hash
 };

@@ -24,6 +24,8 @@ struct file_stamp {
   int64_t size = -1;
   friend bool operator==(const file_stamp&, const file_stamp&) = default;
 };
+// One that cannot be read is read again after this long, for as long as somebody asks for it.
+inline constexpr std::chrono::seconds reread_after{1};
 file_stamp stamp_of(const std::filesystem::path& file);
 
 }  // namespace zedops::bus

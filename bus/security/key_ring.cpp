@@ -148,7 +148,10 @@ msg::result<key_list> remove_key(key_list& from, const std::string& name) {
 
 void key_ring::refresh() {
   const auto now = stamp_of(file_);
-  if (now == read_) return;
+  // A file that could not be read may be readable the next time, although it has not changed.
+  const auto t = std::chrono::steady_clock::now();
+  if (now == read_ && (readable_ || t < retry_at_)) return;
+  retry_at_ = t + reread_after;
   auto all = read_keys(file_);
   by_key_.clear();
   readable_ = all.has_value();

@@ -73,6 +73,7 @@ class key_ring {
   std::mutex mutex_;
   file_stamp read_;
   bool readable_ = true;
+  std::chrono::steady_clock::time_point retry_at_{};
   std::unordered_map<std::string, std::vector<key_entry>> by_key_;
 };
 

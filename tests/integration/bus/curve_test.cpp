@@ -1,5 +1,6 @@
 // Keys on the network: who is admitted, who is told why not, and who is ignored.
 #include <arpa/inet.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -389,4 +390,22 @@ TEST_CASE("keys: a key ring with a bad line, or that others may write, admits no
   CHECK(ring.entries_of(key).size() == 1);
   std::filesystem::permissions(file, std::filesystem::perms(0622));
   CHECK(ring.entries_of(key).empty());
+}
+
+TEST_CASE("keys: a key ring that could not be read for a moment is read again, although its file has not changed",
+          "[integration][bus]") {
+  temp_dir dir;
+  const auto file = dir.path / "authorized_keys";
+  key_ring ring(file);
+  const auto key = new_key_pair().public_key;
+  REQUIRE(write_keys(file, {{"ann", "viewer", key, {}, {}}}));
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto unknown = ring.look_up(key);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK_FALSE(unknown);
+  CHECK(eventually([&] { return ring.entries_of(key).size() == 1; }));
 }

@@ -87,6 +87,42 @@ TEST_CASE("server bus: hostile frames are reported and kill nothing", "[integrat
   CHECK(good.request("echo", "alive")->body == "alive");
 }
 
+// ZeroMQ takes a name that the peer itself gives where nobody checks keys.
+TEST_CASE("server bus: a peer of a socket file cannot name a key", "[integration][bus][hostile]") {
+  fixture f;
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  f.uri("clients").copy(to.sun_path, sizeof to.sun_path - 1, std::string_view("ipc://").size());
+  REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+  using namespace std::string_literals;
+  const auto sized = [](const std::string& s) { return std::string(1, static_cast<char>(s.size())) + s; };
+  const auto property = [&](const std::string& name, const std::string& value) {
+    return sized(name) + "\0\0\0"s + sized(value);
+  };
+  const auto say = [&](const std::string& text, size_t answer) {
+    REQUIRE(::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()));
+    std::string got(answer, 0);
+    REQUIRE(::recv(fd, got.data(), answer, MSG_WAITALL) == static_cast<ssize_t>(answer));
+  };
+  std::string greeting = "\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL"s;
+  greeting.resize(64);
+  say(greeting, greeting.size());
+  constexpr size_t ready_bytes = 43;  // of a ROUTER
+  say("\4"s + sized(sized("READY") + property("Socket-Type", "DEALER") + property("User-Id", "alice")), ready_bytes);
+  std::string text;
+  const auto message = encode(request{"1", "echo", "", {}, "", ""});
+  for (size_t i = 0; i < message.size(); ++i) text += (i + 1 < message.size() ? "\1"s : "\0"s) + sized(message[i]);
+  say(text, 0);
+  REQUIRE(f.seen.wait([&] { return f.seen.requests.size() == 1; }));
+  f.seen.locked([&] {
+    CHECK(f.seen.requests[0].key.empty());
+    CHECK_FALSE(f.seen.requests[0].address.empty());
+    CHECK(f.seen.requests[0].routing_id.find("alice") == std::string::npos);
+  });
+  ::close(fd);
+}
+
 TEST_CASE("server bus: a frame beyond the limit costs only its sender the connection", "[integration][bus]") {
   fixture f;
   auto good = must_connect(f);

@@ -50,6 +50,11 @@ result<std::string> with_password(bus::account_book& book, const wanted& w, time
                 "if you forgot it, ask an admin for a link: zedctl user passwd NAME");
   std::string secret;
   auto ok = bus::change_accounts(book.file(), [&](bus::account_list& list) -> result<void> {
+    const auto same = std::ranges::any_of(list, [&](const auto& a) {
+      return a.kind == account_kind::user && a.name == w.user && a.password == user->password;
+    });
+    if (!same)  // whoever resets a password means the sign-ins, too, that are under way with the old one
+      return fail(ec::unauthorised, "the password was changed meanwhile", "sign in with the new one");
     secret = bus::begin_session(list, w.user, now);
     return {};
   });
