@@ -243,6 +243,8 @@ result<upload_view> upload_store::add(const std::string& id, uint64_t offset, st
                 "the piece from byte " + std::to_string(offset) + " does not follow: " + std::to_string(v->received) +
                     " of " + std::to_string(v->bytes) + " bytes have arrived",
                 "go on from byte " + std::to_string(v->received));
+  data.erase(0, v->received - offset);  // what has arrived is hashed already
+  offset = v->received;
   const auto path = place(id, ".part");
   file f(path, O_WRONLY | O_CREAT);
   if (!f) return fail(disk(path, errno));

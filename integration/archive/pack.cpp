@@ -221,4 +221,9 @@ result<packed> pack_context(const std::string& dir, const std::string& dockerfil
   return written({nullptr, dir, left_out, below}, dir, file, compression::none);
 }
 
+result<packed> pack_all(const std::string& dir, const std::string& file) {
+  const auto nothing = [](const std::string&, bool) { return false; };
+  return written({nullptr, dir, nothing, false}, dir, file, compression::none);
+}
+
 }  // namespace zedops::archive

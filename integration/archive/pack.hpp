@@ -24,6 +24,8 @@ msg::result<packed> pack(const std::string& dir, const std::string& file);
 // A folder as the context of a build: tar, without what its `.dockerignore` names, as Docker reads it. The dockerfile,
 // a path in it, is never left out. Errors: as pack.
 msg::result<packed> pack_context(const std::string& dir, const std::string& dockerfile, const std::string& file);
+// A folder as tar, with all that is in it. Errors: as pack.
+msg::result<packed> pack_all(const std::string& dir, const std::string& file);
 bool is_out_of_context(const std::vector<std::string>& patterns, std::string_view path);
 
 // Whether a path (below the folder, with slashes) is left out; for `is_dir`, with all its content.

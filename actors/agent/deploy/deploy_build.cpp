@@ -54,7 +54,7 @@ result<void> deploy_job::build_site() {
   auto made = made_folder(tree);
   if (!made) return fail(made.error());
   const auto part = site_.context(plan_.number);
-  auto packed = archive::pack_context(*made, {}, part);
+  auto packed = archive::pack_all(*made, part);
   if (!packed) return fail(packed.error());
   host::unique_fd file(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
   ZEDOPS_TRY(host::note(site_, plan_.number, made_output, build_identity()));

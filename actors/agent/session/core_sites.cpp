@@ -13,6 +13,16 @@ using namespace msg;
 using config::log_event;
 
 namespace {
+
+// What a look throws is its own problem. Otherwise it would end the pass, and with it the care for all others.
+template <class F>
+std::invoke_result_t<F> by_itself(F look) {
+  try {
+    return look();
+  } catch (const std::exception& e) {
+    return fail(ec::internal, e.what(), "check this host: its disk, the agent's descriptors and memory");
+  }
+}
 constexpr std::chrono::minutes servers_every{1};  // projects' servers are looked at, whatever events there were
 }  // namespace
 
@@ -83,7 +93,7 @@ void core_state::keep_servers() {
         // Each has time of its own: a slow one takes nothing from the others.
         engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
         project_server server(calls, *env.sites, env.clock, env.state.manager_id());
-        auto ok = tired ? server.look(p) : server.ensure(p);
+        auto ok = by_itself([&] { return tired ? server.look(p) : server.ensure(p); });
         made = made || (ok && ok->made);
         if (ok && ok->made)
           log_event(log_level::warn, "site.server-started", {{"project", p.name}, {"container", ok->id}});
@@ -164,9 +174,12 @@ void core_state::keep_containers() {
       env.sites->unless_held(id, [&] {
         engine_calls calls(env.engine, env.clock, env.clock.steady() + server_start_max * 2, never);
         service_container containers(calls, *env.sites, env.clock, env.state.manager_id(), &never);
-        auto one = keep(containers, *env.sites, id, tired.contains(id), ailing.contains(id));
-        if (!one) there.erase(id);
-        else found.push_back(std::move(*one));
+        auto one = by_itself([&]() -> result<std::optional<kept_container>> {
+          return keep(containers, *env.sites, id, tired.contains(id), ailing.contains(id));
+        });
+        if (!one) found.push_back({id, false, one.error().message});
+        else if (!*one) there.erase(id);
+        else found.push_back(std::move(**one));
       });
     }
     const bool some = !there.empty() || !host::projects_below(env.sites->root).empty();

@@ -114,7 +114,7 @@ service_decision cancel(const service& s, const cancel_requested& c, const servi
 // asked for it.
 service_decision expired(const service& s, const service_context& cx) {
   flow f(s, cx, {cause_kind::timer, "expiry", "system:expiry"});
-  if (s.expires_at == never || s.expires_at > cx.now) return std::move(f.d);
+  if (!cx.clock_trusted || s.expires_at == never || s.expires_at > cx.now) return std::move(f.d);
   const auto what = "expired " + std::to_string(cx.term);
   const request_info who{system_operation_id({s.id.value}, what, s.revision), "system:expiry", {}, 0};
   if (!cx.agent_known) return remove_at_once(s, who, cx);

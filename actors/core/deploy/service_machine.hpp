@@ -44,7 +44,8 @@ using service_input = std::variant<new_service, service_requested, phase_progres
 
 struct service_context {
   msg::time_point now{};
-  bool agent_known = true;  // false: its host was given up, and nothing can be done there
+  bool clock_trusted = true;  // false: it has leapt, and nothing expires
+  bool agent_known = true;    // false: its host was given up, and nothing can be done there
   bool agent_online = false;
   uint64_t term = 0;
   size_t siblings = 0;                           // further static services of its project on its host

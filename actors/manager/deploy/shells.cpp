@@ -4,6 +4,7 @@
 #include "actors/core/deploy/service_machine.hpp"
 #include "actors/core/overload.hpp"
 #include "actors/manager/entities/entity_shell.hpp"
+#include "actors/manager/entities/sweeper.hpp"
 
 namespace zedops::manager {
 namespace {
@@ -36,6 +37,7 @@ struct service_shell : entity_shell<service_shell, service, core::service_effect
   core::service_context context_for(const core::service_input&) const {
     core::service_context cx;
     cx.now = world->clock.now();
+    cx.clock_trusted = is_clock_trusted(*world);
     cx.term = world->term;
     cx.stall = world->rules().time_max[static_cast<size_t>(op_kind::deploy)];
     const auto a = world->records.agent(model().agent);

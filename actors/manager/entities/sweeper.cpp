@@ -17,6 +17,11 @@ struct sweeper_state {
 
 }  // namespace
 
+bool is_clock_trusted(shared& world) {
+  const auto rules = world.rules();
+  return world.clock.even_for() >= std::min(rules.clock_trust, rules.retention);
+}
+
 rt::sweeper_actor spawn_sweeper(caf::actor_system& sys, shared& world, rt::registry_actor registry,
                                 rt::journal_actor journal) {
   return sys.spawn([w = &world, registry, journal](
@@ -31,9 +36,8 @@ rt::sweeper_actor spawn_sweeper(caf::actor_system& sys, shared& world, rt::regis
                            static_cast<uint64_t>(
                                std::chrono::duration_cast<std::chrono::microseconds>(now - self->state.due).count()));
       self->state.due = now + sweep_interval;
-      const auto rules = w->rules();
-      const bool trusted = w->clock.even_for() >= std::min(rules.clock_trust, rules.retention);
-      for (auto& id : w->records.due(w->clock.now(), due_per_sweep_max, trusted ? retention::due : retention::waits))
+      const auto ended = is_clock_trusted(*w) ? retention::due : retention::waits;
+      for (auto& id : w->records.due(w->clock.now(), due_per_sweep_max, ended))
         if (const auto* kind = w->kinds.of_id(id)) caf::anon_send(registry, rt::entity_call{id, kind->of->tick()});
       if (w->progressed) self->send(journal, rt::alive_atom::value);
       if (++self->state.sweeps % trim_every == 0) self->send(journal, rt::trim_atom::value);

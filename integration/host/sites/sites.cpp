@@ -63,9 +63,11 @@ std::string read_small(const std::string& path) {
   return out;
 }
 
+// Empty as well when it cannot be read.
 std::string read_whole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream out;
+  out << std::ifstream(path, std::ios::binary).rdbuf();
+  return std::move(out).str();
 }
 
 // Writes all of it or nothing, durably.

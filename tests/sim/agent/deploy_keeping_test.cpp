@@ -80,6 +80,23 @@ TEST_CASE_METHOD(keeping, "keeper: a project's server that could not be started 
   CHECK(changes() == before);
 }
 
+TEST_CASE_METHOD(keeping, "keeper: a look that throws does not end the care for anything", "[sim][agent]") {
+  REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));
+  deploy(1);
+  fs::create_directory(fs::path(sites.root) / ".containers" / "x");  // cannot be read as a file
+  bool thrown = false;
+  sites.look = [&, look = sites.look](uint16_t port, const std::string& path, duration timeout) {
+    if (!std::exchange(thrown, true)) throw std::runtime_error("no descriptor left");
+    return look(port, path, timeout);
+  };
+  stir();
+  pass(70s);
+  CHECK(thrown);
+  docker.destroy(of(1).view.id);
+  pass(12s);
+  CHECK(of(1).view.state == container_state::running);
+}
+
 TEST_CASE_METHOD(keeping, "keeper: a project's server that is removed while it is looked at is recreated at once",
                  "[sim][agent]") {
   REQUIRE(host::remember_project(sites.root, {{"p1"}, "shop", 8080}));

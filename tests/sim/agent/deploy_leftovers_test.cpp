@@ -302,3 +302,11 @@ TEST_CASE_METHOD(building, "build: the output that the Engine keeps of builder a
   CHECK(builder_is);
   CHECK(limited(docker));
 }
+
+TEST_CASE_METHOD(building, "build: an output is served whole, whatever files for other programs it has",
+                 "[sim][agent]") {
+  from = a_source({{"out/index.html", "hello"}, {"out/dist/app.js", "x"}, {"out/.dockerignore", "dist\n"}});
+  for (const auto p : {deploy_phase::pulling_source, deploy_phase::building, deploy_phase::copying_files})
+    REQUIRE_FALSE(phase(p, 1).failure);
+  CHECK(fs::exists(fs::path(site.tree(1)) / "dist/app.js"));
+}

@@ -413,3 +413,21 @@ TEST_CASE_METHOD(shop, "services: those of a given-up host stop waiting, and can
   REQUIRE(ask<deploy_reply>("service.rm", remove_service{"shop/web"}).has_value());
   CHECK(records().services().empty());
 }
+
+TEST_CASE_METHOD(shop,
+                 "services: a clock that leaps past their lifetime removes none until it has run evenly for a while",
+                 "[sim][manager][acc-62][fc-62]") {
+  manager->world().rules.change([](auto& p) { p.clock_trust = 10min; });
+  REQUIRE(ask<deploy_reply>("service.edit", edit_service{"shop/web", {}, {}, {}, {}, 7 * 24h}).has_value());
+  wall.set_by(100 * 24h);
+  advance(9min);
+  CHECK_FALSE(records().services().empty());
+  SECTION("the clock is corrected, and it stays") {
+    wall.set_by(-100 * 24h);
+    advance(2h);
+    CHECK_FALSE(records().services().empty());
+  }
+  SECTION("the new time is right, and it goes late") {
+    CHECK(until([&] { return records().services().empty(); }, 5min));
+  }
+}

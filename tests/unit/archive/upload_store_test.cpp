@@ -70,6 +70,17 @@ TEST_CASE_METHOD(a_store, "uploads: sent in pieces with a crash in between, and 
   CHECK(*s->read(id, 2'999'990, 100) == std::string(10, 'x'));
 }
 
+TEST_CASE_METHOD(a_store, "uploads: a piece that overlaps does not change what has arrived", "[persistence][hostile]") {
+  const auto id = begin().id.value;
+  send(id, 0, 1 << 20);
+  auto other = text.substr(1 << 19, 1 << 20);
+  other[5] = 'y';
+  REQUIRE(s->add(id, 1 << 19, other, now).has_value());
+  for (uint64_t at = 3 << 19; at < text.size(); at += 1 << 20) send(id, at, 1 << 20);
+  REQUIRE(s->end(id).has_value());
+  CHECK(*s->read(id, 0, text.size()) == text);
+}
+
 TEST_CASE_METHOD(a_store, "uploads: gaps, excess, other bytes and other hashes are refused, with how to go on",
                  "[persistence][hostile]") {
   const auto id = begin().id.value;

@@ -31,6 +31,9 @@ TEST_CASE("expiry: a service is removed when its lifetime is over, and each depl
   l.finish();
   CHECK(l.s.expires_at > first + 29min);
   CHECK(l.at(l.s.expires_at - 1s).facts.empty());
+  l.cx.clock_trusted = false;
+  CHECK(l.at(l.s.expires_at).facts.empty());
+  l.cx.clock_trusted = true;
   l.at(l.s.expires_at);
   REQUIRE(l.s.op);
   CHECK(l.s.op->kind == op_kind::remove_service);
