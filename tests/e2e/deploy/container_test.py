@@ -18,6 +18,7 @@ SWITCHES = int(os.environ.get("ZEDOPS_SWITCHES", "5"))
 
 
 class Services(WorldCase):
+    settings = {"retention": "5s"}  # as long as the clock has to run evenly before anything expires
     TLS = False
 
     @classmethod
