@@ -175,19 +175,6 @@ TEST_CASE("server bus: an agent that redials takes its id over from its dead con
   CHECK(second.socket.recv(part));
 }
 
-TEST_CASE("server bus: a client cannot take over the id of another", "[integration][bus]") {
-  fixture f;
-  raw_socket first(zmq::socket_type::dealer, f.uri("clients"), "me");
-  first.send(encode(request{"1", "keep", "", {}, "", ""}));
-  REQUIRE(f.seen.wait([&] { return f.seen.requests.size() == 1; }));
-  raw_socket thief(zmq::socket_type::dealer, f.uri("clients"), "me");
-  thief.send(encode(request{"2", "keep", "", {}, "", ""}));
-  f.bus->send(door::clients, "lme", encode(reply{reply_kind::result, "1", "secret"}));
-  zmq::message_t part;
-  first.socket.set(zmq::sockopt::rcvtimeo, 10'000);
-  CHECK(first.socket.recv(part));
-}
-
 TEST_CASE("server bus: stop delivers what was accepted and then accepts nothing", "[integration][bus]") {
   fixture f;
   auto c = must_connect(f);
