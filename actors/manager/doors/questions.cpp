@@ -367,9 +367,6 @@ struct client_question : asker {
     if (!a) return refuse(a.error());
     auto options = options_of(call);
     if (!options) return refuse(options.error());
-    if (options->dry_run)
-      return refuse(
-          {ec::bad_request, "agent.recover cannot tell beforehand what it would do", "leave out dry_run", {}});
     tell_host(call.who, rt::release_recovery{(*a)->id, options->actor}, [w = &world, who = call.who, id = (*a)->id] {
       auto now = w->records.agent(id);
       answer_result(who, now ? view_of(*now) : agent_view{});
